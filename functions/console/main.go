@@ -1,0 +1,16 @@
+// Command console serves the JSON API.
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"stockbridge/internal/app"
+	"stockbridge/internal/cloud"
+)
+
+func main() {
+	err := cloud.Start(os.Getenv, func(a *app.App) cloud.Handler { return cloud.HTTP(a.Console()) }, "PUBLIC_URL", "API_TOKEN")
+	fmt.Fprintln(os.Stderr, "console:", err)
+	os.Exit(1)
+}

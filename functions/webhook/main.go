@@ -1,0 +1,16 @@
+// Command webhook takes in what the vendors' webhooks tell, by HTTP.
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"stockbridge/internal/app"
+	"stockbridge/internal/cloud"
+)
+
+func main() {
+	err := cloud.Start(os.Getenv, func(a *app.App) cloud.Handler { return cloud.HTTP(a.Webhook()) })
+	fmt.Fprintln(os.Stderr, "webhook:", err)
+	os.Exit(1)
+}

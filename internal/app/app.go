@@ -1,0 +1,257 @@
+// Package app is the composition root: from what a process has (storage,
+// queues, secrets, HTTP) to what it runs (one handler per function).
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"stockbridge/internal/cin7core"
+	"stockbridge/internal/console"
+	"stockbridge/internal/ledger"
+	"stockbridge/internal/limit"
+	"stockbridge/internal/rest"
+	"stockbridge/internal/table"
+	"stockbridge/internal/tenant"
+	"stockbridge/internal/upstock"
+	"stockbridge/internal/upstockcin7"
+)
+
+// Queue names one of the queues.
+type Queue string
+
+// The queues. Each has a dead-letter queue; functions/deadletters reads the
+// orders queue's.
+const (
+	OrdersQueue Queue = "orders" // pointers to orders
+	JobsQueue   Queue = "jobs"   // {"job":"mirror",…}
+)
+
+// Deps are what a process brings.
+type Deps struct {
+	Table  table.Table
+	Sealer tenant.Sealer
+	// Send puts a message into a queue; group is the tenant, so that one
+	// tenant's backlog does not hold up the others (a fair queue).
+	Send func(ctx context.Context, q Queue, body []byte, group string, delay time.Duration) error
+	HTTP http.RoundTripper // to the vendors; redirects are not followed
+	// Base addresses of the vendors by system; the default is the vendor's own.
+	URLs      map[tenant.System]string
+	PublicURL string        // what webhook URLs begin with, as https://hooks.example.com
+	Token     tenant.Secret // the operator's bearer token for the JSON API
+	Speed     float64       // divides every configured duration; 0 = 1
+	Unlimited bool          // no limiter: for measuring alone
+	Log       *slog.Logger
+
+	OnEnd func(*ledger.Run) // see upstockcin7.Deps
+	Now   func() time.Time  // see upstockcin7.Deps
+}
+
+// Message is one message of a queue as a handler sees it.
+type Message struct {
+	ID       string
+	Body     string
+	Receives int       // how often it was received, this time included
+	Sent     time.Time // when it was sent
+}
+
+// App is everything composed. Its methods are the functions' handlers.
+type App struct {
+	deps    Deps
+	Tenants *tenant.Store
+	Ledger  *ledger.Ledger
+	Pair    *upstockcin7.Pair
+
+	mu       sync.Mutex
+	limiters map[limiterKey]*limiter
+}
+
+// New composes an App.
+func New(d Deps) *App {
+	if d.Speed == 0 {
+		d.Speed = 1
+	}
+	if d.Log == nil {
+		d.Log = slog.New(slog.DiscardHandler)
+	}
+	if d.Now == nil {
+		d.Now = time.Now
+	}
+	a := &App{deps: d, Tenants: tenant.NewStore(d.Table, d.Sealer), Ledger: ledger.New(d.Table), limiters: map[limiterKey]*limiter{}}
+	times := upstockcin7.DefaultTimes().Divided(d.Speed)
+	a.Pair = upstockcin7.New(upstockcin7.Deps{
+		Ledger: a.Ledger, Tenants: a.Tenants, Times: times, OnEnd: d.OnEnd, Now: d.Now,
+		Upstock: func(c tenant.Connection, s tenant.Secrets, first bool) *upstock.Client {
+			cl := upstock.New(a.base(tenant.Upstock, upstock.BaseURL), d.HTTP, a.limiter(c, first), string(s.Key))
+			cl.Timeout = times.HTTP
+			return cl
+		},
+		Cin7Core: func(c tenant.Connection, s tenant.Secrets, first bool) *cin7core.Client {
+			cl := cin7core.New(a.base(tenant.Cin7Core, cin7core.BaseURL), d.HTTP, a.limiter(c, first), c.Account, string(s.Key))
+			cl.Timeout = times.HTTP
+			return cl
+		},
+		Wake: func(ctx context.Context, p ledger.Pointer, delay time.Duration) error {
+			return a.send(ctx, OrdersQueue, p, p.Tenant, delay)
+		},
+		StartMirror: func(ctx context.Context, j upstockcin7.MirrorJob, delay time.Duration) error {
+			return a.send(ctx, JobsQueue, j, j.Tenant, delay)
+		},
+		WebhookURL: func(token string) string {
+			return strings.TrimRight(d.PublicURL, "/") + "/webhooks/upstock/" + token
+		},
+	})
+	return a
+}
+
+func (a *App) base(sys tenant.System, own string) string {
+	if u := a.deps.URLs[sys]; u != "" {
+		return u
+	}
+	return own
+}
+
+func (a *App) send(ctx context.Context, q Queue, v any, group string, delay time.Duration) error {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return a.deps.Send(ctx, q, body, group, delay)
+}
+
+type limiterKey struct {
+	system  tenant.System
+	account string
+	first   bool
+}
+
+// limiter lets package limit speak for package rest.
+type limiter struct{ *limit.Limiter }
+
+func (l *limiter) Take(ctx context.Context) (time.Time, error) {
+	at, err := l.Limiter.Take(ctx)
+	if w := (*limit.Wait)(nil); errors.As(err, &w) {
+		return at, &rest.Wait{Until: w.Until}
+	}
+	return at, err
+}
+
+// limiter is one per account and class in a process: it remembers the bucket.
+func (a *App) limiter(c tenant.Connection, first bool) rest.Limiter {
+	if a.deps.Unlimited || c.Account == "" { // a key that is tried for the first time has no account yet
+		return nil
+	}
+	return a.bucket(c, first)
+}
+
+func (a *App) bucket(c tenant.Connection, first bool) *limiter {
+	key := limiterKey{c.System, c.Account, first}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	l, ok := a.limiters[key]
+	if !ok {
+		budget, class := limit.Cin7Core(), limit.Second
+		if c.System == tenant.Upstock {
+			budget = limit.Upstock()
+		}
+		if first {
+			class = limit.First
+		}
+		l = &limiter{limit.New(a.deps.Table, string(c.System), c.Account, budget, class, limit.Speed(a.deps.Speed), limit.Now(a.deps.Now))}
+		a.limiters[key] = l
+	}
+	return l
+}
+
+// Webhook handles POST /webhooks/upstock/{token}.
+func (a *App) Webhook() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/webhooks/upstock/{token}", a.Pair.Webhook())
+	return mux
+}
+
+// Console handles the JSON API and GET /healthz.
+func (a *App) Console() http.Handler {
+	return console.New(console.Deps{
+		Tenants: a.Tenants, Ledger: a.Ledger, Pair: a.Pair, Token: a.deps.Token, Log: a.deps.Log, Started: time.Now(),
+		Budget: func(ctx context.Context, c tenant.Connection) (limit.State, error) {
+			return a.bucket(c, true).State(ctx)
+		},
+	})
+}
+
+// Orders handles messages of the orders queue and returns the ids of those
+// that must come again.
+func (a *App) Orders(ctx context.Context, batch []Message) (failed []string) {
+	return a.each(ctx, batch, func(m Message, p ledger.Pointer) error {
+		return a.Pair.Push(ctx, p, m.Receives <= 1)
+	})
+}
+
+// DeadLetters handles messages that the orders queue gave up.
+func (a *App) DeadLetters(ctx context.Context, batch []Message) (failed []string) {
+	return a.each(ctx, batch, func(_ Message, p ledger.Pointer) error { return a.Pair.DeadLetter(ctx, p) })
+}
+
+// each does a pointer's work for every message of a batch.
+func (a *App) each(ctx context.Context, batch []Message, do func(Message, ledger.Pointer) error) (failed []string) {
+	for _, m := range batch {
+		var p ledger.Pointer
+		if err := json.Unmarshal([]byte(m.Body), &p); err != nil || p.Tenant == "" || p.Order == "" {
+			a.deps.Log.Error("a message is no pointer", "message", m.ID) // it would never be one
+			continue
+		}
+		if err := do(m, p); err != nil {
+			a.deps.Log.Error("order", "tenant", p.Tenant, "order", p.Order, "message", m.ID, "error", err)
+			failed = append(failed, m.ID)
+		}
+	}
+	return failed
+}
+
+// Catalog handles messages of the jobs queue.
+func (a *App) Catalog(ctx context.Context, batch []Message) (failed []string) {
+	for _, m := range batch {
+		var j upstockcin7.MirrorJob
+		if err := json.Unmarshal([]byte(m.Body), &j); err != nil || j.Job != "mirror" || j.Tenant == "" {
+			a.deps.Log.Error("a message is no job", "message", m.ID)
+			continue
+		}
+		if err := a.Pair.Mirror(ctx, j); err != nil {
+			a.deps.Log.Error("mirror", "tenant", j.Tenant, "message", m.ID, "error", err)
+			failed = append(failed, m.ID)
+		}
+	}
+	return failed
+}
+
+// Schedule handles what EventBridge Scheduler sends: {"job":"orders"} is the
+// minute sweep. Every job is idempotent.
+func (a *App) Schedule(ctx context.Context, payload json.RawMessage) error {
+	var j struct {
+		Job string `json:"job"`
+	}
+	if err := json.Unmarshal(payload, &j); err != nil {
+		return fmt.Errorf("schedule: %w", err)
+	}
+	job, ok := jobs[j.Job]
+	if !ok {
+		return fmt.Errorf("schedule: there is no job %q", j.Job)
+	}
+	if err := job(a, ctx); err != nil {
+		return fmt.Errorf("job %s: %w", j.Job, err)
+	}
+	return nil
+}
+
+// jobs are what a schedule can start.
+var jobs = map[string]func(*App, context.Context) error{
+	"orders": func(a *App, ctx context.Context) error { return a.Pair.Sweep(ctx) },
+}

@@ -1,0 +1,94 @@
+package app
+
+import (
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// mayImport says which packages of ours a package may import. Tests may
+// import more (the simulators, above all).
+var mayImport = map[string][]string{
+	"table":           {},
+	"table/tabletest": {"table"},
+	"rest":            {},
+	"match":           {},
+	"sim":             {},
+	"tenant":          {"table"},
+	"ledger":          {"table", "tenant"},
+	"limit":           {"table"},
+	"upstock":         {"rest"},
+	"cin7core":        {"rest"},
+	"upstockcin7":     {"upstock", "cin7core", "match", "tenant", "ledger", "rest"},
+	"console":         {"upstockcin7", "tenant", "ledger", "limit"},
+	"app":             {"console", "upstockcin7", "upstock", "cin7core", "tenant", "ledger", "limit", "rest", "table"},
+	"cloud":           {"app", "tenant", "ledger", "table"},
+	"local":           {"app", "cloud", "sim", "table"},
+}
+
+// TestHouse holds the shape of the house: who imports whom, that only cloud
+// knows AWS, and that every function has its template resource and event.
+func TestHouse(t *testing.T) {
+	root := filepath.Join("..", "..")
+	dirs := map[string]bool{}
+	err := filepath.WalkDir(filepath.Join(root, "internal"), func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		dir, _ := filepath.Rel(filepath.Join(root, "internal"), filepath.Dir(path))
+		dir = filepath.ToSlash(dir)
+		dirs[dir] = true
+		allowed, known := mayImport[dir]
+		if !known {
+			t.Errorf("internal/%s: nobody knows this package: give it its place in the house", dir)
+			return nil
+		}
+		checkImports(t, path, allowed, dir == "cloud")
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	template, err := os.ReadFile(filepath.Join(root, "template.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	functions, err := os.ReadDir(filepath.Join(root, "functions"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range functions {
+		checkImports(t, filepath.Join(root, "functions", f.Name(), "main.go"), []string{"app", "cloud"}, false)
+		if !strings.Contains(string(template), "functions/"+f.Name()) {
+			t.Errorf("template.yaml has no resource for functions/%s", f.Name())
+		}
+		if _, err := os.Stat(filepath.Join(root, "events", f.Name()+".json")); err != nil {
+			t.Errorf("functions/%s has no event: %v", f.Name(), err)
+		}
+	}
+	if len(functions) == 0 || len(dirs) < 10 {
+		t.Fatalf("the house is empty: %d functions, %d packages", len(functions), len(dirs))
+	}
+}
+
+func checkImports(t *testing.T, path string, allowed []string, aws bool) {
+	t.Helper()
+	f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	for _, im := range f.Imports {
+		name := strings.Trim(im.Path.Value, `"`)
+		if strings.HasPrefix(name, "github.com/aws/") && !aws {
+			t.Errorf("%s imports %s: only internal/cloud knows AWS", path, name)
+		}
+		if ours, ok := strings.CutPrefix(name, "stockbridge/internal/"); ok && !slices.Contains(allowed, ours) {
+			t.Errorf("%s imports %s, against the house's directions", path, ours)
+		}
+	}
+}

@@ -1,0 +1,98 @@
+package cin7core
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"github.com/shopspring/decimal"
+)
+
+// Customer is a customer card. It has no e-mail of its own: that is in its contacts.
+type Customer struct {
+	ID                  string `rest:"guid"`
+	Name                string // unique
+	DisplayName         string
+	Currency            string
+	PaymentTerm         string
+	Discount            decimal.Decimal // percent
+	TaxRule             string
+	Carrier             string
+	SalesRepresentative string
+	Location            string
+	Comments            string
+	AccountReceivable   string
+	RevenueAccount      string
+	PriceTier           string // a tier's name
+	TaxNumber           string
+	Tags                string
+	AttributeSet        string
+	Attributes          // flat in JSON
+	Status              Status
+	CreditLimit         decimal.Decimal
+	IsOnCreditHold      bool
+	CustomerParentID    string `rest:"guid"`
+	CustomerParentName  string
+	IsBillParent        bool
+	LastModifiedOn      time.Time
+	Addresses           []CustomerAddress
+	Contacts            []CustomerContact
+	ProductPrices       []ProductPrice // only with CustomersQuery.IncludeProductPrices
+}
+
+// CustomerAddress is an address on the card; several may be the default of their type.
+type CustomerAddress struct {
+	ID                                           string `rest:"guid"`
+	Line1, Line2, City, State, Postcode, Country string
+	Type                                         string // Billing, Business, Shipping
+	DefaultForType                               bool
+}
+
+// CustomerContact is a person on the card; several may be Default.
+type CustomerContact struct {
+	ID                                        string `rest:"guid"`
+	Name, JobTitle, Phone, MobilePhone, Email string
+	Default                                   bool
+	IncludeInEmail                            bool
+}
+
+// ProductPrice is a customer's own price of a product, in the customer's currency.
+type ProductPrice struct {
+	ProductID   string `rest:"guid"`
+	ProductSKU  string
+	ProductName string
+	Price       decimal.Decimal
+}
+
+// CustomersQuery narrows the list; what is zero does not.
+type CustomersQuery struct {
+	Name                 string // starts with: compare the rows
+	ContactFilter        string // a contact's name starts with, or its e-mail equals
+	ModifiedSince        time.Time
+	IncludeDeprecated    bool
+	IncludeProductPrices bool
+	Page                 int // the first to read; 0: 1
+}
+
+func (q CustomersQuery) values() params {
+	return params{}.text("Name", q.Name).text("ContactFilter", q.ContactFilter).since("ModifiedSince", q.ModifiedSince).
+		flag("IncludeDeprecated", q.IncludeDeprecated).flag("IncludeProductPrices", q.IncludeProductPrices)
+}
+
+// CustomersPage reads one page, q.Page.
+func (c *Client) CustomersPage(ctx context.Context, q CustomersQuery) (Page[Customer], error) {
+	return list[Customer](ctx, c, "/customer", q.values(), q.Page)
+}
+
+// Customers reads all from q.Page on. Order is undocumented and rows may move between pages.
+func (c *Client) Customers(ctx context.Context, q CustomersQuery) iter.Seq2[Customer, error] {
+	return all(q.Page, func(page int) (Page[Customer], error) {
+		q.Page = page
+		return c.CustomersPage(ctx, q)
+	})
+}
+
+// Customer reads one, deprecated or not; NotFound where there is none.
+func (c *Client) Customer(ctx context.Context, id string) (Customer, error) {
+	return one(ctx, c, "/customer", id, func(row Customer) string { return row.ID })
+}

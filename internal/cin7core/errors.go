@@ -1,0 +1,121 @@
+package cin7core
+
+import (
+	"bytes"
+	"errors"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+
+	"stockbridge/internal/rest"
+)
+
+// limitText is all that some endpoints give of a throttle, under 400 or 200: "You have reached 60 calls per 60 seconds API
+// limit." (samples/cin7core/error.throttle-400.json; 429 and 503 say "You reached 60 calls per minute API limit").
+var limitText = regexp.MustCompile(`(?i)reached 60 calls per`)
+
+// fault is an error as the vendor writes it, in an array or alone, under any status.
+type fault struct {
+	ErrorCode int
+	Exception string
+	Message   string
+	ID        string // of a sale: the answer is no plain refusal
+	SaleID    string
+}
+
+// readError finds the vendor's error in an answer. A throttle by its text alone is a refusal only where no sale is in the
+// answer with it; a failed answer that names a sale leaves the call in doubt, a 2xx one is left to the method to read.
+func readError(status int, header http.Header, body []byte) *rest.Error {
+	e := rest.FromStatus(status, header)
+	fine := e == nil
+	faults := faultsOf(body, fine)
+	if fine && len(faults) == 0 {
+		return nil
+	}
+	if fine {
+		e = &rest.Error{Outcome: rest.Refused, Kind: rest.Invalid, RetryAfter: rest.RetryAfter(header.Get("Retry-After"))}
+		if code := rest.FromStatus(faults[0].ErrorCode, nil); faults[0].ErrorCode/100 == 4 || faults[0].ErrorCode/100 == 5 {
+			e.Outcome, e.Kind = code.Outcome, code.Kind
+		}
+	}
+	named, limited := false, false
+	for _, f := range faults {
+		named = named || isID(f.ID) || isID(f.SaleID)
+		limited = limited || limitText.MatchString(f.Exception+f.Message)
+		e.Messages = append(e.Messages, f.Exception, f.Message)
+	}
+	switch {
+	case named && limited && fine:
+		return nil
+	case named:
+		e.Outcome, e.Kind = rest.Unknown, rest.Unavailable
+	case limited:
+		e.Outcome, e.Kind = rest.Refused, rest.Throttled
+	case status == http.StatusForbidden && isMarkup(body):
+		e.Kind = rest.Unavailable // someone in between: the vendor's own reads "Incorrect credentials!", in plain text
+	}
+	return e
+}
+
+// faultsOf reads the errors in a body: an array of them, one alone, a sentence as JSON, or as plain text. In a 2xx answer only
+// what cannot be anything else counts.
+func faultsOf(body []byte, fine bool) []fault {
+	// Few answers are errors, and a page of products is long: look before reading.
+	if fine && !bytes.Contains(body, []byte(`"ErrorCode"`)) && !bytes.Contains(body, []byte(`"Exception"`)) && !limitText.Match(head(body)) {
+		return nil
+	}
+	body = bytes.TrimSpace(body)
+	var faults []fault
+	switch {
+	case bytes.HasPrefix(body, []byte("[")):
+		_ = rest.Unmarshal(body, &faults) // what is readable of it
+	case bytes.HasPrefix(body, []byte("{")):
+		faults = make([]fault, 1)
+		_ = rest.Unmarshal(body, &faults[0])
+	default:
+		var text string
+		if rest.Unmarshal(body, &text) != nil && (limitText.Match(head(body)) || !isMarkup(body)) {
+			text = string(head(body))
+		}
+		if !fine || limitText.MatchString(text) {
+			faults = []fault{{Exception: text}}
+		}
+	}
+	if fine && !slices.ContainsFunc(faults, func(f fault) bool {
+		return f.ErrorCode != 0 || f.Exception != "" || limitText.MatchString(f.Message)
+	}) {
+		return nil
+	}
+	return faults
+}
+
+// head is where an error would stand.
+func head(body []byte) []byte { return body[:min(len(body), 16<<10)] }
+
+func isMarkup(body []byte) bool { return bytes.HasPrefix(bytes.TrimSpace(body), []byte("<")) }
+
+// isID tells an id from none, which the vendor may write as zeros.
+func isID(id string) bool { return strings.Trim(id, "0-") != "" }
+
+// nonsense is a 2xx answer that is not what the documentation says.
+func nonsense(method, path, why string) error {
+	return &rest.Error{Outcome: rest.Unknown, Kind: rest.Unavailable, Method: method, Path: path, Status: http.StatusOK, Err: errors.New(why)}
+}
+
+// missing reads a refused GET by id as NotFound: for an unknown one the vendor may answer 400.
+func missing(err error) error {
+	if e, ok := errors.AsType[*rest.Error](err); ok && e.Kind == rest.Invalid && e.Outcome == rest.Refused {
+		e.Kind = rest.NotFound
+	}
+	return err
+}
+
+// reference reads the NotFound of a write as Invalid: it is a name in the body that was not found (ErrorCode 404,
+// samples/cin7core/error.404-in-body-category.json).
+func reference(err error) error {
+	if e, ok := errors.AsType[*rest.Error](err); ok && e.Kind == rest.NotFound && len(e.Messages) > 0 && e.Method == http.MethodPost {
+		e.Kind = rest.Invalid
+	}
+	return err
+}

@@ -1,0 +1,72 @@
+package cin7core
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"stockbridge/internal/rest"
+)
+
+// Me is the account: GET /me, the cheapest test of a credential.
+type Me struct {
+	Company                string
+	Currency               string // the base currency, in which price tiers are
+	TimeZone               string // IANA
+	LockDateText           string `json:"LockDate"` // in the account's own format
+	TaxCalculationMethod   string // "Row Total": tax rounded a line; "Total": on the document
+	DefaultSaleTaxRuleID   string `json:"DefaultSaleTaxRuleId" rest:"guid"`
+	DefaultSaleTaxRuleName string
+	DiscountRule           string // "Discount" or "Price": what a discount applied by the account changes on a line
+	// AutomaticallyApplyDiscounts lets the account change prices of our orders when they are authorised.
+	AutomaticallyApplyDiscounts               bool
+	ApplyCustomerDiscountsAfterOtherDiscounts bool
+}
+
+// Me reads the account.
+func (c *Client) Me(ctx context.Context) (Me, error) {
+	var me Me
+	err := c.Do(ctx, http.MethodGet, "/me", nil, nil, &me)
+	return me, err
+}
+
+// LockDate is the day up to which the account's books are closed; zero where there is none or it cannot be read.
+func (m Me) LockDate() time.Time {
+	t, err := parseDate(m.LockDateText)
+	if err != nil {
+		return time.Time{}
+	}
+	return t
+}
+
+// parseDate reads a date in ISO or, as /me and webhooks send it, in the account's format, of which dd/MM/yyyy is the one
+// seen; what only fits as MM/dd/yyyy is read so.
+func parseDate(s string) (time.Time, error) {
+	s = strings.TrimSpace(s)
+	if t, err := rest.ParseTime(s); err == nil {
+		return t, nil
+	}
+	for _, layout := range []string{"2/1/2006", "2/1/2006 15:04:05", "1/2/2006", "1/2/2006 15:04:05"} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, errors.New("is not a date")
+}
+
+// Contact is a person of the account's own: a sale's SalesRepresentative must be the name of one of type Sale.
+type Contact struct {
+	ContactID      string `rest:"guid"`
+	Name           string
+	Type           string // Billing, Business, Sale, Shipping, Employee
+	Email          string
+	Phone          string
+	DefaultForType bool
+}
+
+// Contacts reads /me/contacts.
+func (c *Client) Contacts(ctx context.Context) ([]Contact, error) {
+	return every[Contact](ctx, c, "/me/contacts")
+}

@@ -1,0 +1,80 @@
+package cin7core
+
+import (
+	"context"
+
+	"github.com/shopspring/decimal"
+)
+
+// Location is a place that holds stock; a bin is one with a ParentID.
+type Location struct {
+	ID                  string `rest:"guid"`
+	Name                string // a sale names its location by this
+	ParentID            string `rest:"guid"`
+	IsDefault           bool
+	IsDeprecated        bool
+	FixedAssetsLocation bool
+	IsShopfloor         bool
+	IsStaging           bool
+	IsCoMan             bool
+}
+
+// Locations reads /ref/location, bins included.
+func (c *Client) Locations(ctx context.Context) ([]Location, error) {
+	return every[Location](ctx, c, "/ref/location")
+}
+
+// TaxRule is a rule by whose name lines are taxed.
+type TaxRule struct {
+	ID               string `rest:"guid"`
+	Name             string
+	Account          string
+	IsActive         bool
+	TaxInclusive     bool
+	TaxPercent       decimal.Decimal // 0 to 100, the sum of its components
+	IsTaxForSale     bool
+	IsTaxForPurchase bool
+}
+
+// TaxRules reads /ref/tax.
+func (c *Client) TaxRules(ctx context.Context) ([]TaxRule, error) {
+	return every[TaxRule](ctx, c, "/ref/tax")
+}
+
+// PaymentTerm must be active to be named on a sale.
+type PaymentTerm struct {
+	ID        string `rest:"guid"`
+	Name      string
+	Duration  int
+	Method    string // number of days, day of next month, last day of next month, days since the end of the month
+	IsActive  bool
+	IsDefault bool
+}
+
+// PaymentTerms reads /ref/paymentterm.
+func (c *Client) PaymentTerms(ctx context.Context) ([]PaymentTerm, error) {
+	return every[PaymentTerm](ctx, c, "/ref/paymentterm")
+}
+
+// PriceTier gives the account's name of price tier Code, 1 to 10 (Product.Tier).
+type PriceTier struct {
+	Code int
+	Name string
+}
+
+// PriceTiers reads /ref/priceTier: always all ten, on one page.
+func (c *Client) PriceTiers(ctx context.Context) ([]PriceTier, error) {
+	p, err := list[PriceTier](ctx, c, "/ref/priceTier", params{}, 1)
+	return p.Items, err
+}
+
+// Carrier is named on a sale by its Description.
+type Carrier struct {
+	CarrierID   string `rest:"guid"`
+	Description string
+}
+
+// Carriers reads /ref/carrier.
+func (c *Client) Carriers(ctx context.Context) ([]Carrier, error) {
+	return every[Carrier](ctx, c, "/ref/carrier")
+}

@@ -1,0 +1,509 @@
+package cloud
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"stockbridge/internal/table"
+)
+
+// The attributes of an item, and the index over ix and is. They are named in
+// expressions by #name throughout, as some are reserved words.
+const (
+	attrPK    = "pk"
+	attrSK    = "sk"
+	attrRev   = "rev"
+	attrData  = "data"
+	attrIndex = "ix" // absent: not in the index
+	attrSort  = "is"
+	attrTTL   = "ttl" // seconds since 1970
+
+	indexName = "due"
+)
+
+// dynamo is table.Table over a DynamoDB table.
+//
+// One operation is one conditional request; several are one transaction, which
+// costs twice as many write units. Both ask for the item that refused them, to
+// know their own first try by its revision.
+type dynamo struct {
+	client *dynamodb.Client
+	name   string
+}
+
+// NewTable is the table of that name. Its schema is what [CreateTable] makes.
+func NewTable(client *dynamodb.Client, name string) table.Table {
+	return &dynamo{client, name}
+}
+
+// CreateTable makes an empty table as template.yaml does, and waits for it: for
+// tests and for DynamoDB on a developer's machine.
+func CreateTable(ctx context.Context, client *dynamodb.Client, name string) error {
+	str := func(name string) types.AttributeDefinition {
+		return types.AttributeDefinition{AttributeName: aws.String(name), AttributeType: types.ScalarAttributeTypeS}
+	}
+	keys := func(hash, sort string) []types.KeySchemaElement {
+		return []types.KeySchemaElement{
+			{AttributeName: aws.String(hash), KeyType: types.KeyTypeHash},
+			{AttributeName: aws.String(sort), KeyType: types.KeyTypeRange},
+		}
+	}
+	_, err := client.CreateTable(ctx, &dynamodb.CreateTableInput{
+		TableName:            &name,
+		BillingMode:          types.BillingModePayPerRequest,
+		AttributeDefinitions: []types.AttributeDefinition{str(attrPK), str(attrSK), str(attrIndex), str(attrSort)},
+		KeySchema:            keys(attrPK, attrSK),
+		GlobalSecondaryIndexes: []types.GlobalSecondaryIndex{{
+			IndexName:  aws.String(indexName),
+			KeySchema:  keys(attrIndex, attrSort),
+			Projection: &types.Projection{ProjectionType: types.ProjectionTypeKeysOnly},
+		}},
+	})
+	if err != nil {
+		return fmt.Errorf("create table %s: %w", name, err)
+	}
+	ready := dynamodb.NewTableExistsWaiter(client, func(o *dynamodb.TableExistsWaiterOptions) { o.MinDelay = 100 * time.Millisecond })
+	if err := ready.Wait(ctx, &dynamodb.DescribeTableInput{TableName: &name}, 2*time.Minute); err != nil {
+		return fmt.Errorf("create table %s: %w", name, err)
+	}
+	_, err = client.UpdateTimeToLive(ctx, &dynamodb.UpdateTimeToLiveInput{
+		TableName:               &name,
+		TimeToLiveSpecification: &types.TimeToLiveSpecification{AttributeName: aws.String(attrTTL), Enabled: aws.Bool(true)},
+	})
+	if err != nil {
+		return fmt.Errorf("create table %s: expiry: %w", name, err)
+	}
+	return nil
+}
+
+type attributes = map[string]types.AttributeValue
+
+func text(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
+
+func keyOf(k table.Key) attributes { return attributes{attrPK: text(k.PK), attrSK: text(k.SK)} }
+
+func attributesOf(it table.Item) attributes {
+	a := keyOf(it.Key)
+	a[attrRev] = text(it.Rev)
+	if len(it.Data) > 0 {
+		a[attrData] = &types.AttributeValueMemberB{Value: it.Data}
+	}
+	if it.Index != "" {
+		a[attrIndex], a[attrSort] = text(it.Index), text(it.Sort)
+	}
+	if !it.Expires.IsZero() {
+		a[attrTTL] = &types.AttributeValueMemberN{Value: strconv.FormatInt(it.Expires.Unix(), 10)}
+	}
+	return a
+}
+
+func itemOf(a attributes) (it table.Item, err error) {
+	str := func(name string) string {
+		v, _ := a[name].(*types.AttributeValueMemberS)
+		if v == nil {
+			return ""
+		}
+		return v.Value
+	}
+	it = table.Item{Key: table.Key{PK: str(attrPK), SK: str(attrSK)}, Rev: str(attrRev), Index: str(attrIndex), Sort: str(attrSort)}
+	if v, ok := a[attrData].(*types.AttributeValueMemberB); ok {
+		it.Data = v.Value
+	}
+	if v, ok := a[attrTTL].(*types.AttributeValueMemberN); ok {
+		n, err := strconv.ParseInt(v.Value, 10, 64)
+		if err != nil {
+			return it, fmt.Errorf("%s of an item: %w", attrTTL, err)
+		}
+		it.Expires = time.Unix(n, 0).UTC()
+	}
+	if it.PK == "" || it.SK == "" {
+		return it, errors.New("an item without its key")
+	}
+	return it, nil
+}
+
+// condition of an operation, nil if it has none, and what it refers to.
+func condition(o table.Op) (expr *string, names map[string]string, values attributes) {
+	exists, rev := map[string]string{"#pk": attrPK}, map[string]string{"#rev": attrRev}
+	is := attributes{":if": text(o.If)}
+	switch {
+	case o.Kind == table.KindCreate, o.Kind == table.KindCheck && o.If == "":
+		return aws.String("attribute_not_exists(#pk)"), exists, nil
+	case o.Kind == table.KindReplace, o.Kind == table.KindCheck:
+		return aws.String("#rev = :if"), rev, is
+	case o.Kind == table.KindRemove:
+		return aws.String("attribute_not_exists(#pk) OR #rev = :if"), map[string]string{"#pk": attrPK, "#rev": attrRev}, is
+	}
+	return nil, nil, nil
+}
+
+// Get implements table.Table.
+func (d *dynamo) Get(ctx context.Context, keys ...table.Key) ([]table.Item, error) {
+	if err := table.ValidKeys(keys...); err != nil {
+		return nil, err
+	}
+	switch len(keys) {
+	case 0:
+		return nil, ctx.Err()
+	case 1:
+		out, err := d.client.GetItem(ctx, &dynamodb.GetItemInput{TableName: &d.name, Key: keyOf(keys[0]), ConsistentRead: aws.Bool(true)})
+		if err != nil {
+			return nil, fmt.Errorf("get item: %w", err)
+		}
+		if len(out.Item) == 0 {
+			return nil, nil
+		}
+		it, err := itemOf(out.Item)
+		return []table.Item{it}, err
+	}
+	found := make(map[table.Key]table.Item, len(keys))
+	asked := make(map[table.Key]bool, len(keys))
+	var ask []attributes // each key once, as the service demands
+	for _, k := range keys {
+		if !asked[k] {
+			asked[k] = true
+			ask = append(ask, keyOf(k))
+		}
+	}
+	for try := 0; len(ask) > 0; {
+		out, err := d.client.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{RequestItems: map[string]types.KeysAndAttributes{
+			d.name: {Keys: ask, ConsistentRead: aws.Bool(true)},
+		}})
+		if err != nil {
+			return nil, fmt.Errorf("get items: %w", err)
+		}
+		for _, a := range out.Responses[d.name] {
+			it, err := itemOf(a)
+			if err != nil {
+				return nil, err
+			}
+			found[it.Key] = it
+		}
+		left := out.UnprocessedKeys[d.name].Keys
+		if len(left) < len(ask) {
+			try = 0 // an answer holds 16 MB: that is no reason to wait
+		} else if try++; try == tries {
+			return nil, fmt.Errorf("get items: %d left unread", len(left))
+		} else if err := pause(ctx, try); err != nil {
+			return nil, err
+		}
+		ask = left
+	}
+	var items []table.Item
+	for _, k := range keys {
+		if it, ok := found[k]; ok {
+			items = append(items, it)
+		}
+	}
+	return items, nil
+}
+
+// rangeOf words the bounds of a query. The service takes one condition on a
+// sort key, whose ranges include both ends: a row at Until is for the caller to
+// leave out.
+func rangeOf(hash, sort string, q table.Query) (expr string, names map[string]string, values attributes) {
+	expr = "#h = :h"
+	names, values = map[string]string{"#h": hash}, attributes{":h": text(q.PK)}
+	if q.From != "" || q.Until != "" {
+		names["#s"] = sort
+	}
+	if q.From != "" {
+		values[":from"] = text(q.From)
+	}
+	if q.Until != "" {
+		values[":until"] = text(q.Until)
+	}
+	switch {
+	case q.From != "" && q.Until != "":
+		expr += " AND #s BETWEEN :from AND :until"
+	case q.From != "":
+		expr += " AND #s >= :from"
+	case q.Until != "":
+		expr += " AND #s < :until"
+	}
+	return expr, names, values
+}
+
+func limitOf(q table.Query) *int32 {
+	if q.Limit <= 0 {
+		return nil
+	}
+	return aws.Int32(int32(min(q.Limit, 1<<20)))
+}
+
+// Query implements table.Table.
+func (d *dynamo) Query(ctx context.Context, q table.Query) (table.Page, error) {
+	if err := table.ValidKeys(table.Key{PK: q.PK, SK: "any"}); err != nil {
+		return table.Page{}, err
+	}
+	if q.From != "" && q.Until != "" && q.From >= q.Until {
+		return table.Page{}, ctx.Err() // the service refuses a range from the greater to the smaller
+	}
+	expr, names, values := rangeOf(attrPK, attrSK, q)
+	in := &dynamodb.QueryInput{
+		TableName: &d.name, ConsistentRead: aws.Bool(true), KeyConditionExpression: &expr,
+		ExpressionAttributeNames: names, ExpressionAttributeValues: values,
+		ScanIndexForward: aws.Bool(!q.Desc), Limit: limitOf(q),
+	}
+	// A start outside of the range is refused; it means all or nothing of it.
+	before := q.After != "" && q.After < q.From
+	beyond := q.After != "" && q.Until != "" && q.After > q.Until
+	switch {
+	case before && q.Desc, beyond && !q.Desc:
+		return table.Page{}, ctx.Err()
+	case q.After != "" && !before && !beyond:
+		in.ExclusiveStartKey = keyOf(table.Key{PK: q.PK, SK: q.After})
+	}
+	out, err := d.client.Query(ctx, in)
+	if err != nil {
+		return table.Page{}, fmt.Errorf("query: %w", err)
+	}
+	var p table.Page
+	for _, a := range out.Items {
+		it, err := itemOf(a)
+		if err != nil {
+			return table.Page{}, err
+		}
+		if q.Until == "" || it.SK < q.Until {
+			p.Items = append(p.Items, it)
+		}
+	}
+	if len(out.LastEvaluatedKey) > 0 {
+		last, err := itemOf(out.LastEvaluatedKey)
+		if err != nil {
+			return table.Page{}, err
+		}
+		p.Next = last.SK
+	}
+	return p, nil
+}
+
+// List implements table.Table.
+func (d *dynamo) List(ctx context.Context, q table.Query) (table.Entries, error) {
+	if err := table.ValidKeys(table.Key{PK: q.PK, SK: "any"}); err != nil {
+		return table.Entries{}, err
+	}
+	if q.From != "" && q.Until != "" && q.From >= q.Until {
+		return table.Entries{}, ctx.Err()
+	}
+	expr, names, values := rangeOf(attrIndex, attrSort, q)
+	in := &dynamodb.QueryInput{
+		TableName: &d.name, IndexName: aws.String(indexName), KeyConditionExpression: &expr,
+		ExpressionAttributeNames: names, ExpressionAttributeValues: values,
+		ScanIndexForward: aws.Bool(!q.Desc), Limit: limitOf(q),
+	}
+	if q.After != "" {
+		e, err := entryFrom(q.After)
+		if err != nil {
+			return table.Entries{}, fmt.Errorf("list: not a continuation: %w", err)
+		}
+		in.ExclusiveStartKey = keyOf(e.Key)
+		in.ExclusiveStartKey[attrIndex], in.ExclusiveStartKey[attrSort] = text(q.PK), text(e.Sort)
+	}
+	out, err := d.client.Query(ctx, in)
+	if err != nil {
+		return table.Entries{}, fmt.Errorf("list: %w", err)
+	}
+	var es table.Entries
+	for _, a := range out.Items {
+		it, err := itemOf(a)
+		if err != nil {
+			return table.Entries{}, err
+		}
+		if q.Until == "" || it.Sort < q.Until {
+			es.Entries = append(es.Entries, table.Entry{Key: it.Key, Sort: it.Sort})
+		}
+	}
+	if len(out.LastEvaluatedKey) > 0 {
+		last, err := itemOf(out.LastEvaluatedKey)
+		if err != nil {
+			return table.Entries{}, err
+		}
+		es.Next = continuation(table.Entry{Key: last.Key, Sort: last.Sort})
+	}
+	return es, nil
+}
+
+func continuation(e table.Entry) string {
+	b, _ := json.Marshal([]string{e.PK, e.SK, e.Sort}) // strings always marshal
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+func entryFrom(after string) (table.Entry, error) {
+	var parts [3]string
+	b, err := base64.RawURLEncoding.DecodeString(after)
+	if err == nil {
+		err = json.Unmarshal(b, &parts)
+	}
+	return table.Entry{Key: table.Key{PK: parts[0], SK: parts[1]}, Sort: parts[2]}, err
+}
+
+// Write implements table.Table.
+func (d *dynamo) Write(ctx context.Context, ops ...table.Op) error {
+	if err := table.Valid(ops...); err != nil {
+		return err
+	}
+	if len(ops) == 0 {
+		return ctx.Err()
+	}
+	for try := 1; ; try++ {
+		conflict, busy, err := d.write(ctx, ops)
+		switch {
+		case conflict != nil && conflict.Done(ops):
+			return nil
+		case conflict != nil:
+			return conflict
+		case err == nil:
+			return nil
+		case !busy || try == tries:
+			return fmt.Errorf("write: %w", err)
+		}
+		if err := pause(ctx, try); err != nil {
+			return err
+		}
+	}
+}
+
+// write tries once. busy: it was turned away because others write the same
+// items just now, or for capacity; nothing was written.
+func (d *dynamo) write(ctx context.Context, ops []table.Op) (conflict *table.Conflict, busy bool, err error) {
+	if len(ops) == 1 && ops[0].Kind != table.KindCheck {
+		err = d.single(ctx, ops[0])
+	} else {
+		err = d.transact(ctx, ops)
+	}
+	var one *types.ConditionalCheckFailedException
+	var all *types.TransactionCanceledException
+	var meets *types.TransactionConflictException
+	var running *types.TransactionInProgressException
+	switch {
+	case errors.As(err, &one):
+		conflict = &table.Conflict{Failed: []int{0}, Current: map[int]table.Item{}}
+		return conflict, false, current(conflict, 0, one.Item)
+	case errors.As(err, &all):
+		return cancelled(all, err)
+	case errors.As(err, &meets), errors.As(err, &running):
+		return nil, true, err
+	}
+	return nil, false, err
+}
+
+// cancelled reads why a transaction was. A reason that passes comes before a
+// condition that failed: beside it, the other conditions may not have been tried.
+func cancelled(e *types.TransactionCanceledException, err error) (conflict *table.Conflict, busy bool, _ error) {
+	c := &table.Conflict{Current: map[int]table.Item{}}
+	for i, r := range e.CancellationReasons {
+		switch aws.ToString(r.Code) {
+		case "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded":
+			return nil, true, err
+		case "ConditionalCheckFailed":
+			c.Failed = append(c.Failed, i)
+			if err := current(c, i, r.Item); err != nil {
+				return nil, false, err
+			}
+		}
+	}
+	if len(c.Failed) == 0 {
+		return nil, false, err
+	}
+	return c, false, nil
+}
+
+func current(c *table.Conflict, i int, a attributes) error {
+	if len(a) == 0 {
+		return nil
+	}
+	it, err := itemOf(a)
+	c.Current[i] = it
+	return err
+}
+
+func (d *dynamo) single(ctx context.Context, o table.Op) error {
+	expr, names, values := condition(o)
+	if o.Kind == table.KindRemove {
+		_, err := d.client.DeleteItem(ctx, &dynamodb.DeleteItemInput{
+			TableName: &d.name, Key: keyOf(o.Item.Key),
+			ConditionExpression: expr, ExpressionAttributeNames: names, ExpressionAttributeValues: values,
+			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+		})
+		return err
+	}
+	_, err := d.client.PutItem(ctx, &dynamodb.PutItemInput{
+		TableName: &d.name, Item: attributesOf(o.Item),
+		ConditionExpression: expr, ExpressionAttributeNames: names, ExpressionAttributeValues: values,
+		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+	})
+	return err
+}
+
+func (d *dynamo) transact(ctx context.Context, ops []table.Op) error {
+	const allOld = types.ReturnValuesOnConditionCheckFailureAllOld
+	items := make([]types.TransactWriteItem, len(ops))
+	for i, o := range ops {
+		expr, names, values := condition(o)
+		switch o.Kind {
+		case table.KindRemove:
+			items[i].Delete = &types.Delete{
+				TableName: &d.name, Key: keyOf(o.Item.Key), ReturnValuesOnConditionCheckFailure: allOld,
+				ConditionExpression: expr, ExpressionAttributeNames: names, ExpressionAttributeValues: values,
+			}
+		case table.KindCheck:
+			items[i].ConditionCheck = &types.ConditionCheck{
+				TableName: &d.name, Key: keyOf(o.Item.Key), ReturnValuesOnConditionCheckFailure: allOld,
+				ConditionExpression: expr, ExpressionAttributeNames: names, ExpressionAttributeValues: values,
+			}
+		default:
+			items[i].Put = &types.Put{
+				TableName: &d.name, Item: attributesOf(o.Item), ReturnValuesOnConditionCheckFailure: allOld,
+				ConditionExpression: expr, ExpressionAttributeNames: names, ExpressionAttributeValues: values,
+			}
+		}
+	}
+	_, err := d.client.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: items, ClientRequestToken: tokenOf(ops)})
+	return err
+}
+
+// tokenOf names the transaction, so that the service knows a repeated one for
+// ten minutes. Checks alone have no revision to name them by, and are to be
+// answered afresh: the SDK makes up a token for their retries.
+func tokenOf(ops []table.Op) *string {
+	sum := sha256.New()
+	named := false
+	for _, o := range ops {
+		if o.Kind != table.KindCheck {
+			named = true
+			fmt.Fprintf(sum, "%s ", o.Item.Rev)
+		}
+	}
+	if !named {
+		return nil
+	}
+	return aws.String(hex.EncodeToString(sum.Sum(nil)[:16])) // at most 36 characters
+}
+
+// tries and pause: contention on an item passes within some milliseconds; the
+// SDK's own retries do not cover it.
+const tries = 6
+
+func pause(ctx context.Context, try int) error {
+	t := time.NewTimer(5*time.Millisecond + rand.N(10*time.Millisecond<<try))
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

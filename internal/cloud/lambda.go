@@ -1,0 +1,220 @@
+package cloud
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-lambda-go/lambda"
+
+	"stockbridge/internal/app"
+)
+
+// Handler is one function: an event in, its answer out, both JSON. An error
+// makes the invocation fail.
+type Handler func(ctx context.Context, payload []byte) ([]byte, error)
+
+// Invoke makes a Handler what the Lambda runtime calls.
+func (h Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) { return h(ctx, payload) }
+
+// Start composes the app from the environment and serves one of its handlers
+// to the Lambda runtime. It returns only where that cannot begin. Needs names
+// variables that this function cannot do without, beside those that none can.
+func Start(getenv func(string) string, choose func(*app.App) Handler, needs ...string) error {
+	api := getenv("AWS_LAMBDA_RUNTIME_API")
+	h, err := prepare(getenv, choose, needs...)
+	if err != nil {
+		reportInit(api, err)
+		return err
+	}
+	if api == "" {
+		return fmt.Errorf("AWS_LAMBDA_RUNTIME_API is not set: this is a Lambda function; to run it here, see make invoke")
+	}
+	lambda.Start(h) // never returns
+	return nil
+}
+
+func prepare(getenv func(string) string, choose func(*app.App) Handler, needs ...string) (Handler, error) {
+	cfg, err := ReadConfig(getenv, needs...)
+	if err != nil {
+		return nil, err
+	}
+	deps, _, err := Open(cfg) // open for as long as the process lives
+	if err != nil {
+		return nil, err
+	}
+	return choose(app.New(deps)), nil
+}
+
+// reportInit tells the runtime why the function does not start, so that the
+// invocation's answer says it and not only "exited".
+func reportInit(api string, err error) {
+	if api == "" {
+		return
+	}
+	body, _ := json.Marshal(map[string]string{"errorType": "Configuration", "errorMessage": err.Error()})
+	c := http.Client{Timeout: 2 * time.Second}
+	if resp, err := c.Post("http://"+api+"/2018-06-01/runtime/init/error", "application/json", bytes.NewReader(body)); err == nil {
+		resp.Body.Close()
+	}
+}
+
+// Raw is the handler of events that the app reads itself: EventBridge Scheduler
+// sends a schedule's Input as it stands.
+func Raw(do func(context.Context, json.RawMessage) error) Handler {
+	return func(ctx context.Context, payload []byte) ([]byte, error) {
+		if err := do(ctx, payload); err != nil {
+			return nil, err
+		}
+		return []byte("null"), nil
+	}
+}
+
+// SQS is the handler of a queue's batches. do returns the ids of the messages
+// to be received again; the event source mapping must have
+// ReportBatchItemFailures, or their failure is lost.
+func SQS(do func(context.Context, []app.Message) (failed []string)) Handler {
+	return func(ctx context.Context, payload []byte) ([]byte, error) {
+		var ev events.SQSEvent
+		if err := json.Unmarshal(payload, &ev); err != nil {
+			return nil, fmt.Errorf("read SQS event: %w", err)
+		}
+		batch := make([]app.Message, len(ev.Records))
+		for i, r := range ev.Records {
+			receives, _ := strconv.Atoi(r.Attributes["ApproximateReceiveCount"])
+			millis, _ := strconv.ParseInt(r.Attributes["SentTimestamp"], 10, 64)
+			batch[i] = app.Message{ID: r.MessageId, Body: r.Body, Receives: max(receives, 1)}
+			if millis > 0 {
+				batch[i].Sent = time.UnixMilli(millis).UTC()
+			}
+		}
+		answer := events.SQSEventResponse{BatchItemFailures: []events.SQSBatchItemFailure{}}
+		for _, id := range do(ctx, batch) {
+			answer.BatchItemFailures = append(answer.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: id})
+		}
+		return json.Marshal(answer)
+	}
+}
+
+// HTTP is the handler of API Gateway's HTTP APIs and of function URLs, which
+// send the same event (payload format 2.0).
+func HTTP(h http.Handler) Handler {
+	return func(ctx context.Context, payload []byte) ([]byte, error) {
+		var ev events.APIGatewayV2HTTPRequest
+		if err := json.Unmarshal(payload, &ev); err != nil {
+			return nil, fmt.Errorf("read HTTP event: %w", err)
+		}
+		req, err := request(ctx, &ev)
+		if err != nil {
+			return nil, fmt.Errorf("read HTTP event: %w", err)
+		}
+		w := &answer{header: http.Header{}}
+		h.ServeHTTP(w, req)
+		return json.Marshal(w.event())
+	}
+}
+
+func request(ctx context.Context, ev *events.APIGatewayV2HTTPRequest) (*http.Request, error) {
+	path := ev.RawPath
+	if stage := ev.RequestContext.Stage; stage != "" && stage != "$default" {
+		path = strings.TrimPrefix(path, "/"+stage) // a named stage's path begins with its name
+	}
+	if path == "" {
+		path = "/"
+	}
+	// A function URL sends the path as it came, an HTTP API has decoded it.
+	u, err := url.ParseRequestURI(path)
+	if err != nil {
+		u = &url.URL{Path: path}
+	}
+	u.RawQuery = ev.RawQueryString
+
+	body := []byte(ev.Body)
+	if ev.IsBase64Encoded {
+		if body, err = base64.StdEncoding.DecodeString(ev.Body); err != nil {
+			return nil, fmt.Errorf("body: %w", err)
+		}
+	}
+	req, err := http.NewRequestWithContext(ctx, ev.RequestContext.HTTP.Method, u.String(), bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	for name, value := range ev.Headers {
+		req.Header.Set(name, value) // several of a name are joined by commas already
+	}
+	if len(ev.Cookies) > 0 {
+		req.Header.Set("Cookie", strings.Join(ev.Cookies, "; "))
+	}
+	if req.Host = req.Header.Get("Host"); req.Host == "" {
+		req.Host = ev.RequestContext.DomainName
+	}
+	req.Header.Del("Host")
+	req.RemoteAddr = ev.RequestContext.HTTP.SourceIP
+	req.RequestURI = u.RequestURI()
+	return req, nil
+}
+
+// answer collects a response.
+type answer struct {
+	header http.Header
+	sent   http.Header // as it was when the status was written
+	status int
+	body   bytes.Buffer
+}
+
+func (a *answer) Header() http.Header { return a.header }
+
+func (a *answer) WriteHeader(status int) {
+	if a.status == 0 && status >= 200 {
+		a.status, a.sent = status, a.header.Clone()
+	}
+}
+
+func (a *answer) Write(p []byte) (int, error) {
+	if a.status == 0 {
+		if a.header.Get("Content-Type") == "" {
+			a.header.Set("Content-Type", http.DetectContentType(p))
+		}
+		a.WriteHeader(http.StatusOK)
+	}
+	return a.body.Write(p)
+}
+
+func (a *answer) event() events.APIGatewayV2HTTPResponse {
+	a.WriteHeader(http.StatusOK)
+	ev := events.APIGatewayV2HTTPResponse{StatusCode: a.status, Headers: map[string]string{}}
+	for name, values := range a.sent {
+		if name == "Set-Cookie" { // cannot be joined
+			ev.Cookies = slices.Clone(values)
+			continue
+		}
+		ev.Headers[strings.ToLower(name)] = strings.Join(values, ", ")
+	}
+	if text := a.body.Bytes(); textual(a.sent) && utf8.Valid(text) {
+		ev.Body = string(text)
+	} else {
+		ev.Body, ev.IsBase64Encoded = base64.StdEncoding.EncodeToString(text), true
+	}
+	return ev
+}
+
+// textual says whether a body may travel as a JSON string.
+func textual(h http.Header) bool {
+	if h.Get("Content-Encoding") != "" {
+		return false
+	}
+	kind, _, _ := strings.Cut(strings.ToLower(h.Get("Content-Type")), ";")
+	kind = strings.TrimSpace(kind)
+	return kind == "" || strings.HasPrefix(kind, "text/") || strings.HasSuffix(kind, "json") || strings.HasSuffix(kind, "xml") ||
+		strings.HasSuffix(kind, "javascript") || strings.HasSuffix(kind, "yaml")
+}

@@ -1,0 +1,106 @@
+package console
+
+import (
+	"net/http"
+	"time"
+
+	"stockbridge/internal/tenant"
+	"stockbridge/internal/upstockcin7"
+)
+
+// connectionAnswer is a connection without anything secret but, where the
+// connection itself is asked for, its webhook URL.
+type connectionAnswer struct {
+	System     tenant.System          `json:"system"`
+	State      tenant.ConnectionState `json:"state"`
+	Why        *string                `json:"why"`
+	Account    string                 `json:"account"`
+	Name       *string                `json:"name"`
+	Currency   *string                `json:"currency"`
+	TimeZone   *string                `json:"timeZone"`
+	Warnings   []string               `json:"warnings"`
+	Since      time.Time              `json:"since"`
+	Changed    time.Time              `json:"changed"`
+	WebhookURL string                 `json:"webhookUrl,omitempty"` // to paste into Upstock
+}
+
+func connectionOf(c tenant.Connection) connectionAnswer {
+	return connectionAnswer{
+		System: c.System, State: c.State, Why: known(c.Why), Account: c.Account, Name: known(c.Name), Currency: known(c.Currency),
+		TimeZone: known(c.TimeZone), Warnings: append([]string{}, c.Warnings...), Since: c.Since, Changed: c.Changed,
+	}
+}
+
+// withURL adds the webhook URL of a system that calls us.
+func (a *api) withURL(r *http.Request, c tenant.Connection) (connectionAnswer, error) {
+	ans := connectionOf(c)
+	if c.System != tenant.Upstock {
+		return ans, nil
+	}
+	var err error
+	ans.WebhookURL, err = a.Pair.WebhookURLOf(r.Context(), c)
+	return ans, err
+}
+
+func (a *api) listConnections(w http.ResponseWriter, r *http.Request, b tenant.Bundle) error {
+	var items []connectionAnswer
+	for _, sys := range tenant.Systems() {
+		if c, ok := b.Connections[sys]; ok {
+			item, err := a.withURL(r, c)
+			if err != nil {
+				return err
+			}
+			items = append(items, item)
+		}
+	}
+	return respond(w, r, http.StatusOK, page(items, ""))
+}
+
+func (a *api) getConnection(w http.ResponseWriter, r *http.Request, b tenant.Bundle) error {
+	c, ok := b.Connections[tenant.System(r.PathValue("system"))]
+	if !ok {
+		return notFound()
+	}
+	ans, err := a.withURL(r, c)
+	if err != nil {
+		return err
+	}
+	return respond(w, r, http.StatusOK, ans)
+}
+
+// putConnection connects a system, or replaces what the body names of a
+// connection; what it leaves out or empty stays.
+func (a *api) putConnection(w http.ResponseWriter, r *http.Request, b tenant.Bundle) error {
+	sys, err := system(r)
+	if err != nil {
+		return err
+	}
+	var account, key, webhook string // plain: a Secret would not take JSON for what it is
+	fields := map[string]any{"accountId": &account, "applicationKey": &key}
+	if sys == tenant.Upstock {
+		fields = map[string]any{"token": &key, "webhookSecret": &webhook}
+	}
+	if err := decode(w, r, false, fields); err != nil {
+		return err
+	}
+	cred := upstockcin7.Credentials{Account: account, Key: tenant.Secret(key), Webhook: tenant.Secret(webhook)}
+	c, url, err := a.Pair.Connect(r.Context(), b.Tenant.ID, sys, cred)
+	if err != nil {
+		return err
+	}
+	ans := connectionOf(c)
+	ans.WebhookURL = url
+	return respond(w, r, http.StatusOK, ans)
+}
+
+func (a *api) deleteConnection(w http.ResponseWriter, r *http.Request, b tenant.Bundle) error {
+	sys, err := system(r)
+	if err != nil {
+		return err
+	}
+	if err := a.Pair.Disconnect(r.Context(), b.Tenant.ID, sys); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}

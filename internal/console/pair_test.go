@@ -1,0 +1,288 @@
+package console
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stockbridge/internal/ledger"
+	"stockbridge/internal/sim"
+	"stockbridge/internal/tenant"
+	"stockbridge/internal/upstockcin7"
+)
+
+func TestConnections(t *testing.T) {
+	h := open(t)
+	acc, next := h.sim.AddAccount("Aroha Foods", "NZD"), h.sim.AddAccount("Kauri Supplies", "NZD")
+	id, path, token := h.tenant("Aroha Foods")
+	_, theirs, _ := h.tenant("Kauri Supplies")
+	conns := path + "/connections"
+	if a := h.do("GET", conns, token, nil).is(200); a.raw != `{"items":[],"next":null}`+"\n" {
+		t.Errorf("none yet: %s", a.raw)
+	}
+	keys := map[string]string{"accountId": acc.Cin7Core.AccountID, "applicationKey": acc.Cin7Core.ApplicationKey}
+	for _, c := range []struct {
+		name, target string
+		body         any
+		want         int
+		fields       []string
+	}{
+		{"nothing to connect with", conns + "/cin7core", `{}`, 422, []string{"accountId", "applicationKey"}},
+		{"another system's field", conns + "/cin7core", `{"token":"x"}`, 422, []string{"token"}},
+		{"a key that is refused", conns + "/cin7core", map[string]string{"accountId": acc.Cin7Core.AccountID, "applicationKey": "wrong"}, 422, nil},
+		{"another token that is refused", conns + "/upstock", `{"token":"wrong"}`, 422, nil},
+		{"a bad webhook secret", conns + "/upstock", map[string]string{"token": acc.Upstock.Token, "webhookSecret": "no secret"}, 422, []string{"webhookSecret"}},
+		{"not yet", conns + "/joor", `{"account":"x","token":"y"}`, 501, nil},
+		{"no such system", conns + "/abacus", `{}`, 404, nil},
+		{"cin7core", conns + "/cin7core", keys, 200, nil},
+		{"upstock", conns + "/upstock", map[string]string{"token": acc.Upstock.Token}, 200, nil},
+		{"somebody else's supplier", theirs + "/connections/upstock", map[string]string{"token": acc.Upstock.Token}, 409, nil},
+		{"their own", theirs + "/connections/upstock", map[string]string{"token": next.Upstock.Token}, 200, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h.t = t
+			a := h.do("PUT", c.target, operator, c.body).is(c.want)
+			if diff := cmp.Diff(c.fields, a.fields()); diff != "" {
+				t.Error(diff)
+			}
+			if c.want == 422 && c.fields == nil && a.get("problems.0.code") != "keyRefused" {
+				t.Error(a.raw)
+			}
+			if strings.Contains(a.raw, acc.Upstock.Token) || strings.Contains(a.raw, acc.Cin7Core.ApplicationKey) {
+				t.Errorf("a key is shown: %s", a.raw)
+			}
+		})
+	}
+	h.t = t
+	if len(h.mirrors) != 1 || h.mirrors[0] != (upstockcin7.MirrorJob{Job: "mirror", Tenant: id}) {
+		t.Errorf("mirror jobs: %v", h.mirrors)
+	}
+
+	url := h.do("GET", conns+"/upstock", token, nil).is(200).get("webhookUrl").(string)
+	if !strings.HasPrefix(url, "https://hooks.example.com/webhooks/upstock/") || len(url) < 70 {
+		t.Errorf("webhookUrl: %s", url)
+	}
+	secret, err := h.sim.RegisterWebhook(acc.Upstock.Supplier, url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := h.do("PUT", conns+"/upstock", token, map[string]string{"webhookSecret": secret, "token": ""}).is(200)
+	if a.get("webhookUrl") != url || strings.Contains(a.raw, secret) {
+		t.Errorf("merged: %s", a.raw)
+	}
+	c, err := h.tenants.Connection(t.Context(), id, tenant.Upstock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s, err := h.tenants.Secrets(t.Context(), c); err != nil || string(s.Webhook) != secret || string(s.Key) != acc.Upstock.Token {
+		t.Errorf("stored secrets: %v", err)
+	}
+
+	if err := h.sim.Fault(sim.Cin7Core, sim.Fault{Match: "GET /me", Kind: "before", Times: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if a := h.do("PUT", conns+"/cin7core", token, keys).is(503); a.header.Get("Retry-After") == "" {
+		t.Error("no Retry-After")
+	}
+	list := h.do("GET", conns, token, nil).is(200)
+	if list.get("items.0.system") != "upstock" || list.get("items.0.webhookUrl") != url || list.get("items.1.account") != strings.ToLower(acc.Cin7Core.AccountID) {
+		t.Error(list.raw)
+	}
+	health := h.do("GET", path+"/health", token, nil).is(200)
+	if health.get("mirror.state") != "reading" || health.get("connections.1.state") != "connected" || health.get("budgets.0.left") != 300.0 || health.get("budgets.1.of") != 60.0 ||
+		health.get("newestEvent.kind") != "connection" {
+		t.Error(health.raw)
+	}
+	if strings.Contains(health.raw, "hooks.example.com") {
+		t.Error("health shows the webhook URL")
+	}
+	if err := h.tenants.SetMirror(t.Context(), id, tenant.Cin7Core, tenant.Mirror{State: tenant.MirrorReady, Ready: time.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	if a := h.do("GET", path+"/health", token, nil); a.get("mirror.state") != "ready" {
+		t.Error(a.raw)
+	}
+
+	h.do("DELETE", conns+"/upstock", token, nil).is(204)
+	h.do("DELETE", conns+"/upstock", token, nil).is(404)
+	h.do("GET", conns+"/upstock", token, nil).is(404)
+	if strings.Contains(h.log.String(), acc.Upstock.Token) || strings.Contains(h.log.String(), secret) {
+		t.Error("a secret was logged")
+	}
+}
+
+func TestRetry(t *testing.T) {
+	h := open(t)
+	id, path, token := h.tenant("Aroha Foods")
+	for i := range 3 {
+		h.run(ledger.Run{Tenant: id, ID: fmt.Sprint(10 + i), State: ledger.Attention})
+	}
+	h.run(ledger.Run{Tenant: id, ID: "20", State: ledger.Shipped, SaleID: "5f1e", Told: true})
+	a := h.do("POST", path+"/orders/10/retry", token, nil).is(http.StatusAccepted)
+	if a.get("id") != 10.0 || a.get("state") == "attention" {
+		t.Error(a.raw)
+	}
+	if len(h.woken) != 1 || h.woken[0].Order != "10" || h.woken[0].Tenant != id {
+		t.Errorf("woken: %v", h.woken)
+	}
+	h.do("POST", path+"/orders/11/retry", token, `{"newSale":true}`).is(http.StatusAccepted)
+	if run, err := h.ledger.Get(t.Context(), id, "11"); err != nil || !run.NewSale {
+		t.Errorf("newSale: %v", err)
+	}
+	h.do("POST", path+"/orders/20/retry", token, nil).is(http.StatusConflict)
+	h.do("POST", path+"/orders/12/retry", token, `{"newSale":"yes"}`).is(422)
+	h.do("POST", path+"/orders/99/retry", token, nil).is(404)
+	if a := h.do("POST", path+"/orders/retry", token, nil).is(http.StatusAccepted); a.get("retried") != 1.0 {
+		t.Error(a.raw)
+	}
+	if a := h.do("POST", path+"/orders/retry", token, nil).is(http.StatusAccepted); a.get("retried") != 0.0 {
+		t.Error(a.raw)
+	}
+}
+
+func TestSync(t *testing.T) {
+	h := open(t)
+	id, path, token := h.tenant("Aroha Foods")
+	for range 8 { // of which some share the shard
+		other, _, _ := h.tenant("Another")
+		h.run(ledger.Run{Tenant: other, ID: "1", State: ledger.Received, Next: time.Now().Add(-time.Minute)})
+	}
+	h.run(ledger.Run{Tenant: id, ID: "1", State: ledger.Received, Next: time.Now().Add(-time.Minute)})
+	h.run(ledger.Run{Tenant: id, ID: "2", State: ledger.Waiting, Next: time.Now().Add(time.Hour)})
+	a := h.do("POST", path+"/sync/orders", token, nil).is(http.StatusAccepted)
+	if a.get("orders") != 1.0 || a.get("mirror") != false || len(h.woken) != 1 || h.woken[0].Tenant != id || h.woken[0].Order != "1" {
+		t.Errorf("%s %v", a.raw, h.woken)
+	}
+	h.do("POST", path+"/sync/products", token, nil).is(http.StatusConflict)
+	h.do("POST", path+"/sync/shipments", token, nil).is(http.StatusNotImplemented)
+	h.do("POST", path+"/sync/everything", token, nil).is(404)
+
+	acc := h.sim.AddAccount("Aroha Foods", "NZD")
+	h.do("PUT", path+"/connections/cin7core", token, acc.Cin7Core).is(200)
+	h.mirrors = nil
+	if a := h.do("POST", path+"/sync/customers", token, nil).is(http.StatusAccepted); a.get("mirror") != true || len(h.mirrors) != 1 {
+		t.Errorf("%s %v", a.raw, h.mirrors)
+	}
+	if a := h.do("POST", path+"/sync/orders", token, nil).is(http.StatusAccepted); a.get("mirror") != true || len(h.mirrors) != 2 {
+		t.Errorf("the first pass is not kicked: %s %v", a.raw, h.mirrors)
+	}
+}
+
+func TestPreview(t *testing.T) {
+	h := open(t)
+	id, path, token := h.tenant("Aroha Foods")
+	h.run(ledger.Run{Tenant: id, ID: "7", State: ledger.Received})
+	path += "/orders/preview"
+	for _, c := range []struct {
+		name, body string
+		want       int
+		fields     []string
+	}{
+		{"nothing", `{}`, 422, []string{"order"}},
+		{"both", `{"order":{},"orderId":7}`, 422, []string{"order"}},
+		{"no order", `{"order":7}`, 422, []string{"order"}},
+		{"null", `{"order":null}`, 422, []string{"order"}},
+		{"unknown field", `{"order":{},"dryRun":true}`, 422, []string{"dryRun"}},
+		{"bad settings", `{"order":{},"settings":{"orderStatus":"sent","colour":1}}`, 422, []string{"settings.colour"}},
+		{"no settings", `{"order":{},"settings":[]}`, 422, []string{"settings"}},
+		{"no such order", `{"orderId":8}`, 422, []string{"orderId"}},
+		{"of no kind", `{"orderId":true}`, 422, []string{"orderId"}},
+		{"not connected", `{"orderId":7}`, 200, nil},
+		{"by text", `{"orderId":"7","settings":{"orderStatus":"authorised"}}`, 200, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h.t = t
+			a := h.do("POST", path, token, c.body).is(c.want)
+			if diff := cmp.Diff(c.fields, a.fields()); diff != "" {
+				t.Error(diff)
+			}
+			if c.want == 200 && (a.get("sale") != nil || len(a.get("problems").([]any)) != 1) {
+				t.Error(a.raw)
+			}
+		})
+	}
+}
+
+func TestPreviewOfOrder(t *testing.T) {
+	h := open(t)
+	acc := h.sim.AddAccount("Aroha Foods", "NZD")
+	_, path, token := h.tenant("Aroha Foods")
+	h.do("PUT", path+"/connections/cin7core", token, acc.Cin7Core).is(200)
+	h.do("PUT", path+"/connections/upstock", token, map[string]string{"token": acc.Upstock.Token}).is(200)
+	order, err := h.sim.PlaceOrder(acc.Upstock.Supplier, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := map[string]any{"order": order.JSON}
+	if a := h.do("POST", path+"/orders/preview", token, body).is(200); a.get("problems.0.code") != "notReady" {
+		t.Errorf("before the mirror is complete: %s", a.raw)
+	}
+	for i := 0; len(h.mirrors) > 0 && i < 20; i++ {
+		j := h.mirrors[0]
+		h.mirrors = h.mirrors[1:]
+		if err := h.pair.Mirror(t.Context(), j); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if a := h.do("GET", path+"/health", token, nil).is(200); a.get("mirror.state") != "ready" {
+		t.Fatal(a.raw)
+	}
+	calls := len(h.sim.Calls(sim.Cin7Core, acc.Cin7Core.AccountID))
+	a := h.do("POST", path+"/orders/preview", token, body).is(200)
+	if a.get("sale.total") != order.Total || a.get("orderTotal") != order.Total || a.get("sale.status") != "DRAFT" || len(a.get("sale.lines").([]any)) == 0 {
+		t.Error(a.raw)
+	}
+	body["settings"] = map[string]string{"orderStatus": "authorised", "location": "Nowhere"}
+	if a := h.do("POST", path+"/orders/preview", token, body).is(200); a.get("sale") != nil || len(a.get("problems").([]any)) == 0 {
+		t.Error(a.raw)
+	}
+	for _, c := range h.sim.Calls(sim.Cin7Core, acc.Cin7Core.AccountID)[calls:] {
+		if c.Method != "GET" {
+			t.Errorf("a preview wrote: %s %s", c.Method, c.Path)
+		}
+	}
+	if a := h.do("GET", path+"/settings", token, nil); a.header.Get("ETag") != `"0"` {
+		t.Error("a preview saved its settings")
+	}
+}
+
+// TestPreviewOf holds the sale of a preview to the description, without a vendor.
+func TestPreviewOf(t *testing.T) {
+	var p upstockcin7.Preview
+	doc := `{"header":{"CustomerID":"c1","ExternalID":"upstock:1:7","ShipBy":"2026-03-04T00:00:00Z","SaleType":"Simple","ShippingAddress":{"Line1":"1 Queen St"}},
+		"order":{"Status":"DRAFT","AutoPickPackShipMode":"NOPICK","TotalBeforeTax":"10.005","Tax":"1.5","Total":"11.5",
+		"Lines":[{"SKU":"A1","Name":"Apples","Quantity":"2.5","Price":"4.0025","Tax":"1.5","Total":"10","TaxRule":"GST"}],
+		"AdditionalCharges":[{"Description":"Freight","Price":"5","Quantity":"1","Tax":"0.75","Total":"5"}]},
+		"orderTotal":"11.5","saleTotal":"11.51","customerId":"c1","said":["One cent more."]}`
+	if err := json.Unmarshal([]byte(doc), &p.Plan); err != nil {
+		t.Fatal(err)
+	}
+	d := describe(t)
+	fits := func(v any) map[string]any {
+		raw, err := encode(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var back map[string]any
+		json.Unmarshal(raw, &back)
+		for _, fault := range d.fits(in(d.doc, "components", "schemas", "Preview"), back, "", true) {
+			t.Error(fault)
+		}
+		return back
+	}
+	got := fits(previewOf(p))
+	sale := object(got["sale"])
+	line := object(elements(sale["lines"])[0])
+	if got["orderTotal"] != "11.50" || got["saleTotal"] != "11.51" || sale["shipBy"] != "2026-03-04" || sale["totalBeforeTax"] != "10.01" || line["price"] != "4.0025" {
+		t.Errorf("%v", got)
+	}
+	p.Problems = []ledger.Problem{{Code: "unknownSku", Message: "Line 1: there is no product A1.", Fix: "Add it."}}
+	if got := fits(previewOf(p)); got["sale"] != nil || got["saleTotal"] != nil {
+		t.Errorf("a sale in spite of problems: %v", got)
+	}
+}

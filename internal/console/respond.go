@@ -1,0 +1,233 @@
+package console
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/shopspring/decimal"
+
+	"stockbridge/internal/ledger"
+	"stockbridge/internal/tenant"
+	"stockbridge/internal/upstockcin7"
+)
+
+// problem is an error as the caller sees it: problem details of RFC 9457.
+type problem struct {
+	Type     string              `json:"type"`
+	Title    string              `json:"title"`
+	Status   int                 `json:"status"`
+	Detail   string              `json:"detail"`
+	Errors   []tenant.FieldError `json:"errors,omitempty"`   // what is wrong with which field of the request
+	Problems []ledger.Problem    `json:"problems,omitempty"` // what a person must act on elsewhere
+}
+
+func (p *problem) Error() string { return p.Detail }
+
+func notFound() error {
+	return &problem{Status: http.StatusNotFound, Detail: "There is nothing at this address."}
+}
+
+// fail answers an error. What is nobody's fault outside is logged and not shown.
+func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
+	p := (*problem)(nil)
+	var fields tenant.FieldErrors
+	var refused *upstockcin7.ConnectError
+	switch {
+	case errors.As(err, &p):
+	case errors.As(err, &fields):
+		p = &problem{Status: http.StatusUnprocessableEntity, Detail: fields.Error(), Errors: fields}
+	case errors.As(err, &refused):
+		p = &problem{Status: http.StatusUnprocessableEntity, Detail: strings.TrimSpace(refused.Problem.Message + " " + refused.Problem.Fix),
+			Problems: []ledger.Problem{refused.Problem}}
+		if refused.Retry {
+			p.Status = http.StatusServiceUnavailable
+			w.Header().Set("Retry-After", "60")
+		}
+	case errors.Is(err, tenant.ErrNotFound), errors.Is(err, ledger.ErrNotFound):
+		errors.As(notFound(), &p)
+	case errors.Is(err, tenant.ErrClaimed):
+		p = &problem{Status: http.StatusConflict, Detail: "This account is connected by another tenant. Disconnect it there first."}
+	case errors.Is(err, tenant.ErrChanged):
+		p = &problem{Status: http.StatusConflict, Detail: "Somebody else changed this at the same time. Read it again and repeat."}
+	case errors.Is(err, upstockcin7.ErrNothingToRetry):
+		p = &problem{Status: http.StatusConflict, Detail: "This order has nothing to retry."}
+	default:
+		a.Log.ErrorContext(r.Context(), "request", "method", r.Method, "route", r.Pattern, "error", err)
+		p = &problem{Status: http.StatusServiceUnavailable, Detail: "This did not work just now. Try again in a moment."}
+		w.Header().Set("Retry-After", "10")
+	}
+	if p.Status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="stockbridge"`)
+	}
+	p.Type, p.Title = "about:blank", http.StatusText(p.Status)
+	body, err := encode(p)
+	if err != nil {
+		body = []byte("{}")
+	}
+	write(w, r, p.Status, "application/problem+json", body)
+}
+
+func encode(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(v)
+	return b.Bytes(), err
+}
+
+func respond(w http.ResponseWriter, r *http.Request, status int, v any) error {
+	body, err := encode(v)
+	if err == nil {
+		write(w, r, status, "application/json", body)
+	}
+	return err
+}
+
+// write sends an answer. Not every server below us drops the body of HEAD.
+func write(w http.ResponseWriter, r *http.Request, status int, kind string, body []byte) {
+	w.Header().Set("Content-Type", kind)
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	if r.Method != http.MethodHead {
+		w.Write(body)
+	}
+}
+
+// list is one page of a list. Next is null on the last one.
+type list[T any] struct {
+	Items []T     `json:"items"`
+	Next  *string `json:"next"`
+}
+
+func page[T any](items []T, next string) list[T] {
+	if items == nil {
+		items = []T{}
+	}
+	return list[T]{items, known(next)}
+}
+
+// maxBody bounds a request: the largest holds an order.
+const maxBody = 5 << 20
+
+// body reads a request's body, one JSON object; none where empty may be.
+func body(w http.ResponseWriter, r *http.Request, empty bool) (raw []byte, fields map[string]json.RawMessage, err error) {
+	raw, err = io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+		return nil, nil, &problem{Status: http.StatusRequestEntityTooLarge, Detail: "The body is larger than 5 MiB."}
+	}
+	if err != nil {
+		return nil, nil, &problem{Status: http.StatusBadRequest, Detail: "The body could not be read whole."}
+	}
+	if empty && len(raw) == 0 {
+		return raw, nil, nil
+	}
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
+		return nil, nil, &problem{Status: http.StatusUnsupportedMediaType, Detail: "Send JSON, with Content-Type: application/json."}
+	}
+	if err := json.Unmarshal(raw, &fields); err != nil || fields == nil { // Unmarshal refuses what follows the object
+		return nil, nil, &problem{Status: http.StatusBadRequest, Detail: "The body must be exactly one JSON object."}
+	}
+	return raw, fields, nil
+}
+
+// decode reads a request's body into the fields that it may have; all others,
+// and values of another type, are refused by name.
+func decode(w http.ResponseWriter, r *http.Request, empty bool, into map[string]any) error {
+	_, fields, err := body(w, r, empty)
+	if err != nil {
+		return err
+	}
+	var errs tenant.FieldErrors
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		if p, ok := into[name]; !ok {
+			errs = append(errs, tenant.FieldError{Field: name, Message: "There is no such field."})
+		} else if json.Unmarshal(fields[name], p) != nil {
+			errs = append(errs, tenant.FieldError{Field: name, Message: "This value has the wrong type."})
+		}
+	}
+	if errs != nil {
+		return errs
+	}
+	return nil
+}
+
+// maxPage is the most items of one page.
+const maxPage = 100
+
+// paging reads after= and limit=. A larger limit means the largest.
+func paging(q url.Values) (after string, limit int, err error) {
+	limit = 50
+	if s := q.Get("limit"); s != "" {
+		if limit, err = strconv.Atoi(s); err != nil || limit < 1 {
+			return "", 0, tenant.FieldErrors{{Field: "limit", Message: "Use a number from 1 to 100."}}
+		}
+		limit = min(limit, maxPage)
+	}
+	after = q.Get("after")
+	if after != "" && !cursor(after) {
+		return "", 0, tenant.FieldErrors{{Field: "after", Message: "Use the next of the page before."}}
+	}
+	return after, limit, nil
+}
+
+func cursor(s string) bool { return fitsKey(strings.ReplaceAll(s, "#", ""), 1000) }
+
+// orderID is an order's id: a number, as Upstock's are, but for what never was an order.
+type orderID string
+
+// MarshalJSON implements json.Marshaler.
+func (id orderID) MarshalJSON() ([]byte, error) {
+	if n, err := strconv.ParseInt(string(id), 10, 64); err == nil && fmt.Sprint(n) == string(id) {
+		return []byte(id), nil
+	}
+	return json.Marshal(string(id))
+}
+
+// UnmarshalJSON takes a number or a string.
+func (id *orderID) UnmarshalJSON(data []byte) error {
+	var n json.Number // takes both
+	if json.Unmarshal(data, &n) == nil {
+		*id = orderID(n)
+		return nil
+	}
+	return json.Unmarshal(data, (*string)(id))
+}
+
+// known is null for a text that is not known.
+func known(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+// when is null for an instant that is not known.
+func when(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}
+
+// money has two decimals.
+func money(d decimal.Decimal) string { return d.StringFixed(2) }
+
+// price has two decimals, or as many more as a unit price needs.
+func price(d decimal.Decimal) string {
+	if d.Equal(d.Round(2)) {
+		return money(d)
+	}
+	return d.String()
+}

@@ -1,0 +1,579 @@
+// Package ledger remembers what has been done: for each order a [Run], the
+// journal of one business fact, with its intents, answers and timeline; beside
+// it links between ids of two systems and a flight recorder of events.
+//
+// The table is the record; queues only wake. A run that wants attention at a
+// certain time says so in Next, and the sparse index lists it until then:
+//
+//	T#<tenant>#order        <id, 20 digits>   Run                  index DUE#<shard> / PARKED#<tenant> / ATTENTION#<tenant>
+//	T#<tenant>#order#<id>   body#<n>          the order as received, gzip, in chunks of 350 KB
+//	                        fresh#<n>         the order as read again from Upstock
+//	                        plan#<n>          the frozen plan, likewise
+//	                        x#<nnnn>          Exchange: one request and its answer, for 90 days
+//	T#<tenant>#link#<kind>  <foreign id>      Link
+//	T#<tenant>#event        <time>#<random>   Event, for 90 days
+//
+// Every write of a run is conditional on its revision. What others wrote
+// meanwhile is read and the change is made again on top of it ([Ledger.Update]),
+// so a change must look at the run it is given, not at the one it remembers.
+package ledger
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"stockbridge/internal/table"
+	"stockbridge/internal/tenant"
+)
+
+// Ledger is the journal in a table.
+type Ledger struct{ table table.Table }
+
+// New returns the ledger kept in t.
+func New(t table.Table) *Ledger { return &Ledger{t} }
+
+// Keep is how long exchanges and events are kept.
+const Keep = 90 * 24 * time.Hour
+
+const (
+	dueShards = 4
+	chunk     = 350_000
+	// maxBlob keeps a run and its blob within one transaction of the table.
+	maxBlob = 10 * chunk
+	timeKey = "2006-01-02T15:04:05.000Z"
+)
+
+// ErrExists is the answer to receiving a run that is there already.
+var ErrExists = errors.New("exists")
+
+// ErrNotFound says that there is no such run.
+var ErrNotFound = errors.New("not found")
+
+// Problem is something that a person must act on: said in plain sentences.
+type Problem struct {
+	Code    string `json:"code"`           // stable, for machines: unknownSku, currency, …
+	Message string `json:"message"`        // what is wrong, and where
+	Fix     string `json:"fix"`            // what would put it right
+	Line    int    `json:"line,omitempty"` // the order's line, from 1
+}
+
+func partition(tenantID, kind string) string { return tenant.Partition(tenantID) + "#" + kind }
+
+func runKey(tenantID, id string) table.Key {
+	return table.Key{PK: partition(tenantID, "order"), SK: fmt.Sprintf("%020s", id)}
+}
+
+func partKey(tenantID, id, part string) table.Key {
+	return table.Key{PK: partition(tenantID, "order#"+id), SK: part}
+}
+
+func (r *Run) item() (table.Item, error) {
+	data, err := json.Marshal(r)
+	if err != nil {
+		return table.Item{}, err
+	}
+	it := table.Item{Key: runKey(r.Tenant, r.ID), Rev: r.rev, Data: data}
+	switch {
+	case r.Parked:
+		it.Index, it.Sort = "PARKED#"+r.Tenant, it.SK
+	case !r.Next.IsZero():
+		it.Index = fmt.Sprintf("DUE#%d", tenant.Shard(r.Tenant, dueShards))
+		it.Sort = r.Next.UTC().Format(timeKey) + "#" + r.Tenant + "#" + r.ID
+	case r.State == Attention:
+		it.Index, it.Sort = "ATTENTION#"+r.Tenant, it.SK
+	}
+	return it, nil
+}
+
+func runOf(it table.Item) (*Run, error) {
+	r := new(Run)
+	if err := json.Unmarshal(it.Data, r); err != nil {
+		return nil, fmt.Errorf("run %s: %w", it.SK, err)
+	}
+	r.Tenant, _, _ = strings.Cut(strings.TrimPrefix(it.PK, "T#"), "#")
+	r.rev = it.Rev
+	return r, nil
+}
+
+// repeat makes a write again while it is open whether it took effect: each Op
+// carries its nonce, so a repeated one is not applied twice.
+func (l *Ledger) repeat(ctx context.Context, ops ...table.Op) error {
+	var err error
+	for try := range 3 {
+		if err = l.table.Write(ctx, ops...); err == nil || errors.Is(err, table.ErrTooLarge) || ctx.Err() != nil {
+			return err
+		}
+		if c := (*table.Conflict)(nil); errors.As(err, &c) {
+			return err
+		}
+		time.Sleep(time.Duration(20<<try) * time.Millisecond)
+	}
+	return err
+}
+
+// Receive writes a new run with the order's body as it came, in one write on
+// the condition that there is none yet (ErrExists, and the run as it stands).
+func (l *Ledger) Receive(ctx context.Context, r *Run, body []byte) (*Run, error) {
+	parts, err := r.blob("body", body) // notes its chunks in the run
+	if err != nil {
+		return nil, err
+	}
+	it, err := r.item()
+	if err != nil {
+		return nil, err
+	}
+	run := table.Create(it)
+	err = l.repeat(ctx, append([]table.Op{run}, parts...)...)
+	if c := (*table.Conflict)(nil); errors.As(err, &c) {
+		if cur, ok := c.Current[0]; ok {
+			old, err := runOf(cur)
+			if err != nil {
+				return nil, err
+			}
+			return old, ErrExists
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("receive order %s: %w", r.ID, err)
+	}
+	r.rev = run.Item.Rev
+	return r, nil
+}
+
+// Load reads a run with the parts that work on it needs: the body as
+// received or as read again, and the frozen plan.
+func (l *Ledger) Load(ctx context.Context, tenantID, id string) (r *Run, body, plan []byte, err error) {
+	items, err := l.table.Get(ctx, runKey(tenantID, id), partKey(tenantID, id, "body#0"), partKey(tenantID, id, "fresh#0"), partKey(tenantID, id, "plan#0"))
+	if err != nil {
+		return nil, nil, nil, fmt.Errorf("load order %s: %w", id, err)
+	}
+	if len(items) == 0 || items[0].Key != runKey(tenantID, id) {
+		return nil, nil, nil, fmt.Errorf("order %q: %w", id, ErrNotFound)
+	}
+	if r, err = runOf(items[0]); err != nil {
+		return nil, nil, nil, err
+	}
+	bodyPart := "body"
+	if r.Parts["fresh"] > 0 {
+		bodyPart = "fresh"
+	}
+	if body, err = l.readBlob(ctx, r, bodyPart, items[1:]); err != nil {
+		return nil, nil, nil, err
+	}
+	if plan, err = l.readBlob(ctx, r, "plan", items[1:]); err != nil {
+		return nil, nil, nil, err
+	}
+	return r, body, plan, nil
+}
+
+// Get reads a run alone.
+func (l *Ledger) Get(ctx context.Context, tenantID, id string) (*Run, error) {
+	items, err := l.table.Get(ctx, runKey(tenantID, id))
+	if err != nil {
+		return nil, fmt.Errorf("order %s: %w", id, err)
+	}
+	if len(items) == 0 {
+		return nil, fmt.Errorf("order %q: %w", id, ErrNotFound)
+	}
+	return runOf(items[0])
+}
+
+var zippers = sync.Pool{New: func() any { w, _ := gzip.NewWriterLevel(nil, gzip.BestSpeed); return w }}
+
+func zip(data []byte) ([]byte, error) {
+	if len(data) < 512 { // not worth it, and JSON never begins as gzip does
+		return data, nil
+	}
+	var b bytes.Buffer
+	w := zippers.Get().(*gzip.Writer)
+	defer zippers.Put(w)
+	w.Reset(&b)
+	if _, err := w.Write(data); err != nil {
+		return nil, err
+	}
+	err := w.Close()
+	return b.Bytes(), err
+}
+
+func unzip(data []byte) ([]byte, error) {
+	if len(data) < 2 || data[0] != 0x1f || data[1] != 0x8b {
+		return data, nil
+	}
+	r, err := gzip.NewReader(bytes.NewReader(data))
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(r)
+}
+
+// blob returns the writes that keep data as a part of the run, and notes the
+// number of chunks in the run itself.
+func (r *Run) blob(part string, data []byte) ([]table.Op, error) {
+	z, err := zip(data)
+	if err != nil {
+		return nil, err
+	}
+	if len(z) > maxBlob {
+		return nil, fmt.Errorf("%s of order %s: %d bytes: %w", part, r.ID, len(z), table.ErrTooLarge)
+	}
+	var ops []table.Op
+	for c := range slices.Chunk(z, chunk) {
+		it := table.Item{Key: partKey(r.Tenant, r.ID, fmt.Sprintf("%s#%d", part, len(ops))), Data: c}
+		ops = append(ops, table.Put(it))
+	}
+	if r.Parts == nil {
+		r.Parts = map[string]int{}
+	}
+	r.Parts[part] = len(ops)
+	return ops, nil
+}
+
+func (l *Ledger) readBlob(ctx context.Context, r *Run, part string, have []table.Item) ([]byte, error) {
+	n := r.Parts[part]
+	if n == 0 {
+		return nil, nil
+	}
+	var keys []table.Key
+	var z []byte
+	for i := range n {
+		k := partKey(r.Tenant, r.ID, fmt.Sprintf("%s#%d", part, i))
+		if at := slices.IndexFunc(have, func(it table.Item) bool { return it.Key == k }); at >= 0 {
+			z = append(z, have[at].Data...)
+			continue
+		}
+		keys = append(keys, k)
+	}
+	if len(keys) > 0 {
+		items, err := l.table.Get(ctx, keys...)
+		if err != nil {
+			return nil, fmt.Errorf("%s of order %s: %w", part, r.ID, err)
+		}
+		if len(items) < len(keys) {
+			return nil, fmt.Errorf("%s of order %s: a chunk is missing", part, r.ID)
+		}
+		for _, it := range items {
+			z = append(z, it.Data...)
+		}
+	}
+	data, err := unzip(z)
+	if err != nil {
+		return nil, fmt.Errorf("%s of order %s: %w", part, r.ID, err)
+	}
+	return data, nil
+}
+
+// Extra is what a change writes beside the run, in the same write.
+type Extra struct {
+	Plan  []byte // the plan to freeze
+	Fresh []byte // the order as read again
+	ops   []table.Op
+}
+
+// Add lets other items ride in the same write. A refusal of theirs is an
+// error of Update, not a reason to start again.
+func (x *Extra) Add(ops ...table.Op) { x.ops = append(x.ops, ops...) }
+
+// updateTries bounds how often Update starts again.
+const updateTries = 20
+
+// Update changes a run: change is called with the run as r has it and, when
+// somebody else wrote meanwhile, again with theirs; r then holds what was
+// written. An error of change is returned and nothing is written. Exchanges
+// recorded in the run ride along.
+func (l *Ledger) Update(ctx context.Context, r *Run, change func(*Run, *Extra) error) error {
+	exchanges := r.exchanges
+	for range updateTries {
+		next := r.clone()
+		next.exchanges = exchanges
+		var x Extra
+		if err := change(next, &x); err != nil {
+			return err
+		}
+		ops, err := next.write(&x)
+		if err != nil {
+			return err
+		}
+		err = l.repeat(ctx, ops...)
+		c := (*table.Conflict)(nil)
+		if !errors.As(err, &c) {
+			if err != nil {
+				return fmt.Errorf("write order %s: %w", r.ID, err)
+			}
+			next.rev, next.exchanges = ops[0].Item.Rev, nil
+			*r = *next
+			return nil
+		}
+		cur, ok := c.Current[0]
+		if !slices.Contains(c.Failed, 0) {
+			return fmt.Errorf("write order %s: %w", r.ID, err)
+		}
+		if !ok {
+			return fmt.Errorf("write order %s: %w", r.ID, ErrNotFound)
+		}
+		newer, err := runOf(cur)
+		if err != nil {
+			return err
+		}
+		*r = *newer
+		r.exchanges = exchanges
+	}
+	return fmt.Errorf("write order %s: others keep changing it", r.ID)
+}
+
+func (r *Run) clone() *Run {
+	c := *r
+	c.Intents = slices.Clone(r.Intents)
+	c.Timeline = slices.Clone(r.Timeline)
+	c.Problems = slices.Clone(r.Problems)
+	c.Said = slices.Clone(r.Said)
+	c.Watches = slices.Clone(r.Watches)
+	c.Voided = slices.Clone(r.Voided)
+	if r.Parts != nil {
+		c.Parts = make(map[string]int, len(r.Parts))
+		for k, v := range r.Parts {
+			c.Parts[k] = v
+		}
+	}
+	return &c
+}
+
+func (r *Run) write(x *Extra) ([]table.Op, error) {
+	var ops []table.Op
+	for _, b := range []struct {
+		part string
+		data []byte
+	}{{"plan", x.Plan}, {"fresh", x.Fresh}} {
+		if b.data == nil {
+			continue
+		}
+		parts, err := r.blob(b.part, b.data)
+		if err != nil {
+			return nil, err
+		}
+		ops = append(ops, parts...)
+	}
+	for i, ex := range r.exchanges {
+		data, err := json.Marshal(ex)
+		if err != nil {
+			return nil, err
+		}
+		if data, err = zip(data); err != nil {
+			return nil, err
+		}
+		r.Exchanges++
+		r.note(Entry{At: ex.At, Text: ex.line(), Exchange: r.Exchanges})
+		if i >= 40 { // the rest of a long look is in the timeline only
+			continue
+		}
+		ops = append(ops, table.Put(table.Item{Key: partKey(r.Tenant, r.ID, fmt.Sprintf("x#%06d", r.Exchanges)), Data: data, Expires: ex.At.Add(Keep).Truncate(time.Second)}))
+	}
+	slices.SortStableFunc(r.Timeline, func(a, b Entry) int { return a.At.Compare(b.At) })
+	it, err := r.item()
+	if err != nil {
+		return nil, err
+	}
+	if len(it.Data) > 300_000 && len(r.Timeline) > 20 { // a run never outgrows an item: the oldest lines go first
+		r.Timeline = slices.Concat(r.Timeline[:1], r.Timeline[len(r.Timeline)/2:])
+		if it, err = r.item(); err != nil {
+			return nil, err
+		}
+	}
+	return append(append([]table.Op{table.Replace(it)}, ops...), x.ops...), nil
+}
+
+// Exchanges reads the recorded requests and answers of a run, oldest first.
+func (l *Ledger) Exchanges(ctx context.Context, tenantID, id string) ([]Exchange, error) {
+	var list []Exchange
+	q := table.Query{PK: partition(tenantID, "order#"+id), From: "x#", Until: "x$"}
+	for {
+		p, err := l.table.Query(ctx, q)
+		if err != nil {
+			return nil, fmt.Errorf("exchanges of order %s: %w", id, err)
+		}
+		for _, it := range p.Items {
+			data, err := unzip(it.Data)
+			if err != nil {
+				return nil, err
+			}
+			var x Exchange
+			if err := json.Unmarshal(data, &x); err != nil {
+				return nil, err
+			}
+			fmt.Sscanf(it.SK, "x#%d", &x.Number)
+			list = append(list, x)
+		}
+		if q.After = p.Next; p.Next == "" {
+			return list, nil
+		}
+	}
+}
+
+// Runs reads one page of a tenant's runs, newest id first. Next continues it.
+func (l *Ledger) Runs(ctx context.Context, tenantID, after string, limit int) (list []*Run, next string, err error) {
+	p, err := l.table.Query(ctx, table.Query{PK: partition(tenantID, "order"), After: after, Desc: true, Limit: limit})
+	if err != nil {
+		return nil, "", fmt.Errorf("list orders: %w", err)
+	}
+	for _, it := range p.Items {
+		r, err := runOf(it)
+		if err != nil {
+			return nil, "", err
+		}
+		list = append(list, r)
+	}
+	return list, p.Next, nil
+}
+
+// Ref names a run.
+type Ref struct {
+	Tenant, ID string
+	Due        time.Time
+}
+
+// Due lists runs whose Next has passed, oldest first within a shard, until
+// the loop ends. The index may lag: read the run before acting.
+func (l *Ledger) Due(ctx context.Context, shard int, now time.Time, yield func(Ref) bool) error {
+	until := now.UTC().Add(time.Millisecond).Format(timeKey)
+	return l.index(ctx, fmt.Sprintf("DUE#%d", shard), until, func(e table.Entry) bool {
+		at, rest, _ := strings.Cut(e.Sort, "#")
+		tenantID, id, _ := strings.Cut(rest, "#")
+		due, _ := time.Parse(timeKey, at)
+		return yield(Ref{tenantID, id, due})
+	})
+}
+
+// Shards is how many shards Due has.
+const Shards = dueShards
+
+// Parked lists a tenant's runs that wait for a connection to work again.
+func (l *Ledger) Parked(ctx context.Context, tenantID string, yield func(Ref) bool) error {
+	return l.index(ctx, "PARKED#"+tenantID, "", func(e table.Entry) bool {
+		return yield(Ref{Tenant: tenantID, ID: trimID(e.SK)})
+	})
+}
+
+// NeedAttention lists a tenant's runs that wait for a person.
+func (l *Ledger) NeedAttention(ctx context.Context, tenantID string, yield func(Ref) bool) error {
+	return l.index(ctx, "ATTENTION#"+tenantID, "", func(e table.Entry) bool {
+		return yield(Ref{Tenant: tenantID, ID: trimID(e.SK)})
+	})
+}
+
+func trimID(sk string) string {
+	if id := strings.TrimLeft(sk, "0"); id != "" {
+		return id
+	}
+	return "0"
+}
+
+func (l *Ledger) index(ctx context.Context, index, until string, yield func(table.Entry) bool) error {
+	q := table.Query{PK: index, Until: until}
+	for {
+		p, err := l.table.List(ctx, q)
+		if err != nil {
+			return fmt.Errorf("list %s: %w", index, err)
+		}
+		for _, e := range p.Entries {
+			if !yield(e) {
+				return nil
+			}
+		}
+		if q.After = p.Next; p.Next == "" {
+			return nil
+		}
+	}
+}
+
+// Link remembers that a record of one system is a record of another.
+type Link struct {
+	ID string    `json:"id"` // in the other system
+	At time.Time `json:"at"`
+	By string    `json:"by"` // how it was found: a person, name, email
+}
+
+// LinkOp is the write that remembers a link, to ride in a run's Update.
+func LinkOp(tenantID, kind, id string, to Link) table.Op {
+	data, _ := json.Marshal(to)
+	return table.Put(table.Item{Key: linkKey(tenantID, kind, id), Data: data})
+}
+
+func linkKey(tenantID, kind, id string) table.Key {
+	return table.Key{PK: partition(tenantID, "link#"+kind), SK: id}
+}
+
+// Link reads a link; the zero Link if there is none.
+func (l *Ledger) Link(ctx context.Context, tenantID, kind, id string) (Link, error) {
+	var k Link
+	items, err := l.table.Get(ctx, linkKey(tenantID, kind, id))
+	if err != nil || len(items) == 0 {
+		return k, err
+	}
+	return k, json.Unmarshal(items[0].Data, &k)
+}
+
+// Event is one entry of a tenant's flight recorder: something that happened
+// outside any order's own timeline, or that an operator should see.
+type Event struct {
+	At    time.Time `json:"at"`
+	Kind  string    `json:"kind"` // webhookRefused, ping, connection, mirror, deadLetter, …
+	Order string    `json:"order,omitempty"`
+	Text  string    `json:"text"`
+	Count int       `json:"count,omitempty"`
+}
+
+// Record writes an event.
+func (l *Ledger) Record(ctx context.Context, tenantID string, e Event) error {
+	e.At = time.Now().UTC()
+	op, err := eventOp(tenantID, e, e.At.Format(timeKey)+"#"+rand.Text()[:10])
+	if err != nil {
+		return err
+	}
+	return l.repeat(ctx, op)
+}
+
+// RecordSome writes an event unless one of the same kind was written in the
+// same minute: for what outsiders can cause as often as they like.
+func (l *Ledger) RecordSome(ctx context.Context, tenantID string, e Event) error {
+	e.At = time.Now().UTC()
+	op, err := eventOp(tenantID, e, e.At.Truncate(time.Minute).Format(timeKey)+"#"+e.Kind)
+	if err != nil {
+		return err
+	}
+	op.Kind, op.If = table.KindCreate, ""
+	err = l.repeat(ctx, op)
+	if c := (*table.Conflict)(nil); errors.As(err, &c) {
+		return nil
+	}
+	return err
+}
+
+func eventOp(tenantID string, e Event, sk string) (table.Op, error) {
+	data, err := json.Marshal(e)
+	return table.Put(table.Item{Key: table.Key{PK: partition(tenantID, "event"), SK: sk}, Data: data, Expires: e.At.Add(Keep).Truncate(time.Second)}), err
+}
+
+// Events reads one page of a tenant's events, newest first.
+func (l *Ledger) Events(ctx context.Context, tenantID, after string, limit int) (list []Event, next string, err error) {
+	p, err := l.table.Query(ctx, table.Query{PK: partition(tenantID, "event"), After: after, Desc: true, Limit: limit})
+	if err != nil {
+		return nil, "", fmt.Errorf("list events: %w", err)
+	}
+	for _, it := range p.Items {
+		var e Event
+		if err := json.Unmarshal(it.Data, &e); err != nil {
+			return nil, "", err
+		}
+		list = append(list, e)
+	}
+	return list, p.Next, nil
+}

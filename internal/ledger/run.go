@@ -1,0 +1,217 @@
+package ledger
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// State of an order, as the JSON API says it.
+type State string
+
+// The states.
+const (
+	Received      State = "received"  // written down, not looked at yet
+	Working       State = "working"   // between two steps
+	Waiting       State = "waiting"   // until a time, for a stated reason; not a failure
+	Attention     State = "attention" // a person must act: Problems says how
+	Sold          State = "sold"      // the sale is verified
+	PartlyShipped State = "partlyShipped"
+	Shipped       State = "shipped"
+	Cancelled     State = "cancelled"
+)
+
+// Run is the journal of one order.
+type Run struct {
+	Tenant string `json:"-"`
+	ID     string `json:"id"` // Upstock's order id; "!" and the webhook's id where the order has none
+
+	State  State     `json:"state"`
+	Why    string    `json:"why,omitempty"`    // Waiting: for what, in plain words
+	Next   time.Time `json:"next,omitzero"`    // when work goes on by itself; zero = it does not
+	Parked bool      `json:"parked,omitempty"` // waits for a connection, however long
+
+	// What a list shows.
+	Number    string    `json:"number,omitempty"`
+	Reference string    `json:"reference,omitempty"`
+	Customer  string    `json:"customer,omitempty"`
+	Currency  string    `json:"currency,omitempty"`
+	Total     string    `json:"total,omitempty"`     // of the order, two decimals; "" = not known
+	SaleTotal string    `json:"saleTotal,omitempty"` // of the sale
+	Received  time.Time `json:"received"`
+	Approved  time.Time `json:"approved,omitzero"`
+	Cancelled time.Time `json:"cancelled,omitzero"` // the mark of a cancellation
+
+	Account string `json:"account,omitempty"` // the Cin7 Core account it started with
+	Lease   Lease  `json:"lease,omitzero"`
+
+	Intents    []Intent    `json:"intents,omitempty"`
+	SaleID     string      `json:"saleId,omitempty"` // the sale chosen
+	SaleNumber string      `json:"saleNumber,omitempty"`
+	Adopted    bool        `json:"adopted,omitempty"` // the sale was found by a look: read it before writing to it
+	Voided     []string    `json:"voided,omitempty"`  // sales of this order that we voided
+	None       time.Time   `json:"none,omitzero"`     // when a look found no sale at all; two must agree
+	Looked     time.Time   `json:"looked,omitzero"`   // when a look last found nothing that stands in the way of a new sale; soon stale, for the table may have been restored since
+	Foreign    bool        `json:"foreign,omitempty"` // looked for somebody else's sale of this order
+	NewSale    bool        `json:"newSale,omitempty"` // a person wants a new sale beside the voided ones
+	Reread     bool        `json:"reread,omitempty"`  // a person wants the order read again from Upstock
+	SoldAt     time.Time   `json:"soldAt,omitzero"`
+	ReadBack   bool        `json:"readBack,omitempty"` // what Auto Pick did is still to be read
+	Told       bool        `json:"told,omitempty"`     // Upstock knows the sale's number
+	Watches    []time.Time `json:"watches,omitempty"`  // when to look for a twin
+
+	Attempts int       `json:"attempts"`
+	Failures int       `json:"failures,omitempty"` // in a row
+	Failing  time.Time `json:"failing,omitzero"`   // since when
+	Dead     int       `json:"dead,omitempty"`     // dead letters in a row
+
+	Problems []Problem `json:"problems,omitempty"`
+	Said     []string  `json:"said,omitempty"`
+
+	Timeline  []Entry        `json:"timeline,omitempty"`
+	Exchanges int            `json:"exchanges,omitempty"` // how many were recorded
+	Parts     map[string]int `json:"parts,omitempty"`     // chunks of each blob
+
+	exchanges []Exchange // to be written with the next Update
+	rev       string
+}
+
+// Lease is one worker's right to act on a run.
+type Lease struct {
+	Token string    `json:"token,omitempty"`
+	Until time.Time `json:"until,omitzero"`
+}
+
+// Step names what an intent does.
+type Step string
+
+// The steps with an outside write.
+const (
+	StepCreate Step = "create sale"
+	StepLines  Step = "order lines"
+	StepVoid   Step = "void sale"
+	StepTell   Step = "tell Upstock"
+)
+
+// Answer of an intent. A call that ended unknown leaves it Open.
+type Answer string
+
+// The answers.
+const (
+	Open    Answer = ""
+	Done    Answer = "done"
+	Refused Answer = "refused" // nothing happened, for certain
+)
+
+// Intent is one outside write, on record before it is made.
+type Intent struct {
+	Seq      int       `json:"seq"` // from 1, in the run
+	Step     Step      `json:"step"`
+	At       time.Time `json:"at"`
+	Deadline time.Time `json:"deadline"` // it is not sent after this
+	Answer   Answer    `json:"answer,omitempty"`
+	Unknown  bool      `json:"unknown,omitempty"` // it came back without a believable answer
+	SaleID   string    `json:"saleId,omitempty"`  // create: the sale made; lines, void: the sale meant
+	Settled  bool      `json:"settled,omitempty"` // create: looked for after the settle time and not there
+}
+
+// Entry is one line of the timeline.
+type Entry struct {
+	At       time.Time `json:"at"`
+	Text     string    `json:"text"`
+	Exchange int       `json:"exchange,omitempty"` // number of the recorded request and answer
+	Times    int       `json:"times,omitempty"`    // said so often, last at At
+}
+
+// Exchange is one recorded request and its answer, secrets taken out.
+type Exchange struct {
+	Number  int       `json:"number,omitempty"`
+	At      time.Time `json:"at"`
+	Millis  int64     `json:"millis"`
+	System  string    `json:"system"`
+	Method  string    `json:"method"`
+	Path    string    `json:"path"` // with the query
+	Status  int       `json:"status,omitempty"`
+	Outcome string    `json:"outcome"` // done, refused, unknown
+	Error   string    `json:"error,omitempty"`
+	Request string    `json:"request,omitempty"` // ≤ 64 KB, else its length and SHA-256
+	Answer  string    `json:"answer,omitempty"`
+}
+
+func (x *Exchange) line() string {
+	status := x.Error
+	if x.Status != 0 {
+		status = fmt.Sprint(x.Status)
+	}
+	return fmt.Sprintf("%s %s → %s (%s, %d ms)", x.Method, x.Path, status, x.Outcome, x.Millis)
+}
+
+// Record keeps an exchange for the next Update.
+func (r *Run) Record(x Exchange) { r.exchanges = append(r.exchanges, x) }
+
+// Note adds a line to the timeline. A line said again is counted, not repeated.
+func (r *Run) Note(at time.Time, format string, args ...any) {
+	text := format
+	if len(args) > 0 {
+		text = fmt.Sprintf(format, args...)
+	}
+	r.note(Entry{At: at.UTC(), Text: text})
+}
+
+func (r *Run) note(e Entry) {
+	for back := 1; back <= 4 && back <= len(r.Timeline) && e.Exchange == 0; back++ {
+		last := &r.Timeline[len(r.Timeline)-back]
+		if last.Text == e.Text {
+			last.Times = max(last.Times, 1) + 1
+			last.At = e.At
+			return
+		}
+	}
+	r.Timeline = append(r.Timeline, e)
+}
+
+// Say adds a plain sentence that the order's page shows, once.
+func (r *Run) Say(text string) {
+	if !slices.Contains(r.Said, text) {
+		r.Said = append(r.Said, text)
+	}
+}
+
+// Intend puts an outside write on record and returns its number.
+func (r *Run) Intend(step Step, at, deadline time.Time, saleID string) int {
+	seq := len(r.Intents) + 1
+	r.Intents = append(r.Intents, Intent{Seq: seq, Step: step, At: at.UTC(), Deadline: deadline.UTC(), SaleID: saleID})
+	return seq
+}
+
+// Intent returns the intent with this number.
+func (r *Run) Intent(seq int) *Intent { return &r.Intents[seq-1] }
+
+// Of returns the intents of one step with one answer.
+func (r *Run) Of(step Step, a Answer) []Intent {
+	var list []Intent
+	for _, i := range r.Intents {
+		if i.Step == step && i.Answer == a {
+			list = append(list, i)
+		}
+	}
+	return list
+}
+
+// Finished says that nothing is left to do by itself.
+func (r *Run) Finished() bool {
+	switch r.State {
+	case Cancelled, Shipped:
+		return true
+	case Sold, PartlyShipped:
+		return r.Told && len(r.Watches) == 0
+	}
+	return false
+}
+
+// Pointer wakes the work on a run. It carries no news: the run is the record.
+type Pointer struct {
+	Tenant string `json:"tenant"`
+	Order  string `json:"order"`
+	Origin string `json:"origin"` // webhook, sweep, retry: only a webhook's own first pointer is beyond doubt
+}

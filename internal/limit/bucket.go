@@ -1,0 +1,206 @@
+package limit
+
+import (
+	"encoding/binary"
+	"errors"
+	"time"
+)
+
+const (
+	// exact is the most calls of a rate whose instants are kept one by one. A
+	// greater rate is counted in slices of its window, and a slice frees its
+	// calls when the last of them may.
+	exact = 1000
+	parts = 96
+
+	// ahead is how far in a worker's future a stamp is believed: further than
+	// clocks differ. Beyond it somebody's clock was wrong, and to wait for that
+	// instant would stop the account.
+	ahead = int64(10 * time.Second / time.Microsecond)
+)
+
+// bucket is what one account has used and who waits for it. Instants are Unix
+// microseconds on the clock of whoever wrote them.
+type bucket struct {
+	stamps  []int64 // grants within the longest exact window, oldest first; at least the newest grant
+	counts  []count // grants within the sliced window, oldest first
+	blocked int64   // no grants before
+	wanted  int64   // until then the second class leaves the budget to the first
+	second  int64   // newest grant to the second class
+}
+
+type count struct{ slice, n int64 }
+
+// take grants one call at an instant, or says from when it would.
+func (k *bucket) take(b Budget, c Class, turn, now int64) (at, until int64) {
+	at = now
+	if n := len(k.stamps); n > 0 {
+		at = max(at, k.stamps[n-1])
+	}
+	until = k.blocked
+	for _, r := range b.Rates {
+		until = max(until, k.free(r, at))
+	}
+	if c == Second && k.wanted > at && at < k.second+turn {
+		until = max(until, min(k.wanted, k.second+turn))
+	}
+	if until > at {
+		return 0, until
+	}
+	k.add(b, at)
+	if c == Second {
+		k.second = at
+	}
+	return at, 0
+}
+
+// free is the instant from which the rate has room; not after at: it has room.
+func (k *bucket) free(r Rate, at int64) int64 {
+	window := r.Window.Microseconds()
+	if r.Calls <= exact {
+		if n := len(k.stamps) - r.Calls; n >= 0 {
+			return k.stamps[n] + window
+		}
+		return 0
+	}
+	left := int64(r.Calls) - k.used(r, at)
+	free := int64(0)
+	for _, c := range k.counts {
+		if left > 0 {
+			break
+		}
+		if end := (c.slice+1)*(window/parts) + window; end > at {
+			left += c.n
+			free = end
+		}
+	}
+	return free
+}
+
+// used counts the calls that weigh on the rate at an instant.
+func (k *bucket) used(r Rate, at int64) (n int64) {
+	window := r.Window.Microseconds()
+	if r.Calls <= exact {
+		for _, s := range k.stamps {
+			if s+window > at {
+				n++
+			}
+		}
+		return n
+	}
+	for _, c := range k.counts {
+		if (c.slice+1)*(window/parts)+window > at {
+			n += c.n
+		}
+	}
+	return n
+}
+
+// add notes a grant, and forgets those that no rate asks for any more.
+func (k *bucket) add(b Budget, at int64) {
+	longest := int64(0)
+	for _, r := range b.Rates {
+		window := r.Window.Microseconds()
+		if r.Calls <= exact {
+			longest = max(longest, window)
+			continue
+		}
+		for len(k.counts) > 0 && (k.counts[0].slice+1)*(window/parts)+window <= at {
+			k.counts = k.counts[1:]
+		}
+		slice := at / (window / parts)
+		if n := len(k.counts); n == 0 || k.counts[n-1].slice < slice {
+			k.counts = append(k.counts, count{slice: slice})
+		}
+		k.counts[len(k.counts)-1].n++
+	}
+	for len(k.stamps) > 0 && k.stamps[0]+longest <= at {
+		k.stamps = k.stamps[1:]
+	}
+	k.stamps = append(k.stamps, at)
+}
+
+// believe pulls instants of a wrong clock back to where right ones may be.
+func (k *bucket) believe(now int64) (changed bool) {
+	pull := func(at *int64, most int64) {
+		if *at > most {
+			*at, changed = most, true
+		}
+	}
+	for i := range k.stamps {
+		pull(&k.stamps[i], now+ahead)
+	}
+	pull(&k.second, now+ahead)
+	pull(&k.blocked, now+ahead+longestHold.Microseconds())
+	pull(&k.wanted, now+ahead+longestHold.Microseconds())
+	return changed
+}
+
+// errFormat is a bucket that another version wrote, or a broken one.
+var errFormat = errors.New("bucket in an unknown format")
+
+const format = 1
+
+// encode: the format, then varints; stamps and slices as the difference from
+// the one before. 300 stamps of a minute take less than 1 KB, which DynamoDB
+// counts as one write unit.
+func (k *bucket) encode() []byte {
+	v := append(make([]byte, 0, 48+3*len(k.stamps)+4*len(k.counts)), format)
+	for _, n := range []int64{k.blocked, k.wanted, k.second, int64(len(k.stamps))} {
+		v = binary.AppendVarint(v, n)
+	}
+	last := int64(0)
+	for _, s := range k.stamps {
+		v = binary.AppendVarint(v, s-last)
+		last = s
+	}
+	v = binary.AppendVarint(v, int64(len(k.counts)))
+	last = 0
+	for _, c := range k.counts {
+		v = binary.AppendVarint(binary.AppendVarint(v, c.slice-last), c.n)
+		last = c.slice
+	}
+	return v
+}
+
+func decode(v []byte) (bucket, error) {
+	if len(v) == 0 || v[0] != format {
+		return bucket{}, errFormat
+	}
+	v = v[1:]
+	bad := false
+	next := func() int64 {
+		n, w := binary.Varint(v)
+		if w <= 0 {
+			bad = true
+			return 0
+		}
+		v = v[w:]
+		return n
+	}
+	length := func() int {
+		n := next()
+		if n < 0 || n > int64(len(v)) { // an element takes a byte at least
+			bad = true
+			return 0
+		}
+		return int(n)
+	}
+	k := bucket{blocked: next(), wanted: next(), second: next()}
+	last := int64(0)
+	k.stamps = make([]int64, length())
+	for i := range k.stamps {
+		last += next()
+		k.stamps[i] = last
+	}
+	last = 0
+	k.counts = make([]count, length())
+	for i := range k.counts {
+		last += next()
+		k.counts[i] = count{slice: last, n: next()}
+	}
+	if bad {
+		return bucket{}, errFormat
+	}
+	return k, nil
+}

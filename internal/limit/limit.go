@@ -1,0 +1,343 @@
+// Package limit says how often an account at a vendor may be called.
+//
+// What an account has used is one item of the table, its bucket, shared by all
+// workers and all tenants that use the account. [Limiter.Take] adds one grant to
+// it under the condition that nobody else did meanwhile: usually one write and no
+// read, as the bucket last seen is kept in memory, and whoever is refused by the
+// condition is told the current one.
+//
+// # Clocks
+//
+// Vendors count when calls arrive; we count when they are granted. A grant is
+// stamped with the later of the worker's clock and the newest stamp, and is to be
+// used within a second of its stamp, or it lapses (it stays spent). Where two
+// workers' clocks differ by 2 s at most, a call arrives no more than 3 s after
+// its stamp on the faster of the two, and not before it: 60 stamps in any 63 s
+// are 60 calls in any 60 s. Clocks that differ by more, or somebody else who
+// calls with the same credential, show as throttle answers within budget; they
+// block the bucket for a while ([Limiter.Throttled]).
+//
+// # Classes
+//
+// Orders and shipments are of the [First] class. When one of them is refused, it
+// leaves a mark until shortly after it may come back, and the [Second] class
+// leaves the budget alone that long; but however much the first class wants, the
+// second gets its turn at one call a minute.
+package limit
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"stockbridge/internal/table"
+)
+
+// Rate allows so many calls in any span of time as long as Window.
+type Rate struct {
+	Calls  int
+	Window time.Duration
+}
+
+// Budget is what a vendor allows an account, with our margin. At most one rate
+// may be of more than 1,000 calls.
+type Budget struct {
+	Rates []Rate
+	Hold  time.Duration // how long a throttle answer without Retry-After blocks; 0 = 15 s
+}
+
+// margin is what a window is longer than the vendor's, see Clocks above.
+const margin = 3 * time.Second
+
+// Cin7Core allows 60 calls in 60 s for each API application.
+func Cin7Core() Budget {
+	return Budget{Rates: []Rate{{60, time.Minute + margin}}}
+}
+
+// Upstock allows 300 calls a minute.
+func Upstock() Budget {
+	return Budget{Rates: []Rate{{300, time.Minute + margin}}}
+}
+
+// Cin7Omni allows 3 calls a second, 60 a minute and 5,000 a day for each API
+// connection. A second is less than clocks differ; 3 in 3 s is no slower than
+// 60 a minute, and nearly as safe as 1 a second.
+func Cin7Omni() Budget {
+	return Budget{Rates: []Rate{{3, 3 * time.Second}, {60, time.Minute + margin}, {5000, 24 * time.Hour}}}
+}
+
+// Class of a caller.
+type Class int
+
+// The classes, see the package comment.
+const (
+	First  Class = iota // orders, shipments, the first mirror of a connection
+	Second              // everything else
+)
+
+// Wait is the error of a Take that was refused: come back then.
+type Wait struct{ Until time.Time }
+
+func (w *Wait) Error() string {
+	return "no call allowed before " + w.Until.UTC().Format(time.RFC3339Nano)
+}
+
+// How long things take, at speed 1.
+const (
+	defaultHold = 15 * time.Second
+	longestHold = time.Hour       // whatever a vendor says: look again each hour
+	lapse       = time.Second     // how long a grant may be used
+	grace       = 5 * time.Second // how long after it may call the first class is still expected
+	turn        = time.Minute     // the second class gets a call as often, whoever waits
+	kept        = 48 * time.Hour  // a bucket nobody used so long is dropped; longer than any window
+)
+
+// tries bounds how often a Take goes for the bucket when others are faster.
+const tries = 10
+
+// Limiter hands out the calls of one account to one class. It is safe for
+// concurrent use; its callers take turns, as they would only beat each other.
+type Limiter struct {
+	table   table.Table
+	key     table.Key
+	name    string
+	budget  Budget
+	class   Class
+	speed   float64
+	now     func() time.Time
+	busy    chan struct{} // holds the token of the caller whose turn it is
+	seen    table.Item    // as last seen; no Rev = none exists
+	known   bool          // seen is worth a try
+	blocked int64         // by Throttled of this Limiter, should its write be lost
+}
+
+// Option changes how a Limiter is made.
+type Option func(*Limiter)
+
+// Speed divides every duration of the Limiter, as the local runner's -speed does.
+func Speed(by float64) Option { return func(l *Limiter) { l.speed = by } }
+
+// Now is the worker's clock, where it is not the machine's: several workers in
+// one test with clocks that differ.
+func Now(now func() time.Time) Option { return func(l *Limiter) { l.now = now } }
+
+// New makes the Limiter of an account at a vendor. The account's name is hashed
+// before it is stored. The budget of one account must be the same for everybody.
+func New(t table.Table, vendor, account string, b Budget, c Class, options ...Option) *Limiter {
+	sum := sha256.Sum256([]byte(account))
+	l := &Limiter{
+		table: t,
+		key:   table.Key{PK: "BUCKET#" + vendor + "#" + hex.EncodeToString(sum[:16]), SK: "bucket"},
+		name:  vendor,
+		class: c,
+		speed: 1,
+		now:   time.Now,
+		busy:  make(chan struct{}, 1),
+	}
+	for _, o := range options {
+		o(l)
+	}
+	l.budget.Hold = l.scaled(b.Hold)
+	if b.Hold == 0 {
+		l.budget.Hold = l.scaled(defaultHold)
+	}
+	for _, r := range b.Rates {
+		l.budget.Rates = append(l.budget.Rates, Rate{r.Calls, l.scaled(r.Window)})
+	}
+	return l
+}
+
+func (l *Limiter) scaled(d time.Duration) time.Duration {
+	return time.Duration(float64(d) / l.speed)
+}
+
+// Take asks for one call. The grant is to be used by a second after its stamp
+// (divided by Speed), else another must be taken. The stamp may lie a little in
+// the future, which is no reason to wait. A refusal is a [*Wait].
+func (l *Limiter) Take(ctx context.Context) (time.Time, error) {
+	if err := l.enter(ctx); err != nil {
+		return time.Time{}, err
+	}
+	defer l.leave()
+	for try := range tries {
+		k, err := l.bucket(ctx)
+		if err != nil {
+			return time.Time{}, l.failed(err)
+		}
+		now := l.now().UnixMicro()
+		pulled := k.believe(now)
+		k.blocked = max(k.blocked, l.blocked)
+		at, until := k.take(l.budget, l.class, l.scaled(turn).Microseconds(), now)
+		if until > 0 {
+			mark := l.class == First && k.wanted < until
+			if mark {
+				k.wanted = until + l.scaled(grace).Microseconds()
+			}
+			if mark || pulled {
+				if c := (*table.Conflict)(nil); errors.As(l.write(ctx, k), &c) {
+					if err := l.pause(ctx, try); err != nil {
+						return time.Time{}, err
+					}
+					continue
+				} // any other error: without the mark it is refused all the same
+			}
+			return time.Time{}, &Wait{time.UnixMicro(until)}
+		}
+		err = l.write(ctx, k)
+		if c := (*table.Conflict)(nil); errors.As(err, &c) {
+			if err := l.pause(ctx, try); err != nil {
+				return time.Time{}, err
+			}
+			continue
+		}
+		if err != nil {
+			return time.Time{}, l.failed(err)
+		}
+		if l.now().UnixMicro() <= at+l.scaled(lapse).Microseconds() {
+			return time.UnixMicro(at), nil
+		}
+	}
+	return time.Time{}, &Wait{l.now().Add(l.scaled(50*time.Millisecond + rand.N(200*time.Millisecond)))}
+}
+
+// Throttled tells everybody to leave the account alone: the vendor refused a
+// call for its limit. retryAfter is what its answer says, 0 = nothing.
+func (l *Limiter) Throttled(ctx context.Context, retryAfter time.Duration) {
+	// The caller may be out of time; others should know all the same.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if l.enter(ctx) != nil {
+		return
+	}
+	defer l.leave()
+	hold := l.budget.Hold
+	if retryAfter > 0 {
+		hold = min(retryAfter, longestHold)
+	}
+	l.blocked = max(l.blocked, l.now().Add(hold).UnixMicro())
+	for try := range tries {
+		k, err := l.bucket(ctx)
+		if err != nil || k.blocked >= l.blocked {
+			return
+		}
+		k.blocked = l.blocked
+		if c := (*table.Conflict)(nil); !errors.As(l.write(ctx, k), &c) || l.pause(ctx, try) != nil {
+			return
+		}
+	}
+}
+
+// State is what is left of a budget, for people to see.
+type State struct {
+	Left, Of     int // calls, of the rate with the least left
+	Per          time.Duration
+	BlockedUntil time.Time // zero: not blocked
+	WantedUntil  time.Time // zero: the first class is not waiting
+}
+
+// State reads the bucket.
+func (l *Limiter) State(ctx context.Context) (State, error) {
+	var k bucket
+	items, err := l.table.Get(ctx, l.key)
+	if err == nil && len(items) > 0 {
+		k, err = decode(items[0].Data)
+	}
+	if err != nil {
+		return State{}, l.failed(err)
+	}
+	now := l.now().UnixMicro()
+	k.believe(now)
+	var s State
+	for _, r := range l.budget.Rates {
+		left := max(0, r.Calls-int(k.used(r, now)))
+		if s.Of == 0 || left*s.Of <= s.Left*r.Calls {
+			s.Left, s.Of, s.Per = left, r.Calls, r.Window
+		}
+	}
+	if k.blocked > now {
+		s.BlockedUntil = time.UnixMicro(k.blocked)
+	}
+	if k.wanted > now {
+		s.WantedUntil = time.UnixMicro(k.wanted)
+	}
+	return s, nil
+}
+
+// enter waits for the caller's turn; a channel, as a mutex cannot be left when
+// the caller's time is over.
+func (l *Limiter) enter(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return l.failed(err)
+	}
+	select {
+	case l.busy <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return l.failed(ctx.Err())
+	}
+}
+
+func (l *Limiter) leave() { <-l.busy }
+
+func (l *Limiter) failed(err error) error { return fmt.Errorf("budget of %s: %w", l.name, err) }
+
+// bucket is the one last seen. Others may have taken from it since, which the
+// condition of the next write finds out; but nobody puts back, so what it
+// refuses stays refused.
+func (l *Limiter) bucket(ctx context.Context) (bucket, error) {
+	if !l.known {
+		items, err := l.table.Get(ctx, l.key)
+		if err != nil {
+			return bucket{}, err
+		}
+		l.seen, l.known = table.Item{}, true
+		if len(items) > 0 {
+			l.seen = items[0]
+		}
+	}
+	if l.seen.Rev == "" {
+		return bucket{}, nil
+	}
+	k, err := decode(l.seen.Data)
+	if err != nil {
+		l.known = false
+	}
+	return k, err
+}
+
+// write stores the bucket if it is still the one last seen, and remembers what
+// is there now.
+func (l *Limiter) write(ctx context.Context, k bucket) error {
+	it := table.Item{Key: l.key, Rev: l.seen.Rev, Data: k.encode(), Expires: l.now().Add(kept)}
+	op := table.Create(it)
+	if it.Rev != "" {
+		op = table.Replace(it)
+	}
+	err := l.table.Write(ctx, op)
+	var c *table.Conflict
+	switch {
+	case err == nil:
+		l.seen = op.Item
+	case errors.As(err, &c):
+		l.seen = c.Current[0] // none: as if it never was
+	default:
+		l.known = false
+	}
+	return err
+}
+
+// pause lets those who were faster get out of the way.
+func (l *Limiter) pause(ctx context.Context, try int) error {
+	t := time.NewTimer(l.scaled(rand.N(min(2*time.Millisecond<<try, 64*time.Millisecond))))
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return l.failed(ctx.Err())
+	}
+}

@@ -1,0 +1,449 @@
+package limit
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"stockbridge/internal/table"
+)
+
+// store is an embedded table that takes its time, as one far away does.
+type store struct {
+	table.Table
+	latency time.Duration
+	mu      sync.Mutex
+	reads   int
+	writes  int
+	fail    error // answer of the next writes that are not applied
+	lose    error // answer of the next writes that are applied
+}
+
+func newStore(t *testing.T, latency time.Duration) *store {
+	f, err := table.Open("", table.Options{NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return &store{Table: f, latency: latency}
+}
+
+func (s *store) wait() {
+	if s.latency > 0 {
+		time.Sleep(rand.N(s.latency))
+	}
+}
+
+func (s *store) Get(ctx context.Context, keys ...table.Key) ([]table.Item, error) {
+	s.wait()
+	defer s.wait()
+	s.mu.Lock()
+	s.reads++
+	s.mu.Unlock()
+	return s.Table.Get(ctx, keys...)
+}
+
+func (s *store) Write(ctx context.Context, ops ...table.Op) error {
+	s.wait()
+	defer s.wait()
+	s.mu.Lock()
+	s.writes++
+	fail, lose := s.fail, s.lose
+	s.mu.Unlock()
+	if fail != nil {
+		return fail
+	}
+	if err := s.Table.Write(ctx, ops...); err != nil {
+		return err
+	}
+	return lose
+}
+
+// vendor counts what arrives in a sliding window, apart from all our arithmetic.
+type vendor struct {
+	mu        sync.Mutex
+	calls     []time.Time
+	throttled int
+	most      int
+	window    time.Duration
+}
+
+func (v *vendor) call() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	now := time.Now()
+	i := len(v.calls)
+	for i > 0 && now.Sub(v.calls[i-1]) < v.window {
+		i--
+	}
+	if len(v.calls)-i >= v.most {
+		v.throttled++
+		return false
+	}
+	v.calls = append(v.calls, now)
+	return true
+}
+
+// work calls as often as it may until the end, as far as clock and call takes let it.
+func work(t *testing.T, ctx context.Context, l *Limiter, call func() bool) (calls int) {
+	for ctx.Err() == nil {
+		at, err := l.Take(ctx)
+		var w *Wait
+		switch {
+		case errors.As(err, &w):
+			d := w.Until.Sub(l.now())
+			if d > 0 {
+				time.Sleep(d)
+			}
+			continue
+		case ctx.Err() != nil:
+			return calls
+		case err != nil:
+			t.Error(err)
+			return calls
+		}
+		time.Sleep(rand.N(1100 * time.Millisecond)) // getting ready to send
+		if l.now().Sub(at) > time.Second {
+			continue // lapsed
+		}
+		if !call() {
+			l.Throttled(ctx, 0)
+			continue
+		}
+		calls++
+		time.Sleep(rand.N(2 * time.Second)) // the answer
+	}
+	return calls
+}
+
+// Grants used at once: the measure is what the limiter itself costs of the budget.
+func TestSixteenWorkersUseTheBudget(t *testing.T) {
+	for _, latency := range []time.Duration{0, 15 * time.Millisecond} {
+		t.Run(latency.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStore(t, latency)
+				v := &vendor{window: time.Minute, most: 60}
+				ctx, cancel := context.WithTimeout(t.Context(), 30*time.Minute)
+				defer cancel()
+				var wg sync.WaitGroup
+				for i := range 16 {
+					offset := time.Duration(i-8) * time.Second / 8
+					l := New(s, "cin7core", "acme", Cin7Core(), First, Now(func() time.Time { return time.Now().Add(offset) }))
+					wg.Go(func() {
+						for ctx.Err() == nil {
+							_, err := l.Take(ctx)
+							if w := (*Wait)(nil); errors.As(err, &w) {
+								time.Sleep(max(time.Millisecond, w.Until.Sub(l.now())))
+								continue
+							}
+							if err == nil {
+								v.call()
+								time.Sleep(rand.N(2 * time.Second))
+							}
+						}
+					})
+				}
+				wg.Wait()
+				t.Logf("%d calls, %d reads, %d writes", len(v.calls), s.reads, s.writes)
+				if v.throttled > 0 || len(v.calls) < 30*60*95/100 {
+					t.Errorf("%d calls of %d, %d throttled", len(v.calls), 30*60, v.throttled)
+				}
+			})
+		})
+	}
+}
+
+// Grants used as late as they may be, or too late, never make more calls than allowed.
+func TestLateUse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStore(t, 15*time.Millisecond)
+		v := &vendor{window: time.Minute, most: 60}
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Minute)
+		defer cancel()
+		var wg sync.WaitGroup
+		for range 16 {
+			offset := rand.N(2*time.Second) - time.Second
+			l := New(s, "cin7core", "acme", Cin7Core(), First, Now(func() time.Time { return time.Now().Add(offset) }))
+			wg.Go(func() { work(t, ctx, l, v.call) })
+		}
+		wg.Wait()
+		if v.throttled > 0 || len(v.calls) < 30*60*3/4 {
+			t.Errorf("%d calls, %d throttled", len(v.calls), v.throttled)
+		}
+	})
+}
+
+func TestSecondYieldsAndDoesNotStarve(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStore(t, 5*time.Millisecond)
+		v := &vendor{window: time.Minute, most: 60}
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Minute)
+		defer cancel()
+		var wg sync.WaitGroup
+		var second int
+		for range 16 {
+			l := New(s, "cin7core", "acme", Cin7Core(), First)
+			wg.Go(func() { work(t, ctx, l, v.call) })
+		}
+		var mu sync.Mutex
+		for range 4 {
+			l := New(s, "cin7core", "acme", Cin7Core(), Second)
+			wg.Go(func() {
+				n := work(t, ctx, l, v.call)
+				mu.Lock()
+				second += n
+				mu.Unlock()
+			})
+		}
+		wg.Wait()
+		// A call a minute, less those that lapse or meet a full bucket, and now
+		// and then one where the first class left something.
+		if second < 15 || second > 120 || v.throttled > 0 {
+			t.Errorf("%d calls of the second class, %d of all, %d throttled", second, len(v.calls), v.throttled)
+		}
+	})
+}
+
+func TestSecondAloneHasAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStore(t, 0)
+		l := New(s, "upstock", "7", Upstock(), Second)
+		for range 300 {
+			if _, err := l.Take(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var w *Wait
+		if _, err := l.Take(t.Context()); !errors.As(err, &w) || time.Until(w.Until) != 63*time.Second {
+			t.Errorf("the 301st: %v", err)
+		}
+		if s.reads != 1 || s.writes != 300 {
+			t.Errorf("%d reads, %d writes", s.reads, s.writes)
+		}
+	})
+}
+
+// Two tenants whose connections name one account share its budget; another has its own.
+func TestAccountsShare(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStore(t, 0)
+		a, b := New(s, "cin7core", "acme", Cin7Core(), First), New(s, "cin7core", "acme", Cin7Core(), First)
+		other := New(s, "cin7core", "zenith", Cin7Core(), First)
+		for i := range 60 {
+			if _, err := []*Limiter{a, b}[i%2].Take(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, l := range []*Limiter{a, b} {
+			if _, err := l.Take(t.Context()); err == nil {
+				t.Error("a 61st call")
+			}
+		}
+		if _, err := other.Take(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if strings.Contains(a.key.PK, "acme") {
+			t.Error("the account's name is in the key")
+		}
+	})
+}
+
+func TestThrottled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStore(t, 0)
+		a, b := New(s, "cin7core", "acme", Cin7Core(), First), New(s, "cin7core", "acme", Cin7Core(), Second)
+		for _, c := range []struct{ retryAfter, want time.Duration }{
+			{0, 15 * time.Second},
+			{30 * time.Second, 30 * time.Second},
+			{1000 * time.Hour, time.Hour},
+		} {
+			start := time.Now()
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel() // the caller's time is over
+			a.Throttled(ctx, c.retryAfter)
+			a.Throttled(t.Context(), time.Second) // does not shorten it
+			var w *Wait
+			if _, err := b.Take(t.Context()); !errors.As(err, &w) || w.Until.Sub(start).Round(time.Millisecond) != c.want {
+				// b may still have an old bucket: then it learns of the block by its condition
+				t.Errorf("after %v: %v", c.retryAfter, err)
+			}
+			if st, err := a.State(t.Context()); err != nil || st.BlockedUntil.Sub(start).Round(time.Millisecond) != c.want {
+				t.Errorf("state %v, %v", st, err)
+			}
+			time.Sleep(c.want)
+			if _, err := b.Take(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
+		// A block that could not be written holds here at least.
+		s.fail = errors.New("away")
+		a.Throttled(t.Context(), 0)
+		s.fail = nil
+		if _, err := a.Take(t.Context()); err == nil {
+			t.Error("a call while blocked")
+		}
+	})
+}
+
+func TestMark(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStore(t, 0)
+		first, second := New(s, "cin7core", "acme", Cin7Core(), First), New(s, "cin7core", "acme", Cin7Core(), Second)
+		second.Take(t.Context())
+		time.Sleep(20 * time.Second)
+		for range 59 {
+			if _, err := first.Take(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		writes := s.writes
+		for range 10 {
+			if _, err := first.Take(t.Context()); err == nil {
+				t.Fatal("a 61st call")
+			}
+		}
+		if s.writes != writes+1 {
+			t.Errorf("%d marks", s.writes-writes)
+		}
+		time.Sleep(43 * time.Second) // one is free again, and not for the second class … but it has waited a minute
+		if st, _ := first.State(t.Context()); st.Left != 1 || st.WantedUntil.IsZero() {
+			t.Errorf("state %+v", st)
+		}
+		if _, err := second.Take(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if _, err := first.Take(t.Context()); err == nil {
+			t.Fatal("more than there are")
+		}
+		time.Sleep(20 * time.Second)
+		var w *Wait
+		if _, err := second.Take(t.Context()); !errors.As(err, &w) || time.Until(w.Until) > 6*time.Second {
+			t.Errorf("does not yield: %v", err)
+		}
+		if _, err := first.Take(t.Context()); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(6 * time.Second) // nobody came for the rest
+		if _, err := second.Take(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStore(t, 0)
+		l := New(s, "cin7core", "acme", Cin7Core(), First)
+		away := errors.New("away")
+		s.fail = away
+		if _, err := l.Take(t.Context()); !errors.Is(err, away) {
+			t.Error(err)
+		}
+		s.fail, s.lose = nil, away // done, and not known to be: the grant is spent
+		if _, err := l.Take(t.Context()); !errors.Is(err, away) {
+			t.Error(err)
+		}
+		s.lose = nil
+		if _, err := l.Take(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if st, err := l.State(t.Context()); err != nil || st.Left != 58 || st.Of != 60 {
+			t.Errorf("%+v, %v", st, err)
+		}
+		// A bucket that vanished starts anew.
+		it, _ := s.Table.Get(t.Context(), l.key)
+		s.Table.Write(t.Context(), table.Remove(it[0]))
+		if _, err := l.Take(t.Context()); err != nil {
+			t.Error(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := l.Take(ctx); !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+		// A write that took too long has lapsed, and another is taken.
+		s.latency = 3 * time.Second
+		for range 5 {
+			before := l.now()
+			at, err := l.Take(t.Context())
+			if w := (*Wait)(nil); err == nil && l.now().Sub(at) > time.Second || err != nil && !errors.As(err, &w) {
+				t.Errorf("from %v: %v, %v", before, at, err)
+			}
+		}
+	})
+}
+
+// A worker whose clock was an hour ahead does not stop the account.
+func TestWrongClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStore(t, 0)
+		for i, class := range []Class{First, Second} {
+			account := []string{"acme", "zenith"}[i]
+			wrong := New(s, "cin7core", account, Cin7Core(), First, Now(func() time.Time { return time.Now().Add(time.Hour) }))
+			for range 60 {
+				if _, err := wrong.Take(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			var w *Wait
+			if _, err := New(s, "cin7core", account, Cin7Core(), class).Take(t.Context()); !errors.As(err, &w) || time.Until(w.Until) > 2*time.Minute {
+				t.Fatalf("%v", err)
+			}
+			time.Sleep(time.Until(w.Until))
+			if _, err := New(s, "cin7core", account, Cin7Core(), class).Take(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
+func TestSpeed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStore(t, 0)
+		l := New(s, "cin7core", "acme", Cin7Core(), First, Speed(60))
+		for range 60 {
+			l.Take(t.Context())
+		}
+		var w *Wait
+		if _, err := l.Take(t.Context()); !errors.As(err, &w) || time.Until(w.Until) != 1050*time.Millisecond {
+			t.Errorf("%v", err)
+		}
+	})
+}
+
+func TestCin7Omni(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStore(t, 0)
+		l := New(s, "cin7omni", "acme", Cin7Omni(), Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 49*time.Hour)
+		defer cancel()
+		var at []time.Time
+		for ctx.Err() == nil {
+			a, err := l.Take(ctx)
+			if w := (*Wait)(nil); errors.As(err, &w) {
+				time.Sleep(time.Until(w.Until))
+			} else if err == nil {
+				at = append(at, a)
+			}
+		}
+		if !slices.IsSortedFunc(at, time.Time.Compare) {
+			t.Error("stamps out of order")
+		}
+		for _, r := range []Rate{{3, time.Second}, {60, time.Minute}, {5000, 24 * time.Hour}} {
+			for i := r.Calls; i < len(at); i++ {
+				if at[i].Sub(at[i-r.Calls]) < r.Window {
+					t.Fatalf("more than %d in %v", r.Calls, r.Window)
+				}
+			}
+		}
+		if len(at) < 10_000 {
+			t.Errorf("%d calls in two days", len(at))
+		}
+	})
+}

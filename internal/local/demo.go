@@ -1,0 +1,256 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"stockbridge/internal/sim"
+)
+
+// demo trades as people do: it speaks with the JSON API and the simulators'
+// control API over HTTP, and tells each order's story from its timeline.
+type demo struct {
+	api, sim client
+	out      io.Writer
+}
+
+func newDemo(api, token, simURL string, out io.Writer) *demo {
+	return &demo{client{api, token}, client{simURL, ""}, out}
+}
+
+func (d *demo) say(format string, args ...any) { fmt.Fprintf(d.out, format+"\n", args...) }
+
+// demoOrder is what the demo reads of an order.
+type demoOrder struct {
+	ID          int64
+	OrderNumber *string
+	State       string
+	Why         *string
+	SaleNumber  *string
+	Total       *string
+	SaleTotal   *string
+	Currency    *string
+	NextAttempt *time.Time
+	Problems    []struct{ Message, Fix string }
+	Timeline    []struct {
+		At    time.Time
+		Text  string
+		Times int
+	}
+}
+
+func (d *demo) run(ctx context.Context) error {
+	if d.sim.base == "" {
+		return errors.New("it needs the simulators: start with -sim, or with -demo=false")
+	}
+	acc, err := d.account(ctx)
+	if err != nil {
+		return err
+	}
+	tenant, fresh, err := d.tenant(ctx, acc)
+	if err != nil {
+		return err
+	}
+	defer d.say("\nLook around: %s/sim   curl -H 'Authorization: Bearer %s' %s/api/v1/tenants/%s/orders\nStop with Ctrl-C.", d.sim.base, d.api.token, d.api.base, tenant)
+	if !fresh {
+		return d.status(ctx, tenant)
+	}
+	place := func(title, body string) error {
+		d.say("\n%s", title)
+		return d.trade(ctx, tenant, acc, body)
+	}
+	if err := place("1. An order, as most are.", `"reference":"PO-2041"`); err != nil {
+		return err
+	}
+	fault := map[string]any{"match": "POST /sale", "kind": "after", "times": 1, "account": acc.Cin7Core.AccountID}
+	if err := d.sim.call(ctx, http.MethodPost, "/sim/cin7core/faults", fault, nil); err != nil {
+		return err
+	}
+	if err := place("2. Cin7 Core makes the sale, but its answer is lost on the way.", `"reference":"PO-2042"`); err != nil {
+		return err
+	}
+	return place("3. An order that nobody can sell: an unknown product, and another currency.",
+		`"reference":"PO-2043","currency":"AUD","lines":[{"sku":"TEA-999","name":"Tea nobody stocks","quantity":"3","unitPrice":"4.50","taxRate":"15.00"},{"sku":"SLT-FLK","quantity":"6"}]`)
+}
+
+// account finds or makes the simulated wholesaler.
+func (d *demo) account(ctx context.Context) (sim.Account, error) {
+	var list struct{ Items []sim.Account }
+	if err := d.sim.call(ctx, http.MethodGet, "/sim/accounts", nil, &list); err != nil {
+		return sim.Account{}, err
+	}
+	for _, a := range list.Items {
+		if a.Name == demoName {
+			return a, nil
+		}
+	}
+	var a sim.Account
+	err := d.sim.call(ctx, http.MethodPost, "/sim/accounts", map[string]string{"name": demoName, "currency": "NZD"}, &a)
+	return a, err
+}
+
+// tenant finds the demo's tenant, or makes and connects it.
+func (d *demo) tenant(ctx context.Context, acc sim.Account) (id string, fresh bool, err error) {
+	for after := ""; ; {
+		var list struct {
+			Items []struct{ ID, Name string }
+			Next  *string
+		}
+		if err := d.api.call(ctx, http.MethodGet, "/api/v1/tenants?after="+url.QueryEscape(after), nil, &list); err != nil {
+			return "", false, err
+		}
+		for _, t := range list.Items {
+			if t.Name == demoName {
+				id = t.ID
+			}
+		}
+		if list.Next == nil || *list.Next == "" || id != "" {
+			break
+		}
+		after = *list.Next
+	}
+	if id != "" {
+		var conns struct{ Items []struct{ System string } }
+		if err := d.api.call(ctx, http.MethodGet, "/api/v1/tenants/"+id+"/connections", nil, &conns); err != nil {
+			return "", false, err
+		}
+		if len(conns.Items) >= 2 {
+			return id, false, nil
+		} // a start before this one broke off
+	} else {
+		var t struct{ ID string }
+		if err := d.api.call(ctx, http.MethodPost, "/api/v1/tenants", map[string]string{"name": demoName, "timeZone": "Pacific/Auckland"}, &t); err != nil {
+			return "", false, err
+		}
+		id = t.ID
+		d.say("Made the tenant %s.", demoName)
+	}
+	if err := connect(ctx, d.api, d.sim, id, acc); err != nil {
+		return "", false, err
+	}
+	d.say("Connected Upstock (supplier %d) and Cin7 Core; reading the reference data …", acc.Upstock.Supplier)
+	begun := time.Now()
+	if err := mirrored(ctx, d.api, id); err != nil {
+		return "", false, err
+	}
+	d.say("The mirror is ready after %v.", time.Since(begun).Round(10*time.Millisecond))
+	return id, true, nil
+}
+
+// connect connects both systems, and registers the webhook as a tenant does.
+func connect(ctx context.Context, api, simulators client, tenant string, acc sim.Account) error {
+	base := "/api/v1/tenants/" + tenant + "/connections/"
+	var up struct{ WebhookURL string }
+	if err := api.call(ctx, http.MethodPut, base+"upstock", map[string]string{"token": acc.Upstock.Token}, &up); err != nil {
+		return err
+	}
+	var hook struct{ Secret string }
+	if err := simulators.call(ctx, http.MethodPost, "/sim/upstock/webhooks", map[string]any{"supplier": acc.Upstock.Supplier, "url": up.WebhookURL}, &hook); err != nil {
+		return err
+	}
+	if err := api.call(ctx, http.MethodPut, base+"upstock", map[string]string{"webhookSecret": hook.Secret}, nil); err != nil {
+		return err
+	}
+	return api.call(ctx, http.MethodPut, base+"cin7core", map[string]string{"accountId": acc.Cin7Core.AccountID, "applicationKey": acc.Cin7Core.ApplicationKey}, nil)
+}
+
+// place places an order with the supplier and approves it.
+func place(ctx context.Context, simulators client, supplier int, fields string) (id int64, err error) {
+	body := fmt.Sprintf(`{"supplier":%d`, supplier)
+	if fields != "" {
+		body += "," + fields
+	}
+	var o struct{ ID int64 }
+	if err := simulators.call(ctx, http.MethodPost, "/sim/upstock/orders", raw(body+"}"), &o); err != nil {
+		return 0, err
+	}
+	return o.ID, simulators.call(ctx, http.MethodPost, fmt.Sprintf("/sim/upstock/orders/%d/approve", o.ID), nil, nil)
+}
+
+// raw is JSON as it stands.
+type raw string
+
+// MarshalJSON implements json.Marshaler.
+func (r raw) MarshalJSON() ([]byte, error) { return []byte(r), nil }
+
+// patience is how long the demo waits for an order before it leaves it to itself.
+const patience = 5 * time.Minute
+
+// trade places an order and tells its story until it rests.
+func (d *demo) trade(ctx context.Context, tenant string, acc sim.Account, fields string) error {
+	id, err := place(ctx, d.sim, acc.Upstock.Supplier, fields)
+	if err != nil {
+		return err
+	}
+	var o demoOrder
+	told, waiting := 0, ""
+	err = until(ctx, patience, 100*time.Millisecond, fmt.Sprintf("order %d", id), func() (bool, error) {
+		o = demoOrder{}
+		err := d.api.call(ctx, http.MethodGet, fmt.Sprintf("/api/v1/tenants/%s/orders/%d", tenant, id), nil, &o)
+		if e := (*callError)(nil); errors.As(err, &e) && e.status == http.StatusNotFound {
+			return false, nil // its webhook is on the way
+		}
+		if err != nil {
+			return false, err
+		}
+		for ; told < len(o.Timeline); told++ {
+			t := o.Timeline[told]
+			d.say("   %s  %s", t.At.Local().Format("15:04:05"), t.Text)
+		}
+		if why := text(o.Why); o.State == "waiting" && why != waiting {
+			waiting = why
+			next := ""
+			if o.NextAttempt != nil {
+				next = ", goes on at " + o.NextAttempt.Local().Format("15:04:05")
+			}
+			d.say("   …         waits: %s%s", strings.TrimRight(why, "."), next)
+		}
+		return o.State == "sold" || o.State == "attention" || o.State == "cancelled", nil
+	})
+	if err != nil {
+		return err
+	}
+	switch o.State {
+	case "sold":
+		d.say("   => sold as %s: the order says %s, the sale %s %s", text(o.SaleNumber), text(o.Total), text(o.SaleTotal), text(o.Currency))
+		var sales struct{ Items []sim.SaleSummary }
+		if err := d.sim.call(ctx, http.MethodGet, "/sim/cin7core/sales?account="+acc.Cin7Core.AccountID, nil, &sales); err != nil {
+			return err
+		}
+		want, n := fmt.Sprintf("upstock:%d:%d", acc.Upstock.Supplier, id), 0
+		for _, s := range sales.Items {
+			if s.ExternalID == want && !strings.EqualFold(s.Status, "VOIDED") {
+				n++
+			}
+		}
+		d.say("      Cin7 Core has %d sale of it.", n)
+	case "attention":
+		d.say("   => needs attention, for %d reasons:", len(o.Problems))
+		for _, p := range o.Problems {
+			d.say("      - %s %s", p.Message, p.Fix)
+		}
+	}
+	return nil
+}
+
+func text(s *string) string { return cmp.Or(*cmp.Or(s, new(string)), "–") }
+
+// status tells in short what an earlier start left.
+func (d *demo) status(ctx context.Context, tenant string) error {
+	var list struct{ Items []demoOrder }
+	if err := d.api.call(ctx, http.MethodGet, "/api/v1/tenants/"+tenant+"/orders?limit=10", nil, &list); err != nil {
+		return err
+	}
+	d.say("\nThe tenant %s is here from an earlier start. Its newest orders:", demoName)
+	for _, o := range list.Items {
+		d.say("   %s  %-9s  %s  %s %s", text(o.OrderNumber), o.State, text(o.SaleNumber), text(o.Total), text(o.Currency))
+	}
+	return nil
+}

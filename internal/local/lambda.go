@@ -1,0 +1,499 @@
+package main
+
+import (
+	"context"
+	"crypto/md5"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"stockbridge/internal/app"
+	"stockbridge/internal/cloud"
+)
+
+// The structs of this file are the events as AWS's documentation shows them,
+// written down anew: the handlers read them with AWS's own types, and so a
+// wrong name cannot cancel out.
+
+// functions are the handlers by the name that the template gives them.
+func functions(a *app.App) map[string]cloud.Handler {
+	return map[string]cloud.Handler{
+		"WebhookFunction":     cloud.HTTP(a.Webhook()),
+		"OrdersFunction":      cloud.SQS(a.Orders),
+		"DeadLettersFunction": cloud.SQS(a.DeadLetters),
+		"ScheduleFunction":    cloud.Raw(a.Schedule),
+		"CatalogFunction":     cloud.SQS(a.Catalog),
+		"ConsoleFunction":     cloud.HTTP(a.Console()),
+	}
+}
+
+// timeouts are the template's. A test compares them.
+func timeouts() map[string]time.Duration {
+	return map[string]time.Duration{
+		"WebhookFunction": 10 * time.Second, "OrdersFunction": time.Minute, "DeadLettersFunction": time.Minute,
+		"ScheduleFunction": time.Minute, "CatalogFunction": time.Minute, "ConsoleFunction": 30 * time.Second,
+	}
+}
+
+// routes are the template's: method, path, function.
+func routes() [][3]string {
+	return [][3]string{
+		{"ANY", "/webhooks/{proxy+}", "WebhookFunction"},
+		{"ANY", "/api/{proxy+}", "ConsoleFunction"},
+		{"GET", "/healthz", "ConsoleFunction"},
+		{"GET", "/", "ConsoleFunction"},
+	}
+}
+
+// lambda invokes functions in this process.
+type lambda struct {
+	functions map[string]cloud.Handler
+	speed     float64
+	log       *slog.Logger
+	running   sync.WaitGroup // asynchronous invocations and batches
+	stop      context.Context
+}
+
+// maxPayload is the most that a synchronous event or its answer may have.
+const maxPayload = 6 << 20
+
+var errNoFunction = errors.New("no such function")
+
+// fast is a configured duration as it lasts here.
+func (l *lambda) fast(d time.Duration) time.Duration { return time.Duration(float64(d) / l.speed) }
+
+// invoke runs a function to its end or its timeout. A panic is an error, as
+// it is on Lambda, where it also ends the process.
+func (l *lambda) invoke(ctx context.Context, name string, payload []byte) (answer []byte, err error) {
+	f, ok := l.functions[name]
+	if !ok {
+		return nil, fmt.Errorf("%s: %w", name, errNoFunction)
+	}
+	// A caller that hangs up does not end an invocation.
+	timeout := l.fast(timeouts()[name])
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
+	defer cancel()
+	defer func() {
+		if p := recover(); p != nil {
+			l.log.Error("panic", "function", name, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			answer, err = nil, fmt.Errorf("%s: panic: %v", name, p)
+		}
+	}()
+	if answer, err = f(ctx, payload); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if ctx.Err() != nil { // on Lambda the process is gone by now, and the answer with it
+		return nil, fmt.Errorf("%s: timed out after %v", name, timeout)
+	}
+	if len(answer) > maxPayload {
+		return nil, fmt.Errorf("%s: the answer has %d bytes, more than %d", name, len(answer), maxPayload)
+	}
+	return answer, nil
+}
+
+// start invokes a function asynchronously: twice more if it fails, after 1 and 2 minutes.
+func (l *lambda) start(name string, payload []byte, retries int) {
+	l.running.Go(func() {
+		for try := 0; ; try++ {
+			_, err := l.invoke(l.stop, name, payload)
+			if err == nil {
+				return
+			}
+			l.log.Warn("asynchronous invocation", "function", name, "try", try+1, "error", err.Error())
+			if try == retries {
+				return
+			}
+			select {
+			case <-time.After(l.fast(time.Duration(try+1) * time.Minute)):
+			case <-l.stop.Done():
+				return
+			}
+		}
+	})
+}
+
+// serveInvoke is Lambda's Invoke action, so that "aws lambda invoke" works.
+func (l *lambda) serveInvoke(w http.ResponseWriter, r *http.Request) {
+	name := r.PathValue("name")
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxPayload))
+	answerError := func(status int, kind, message string) {
+		w.Header().Set("X-Amzn-ErrorType", kind)
+		writeJSON(w, status, map[string]string{"Type": "User", "Message": message})
+	}
+	switch {
+	case err != nil:
+		answerError(http.StatusRequestEntityTooLarge, "RequestTooLargeException", "The event is larger than 6 MB.")
+		return
+	case l.functions[name] == nil:
+		answerError(http.StatusNotFound, "ResourceNotFoundException", "Function not found: "+name)
+		return
+	}
+	if len(body) == 0 {
+		body = []byte("{}")
+	}
+	if !json.Valid(body) {
+		answerError(http.StatusBadRequest, "InvalidRequestContentException", "Could not parse request body into json.")
+		return
+	}
+	w.Header().Set("X-Amz-Executed-Version", "$LATEST")
+	switch r.Header.Get("X-Amz-Invocation-Type") {
+	case "DryRun":
+		w.WriteHeader(http.StatusNoContent)
+	case "Event":
+		if len(body) > 1<<20 {
+			answerError(http.StatusRequestEntityTooLarge, "RequestTooLargeException", "An asynchronous event is larger than 1 MB.")
+			return
+		}
+		l.start(name, body, 2)
+		w.WriteHeader(http.StatusAccepted)
+	case "", "RequestResponse":
+		answer, err := l.invoke(r.Context(), name, body)
+		if err != nil {
+			w.Header().Set("X-Amz-Function-Error", "Unhandled")
+			writeJSON(w, http.StatusOK, map[string]string{"errorType": "error", "errorMessage": err.Error()})
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.Write(answer)
+	default:
+		answerError(http.StatusBadRequest, "InvalidParameterValueException", "The invocation type is RequestResponse, Event or DryRun.")
+	}
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	json.NewEncoder(w).Encode(v)
+}
+
+// ---- HTTP: API Gateway's HTTP API, payload format 2.0
+
+type httpEvent struct {
+	Version         string            `json:"version"`
+	RouteKey        string            `json:"routeKey"`
+	RawPath         string            `json:"rawPath"`
+	RawQueryString  string            `json:"rawQueryString"`
+	Cookies         []string          `json:"cookies,omitempty"`
+	Headers         map[string]string `json:"headers"`
+	Query           map[string]string `json:"queryStringParameters,omitempty"`
+	RequestContext  httpContext       `json:"requestContext"`
+	PathParameters  map[string]string `json:"pathParameters,omitempty"`
+	Body            string            `json:"body,omitempty"`
+	IsBase64Encoded bool              `json:"isBase64Encoded"`
+}
+
+type httpContext struct {
+	AccountID  string   `json:"accountId"`
+	APIID      string   `json:"apiId"`
+	DomainName string   `json:"domainName"`
+	HTTP       httpCall `json:"http"`
+	RequestID  string   `json:"requestId"`
+	RouteKey   string   `json:"routeKey"`
+	Stage      string   `json:"stage"`
+	Time       string   `json:"time"`
+	TimeEpoch  int64    `json:"timeEpoch"`
+}
+
+type httpCall struct {
+	Method    string `json:"method"`
+	Path      string `json:"path"`
+	Protocol  string `json:"protocol"`
+	SourceIP  string `json:"sourceIp"`
+	UserAgent string `json:"userAgent"`
+}
+
+type httpAnswer struct {
+	StatusCode      int               `json:"statusCode"`
+	Headers         map[string]string `json:"headers"`
+	Cookies         []string          `json:"cookies"`
+	Body            string            `json:"body"`
+	IsBase64Encoded bool              `json:"isBase64Encoded"`
+}
+
+// Limits of an HTTP API.
+const (
+	maxRequest = 10 << 20
+	maxHeaders = 10_240
+	maxGateway = 30 * time.Second
+)
+
+// account stands where AWS shows an account's number.
+const account = "000000000000"
+
+// handler serves the template's routes by their functions, and Invoke.
+func (l *lambda) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /2015-03-31/functions/{name}/invocations", l.serveInvoke)
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		writeJSON(w, http.StatusNotFound, map[string]string{"message": "Not Found"})
+	})
+	for _, route := range routes() {
+		method, path, function := route[0], route[1], route[2]
+		pattern := strings.ReplaceAll(path, "{proxy+}", "{proxy...}")
+		if path == "/" {
+			pattern = "/{$}"
+		}
+		if method != "ANY" {
+			pattern = method + " " + pattern
+		}
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { l.serveRoute(w, r, method+" "+path, function) })
+	}
+	return mux
+}
+
+func (l *lambda) serveRoute(w http.ResponseWriter, r *http.Request, key, function string) {
+	said := func(status int, message string) { writeJSON(w, status, map[string]string{"message": message}) }
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest))
+	if err != nil {
+		said(http.StatusRequestEntityTooLarge, "Request Entity Too Large")
+		return
+	}
+	ev := newHTTPEvent(r, key, body)
+	size := len(r.Method) + len(r.RequestURI)
+	for name, value := range ev.Headers {
+		size += len(name) + len(value)
+	}
+	if size > maxHeaders {
+		said(http.StatusRequestHeaderFieldsTooLarge, "Request Header Fields Too Large")
+		return
+	}
+	payload, err := json.Marshal(ev)
+	if err != nil || len(payload) > maxPayload {
+		said(http.StatusRequestEntityTooLarge, "Request Entity Too Large")
+		return
+	}
+	type result struct {
+		answer []byte
+		err    error
+	}
+	done := make(chan result, 1)
+	l.running.Go(func() {
+		answer, err := l.invoke(r.Context(), function, payload)
+		done <- result{answer, err}
+	})
+	limit := time.NewTimer(l.fast(maxGateway))
+	defer limit.Stop()
+	select {
+	case <-limit.C:
+		said(http.StatusServiceUnavailable, "Service Unavailable")
+	case res := <-done:
+		if res.err == nil {
+			res.err = writeAnswer(w, res.answer)
+		}
+		if res.err != nil {
+			l.log.Error("HTTP invocation", "function", function, "error", res.err.Error())
+			said(http.StatusInternalServerError, "Internal Server Error")
+		}
+	}
+}
+
+func newHTTPEvent(r *http.Request, key string, body []byte) httpEvent {
+	now := time.Now().UTC()
+	source, _, _ := net.SplitHostPort(r.RemoteAddr)
+	ev := httpEvent{
+		Version: "2.0", RouteKey: key, RawPath: r.URL.EscapedPath(), RawQueryString: r.URL.RawQuery,
+		Headers: map[string]string{"host": r.Host, "x-forwarded-for": source, "x-forwarded-proto": "http"},
+		RequestContext: httpContext{
+			AccountID: account, APIID: "local", DomainName: r.Host, RequestID: uuid(), RouteKey: key, Stage: "$default",
+			HTTP: httpCall{r.Method, r.URL.Path, r.Proto, source, r.UserAgent()},
+			Time: now.Format("02/Jan/2006:15:04:05 -0700"), TimeEpoch: now.UnixMilli(),
+		},
+	}
+	for name, values := range r.Header {
+		if name == "Cookie" {
+			for _, v := range values {
+				for c := range strings.SplitSeq(v, ";") {
+					ev.Cookies = append(ev.Cookies, strings.TrimSpace(c))
+				}
+			}
+			continue
+		}
+		ev.Headers[strings.ToLower(name)] = strings.Join(values, ",")
+	}
+	for name, values := range r.URL.Query() {
+		if ev.Query == nil {
+			ev.Query = map[string]string{}
+		}
+		ev.Query[name] = strings.Join(values, ",")
+	}
+	if p := r.PathValue("proxy"); p != "" {
+		ev.PathParameters = map[string]string{"proxy": p}
+	}
+	if len(body) > 0 {
+		kind, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
+		kind = strings.ToLower(strings.TrimSpace(kind))
+		text := strings.HasPrefix(kind, "text/") || slices.Contains([]string{"application/json", "application/javascript", "application/xml"}, kind)
+		if text && r.Header.Get("Content-Encoding") == "" && utf8.Valid(body) {
+			ev.Body = string(body)
+		} else {
+			ev.Body, ev.IsBase64Encoded = base64.StdEncoding.EncodeToString(body), true
+		}
+	}
+	return ev
+}
+
+// writeAnswer answers as API Gateway does: an object with a statusCode is a
+// response, any other JSON is itself the body.
+func writeAnswer(w http.ResponseWriter, payload []byte) error {
+	var probe map[string]json.RawMessage
+	if json.Unmarshal(payload, &probe) != nil || probe["statusCode"] == nil {
+		if !json.Valid(payload) {
+			return errors.New("the answer is not JSON")
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, err := w.Write(payload)
+		return err
+	}
+	var a httpAnswer
+	if err := json.Unmarshal(payload, &a); err != nil {
+		return fmt.Errorf("the answer is no response: %w", err)
+	}
+	if a.StatusCode < 100 || a.StatusCode > 599 {
+		return fmt.Errorf("the answer has status %d", a.StatusCode)
+	}
+	body := []byte(a.Body)
+	if a.IsBase64Encoded {
+		var err error
+		if body, err = base64.StdEncoding.DecodeString(a.Body); err != nil {
+			return fmt.Errorf("the answer's body: %w", err)
+		}
+	}
+	for name, value := range a.Headers {
+		w.Header().Set(name, value)
+	}
+	for _, c := range a.Cookies {
+		w.Header().Add("Set-Cookie", c)
+	}
+	w.WriteHeader(a.StatusCode)
+	w.Write(body)
+	return nil
+}
+
+// ---- SQS: batches, with partial failures
+
+type sqsEvent struct {
+	Records []sqsRecord `json:"Records"`
+}
+
+type sqsRecord struct {
+	MessageID         string            `json:"messageId"`
+	ReceiptHandle     string            `json:"receiptHandle"`
+	Body              string            `json:"body"`
+	Attributes        map[string]string `json:"attributes"`
+	MessageAttributes map[string]any    `json:"messageAttributes"`
+	MD5OfBody         string            `json:"md5OfBody"`
+	EventSource       string            `json:"eventSource"`
+	EventSourceARN    string            `json:"eventSourceARN"`
+	AWSRegion         string            `json:"awsRegion"`
+}
+
+// mapping is an event source mapping: a queue whose batches a function takes.
+type mapping struct {
+	queue       *queue
+	function    string
+	batch       int
+	concurrency int
+}
+
+// poll hands batches to the function until ctx is done.
+func (l *lambda) poll(ctx context.Context, m mapping) {
+	slots := make(chan struct{}, m.concurrency)
+	for {
+		select {
+		case slots <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
+		batch := m.queue.receive(ctx, m.batch)
+		if len(batch) == 0 {
+			return
+		}
+		l.running.Go(func() {
+			defer func() { <-slots }()
+			l.deliver(m, batch)
+		})
+	}
+}
+
+func (l *lambda) deliver(m mapping, batch []message) {
+	payload, err := json.Marshal(newSQSEvent(m.queue.name, batch))
+	if err != nil {
+		l.log.Error("SQS event", "queue", m.queue.name, "error", err.Error())
+		return
+	}
+	answer, err := l.invoke(l.stop, m.function, payload)
+	if err != nil { // they come back when the visibility timeout ends
+		l.log.Warn("SQS batch", "queue", m.queue.name, "error", err.Error())
+		return
+	}
+	failed, all := failures(answer, batch)
+	if all {
+		l.log.Warn("SQS batch: the answer is no list of failures", "queue", m.queue.name)
+		return
+	}
+	for _, msg := range batch {
+		if !failed[msg.id] {
+			m.queue.delete(msg.handle)
+		}
+	}
+}
+
+func newSQSEvent(queue string, batch []message) sqsEvent {
+	var ev sqsEvent
+	for _, m := range batch {
+		sum := md5.Sum([]byte(m.body))
+		r := sqsRecord{
+			MessageID: m.id, ReceiptHandle: m.handle, Body: m.body,
+			Attributes: map[string]string{
+				"ApproximateReceiveCount":          fmt.Sprint(m.receives),
+				"SentTimestamp":                    fmt.Sprint(m.sent.UnixMilli()),
+				"SenderId":                         "local",
+				"ApproximateFirstReceiveTimestamp": fmt.Sprint(m.first.UnixMilli()),
+			},
+			MessageAttributes: map[string]any{}, MD5OfBody: hex.EncodeToString(sum[:]),
+			EventSource: "aws:sqs", EventSourceARN: "arn:aws:sqs:local:" + account + ":" + queue, AWSRegion: "local",
+		}
+		if m.group != "" {
+			r.Attributes["MessageGroupId"] = m.group
+		}
+		ev.Records = append(ev.Records, r)
+	}
+	return ev
+}
+
+// failures reads which messages of a batch stay in the queue, or that all do:
+// an answer that is not understood fails the batch.
+func failures(answer []byte, batch []message) (failed map[string]bool, all bool) {
+	if s := strings.TrimSpace(string(answer)); s == "" || s == "null" || s == `""` {
+		return nil, false
+	}
+	var doc map[string]json.RawMessage
+	if json.Unmarshal(answer, &doc) != nil {
+		return nil, true
+	}
+	var list []map[string]*string
+	if raw, ok := doc["batchItemFailures"]; !ok || json.Unmarshal(raw, &list) != nil {
+		return nil, ok || len(doc) > 0
+	}
+	failed = map[string]bool{}
+	for _, item := range list {
+		id := item["itemIdentifier"]
+		if id == nil || !slices.ContainsFunc(batch, func(m message) bool { return m.id == *id }) {
+			return nil, true
+		}
+		failed[*id] = true
+	}
+	return failed, false
+}

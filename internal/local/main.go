@@ -1,0 +1,62 @@
+// Command local runs everything on one machine with Go alone: the functions'
+// own handlers behind AWS's event shapes, the embedded store, queues, a
+// scheduler, the simulated vendors, and a demo tenant that trades.
+//
+//	go run ./internal/local [flags]      the runner (make run); -h lists the flags
+//	go run ./internal/local invoke …     one event through one function's real binary (make invoke)
+//	go run ./internal/local event FILE   a webhook event, freshly signed (make event)
+//	go run ./internal/local seed         a demo tenant in the store (make seed)
+//	go run ./internal/local fire JOB     the runner's schedule, by hand
+//	go run ./internal/local build        the functions' zips (make build)
+//	go run ./internal/local kills        the kill test (make kills)
+//	go run ./internal/local bench        measures (make bench)
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := command(ctx, os.Args[1:], os.Getenv, os.Stdout)
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func command(ctx context.Context, args []string, getenv func(string) string, out io.Writer) error {
+	name := ""
+	if len(args) > 0 {
+		name = args[0]
+	}
+	switch name {
+	case "invoke":
+		return invoke(ctx, args[1:], getenv, out)
+	case "event":
+		return event(args[1:], out)
+	case "seed":
+		return seed(ctx, args[1:], getenv, out)
+	case "fire":
+		return fire(ctx, args[1:], out)
+	case "build":
+		return build(ctx, args[1:], out)
+	case "kills":
+		return kills(ctx, args[1:], out)
+	case "bench":
+		return bench(ctx, args[1:], getenv, out)
+	}
+	o, err := parse(args, os.Stderr)
+	if err != nil {
+		return err
+	}
+	return run(ctx, o, getenv, out)
+}

@@ -1,0 +1,293 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"time"
+
+	"stockbridge/internal/app"
+	"stockbridge/internal/cloud"
+	"stockbridge/internal/sim"
+)
+
+// memoryLimit is what the garbage collector keeps to before it works harder.
+const memoryLimit = 48 << 20
+
+// options are the runner's flags.
+type options struct {
+	listen, sim, data, token, only, every string
+	speed                                 float64
+	demo                                  bool
+
+	seed      string // makes the simulators' ids and tokens the same each time
+	unlimited bool   // no limiter, and the simulators refuse nothing for its sake: for measuring
+}
+
+func parse(args []string, usage io.Writer) (options, error) {
+	var o options
+	f := flag.NewFlagSet("local", flag.ContinueOnError)
+	f.SetOutput(usage)
+	f.StringVar(&o.listen, "listen", "127.0.0.1:8080", "JSON API, webhooks and Lambda's Invoke")
+	f.StringVar(&o.sim, "sim", "127.0.0.1:8081", "the simulated vendors; empty = none here, then UPSTOCK_URL and the like say where the vendors are")
+	f.StringVar(&o.data, "data", ".local", "the directory of the store and the simulators' state; empty = temporary")
+	f.StringVar(&o.token, "token", "dev", "the operator's bearer token for the JSON API")
+	f.StringVar(&o.every, "every", "", "how often each job starts, as orders=60s,mirror=0; 0 = never")
+	f.Float64Var(&o.speed, "speed", 1, "divides every configured duration")
+	f.BoolVar(&o.demo, "demo", true, "a demo tenant trades, and its orders' stories are told")
+	f.StringVar(&o.only, "only", "", "sim = run the simulators and nothing else")
+	if err := f.Parse(args); err != nil {
+		return o, err
+	}
+	switch {
+	case f.NArg() > 0:
+		return o, fmt.Errorf("unknown command %q", f.Arg(0))
+	case !(o.speed > 0):
+		return o, errors.New("-speed must be above 0")
+	case o.only != "" && o.only != "sim":
+		return o, fmt.Errorf("-only %s: there is only sim", o.only)
+	case o.only == "sim" && o.sim == "":
+		return o, errors.New("-only sim needs an address in -sim")
+	}
+	return o, nil
+}
+
+// run runs until ctx is done.
+func run(ctx context.Context, o options, getenv func(string) string, out io.Writer) error {
+	debug.SetMemoryLimit(memoryLimit)
+	data := o.data
+	if data == "" {
+		dir, err := os.MkdirTemp("", "stockbridge-")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(dir)
+		data = dir
+	}
+	if err := os.MkdirAll(data, 0o700); err != nil {
+		return err
+	}
+	simURL := ""
+	if o.sim != "" {
+		s, err := openSim(o, filepath.Join(data, "sim"))
+		if err != nil {
+			return err
+		}
+		defer s.Close()
+		srv, err := listen(o.sim, s.Handler())
+		if err != nil {
+			return err
+		}
+		defer srv.close()
+		simURL = srv.url
+		fmt.Fprintln(out, "simulators   ", simURL+"/sim")
+	}
+	if o.only == "sim" {
+		<-ctx.Done()
+		return nil
+	}
+	r, err := start(o, data, simURL, getenv, out)
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	fmt.Fprintf(out, "JSON API      %s/api/v1   (Authorization: Bearer %s)\nwebhooks      %s/webhooks/\n", r.web.url, o.token, r.web.url)
+	if o.demo {
+		d := newDemo(r.web.url, o.token, simURL, out)
+		if err := d.run(ctx); err != nil && ctx.Err() == nil {
+			fmt.Fprintln(out, "demo:", err)
+		}
+	}
+	<-ctx.Done()
+	return nil
+}
+
+func openSim(o options, dir string) (*sim.Sim, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	return sim.New(sim.Options{Speed: o.speed, Dir: dir, Seed: o.seed, NoLimits: o.unlimited, Deliver: cloud.Transport()})
+}
+
+// runner is everything of one process but the simulators.
+type runner struct {
+	lambda *lambda
+	web    *server
+	orders *queue
+	jobs   *queue
+	dead   *queue
+	store  io.Closer
+	cancel context.CancelFunc
+	loops  sync.WaitGroup
+}
+
+// vendorPaths are the simulators' base addresses below their own.
+var vendorPaths = map[string]string{
+	"UPSTOCK_URL": sim.PrefixUpstock, "CIN7CORE_URL": sim.PrefixCin7Core, "CIN7OMNI_URL": sim.PrefixCin7Omni, "JOOR_URL": sim.PrefixJOOR,
+}
+
+// storeFile is the embedded store in its directory.
+const storeFile = "stockbridge.db"
+
+// environment is the process's own, with what is set over it and the
+// simulators where no vendor's address is given.
+func environment(getenv func(string) string, simURL string, set map[string]string) func(string) string {
+	return func(name string) string {
+		if v, ok := set[name]; ok {
+			return v
+		}
+		if path := vendorPaths[name]; path != "" && simURL != "" {
+			return cmp.Or(getenv(name), simURL+path)
+		}
+		return getenv(name)
+	}
+}
+
+// start composes the app as the functions do, from the same configuration,
+// and puts queues, routes and schedules around it.
+func start(o options, data, simURL string, getenv func(string) string, out io.Writer) (r *runner, err error) {
+	every, err := jobTimes(o.every, out)
+	if err != nil {
+		return nil, err
+	}
+	ln, err := net.Listen("tcp", o.listen)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			ln.Close()
+		}
+	}()
+	cfg, err := cloud.ReadConfig(environment(getenv, simURL, map[string]string{
+		"STORE": "file:" + filepath.Join(data, storeFile), "PUBLIC_URL": cmp.Or(getenv("PUBLIC_URL"), address(ln)),
+		"API_TOKEN": o.token, "SPEED": fmt.Sprint(o.speed), "LOG_LEVEL": cmp.Or(getenv("LOG_LEVEL"), "warn"),
+	}))
+	if err != nil {
+		return nil, err
+	}
+	deps, store, err := cloud.Open(cfg)
+	if err != nil {
+		return nil, err
+	}
+	deps.Unlimited = o.unlimited
+	deps.Log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: cfg.Level}))
+
+	ctx, cancel := context.WithCancel(context.Background())
+	l := &lambda{speed: o.speed, log: deps.Log, stop: ctx}
+	r = &runner{lambda: l, store: store, cancel: cancel}
+	hide := l.fast(6 * time.Minute)
+	r.dead = newQueue("orders-dead", hide, 0, nil)
+	r.orders = newQueue("orders", hide, 5, r.dead)
+	r.jobs = newQueue("jobs", hide, 5, newQueue("jobs-dead", hide, 0, nil))
+	deps.Send = func(_ context.Context, q app.Queue, body []byte, group string, delay time.Duration) error {
+		switch q {
+		case app.OrdersQueue:
+			return r.orders.send(string(body), group, delay)
+		case app.JobsQueue:
+			return r.jobs.send(string(body), group, delay)
+		}
+		return fmt.Errorf("send to %s: no such queue", q)
+	}
+	l.functions = functions(app.New(deps))
+	for _, m := range []mapping{
+		{r.orders, "OrdersFunction", 1, 16},
+		{r.jobs, "CatalogFunction", 1, 4},
+		{r.dead, "DeadLettersFunction", 10, 1},
+	} {
+		r.loops.Go(func() { l.poll(ctx, m) })
+	}
+	for name, d := range every {
+		r.loops.Go(func() { l.tick(ctx, name, l.fast(d)) })
+	}
+
+	r.web = serve(ln, l.handler())
+	return r, nil
+}
+
+// grace is how long running invocations may go on after a stop: their leases
+// and intents are on record, so the next start takes up what they leave.
+const grace = 5 * time.Second
+
+func (r *runner) close() {
+	r.web.close()
+	r.cancel()
+	done := make(chan struct{})
+	go func() {
+		r.loops.Wait()
+		r.lambda.running.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		r.store.Close()
+	case <-time.After(grace): // a store in use is closed by the process's end
+	}
+}
+
+// server is an HTTP server on its own listener.
+type server struct {
+	url  string
+	http *http.Server
+	done chan struct{}
+}
+
+func listen(addr string, h http.Handler) (*server, error) {
+	ln, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	return serve(ln, h), nil
+}
+
+func serve(ln net.Listener, h http.Handler) *server {
+	s := &server{url: address(ln), done: make(chan struct{}), http: &http.Server{
+		Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), // a broken connection is the simulators' daily bread
+	}}
+	go func() {
+		defer close(s.done)
+		s.http.Serve(ln)
+	}()
+	return s
+}
+
+// address is where a browser finds a listener.
+func address(ln net.Listener) string {
+	host, port, _ := net.SplitHostPort(ln.Addr().String())
+	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return "http://" + net.JoinHostPort(host, port)
+}
+
+func (s *server) close() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if s.http.Shutdown(ctx) != nil {
+		s.http.Close()
+	}
+	<-s.done
+}
+
+// trimmed splits a list at commas.
+func trimmed(list string) []string {
+	var out []string
+	for s := range strings.SplitSeq(list, ",") {
+		if s = strings.TrimSpace(s); s != "" {
+			out = append(out, s)
+		}
+	}
+	return out
+}

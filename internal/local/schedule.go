@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// schedules are the template's: how often EventBridge Scheduler starts each
+// job. A test compares them with template.yaml.
+func schedules() map[string]time.Duration {
+	return map[string]time.Duration{"orders": time.Minute}
+}
+
+// jobTimes reads -every over the defaults. A job of 0 is left out.
+func jobTimes(every string, warn io.Writer) (map[string]time.Duration, error) {
+	times := schedules()
+	for _, item := range trimmed(every) {
+		name, value, _ := strings.Cut(item, "=")
+		if value == "0" {
+			value = "0s"
+		}
+		d, err := time.ParseDuration(value)
+		if err != nil || d < 0 {
+			return nil, fmt.Errorf("-every %s: not <job>=<duration>", item)
+		}
+		if _, ok := times[name]; !ok {
+			fmt.Fprintf(warn, "warning: -every %s: there is no such job\n", item)
+			continue
+		}
+		times[name] = d
+	}
+	maps.DeleteFunc(times, func(_ string, d time.Duration) bool { return d == 0 })
+	return times, nil
+}
+
+// scheduled is what Scheduler sends: the Input of the template with its
+// placeholders filled in.
+func scheduled(job string, at time.Time) []byte {
+	payload, _ := json.Marshal(map[string]string{"job": job, "at": at.UTC().Format(time.RFC3339), "id": uuid()})
+	return payload
+}
+
+// tick starts a job every so often; the sweep at once too, since what waited
+// in the queues of the process before this one is gone.
+func (l *lambda) tick(ctx context.Context, job string, every time.Duration) {
+	t := time.NewTicker(max(every, 50*time.Millisecond))
+	defer t.Stop()
+	for first := job == "orders"; ; first = false {
+		at := time.Now()
+		if !first {
+			select {
+			case <-ctx.Done():
+				return
+			case at = <-t.C:
+			}
+		}
+		if _, err := l.invoke(ctx, "ScheduleFunction", scheduled(job, at)); err != nil {
+			l.log.Warn("schedule", "job", job, "error", err.Error())
+		}
+	}
+}
+
+// fire starts a job of a running runner, as Scheduler would: more than once
+// where -times says so, since its delivery is at least once.
+func fire(ctx context.Context, args []string, out io.Writer) error {
+	f := flag.NewFlagSet("fire", flag.ContinueOnError)
+	url := f.String("url", "http://127.0.0.1:8080", "the runner")
+	at := f.String("at", "", "the scheduled time, RFC 3339; default now")
+	times := f.Int("times", 1, "how often the same event is delivered")
+	if len(args) == 0 {
+		return errors.New("usage: fire JOB [-at TIME] [-times N] [-url URL]")
+	}
+	if err := f.Parse(args[1:]); err != nil {
+		return err
+	}
+	when := time.Now()
+	if *at != "" {
+		var err error
+		if when, err = time.Parse(time.RFC3339, *at); err != nil {
+			return err
+		}
+	}
+	payload := scheduled(args[0], when)
+	c := client{base: *url}
+	for range *times {
+		var answer json.RawMessage
+		if err := c.call(ctx, http.MethodPost, "/2015-03-31/functions/ScheduleFunction/invocations", json.RawMessage(payload), &answer); err != nil {
+			return err
+		}
+		fmt.Fprintln(out, string(answer))
+	}
+	return nil
+}

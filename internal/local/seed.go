@@ -1,0 +1,226 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"stockbridge/internal/app"
+	"stockbridge/internal/cloud"
+	"stockbridge/internal/sim"
+)
+
+// The demo tenant that the files in events/ are written for. Its secrets are
+// no secrets: they stand here for all to see, and open nothing but simulators.
+const (
+	seedDir       = ".local/invoke"
+	demoSeed      = "demo" // of the simulators: their ids and tokens are the same each time
+	demoTenant    = "demo"
+	demoName      = "Harbour Roasters"
+	demoHook      = "demodemodemodemodemodemodemodemo"
+	demoSecret    = "whsec_c3RvY2ticmlkZ2UgZGVtbyBzZWNyZXQsIG5vdCByZWFs" // "stockbridge demo secret, not real"
+	demoOrderFile = "events/webhook-first.json"
+)
+
+// seed puts the demo tenant into a store: connected to the simulators, its
+// mirror read, and one approved order taken in that waits to be worked on.
+func seed(ctx context.Context, args []string, getenv func(string) string, out io.Writer) error {
+	f := flag.NewFlagSet("seed", flag.ContinueOnError)
+	env := f.String("env", "events/env.json", "environment of the functions, in SAM's format; empty = none")
+	data := f.String("data", seedDir, "directory of the store and the simulators' state")
+	if err := f.Parse(args); err != nil {
+		return err
+	}
+	vars, err := readEnv(*env, "ConsoleFunction")
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(*data, 0o700); err != nil {
+		return err
+	}
+	storeIn(vars, *data, getenv)
+	s, err := openSim(options{speed: 1, seed: demoSeed}, filepath.Join(*data, "sim"))
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	acc, err := demoStock(s)
+	if err != nil {
+		return err
+	}
+	cfg, err := cloud.ReadConfig(func(name string) string {
+		if vendorPaths[name] != "" {
+			return "http://simulators.test" + vendorPaths[name] // in this process
+		}
+		return vars[name]
+	})
+	if err != nil {
+		return err
+	}
+	deps, store, err := cloud.Open(cfg)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	deps.HTTP = s.Transport()
+	jobs := newQueue("jobs", time.Minute, 5, nil)
+	deps.Send = func(_ context.Context, q app.Queue, body []byte, group string, delay time.Duration) error {
+		if q == app.JobsQueue {
+			return jobs.send(string(body), group, delay)
+		}
+		return nil // the order waits
+	}
+	err = cloud.Seed{
+		Tenant: demoTenant, Name: demoName, TimeZone: "Pacific/Auckland", Supplier: fmt.Sprint(acc.Upstock.Supplier),
+		UpstockToken: acc.Upstock.Token, Hook: demoHook, WebhookSecret: demoSecret,
+	}.Plant(ctx, deps)
+	if err != nil {
+		return err
+	}
+
+	stop, cancel := context.WithCancel(ctx)
+	defer cancel()
+	l := &lambda{functions: functions(app.New(deps)), speed: 1, stop: stop, log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))}
+	srv, err := listen("127.0.0.1:0", l.handler())
+	if err != nil {
+		return err
+	}
+	defer srv.close()
+	api := client{srv.url, vars["API_TOKEN"]}
+	base := "/api/v1/tenants/" + demoTenant
+	if err := api.call(ctx, http.MethodPut, base+"/connections/upstock", map[string]string{"token": acc.Upstock.Token, "webhookSecret": demoSecret}, nil); err != nil {
+		return err
+	}
+	if err := api.call(ctx, http.MethodPut, base+"/connections/cin7core", map[string]string{"accountId": acc.Cin7Core.AccountID, "applicationKey": acc.Cin7Core.ApplicationKey}, nil); err != nil {
+		return err
+	}
+	l.running.Go(func() { l.poll(stop, mapping{jobs, "CatalogFunction", 1, 1}) })
+	if err := mirrored(ctx, api, demoTenant); err != nil {
+		return err
+	}
+	ev, err := readEvent(demoOrderFile)
+	if err != nil {
+		return err
+	}
+	answer, err := l.invoke(ctx, "WebhookFunction", ev)
+	if err != nil {
+		return err
+	}
+	if !strings.Contains(string(answer), `"statusCode":2`) {
+		return fmt.Errorf("webhook: %s", answer)
+	}
+	where := "table " + cfg.Table
+	if cfg.Store != "" {
+		where = cfg.Store
+	}
+	fmt.Fprintf(out, "tenant         %s (%s), in %s\nwebhook path   /webhooks/upstock/%s\nwebhook secret %s   (a demonstration's: known to all)\nAPI token      %s\n",
+		demoTenant, demoName, where, demoHook, demoSecret, vars["API_TOKEN"])
+	return nil
+}
+
+// demoStock makes the simulated account and the orders that the events tell of.
+func demoStock(s *sim.Sim) (sim.Account, error) {
+	if all := s.Accounts(); len(all) > 0 {
+		return all[0], nil
+	}
+	acc := s.AddAccount(demoName, "NZD")
+	for _, order := range demoOrders {
+		o, err := s.PlaceOrder(acc.Upstock.Supplier, order)
+		if err != nil {
+			return acc, err
+		}
+		if _, err := s.Approve(o.ID); err != nil {
+			return acc, err
+		}
+	}
+	return acc, nil
+}
+
+// demoOrders are the orders of events/webhook-first.json and events/webhook.json.
+var demoOrders = []string{
+	`{"reference":"PO-2041","customer":{"name":"Harbourside Grocers"},"lines":[{"sku":"KWK-100","quantity":"24"},{"sku":"SLT-FLK","quantity":"12"}]}`,
+	`{"reference":"PO-2042","customer":{"name":"Kererū Organics"},"lines":[{"sku":"HNY-MNK","quantity":"6"},{"sku":"CHC-72","quantity":"48"}],"comments":[{"at":"2026-11-20T02:11:00Z","author":"Wiremu Hale","text":"Please leave at the side door."}]}`,
+}
+
+// mirrored waits until a tenant's reference data has been read.
+func mirrored(ctx context.Context, api client, tenant string) error {
+	var health struct {
+		Mirror struct {
+			State   string
+			Problem *string
+		}
+	}
+	err := until(ctx, 5*time.Minute, 50*time.Millisecond, "reading the reference data", func() (bool, error) {
+		err := api.call(ctx, http.MethodGet, "/api/v1/tenants/"+tenant+"/health", nil, &health)
+		return health.Mirror.State == "ready", err
+	})
+	if err != nil && health.Mirror.Problem != nil {
+		return errors.Join(err, errors.New(*health.Mirror.Problem))
+	}
+	return err
+}
+
+// readEvent reads an event's file. A webhook whose signature is "fresh" is
+// signed with the demo secret as of now, its order approved now.
+func readEvent(file string) ([]byte, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	var ev map[string]any
+	if err := json.Unmarshal(data, &ev); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	headers, _ := ev["headers"].(map[string]any)
+	if headers["webhook-signature"] != "fresh" {
+		return data, nil
+	}
+	text, _ := ev["body"].(string)
+	var body map[string]any
+	dec := json.NewDecoder(strings.NewReader(text))
+	dec.UseNumber()
+	if err := dec.Decode(&body); err != nil {
+		return nil, fmt.Errorf("%s: body: %w", file, err)
+	}
+	now := time.Now().UTC()
+	body["occurredAt"] = now.Format("2006-01-02T15:04:05.000Z")
+	if d, _ := body["data"].(map[string]any); d != nil {
+		if o, _ := d["order"].(map[string]any); o != nil && o["approvedAt"] != nil {
+			o["approvedAt"] = body["occurredAt"]
+		}
+	}
+	signed, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	id, _ := headers["webhook-id"].(string)
+	signature, err := sign(demoSecret, id, now, signed)
+	if err != nil {
+		return nil, err
+	}
+	headers["webhook-timestamp"], headers["webhook-signature"] = fmt.Sprint(now.Unix()), signature
+	ev["body"] = string(signed)
+	return json.MarshalIndent(ev, "", "  ")
+}
+
+// event prints an event freshly signed, for sam local invoke.
+func event(args []string, out io.Writer) error {
+	if len(args) != 1 {
+		return errors.New("usage: event FILE")
+	}
+	ev, err := readEvent(args[0])
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(out, "%s\n", strings.TrimRight(string(ev), "\n"))
+	return err
+}

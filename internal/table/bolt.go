@@ -1,0 +1,654 @@
+package table
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"go.etcd.io/bbolt"
+)
+
+// Options of the embedded store.
+type Options struct {
+	// NoSync leaves flushing to the operating system: a killed process loses
+	// nothing, a power cut may lose the file. For tests.
+	NoSync bool
+	// IndexLag is how long List goes on answering as before a write, to meet
+	// in a test what an eventually consistent index does.
+	IndexLag time.Duration
+}
+
+// File is the embedded Table: one file, one process.
+//
+//	items  len(pk) pk sk                      → the item
+//	index  len(index) index sort' len(pk) pk sk → since, until (what a lagging index shows)
+//	due    time, key of items or index        → what to drop then
+//
+// Lengths are two bytes; sort' is Sort escaped so that composite keys order as
+// their parts do. A few expired items are dropped with each write.
+type File struct {
+	db   *bbolt.DB
+	lag  time.Duration
+	temp string // removed at Close
+
+	mu      sync.Mutex
+	leading bool
+	queue   []*write // waiting for the leader's commit to end
+}
+
+var (
+	itemsBucket = []byte("items")
+	indexBucket = []byte("index")
+	dueBucket   = []byte("due")
+)
+
+// pageBytes is DynamoDB's page: 1 MB of items, whatever the Limit.
+const pageBytes = 1 << 20
+
+// Open opens or creates the file. Path "" is a temporary file, removed at Close.
+func Open(path string, o Options) (*File, error) {
+	f := &File{lag: o.IndexLag}
+	if path == "" {
+		tmp, err := os.CreateTemp("", "table-*.db")
+		if err != nil {
+			return nil, fmt.Errorf("open table: %w", err)
+		}
+		path, f.temp = tmp.Name(), tmp.Name()
+		tmp.Close()
+	}
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{
+		Timeout:        time.Second, // another process has it
+		NoSync:         o.NoSync,
+		NoGrowSync:     o.NoSync,
+		NoFreelistSync: true,
+		FreelistType:   bbolt.FreelistMapType,
+		NoStatistics:   true,
+	})
+	if err != nil {
+		f.remove()
+		return nil, fmt.Errorf("open table: %w", err)
+	}
+	f.db = db
+	if err := f.prepare(); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("open table: %w", err)
+	}
+	return f, nil
+}
+
+func (f *File) prepare() error {
+	made := false
+	f.db.View(func(tx *bbolt.Tx) error {
+		made = tx.Bucket(dueBucket) != nil
+		return nil
+	})
+	if made {
+		return nil
+	}
+	return f.db.Update(func(tx *bbolt.Tx) error {
+		for _, b := range [][]byte{itemsBucket, indexBucket, dueBucket} {
+			if _, err := tx.CreateBucketIfNotExists(b); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Close waits for running reads and writes. The file can then be copied.
+func (f *File) Close() error {
+	err := f.db.Close()
+	f.remove()
+	return err
+}
+
+func (f *File) remove() {
+	if f.temp != "" {
+		os.Remove(f.temp)
+	}
+}
+
+// Get implements Table.
+func (f *File) Get(ctx context.Context, keys ...Key) ([]Item, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := ValidKeys(keys...); err != nil {
+		return nil, err
+	}
+	var items []Item
+	err := f.db.View(func(tx *bbolt.Tx) error {
+		b := tx.Bucket(itemsBucket)
+		for _, k := range keys {
+			it, ok, err := load(b, k)
+			if err != nil {
+				return err
+			}
+			if ok {
+				items = append(items, it)
+			}
+		}
+		return nil
+	})
+	return items, err
+}
+
+// Query implements Table.
+func (f *File) Query(ctx context.Context, q Query) (Page, error) {
+	if err := ctx.Err(); err != nil {
+		return Page{}, err
+	}
+	if !validString(q.PK, 2048) {
+		return Page{}, fmt.Errorf("partition key of %d bytes: %w", len(q.PK), ErrTooLarge)
+	}
+	var p Page
+	err := f.db.View(func(tx *bbolt.Tx) error {
+		prefix := sized(nil, q.PK)
+		s := span{prefix: prefix, desc: q.Desc}
+		if q.From != "" {
+			s.from = join(prefix, q.From)
+		}
+		if q.Until != "" {
+			s.until = join(prefix, q.Until)
+		}
+		if q.After != "" {
+			s.after = join(prefix, q.After)
+		}
+		bytes := 0
+		return s.each(tx.Bucket(itemsBucket), func(k, v []byte) (bool, error) {
+			it, err := decode(Key{q.PK, string(k[len(prefix):])}, v)
+			if err != nil {
+				return false, err
+			}
+			p.Items = append(p.Items, it)
+			bytes += size(it)
+			if len(p.Items) == q.Limit || bytes >= pageBytes {
+				p.Next = it.SK // even if it is the last, as DynamoDB does
+				return false, nil
+			}
+			return true, nil
+		})
+	})
+	return p, err
+}
+
+// List implements Table.
+func (f *File) List(ctx context.Context, q Query) (Entries, error) {
+	if err := ctx.Err(); err != nil {
+		return Entries{}, err
+	}
+	if !validString(q.PK, 2048) {
+		return Entries{}, fmt.Errorf("index of %d bytes: %w", len(q.PK), ErrTooLarge)
+	}
+	prefix := sized(nil, q.PK)
+	s := span{prefix: prefix, desc: q.Desc}
+	if q.From != "" {
+		s.from = join(prefix, escaped(q.From))
+	}
+	if q.Until != "" {
+		s.until = join(prefix, escaped(q.Until))
+	}
+	if q.After != "" {
+		after, err := base64.RawURLEncoding.DecodeString(q.After)
+		if err != nil {
+			return Entries{}, fmt.Errorf("list: not a continuation: %w", err)
+		}
+		s.after = join(prefix, string(after))
+	}
+	now := time.Now().UnixNano()
+	var es Entries
+	bytes := 0
+	err := f.db.View(func(tx *bbolt.Tx) error {
+		return s.each(tx.Bucket(indexBucket), func(k, v []byte) (bool, error) {
+			since, until := shown(v)
+			if now < since || until != 0 && now >= until {
+				return true, nil
+			}
+			e, err := entry(k[len(prefix):])
+			if err != nil {
+				return false, err
+			}
+			es.Entries = append(es.Entries, e)
+			bytes += len(k)
+			if len(es.Entries) == q.Limit || bytes >= pageBytes {
+				es.Next = base64.RawURLEncoding.EncodeToString(k[len(prefix):])
+				return false, nil
+			}
+			return true, nil
+		})
+	})
+	return es, err
+}
+
+// span is a range of keys below a prefix; nil bounds are open.
+type span struct {
+	prefix, from, until, after []byte
+	desc                       bool
+}
+
+func (s span) each(b *bbolt.Bucket, do func(k, v []byte) (more bool, err error)) error {
+	c := b.Cursor()
+	var k, v []byte
+	step := c.Next
+	if s.desc {
+		step = c.Prev
+		k, v = s.last(c)
+	} else {
+		start := s.prefix
+		if bytes.Compare(s.from, start) > 0 {
+			start = s.from
+		}
+		if bytes.Compare(s.after, start) > 0 {
+			start = s.after
+		}
+		if k, v = c.Seek(start); k != nil && bytes.Equal(k, s.after) {
+			k, v = c.Next()
+		}
+	}
+	for ; k != nil && bytes.HasPrefix(k, s.prefix); k, v = step() {
+		if s.desc && bytes.Compare(k, s.from) < 0 || !s.desc && s.until != nil && bytes.Compare(k, s.until) >= 0 {
+			break
+		}
+		if more, err := do(k, v); err != nil || !more {
+			return err
+		}
+	}
+	return nil
+}
+
+// last finds the greatest key below the end of the span.
+func (s span) last(c *bbolt.Cursor) (k, v []byte) {
+	end := s.until
+	if s.after != nil && (end == nil || bytes.Compare(s.after, end) < 0) {
+		end = s.after
+	}
+	if end == nil {
+		end = successor(s.prefix)
+	}
+	if end != nil {
+		k, _ = c.Seek(end)
+	}
+	if k == nil {
+		return c.Last()
+	}
+	return c.Prev()
+}
+
+// successor is the least key greater than every key with the prefix.
+func successor(prefix []byte) []byte {
+	for i := len(prefix) - 1; i >= 0; i-- {
+		if prefix[i] < 0xff {
+			end := bytes.Clone(prefix[:i+1])
+			end[i]++
+			return end
+		}
+	}
+	return nil
+}
+
+// write is one Write on its way to disk.
+type write struct {
+	ops      []Op
+	conflict *Conflict
+	err      error
+	wake     chan bool // true: done; false: lead the next commit
+}
+
+// Write implements Table.
+func (f *File) Write(ctx context.Context, ops ...Op) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := Valid(ops...); err != nil {
+		return err
+	}
+	if len(ops) == 0 {
+		return nil
+	}
+	w := &write{ops: ops}
+	if f.db.NoSync {
+		f.commit(w)
+	} else {
+		f.join(w)
+	}
+	if w.err != nil {
+		return w.err
+	}
+	if w.conflict != nil {
+		return w.conflict
+	}
+	return nil
+}
+
+// join shares the flush to disk, which is what a commit costs: whoever finds
+// no commit under way leads one, and those who come meanwhile go together with
+// the next, led by the first of them.
+func (f *File) join(w *write) {
+	w.wake = make(chan bool, 1)
+	f.mu.Lock()
+	f.queue = append(f.queue, w)
+	lead := !f.leading
+	f.leading = true
+	f.mu.Unlock()
+	if !lead && <-w.wake {
+		return
+	}
+	f.mu.Lock()
+	batch := f.queue
+	f.queue = nil
+	f.mu.Unlock()
+
+	f.commit(batch...)
+
+	f.mu.Lock()
+	if len(f.queue) > 0 {
+		f.queue[0].wake <- false
+	} else {
+		f.leading = false
+	}
+	f.mu.Unlock()
+	for _, b := range batch {
+		b.wake <- true
+	}
+}
+
+// commit applies each write, or finds its conflict, in one transaction.
+func (f *File) commit(batch ...*write) {
+	err := f.db.Update(func(tx *bbolt.Tx) error {
+		now := time.Now()
+		t := &change{
+			items: tx.Bucket(itemsBucket),
+			index: tx.Bucket(indexBucket),
+			due:   tx.Bucket(dueBucket),
+			now:   now,
+			lag:   f.lag,
+		}
+		drop := 1
+		for _, w := range batch {
+			if err := t.apply(w); err != nil {
+				return err
+			}
+			drop += len(w.ops)
+		}
+		return t.sweep(drop)
+	})
+	if err != nil {
+		for _, w := range batch {
+			w.conflict, w.err = nil, fmt.Errorf("write table: %w", err)
+		}
+	}
+}
+
+// change is a running transaction.
+type change struct {
+	items, index, due *bbolt.Bucket
+	now               time.Time
+	lag               time.Duration
+}
+
+func (t *change) apply(w *write) error {
+	old := make([]*Item, len(w.ops))
+	for i, o := range w.ops {
+		it, ok, err := load(t.items, o.Item.Key)
+		if err != nil {
+			return err
+		}
+		if ok {
+			old[i] = &it
+		}
+	}
+	c := &Conflict{Current: map[int]Item{}}
+	for i, o := range w.ops {
+		if !holds(o, old[i]) {
+			c.Failed = append(c.Failed, i)
+			if old[i] != nil {
+				c.Current[i] = *old[i]
+			}
+		}
+	}
+	if len(c.Failed) > 0 {
+		if !c.Done(w.ops) {
+			w.conflict = c
+		}
+		return nil
+	}
+	for i, o := range w.ops {
+		var err error
+		switch o.Kind {
+		case KindCreate, KindReplace, KindPut:
+			it := settled(o.Item)
+			err = t.set(old[i], &it)
+		case KindRemove:
+			err = t.set(old[i], nil)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func holds(o Op, cur *Item) bool {
+	switch o.Kind {
+	case KindCreate:
+		return cur == nil
+	case KindReplace:
+		return cur != nil && cur.Rev == o.If
+	case KindRemove:
+		return cur == nil || cur.Rev == o.If
+	case KindCheck:
+		if o.If == "" {
+			return cur == nil
+		}
+		return cur != nil && cur.Rev == o.If
+	}
+	return true
+}
+
+// set turns old (nil: absent) into it (nil: removed), with index and expiry.
+func (t *change) set(old, it *Item) error {
+	if old != nil {
+		k := itemKey(old.Key)
+		if err := t.unindex(old, it); err != nil {
+			return err
+		}
+		if !old.Expires.IsZero() && (it == nil || !it.Expires.Equal(old.Expires)) {
+			if err := t.due.Delete(dueKey(old.Expires.UnixNano(), 'i', k)); err != nil {
+				return err
+			}
+		}
+		if it == nil {
+			return t.items.Delete(k)
+		}
+	}
+	if it == nil {
+		return nil
+	}
+	k := itemKey(it.Key)
+	if err := t.items.Put(k, encode(*it)); err != nil {
+		return err
+	}
+	if !it.Expires.IsZero() && (old == nil || !it.Expires.Equal(old.Expires)) {
+		if err := t.due.Put(dueKey(it.Expires.UnixNano(), 'i', k), nil); err != nil {
+			return err
+		}
+	}
+	if it.Index == "" || old != nil && old.Index == it.Index && old.Sort == it.Sort {
+		return nil
+	}
+	ik := indexKey(*it)
+	since := t.now.Add(t.lag).UnixNano()
+	if v := t.index.Get(ik); v != nil { // still showing from before
+		since, _ = shown(v)
+	}
+	return t.index.Put(ik, shows(since, 0))
+}
+
+func (t *change) unindex(old, it *Item) error {
+	if old.Index == "" || it != nil && it.Index == old.Index && it.Sort == old.Sort {
+		return nil
+	}
+	ik := indexKey(*old)
+	if t.lag == 0 {
+		return t.index.Delete(ik)
+	}
+	v := t.index.Get(ik)
+	if v == nil {
+		return nil
+	}
+	since, _ := shown(v)
+	until := t.now.Add(t.lag).UnixNano()
+	if err := t.index.Put(ik, shows(since, until)); err != nil {
+		return err
+	}
+	return t.due.Put(dueKey(until, 'x', ik), nil)
+}
+
+// sweep drops at most n things that are past their time.
+func (t *change) sweep(n int) error {
+	for ; n > 0; n-- {
+		k, _ := t.due.Cursor().First()
+		if k == nil || int64(binary.BigEndian.Uint64(k)) > t.now.UnixNano() {
+			return nil
+		}
+		k = bytes.Clone(k)
+		if err := t.due.Delete(k); err != nil {
+			return err
+		}
+		what, key := k[8], k[9:]
+		if what == 'x' {
+			if v := t.index.Get(key); v != nil {
+				if _, until := shown(v); until != 0 && until <= t.now.UnixNano() {
+					if err := t.index.Delete(key); err != nil {
+						return err
+					}
+				}
+			}
+			continue
+		}
+		pk, sk, err := split(key)
+		if err != nil {
+			return err
+		}
+		if it, ok, err := load(t.items, Key{pk, sk}); err != nil {
+			return err
+		} else if ok {
+			if err := t.set(&it, nil); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func load(b *bbolt.Bucket, k Key) (Item, bool, error) {
+	v := b.Get(itemKey(k))
+	if v == nil {
+		return Item{}, false, nil
+	}
+	it, err := decode(k, v)
+	return it, err == nil, err
+}
+
+// errFormat is a file of another format, or a broken one.
+var errFormat = errors.New("not a record of this table")
+
+// An item's value: rev, index, sort (each after its length), expiry in Unix
+// seconds (0 = never; all varints), data.
+func encode(it Item) []byte {
+	v := make([]byte, 0, 16+len(it.Rev)+len(it.Index)+len(it.Sort)+len(it.Data))
+	for _, s := range []string{it.Rev, it.Index, it.Sort} {
+		v = binary.AppendUvarint(v, uint64(len(s)))
+		v = append(v, s...)
+	}
+	var exp int64
+	if !it.Expires.IsZero() {
+		exp = it.Expires.Unix()
+	}
+	return append(binary.AppendVarint(v, exp), it.Data...)
+}
+
+func decode(k Key, v []byte) (Item, error) {
+	it := Item{Key: k}
+	for _, s := range []*string{&it.Rev, &it.Index, &it.Sort} {
+		n, w := binary.Uvarint(v)
+		if w <= 0 || uint64(len(v)-w) < n {
+			return Item{}, errFormat
+		}
+		*s = string(v[w : w+int(n)])
+		v = v[w+int(n):]
+	}
+	exp, w := binary.Varint(v)
+	if w <= 0 {
+		return Item{}, errFormat
+	}
+	if exp != 0 {
+		it.Expires = time.Unix(exp, 0).UTC()
+	}
+	it.Data = bytes.Clone(v[w:]) // v is the file's memory
+	return it, nil
+}
+
+func itemKey(k Key) []byte { return join(sized(nil, k.PK), k.SK) }
+
+func indexKey(it Item) []byte {
+	return append(join(sized(nil, it.Index), escaped(it.Sort), terminator), itemKey(it.Key)...)
+}
+
+func dueKey(at int64, what byte, key []byte) []byte {
+	k := binary.BigEndian.AppendUint64(make([]byte, 0, 9+len(key)), uint64(max(at, 0)))
+	return append(append(k, what), key...)
+}
+
+// terminator ends an escaped string: below every continuation of it.
+const terminator = "\x00\x01"
+
+func escaped(s string) string { return strings.ReplaceAll(s, "\x00", "\x00\xff") }
+
+// entry reads what follows the index's name in an index key.
+func entry(k []byte) (Entry, error) {
+	s, rest, ok := strings.Cut(string(k), terminator)
+	if !ok {
+		return Entry{}, errFormat
+	}
+	pk, sk, err := split([]byte(rest))
+	return Entry{Key: Key{pk, sk}, Sort: strings.ReplaceAll(s, "\x00\xff", "\x00")}, err
+}
+
+func shows(since, until int64) []byte {
+	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, uint64(since)), uint64(until))
+}
+
+func shown(v []byte) (since, until int64) {
+	return int64(binary.BigEndian.Uint64(v)), int64(binary.BigEndian.Uint64(v[8:]))
+}
+
+func sized(k []byte, s string) []byte {
+	return append(binary.BigEndian.AppendUint16(k, uint16(len(s))), s...)
+}
+
+func split(k []byte) (pk, sk string, err error) {
+	if len(k) < 2 {
+		return "", "", errFormat
+	}
+	n := int(binary.BigEndian.Uint16(k))
+	if len(k) < 2+n {
+		return "", "", errFormat
+	}
+	return string(k[2 : 2+n]), string(k[2+n:]), nil
+}
+
+func join(k []byte, parts ...string) []byte {
+	k = bytes.Clone(k)
+	for _, p := range parts {
+		k = append(k, p...)
+	}
+	return k
+}

@@ -1,0 +1,178 @@
+// Package table is the one storage port: items under a partition key and a
+// sort key, one sparse index over them, and writes that state their condition.
+//
+// It is the shape of a single DynamoDB table with one sparse global secondary
+// index; [Open] gives the same contract over one local file (bbolt). tabletest
+// holds both to the same behaviour and to the same limits.
+//
+// Reads by key and queries are consistent. The index is eventually consistent
+// in both: an entry may show late or stay a while after its item has changed,
+// so whoever acts on an entry reads the item first.
+//
+// # Lost answers
+//
+// Every write gives its item a fresh random revision, which is the condition
+// of the next write and the nonce of this one: a write that is refused by an
+// item that already carries the write's own revision took effect earlier (the
+// first try of a retried request), and is reported as done. Repeating an [Op]
+// is therefore safe, and is the right thing to do after any error that is not
+// a [Conflict]. A Write of several operations counts as done when all its
+// Create and Replace operations find their own revision; so an Op belongs to one
+// Write, and is repeated with the others of that Write. A Put or a Remove leaves
+// nothing to find: repeated, a Put writes again, and a Remove of what is gone is done.
+//
+// # Expiry
+//
+// An item may be read, and its revision may be the condition of a write, for a
+// while after Expires (days, in DynamoDB): whoever cares compares Expires.
+package table
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Limits of the store, as DynamoDB has them; every implementation refuses
+// beyond them with [ErrTooLarge] before anything is written.
+const (
+	MaxItemBytes = 400_000 // keys and attributes of one item
+	MaxOps       = 100     // operations of one Write
+	MaxWrite     = 4 << 20 // bytes of one Write
+	MaxKeys      = 100     // keys of one Get
+)
+
+// ErrTooLarge is wrapped when an item, a Write or a Get is over a limit, when
+// two operations of a Write name one item, or when a key or index key is empty,
+// not UTF-8 or too long (partition 2048 bytes, sort 1024): repeating cannot help.
+var ErrTooLarge = errors.New("over a limit of the table")
+
+// Key names an item.
+type Key struct{ PK, SK string }
+
+// Item is one record. Data is opaque to the table (the packages above store JSON).
+type Item struct {
+	Key
+	Rev     string // set by the table's writes, see the package comment
+	Data    []byte
+	Index   string    // partition of the sparse index; "" = not in it
+	Sort    string    // sort key within Index; not empty if Index is not, and kept only with it
+	Expires time.Time // the store may drop the item any time after; zero = never. Whole seconds.
+}
+
+// Op is one conditional write. Make it with Create, Replace, Remove, Check or Put.
+type Op struct {
+	Kind Kind
+	Item Item   // as it will stand; Item.Rev is the new revision
+	If   string // Replace, Remove, Check: the revision it must have now
+}
+
+// Kind of an Op.
+type Kind int
+
+// The kinds of write, each with its condition.
+const (
+	KindCreate  Kind = iota + 1 // the key must not exist
+	KindReplace                 // the item must still have revision If
+	KindRemove                  // the item must still have revision If; an item that is gone counts as removed
+	KindCheck                   // writes nothing; the item must still have revision If ("" = must not exist)
+	KindPut                     // no condition: last writer wins
+)
+
+// Create writes an item whose key must not exist yet.
+func Create(it Item) Op { return op(KindCreate, it) }
+
+// Replace writes over the item as it was read: its Rev is the condition.
+func Replace(it Item) Op { return op(KindReplace, it) }
+
+// Remove deletes the item as it was read: its Rev is the condition.
+func Remove(it Item) Op { return op(KindRemove, it) }
+
+// Check makes the other operations of the same Write conditional on this item
+// being as it was read, or on its absence if it.Rev is empty.
+func Check(it Item) Op { return op(KindCheck, it) }
+
+// Put writes without a condition: for items whose only writer does not care
+// what was there (copies of a vendor's data, log entries under a unique key).
+func Put(it Item) Op { return op(KindPut, it) }
+
+func op(k Kind, it Item) Op {
+	o := Op{Kind: k, Item: it, If: it.Rev}
+	if k != KindCheck {
+		o.Item.Rev = rand.Text()
+	}
+	return o
+}
+
+// Conflict is the error of a Write none of whose operations took effect
+// because at least one condition did not hold.
+type Conflict struct {
+	Failed  []int        // indexes of the operations refused
+	Current map[int]Item // by index of the refused operation: the item as it is; absent if there is none
+}
+
+func (c *Conflict) Error() string { return fmt.Sprintf("condition failed (%d)", len(c.Failed)) }
+
+// Done says that the refusals show the Write to have taken effect earlier:
+// each Create and Replace of it found its own revision. Implementations ask it
+// before they report the Conflict.
+func (c *Conflict) Done(ops []Op) bool {
+	own := 0
+	for i, o := range ops {
+		if o.Kind != KindCreate && o.Kind != KindReplace {
+			continue
+		}
+		if it, ok := c.Current[i]; !ok || it.Rev != o.Item.Rev {
+			return false
+		}
+		own++
+	}
+	return own > 0
+}
+
+// Query selects items of one partition in the order of their sort keys (bytewise).
+type Query struct {
+	PK    string
+	From  string // first sort key, inclusive; "" = from the start
+	Until string // last sort key, exclusive; "" = to the end
+	After string // exclusive; continue where Page.Next (List: Entries.Next, which is opaque) says
+	Desc  bool   // largest first; After then means: smaller than
+	Limit int    // at most so many items; 0 = as many as a page holds
+}
+
+// Page is one page of a Query. Next is "" on the last page; a page may be
+// short, or empty, and still have a Next.
+type Page struct {
+	Items []Item
+	Next  string
+}
+
+// Entry is one row of the sparse index.
+type Entry struct {
+	Key
+	Sort string
+}
+
+// Entries is one page of index rows.
+type Entries struct {
+	Entries []Entry
+	Next    string
+}
+
+// Table is the storage port. All methods are safe for concurrent use. An
+// error that is neither a *Conflict nor ErrTooLarge leaves open whether the
+// write took effect; see the package comment.
+type Table interface {
+	// Get reads items by key, consistently, up to 100 keys. Items that do
+	// not exist are left out; order follows the keys.
+	Get(ctx context.Context, keys ...Key) ([]Item, error)
+	// Query reads one page, consistently.
+	Query(ctx context.Context, q Query) (Page, error)
+	// List reads one page of the sparse index, eventually consistent.
+	// Query.PK is the index partition, From, Until compare Entry.Sort.
+	List(ctx context.Context, q Query) (Entries, error)
+	// Write applies all operations or none (*Conflict). Keys must be distinct.
+	Write(ctx context.Context, ops ...Op) error
+}

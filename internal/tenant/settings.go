@@ -1,0 +1,179 @@
+package tenant
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/shopspring/decimal"
+)
+
+// Settings are a tenant's options, as the JSON API reads and writes them.
+// The zero value is not valid; start from DefaultSettings.
+type Settings struct {
+	OrderStatus     string            `json:"orderStatus"`     // draft | authorised: the sale's status in Cin7 Core
+	SaleType        string            `json:"saleType"`        // simple | advanced
+	CreationMode    string            `json:"creationMode"`    // noPick | autoPick | autoPickPack | autoPickPackShip
+	ShipBySource    string            `json:"shipBySource"`    // deliveryDate | none (the date goes into the shipping notes)
+	Location        string            `json:"location"`        // Cin7 Core location; "" = the customer's, else the account's default
+	FreightProduct  string            `json:"freightProduct"`  // Cin7 Core service product for freight; "" = orders with freight need attention
+	TaxRules        map[string]string `json:"taxRules"`        // percent → Cin7 Core tax rule; percents compare as decimals
+	DefaultSalesRep string            `json:"defaultSalesRep"` // where the customer has none
+	AddressField    string            `json:"addressField"`    // the Upstock custom field that chooses the delivery address; "" = none
+	AddressMatch    string            `json:"addressMatch"`    // line1 | city | postcode | any: what of the customer's address the field's value equals
+	TotalTolerance  decimal.Decimal   `json:"totalTolerance"`  // how far the sale's total may be from the order's
+}
+
+// Values of the enumerated settings.
+const (
+	Draft, Authorised                                = "draft", "authorised"
+	Simple, Advanced                                 = "simple", "advanced"
+	NoPick, AutoPick, AutoPickPack, AutoPickPackShip = "noPick", "autoPick", "autoPickPack", "autoPickPackShip"
+	DeliveryDate, NoDate                             = "deliveryDate", "none"
+	MatchLine1, MatchCity, MatchPostcode, MatchAny   = "line1", "city", "postcode", "any"
+)
+
+// DefaultSalesRep is the name that Upstock's own integration uses.
+const DefaultSalesRep = "API Sales"
+
+// DefaultSettings can sell: draft, simple, no pick.
+func DefaultSettings() Settings {
+	return Settings{
+		OrderStatus: Draft, SaleType: Simple, CreationMode: NoPick, ShipBySource: DeliveryDate,
+		TaxRules: map[string]string{}, DefaultSalesRep: DefaultSalesRep, AddressMatch: MatchAny,
+		TotalTolerance: decimal.New(2, -2),
+	}
+}
+
+// MarshalJSON writes money with two decimals.
+func (s Settings) MarshalJSON() ([]byte, error) {
+	type plain Settings
+	return json.Marshal(struct {
+		plain
+		TotalTolerance string `json:"totalTolerance"`
+	}{plain(s), s.TotalTolerance.StringFixed(2)})
+}
+
+// FieldError says what is wrong with one field of a document.
+type FieldError struct {
+	Field   string `json:"field"`
+	Message string `json:"message"`
+}
+
+// FieldErrors are all faults of one document.
+type FieldErrors []FieldError
+
+func (e FieldErrors) Error() string {
+	var b strings.Builder
+	for i, f := range e {
+		if i > 0 {
+			b.WriteString("; ")
+		}
+		fmt.Fprintf(&b, "%s: %s", f.Field, f.Message)
+	}
+	return b.String()
+}
+
+// ParseSettings reads a whole settings document over the defaults. A field
+// that is unknown or has a bad value is refused by name (FieldErrors), all at once.
+func ParseSettings(doc []byte) (Settings, error) {
+	s := DefaultSettings()
+	var fields map[string]json.RawMessage
+	dec := json.NewDecoder(bytes.NewReader(doc))
+	if err := dec.Decode(&fields); err != nil || fields == nil || dec.More() {
+		return s, FieldErrors{{"", "The settings must be one JSON object."}}
+	}
+	var errs FieldErrors
+	into := map[string]any{
+		"orderStatus": &s.OrderStatus, "saleType": &s.SaleType, "creationMode": &s.CreationMode,
+		"shipBySource": &s.ShipBySource, "location": &s.Location, "freightProduct": &s.FreightProduct,
+		"taxRules": &s.TaxRules, "defaultSalesRep": &s.DefaultSalesRep, "addressField": &s.AddressField,
+		"addressMatch": &s.AddressMatch, "totalTolerance": &s.TotalTolerance,
+	}
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		p, ok := into[name]
+		if !ok {
+			errs = append(errs, FieldError{name, "There is no such setting."})
+			continue
+		}
+		if string(fields[name]) == "null" {
+			errs = append(errs, FieldError{name, "null is not a value; leave the setting out for its default."})
+			continue
+		}
+		if name == "totalTolerance" && len(fields[name]) > 20 {
+			errs = append(errs, FieldError{name, "This is not an amount."})
+			continue
+		}
+		if err := json.Unmarshal(fields[name], p); err != nil {
+			errs = append(errs, FieldError{name, "This value has the wrong type."})
+		}
+	}
+	if len(errs) == 0 {
+		errs = s.validate()
+	}
+	if len(errs) > 0 {
+		return s, errs
+	}
+	return s, nil
+}
+
+func (s *Settings) validate() FieldErrors {
+	var errs FieldErrors
+	oneOf := func(field, v string, allowed ...string) {
+		if !slices.Contains(allowed, v) {
+			errs = append(errs, FieldError{field, "Use one of: " + strings.Join(allowed, ", ") + "."})
+		}
+	}
+	oneOf("orderStatus", s.OrderStatus, Draft, Authorised)
+	oneOf("saleType", s.SaleType, Simple, Advanced)
+	oneOf("creationMode", s.CreationMode, NoPick, AutoPick, AutoPickPack, AutoPickPackShip)
+	oneOf("shipBySource", s.ShipBySource, DeliveryDate, NoDate)
+	oneOf("addressMatch", s.AddressMatch, MatchLine1, MatchCity, MatchPostcode, MatchAny)
+	if s.CreationMode != NoPick && (s.SaleType != Simple || s.OrderStatus != Authorised) {
+		errs = append(errs, FieldError{"creationMode",
+			"Automatic picking works only with saleType simple and orderStatus authorised: Cin7 Core ignores it otherwise. Use noPick, or change those two."})
+	}
+	long := func(field, v string, max int) {
+		if len([]rune(v)) > max {
+			errs = append(errs, FieldError{field, fmt.Sprintf("This is longer than %d characters.", max)})
+		}
+	}
+	long("location", s.Location, 256)
+	long("freightProduct", s.FreightProduct, 256)
+	long("defaultSalesRep", s.DefaultSalesRep, 256)
+	long("addressField", s.AddressField, 256)
+	seen := map[string]bool{}
+	for _, rate := range slices.Sorted(maps.Keys(s.TaxRules)) {
+		field := "taxRules." + rate
+		d, err := decimal.NewFromString(rate)
+		if len(rate) > 12 || err != nil || d.IsNegative() || d.GreaterThan(decimal.New(100, 0)) {
+			errs = append(errs, FieldError{field, "The key must be a percentage from 0 to 100, as 15.00."})
+			continue
+		}
+		if seen[d.String()] {
+			errs = append(errs, FieldError{field, "This percentage is there twice."})
+		}
+		seen[d.String()] = true
+		if s.TaxRules[rate] == "" {
+			errs = append(errs, FieldError{field, "Name a Cin7 Core tax rule."})
+		}
+		long(field, s.TaxRules[rate], 50)
+	}
+	if s.TotalTolerance.IsNegative() || s.TotalTolerance.GreaterThan(decimal.New(1000, 0)) || s.TotalTolerance.Exponent() < -2 {
+		errs = append(errs, FieldError{"totalTolerance", "Use an amount from 0.00 to 1000.00 with at most two decimals."})
+	}
+	return errs
+}
+
+// TaxRule is the rule that the tenant names for a percentage, or "".
+func (s *Settings) TaxRule(percent decimal.Decimal) string {
+	for rate, rule := range s.TaxRules {
+		if d, err := decimal.NewFromString(rate); err == nil && d.Equal(percent) {
+			return rule
+		}
+	}
+	return ""
+}

@@ -1,0 +1,531 @@
+package tenant
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"strings"
+	"time"
+
+	"stockbridge/internal/table"
+)
+
+// Store keeps tenants, connections and settings in the table.
+type Store struct {
+	table table.Table
+	seal  Sealer
+}
+
+// NewStore returns a store over t that seals secrets with seal.
+func NewStore(t table.Table, seal Sealer) *Store { return &Store{t, seal} }
+
+// listShards spreads the list of tenants over partitions.
+const listShards = 4
+
+// Partition is the key of the partition that holds one tenant's own items.
+func Partition(tenant string) string { return "T#" + tenant }
+
+func listPartition(tenant string) string { return fmt.Sprintf("TENANTS#%d", Shard(tenant, listShards)) }
+
+// Shard maps a name to one of n shards, for good.
+func Shard(name string, n uint32) uint32 {
+	h := fnv.New32a()
+	h.Write([]byte(name))
+	return h.Sum32() % n
+}
+
+func hashed(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(sum[:])
+}
+
+func item(pk, sk string, v any) (table.Item, error) {
+	data, err := json.Marshal(v)
+	return table.Item{Key: table.Key{PK: pk, SK: sk}, Data: data}, err
+}
+
+// Create makes a tenant with default settings, and its first API token.
+func (s *Store) Create(ctx context.Context, name, timeZone string) (Tenant, Secret, error) {
+	if name = strings.TrimSpace(name); name == "" || len(name) > 200 {
+		return Tenant{}, "", FieldErrors{{"name", "Give the tenant a name of at most 200 characters."}}
+	}
+	if timeZone == "" {
+		timeZone = "Pacific/Auckland"
+	}
+	if _, err := time.LoadLocation(timeZone); err != nil || timeZone == "Local" {
+		return Tenant{}, "", FieldErrors{{"timeZone", "This is not an IANA time zone, as Pacific/Auckland."}}
+	}
+	t := Tenant{ID: strings.ToLower(rand.Text()[:16]), Name: name, TimeZone: timeZone, Created: time.Now().UTC().Truncate(time.Second)}
+	it, err := item(Partition(t.ID), "tenant", t)
+	if err != nil {
+		return Tenant{}, "", err
+	}
+	listed := it
+	listed.Key = table.Key{PK: listPartition(t.ID), SK: t.ID}
+	token, tokenItem, err := newToken(t.ID)
+	if err != nil {
+		return Tenant{}, "", err
+	}
+	err = s.table.Write(ctx, table.Create(it), table.Create(listed), table.Create(tokenItem))
+	if err != nil {
+		return Tenant{}, "", fmt.Errorf("create tenant: %w", err)
+	}
+	return t, token, nil
+}
+
+func newToken(tenant string) (Secret, table.Item, error) {
+	token := "sb_" + rand.Text()
+	it, err := item("TOKEN#"+hashed(token), "token", hook{Tenant: tenant})
+	return Secret(token), it, err
+}
+
+// NewToken makes one more API token for a tenant.
+func (s *Store) NewToken(ctx context.Context, tenant string) (Secret, error) {
+	token, it, err := newToken(tenant)
+	if err != nil {
+		return "", err
+	}
+	return token, s.table.Write(ctx, table.Create(it))
+}
+
+// TokenTenant is the tenant whose API token this is, else ErrNotFound.
+func (s *Store) TokenTenant(ctx context.Context, token string) (string, error) {
+	h, err := s.lookup(ctx, "TOKEN#"+hashed(token), "token")
+	return h.Tenant, err
+}
+
+// List reads one page of tenants of one shard (0 ≤ shard < Shards).
+func (s *Store) List(ctx context.Context, shard int, after string) (list []Tenant, next string, err error) {
+	p, err := s.table.Query(ctx, table.Query{PK: fmt.Sprintf("TENANTS#%d", shard), After: after})
+	if err != nil {
+		return nil, "", fmt.Errorf("list tenants: %w", err)
+	}
+	for _, it := range p.Items {
+		var t Tenant
+		if err := json.Unmarshal(it.Data, &t); err != nil {
+			return nil, "", fmt.Errorf("tenant %s: %w", it.SK, err)
+		}
+		list = append(list, t)
+	}
+	return list, p.Next, nil
+}
+
+// Shards is how many shards List has.
+const Shards = listShards
+
+// Bundle is all that is known of a tenant's set-up.
+type Bundle struct {
+	Tenant      Tenant
+	Settings    Settings
+	Version     int // of the settings; 0 = never saved
+	Connections map[System]Connection
+	Books       []byte // as package upstockcin7 saved them; nil = none yet
+
+	settingsRev string
+}
+
+// Load reads a tenant's bundle with one query; ErrNotFound if there is none.
+func (s *Store) Load(ctx context.Context, id string) (Bundle, error) {
+	b := Bundle{Settings: DefaultSettings(), Connections: map[System]Connection{}}
+	q := table.Query{PK: Partition(id)}
+	for {
+		p, err := s.table.Query(ctx, q)
+		if err != nil {
+			return b, fmt.Errorf("load tenant %s: %w", id, err)
+		}
+		for _, it := range p.Items {
+			if err := b.add(it); err != nil {
+				return b, fmt.Errorf("load tenant %s: %s: %w", id, it.SK, err)
+			}
+		}
+		if q.After = p.Next; p.Next == "" {
+			break
+		}
+	}
+	if b.Tenant.ID == "" {
+		return b, fmt.Errorf("tenant %q: %w", id, ErrNotFound)
+	}
+	return b, nil
+}
+
+type savedSettings struct {
+	Version  int             `json:"version"`
+	At       time.Time       `json:"at"`
+	Settings json.RawMessage `json:"settings"`
+}
+
+func (b *Bundle) add(it table.Item) error {
+	switch {
+	case it.SK == "tenant":
+		return json.Unmarshal(it.Data, &b.Tenant)
+	case it.SK == "settings":
+		var v savedSettings
+		if err := json.Unmarshal(it.Data, &v); err != nil {
+			return err
+		}
+		var err error
+		b.Version, b.settingsRev = v.Version, it.Rev
+		b.Settings, err = ParseSettings(v.Settings)
+		return err
+	case it.SK == "books":
+		b.Books = it.Data
+	case strings.HasPrefix(it.SK, "conn#"):
+		c, err := connectionOf(it)
+		if err != nil {
+			return err
+		}
+		b.Connections[c.System] = c
+	}
+	return nil
+}
+
+func connectionOf(it table.Item) (Connection, error) {
+	var c Connection
+	if err := json.Unmarshal(it.Data, &c); err != nil {
+		return c, err
+	}
+	c.Tenant, c.rev = strings.TrimPrefix(it.PK, "T#"), it.Rev
+	return c, nil
+}
+
+// SaveSettings writes the whole settings if their version is still the given
+// one (ErrChanged otherwise; -1 = whatever it is), keeps the old ones as
+// history, and returns the new version.
+func (s *Store) SaveSettings(ctx context.Context, tenant string, doc Settings, version int) (int, error) {
+	if errs := doc.validate(); len(errs) > 0 {
+		return 0, errs
+	}
+	b, err := s.Load(ctx, tenant)
+	if err != nil {
+		return 0, err
+	}
+	if version >= 0 && version != b.Version {
+		return b.Version, ErrChanged
+	}
+	raw, err := json.Marshal(doc)
+	if err != nil {
+		return 0, err
+	}
+	v := savedSettings{b.Version + 1, time.Now().UTC().Truncate(time.Second), raw}
+	it, err := item(Partition(tenant), "settings", v)
+	if err != nil {
+		return 0, err
+	}
+	old := it
+	old.Key = table.Key{PK: Partition(tenant) + "#settings", SK: fmt.Sprintf("%08d", v.Version)}
+	save := table.Create(it)
+	if it.Rev = b.settingsRev; it.Rev != "" {
+		save = table.Replace(it)
+	}
+	err = s.table.Write(ctx, save, table.Create(old))
+	if c := (*table.Conflict)(nil); errors.As(err, &c) {
+		return 0, ErrChanged
+	}
+	return v.Version, err
+}
+
+// Connection reads one connection; ErrNotFound if there is none.
+func (s *Store) Connection(ctx context.Context, tenant string, sys System) (Connection, error) {
+	items, err := s.table.Get(ctx, connKey(tenant, sys))
+	if err != nil {
+		return Connection{}, fmt.Errorf("connection %s: %w", sys, err)
+	}
+	if len(items) == 0 {
+		return Connection{}, fmt.Errorf("connection %s: %w", sys, ErrNotFound)
+	}
+	return connectionOf(items[0])
+}
+
+func connKey(tenant string, sys System) table.Key {
+	return table.Key{PK: Partition(tenant), SK: "conn#" + string(sys)}
+}
+
+const resumeIndex = "RESUME"
+
+func (c *Connection) item() (table.Item, error) {
+	it, err := item(Partition(c.Tenant), "conn#"+string(c.System), c)
+	it.Rev = c.rev
+	if !c.Resume.IsZero() {
+		it.Index, it.Sort = resumeIndex, c.Tenant+"#"+string(c.System)
+	}
+	return it, err
+}
+
+// updateTries bounds how often Update starts again.
+const updateTries = 20
+
+// Update changes a connection, on a fresh copy as often as others change it
+// meanwhile. An error of change ends it and is returned.
+func (s *Store) Update(ctx context.Context, tenant string, sys System, change func(*Connection) error) (Connection, error) {
+	for range updateTries {
+		c, err := s.Connection(ctx, tenant, sys)
+		if err != nil {
+			return c, err
+		}
+		if err := change(&c); err != nil {
+			return c, err
+		}
+		it, err := c.item()
+		if err != nil {
+			return c, err
+		}
+		op := table.Replace(it)
+		err = s.table.Write(ctx, op)
+		if conflict := (*table.Conflict)(nil); errors.As(err, &conflict) {
+			continue
+		}
+		c.rev = op.Item.Rev
+		return c, err
+	}
+	return Connection{}, fmt.Errorf("connection %s: %w", sys, ErrChanged)
+}
+
+// SetMirror records how far the mirror of a connection's data is.
+func (s *Store) SetMirror(ctx context.Context, tenant string, sys System, m Mirror) error {
+	_, err := s.Update(ctx, tenant, sys, func(c *Connection) error { c.Mirror = m; return nil })
+	return err
+}
+
+type hook struct {
+	Tenant string `json:"tenant"`
+	System System `json:"system,omitempty"`
+}
+
+func (s *Store) lookup(ctx context.Context, pk, sk string) (hook, error) {
+	var h hook
+	items, err := s.table.Get(ctx, table.Key{PK: pk, SK: sk})
+	if err != nil {
+		return h, err
+	}
+	if len(items) == 0 {
+		return h, ErrNotFound
+	}
+	return h, json.Unmarshal(items[0].Data, &h)
+}
+
+// Hook is whose webhook URL ends in this token; ErrNotFound if nobody's.
+func (s *Store) Hook(ctx context.Context, token string) (tenant string, sys System, err error) {
+	h, err := s.lookup(ctx, "HOOK#"+hashed(token), "hook")
+	return h.Tenant, h.System, err
+}
+
+// Secrets opens what a connection keeps sealed.
+func (s *Store) Secrets(ctx context.Context, c Connection) (Secrets, error) {
+	var v Secrets
+	plain, err := s.seal.Open(ctx, c.Tenant, c.Sealed)
+	if err != nil {
+		return v, fmt.Errorf("open secrets of %s: %w", c.System, err)
+	}
+	var w clear
+	if err := json.Unmarshal(plain, &w); err != nil {
+		return v, fmt.Errorf("open secrets of %s: %w", c.System, err)
+	}
+	return Secrets{Secret(w.Key), w.User, Secret(w.Webhook), Secret(w.OldWebhook), Secret(w.Hook)}, nil
+}
+
+// clear is Secrets as it is sealed: there alone they are written out.
+type clear struct{ Key, User, Webhook, OldWebhook, Hook string }
+
+// Sealed seals secrets for a tenant.
+func (s *Store) Sealed(ctx context.Context, tenant string, v Secrets) ([]byte, error) {
+	plain, err := json.Marshal(clear{string(v.Key), v.User, string(v.Webhook), string(v.OldWebhook), string(v.Hook)})
+	if err != nil {
+		return nil, err
+	}
+	return s.seal.Seal(ctx, tenant, plain)
+}
+
+// oldWebhookFor is how long a replaced webhook secret still verifies.
+const oldWebhookFor = 24 * time.Hour
+
+// resumeFor is how long after a repair parked work is looked for. It must be
+// longer than any lease: a worker that saw the old key may park work until then.
+const resumeFor = 24 * time.Hour
+
+// Connect makes or changes a connection: what says how, on a copy of the old
+// one (the zero Connection if there is none) and its secrets. It keeps the
+// webhook URL and Since, lets a replaced webhook secret verify for a day
+// more, claims an Upstock supplier for the tenant (ErrClaimed if another has
+// it) and marks the connection's parked work to go on.
+func (s *Store) Connect(ctx context.Context, tenant string, sys System, what func(*Connection, *Secrets) error) (Connection, Secrets, error) {
+	var none Connection
+	c, err := s.Connection(ctx, tenant, sys)
+	fresh := errors.Is(err, ErrNotFound)
+	if err != nil && !fresh {
+		return none, Secrets{}, err
+	}
+	var sec Secrets
+	if !fresh {
+		if sec, err = s.Secrets(ctx, c); err != nil {
+			return none, sec, err
+		}
+	}
+	old, oldSec := c, sec
+	now := time.Now().UTC()
+	c.Tenant, c.System = tenant, sys
+	if fresh {
+		c.Since = now.Truncate(time.Second)
+		if sys == Upstock {
+			sec.Hook = Secret(strings.ToLower(rand.Text() + rand.Text()[:6])) // 32 characters of base32: 160 bits
+		}
+	}
+	if err := what(&c, &sec); err != nil {
+		return none, sec, err
+	}
+	c.State, c.Why, c.Changed = Connected, "", now
+	c.Generation++
+	if oldSec.Webhook != "" && sec.Webhook != oldSec.Webhook {
+		sec.OldWebhook, c.OldUntil = oldSec.Webhook, now.Add(oldWebhookFor)
+	}
+	if !fresh {
+		c.Resume = now.Add(resumeFor)
+	}
+	if c.Sealed, err = s.Sealed(ctx, tenant, sec); err != nil {
+		return none, sec, err
+	}
+	it, err := c.item()
+	if err != nil {
+		return none, sec, err
+	}
+	ops := []table.Op{table.Create(it)}
+	if !fresh {
+		ops[0] = table.Replace(it)
+	}
+	if sys == Upstock {
+		if fresh {
+			h, err := item("HOOK#"+hashed(string(sec.Hook)), "hook", hook{tenant, sys})
+			if err != nil {
+				return none, sec, err
+			}
+			ops = append(ops, table.Create(h))
+		}
+		claims, err := s.claims(ctx, tenant, sys, old.Account, c.Account)
+		if err != nil {
+			return none, sec, err
+		}
+		ops = append(ops, claims...)
+	}
+	err = s.table.Write(ctx, ops...)
+	if conflict := (*table.Conflict)(nil); errors.As(err, &conflict) {
+		return none, sec, ErrChanged
+	}
+	c.rev = ops[0].Item.Rev
+	return c, sec, err
+}
+
+// claims moves a tenant's claim from one account to another.
+func (s *Store) claims(ctx context.Context, tenant string, sys System, from, to string) ([]table.Op, error) {
+	if from == to {
+		return nil, nil
+	}
+	var ops []table.Op
+	if from != "" {
+		items, err := s.table.Get(ctx, claimKey(sys, from))
+		if err != nil {
+			return nil, err
+		}
+		if len(items) == 1 {
+			ops = append(ops, table.Remove(items[0]))
+		}
+	}
+	if to == "" {
+		return ops, nil
+	}
+	h, err := s.lookup(ctx, claimKey(sys, to).PK, "claim")
+	switch {
+	case errors.Is(err, ErrNotFound):
+		it, err := item(claimKey(sys, to).PK, "claim", hook{tenant, sys})
+		return append(ops, table.Create(it)), err
+	case err != nil:
+		return nil, err
+	case h.Tenant != tenant:
+		return nil, ErrClaimed
+	}
+	return ops, nil
+}
+
+func claimKey(sys System, account string) table.Key {
+	return table.Key{PK: "CLAIM#" + string(sys) + "#" + account, SK: "claim"}
+}
+
+// Disconnect forgets a connection with its secrets, webhook URL and claim.
+func (s *Store) Disconnect(ctx context.Context, tenant string, sys System) error {
+	c, err := s.Connection(ctx, tenant, sys)
+	if err != nil {
+		return err
+	}
+	sec, err := s.Secrets(ctx, c)
+	if err != nil {
+		return err
+	}
+	it, err := c.item()
+	if err != nil {
+		return err
+	}
+	ops := []table.Op{table.Remove(it)}
+	if sec.Hook != "" {
+		items, err := s.table.Get(ctx, table.Key{PK: "HOOK#" + hashed(string(sec.Hook)), SK: "hook"})
+		if err != nil {
+			return err
+		}
+		for _, h := range items {
+			ops = append(ops, table.Remove(h))
+		}
+	}
+	if sys == Upstock {
+		claims, err := s.claims(ctx, tenant, sys, c.Account, "")
+		if err != nil {
+			return err
+		}
+		ops = append(ops, claims...)
+	}
+	return s.table.Write(ctx, ops...)
+}
+
+// Broken marks a connection as needing a new key, unless its key was replaced
+// since the given generation, and returns it as it is now.
+func (s *Store) Broken(ctx context.Context, tenant string, sys System, generation int, why string) (Connection, error) {
+	return s.Update(ctx, tenant, sys, func(c *Connection) error {
+		if c.Generation == generation && c.State == Connected {
+			c.State, c.Why = NeedsReconnecting, why
+		}
+		return nil
+	})
+}
+
+// Resuming lists the connections that were repaired within the last day, and
+// unlists those repaired longer ago.
+func (s *Store) Resuming(ctx context.Context) ([]Connection, error) {
+	var list []Connection
+	q := table.Query{PK: resumeIndex}
+	for {
+		p, err := s.table.List(ctx, q)
+		if err != nil {
+			return nil, fmt.Errorf("list repaired connections: %w", err)
+		}
+		for _, e := range p.Entries {
+			c, err := s.Connection(ctx, strings.TrimPrefix(e.PK, "T#"), System(strings.TrimPrefix(e.SK, "conn#")))
+			if errors.Is(err, ErrNotFound) {
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+			if !c.Resume.IsZero() && time.Now().After(c.Resume) {
+				if _, err := s.Update(ctx, c.Tenant, c.System, func(c *Connection) error { c.Resume = time.Time{}; return nil }); err != nil {
+					return nil, err
+				}
+				continue
+			}
+			list = append(list, c)
+		}
+		if q.After = p.Next; p.Next == "" {
+			return list, nil
+		}
+	}
+}

@@ -1,0 +1,134 @@
+// Package tenant knows who is connected and how each one is set up: tenants,
+// their connections to vendors, and their settings.
+//
+// Everything of one tenant that an order needs stands in one partition,
+// T#<tenant>, so that one query brings it:
+//
+//	tenant            Tenant
+//	settings          Settings
+//	conn#<system>     Connection; its credentials are sealed
+//	books             the small reference books of Cin7 Core (written by package upstockcin7)
+//
+// Beside it stand
+//
+//	HOOK#<sha256 of the webhook token>  hook   → tenant and system
+//	CLAIM#<system>#<account>            claim  → the one tenant that may use an Upstock supplier
+//	TENANTS#<shard>                     <id>   → the list of all tenants
+//
+// A connection that was repaired is listed in the sparse index RESUME for a
+// day: the sweep lets the tenant's parked work go on.
+package tenant
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Errors of this package, to be tested with errors.Is.
+var (
+	ErrNotFound = errors.New("not found")
+	ErrClaimed  = errors.New("claimed by another tenant")
+	ErrChanged  = errors.New("changed meanwhile")
+)
+
+// Tenant is one customer of Stockbridge: a supplier, or a brand.
+type Tenant struct {
+	ID       string    `json:"id"`
+	Name     string    `json:"name"`
+	TimeZone string    `json:"timeZone"` // IANA name
+	Created  time.Time `json:"created"`
+}
+
+// System is a vendor's system that a tenant connects.
+type System string
+
+// The systems.
+const (
+	Upstock  System = "upstock"
+	Cin7Core System = "cin7core"
+	Cin7Omni System = "cin7omni"
+	JOOR     System = "joor"
+)
+
+// Systems lists all systems in the order in which pages show them.
+func Systems() []System { return []System{Upstock, Cin7Core, Cin7Omni, JOOR} }
+
+// ConnectionState says whether calls with the connection's key may be made.
+type ConnectionState string
+
+// The states of a connection.
+const (
+	Connected         ConnectionState = "connected"
+	NeedsReconnecting ConnectionState = "needsReconnecting" // the vendor refused the key; a new one resumes the work
+)
+
+// Connection is a tenant's access to one system.
+type Connection struct {
+	Tenant  string          `json:"-"`
+	System  System          `json:"system"`
+	State   ConnectionState `json:"state"`
+	Account string          `json:"account"` // Upstock supplier id, Cin7 Core account id, …
+	Name    string          `json:"name,omitempty"`
+	Since   time.Time       `json:"since"` // first connected, whole seconds: earlier orders are not taken in by themselves
+	Changed time.Time       `json:"changed"`
+	Why     string          `json:"why,omitempty"` // NeedsReconnecting: in the tenant's words
+
+	Currency string   `json:"currency,omitempty"`
+	TimeZone string   `json:"timeZone,omitempty"`
+	Warnings []string `json:"warnings,omitempty"` // what was noticed when connecting
+
+	Sealed     []byte    `json:"sealed"`            // Secrets, sealed
+	Generation int       `json:"generation"`        // counts replaced keys
+	OldUntil   time.Time `json:"oldUntil,omitzero"` // Secrets.OldWebhook verifies until then
+	Checked    int       `json:"checked,omitempty"` // orders that were looked up before selling, see upstockcin7
+	Mirror     Mirror    `json:"mirror,omitzero"`   // Cin7 Core
+	Resume     time.Time `json:"resume,omitzero"`   // listed in the index RESUME until then
+
+	rev string
+}
+
+// Mirror is how far the copy of a connection's reference data is.
+type Mirror struct {
+	State   string    `json:"state"`             // reading, ready
+	Step    string    `json:"step,omitempty"`    // what is being read
+	Page    int       `json:"page,omitempty"`    // next page of Step
+	Read    int       `json:"read,omitempty"`    // records so far
+	Total   int       `json:"total,omitempty"`   // of the step, as the vendor says
+	Ready   time.Time `json:"ready,omitzero"`    // last complete pass
+	Started time.Time `json:"started,omitzero"`  // of the running pass
+	Problem string    `json:"problem,omitempty"` // why it does not get on
+}
+
+// The states of a mirror.
+const (
+	MirrorReading = "reading"
+	MirrorReady   = "ready"
+)
+
+// Secret prints as [redacted], in any format.
+type Secret string
+
+// String implements fmt.Stringer.
+func (Secret) String() string { return "[redacted]" }
+
+// GoString implements fmt.GoStringer.
+func (Secret) GoString() string { return "[redacted]" }
+
+// MarshalText keeps secrets out of JSON and logs.
+func (Secret) MarshalText() ([]byte, error) { return []byte("[redacted]"), nil }
+
+// Secrets are what a connection needs to call and to be called.
+type Secrets struct {
+	Key        Secret // Upstock token, Cin7 Core application key, Cin7 Omni key, JOOR token
+	User       string // Cin7 Omni username
+	Webhook    Secret // Upstock's webhook secret, whsec_…
+	OldWebhook Secret // the one before, valid until Connection.OldUntil
+	Hook       Secret // the token of our webhook URL
+}
+
+// Sealer encrypts what must not be stored in the clear, bound to a tenant.
+type Sealer interface {
+	Seal(ctx context.Context, tenant string, plain []byte) ([]byte, error)
+	Open(ctx context.Context, tenant string, sealed []byte) ([]byte, error)
+}

@@ -1,0 +1,176 @@
+// Package upstock is the Upstock supplier API in Go, as this project assumes it: Upstock publishes none, so all that depends
+// on the assumed contract lives here, and the real API would replace this one package.
+//
+// Ids are integers, money is a decimal string in the supplier's currency, dates are calendar dates in the supplier's time zone
+// (Date), instants are UTC. An order is handed on as it was received (json.RawMessage), because it is kept so; ParseOrder
+// reads it, and says of every field that makes no sense what is wrong.
+// Errors of calls are *rest.Error.
+package upstock
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"iter"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"stockbridge/internal/rest"
+)
+
+// BaseURL is where the contract says the API is.
+const BaseURL = "https://api.upstock.app/v1"
+
+// Client holds the conversation with one supplier's account. Timeout may be set before the first call.
+type Client struct{ *rest.Client }
+
+// New returns a client of the account; rt nil is the default transport, limit nil no limit.
+func New(base string, rt http.RoundTripper, limit rest.Limiter, token string) *Client {
+	c := &rest.Client{HTTP: rt, Limit: limit, Read: readError, Sign: func(r *http.Request) {
+		r.Header.Set("Authorization", "Bearer "+token)
+	}}
+	if u, err := url.Parse(base); err == nil && u.Host != "" {
+		c.Base = u // a client without one answers every call with an error
+	}
+	return &Client{c}
+}
+
+// readError reads the contract's one shape of error.
+func readError(status int, header http.Header, body []byte) *rest.Error {
+	e := rest.FromStatus(status, header)
+	if e == nil {
+		return nil
+	}
+	var answer struct {
+		Error struct {
+			Message string
+			Details []struct{ Field, Message string }
+		}
+	}
+	_ = rest.Unmarshal(body, &answer) // a proxy's error is of another shape, or none
+	e.Messages = append(e.Messages, answer.Error.Message)
+	for _, d := range answer.Error.Details {
+		if d.Field != "" {
+			d.Message = d.Field + ": " + d.Message
+		}
+		e.Messages = append(e.Messages, d.Message)
+	}
+	return e
+}
+
+// nonsense is an answer that is not what the contract says.
+func nonsense(method, path, why string) error {
+	return &rest.Error{Outcome: rest.Unknown, Kind: rest.Unavailable, Method: method, Path: path, Status: http.StatusOK, Err: errors.New(why)}
+}
+
+// Supplier is whom the token belongs to.
+type Supplier struct {
+	ID       int64  `json:"id"`
+	Name     string `json:"name"`
+	Currency string `json:"currency"`
+	TimeZone string `json:"timeZone"` // IANA
+}
+
+// Supplier reads it; the test of a token.
+func (c *Client) Supplier(ctx context.Context) (Supplier, error) {
+	var s Supplier
+	err := c.Do(ctx, http.MethodGet, "/supplier", nil, nil, &s)
+	if err == nil && s.ID == 0 {
+		err = nonsense(http.MethodGet, "/supplier", "the answer is no supplier")
+	}
+	return s, err
+}
+
+// Order reads one order, as received.
+func (c *Client) Order(ctx context.Context, id int64) (json.RawMessage, error) {
+	path := "/orders/" + strconv.FormatInt(id, 10)
+	var raw json.RawMessage
+	if err := c.Do(ctx, http.MethodGet, path, nil, nil, &raw); err != nil {
+		return nil, err
+	}
+	if got, ok := OrderID(raw); !ok || got != id {
+		return nil, nonsense(http.MethodGet, path, "the answer is not that order")
+	}
+	return raw, nil
+}
+
+// OrdersQuery narrows the list, which is oldest approval first; what is zero does not.
+type OrdersQuery struct {
+	Status        string    // as StatusProcessing
+	ApprovedSince time.Time // inclusive
+	After         string    // a Page's Next
+	Limit         int       // up to 100; 0: 50
+}
+
+// Page is one page of orders, as received; Next is "" on the last one.
+type Page struct {
+	Orders []json.RawMessage `json:"orders" rest:"required"`
+	Next   string            `json:"next"`
+}
+
+// OrdersPage reads one page, from q.After on.
+func (c *Client) OrdersPage(ctx context.Context, q OrdersQuery) (Page, error) {
+	query := url.Values{}
+	if q.Status != "" {
+		query.Set("status", q.Status)
+	}
+	if !q.ApprovedSince.IsZero() {
+		query.Set("approvedSince", q.ApprovedSince.UTC().Format(time.RFC3339Nano))
+	}
+	if q.After != "" {
+		query.Set("after", q.After)
+	}
+	if q.Limit > 0 {
+		query.Set("limit", strconv.Itoa(q.Limit))
+	}
+	var p Page
+	err := c.Do(ctx, http.MethodGet, "/orders", query, nil, &p)
+	return p, err
+}
+
+// Orders reads all from q.After on.
+func (c *Client) Orders(ctx context.Context, q OrdersQuery) iter.Seq2[json.RawMessage, error] {
+	return func(yield func(json.RawMessage, error) bool) {
+		for {
+			p, err := c.OrdersPage(ctx, q)
+			if err == nil && p.Next != "" && p.Next == q.After {
+				err = nonsense(http.MethodGet, "/orders", "the next page is the same page")
+			}
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			for _, raw := range p.Orders {
+				if !yield(raw, nil) {
+					return
+				}
+			}
+			if p.Next == "" {
+				return
+			}
+			q.After = p.Next
+		}
+	}
+}
+
+// PutExternal tells what the order became. The same again changes nothing.
+func (c *Client) PutExternal(ctx context.Context, order int64, e External) error {
+	return c.Do(ctx, http.MethodPut, "/orders/"+strconv.FormatInt(order, 10)+"/external", nil, e, nil)
+}
+
+// Shipment is one shipment of an order.
+type Shipment struct {
+	ShippedAt time.Time `json:"shippedAt"`
+	Carrier   string    `json:"carrier,omitempty"`
+	Tracking  string    `json:"tracking,omitempty"` // the tracking URL, else the tracking number
+	Complete  bool      `json:"complete"`           // with the last one: the order becomes shipped
+}
+
+// PutShipment records a shipment under its external id. The same again changes nothing.
+func (c *Client) PutShipment(ctx context.Context, order int64, externalID string, s Shipment) error {
+	s.ShippedAt = s.ShippedAt.UTC()
+	path := "/orders/" + strconv.FormatInt(order, 10) + "/shipments/" + url.PathEscape(externalID)
+	return c.Do(ctx, http.MethodPut, path, nil, s, nil)
+}

@@ -1,0 +1,269 @@
+package upstockcin7
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+
+	"stockbridge/internal/cin7core"
+	"stockbridge/internal/ledger"
+	"stockbridge/internal/rest"
+	"stockbridge/internal/tenant"
+)
+
+// Credentials are what a tenant types in to connect a system; empty fields
+// keep what is stored.
+type Credentials struct {
+	Account string        // Cin7 Core account id
+	Key     tenant.Secret // Upstock token, Cin7 Core application key
+	Webhook tenant.Secret // Upstock's webhook secret
+}
+
+// ConnectError says why a key was not saved.
+type ConnectError struct {
+	Problem ledger.Problem
+	Retry   bool // the vendor did not answer: the key may be right
+}
+
+func (e *ConnectError) Error() string { return e.Problem.Message }
+
+// Connect tests a key with the vendor and saves it. It answers the connection
+// and, for Upstock, the webhook URL to paste there.
+// Errors: tenant.FieldErrors, tenant.ErrClaimed, *ConnectError.
+func (p *Pair) Connect(ctx context.Context, tenantID string, sys tenant.System, cred Credentials) (tenant.Connection, string, error) {
+	b, err := p.Tenants.Load(ctx, tenantID)
+	if err != nil {
+		return tenant.Connection{}, "", err
+	}
+	old, had := b.Connections[sys]
+	c, sec, err := p.Tenants.Connect(ctx, tenantID, sys, func(c *tenant.Connection, s *tenant.Secrets) error {
+		if cred.Key != "" {
+			s.Key = cred.Key
+		}
+		if cred.Account != "" {
+			c.Account = strings.ToLower(strings.TrimSpace(cred.Account))
+		}
+		if cred.Webhook != "" {
+			s.Webhook = cred.Webhook
+		}
+		if errs := missingFields(sys, c, s); len(errs) > 0 {
+			return errs
+		}
+		if sys == tenant.Upstock {
+			return p.tryUpstock(ctx, c, s)
+		}
+		return p.tryCin7(ctx, c, s)
+	})
+	if err != nil {
+		return tenant.Connection{}, "", err
+	}
+	if sys == tenant.Cin7Core && (!had || old.Account != c.Account || old.Mirror.Ready.IsZero()) {
+		if c, err = p.Tenants.Update(ctx, tenantID, sys, func(c *tenant.Connection) error {
+			c.Mirror = tenant.Mirror{State: tenant.MirrorReading}
+			c.Checked = 0
+			return nil
+		}); err != nil {
+			return c, "", err
+		}
+		if err := p.StartMirror(ctx, MirrorJob{Job: "mirror", Tenant: tenantID}, 0); err != nil {
+			return c, "", fmt.Errorf("start reading reference data: %w", err)
+		}
+	}
+	text := systemName(sys) + " was connected (" + c.Name + ")."
+	if had {
+		text = "The key of " + systemName(sys) + " was replaced; waiting orders go on."
+	}
+	if err := p.Ledger.Record(ctx, tenantID, ledger.Event{Kind: "connection", Text: text}); err != nil {
+		return c, "", err
+	}
+	return c, p.webhookURL(sec), nil
+}
+
+func missingFields(sys tenant.System, c *tenant.Connection, s *tenant.Secrets) tenant.FieldErrors {
+	var errs tenant.FieldErrors
+	need := func(field, value string) {
+		if value == "" {
+			errs = append(errs, tenant.FieldError{Field: field, Message: "This is needed to connect."})
+		} else if len(value) > 512 {
+			errs = append(errs, tenant.FieldError{Field: field, Message: "This is too long."})
+		}
+	}
+	if sys == tenant.Upstock {
+		need("token", string(s.Key))
+		if s.Webhook != "" {
+			if _, err := standardwebhooks.NewWebhook(string(s.Webhook)); err != nil {
+				errs = append(errs, tenant.FieldError{Field: "webhookSecret", Message: "This is not a webhook secret: it reads whsec_ and base64."})
+			}
+		}
+		return errs
+	}
+	need("accountId", c.Account)
+	need("applicationKey", string(s.Key))
+	return errs
+}
+
+func (p *Pair) tryUpstock(ctx context.Context, c *tenant.Connection, s *tenant.Secrets) error {
+	sup, err := p.Upstock(*c, *s, true).Supplier(ctx)
+	if err != nil {
+		return refusedKey(tenant.Upstock, err)
+	}
+	c.Account, c.Name, c.Currency, c.TimeZone = strconv.FormatInt(sup.ID, 10), short(sup.Name), short(sup.Currency), short(sup.TimeZone)
+	c.Warnings = []string{"Switch off Upstock's own Cin7 integration (Upstock: Settings > Integrations), or every order is sold twice."}
+	return nil
+}
+
+func (p *Pair) tryCin7(ctx context.Context, c *tenant.Connection, s *tenant.Secrets) error {
+	me, err := p.Cin7Core(*c, *s, true).Me(ctx)
+	if err != nil {
+		return refusedKey(tenant.Cin7Core, err)
+	}
+	c.Name, c.Currency, c.TimeZone = short(me.Company), short(me.Currency), short(me.TimeZone)
+	c.Warnings = bookWarnings(Books{Me: me})
+	return nil
+}
+
+func refusedKey(sys tenant.System, err error) error {
+	name := systemName(sys)
+	switch rest.KindOf(err) {
+	case rest.Unauthorized:
+		return &ConnectError{Problem: ledger.Problem{Code: "keyRefused", Message: name + " refused this key.", Fix: "Copy it again from " + name + "; no space before or after it."}}
+	case rest.Invalid, rest.NotFound, rest.Conflict:
+		return &ConnectError{Problem: ledger.Problem{Code: "keyRefused", Message: name + " refused: " + strings.Join(rest.MessagesOf(err), " "), Fix: "Check the account and the key."}}
+	}
+	return &ConnectError{Retry: true, Problem: ledger.Problem{Code: "noAnswer", Message: name + " gave no usable answer (" + reason(err) + "), so the key could not be tested and was not saved.", Fix: "Try again in a minute."}}
+}
+
+func (p *Pair) webhookURL(s tenant.Secrets) string {
+	if s.Hook == "" {
+		return ""
+	}
+	return p.Deps.WebhookURL(string(s.Hook))
+}
+
+// WebhookURLOf is the address that a tenant pastes into Upstock.
+func (p *Pair) WebhookURLOf(ctx context.Context, c tenant.Connection) (string, error) {
+	s, err := p.Tenants.Secrets(ctx, c)
+	return p.webhookURL(s), err
+}
+
+// Disconnect forgets a connection. Unfinished orders wait for a new one.
+func (p *Pair) Disconnect(ctx context.Context, tenantID string, sys tenant.System) error {
+	if err := p.Tenants.Disconnect(ctx, tenantID, sys); err != nil {
+		return err
+	}
+	return p.Ledger.Record(ctx, tenantID, ledger.Event{Kind: "connection", Text: systemName(sys) + " was disconnected."})
+}
+
+// RetryOptions are a person's wishes for a retry.
+type RetryOptions struct {
+	NewSale bool `json:"newSale"` // sell anew although the sale of this order was voided
+}
+
+// ErrNothingToRetry says that an order needs no retry.
+var ErrNothingToRetry = errors.New("nothing to retry")
+
+// Retry lets an order that needs attention, or waits, go on now. While no
+// sale exists and no create is unanswered, the order is read again from Upstock.
+func (p *Pair) Retry(ctx context.Context, tenantID, order string, o RetryOptions) error {
+	r, err := p.Ledger.Get(ctx, tenantID, order)
+	if err != nil {
+		return err
+	}
+	if _, err := strconv.ParseInt(r.ID, 10, 64); err != nil {
+		return ErrNothingToRetry
+	}
+	now := p.Now().UTC()
+	err = p.Ledger.Update(ctx, r, func(r *ledger.Run, _ *ledger.Extra) error {
+		if r.Finished() || r.State == ledger.Cancelled || !r.SoldAt.IsZero() && r.Next.IsZero() && !r.Parked {
+			return ErrNothingToRetry
+		}
+		text := "Retried by a person."
+		if o.NewSale {
+			text = "Retried by a person, who wants a new sale."
+			r.NewSale, r.Account = true, ""
+		}
+		r.Note(now, "%s", text)
+		r.Failures, r.Failing, r.Dead, r.Parked, r.Why = 0, time.Time{}, 0, false, ""
+		r.Reread = r.SaleID == "" && len(made(r)) == 0 && !undecided(r)
+		if r.SoldAt.IsZero() {
+			r.State = ledger.Working
+		}
+		if !r.Lease.Until.After(now) {
+			r.Next = now
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return p.Wake(ctx, ledger.Pointer{Tenant: tenantID, Order: r.ID, Origin: OriginRetry}, 0)
+}
+
+// RetryAll retries every order of a tenant that needs attention, and says how many.
+func (p *Pair) RetryAll(ctx context.Context, tenantID string) (int, error) {
+	var ids []string
+	err := p.Ledger.NeedAttention(ctx, tenantID, func(ref ledger.Ref) bool {
+		ids = append(ids, ref.ID)
+		return true
+	})
+	if err != nil {
+		return 0, err
+	}
+	n := 0
+	for _, id := range ids {
+		switch err := p.Retry(ctx, tenantID, id, RetryOptions{}); {
+		case err == nil:
+			n++
+		case !errors.Is(err, ErrNothingToRetry) && !errors.Is(err, ledger.ErrNotFound):
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// Preview is what would happen to an order.
+type Preview struct {
+	Plan     Plan             `json:"plan"`
+	Problems []ledger.Problem `json:"problems"`
+}
+
+// Preview plans an order with the given settings (nil = the stored ones), or
+// says what stands against it. Nothing is written to any vendor.
+func (p *Pair) Preview(ctx context.Context, tenantID string, order json.RawMessage, s *tenant.Settings) (Preview, error) {
+	b, err := p.Tenants.Load(ctx, tenantID)
+	if err != nil {
+		return Preview{}, err
+	}
+	if s != nil {
+		b.Settings = *s
+	}
+	w := &work{Pair: p, ctx: ctx, run: &ledger.Run{Tenant: tenantID}, b: b}
+	w.preview = true
+	if err := w.connect(); err != nil {
+		pr := ledger.Problem{Code: "notReady", Message: err.Error(), Fix: "Connect both systems and wait until the reference data is read."}
+		switch e := err.(type) {
+		case *later:
+			pr.Message = e.why
+		case *park:
+			pr.Message = e.why
+		}
+		return Preview{Problems: []ledger.Problem{pr}}, nil
+	}
+	raw, _ := orderOf(order)
+	plan, problems, err := w.makePlan(raw)
+	return Preview{plan, problems}, err
+}
+
+// SaleURL is the page of a sale for people.
+func SaleURL(id string) string {
+	if id == "" {
+		return ""
+	}
+	return cin7core.SaleURL(id)
+}

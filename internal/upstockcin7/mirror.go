@@ -1,0 +1,946 @@
+package upstockcin7
+
+import (
+	"bytes"
+	"cmp"
+	"compress/gzip"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"stockbridge/internal/cin7core"
+	"stockbridge/internal/ledger"
+	"stockbridge/internal/rest"
+	"stockbridge/internal/tenant"
+	"stockbridge/internal/upstock"
+)
+
+// The mirror is a copy of the tenant's Cin7 Core reference data, as far as
+// orders need it (package ledger says where it is kept):
+//
+//	books                   Books, gzip; without what no sale can name (bins)
+//	product  <id>           cin7core.Product, large and ever-changing fields left out
+//	sku      <folded SKU>   the products of that SKU themselves, so that an order by SKU takes one read too
+//	service  <folded name>  ids of service products: freight is one, chosen by name
+//	customer <id>           cin7core.Customer, likewise
+//	name     <folded name>  ids of customers
+//	email    <folded>       ids of the customers of whom a contact has it
+//
+// A pass reads everything, deprecated records too: a filter by time of change
+// would not show what is gone, and a page of 1,000 is one call. What a pass has
+// not seen is removed at its end if it has seen as many records as the vendor
+// says there are; else a row moved between two pages unseen, and the next pass
+// decides. A wrong copy is no harm: what would stop an order is read live first.
+
+// The kinds of rows and names in the mirror.
+const (
+	customerRows  = "customer"
+	customerNames = "customername"
+	customerMails = "customeremail"
+	productRows   = "product"
+	productSKUs   = "productsku"
+	serviceNames  = "productservice"
+)
+
+// The steps of a pass: the books, one call each, and the two lists.
+var (
+	bookSteps = []string{WantMe, WantLocations, WantTaxRules, WantPaymentTerms, WantContacts, WantCarriers, WantPriceTiers}
+	passSteps = append(slices.Clone(bookSteps), stepCustomers, stepProducts)
+)
+
+const (
+	stepCustomers = "customers"
+	stepProducts  = "products"
+)
+
+// stepName is what a step reads, in a person's words.
+var stepName = map[string]string{
+	WantMe: "settings", WantLocations: "locations", WantTaxRules: "tax rules", WantPaymentTerms: "payment terms", WantContacts: "contacts",
+	WantCarriers: "carriers", WantPriceTiers: "price tiers", stepCustomers: "customers", stepProducts: "products",
+}
+
+// mostDelay is the longest delay of a queue's message.
+const mostDelay = 15 * time.Minute
+
+// mirroring is one invocation's part of a pass.
+type mirroring struct {
+	*Pair
+	ctx      context.Context
+	job      MirrorJob
+	conn     tenant.Connection
+	client   *cin7core.Client
+	name     string // of the turn
+	turn     ledger.Turn
+	pass     tenant.Mirror // how far it is
+	books    Books
+	warnings []string // once the books are read
+	checked  bool     // warnings are known
+	progress bool     // a call succeeded
+	napped   time.Duration
+	counts   map[string]int // records by step
+	written  int
+	removed  int
+}
+
+// Mirror reads a tenant's Cin7 Core reference data into the mirror, or goes on
+// where the last job stopped. It may be started at any time, and by anybody.
+func (p *Pair) Mirror(ctx context.Context, j MirrorJob) error {
+	b, err := p.Tenants.Load(ctx, j.Tenant)
+	if errors.Is(err, tenant.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	conn, ok := b.Connections[tenant.Cin7Core]
+	if !ok || conn.State != tenant.Connected {
+		return nil // connecting starts it again
+	}
+	m := &mirroring{Pair: p, job: j, conn: conn, pass: conn.Mirror, counts: map[string]int{}}
+	m.name = "cin7core#" + strconv.Itoa(conn.Generation) // a new key does not wait for the old one's job
+	now := p.Now()
+	var mine bool
+	if m.turn, mine, err = p.Ledger.TakeTurn(ctx, j.Tenant, m.name, now, now.Add(p.Times.Lease)); err != nil || !mine {
+		return err
+	}
+	m.ctx = rest.WithGuard(ctx, func() error {
+		if d, ok := ctx.Deadline(); ok && time.Until(d) < p.Times.MinInvocation {
+			return errShort
+		}
+		return nil
+	})
+	return m.end(m.run(b))
+}
+
+func (m *mirroring) run(b tenant.Bundle) error {
+	secrets, err := m.Tenants.Secrets(m.ctx, m.conn)
+	if err != nil {
+		return err
+	}
+	m.client = m.Cin7Core(m.conn, secrets, m.pass.Ready.IsZero())
+	if m.books, err = decodeBooks(b.Books); err != nil {
+		m.books, m.pass.Step = Books{}, "" // unreadable: all of them anew
+	}
+	at := slices.Index(passSteps, m.pass.Step)
+	if at < 0 {
+		at = 0
+		m.pass = tenant.Mirror{State: m.pass.State, Ready: m.pass.Ready, Started: m.Now().UTC().Truncate(time.Second), Page: 1}
+	}
+	if m.pass.Ready.IsZero() {
+		m.pass.State = tenant.MirrorReading
+	}
+	for ; at < len(passSteps); at++ {
+		if m.pass.Step != passSteps[at] {
+			m.pass.Step, m.pass.Page, m.pass.Read, m.pass.Total = passSteps[at], 1, 0, 0
+		}
+		switch passSteps[at] {
+		case stepCustomers:
+			err = m.list(customerRows, customersPage)
+		case stepProducts:
+			err = m.list(productRows, productsPage)
+		default:
+			err = m.book(passSteps[at])
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// book reads one reference book. The progress is written only while somebody
+// waits for the first pass; later the seven calls are simply made again.
+func (m *mirroring) book(kind string) error {
+	if err := m.call(func(ctx context.Context) error { return readBook(ctx, m.client, &m.books, kind) }); err != nil {
+		return err
+	}
+	last := kind == bookSteps[len(bookSteps)-1]
+	if last {
+		m.warnings, m.checked = bookWarnings(m.books), true
+	}
+	if !last && !m.pass.Ready.IsZero() {
+		return nil
+	}
+	data, err := encodeBooks(m.books)
+	if err != nil {
+		return err
+	}
+	if _, err := m.Ledger.SaveBooks(m.ctx, m.conn.Tenant, data); err != nil {
+		return err
+	}
+	m.pass.Problem = ""
+	m.pass.Step = passSteps[slices.Index(passSteps, kind)+1]
+	m.pass.Page, m.pass.Read, m.pass.Total = 1, 0, 0
+	return m.save()
+}
+
+// page is a page of records, ready to be kept.
+type page struct {
+	rows  []ledger.MirrorRow
+	total int
+	more  bool
+}
+
+func customersPage(ctx context.Context, c *cin7core.Client, n int) (page, error) {
+	p, err := c.CustomersPage(ctx, cin7core.CustomersQuery{IncludeDeprecated: true, Page: n})
+	return page{rowsOf(p.Items, customerRow), p.Total, p.More}, err
+}
+
+func productsPage(ctx context.Context, c *cin7core.Client, n int) (page, error) {
+	p, err := c.ProductsPage(ctx, cin7core.ProductsQuery{IncludeDeprecated: true, Page: n})
+	return page{rowsOf(p.Items, productRow), p.Total, p.More}, err
+}
+
+// list reads the rest of a list, page by page. What the mirror holds is read
+// once, as hashes: rows that are the same are not looked at again.
+func (m *mirroring) list(kind string, read func(ctx context.Context, c *cin7core.Client, n int) (page, error)) error {
+	known := map[string]uint64{}
+	if err := m.Ledger.EachMirrorRow(m.ctx, m.conn.Tenant, kind, func(id string, data json.RawMessage) { known[id] = hash(string(data)) }); err != nil {
+		return err
+	}
+	seen, whole, err := m.seen(kind)
+	if err != nil {
+		return err
+	}
+	for {
+		var p page
+		if err := m.call(func(ctx context.Context) (err error) {
+			p, err = read(ctx, m.client, m.pass.Page)
+			return err
+		}); err != nil {
+			return err
+		}
+		var changed []ledger.MirrorRow
+		ids := make([]byte, 0, 8*len(p.rows))
+		for _, r := range p.rows {
+			h := hash(r.ID)
+			if !seen[h] {
+				seen[h] = true
+				ids = binary.BigEndian.AppendUint64(ids, h)
+			}
+			if old, ok := known[r.ID]; !ok || old != hash(string(r.Data)) {
+				changed = append(changed, r)
+			}
+		}
+		n, err := m.Ledger.SaveMirror(m.ctx, m.conn.Tenant, changed)
+		m.written += n
+		if err != nil {
+			return err
+		}
+		m.pass.Problem, m.pass.Total, m.pass.Read = "", p.total, len(seen)
+		if !p.more {
+			break
+		}
+		if err := m.Ledger.SaveSeen(m.ctx, m.conn.Tenant, kind, m.pass.Started, m.pass.Page, ids); err != nil {
+			return err
+		}
+		m.pass.Page++
+		if err := m.save(); err != nil {
+			return err
+		}
+	}
+	m.counts[m.pass.Step] = len(seen)
+	var gone []string
+	for id := range known {
+		if !seen[hash(id)] {
+			gone = append(gone, id)
+		}
+	}
+	if whole && len(seen) >= m.pass.Total && len(gone) > 0 {
+		slices.Sort(gone)
+		n, err := m.Ledger.RemoveMirror(m.ctx, m.conn.Tenant, kind, gone)
+		m.removed += n
+		if err != nil {
+			return err
+		}
+	}
+	if m.pass.Step != stepProducts {
+		m.pass.Step, m.pass.Page, m.pass.Read, m.pass.Total = stepProducts, 1, 0, 0
+		return m.save()
+	}
+	now := m.Now().UTC().Truncate(time.Second)
+	m.pass.State, m.pass.Ready, m.pass.Step, m.pass.Page = tenant.MirrorReady, now, "", 0
+	return m.save()
+}
+
+// seen is what earlier pages of the pass held, as other invocations wrote it down.
+func (m *mirroring) seen(kind string) (seen map[uint64]bool, whole bool, err error) {
+	seen = map[uint64]bool{}
+	if m.pass.Page <= 1 {
+		return seen, true, nil
+	}
+	pages, whole, err := m.Ledger.Seen(m.ctx, m.conn.Tenant, kind, m.pass.Started, m.pass.Page-1)
+	for _, ids := range pages {
+		for ; len(ids) >= 8; ids = ids[8:] {
+			seen[binary.BigEndian.Uint64(ids)] = true
+		}
+	}
+	return seen, whole, err
+}
+
+// call makes one call, sleeping a moment where the limiter says so.
+func (m *mirroring) call(f func(ctx context.Context) error) error {
+	if now := m.Now(); m.turn.Until.Sub(now) < m.Times.Lease/2 {
+		m.turn.Until = now.Add(m.Times.Lease).UTC()
+		if err := m.Ledger.SaveTurn(m.ctx, m.conn.Tenant, m.name, m.turn); err != nil {
+			return err
+		}
+	}
+	for {
+		err := f(m.ctx)
+		if err == nil {
+			m.progress = true
+			return nil
+		}
+		wait, ok := errors.AsType[*rest.Wait](err)
+		if !ok {
+			return err
+		}
+		nap := max(0, wait.Until.Sub(m.Now())) + jitter(10*time.Millisecond, 100*time.Millisecond)
+		if m.napped += nap; m.napped > m.Times.Nap {
+			return err
+		}
+		select {
+		case <-time.After(nap):
+		case <-m.ctx.Done():
+			return m.ctx.Err()
+		}
+	}
+}
+
+// save writes the progress down, unless the connection is another one by now.
+func (m *mirroring) save() error {
+	_, err := m.Tenants.Update(m.ctx, m.conn.Tenant, tenant.Cin7Core, func(c *tenant.Connection) error {
+		if c.Generation != m.conn.Generation || c.State != tenant.Connected {
+			return errMoved
+		}
+		if c.Mirror.Ready.After(m.pass.Ready) { // another job's pass is complete
+			m.pass.Ready, m.pass.State = c.Mirror.Ready, c.Mirror.State
+		}
+		c.Mirror = m.pass
+		if m.checked {
+			c.Warnings = m.warnings
+		}
+		return nil
+	})
+	if errors.Is(err, tenant.ErrNotFound) {
+		return errMoved
+	}
+	return err
+}
+
+// end gives the turn back and says when the rest is read.
+func (m *mirroring) end(err error) error {
+	first := m.conn.Mirror.Ready.IsZero()
+	if m.progress || err == nil {
+		m.turn.Failures = 0
+	}
+	delay, problem, err := m.after(err)
+	m.turn.Until = m.Now().Add(delay - time.Second).UTC() // the message must find it over
+	if terr := m.Ledger.SaveTurn(m.ctx, m.conn.Tenant, m.name, m.turn); terr != nil {
+		return cmp.Or(err, terr)
+	}
+	if err != nil {
+		return err
+	}
+	if problem != "" {
+		m.pass.Problem = problem
+		if err := m.save(); errors.Is(err, errMoved) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+	if delay >= 0 {
+		return m.StartMirror(m.ctx, m.job, delay)
+	}
+	if m.pass.Step == "" && (first || m.removed > 0) {
+		text := fmt.Sprintf("Cin7 Core was read: %d customers, %d products; %d records changed, %d gone.",
+			m.counts[stepCustomers], m.counts[stepProducts], m.written, m.removed)
+		return m.Ledger.Record(m.ctx, m.conn.Tenant, ledger.Event{Kind: "mirror", Text: text})
+	}
+	return nil
+}
+
+// after reads how the invocation ended: go on after a delay (negative: not at
+// all), and what a person should know.
+func (m *mirroring) after(err error) (delay time.Duration, problem string, _ error) {
+	const stop = -1
+	what := "its " + stepName[m.pass.Step]
+	switch {
+	case err == nil, errors.Is(err, errMoved):
+		return stop, "", nil
+	case errors.Is(err, errShort):
+		if m.progress {
+			return 0, "", nil
+		}
+		return m.Times.MinRetry, "", nil
+	case m.ctx.Err() != nil:
+		return stop, "", err
+	}
+	switch kind := rest.KindOf(err); kind {
+	case rest.Other:
+		return stop, "", err // our own: the queue repeats it
+	case rest.Unauthorized:
+		_, err := m.Tenants.Broken(m.ctx, m.conn.Tenant, tenant.Cin7Core, m.conn.Generation, "Cin7 Core refused the key.")
+		if errors.Is(err, tenant.ErrNotFound) {
+			err = nil
+		}
+		return stop, "", err
+	case rest.Waiting, rest.Throttled:
+		e, _ := errors.AsType[*rest.Error](err)
+		delay = e.RetryAfter
+		if w, ok := errors.AsType[*rest.Wait](err); ok {
+			delay = w.Until.Sub(m.Now())
+		}
+		problem = "The budget of calls to Cin7 Core is used up for the moment; " + what + " are read on when there is more."
+		if kind == rest.Throttled {
+			delay = cmp.Or(delay, 3*m.Times.Nap)
+			problem = "Cin7 Core says that too many calls were made: somebody else uses the same account's budget. " + "Reading " + what + " goes on by itself."
+		}
+		delay = max(delay, 0) + jitter(0, time.Second)
+	default:
+		delay = m.backoff(m.turn.Failures, m.Times.MaxVendor)
+		m.turn.Failures++
+		problem = "Cin7 Core gave no usable answer when " + what + " were read (" + reason(err) + "); it is tried again by itself."
+		if said := rest.MessagesOf(err); len(said) > 0 {
+			problem += " It said: " + quote(said[0])
+		}
+	}
+	return min(delay, mostDelay), problem, nil
+}
+
+// readBook reads one reference book.
+func readBook(ctx context.Context, c *cin7core.Client, b *Books, kind string) error {
+	switch kind {
+	case WantMe:
+		return into(&b.Me)(c.Me(ctx))
+	case WantLocations:
+		return into(&b.Locations)(c.Locations(ctx))
+	case WantTaxRules:
+		return into(&b.TaxRules)(c.TaxRules(ctx))
+	case WantPaymentTerms:
+		return into(&b.PaymentTerms)(c.PaymentTerms(ctx))
+	case WantContacts:
+		return into(&b.Contacts)(c.Contacts(ctx))
+	case WantCarriers:
+		return into(&b.Carriers)(c.Carriers(ctx))
+	case WantPriceTiers:
+		return into(&b.PriceTiers)(c.PriceTiers(ctx))
+	}
+	return fmt.Errorf("no reference book %q", kind)
+}
+
+func into[T any](to *T) func(T, error) error {
+	return func(v T, err error) error {
+		if err == nil {
+			*to = v
+		}
+		return err
+	}
+}
+
+// encodeBooks leaves out bins, of which there may be thousands and which no
+// sale can name, and how to reach people.
+func encodeBooks(b Books) ([]byte, error) {
+	b.Locations = slices.DeleteFunc(slices.Clone(b.Locations), func(l cin7core.Location) bool { return strings.Trim(l.ParentID, "0-") != "" })
+	b.Contacts = slices.Clone(b.Contacts)
+	for i := range b.Contacts {
+		c := &b.Contacts[i]
+		c.ContactID, c.Email, c.Phone = "", "", ""
+	}
+	data, err := json.Marshal(b)
+	if err != nil {
+		return nil, err
+	}
+	var z bytes.Buffer
+	w := gzip.NewWriter(&z)
+	if _, err := w.Write(data); err != nil {
+		return nil, err
+	}
+	err = w.Close()
+	return z.Bytes(), err
+}
+
+func decodeBooks(data []byte) (b Books, err error) {
+	if len(data) == 0 {
+		return b, nil
+	}
+	r, err := gzip.NewReader(bytes.NewReader(data))
+	if err == nil {
+		err = json.NewDecoder(r).Decode(&b)
+	}
+	if err != nil {
+		return b, fmt.Errorf("read books: %w", err)
+	}
+	return b, nil
+}
+
+// bookWarnings says what in the account's books would change orders behind our
+// back, or stop them.
+func bookWarnings(b Books) []string {
+	var said []string
+	me := b.Me
+	if me.AutomaticallyApplyDiscounts {
+		said = append(said, "Cin7 Core applies discounts by itself when an order is authorised, which may change a sale's total afterwards. Switch that off in Cin7 Core, or keep the setting orderStatus at draft.")
+	}
+	if lock := me.LockDate(); lock.After(time.Now()) {
+		said = append(said, fmt.Sprintf("Cin7 Core's books are locked until %s: orders dated up to then cannot be sent.", lock.Format("2 January 2006")))
+	} else if lock.IsZero() && strings.TrimSpace(me.LockDateText) != "" {
+		said = append(said, "Cin7 Core's lock date "+quote(me.LockDateText)+" cannot be read, so it is not known which orders are too old to be sent.")
+	}
+	if method := strings.TrimSpace(me.TaxCalculationMethod); !sameText(method, "Row Total") && !sameText(method, "Total") {
+		said = append(said, "Cin7 Core's way of computing tax, "+quote(method)+", is not known here: totals may differ by cents.")
+	}
+	if strings.TrimSpace(me.Currency) == "" {
+		said = append(said, "Cin7 Core does not say which currency its account is kept in: no order can be sent.")
+	}
+	if !slices.ContainsFunc(b.Contacts, func(c cin7core.Contact) bool { return sameText(c.Name, tenant.DefaultSalesRep) }) {
+		said = append(said, "Cin7 Core has no contact named "+tenant.DefaultSalesRep+": sales to customers without a sales representative have none, unless the setting defaultSalesRep names another.")
+	}
+	if !slices.ContainsFunc(b.Locations, func(l cin7core.Location) bool {
+		return l.IsDefault && !l.IsDeprecated && strings.Trim(l.ParentID, "0-") == ""
+	}) {
+		said = append(said, "Cin7 Core has no default location: choose one in the setting location, or orders of customers without one cannot be sent.")
+	}
+	if !slices.ContainsFunc(b.TaxRules, forSale) {
+		said = append(said, "Cin7 Core has no active tax rule for sales: no order can be sent.")
+	}
+	return said
+}
+
+// The rows: a record without what orders do not need (prices are the order's),
+// and without what changes all the time.
+
+const (
+	// mostContacts and mostAddresses keep a customer's row within an item of the table.
+	mostContacts, mostAddresses = 200, 500
+	// longest is the longest text that counts: the vendor's own limits are below.
+	longest = 1024
+)
+
+func customerRow(x cin7core.Customer) ledger.MirrorRow {
+	row := ledger.MirrorRow{MirrorKey: ledger.MirrorKey{Kind: customerRows, ID: rowID(x.ID)}}
+	name := func(kind, text string) {
+		if k, ok := nameKey(kind, text); ok && !slices.Contains(row.Names, ledger.MirrorName{MirrorKey: k}) {
+			row.Names = append(row.Names, ledger.MirrorName{MirrorKey: k})
+		}
+	}
+	name(customerNames, x.Name)
+	for _, c := range x.Contacts {
+		for _, mail := range strings.FieldsFunc(c.Email, func(r rune) bool { return strings.ContainsRune(",; ", r) }) {
+			name(customerMails, mail)
+		}
+	}
+	x.Comments, x.Tags, x.TaxNumber, x.AttributeSet, x.AccountReceivable, x.RevenueAccount = "", "", "", "", "", ""
+	x.LastModifiedOn, x.ProductPrices = time.Time{}, nil
+	x.Addresses = slices.Clone(x.Addresses[:min(len(x.Addresses), mostAddresses)])
+	x.Contacts = slices.Clone(x.Contacts[:min(len(x.Contacts), mostContacts)])
+	row.Data = compact(x)
+	return row
+}
+
+func productRow(x cin7core.Product) ledger.MirrorRow {
+	row := ledger.MirrorRow{MirrorKey: ledger.MirrorKey{Kind: productRows, ID: rowID(x.ID)}}
+	if k, ok := nameKey(productSKUs, x.SKU); ok {
+		row.Names = append(row.Names, ledger.MirrorName{MirrorKey: k, Whole: true})
+	}
+	if k, ok := nameKey(serviceNames, x.Name); ok && sameText(x.Type, "Service") {
+		row.Names = append(row.Names, ledger.MirrorName{MirrorKey: k})
+	}
+	x.Category, x.Brand, x.Barcode, x.ShortDescription, x.Description, x.InternalNote, x.AttributeSet, x.Tags = "", "", "", "", "", "", "", ""
+	x.Attributes, x.TierPrices, x.AverageCost = cin7core.Attributes{}, cin7core.TierPrices{}, x.AverageCost.Sub(x.AverageCost)
+	x.LastModifiedOn, x.Attachments, x.CustomPrices = time.Time{}, nil, nil
+	row.Data = compact(x)
+	return row
+}
+
+func rowsOf[T any](items []T, row func(T) ledger.MirrorRow) []ledger.MirrorRow {
+	rows := make([]ledger.MirrorRow, 0, len(items))
+	for _, x := range items {
+		if r := row(x); r.ID != "" {
+			rows = append(rows, r)
+		}
+	}
+	return rows
+}
+
+func rowID(id string) string { return strings.ToLower(strings.TrimSpace(id)) }
+
+// nameKey folds more than the planner does when it compares, so that whatever it would accept is found.
+func nameKey(kind, text string) (ledger.MirrorKey, bool) {
+	const most = 400 // bytes
+	text = fold(strings.ToUpper(text))
+	if len(text) > most {
+		text = strings.ToValidUTF8(text[:most], "")
+	}
+	return ledger.MirrorKey{Kind: kind, ID: text}, text != ""
+}
+
+// compact is a record as JSON without its empty fields and with no text longer
+// than counts.
+func compact(v any) json.RawMessage {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return nil
+	}
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.UseNumber()
+	var doc any
+	if err := dec.Decode(&doc); err != nil {
+		return nil
+	}
+	doc, _ = prune(doc)
+	data, _ = json.Marshal(doc)
+	return data
+}
+
+func prune(v any) (_ any, empty bool) {
+	switch v := v.(type) {
+	case map[string]any:
+		for k, x := range v {
+			x, empty := prune(x)
+			if v[k] = x; empty {
+				delete(v, k)
+			}
+		}
+		return v, false
+	case []any:
+		for i := range v {
+			v[i], _ = prune(v[i])
+		}
+		return v, len(v) == 0
+	case string:
+		short, _ := cut(v, longest)
+		return short, v == "" || v == "0" || v == "0001-01-01T00:00:00Z"
+	case json.Number:
+		return v, v == "0"
+	case bool:
+		return v, !v
+	}
+	return v, true
+}
+
+func hash(s string) uint64 {
+	h := fnv.New64a()
+	h.Write([]byte(s))
+	return h.Sum64()
+}
+
+// reference reads what one order needs from the mirror: the books come with
+// the bundle, the rest takes one read of the table per 100 lines, and one more
+// where the customer is not linked in Upstock.
+func (p *Pair) reference(ctx context.Context, b tenant.Bundle, o upstock.Order) (Reference, error) {
+	books, err := decodeBooks(b.Books)
+	if err != nil {
+		return Reference{}, err
+	}
+	ref := Reference{Books: books}
+	ref.Supplier, _ = strconv.ParseInt(b.Connections[tenant.Upstock].Account, 10, 64)
+	var keys []ledger.MirrorKey
+	named := func(kind, text string) {
+		if k, ok := nameKey(kind, text); ok {
+			keys = append(keys, k)
+		}
+	}
+	for _, w := range Needs(o, b.Settings) {
+		switch {
+		case w.Kind == WantCustomer && w.ID != "":
+			keys = append(keys, ledger.MirrorKey{Kind: customerRows, ID: rowID(w.ID)})
+		case w.Kind == WantCustomer && w.Name != "":
+			named(customerNames, w.Name)
+		case w.Kind == WantCustomer:
+			named(customerMails, w.Email)
+		case w.ID != "":
+			keys = append(keys, ledger.MirrorKey{Kind: productRows, ID: rowID(w.ID)})
+		case w.SKU != "":
+			named(productSKUs, w.SKU)
+		default:
+			named(serviceNames, w.Name)
+		}
+	}
+	link := ledger.MirrorLink{}
+	if strings.TrimSpace(o.Customer.ExternalID) == "" && o.Customer.ID > 0 {
+		link = ledger.MirrorLink{Kind: linkKind, ID: strconv.FormatInt(o.Customer.ID, 10), Row: customerRows}
+	}
+	rows, to, err := p.Ledger.Mirrored(ctx, b.Tenant.ID, keys, link)
+	if err != nil {
+		return ref, err
+	}
+	ref.Link = to.ID
+	for _, r := range rows {
+		if r.Kind == customerRows {
+			ref.Customers, err = readRow(ref.Customers, r)
+		} else {
+			ref.Products, err = readRow(ref.Products, r)
+		}
+		if err != nil {
+			return ref, err
+		}
+	}
+	return ref, nil
+}
+
+func readRow[T any](list []T, r ledger.MirrorRow) ([]T, error) {
+	var x T
+	if err := json.Unmarshal(r.Data, &x); err != nil {
+		return list, fmt.Errorf("read %s %s of the mirror: %w", r.Kind, r.ID, err)
+	}
+	return append(list, x), nil
+}
+
+// mostLive is how many calls one order may spend on live reads.
+const mostLive = 20
+
+// live reads the wants from Cin7 Core itself and writes what it learns into
+// the mirror. More products than a few are first looked for among all that
+// changed since the last pass, which is one call: a season's new products come
+// in one order.
+func (p *Pair) live(ctx context.Context, c *cin7core.Client, b tenant.Bundle, ref Reference, wants []Want) (Reference, error) {
+	l := &livingReader{ctx: ctx, client: c, ref: ref, left: mostLive, read: map[ledger.MirrorKey]bool{}}
+	l.ref.Customers, l.ref.Products = slices.Clone(ref.Customers), slices.Clone(ref.Products)
+	err := l.all(wants, b.Connections[tenant.Cin7Core].Mirror)
+	if serr := l.save(p.Ledger, b.Tenant.ID); err == nil {
+		err = serr
+	}
+	if err != nil {
+		return ref, err
+	}
+	l.ref.Live = true
+	return l.ref, nil
+}
+
+// livingReader is one order's live reads.
+type livingReader struct {
+	ctx    context.Context
+	client *cin7core.Client
+	ref    Reference
+	left   int // calls
+	books  bool
+	read   map[ledger.MirrorKey]bool // read live
+	rows   []ledger.MirrorRow
+	gone   []ledger.MirrorKey
+}
+
+// may spends one call, if there is one left. Past the last one the mirror is believed.
+func (l *livingReader) may() bool { l.left--; return l.left >= 0 }
+
+func (l *livingReader) all(wants []Want, m tenant.Mirror) error {
+	products := 0
+	for _, w := range wants {
+		var err error
+		switch {
+		case w.Kind == WantProduct:
+			products++
+		case w.Kind == WantCustomer:
+			err = l.customer(w)
+		case l.may():
+			err = readBook(l.ctx, l.client, &l.ref.Books, w.Kind)
+			l.books = true
+		}
+		if err != nil {
+			return fmt.Errorf("read %s live: %w", w.Kind, err)
+		}
+	}
+	if products > 5 && !m.Started.IsZero() {
+		if err := l.changedSince(m); err != nil {
+			return fmt.Errorf("read changed products live: %w", err)
+		}
+	}
+	for _, w := range wants {
+		if w.Kind != WantProduct {
+			continue
+		}
+		if err := l.product(w); err != nil {
+			return fmt.Errorf("read product live: %w", err)
+		}
+	}
+	return nil
+}
+
+// changedSince reads the products that changed since the last complete pass
+// began, an hour earlier for the sake of clocks.
+func (l *livingReader) changedSince(m tenant.Mirror) error {
+	since := m.Started
+	if m.Step != "" { // of the running pass, which may not have come to the products yet
+		since = m.Ready
+	}
+	const most = 5
+	for n := 1; n <= most && l.may(); n++ {
+		p, err := l.client.ProductsPage(l.ctx, cin7core.ProductsQuery{ModifiedSince: since.Add(-time.Hour), IncludeDeprecated: true, Page: n})
+		if err != nil {
+			return err
+		}
+		for _, x := range p.Items {
+			l.haveProduct(x)
+		}
+		if !p.More {
+			break
+		}
+	}
+	return nil
+}
+
+func (l *livingReader) haveProduct(x cin7core.Product) {
+	l.keep(productRow(x))
+	l.ref.Products = replaced(l.ref.Products, x, func(y cin7core.Product) bool { return strings.EqualFold(x.ID, y.ID) })
+}
+
+func (l *livingReader) haveCustomer(x cin7core.Customer) {
+	l.keep(customerRow(x))
+	l.ref.Customers = replaced(l.ref.Customers, x, sameID(x))
+}
+
+func (l *livingReader) keep(r ledger.MirrorRow) {
+	if r.ID != "" && !l.read[r.MirrorKey] {
+		l.read[r.MirrorKey] = true
+		l.rows = append(l.rows, r)
+	}
+}
+
+func replaced[T any](list []T, x T, same func(T) bool) []T {
+	if i := slices.IndexFunc(list, same); i >= 0 {
+		list[i] = x
+		return list
+	}
+	return append(list, x)
+}
+
+// byID reads one record; one that is not there is forgotten.
+func (l *livingReader) byID(kind, id string) error {
+	k := ledger.MirrorKey{Kind: kind, ID: rowID(id)}
+	if l.read[k] || !l.may() {
+		return nil
+	}
+	var err error
+	if kind == customerRows {
+		var x cin7core.Customer
+		if x, err = l.client.Customer(l.ctx, k.ID); err == nil {
+			l.haveCustomer(x)
+		}
+	} else {
+		var x cin7core.Product
+		if x, err = l.client.Product(l.ctx, k.ID); err == nil {
+			l.haveProduct(x)
+		}
+	}
+	if rest.KindOf(err) != rest.NotFound {
+		return err
+	}
+	l.read[k] = true
+	l.gone = append(l.gone, k)
+	if kind == customerRows {
+		l.ref.Customers = slices.DeleteFunc(l.ref.Customers, func(x cin7core.Customer) bool { return rowID(x.ID) == k.ID })
+	} else {
+		l.ref.Products = slices.DeleteFunc(l.ref.Products, func(x cin7core.Product) bool { return rowID(x.ID) == k.ID })
+	}
+	return nil
+}
+
+// customer reads what is wanted of a customer. A card that the mirror has under
+// that name and the vendor no longer lists is read by its id.
+func (l *livingReader) customer(w Want) error {
+	if w.ID != "" {
+		return l.byID(customerRows, w.ID)
+	}
+	q := cin7core.CustomersQuery{Name: w.Name, ContactFilter: w.Email, IncludeDeprecated: true}
+	kind, text := customerNames, w.Name
+	if w.Name == "" {
+		kind, text = customerMails, w.Email
+	}
+	key, ok := nameKey(kind, text)
+	if !ok || !l.may() {
+		return nil
+	}
+	p, err := l.client.CustomersPage(l.ctx, q)
+	if err != nil {
+		return err
+	}
+	fits := func(r ledger.MirrorRow) bool { return slices.Contains(r.Names, ledger.MirrorName{MirrorKey: key}) }
+	for _, x := range p.Items {
+		if fits(customerRow(x)) {
+			l.haveCustomer(x)
+		}
+	}
+	for _, x := range slices.Clone(l.ref.Customers) {
+		if fits(customerRow(x)) {
+			if err := l.byID(customerRows, x.ID); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// product reads what is wanted of a product, unless it was just read. The
+// vendor's filters find more than what equals them, by the page.
+func (l *livingReader) product(w Want) error {
+	if w.ID != "" {
+		return l.byID(productRows, w.ID)
+	}
+	fits := func(x cin7core.Product) bool {
+		if w.SKU != "" {
+			return sameText(x.SKU, w.SKU)
+		}
+		return sameText(x.Name, w.Name)
+	}
+	fresh := func(x cin7core.Product) bool {
+		return fits(x) && l.read[ledger.MirrorKey{Kind: productRows, ID: rowID(x.ID)}]
+	}
+	if w.SKU+w.Name == "" || slices.ContainsFunc(l.ref.Products, fresh) {
+		return nil
+	}
+	const most = 3
+	for n := 1; n <= most && l.may(); n++ {
+		p, err := l.client.ProductsPage(l.ctx, cin7core.ProductsQuery{SKU: w.SKU, Name: w.Name, IncludeDeprecated: true, Page: n})
+		if err != nil {
+			return err
+		}
+		found := false
+		for _, x := range p.Items {
+			if fits(x) {
+				found = true
+				l.haveProduct(x)
+			}
+		}
+		if found || !p.More {
+			break
+		}
+	}
+	for _, x := range slices.Clone(l.ref.Products) {
+		if fits(x) {
+			if err := l.byID(productRows, x.ID); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// save writes what was learnt into the mirror.
+func (l *livingReader) save(to *ledger.Ledger, tenantID string) error {
+	if _, err := to.SaveMirror(l.ctx, tenantID, l.rows); err != nil {
+		return err
+	}
+	for _, k := range l.gone {
+		if _, err := to.RemoveMirror(l.ctx, tenantID, k.Kind, []string{k.ID}); err != nil {
+			return err
+		}
+	}
+	if !l.books {
+		return nil
+	}
+	data, err := encodeBooks(l.ref.Books)
+	if err != nil {
+		return err
+	}
+	_, err = to.SaveBooks(l.ctx, tenantID, data)
+	return err
+}

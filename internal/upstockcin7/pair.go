@@ -1,0 +1,93 @@
+package upstockcin7
+
+import (
+	"context"
+	"time"
+
+	"stockbridge/internal/cin7core"
+	"stockbridge/internal/ledger"
+	"stockbridge/internal/tenant"
+	"stockbridge/internal/upstock"
+)
+
+// Pair is the business between Upstock and Cin7 Core.
+type Pair struct {
+	Deps
+	rules rules
+}
+
+// New returns the pair.
+func New(d Deps) *Pair {
+	if d.Now == nil {
+		d.Now = time.Now
+	}
+	return &Pair{Deps: d}
+}
+
+// Deps are what the pair stands on.
+type Deps struct {
+	Ledger  *ledger.Ledger
+	Tenants *tenant.Store
+	Times   Times
+
+	// Upstock and Cin7Core return clients for a connection's key. First says
+	// that the calls are of the first class: orders and shipments.
+	Upstock  func(c tenant.Connection, s tenant.Secrets, first bool) *upstock.Client
+	Cin7Core func(c tenant.Connection, s tenant.Secrets, first bool) *cin7core.Client
+
+	// Wake sends a pointer to the orders queue; StartMirror sends a mirror job to the jobs queue.
+	Wake        func(ctx context.Context, p ledger.Pointer, delay time.Duration) error
+	StartMirror func(ctx context.Context, j MirrorJob, delay time.Duration) error
+
+	// WebhookURL is the address that a tenant pastes into Upstock.
+	WebhookURL func(token string) string
+
+	// OnEnd, if set, hears of every order whose work has ended for now: for metrics and the runner's story.
+	OnEnd func(*ledger.Run)
+
+	// Now is the worker's clock: time.Now, but for tests of workers whose clocks differ.
+	Now func() time.Time
+}
+
+// Times are the protocol's numbers (see docs/architecture.md); the local runner divides them by its speed.
+type Times struct {
+	HTTP               time.Duration // one call
+	Lease              time.Duration
+	MinLease           time.Duration // no call starts with less of the lease left
+	MinInvocation      time.Duration // no call starts with less of the invocation left
+	Settle             time.Duration // S: after an intent's deadline plus this, what does not show was not done
+	Fresh              time.Duration // a webhook's first pointer is beyond doubt so long after approval
+	Watch              []time.Duration
+	Resend             time.Duration // the sweep moves a due time on by this
+	MinRetry, MaxRetry time.Duration // backoff of errors
+	MaxVendor          time.Duration // longest wait for a vendor that does not answer
+	GiveUp             time.Duration // errors in a row for so long need a person
+	Nap                time.Duration // longest sleep within an invocation
+}
+
+// DefaultTimes are the numbers of the design.
+func DefaultTimes() Times {
+	return Times{
+		HTTP: 20 * time.Second, Lease: 75 * time.Second, MinLease: 25 * time.Second, MinInvocation: 22 * time.Second,
+		Settle: 2 * time.Minute, Fresh: 10 * time.Minute, Watch: []time.Duration{10 * time.Minute, time.Hour},
+		Resend: 6 * time.Minute, MinRetry: 10 * time.Second, MaxRetry: 12 * time.Hour, MaxVendor: 15 * time.Minute,
+		GiveUp: 7 * 24 * time.Hour, Nap: 5 * time.Second,
+	}
+}
+
+// MirrorJob reads a connection's reference data into the mirror.
+type MirrorJob struct {
+	Job    string `json:"job"` // mirror
+	Tenant string `json:"tenant"`
+}
+
+// Divided returns the times with every duration divided.
+func (t Times) Divided(by float64) Times {
+	d := func(v time.Duration) time.Duration { return time.Duration(float64(v) / by) }
+	watch := make([]time.Duration, len(t.Watch))
+	for i, v := range t.Watch {
+		watch[i] = d(v)
+	}
+	return Times{d(t.HTTP), d(t.Lease), d(t.MinLease), d(t.MinInvocation), d(t.Settle), d(t.Fresh), watch, d(t.Resend),
+		d(t.MinRetry), d(t.MaxRetry), d(t.MaxVendor), d(t.GiveUp), d(t.Nap)}
+}

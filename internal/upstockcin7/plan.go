@@ -1,0 +1,371 @@
+package upstockcin7
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/shopspring/decimal"
+
+	"stockbridge/internal/cin7core"
+	"stockbridge/internal/ledger"
+	"stockbridge/internal/tenant"
+	"stockbridge/internal/upstock"
+)
+
+// Plan is what an order becomes in Cin7 Core, whole, before anything is sent.
+type Plan struct {
+	Header       cin7core.SaleHeader    `json:"header"`
+	Order        cin7core.OrderDocument `json:"order"`                  // SaleID is set once the sale exists
+	OrderTotal   decimal.Decimal        `json:"orderTotal"`             // what Upstock says, tax included
+	SaleTotal    decimal.Decimal        `json:"saleTotal"`              // what Cin7 Core will say, predicted
+	CustomerID   string                 `json:"customerId"`             // Cin7 Core
+	LinkCustomer bool                   `json:"linkCustomer,omitempty"` // matched by name or e-mail: remember the link
+	Said         []string               `json:"said,omitempty"`         // in plain sentences: cuts, small differences, what was left out
+}
+
+// Reference is what the tenant's Cin7 Core account holds, as far as one order needs it.
+type Reference struct {
+	Supplier  int64 // Upstock's id of the tenant, for the sale's ExternalID
+	Books     Books
+	Customers []cin7core.Customer // every candidate: by linked id, stored link, name, e-mail
+	Products  []cin7core.Product  // every candidate: by id, by SKU whatever its case; the freight product
+	Link      string              // the stored link of the order's customer: a Cin7 Core customer id
+	Live      bool                // already read live: nothing more is wanted
+}
+
+// Books are the small reference books of a Cin7 Core account.
+type Books struct {
+	Me           cin7core.Me
+	Locations    []cin7core.Location
+	TaxRules     []cin7core.TaxRule
+	PaymentTerms []cin7core.PaymentTerm
+	Contacts     []cin7core.Contact // sales representatives are among them
+	Carriers     []cin7core.Carrier
+	PriceTiers   []cin7core.PriceTier
+}
+
+// Limits of Cin7 Core's fields, in characters.
+const (
+	maxReference   = 256
+	maxNotes       = 1024
+	maxLineComment = 256
+	maxCharge      = 1024
+)
+
+// MakePlan turns an order into a sale, or says every problem that stands against it. It is pure. Faults are the order's
+// unreadable fields. Wants lists what should be read live before the problems are believed (and before a choice is made of
+// which they are the reason), because only the mirror says so: read those once and call again with Reference.Live set.
+//
+//	Upstock                     Cin7 Core                 rule
+//	supplier, id                ExternalID                upstock:<supplier>:<id>
+//	customer                    CustomerID                linked id; the link we remember; the one card of that name or e-mail; never created
+//	reference, orderNumber      CustomerReference         the first that is given; cut at 256 and said
+//	orderDate                   SaleOrderDate             a calendar date; after the account's lock date
+//	deliveryDate                ShipBy                    setting shipBySource; none: first line of ShippingNotes instead
+//	comments                    ShippingNotes             the first with text; cut at 1,024 and said
+//	deliveryAddress,            ShippingAddress           the card's address that the custom field chooses; else the card's own that equals it;
+//	  customFields                                        else written out with ShipToOther, so that the card stays as it is; none: the card's default
+//	–                           BillingAddress            the card's default
+//	–                           Location                  setting; the card's; the account's default
+//	–                           SalesRepresentative       the card's; setting (the built-in default is left out where it is missing)
+//	–                           TaxRule                   the card's (not sent); where that is unusable, the first line's
+//	–                           TaxInclusive, SkipQuote   false, true
+//	–                           Terms, PriceTier,         the card's (not sent), which must be usable
+//	                              Carrier
+//	–                           SaleType, Status,         settings
+//	                              AutoPickPackShipMode
+//	line product                ProductID, SKU, Name      by id; exact SKU; SKU in another case if only one
+//	line quantity               Quantity                  1 to 1e9, at most the account's decimals
+//	line unitPrice              Price                     4 decimals; finer is rounded and said
+//	line discountPercent        Discount                  2 decimals; finer goes into Price, and Discount is 0
+//	line taxRate                TaxRule, Tax              setting taxRules; the card's rule; the only sales rule of that percentage
+//	line comment                Comment                   cut at 256 and said
+//	–                           DropShip                  false
+//	–                           line Total                round2(round4(Price × (100 − Discount)/100) × Quantity), tax excluded
+//	freight                     an additional charge      on the service product of setting freightProduct, by its name; none if 0
+//	totals                      –                         compared with what Cin7 Core will compute (see sums)
+func MakePlan(o upstock.Order, faults []upstock.FieldError, s tenant.Settings, ref Reference) (Plan, []ledger.Problem, []Want) {
+	p := newPlanner(o, s, ref)
+	if whole := p.faults(faults); whole {
+		return p.finish()
+	}
+	p.checkOrder()
+	p.customer()
+	p.taxRules()
+	p.plan.Header = p.headerFrom(o, p.card)
+	p.plan.Order = p.orderFrom(o)
+	p.totals()
+	return p.finish()
+}
+
+// planner is one MakePlan.
+type planner struct {
+	o         upstock.Order
+	s         tenant.Settings
+	ref       Reference
+	plan      Plan
+	faulty    map[string]bool    // the order's fields of which a problem is already said
+	card      cin7core.Customer  // of the order's customer
+	known     bool               // the card was found
+	rules     map[string]taxRate // by percentage
+	rates     []string           // the keys of rules in the order of their lines
+	products  productIndex
+	uncounted bool // some amount cannot be read: totals mean nothing
+
+	problems []ledger.Problem
+	wants    []Want
+	wanted   map[Want]bool
+	said     map[string][]int // what is said of several lines
+}
+
+func newPlanner(o upstock.Order, s tenant.Settings, ref Reference) *planner {
+	return &planner{
+		o: o, s: s, ref: ref, faulty: map[string]bool{}, rules: map[string]taxRate{}, products: indexProducts(ref.Products),
+		wanted: map[Want]bool{}, said: map[string][]int{},
+	}
+}
+
+const thenRetry = ", then retry the order."
+
+// problem says what stands against the order. The wants are what else than the mirror could refute it.
+func (p *planner) problem(line int, code, message, fix string, wants ...Want) {
+	p.problems = append(p.problems, ledger.Problem{Code: code, Message: message, Fix: fix, Line: line})
+	p.want(wants...)
+}
+
+func (p *planner) want(wants ...Want) {
+	for _, w := range wants {
+		if p.ref.Live || p.wanted[w] || w == (Want{Kind: w.Kind}) && (w.Kind == WantCustomer || w.Kind == WantProduct) {
+			continue
+		}
+		p.wanted[w] = true
+		p.wants = append(p.wants, w)
+	}
+}
+
+func (p *planner) say(format string, args ...any) {
+	p.plan.Said = append(p.plan.Said, fmt.Sprintf(format, args...))
+}
+
+// sayLine says the same sentence once of all lines that it is said of.
+func (p *planner) sayLine(line int, what string) {
+	if p.said[what] == nil {
+		p.plan.Said = append(p.plan.Said, what)
+	}
+	p.said[what] = append(p.said[what], line)
+}
+
+// mostProblems is how many a person can use at once; an order of thousands of
+// lines would otherwise fill its record with them.
+const mostProblems = 250
+
+func (p *planner) finish() (Plan, []ledger.Problem, []Want) {
+	for i, s := range p.plan.Said {
+		if lines := p.said[s]; lines != nil {
+			p.plan.Said[i] = numbers(lines) + ": " + s
+		}
+	}
+	if more := len(p.problems) - mostProblems; more > 0 {
+		p.problems = append(p.problems[:mostProblems], ledger.Problem{Code: "more",
+			Message: fmt.Sprintf("There are %d more problems like these.", more), Fix: "Put the ones above right first" + thenRetry})
+	}
+	return p.plan, p.problems, p.wants
+}
+
+// faults turns unreadable fields into problems; whole says that the order as such cannot be read.
+func (p *planner) faults(faults []upstock.FieldError) (whole bool) {
+	const fix = "Correct the order in Upstock" + thenRetry
+	for _, f := range faults {
+		if f.Field == "" {
+			p.problem(0, "unreadable", "The order "+bare(f.Message, 100)+".", fix)
+			return true
+		}
+		var line int
+		var field string
+		n, _ := fmt.Sscanf(f.Field, "lines[%d].%s", &line, &field)
+		if p.faulty[f.Field] || n > 0 && p.bad("lines[%d]", line) {
+			continue
+		}
+		p.faulty[f.Field] = true
+		if n == 1 {
+			p.problem(line+1, "unreadable", fmt.Sprintf("Line %d %s.", line+1, bare(f.Message, 100)), fix)
+			continue
+		}
+		if n == 2 {
+			code, name := "unreadable", field
+			switch field {
+			case "quantity":
+				code = "quantity"
+			case "unitPrice":
+				code, name = "price", "unit price"
+			case "discountPercent":
+				code, name = "discount", "discount"
+			case "taxRate":
+				code, name = "taxRate", "tax rate"
+			}
+			p.problem(line+1, code, fmt.Sprintf("Line %d: the %s %s.", line+1, bare(name, 60), bare(f.Message, 100)), fix)
+			continue
+		}
+		code := "unreadable"
+		switch f.Field {
+		case "lines":
+			code = "noLines"
+		case "freight.amount", "freight.taxRate":
+			code = "freight"
+		}
+		p.problem(0, code, fmt.Sprintf("The order's %s %s.", bare(f.Field, 80), bare(f.Message, 100)), fix)
+	}
+	return false
+}
+
+func (p *planner) bad(format string, args ...any) bool {
+	return len(p.faulty) > 0 && p.faulty[fmt.Sprintf(format, args...)]
+}
+
+// checkOrder looks at what concerns the order as a whole.
+func (p *planner) checkOrder() {
+	o, me := p.o, p.ref.Books.Me
+	switch {
+	case p.bad("currency"):
+	case strings.TrimSpace(me.Currency) == "":
+		p.problem(0, "currency", "Cin7 Core does not say which currency its account is kept in.",
+			"Check the Cin7 Core connection"+thenRetry, Want{Kind: WantMe})
+	case !sameText(o.Currency, me.Currency):
+		p.problem(0, "currency", fmt.Sprintf("The order is in %s, but the Cin7 Core account is kept in %s.", quote(o.Currency), quote(me.Currency)),
+			"Only orders in the account's own currency can be sent. Enter this one in Cin7 Core by hand, or change its currency in Upstock"+thenRetry, Want{Kind: WantMe})
+	}
+	const correct = "Correct the order in Upstock" + thenRetry
+	if o.ID <= 0 && !p.bad("id") {
+		p.problem(0, "unreadable", "The order has no id.", correct)
+	}
+	switch number := clean(o.OrderNumber); {
+	case p.bad("orderNumber"):
+	case number == "":
+		p.problem(0, "orderNumber", "The order has no number.", correct)
+	case len([]rune(number)) > maxReference:
+		p.problem(0, "orderNumber", fmt.Sprintf("The order's number is longer than %d characters.", maxReference), correct)
+	}
+	locked := me.LockDate()
+	switch {
+	case p.bad("orderDate"):
+	case o.OrderDate.IsZero():
+		p.problem(0, "orderDate", "The order has no date.", correct)
+	case !locked.IsZero() && !dateOf(o.OrderDate).After(dateOf(upstock.DateOf(locked))):
+		p.problem(0, "dateLocked", fmt.Sprintf("The order is dated %s, but the Cin7 Core account is locked up to %s.", o.OrderDate, upstock.DateOf(locked)),
+			"Move the lock date in Cin7 Core (General settings), or change the order's date in Upstock"+thenRetry, Want{Kind: WantMe})
+	}
+	if len(o.Lines) == 0 && !p.bad("lines") {
+		p.problem(0, "noLines", "The order has no lines.", correct)
+	}
+	if me.AutomaticallyApplyDiscounts && p.s.OrderStatus == tenant.Authorised {
+		p.say("The Cin7 Core account applies discounts by itself when an order is authorised, so the sale's total may change then.")
+	}
+}
+
+// headerFrom is the sale without its lines. The card is empty where the customer is not known: there is a problem then.
+func (p *planner) headerFrom(o upstock.Order, card cin7core.Customer) cin7core.SaleHeader {
+	return cin7core.SaleHeader{
+		ExternalID:          ExternalID(strconv.FormatInt(p.ref.Supplier, 10), strconv.FormatInt(o.ID, 10)),
+		CustomerID:          card.ID,
+		CustomerReference:   p.referenceFrom(o),
+		SaleOrderDate:       dateOf(o.OrderDate),
+		ShipBy:              p.shipByFrom(o),
+		ShippingNotes:       p.notesFrom(o),
+		ShippingAddress:     p.shippingFrom(o, card),
+		BillingAddress:      billingFrom(card),
+		Location:            p.locationFrom(card),
+		SalesRepresentative: p.salesRepFrom(card),
+		TaxRule:             p.headerTaxFrom(card),
+		TaxInclusive:        false,
+		SkipQuote:           true,
+		SaleType:            saleTypeFrom(p.s),
+	}
+}
+
+// ExternalID is the mark on every sale of ours, by which it is found again.
+func ExternalID(supplier, order string) string { return "upstock:" + supplier + ":" + order }
+
+func (p *planner) referenceFrom(o upstock.Order) string {
+	ref := clean(o.Reference)
+	if ref == "" {
+		ref = clean(o.OrderNumber)
+	}
+	ref, was := cut(ref, maxReference)
+	if was {
+		p.say("The reference was cut at %d characters.", maxReference)
+	}
+	return ref
+}
+
+func (p *planner) shipByFrom(o upstock.Order) time.Time {
+	if p.s.ShipBySource == tenant.NoDate {
+		return time.Time{}
+	}
+	return dateOf(o.DeliveryDate)
+}
+
+func (p *planner) notesFrom(o upstock.Order) string {
+	var notes []string
+	if p.s.ShipBySource == tenant.NoDate && !o.DeliveryDate.IsZero() {
+		notes = append(notes, "Expected delivery: "+dateOf(o.DeliveryDate).Format("2 January 2006"))
+	}
+	texts := 0
+	for _, c := range o.Comments { // oldest first
+		text := clean(c.Text)
+		if text == "" {
+			continue
+		}
+		if texts++; texts == 1 {
+			notes = append(notes, text)
+		}
+	}
+	switch {
+	case texts == 2:
+		p.say("The order has a second comment; only the first goes into the shipping notes.")
+	case texts > 2:
+		p.say("The order has %d more comments; only the first goes into the shipping notes.", texts-1)
+	}
+	text, was := cut(strings.Join(notes, "\n"), maxNotes)
+	if was {
+		p.say("The shipping notes were cut at %d characters.", maxNotes)
+	}
+	return text
+}
+
+func saleTypeFrom(s tenant.Settings) string {
+	if s.SaleType == tenant.Advanced {
+		return "Advanced"
+	}
+	return "Simple"
+}
+
+func statusFrom(s tenant.Settings) cin7core.Status {
+	if s.OrderStatus == tenant.Authorised {
+		return cin7core.Authorised
+	}
+	return cin7core.Draft
+}
+
+// modeFrom is NOPICK for what Cin7 Core would not pick anyway, so that nobody waits for it.
+func modeFrom(s tenant.Settings) cin7core.Mode {
+	if s.SaleType == tenant.Advanced || s.OrderStatus != tenant.Authorised {
+		return cin7core.NoPick
+	}
+	switch s.CreationMode {
+	case tenant.AutoPick:
+		return cin7core.AutoPick
+	case tenant.AutoPickPack:
+		return cin7core.AutoPickPack
+	case tenant.AutoPickPackShip:
+		return cin7core.AutoPickPackShip
+	}
+	return cin7core.NoPick
+}
+
+// dateOf is a calendar date as the Cin7 Core client takes it.
+func dateOf(d upstock.Date) time.Time { return d.In(time.UTC) }
+
+// sameText compares names and codes as a person would.
+func sameText(a, b string) bool { return strings.EqualFold(strings.TrimSpace(a), strings.TrimSpace(b)) }

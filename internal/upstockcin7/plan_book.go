@@ -1,0 +1,174 @@
+package upstockcin7
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/shopspring/decimal"
+
+	"stockbridge/internal/cin7core"
+)
+
+// taxRate is one percentage of the order: where it stands, and the rule that charges it.
+type taxRate struct {
+	percent decimal.Decimal
+	lines   []int
+	freight bool
+	rule    string // "" where there is none: there is a problem then
+}
+
+// taxRules chooses a rule for every percentage of the order, once each.
+func (p *planner) taxRules() {
+	add := func(percent decimal.Decimal, line int) {
+		percent, ok := amount(percent)
+		if !ok || percent.IsNegative() || percent.GreaterThan(hundred) {
+			return // said with the line
+		}
+		key := percent.String()
+		r, seen := p.rules[key]
+		if !seen {
+			p.rates = append(p.rates, key)
+		}
+		r.percent = percent
+		if line > 0 {
+			r.lines = append(r.lines, line)
+		} else {
+			r.freight = true
+		}
+		p.rules[key] = r
+	}
+	for i, l := range p.o.Lines {
+		if !p.bad("lines[%d].taxRate", i) {
+			add(l.TaxRate, i+1)
+		}
+	}
+	if p.hasFreight() && !p.bad("freight.taxRate") {
+		add(p.o.Freight.TaxRate, 0)
+	}
+	for _, key := range p.rates {
+		r := p.rules[key]
+		r.rule = p.taxRuleFrom(r)
+		p.rules[key] = r
+	}
+}
+
+// ruleOf is the rule of a percentage that amount has read.
+func (p *planner) ruleOf(percent decimal.Decimal) string { return p.rules[percent.String()].rule }
+
+func (p *planner) taxRuleFrom(r taxRate) string {
+	rules := p.ref.Books.TaxRules
+	line, where := 0, "the freight"
+	if len(r.lines) > 0 {
+		where = strings.ToLower(numbers(r.lines))
+		if r.freight {
+			where += ", the freight"
+		}
+		line = r.lines[0]
+	}
+	tax := fmt.Sprintf("Tax of %s %% (%s): ", bare(r.percent.String(), 20), where)
+	const fix = "Choose a sales tax rule for this percentage in the setting taxRules"
+	problem := func(code, what, fix string) {
+		p.problem(line, code, tax+what, fix+thenRetry, Want{Kind: WantTaxRules})
+	}
+	if name := strings.TrimSpace(p.s.TaxRule(r.percent)); name != "" {
+		i := named(rules, name, taxName)
+		switch {
+		case i < 0:
+			problem("taxRuleUnknown", "the Cin7 Core account has no tax rule "+quote(name)+", which the setting taxRules names.", fix)
+		case !rules[i].IsActive:
+			problem("taxRuleInactive", "the tax rule "+quote(name)+" of the setting taxRules is not active in Cin7 Core.", "Activate the rule in Cin7 Core, or choose another one in the setting taxRules")
+		case !rules[i].IsTaxForSale:
+			problem("taxRuleNotForSale", "the tax rule "+quote(name)+" of the setting taxRules is not for sales in Cin7 Core.", fix)
+		case !rules[i].TaxPercent.Equal(r.percent):
+			problem("taxRulePercent", fmt.Sprintf("the tax rule %s of the setting taxRules charges %s %% in Cin7 Core.", quote(name), bare(rules[i].TaxPercent.String(), 20)), fix)
+		default:
+			return rules[i].Name
+		}
+		return ""
+	}
+	if i := named(rules, strings.TrimSpace(p.card.TaxRule), taxName); i >= 0 && forSale(rules[i]) && rules[i].TaxPercent.Equal(r.percent) {
+		return rules[i].Name
+	}
+	var fit []string
+	for _, rule := range rules {
+		if forSale(rule) && rule.TaxPercent.Equal(r.percent) {
+			fit = append(fit, rule.Name)
+		}
+	}
+	switch {
+	case len(fit) == 1:
+		return fit[0]
+	case len(fit) == 0:
+		problem("taxRuleUnknown", "the Cin7 Core account has no active sales tax rule of this percentage.", "Add one in Cin7 Core, or correct the order in Upstock")
+	case p.known: // else the customer's may decide
+		problem("taxRuleAmbiguous", "Cin7 Core has several sales tax rules of this percentage: "+quotes(fit)+".", fix)
+	}
+	return ""
+}
+
+func taxName(r cin7core.TaxRule) string { return r.Name }
+
+func forSale(r cin7core.TaxRule) bool {
+	return r.IsActive && r.IsTaxForSale && strings.TrimSpace(r.Name) != ""
+}
+
+// headerTaxFrom leaves the sale's own rule to the card, but where the card's is of no use: lines have theirs anyway.
+func (p *planner) headerTaxFrom(card cin7core.Customer) string {
+	name := strings.TrimSpace(card.TaxRule)
+	i := named(p.ref.Books.TaxRules, name, taxName)
+	if !p.known || len(p.rates) == 0 || name != "" && i >= 0 && forSale(p.ref.Books.TaxRules[i]) {
+		return ""
+	}
+	rule := p.rules[p.rates[0]].rule
+	if name != "" && rule != "" {
+		p.want(Want{Kind: WantTaxRules})
+		p.say("The tax rule %s on the customer's card cannot be used for sales any more; the sale has %s.", quote(name), quote(rule))
+	}
+	return rule
+}
+
+// locationFrom is where the sale takes its stock from.
+func (p *planner) locationFrom(card cin7core.Customer) string {
+	var places []cin7core.Location
+	for _, l := range p.ref.Books.Locations {
+		if parent := strings.Trim(l.ParentID, "0-"); parent == "" { // else a bin
+			places = append(places, l)
+		}
+	}
+	find := func(name string) int {
+		return named(places, name, func(l cin7core.Location) string { return l.Name })
+	}
+	live := Want{Kind: WantLocations}
+	if name := strings.TrimSpace(p.s.Location); name != "" {
+		const fix = "Choose another location in the setting location"
+		i := find(name)
+		switch {
+		case i < 0:
+			p.problem(0, "location", "The Cin7 Core account has no location "+quote(name)+", which the setting location names.", fix+thenRetry, live)
+			return ""
+		case places[i].IsDeprecated:
+			p.problem(0, "location", "The location "+quote(name)+" of the setting location is deprecated in Cin7 Core.", fix+thenRetry, live)
+		}
+		return places[i].Name
+	}
+	unused := ""
+	if name := strings.TrimSpace(card.Location); name != "" {
+		if i := find(name); i >= 0 && !places[i].IsDeprecated {
+			return places[i].Name
+		}
+		p.want(live)
+		unused = name
+	}
+	for _, l := range places {
+		if !l.IsDefault || l.IsDeprecated || l.Name == "" {
+			continue
+		}
+		if unused != "" {
+			p.say("The location %s on the customer's card is deprecated or gone; the sale has the account's default, %s.", quote(unused), quote(l.Name))
+		}
+		return l.Name
+	}
+	p.problem(0, "location", "No location can be chosen: neither the setting, nor the customer's card, nor the Cin7 Core account's default gives one.",
+		"Choose a location in the setting location, or make one the default in Cin7 Core"+thenRetry, live)
+	return ""
+}

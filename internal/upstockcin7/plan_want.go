@@ -1,0 +1,69 @@
+package upstockcin7
+
+import (
+	"strings"
+
+	"stockbridge/internal/tenant"
+	"stockbridge/internal/upstock"
+)
+
+// Want names a record or reference book to read. A customer or product has exactly one of ID, SKU, Name and Email; the
+// books have none.
+type Want struct {
+	Kind  string
+	ID    string // customer, product: by id
+	SKU   string // product: by SKU, whatever its case
+	Name  string // customer, product: by name
+	Email string // customer: by a contact's e-mail
+}
+
+// The kinds of Want.
+const (
+	WantMe           = "me"
+	WantLocations    = "locations"
+	WantTaxRules     = "taxRules"
+	WantPaymentTerms = "paymentTerms"
+	WantContacts     = "contacts"
+	WantCarriers     = "carriers"
+	WantPriceTiers   = "priceTiers"
+	WantCustomer     = "customer"
+	WantProduct      = "product"
+)
+
+// Needs is what MakePlan has to be given of the mirror for an order, besides the books and the customer of the stored link.
+func Needs(o upstock.Order, s tenant.Settings) []Want {
+	var needs []Want
+	seen := map[Want]bool{}
+	need := func(w Want, key string) {
+		if strings.TrimSpace(key) != "" && !seen[w] {
+			seen[w] = true
+			needs = append(needs, w)
+		}
+	}
+	c := o.Customer
+	if id := strings.TrimSpace(c.ExternalID); id != "" {
+		need(Want{Kind: WantCustomer, ID: id}, id)
+	} else {
+		need(customerNamed(c.Name), c.Name)
+		need(customerMailed(c.Email), c.Email)
+	}
+	for _, l := range o.Lines {
+		if id := strings.TrimSpace(l.ProductExternalID); id != "" {
+			need(Want{Kind: WantProduct, ID: id}, id)
+		} else {
+			need(productSKU(l.SKU), l.SKU)
+		}
+	}
+	if o.Freight != nil && !o.Freight.Amount.IsZero() {
+		need(productSKU(s.FreightProduct), s.FreightProduct)
+		need(productNamed(s.FreightProduct), s.FreightProduct)
+	}
+	return needs
+}
+
+func customerNamed(name string) Want { return Want{Kind: WantCustomer, Name: strings.TrimSpace(name)} }
+func customerMailed(mail string) Want {
+	return Want{Kind: WantCustomer, Email: strings.TrimSpace(mail)}
+}
+func productSKU(sku string) Want    { return Want{Kind: WantProduct, SKU: strings.TrimSpace(sku)} }
+func productNamed(name string) Want { return Want{Kind: WantProduct, Name: strings.TrimSpace(name)} }

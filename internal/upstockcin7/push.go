@@ -1,0 +1,722 @@
+package upstockcin7
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"stockbridge/internal/cin7core"
+	"stockbridge/internal/ledger"
+	"stockbridge/internal/rest"
+	"stockbridge/internal/tenant"
+	"stockbridge/internal/upstock"
+)
+
+// rules are the protocol's rules, each of which can be switched off to show
+// that the crash proof would notice. All are on.
+type rules struct {
+	noIntent bool // creates are sent without being on record first
+	noLease  bool // workers do not keep out of each other's way
+	noLook   bool // a doubtful create is simply made again
+	noSettle bool // one look decides, however early
+	thawed   bool // every attempt plans anew
+	rechosen bool // any answered create becomes the run's sale
+}
+
+// create makes the sale's header.
+func (w *work) create() error {
+	plan, planned, err := w.planned()
+	if err != nil {
+		return err
+	}
+	if err := w.foreign(plan); err != nil {
+		return err
+	}
+	ctx, err := w.cin7.Reserve(w.calling("cin7core"))
+	if err != nil {
+		return w.answered(tenant.Cin7Core, err)
+	}
+	seq, decided := 0, len(w.run.Intents)
+	intend := func(r *ledger.Run, x *ledger.Extra) error {
+		if r.SaleID != "" || !r.Cancelled.IsZero() || len(r.Intents) != decided || len(made(r)) > 0 && !w.rules.noLook {
+			return errMoved
+		}
+		now := w.Now()
+		if planned != nil {
+			x.Plan = planned
+			for _, text := range plan.Said {
+				r.Say(text)
+			}
+			r.Total, r.Account = plan.OrderTotal.StringFixed(2), w.core.Account
+			if plan.LinkCustomer {
+				x.Add(ledger.LinkOp(w.b.Tenant.ID, linkKind, w.customer(), ledger.Link{ID: plan.CustomerID, At: now.UTC(), By: "match"}))
+			}
+		}
+		r.Problems, r.Reread = nil, false
+		seq = r.Intend(ledger.StepCreate, now, now.Add(w.Times.HTTP+grantLife), "")
+		w.watch(r)
+		return nil
+	}
+	if w.rules.noIntent {
+		if err := w.update(func(r *ledger.Run, x *ledger.Extra) error {
+			err := intend(r, x)
+			r.Intents = r.Intents[:len(r.Intents)-1]
+			return err
+		}); err != nil {
+			return err
+		}
+	} else if err := w.update(intend); err != nil {
+		return err
+	}
+	if planned != nil {
+		w.plan, w.planData = plan, planned
+	}
+	sale, err := w.cin7.CreateSale(ctx, plan.Header)
+	if w.rules.noIntent {
+		if err != nil {
+			return w.refusedOr(err, "the sale")
+		}
+		if err := w.update(func(r *ledger.Run, x *ledger.Extra) error {
+			seq = r.Intend(ledger.StepCreate, w.Now(), w.Now(), "")
+			return nil
+		}); err != nil {
+			return err
+		}
+	}
+	return w.created(seq, sale, err, plan)
+}
+
+// grantLife is how long a limiter's grant may wait for its call.
+const grantLife = time.Second
+
+// created writes down what a create answered. Whoever learns the truth may
+// write it into its own intent; only the lease's holder chooses the sale.
+func (w *work) created(seq int, sale cin7core.Sale, err error, plan *Plan) error {
+	if rest.OutcomeOf(err) == rest.Unknown {
+		uerr := w.Ledger.Update(w.ctx, w.run, func(r *ledger.Run, _ *ledger.Extra) error {
+			r.Intent(seq).Unknown = true
+			r.Note(w.Now(), "No believable answer to the new sale: it may exist, so it is looked for before anything else.")
+			return nil
+		})
+		if uerr != nil {
+			return uerr
+		}
+		return w.soon(tenant.Cin7Core, err)
+	}
+	chosen := false
+	uerr := w.Ledger.Update(w.ctx, w.run, func(r *ledger.Run, _ *ledger.Extra) error {
+		i := r.Intent(seq)
+		chosen = false
+		if i.Answer != ledger.Open {
+			return nil
+		}
+		if err != nil {
+			i.Answer = ledger.Refused
+			return nil
+		}
+		i.Answer, i.SaleID = ledger.Done, sale.ID
+		r.Note(w.Now(), "Cin7 Core made the sale %s.", number(sale))
+		mine := r.Lease.Token == w.token && r.SaleID == "" && len(made(r)) == 1 && !slices.ContainsFunc(r.Of(ledger.StepCreate, ledger.Open), func(i ledger.Intent) bool { return !i.Settled })
+		if mine || w.rules.rechosen {
+			r.SaleID, r.SaleNumber, r.Adopted = sale.ID, sale.Order.SaleOrderNumber, false
+			chosen = true
+		}
+		return nil
+	})
+	if uerr != nil {
+		return uerr
+	}
+	if err != nil {
+		return w.refusedOr(err, "the sale")
+	}
+	w.progress = true
+	if !chosen {
+		if w.run.Lease.Token != w.token {
+			return errLost
+		}
+		return errMoved
+	}
+	return nil
+}
+
+// soon is the wait before the first look after a lost answer.
+func (w *work) soon(sys tenant.System, err error) error {
+	return &vendorDown{systemName(sys), err}
+}
+
+// refusedOr turns a refusal of one of the order's writes into problems in the vendor's words, and everything else into how work goes on.
+func (w *work) refusedOr(err error, what string) error {
+	switch rest.KindOf(err) {
+	case rest.Invalid, rest.Conflict, rest.NotFound:
+		var problems []ledger.Problem
+		for _, m := range rest.MessagesOf(err) {
+			problems = append(problems, ledger.Problem{Code: "refused", Message: "Cin7 Core refused " + what + ": " + m, Fix: "Put it right in Cin7 Core, or change the order or the settings, then retry."})
+		}
+		if len(problems) == 0 {
+			problems = append(problems, ledger.Problem{Code: "refused", Message: "Cin7 Core refused " + what + " (" + reason(err) + ").", Fix: "See the recorded answer, then retry."})
+		}
+		return &reject{problems}
+	}
+	return w.answered(tenant.Cin7Core, err)
+}
+
+// planned returns the plan to create with: the frozen one, or a new one and
+// the bytes to freeze.
+func (w *work) planned() (*Plan, []byte, error) {
+	plan, err := w.frozen()
+	if plan != nil || err != nil {
+		return plan, nil, err
+	}
+	return w.newPlan()
+}
+
+// order is the order as received or, where a person asked for it, as Upstock has it now.
+func (w *work) order() (json.RawMessage, error) {
+	if !w.run.Reread {
+		return orderOf(w.body)
+	}
+	id, err := strconv.ParseInt(w.run.ID, 10, 64)
+	if err != nil {
+		return orderOf(w.body)
+	}
+	raw, err := w.upstock.Order(w.calling("upstock"), id)
+	switch rest.KindOf(err) {
+	case rest.NotFound, rest.Invalid:
+		return orderOf(w.body) // Upstock does not show it any more: what was approved counts
+	}
+	if err := w.answered(tenant.Upstock, err); err != nil {
+		return nil, err
+	}
+	o, _ := upstock.ParseOrder(raw)
+	w.body = raw
+	return raw, w.update(func(r *ledger.Run, x *ledger.Extra) error {
+		x.Fresh = raw
+		describe(r, o)
+		if o.Status == upstock.StatusCancelled && r.Cancelled.IsZero() {
+			r.Cancelled = w.Now().UTC()
+			r.Note(w.Now(), "Upstock says that the order is cancelled.")
+		}
+		return nil
+	})
+}
+
+// orderOf is the order in a stored body: a webhook's envelope, or the order alone.
+func orderOf(body []byte) (json.RawMessage, error) {
+	if e, err := upstock.ParseEvent(body); err == nil {
+		return e.RawOrder, nil
+	}
+	return body, nil
+}
+
+// describe keeps what lists show of an order.
+func describe(r *ledger.Run, o upstock.Order) {
+	r.Number, r.Reference, r.Customer, r.Currency = short(o.OrderNumber), short(o.Reference), short(o.Customer.Name), short(o.Currency)
+	if !o.ApprovedAt.IsZero() {
+		r.Approved = o.ApprovedAt.UTC()
+	}
+	if o.Stated != nil {
+		r.Total = o.Stated.Total.StringFixed(2)
+	}
+}
+
+// short holds foreign text to what a list can show.
+func short(s string) string {
+	s = strings.Map(func(c rune) rune {
+		if c < ' ' || c == 0x7f || c == '\uFFFD' {
+			return ' '
+		}
+		return c
+	}, strings.ToValidUTF8(s, " "))
+	if c := []rune(s); len(c) > 256 {
+		return string(c[:255]) + "…"
+	}
+	return s
+}
+
+func (w *work) makePlan(raw json.RawMessage) (Plan, []ledger.Problem, error) {
+	o, faults := upstock.ParseOrder(raw)
+	ref, err := w.reference(w.ctx, w.b, o)
+	if err != nil {
+		return Plan{}, nil, err
+	}
+	ref.Supplier = w.supplier()
+	p, problems, wants := MakePlan(o, faults, w.b.Settings, ref)
+	if len(wants) > 0 {
+		if err := w.take(); err != nil {
+			return p, nil, err
+		}
+		ref, err = w.live(w.calling("cin7core"), w.cin7, w.b, ref, wants)
+		if err := w.answered(tenant.Cin7Core, err); err != nil {
+			return p, nil, err
+		}
+		p, problems, _ = MakePlan(o, faults, w.b.Settings, ref)
+	}
+	return p, problems, nil
+}
+
+// customer is the id of the order's Upstock customer.
+func (w *work) customer() string {
+	raw, _ := orderOf(w.body)
+	o, _ := upstock.ParseOrder(raw)
+	return strconv.FormatInt(o.Customer.ID, 10)
+}
+
+// linkKind names links from Upstock customers to Cin7 Core customers.
+const linkKind = "customer"
+
+// firstOrders is how many orders of a new connection are looked up as somebody else's sales before they are sold.
+const firstOrders = 10
+
+// foreign looks, for a connection's first orders, for a sale of the same
+// order that is not ours: Upstock's own integration may still be on.
+func (w *work) foreign(plan *Plan) error {
+	if w.core.Checked >= firstOrders || w.run.Foreign || w.run.NewSale {
+		return nil
+	}
+	if err := w.take(); err != nil {
+		return err
+	}
+	ext := w.externalID()
+	var found []string
+	for row, err := range w.cin7.Sales(w.calling("cin7core"), cin7core.SalesQuery{Search: plan.Header.CustomerReference}) {
+		if err != nil {
+			return w.answered(tenant.Cin7Core, err)
+		}
+		if row.ExternalID != ext && row.CustomerReference == plan.Header.CustomerReference && row.CustomerID == plan.Header.CustomerID && !row.Status.Is(cin7core.Voided) &&
+			!strings.HasPrefix(row.ExternalID, "upstock:") {
+			found = append(found, row.OrderNumber)
+		}
+	}
+	w.progress = true
+	if len(found) > 0 {
+		return problem("foreignSale", fmt.Sprintf("Cin7 Core already has a sale with this reference for this customer that is not ours: %s.", strings.Join(found, ", ")),
+			"If Upstock's own Cin7 integration made it, switch that off in Upstock. If this order should be sold all the same, retry with a new sale.")
+	}
+	if err := w.update(func(r *ledger.Run, _ *ledger.Extra) error { r.Foreign = true; return nil }); err != nil {
+		return err
+	}
+	c, err := w.Tenants.Update(w.ctx, w.core.Tenant, tenant.Cin7Core, func(c *tenant.Connection) error { c.Checked++; return nil })
+	if err == nil {
+		w.core.Checked = c.Checked
+	}
+	return err
+}
+
+// lines gives the run's sale its lines, unless it has them.
+func (w *work) lines() error {
+	plan, err := w.frozen()
+	if err != nil {
+		return err
+	}
+	if plan == nil { // the sale was adopted without a plan on record: a restored table, a lost journal
+		p, planned, err := w.newPlan()
+		if err != nil {
+			return err
+		}
+		if err := w.update(func(r *ledger.Run, x *ledger.Extra) error {
+			x.Plan = planned
+			r.Total, r.Account = p.OrderTotal.StringFixed(2), w.core.Account
+			for _, text := range p.Said {
+				r.Say(text)
+			}
+			return nil
+		}); err != nil {
+			return err
+		}
+		plan, w.plan, w.planData = p, p, planned
+	}
+	r := w.run
+	tried := slices.ContainsFunc(r.Intents, func(i ledger.Intent) bool {
+		return i.Step == ledger.StepLines && i.SaleID == r.SaleID && i.Answer != ledger.Refused
+	})
+	if r.Adopted || tried || !r.Cancelled.IsZero() {
+		if done, err := w.inspect(plan); done || err != nil {
+			return err
+		}
+	}
+	if err := w.take(); err != nil {
+		return err
+	}
+	ctx, err := w.cin7.Reserve(w.calling("cin7core"))
+	if err != nil {
+		return w.answered(tenant.Cin7Core, err)
+	}
+	seq, decided, saleID := 0, len(r.Intents), r.SaleID
+	if err := w.update(func(r *ledger.Run, _ *ledger.Extra) error {
+		if r.SaleID != saleID || len(r.Intents) != decided || !r.Cancelled.IsZero() {
+			return errMoved
+		}
+		now := w.Now()
+		seq = r.Intend(ledger.StepLines, now, now.Add(w.Times.HTTP+grantLife), r.SaleID)
+		return nil
+	}); err != nil {
+		return err
+	}
+	doc := plan.Order
+	doc.SaleID = w.run.SaleID
+	saved, err := w.cin7.SaveOrder(ctx, doc)
+	return w.lined(seq, saved, err, plan)
+}
+
+// newPlan makes a plan of the order and the bytes to freeze.
+func (w *work) newPlan() (*Plan, []byte, error) {
+	raw, err := w.order()
+	if err != nil {
+		return nil, nil, err
+	}
+	p, problems, err := w.makePlan(raw)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(problems) > 0 {
+		return nil, nil, &reject{problems}
+	}
+	data, err := json.Marshal(p)
+	return &p, data, err
+}
+
+// inspect reads the sale before anything is written to it: other people's
+// work stands. done says that this turn has moved the run.
+func (w *work) inspect(plan *Plan) (done bool, err error) {
+	if err := w.take(); err != nil {
+		return true, err
+	}
+	s, err := w.cin7.Sale(w.calling("cin7core"), w.run.SaleID)
+	if rest.KindOf(err) == rest.NotFound {
+		return true, problem("saleGone", "Cin7 Core does not have the sale "+cmpOr(w.run.SaleNumber, w.run.SaleID)+" any more.", "Retry with a new sale.")
+	}
+	if err := w.answered(tenant.Cin7Core, err); err != nil {
+		return true, err
+	}
+	now := w.Now()
+	switch {
+	case s.Status.Is(cin7core.Voided):
+		return true, w.wasVoided(s)
+	case !empty(s) && SameLines(plan.Order, s.Order):
+		return true, w.sold(s.Order, plan, 0, &s)
+	case !empty(s):
+		return true, problem("changedByOthers", fmt.Sprintf("Somebody changed the sale %s in Cin7 Core before its lines were written: it has other lines than the order.", number(s)),
+			"Compare it with the order. If it is right as it is, nothing more is needed; else void it in Cin7 Core and retry with a new sale.")
+	}
+	for _, i := range w.run.Of(ledger.StepLines, ledger.Open) {
+		if at := i.Deadline.Add(w.settle()); i.SaleID == w.run.SaleID && now.Before(at) {
+			return true, &later{at, "No answer came when the lines were written. The sale is read once more before they are written again."}
+		}
+	}
+	if !w.run.Cancelled.IsZero() {
+		return true, w.void(s, fmt.Sprintf("The order is cancelled: the empty sale %s was voided.", number(s)))
+	}
+	return false, nil
+}
+
+// wasVoided goes on from a sale that is voided: by us, or by a person.
+func (w *work) wasVoided(s cin7core.Sale) error {
+	byUs := slices.ContainsFunc(w.run.Intents, func(i ledger.Intent) bool { return i.Step == ledger.StepVoid && i.SaleID == s.ID })
+	if !byUs && !w.run.NewSale {
+		return w.voided(s.ID, number(s))
+	}
+	return w.update(func(r *ledger.Run, _ *ledger.Extra) error {
+		for k := range r.Intents {
+			if i := &r.Intents[k]; i.Step == ledger.StepVoid && i.SaleID == s.ID && i.Answer == ledger.Open {
+				i.Answer = ledger.Done
+			}
+		}
+		gone(r, s.ID)
+		return nil
+	})
+}
+
+// lined writes down what writing the lines answered.
+func (w *work) lined(seq int, saved cin7core.OrderDocument, err error, plan *Plan) error {
+	if err == nil {
+		return w.sold(saved, plan, seq, nil)
+	}
+	out := rest.OutcomeOf(err)
+	if uerr := w.Ledger.Update(w.ctx, w.run, func(r *ledger.Run, _ *ledger.Extra) error {
+		if i := r.Intent(seq); out == rest.Unknown {
+			i.Unknown = true
+			r.Note(w.Now(), "No believable answer to the lines: the sale is read before anything else.")
+		} else if i.Answer == ledger.Open {
+			i.Answer = ledger.Refused
+		}
+		return nil
+	}); uerr != nil {
+		return uerr
+	}
+	if w.run.Lease.Token != w.token && !w.rules.noLease {
+		return errLost
+	}
+	if out == rest.Unknown {
+		return w.soon(tenant.Cin7Core, err)
+	}
+	refused := w.refusedOr(err, "the lines")
+	rej, ok := refused.(*reject)
+	if !ok {
+		return refused
+	}
+	// Believed only after another look at the sale; a header of ours that stays empty is voided.
+	s, err := w.cin7.Sale(w.calling("cin7core"), w.run.SaleID)
+	if err := w.answered(tenant.Cin7Core, err); err != nil {
+		return err
+	}
+	switch {
+	case s.Status.Is(cin7core.Voided):
+		return w.wasVoided(s)
+	case !empty(s) && SameLines(plan.Order, s.Order):
+		return w.sold(s.Order, plan, 0, &s)
+	case !empty(s):
+		return rej
+	}
+	if w.run.Adopted && !SameHeader(plan.Header, s) {
+		return rej
+	}
+	if err := w.void(s, fmt.Sprintf("The lines were refused: the empty sale %s was voided.", number(s))); err != nil {
+		return err
+	}
+	return rej
+}
+
+// sold records the verified sale. seq is the lines intent that it answers, 0
+// where a GET told.
+func (w *work) sold(doc cin7core.OrderDocument, plan *Plan, seq int, whole *cin7core.Sale) error {
+	saleID := doc.SaleID
+	if whole != nil {
+		saleID = whole.ID
+	}
+	chosen := false
+	err := w.Ledger.Update(w.ctx, w.run, func(r *ledger.Run, _ *ledger.Extra) error {
+		now := w.Now().UTC()
+		chosen = false
+		if seq > 0 && r.Intent(seq).Answer == ledger.Open {
+			r.Intent(seq).Answer = ledger.Done
+		}
+		if r.Lease.Token != w.token && !w.rules.noLease || r.SaleID != saleID || !r.SoldAt.IsZero() {
+			return nil
+		}
+		chosen = true
+		for k := range r.Intents { // what a GET showed answers them
+			if i := &r.Intents[k]; i.Step == ledger.StepLines && i.SaleID == saleID && i.Answer == ledger.Open {
+				i.Answer = ledger.Done
+			}
+		}
+		r.State, r.SoldAt = ledger.Sold, now
+		r.Problems, r.NewSale, r.Reread = nil, false, false
+		r.SaleNumber = cmpOr(doc.SaleOrderNumber, r.SaleNumber)
+		r.SaleTotal = doc.Total.StringFixed(2)
+		r.Note(now, "Sold as %s, %s %s (order: %s).", r.SaleNumber, r.SaleTotal, r.Currency, r.Total)
+		if diff := doc.Total.Sub(plan.SaleTotal); !diff.IsZero() {
+			r.Say(fmt.Sprintf("Cin7 Core's total is %s, %s was expected: something in Cin7 Core changed the sale. Compare it with the order.", r.SaleTotal, plan.SaleTotal.StringFixed(2)))
+		}
+		if plan.Order.AutoPickPackShipMode != "" && plan.Order.AutoPickPackShipMode != cin7core.NoPick {
+			r.ReadBack = whole == nil
+			if whole != nil {
+				sayPicked(r, plan, *whole)
+			}
+		}
+		if !r.Cancelled.IsZero() {
+			r.Say("The order was cancelled in Upstock when its sale was there already. The sale stands.")
+		}
+		// Telling Upstock is on record with the news itself.
+		r.Intend(ledger.StepTell, now, now.Add(w.Times.HTTP+grantLife), saleID)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	w.progress = true
+	if !chosen && w.run.Lease.Token != w.token {
+		return errLost
+	}
+	return nil
+}
+
+// after is what is left once the order is sold, or cancelled: none of it holds back the news.
+func (w *work) after() error {
+	if w.run.ReadBack {
+		if err := w.readBack(); err != nil {
+			return err
+		}
+	}
+	if !w.run.SoldAt.IsZero() && !w.run.Told {
+		if err := w.tell(); err != nil {
+			return err
+		}
+	}
+	for len(w.run.Watches) > 0 && !w.run.Watches[0].After(w.Now()) {
+		if err := w.watched(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readBack compares what Auto Pick was asked for with what was done.
+func (w *work) readBack() error {
+	if err := w.take(); err != nil {
+		return err
+	}
+	plan, err := w.frozen()
+	if err != nil || plan == nil {
+		return err
+	}
+	s, err := w.cin7.Sale(w.calling("cin7core"), w.run.SaleID)
+	if rest.KindOf(err) != rest.NotFound {
+		if err := w.answered(tenant.Cin7Core, err); err != nil {
+			return err
+		}
+	}
+	return w.update(func(r *ledger.Run, _ *ledger.Extra) error {
+		r.ReadBack = false
+		sayPicked(r, plan, s)
+		return nil
+	})
+}
+
+// sayPicked says what of pick, pack and ship was asked for and not done.
+func sayPicked(r *ledger.Run, plan *Plan, s cin7core.Sale) {
+	mode := plan.Order.AutoPickPackShipMode
+	type phase struct {
+		name  string
+		asked bool
+		did   bool
+	}
+	picked, packed, shipped := false, false, false
+	for _, f := range s.Fulfilments {
+		picked = picked || f.Pick.Status.Is(cin7core.Authorised)
+		packed = packed || f.Pack.Status.Is(cin7core.Authorised)
+		shipped = shipped || f.Ship.Status.Is(cin7core.Authorised)
+	}
+	var missing []string
+	for _, p := range []phase{
+		{"picked", mode != cin7core.NoPick, picked},
+		{"packed", mode == cin7core.AutoPickPack || mode == cin7core.AutoPickPackShip, packed},
+		{"shipped", mode == cin7core.AutoPickPackShip, shipped},
+	} {
+		if p.asked && !p.did {
+			missing = append(missing, p.name)
+		}
+	}
+	if len(missing) == 0 {
+		return
+	}
+	var short []string
+	for _, l := range s.Order.Lines {
+		if l.BackorderQuantity.IsPositive() {
+			short = append(short, fmt.Sprintf("%s (%s of %s on back-order)", l.SKU, l.BackorderQuantity, l.Quantity))
+		}
+	}
+	text := "Cin7 Core has not " + strings.Join(missing, ", ") + " the sale by itself, as asked."
+	if len(short) > 0 {
+		text += " Not in stock: " + strings.Join(short, ", ") + "."
+	}
+	r.Say(text)
+}
+
+// tell gives Upstock the sale's number and page.
+func (w *work) tell() error {
+	id, err := strconv.ParseInt(w.run.ID, 10, 64)
+	if err != nil {
+		return fmt.Errorf("order id: %w", err)
+	}
+	if err := w.take(); err != nil {
+		return err
+	}
+	ctx, err := w.upstock.Reserve(w.calling("upstock"))
+	if err != nil {
+		return w.answered(tenant.Upstock, err)
+	}
+	err = w.upstock.PutExternal(ctx, id, upstock.External{System: "cin7core", Number: w.run.SaleNumber, URL: cin7core.SaleURL(w.run.SaleID)})
+	failed := w.refusedByUpstock(err)
+	if failed != nil {
+		return failed
+	}
+	w.progress = true
+	// The last write of an order: the lease goes back with it.
+	return w.update(func(r *ledger.Run, _ *ledger.Extra) error {
+		for k := range r.Intents {
+			if i := &r.Intents[k]; i.Step == ledger.StepTell && i.Answer == ledger.Open {
+				i.Answer = ledger.Done
+			}
+		}
+		r.Told = true
+		if err != nil {
+			r.Say("Upstock does not take the sale's number: " + strings.Join(append(rest.MessagesOf(err), reason(err)), " "))
+		} else {
+			r.Note(w.Now(), "Upstock shows %s.", r.SaleNumber)
+		}
+		if len(r.Watches) == 0 {
+			w.release(r)
+		}
+		return nil
+	})
+}
+
+func (w *work) release(r *ledger.Run) {
+	r.Lease, r.Next, r.Why, r.Dead, r.Failures, r.Failing = ledger.Lease{}, time.Time{}, "", 0, 0, time.Time{}
+	w.released = true
+}
+
+// refusedByUpstock: a plain refusal is final, the rest is tried again.
+func (w *work) refusedByUpstock(err error) error {
+	switch rest.KindOf(err) {
+	case rest.Invalid, rest.Conflict, rest.NotFound:
+		return nil
+	}
+	return w.answered(tenant.Upstock, err)
+}
+
+// watched looks for a twin that appeared after the settle time.
+func (w *work) watched() error {
+	due := w.run.Watches[0]
+	if err := w.take(); err != nil {
+		return err
+	}
+	plan, err := w.frozen()
+	if err != nil {
+		return err
+	}
+	rows, err := w.rows(plan)
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		if row.SaleID == w.run.SaleID || row.Status.Is(cin7core.Voided) {
+			continue
+		}
+		s, err := w.cin7.Sale(w.calling("cin7core"), row.SaleID)
+		if err := w.answered(tenant.Cin7Core, err); err != nil {
+			return err
+		}
+		if s.Status.Is(cin7core.Voided) {
+			continue
+		}
+		if err := w.voidTwin(plan, s); err != nil {
+			return err
+		}
+	}
+	return w.update(func(r *ledger.Run, _ *ledger.Extra) error {
+		r.Watches = slices.DeleteFunc(r.Watches, due.Equal)
+		r.Note(w.Now(), "Looked for a twin of the sale.")
+		return nil
+	})
+}
+
+// cancel ends an order that was cancelled before it was sold.
+func (w *work) cancel() error {
+	return w.update(func(r *ledger.Run, _ *ledger.Extra) error {
+		if r.SaleID != "" || slices.ContainsFunc(r.Of(ledger.StepCreate, ledger.Open), func(i ledger.Intent) bool { return !i.Settled }) {
+			return errMoved
+		}
+		r.State, r.Problems = ledger.Cancelled, nil
+		r.Note(w.Now(), "Cancelled in Upstock; no sale was made.")
+		if len(r.Of(ledger.StepCreate, ledger.Open)) > 0 && len(r.Watches) == 0 {
+			for _, d := range w.Times.Watch {
+				r.Watches = append(r.Watches, w.Now().Add(d).UTC())
+			}
+		}
+		return nil
+	})
+}

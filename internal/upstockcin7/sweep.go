@@ -1,0 +1,183 @@
+package upstockcin7
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"stockbridge/internal/ledger"
+	"stockbridge/internal/tenant"
+)
+
+// perSweep is how many orders of one Cin7 Core account a sweep wakes: what a
+// minute's budget of 60 calls serves, at two calls an order.
+const perSweep = 30
+
+// sweepers is how many orders a sweep wakes at once.
+const sweepers = 8
+
+// Sweep wakes the orders that are due, oldest first, and lets those that were
+// parked go on where their connection was repaired. It does not matter what
+// became of their messages. It is safe to run twice at once: a due time is
+// moved on conditionally, before the pointer is sent.
+func (p *Pair) Sweep(ctx context.Context) error {
+	errs := p.resume(ctx)
+	accounts := map[string]string{} // tenant → Cin7 Core account
+	taken := map[string]int{}       // account → orders
+	var refs []ledger.Ref
+	now := p.Now()
+	for shard := range ledger.Shards {
+		err := p.Ledger.Due(ctx, shard, now, func(ref ledger.Ref) bool {
+			account, ok := accounts[ref.Tenant]
+			if !ok {
+				c, err := p.Tenants.Connection(ctx, ref.Tenant, tenant.Cin7Core)
+				if err != nil && !errors.Is(err, tenant.ErrNotFound) {
+					errs = errors.Join(errs, err)
+				}
+				account = cmpOr(c.Account, ref.Tenant)
+				accounts[ref.Tenant] = account
+			}
+			if taken[account]++; taken[account] <= perSweep {
+				refs = append(refs, ref)
+			}
+			return ctx.Err() == nil
+		})
+		errs = errors.Join(errs, err)
+	}
+	work := make(chan ledger.Ref)
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	for range min(sweepers, len(refs)) {
+		wg.Go(func() {
+			for ref := range work {
+				if err := p.wakeDue(ctx, ref, now); err != nil {
+					mu.Lock()
+					errs = errors.Join(errs, fmt.Errorf("wake order %s: %w", ref.ID, err))
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	for _, ref := range refs {
+		work <- ref
+	}
+	close(work)
+	wg.Wait()
+	return errs
+}
+
+// errNotDue: the index was behind, or another sweep was first.
+var errNotDue = errors.New("not due")
+
+func (p *Pair) wakeDue(ctx context.Context, ref ledger.Ref, now time.Time) error {
+	r, err := p.Ledger.Get(ctx, ref.Tenant, ref.ID)
+	if errors.Is(err, ledger.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	err = p.Ledger.Update(ctx, r, func(r *ledger.Run, _ *ledger.Extra) error {
+		if r.Parked || r.Next.IsZero() || r.Next.After(now) {
+			return errNotDue
+		}
+		r.Next = now.Add(p.Times.Resend).UTC()
+		return nil
+	})
+	if errors.Is(err, errNotDue) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return p.Wake(ctx, ledger.Pointer{Tenant: ref.Tenant, Order: ref.ID, Origin: OriginSweep}, 0)
+}
+
+// perResume is how many parked orders of a connection a sweep makes due.
+const perResume = 500
+
+// resume makes parked orders due again, where both connections work.
+func (p *Pair) resume(ctx context.Context) error {
+	repaired, err := p.Tenants.Resuming(ctx)
+	if err != nil {
+		return err
+	}
+	var errs error
+	seen := map[string]bool{}
+	for _, c := range repaired {
+		if seen[c.Tenant] {
+			continue
+		}
+		seen[c.Tenant] = true
+		b, err := p.Tenants.Load(ctx, c.Tenant)
+		if err != nil {
+			errs = errors.Join(errs, err)
+			continue
+		}
+		if b.Connections[tenant.Upstock].State != tenant.Connected || b.Connections[tenant.Cin7Core].State != tenant.Connected {
+			continue
+		}
+		var ids []string
+		err = p.Ledger.Parked(ctx, c.Tenant, func(ref ledger.Ref) bool {
+			ids = append(ids, ref.ID)
+			return len(ids) < perResume
+		})
+		errs = errors.Join(errs, err)
+		for _, id := range ids {
+			errs = errors.Join(errs, p.unpark(ctx, c.Tenant, id))
+		}
+	}
+	return errs
+}
+
+func (p *Pair) unpark(ctx context.Context, tenantID, id string) error {
+	r, err := p.Ledger.Get(ctx, tenantID, id)
+	if err != nil {
+		return err
+	}
+	return p.Ledger.Update(ctx, r, func(r *ledger.Run, _ *ledger.Extra) error {
+		if !r.Parked {
+			return nil
+		}
+		r.Parked, r.Next = false, p.Now().UTC()
+		r.Note(p.Now(), "The connection works again.")
+		return nil
+	})
+}
+
+// deadLimit is how many dead letters in a row need a person.
+const deadLimit = 3
+
+// DeadLetter counts an error on an order whose pointer died, or only says so
+// where the order is through: nothing ends in a queue that nobody looks at.
+func (p *Pair) DeadLetter(ctx context.Context, ptr ledger.Pointer) error {
+	r, err := p.Ledger.Get(ctx, ptr.Tenant, ptr.Order)
+	if errors.Is(err, ledger.ErrNotFound) {
+		return p.Ledger.Record(ctx, ptr.Tenant, ledger.Event{Kind: "deadLetter", Order: ptr.Order, Text: "A message about an order that is not here was given up."})
+	}
+	if err != nil {
+		return err
+	}
+	if r.Finished() || r.State == ledger.Attention || r.Parked || !r.SoldAt.IsZero() {
+		return p.Ledger.Record(ctx, ptr.Tenant, ledger.Event{Kind: "deadLetter", Order: ptr.Order, Text: "A message about order " + ptr.Order + " was given up; the order itself is not affected."})
+	}
+	return p.Ledger.Update(ctx, r, func(r *ledger.Run, _ *ledger.Extra) error {
+		now := p.Now().UTC()
+		r.Dead++
+		r.Failures++
+		if r.Failing.IsZero() {
+			r.Failing = now
+		}
+		r.Note(now, "The work on this order broke off %d times in a row without a result.", r.Dead)
+		if r.Dead < deadLimit {
+			r.Next = now.Add(p.backoff(r.Failures-1, p.Times.MaxRetry))
+			return nil
+		}
+		r.State, r.Next, r.Why = ledger.Attention, time.Time{}, ""
+		r.Problems = []ledger.Problem{{Code: "brokeOff", Message: "The work on this order broke off again and again without a result.",
+			Fix: "Retry. If it breaks off again, ask the operator to look at the function's log."}}
+		return nil
+	})
+}

@@ -1,0 +1,228 @@
+package upstockcin7
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+
+	"stockbridge/internal/ledger"
+	"stockbridge/internal/tenant"
+	"stockbridge/internal/upstock"
+)
+
+// maxWebhook is the largest body that is taken in.
+const maxWebhook = 4 << 20
+
+// Webhook takes in what Upstock delivers at POST /webhooks/upstock/{token}.
+//
+// 202 means that the order is written down durably: from then on it is ours to
+// bring through. Deliveries are verified as the Standard Webhooks
+// specification says, with 5 minutes of skew; while a secret rotates, two
+// verify. Refusals under a known token leave an event that the tenant sees.
+func (p *Pair) Webhook() http.Handler {
+	return http.HandlerFunc(func(rw http.ResponseWriter, req *http.Request) {
+		status, detail := p.receive(req)
+		rw.Header().Set("Content-Type", "application/json")
+		rw.Header().Set("Cache-Control", "no-store")
+		if status == http.StatusMethodNotAllowed {
+			rw.Header().Set("Allow", http.MethodPost)
+		}
+		rw.WriteHeader(status)
+		json.NewEncoder(rw).Encode(map[string]string{"detail": detail})
+	})
+}
+
+func (p *Pair) receive(req *http.Request) (int, string) {
+	if req.Method != http.MethodPost {
+		return http.StatusMethodNotAllowed, "Deliveries are POSTed."
+	}
+	ctx := req.Context()
+	token := req.PathValue("token")
+	tenantID, sys, err := p.Tenants.Hook(ctx, token)
+	if errors.Is(err, tenant.ErrNotFound) || err == nil && sys != tenant.Upstock {
+		return http.StatusNotFound, "Nobody's webhook address ends like this. Copy it again from Stockbridge."
+	}
+	if err != nil {
+		return unavailable()
+	}
+	refuse := func(status int, text string) (int, string) {
+		p.Ledger.RecordSome(ctx, tenantID, ledger.Event{Kind: "webhookRefused", Text: fmt.Sprintf("A delivery from Upstock was refused (%d): %s", status, text)})
+		return status, text
+	}
+	if t, _, err := mime.ParseMediaType(req.Header.Get("Content-Type")); err != nil || t != "application/json" {
+		return refuse(http.StatusUnsupportedMediaType, "The body must be application/json.")
+	}
+	body, err := io.ReadAll(io.LimitReader(req.Body, maxWebhook+1))
+	switch {
+	case err != nil:
+		return refuse(http.StatusBadRequest, "The body ended early.")
+	case len(body) > maxWebhook:
+		return refuse(http.StatusRequestEntityTooLarge, "The body is over 4 MiB.")
+	}
+	c, err := p.Tenants.Connection(ctx, tenantID, tenant.Upstock)
+	if errors.Is(err, tenant.ErrNotFound) {
+		return http.StatusNotFound, "Upstock is not connected."
+	}
+	if err != nil {
+		return unavailable()
+	}
+	secrets, err := p.Tenants.Secrets(ctx, c)
+	if err != nil {
+		return unavailable()
+	}
+	if !verified(c, secrets, body, req.Header) {
+		return refuse(http.StatusUnauthorized, "The signature does not fit, or is over 5 minutes old. Compare the webhook secret in Upstock with the one saved here.")
+	}
+	event, err := upstock.ParseEvent(body)
+	if err != nil {
+		return refuse(http.StatusBadRequest, "The body is not an event: "+err.Error()+".")
+	}
+	if err := p.take(ctx, c, event, body); err != nil {
+		return unavailable()
+	}
+	return http.StatusAccepted, "Taken in."
+}
+
+func unavailable() (int, string) {
+	return http.StatusServiceUnavailable, "Not taken in. Send it again."
+}
+
+func verified(c tenant.Connection, s tenant.Secrets, body []byte, h http.Header) bool {
+	secrets := []tenant.Secret{s.Webhook}
+	if time.Now().Before(c.OldUntil) {
+		secrets = append(secrets, s.OldWebhook)
+	}
+	for _, secret := range secrets {
+		if secret == "" {
+			continue
+		}
+		if wh, err := standardwebhooks.NewWebhook(string(secret)); err == nil && wh.Verify(body, h) == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// take does what an event asks for. nil means that it is durable.
+func (p *Pair) take(ctx context.Context, c tenant.Connection, e upstock.Event, body []byte) error {
+	note := func(kind, text string) error {
+		return p.Ledger.RecordSome(ctx, c.Tenant, ledger.Event{Kind: kind, Text: text})
+	}
+	if supplier := strconv.FormatInt(e.SupplierID, 10); supplier != c.Account {
+		return note("otherSupplier", "A delivery for supplier "+supplier+" came to the address of supplier "+c.Account+". It was ignored: each supplier needs its own address.")
+	}
+	switch e.Type {
+	case upstock.Ping:
+		return note("ping", "Upstock reached this address and its signature fits.")
+	case upstock.OrderApproved:
+		_, err := p.Approved(ctx, c.Tenant, e.ID, e.RawOrder, body)
+		return err
+	case upstock.OrderCancelled:
+		return p.cancelled(ctx, c.Tenant, e, body)
+	}
+	return note("unknownEvent", "A delivery of the type "+short(e.Type)+" was ignored: Stockbridge does not know it.")
+}
+
+// deliveryGrace is how long after it was written down the sweep waits for an order's own pointer to do the work.
+const deliveryGrace = 90 * time.Second
+
+// Approved writes an approved order down, once, and wakes the work on it.
+// fresh says that it was not there yet.
+func (p *Pair) Approved(ctx context.Context, tenantID, eventID string, raw json.RawMessage, body []byte) (fresh bool, err error) {
+	now := p.Now().UTC()
+	o, _ := upstock.ParseOrder(raw)
+	run := &ledger.Run{Tenant: tenantID, ID: "!" + short(eventID), State: ledger.Received, Received: now, Next: now.Add(deliveryGrace)}
+	id, ok := upstock.OrderID(raw)
+	if ok {
+		run.ID = strconv.FormatInt(id, 10)
+	}
+	describe(run, o)
+	if !ok {
+		run.ID = strings.ReplaceAll(run.ID, "#", "_")
+		run.State, run.Next = ledger.Attention, time.Time{}
+		run.Problems = []ledger.Problem{{Code: "noOrderId", Message: "Upstock delivered an approved order without a usable id.", Fix: "Approve the order again in Upstock, or enter it in Cin7 Core by hand and tell Upstock's support."}}
+	}
+	run.Note(now, "Received from Upstock, approved%s.", approvedAt(run.Approved))
+	_, err = p.Ledger.Receive(ctx, run, body)
+	if errors.Is(err, ledger.ErrExists) {
+		return false, nil // the second delivery of what is written down already
+	}
+	if err != nil || !ok {
+		return err == nil, err
+	}
+	// A pointer that cannot be sent is no loss: the sweep finds the order.
+	_ = p.Wake(ctx, ledger.Pointer{Tenant: tenantID, Order: run.ID, Origin: OriginWebhook}, 0)
+	return true, nil
+}
+
+func approvedAt(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return " " + t.UTC().Format("2 January 2006 15:04:05")
+}
+
+// cancelled marks an order as cancelled, whether it is there, sold or not here yet.
+func (p *Pair) cancelled(ctx context.Context, tenantID string, e upstock.Event, body []byte) error {
+	id, ok := upstock.OrderID(e.RawOrder)
+	if !ok {
+		return p.Ledger.RecordSome(ctx, tenantID, ledger.Event{Kind: "noOrderId", Text: "Upstock delivered a cancellation without a usable order id."})
+	}
+	now := p.Now().UTC()
+	o, _ := upstock.ParseOrder(e.RawOrder)
+	run := &ledger.Run{Tenant: tenantID, ID: strconv.FormatInt(id, 10), State: ledger.Cancelled, Received: now, Cancelled: now, Told: true}
+	describe(run, o)
+	run.Note(now, "Cancelled in Upstock before it was approved here.")
+	old, err := p.Ledger.Receive(ctx, run, body)
+	if !errors.Is(err, ledger.ErrExists) {
+		return err
+	}
+	wake := false
+	err = p.Ledger.Update(ctx, old, func(r *ledger.Run, _ *ledger.Extra) error {
+		wake = false
+		if !r.Cancelled.IsZero() {
+			return nil
+		}
+		r.Cancelled = now
+		switch {
+		case !r.SoldAt.IsZero():
+			r.Note(now, "Cancelled in Upstock after it was sold.")
+			r.Say("The order was cancelled in Upstock after it was sold. The sale stands: void it in Cin7 Core if it should not be delivered.")
+		case r.SaleID == "" && len(made(r)) == 0 && !undecided(r) && (r.Lease.Until.IsZero() || now.After(r.Lease.Until)):
+			r.State, r.Problems, r.Parked, r.Next, r.Why = ledger.Cancelled, nil, false, time.Time{}, ""
+			r.Note(now, "Cancelled in Upstock; no sale was made.")
+		default:
+			r.Note(now, "Cancelled in Upstock while the sale was being made.")
+			if r.State == ledger.Attention {
+				r.State = ledger.Working
+			}
+			if r.Lease.Until.IsZero() && !r.Parked {
+				r.Next, wake = now, true
+			}
+		}
+		return nil
+	})
+	if err == nil && wake {
+		_ = p.Wake(ctx, ledger.Pointer{Tenant: tenantID, Order: old.ID, Origin: OriginSweep}, 0)
+	}
+	return err
+}
+
+// undecided says that some create may yet show to have made a sale.
+func undecided(r *ledger.Run) bool {
+	for _, i := range r.Of(ledger.StepCreate, ledger.Open) {
+		if !i.Settled {
+			return true
+		}
+	}
+	return false
+}

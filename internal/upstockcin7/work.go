@@ -1,0 +1,824 @@
+package upstockcin7
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	mathrand "math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"stockbridge/internal/cin7core"
+	"stockbridge/internal/ledger"
+	"stockbridge/internal/rest"
+	"stockbridge/internal/tenant"
+	"stockbridge/internal/upstock"
+)
+
+// How work on an order ends, beside nil (nothing is left but what is due later).
+type (
+	// later is no failure: go on at a time, for a reason that a person is told.
+	later struct {
+		at  time.Time
+		why string
+	}
+	// reject needs a person.
+	reject struct{ problems []ledger.Problem }
+	// park waits for a connection to work again, however long.
+	park struct{ why string }
+	// vendorDown is a vendor that gives no sensible answer.
+	vendorDown struct {
+		who string
+		err error
+	}
+)
+
+func (e *later) Error() string      { return "later: " + e.why }
+func (e *reject) Error() string     { return fmt.Sprintf("needs attention: %d problems", len(e.problems)) }
+func (e *park) Error() string       { return "parked: " + e.why }
+func (e *vendorDown) Error() string { return e.who + " does not answer: " + e.err.Error() }
+func (e *vendorDown) Unwrap() error { return e.err }
+
+var (
+	// errLost: another worker has the lease now.
+	errLost = errors.New("the lease is lost")
+	// errMoved: the run is not what the step was decided on; decide again.
+	errMoved = errors.New("the order has moved on")
+	// errShort: too little of the lease or the invocation is left to start a call.
+	errShort = errors.New("too little time left")
+)
+
+func problem(code, message, fix string) error {
+	return &reject{[]ledger.Problem{{Code: code, Message: message, Fix: fix}}}
+}
+
+// work is one worker's hold on one order.
+type work struct {
+	*Pair
+	ctx      context.Context
+	run      *ledger.Run
+	body     []byte
+	planData []byte
+	plan     *Plan
+	b        tenant.Bundle
+	up, core tenant.Connection
+	upstock  *upstock.Client
+	cin7     *cin7core.Client
+	token    string    // of our lease
+	until    time.Time // of our lease; zero = not taken yet
+	plain    bool      // the webhook's own pointer, first received, soon after approval: nothing to doubt
+	progress bool      // a call succeeded: failures in a row start anew
+	preview  bool      // plan only: no lease, no write
+	released bool      // the lease went back with the last step's own write
+}
+
+// Push works on one order until it is done or must wait. first says that the
+// pointer's message was received for the first time. An error means that the
+// state could not be written down; everything else is in the ledger.
+func (p *Pair) Push(ctx context.Context, ptr ledger.Pointer, first bool) error {
+	run, body, plan, err := p.Ledger.Load(ctx, ptr.Tenant, ptr.Order)
+	if errors.Is(err, ledger.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	now := p.Now()
+	if run.Finished() || run.Parked && ptr.Origin != OriginRetry || run.State == ledger.Attention {
+		return nil
+	}
+	if !p.rules.noLease && run.Lease.Until.After(now) {
+		return nil // it is due at the lease's end
+	}
+	w := &work{Pair: p, ctx: ctx, run: run, body: body, planData: plan, token: rand.Text()}
+	w.plain = ptr.Origin == OriginWebhook && first && !run.Approved.IsZero() && now.Sub(run.Approved) < p.Times.Fresh
+	w.b, err = p.Tenants.Load(ctx, ptr.Tenant)
+	if err == nil {
+		err = w.connect()
+	}
+	if err == nil {
+		err = w.steps()
+	}
+	return w.finish(err)
+}
+
+// Origins of a pointer.
+const (
+	OriginWebhook = "webhook"
+	OriginSweep   = "sweep"
+	OriginRetry   = "retry"
+)
+
+// connect makes the clients, or says why the work must wait.
+func (w *work) connect() error {
+	for _, sys := range []tenant.System{tenant.Upstock, tenant.Cin7Core} {
+		c, ok := w.b.Connections[sys]
+		switch {
+		case !ok:
+			return &park{systemName(sys) + " is not connected. Connect it, and the order goes on by itself."}
+		case c.State != tenant.Connected:
+			return &park{systemName(sys) + " needs reconnecting: " + c.Why + " Save a new key, and the order goes on by itself."}
+		}
+		s, err := w.Tenants.Secrets(w.ctx, c)
+		if err != nil {
+			return err
+		}
+		if sys == tenant.Upstock {
+			w.up, w.upstock = c, w.Pair.Upstock(c, s, true)
+		} else {
+			w.core, w.cin7 = c, w.Pair.Cin7Core(c, s, true)
+		}
+	}
+	if w.run.Account != "" && w.run.Account != w.core.Account && w.run.SoldAt.IsZero() {
+		return problem("accountChanged", "The order was started in another Cin7 Core account than the one connected now.",
+			"Look for its sale in the old account. Then connect that account again and retry, or retry with a new sale.")
+	}
+	if w.core.Mirror.Ready.IsZero() {
+		return &later{w.Now().Add(jitter(30*time.Second, 15*time.Second)), "Cin7 Core's customers, products and settings are being read for the first time."}
+	}
+	return nil
+}
+
+func systemName(sys tenant.System) string {
+	return map[tenant.System]string{tenant.Upstock: "Upstock", tenant.Cin7Core: "Cin7 Core", tenant.Cin7Omni: "Cin7 Omni", tenant.JOOR: "JOOR"}[sys]
+}
+
+// update changes the run while our lease holds, taking the lease with the first change.
+func (w *work) update(change func(r *ledger.Run, x *ledger.Extra) error) error {
+	err := w.Ledger.Update(w.ctx, w.run, func(r *ledger.Run, x *ledger.Extra) error {
+		if err := w.hold(r); err != nil {
+			return err
+		}
+		return change(r, x)
+	})
+	if err == nil {
+		w.until = w.run.Lease.Until
+	}
+	return err
+}
+
+func (w *work) hold(r *ledger.Run) error {
+	now := w.Now()
+	switch {
+	case r.Lease.Token == w.token:
+		return nil
+	case !w.until.IsZero() && !w.rules.noLease: // we had it
+		return errLost
+	case r.Lease.Until.After(now) && !w.rules.noLease:
+		return errLost
+	}
+	r.Lease = ledger.Lease{Token: w.token, Until: now.Add(w.Times.Lease).UTC()}
+	r.State, r.Why, r.Parked = workingState(r), "", false
+	r.Next = r.Lease.Until
+	r.Attempts++
+	return nil
+}
+
+func workingState(r *ledger.Run) ledger.State {
+	if !r.SoldAt.IsZero() || r.State == ledger.Cancelled {
+		return r.State
+	}
+	return ledger.Working
+}
+
+// take takes the lease by itself, where no intent would bring it.
+func (w *work) take() error {
+	if !w.until.IsZero() || w.preview {
+		return nil
+	}
+	return w.update(func(*ledger.Run, *ledger.Extra) error { return nil })
+}
+
+// calling returns the context for a call: bounded by lease and invocation,
+// asked by wall clock just before sending, and recorded.
+func (w *work) calling(system string) context.Context {
+	ctx := rest.WithGuard(w.ctx, func() error {
+		if !w.until.IsZero() && w.until.Sub(w.Now()) < w.Times.MinLease && !w.rules.noLease {
+			return errShort
+		}
+		if d, ok := w.ctx.Deadline(); ok && time.Until(d) < w.Times.MinInvocation {
+			return errShort
+		}
+		return nil
+	})
+	return rest.WithRecorder(ctx, func(x rest.Exchange) { w.run.Record(recorded(system, x)) })
+}
+
+// maxRecorded is how much of a body the flight recorder keeps.
+const maxRecorded = 64 << 10
+
+func recorded(system string, x rest.Exchange) ledger.Exchange {
+	e := ledger.Exchange{At: x.At.UTC(), Millis: x.Took.Milliseconds(), System: system, Method: x.Method, Path: x.Path,
+		Status: x.Status, Outcome: x.Outcome.String(), Request: keep(x.Request), Answer: keep(x.Answer)}
+	if x.Query != "" {
+		e.Path += "?" + x.Query
+	}
+	if x.Err != nil {
+		e.Error = x.Err.Error()
+	}
+	return e
+}
+
+// keep redacts what no reader of a timeline needs to know of people, and
+// holds bodies to their size.
+func keep(body []byte) string {
+	if len(body) > maxRecorded {
+		return fmt.Sprintf("%d bytes, SHA-256 %x", len(body), sha256.Sum256(body))
+	}
+	return strings.ToValidUTF8(string(redactPeople(body)), "�")
+}
+
+// answered turns the error of a call that is not one of the order's two
+// writes into how the work goes on. nil stays nil.
+func (w *work) answered(sys tenant.System, err error) error {
+	if err == nil {
+		w.progress = true
+		return nil
+	}
+	now := w.Now()
+	switch rest.KindOf(err) {
+	case rest.Waiting:
+		at := now.Add(time.Second)
+		if wait, ok := errors.AsType[*rest.Wait](err); ok {
+			at = wait.Until
+		}
+		return &later{at.Add(jitter(0, time.Second)), "The budget of calls to " + systemName(sys) + " is used up for the moment."}
+	case rest.NotSent:
+		if errors.Is(err, errShort) || w.ctx.Err() != nil {
+			return &later{now.Add(w.Times.Nap), "The time for this attempt ran out before the next call."}
+		}
+		return &vendorDown{systemName(sys), err}
+	case rest.Throttled:
+		e, _ := errors.AsType[*rest.Error](err)
+		wait := e.RetryAfter
+		if wait == 0 {
+			wait = 3 * w.Times.Nap
+		}
+		return &later{now.Add(jitter(wait, wait/4)), systemName(sys) + " says that too many calls were made. Somebody else uses the same account's budget."}
+	case rest.Unauthorized:
+		c := w.core
+		if sys == tenant.Upstock {
+			c = w.up
+		}
+		why := systemName(sys) + " refused the key."
+		cur, berr := w.Tenants.Broken(w.ctx, c.Tenant, sys, c.Generation, why)
+		if berr != nil {
+			return berr
+		}
+		if cur.State == tenant.Connected { // replaced meanwhile
+			return &later{now.Add(time.Second), "The key has just been replaced."}
+		}
+		return &park{why + " Save a new key, and the order goes on by itself."}
+	case rest.Unavailable:
+		return &vendorDown{systemName(sys), err}
+	}
+	return err
+}
+
+func jitter(base, spread time.Duration) time.Duration {
+	if spread <= 0 {
+		return base
+	}
+	return base + mathrand.N(spread)
+}
+
+// backoff is full jitter over an exponential, never under the smallest wait.
+func (p *Pair) backoff(failures int, most time.Duration) time.Duration {
+	d := min(most, p.Times.MinRetry<<min(failures, 20))
+	return p.Times.MinRetry/2 + mathrand.N(d)
+}
+
+// finish writes down how the work ended and gives the lease back.
+func (w *work) finish(err error) error {
+	if errors.Is(err, errLost) || errors.Is(err, errMoved) {
+		return w.flush()
+	}
+	if errors.Is(err, ledger.ErrNotFound) || w.ctx.Err() != nil && !isOutcome(err) {
+		return err
+	}
+	if w.released && err == nil {
+		w.ended()
+		return nil
+	}
+	uerr := w.update(func(r *ledger.Run, _ *ledger.Extra) error {
+		now := w.Now().UTC()
+		r.Lease, r.Next, r.Why, r.Dead = ledger.Lease{}, time.Time{}, "", 0
+		if w.progress {
+			r.Failures, r.Failing = 0, time.Time{}
+		}
+		out := err
+		var down *vendorDown
+		if out != nil && !isOutcome(out) || errors.As(out, &down) {
+			out = w.failure(r, out, now)
+		}
+		switch e := out.(type) {
+		case nil:
+			for _, at := range r.Watches {
+				if r.Next.IsZero() || at.Before(r.Next) {
+					r.Next = at
+				}
+			}
+		case *later:
+			r.Next, r.Why = e.at.UTC(), e.why
+			w.state(r, ledger.Waiting)
+			r.Note(now, "Waiting: %s", e.why)
+		case *park:
+			r.Parked, r.Why = true, e.why
+			w.state(r, ledger.Waiting)
+			r.Note(now, "Waiting: %s", e.why)
+		case *reject:
+			r.Problems = e.problems
+			r.Reread, r.None = false, time.Time{}
+			w.state(r, ledger.Attention)
+			for _, pr := range e.problems {
+				r.Note(now, "Needs attention: %s", pr.Message)
+			}
+		}
+		return nil
+	})
+	if uerr != nil && !errors.Is(uerr, errLost) {
+		return uerr
+	}
+	w.ended()
+	return nil
+}
+
+func (w *work) ended() {
+	if w.OnEnd != nil {
+		w.OnEnd(w.run)
+	}
+}
+
+// state sets the state of an order that is not sold yet; a sold one stays sold whatever its later steps meet.
+func (w *work) state(r *ledger.Run, s ledger.State) {
+	if r.SoldAt.IsZero() && r.State != ledger.Cancelled {
+		r.State = s
+	}
+}
+
+func isOutcome(err error) bool {
+	switch err.(type) {
+	case nil, *later, *reject, *park, *vendorDown:
+		return true
+	}
+	return false
+}
+
+// failure counts an error and says when to try again, or that a person must look.
+func (w *work) failure(r *ledger.Run, err error, now time.Time) error {
+	r.Failures++
+	if r.Failing.IsZero() {
+		r.Failing = now
+	}
+	if now.Sub(r.Failing) > w.Times.GiveUp && r.SoldAt.IsZero() {
+		return problem("gaveUp", fmt.Sprintf("It has not worked since %s, in %d attempts: %s.", r.Failing.Format("2 January 15:04"), r.Failures, err),
+			"Retry when the cause is gone.")
+	}
+	if down, ok := errors.AsType[*vendorDown](err); ok {
+		return &later{now.Add(w.backoff(r.Failures-1, w.Times.MaxVendor)), down.who + " gave no usable answer (" + reason(down.err) + ")."}
+	}
+	return &later{now.Add(w.backoff(r.Failures-1, w.Times.MaxRetry)), "An error of our own: " + err.Error() + ". Trying again."}
+}
+
+// reason is a vendor's failure in a few words.
+func reason(err error) string {
+	e, ok := errors.AsType[*rest.Error](err)
+	switch {
+	case !ok:
+		return err.Error()
+	case e.Status != 0:
+		return "status " + strconv.Itoa(e.Status)
+	case errors.Is(e.Err, context.DeadlineExceeded):
+		return "no answer in time"
+	}
+	return "the connection failed"
+}
+
+// flush writes recorded exchanges of a worker that has lost its lease.
+func (w *work) flush() error {
+	err := w.Ledger.Update(w.ctx, w.run, func(*ledger.Run, *ledger.Extra) error { return nil })
+	if errors.Is(err, ledger.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// steps takes the order from where its journal says to the end.
+func (w *work) steps() error {
+	for range 12 { // each turn moves the run on, or ends it
+		r := w.run
+		var err error
+		switch {
+		case !r.SoldAt.IsZero() || r.State == ledger.Cancelled:
+			return w.after()
+		case r.SaleID == "":
+			err = w.find()
+		default:
+			err = w.lines()
+		}
+		if err != nil && !errors.Is(err, errMoved) {
+			return err
+		}
+	}
+	return errMoved
+}
+
+// open returns the creates of which we do not know whether they made a sale.
+func (w *work) open() []ledger.Intent {
+	return slices.DeleteFunc(w.run.Of(ledger.StepCreate, ledger.Open), func(i ledger.Intent) bool { return i.Settled })
+}
+
+// made returns the sales that creates are known to have made and that we, or a person's decision, have not done away with.
+func made(r *ledger.Run) []string {
+	var ids []string
+	for _, i := range r.Of(ledger.StepCreate, ledger.Done) {
+		if !slices.Contains(r.Voided, i.SaleID) && !slices.Contains(ids, i.SaleID) {
+			ids = append(ids, i.SaleID)
+		}
+	}
+	return ids
+}
+
+// find gets the order its sale: the one that was made, the one that a look
+// finds, or a new one.
+func (w *work) find() error {
+	open, sales := w.open(), made(w.run)
+	if len(open) > 0 || len(sales) > 1 || !w.plain {
+		if err := w.take(); err != nil {
+			return err
+		}
+	}
+	cancelled := !w.run.Cancelled.IsZero()
+	switch {
+	case w.rules.noLook:
+	case len(open) == 0 && len(sales) == 1:
+		return w.adopt(sales[0], "")
+	case len(open) > 0 || len(sales) > 1:
+		return w.look()
+	case cancelled:
+		return w.cancel()
+	case !w.plain && w.Now().Sub(w.run.Looked) > w.Times.Settle:
+		return w.look()
+	}
+	if cancelled {
+		return w.cancel()
+	}
+	return w.create()
+}
+
+func (w *work) adopt(id, number string) error {
+	return w.update(func(r *ledger.Run, _ *ledger.Extra) error {
+		if r.SaleID != "" {
+			return errMoved
+		}
+		r.SaleID, r.SaleNumber, r.Adopted = id, number, true
+		r.None = time.Time{}
+		r.Note(w.Now(), "The sale is %s.", cmpOr(number, id))
+		w.watch(r)
+		return nil
+	})
+}
+
+func cmpOr(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+// watch looks again later where more than one create may have made a sale.
+func (w *work) watch(r *ledger.Run) {
+	n := 0
+	for _, i := range r.Intents {
+		if i.Step == ledger.StepCreate && i.Answer != ledger.Refused {
+			n++
+		}
+	}
+	if n < 2 || len(r.Watches) > 0 {
+		return
+	}
+	for _, d := range w.Times.Watch {
+		r.Watches = append(r.Watches, w.Now().Add(d).UTC())
+	}
+}
+
+// rows lists the sales that carry this order's ExternalID, voided ones too.
+// Where the filter was ignored, the customer reference that we sent finds them.
+func (w *work) rows(p *Plan) ([]cin7core.SaleRow, error) {
+	ext := w.externalID()
+	all, ignored, err := w.search(cin7core.SalesQuery{ExternalID: ext}, ext)
+	if err != nil || !ignored || p == nil || p.Header.CustomerReference == "" {
+		return all, err
+	}
+	all, _, err = w.search(cin7core.SalesQuery{Search: p.Header.CustomerReference}, ext)
+	return all, err
+}
+
+func (w *work) search(q cin7core.SalesQuery, ext string) (rows []cin7core.SaleRow, others bool, err error) {
+	for row, err := range w.cin7.Sales(w.calling("cin7core"), q) {
+		if err != nil {
+			return nil, false, w.answered(tenant.Cin7Core, err)
+		}
+		if row.ExternalID == ext {
+			if !slices.ContainsFunc(rows, func(r cin7core.SaleRow) bool { return r.SaleID == row.SaleID }) {
+				rows = append(rows, row)
+			}
+			continue
+		}
+		others = true
+		if q.ExternalID != "" {
+			break // the filter was ignored: do not read on through everything
+		}
+	}
+	w.progress = true
+	return rows, others, nil
+}
+
+func (w *work) externalID() string { return ExternalID(w.up.Account, w.run.ID) }
+
+func (w *work) supplier() int64 {
+	id, _ := strconv.ParseInt(w.up.Account, 10, 64)
+	return id
+}
+
+// settle is S.
+func (w *work) settle() time.Duration {
+	if w.rules.noSettle {
+		return 0
+	}
+	return w.Times.Settle
+}
+
+// look decides a doubt: which sales of this order are there?
+func (w *work) look() error {
+	plan, err := w.frozen()
+	if err != nil {
+		return err
+	}
+	rows, err := w.rows(plan)
+	if err != nil {
+		return err
+	}
+	var live []string
+	numbers := map[string]string{}
+	voidedByOthers := ""
+	for _, row := range rows {
+		numbers[row.SaleID] = row.OrderNumber
+		switch {
+		case !row.Status.Is(cin7core.Voided):
+			live = append(live, row.SaleID)
+		case !slices.Contains(w.run.Voided, row.SaleID):
+			voidedByOthers = row.SaleID
+		}
+	}
+	for _, id := range made(w.run) { // answered, but not listed yet
+		if _, listed := numbers[id]; !listed {
+			live = append(live, id)
+		}
+	}
+	switch {
+	case len(live) == 1:
+		return w.adopt(live[0], numbers[live[0]])
+	case len(live) > 1:
+		return w.several(plan, live)
+	case voidedByOthers != "" && !w.run.NewSale:
+		return w.voided(voidedByOthers, numbers[voidedByOthers])
+	}
+	// None.
+	open := w.open()
+	now := w.Now()
+	var settled time.Time
+	for _, i := range open {
+		if at := i.Deadline.Add(w.settle()); at.After(settled) {
+			settled = at
+		}
+	}
+	agree := !w.run.None.IsZero() || w.rules.noSettle
+	if len(open) > 0 && (!agree || now.Before(settled)) {
+		at := settled
+		if soon := now.Add(w.Times.Nap); at.Before(soon) {
+			at = soon
+		}
+		if err := w.update(func(r *ledger.Run, _ *ledger.Extra) error {
+			if r.None.IsZero() {
+				r.None = now.UTC()
+			}
+			return nil
+		}); err != nil {
+			return err
+		}
+		return &later{at, "No answer came when the sale was created. It is looked for once more before another one is made."}
+	}
+	known := len(w.run.Of(ledger.StepCreate, ledger.Done))
+	return w.update(func(r *ledger.Run, _ *ledger.Extra) error {
+		if r.SaleID != "" || len(r.Of(ledger.StepCreate, ledger.Done)) > known {
+			return errMoved
+		}
+		for _, i := range open {
+			if r.Intent(i.Seq).Answer == ledger.Open {
+				r.Intent(i.Seq).Settled = true
+			}
+		}
+		r.Looked, r.None = now.UTC(), time.Time{}
+		for _, row := range rows { // voided ones, that a person chose to pass over
+			if !slices.Contains(r.Voided, row.SaleID) {
+				r.Voided = append(r.Voided, row.SaleID)
+			}
+		}
+		r.Note(now, "Cin7 Core has no sale of this order.")
+		return nil
+	})
+}
+
+// voided is the end where a person voided the sale.
+func (w *work) voided(id, number string) error {
+	return problem("saleVoided", fmt.Sprintf("The sale %s of this order was voided in Cin7 Core.", cmpOr(number, id)),
+		"If it should be sold all the same, retry with a new sale; else cancel the order in Upstock.")
+}
+
+// several sales carry this order's ExternalID: keep one, void what is surely ours and empty, leave the rest to people.
+func (w *work) several(plan *Plan, ids []string) error {
+	var sales []cin7core.Sale
+	for _, id := range ids {
+		s, err := w.cin7.Sale(w.calling("cin7core"), id)
+		if err := w.answered(tenant.Cin7Core, err); err != nil {
+			return err
+		}
+		if !s.Status.Is(cin7core.Voided) {
+			sales = append(sales, s)
+		}
+	}
+	slices.SortFunc(sales, func(a, b cin7core.Sale) int { return strings.Compare(number(a), number(b)) })
+	var full []cin7core.Sale
+	for _, s := range sales {
+		if !empty(s) {
+			full = append(full, s)
+		}
+	}
+	if len(full) > 1 {
+		return w.twoSales(full)
+	}
+	if len(sales) == 0 {
+		return &later{w.Now().Add(w.Times.Nap), "The sales of this order have just been voided."}
+	}
+	kept := sales[0]
+	if len(full) == 1 {
+		kept = full[0]
+	}
+	for _, s := range sales {
+		if s.ID != kept.ID {
+			if err := w.voidTwin(plan, s); err != nil {
+				return err
+			}
+		}
+	}
+	if w.run.SaleID != "" {
+		return nil
+	}
+	return w.adopt(kept.ID, number(kept))
+}
+
+func (w *work) twoSales(full []cin7core.Sale) error {
+	var names []string
+	for _, s := range full {
+		names = append(names, number(s))
+	}
+	return problem("twoSales", fmt.Sprintf("Cin7 Core has %d sales with lines for this order: %s.", len(full), strings.Join(names, ", ")),
+		"Void the ones that should not be there in Cin7 Core, then retry.")
+}
+
+func number(s cin7core.Sale) string { return cmpOr(s.Order.SaleOrderNumber, s.ID) }
+
+// empty says that a sale has a header and nothing else: no lines, nothing authorised.
+func empty(s cin7core.Sale) bool {
+	return len(s.Order.Lines) == 0 && len(s.Order.AdditionalCharges) == 0 && len(s.Quote.Lines) == 0 &&
+		(s.Order.Status == "" || s.Order.Status.Is(cin7core.Draft, cin7core.NotAvailable)) && len(s.Invoices) == 0
+}
+
+// voidTwin voids a sale beside the one that counts, if it is empty, equal to what we sent, and there are creates of ours to account for it.
+func (w *work) voidTwin(plan *Plan, s cin7core.Sale) error {
+	creates, voids := 0, 0
+	for _, i := range w.run.Intents {
+		switch {
+		case i.Step == ledger.StepCreate && i.Answer != ledger.Refused:
+			creates++
+		case i.Step == ledger.StepVoid && i.Answer == ledger.Done && i.SaleID != s.ID:
+			voids++
+		}
+	}
+	if plan == nil || !empty(s) || !SameHeader(plan.Header, s) || voids >= creates-1 {
+		return w.update(func(r *ledger.Run, _ *ledger.Extra) error {
+			text := fmt.Sprintf("Cin7 Core also has the sale %s with this order's id. It is not as we made it, so it was left alone: void it there if it should not be.", number(s))
+			r.Say(text)
+			r.Note(w.Now(), "%s", text)
+			return nil
+		})
+	}
+	return w.void(s, fmt.Sprintf("The empty twin %s was voided.", number(s)))
+}
+
+// void voids a header of ours that was just read as empty.
+func (w *work) void(s cin7core.Sale, note string) error {
+	ctx, err := w.cin7.Reserve(w.calling("cin7core"))
+	if err != nil {
+		return w.answered(tenant.Cin7Core, err)
+	}
+	seq := 0
+	if err := w.update(func(r *ledger.Run, _ *ledger.Extra) error {
+		seq = r.Intend(ledger.StepVoid, w.Now(), w.Now().Add(w.Times.HTTP), s.ID)
+		return nil
+	}); err != nil {
+		return err
+	}
+	_, err = w.cin7.VoidSale(ctx, s.ID)
+	if rest.OutcomeOf(err) == rest.Unknown {
+		return w.answered(tenant.Cin7Core, err) // a later look or GET tells
+	}
+	uerr := w.Ledger.Update(w.ctx, w.run, func(r *ledger.Run, _ *ledger.Extra) error {
+		i := r.Intent(seq)
+		i.Answer = ledger.Refused
+		if err == nil {
+			i.Answer = ledger.Done
+			gone(r, s.ID)
+			r.Note(w.Now(), "%s", note)
+		}
+		return nil
+	})
+	if uerr != nil {
+		return uerr
+	}
+	return w.answered(tenant.Cin7Core, err)
+}
+
+// gone records that a sale of this order is voided by us.
+func gone(r *ledger.Run, id string) {
+	if !slices.Contains(r.Voided, id) {
+		r.Voided = append(r.Voided, id)
+	}
+	if r.SaleID == id {
+		r.SaleID, r.SaleNumber, r.Adopted = "", "", false
+	}
+}
+
+// frozen returns the plan that the order is bound to, or nil: a create may
+// have gone out with it whose sale still counts.
+func (w *work) frozen() (*Plan, error) {
+	bound := w.run.SaleID != ""
+	for _, i := range w.run.Intents {
+		if i.Step == ledger.StepCreate && i.Answer != ledger.Refused && !slices.Contains(w.run.Voided, i.SaleID) {
+			bound = true
+		}
+	}
+	if !bound || len(w.planData) == 0 || w.rules.thawed {
+		return nil, nil
+	}
+	if w.plan == nil {
+		w.plan = new(Plan)
+		if err := json.Unmarshal(w.planData, w.plan); err != nil {
+			return nil, fmt.Errorf("read plan: %w", err)
+		}
+	}
+	return w.plan, nil
+}
+
+// people are the fields of bodies that say who somebody is and how to reach
+// them, and that no reader of a timeline needs.
+var people = map[string]bool{"phone": true, "mobilephone": true, "fax": true, "email": true, "contact": true, "jobtitle": true, "website": true}
+
+// redactPeople blanks those fields, if the body is JSON.
+func redactPeople(body []byte) []byte {
+	var v any
+	dec := json.NewDecoder(strings.NewReader(string(body)))
+	dec.UseNumber()
+	if len(body) == 0 || dec.Decode(&v) != nil {
+		return body
+	}
+	var blank func(v any)
+	blank = func(v any) {
+		switch v := v.(type) {
+		case map[string]any:
+			for k, x := range v {
+				if s, ok := x.(string); ok && s != "" && people[strings.ToLower(k)] {
+					v[k] = "[redacted]"
+					continue
+				}
+				blank(x)
+			}
+		case []any:
+			for _, x := range v {
+				blank(x)
+			}
+		}
+	}
+	blank(v)
+	out, err := json.Marshal(v)
+	if err != nil {
+		return body
+	}
+	return out
+}

@@ -1,0 +1,501 @@
+package upstockcin7_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"stockbridge/internal/app"
+	"stockbridge/internal/ledger"
+	"stockbridge/internal/sim"
+	"stockbridge/internal/table"
+	"stockbridge/internal/tenant"
+	"stockbridge/internal/upstockcin7"
+)
+
+// A world is a whole Stockbridge in a synctest bubble: simulated vendors, one
+// table, a queue with SQS's ways, a sweep each minute, and a process of its
+// own for every invocation. Every outside effect of every process passes
+// through one gate, which counts it and can make it go wrong.
+type world struct {
+	t       testing.TB
+	sim     *sim.Sim
+	store   *table.File
+	box     *tenant.Box
+	acc     sim.Account
+	tenant  string
+	without string // the rule that is switched off
+	copies  int    // pointers delivered for each one sent
+	skewed  bool   // processes' clocks differ by up to ±2 s
+
+	mu        sync.Mutex
+	armed     bool
+	effects   int
+	names     []string
+	faults    map[int]fault
+	onFault   func()
+	flying    int // messages under way, waiting or being worked on
+	late      int // effects still to come
+	processes int
+	ended     []string // orders that reached an end, in order
+}
+
+// fault is what happens to one effect.
+type fault int
+
+const (
+	none   fault = iota
+	before       // it fails and does nothing
+	after        // it takes effect and the answer is lost
+	late         // the answer is lost at once, the effect comes half a minute later
+	die          // it takes effect, and the process ends before the answer
+	stall        // the process sleeps past its lease, then does it
+	beyond       // the effect comes long after the settle time
+)
+
+func (f fault) String() string {
+	return [...]string{"none", "before", "after", "late", "die", "stall", "beyond"}[f]
+}
+
+// process is one invocation of one function.
+type process struct {
+	w    *world
+	app  *app.App
+	name string
+	dead atomic.Bool
+}
+
+var (
+	errDead = errors.New("the process is dead")
+	errLost = &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}
+)
+
+func (w *world) process(name string) *process {
+	w.mu.Lock()
+	w.processes++
+	n := w.processes
+	w.mu.Unlock()
+	p := &process{w: w, name: name}
+	deps := app.Deps{
+		Table: gateTable{p}, Sealer: w.box, HTTP: gateHTTP{p}, Send: p.send, PublicURL: "https://hooks.example.test",
+		Token: "operator",
+		URLs: map[tenant.System]string{
+			tenant.Upstock:  "http://sim.test" + sim.PrefixUpstock,
+			tenant.Cin7Core: "http://sim.test" + sim.PrefixCin7Core,
+		},
+		OnEnd: func(r *ledger.Run) { w.mu.Lock(); w.ended = append(w.ended, r.ID); w.mu.Unlock() },
+	}
+	if w.skewed {
+		skew := []time.Duration{2 * time.Second, -2 * time.Second, 0}[n%3]
+		deps.Now = func() time.Time { return time.Now().Add(skew) }
+	}
+	p.app = app.New(deps)
+	p.app.Pair.Without(w.without)
+	return p
+}
+
+// effect lets one outside effect pass, or go wrong.
+func (p *process) effect(name string, do func() error) error {
+	if p.dead.Load() {
+		return errDead
+	}
+	w := p.w
+	w.mu.Lock()
+	f := none
+	if w.armed {
+		w.effects++
+		w.names = append(w.names, p.name+": "+name)
+		f = w.faults[w.effects]
+		if f != none && w.onFault != nil {
+			defer w.onFault()
+		}
+	}
+	w.mu.Unlock()
+	afterwards := func(d time.Duration) {
+		w.mu.Lock()
+		w.late++
+		w.mu.Unlock()
+		time.AfterFunc(d, func() {
+			do()
+			w.mu.Lock()
+			w.late--
+			w.mu.Unlock()
+		})
+	}
+	switch f {
+	case before:
+		return errLost
+	case after:
+		do()
+		return errLost
+	case late:
+		afterwards(30 * time.Second)
+		return errLost
+	case beyond:
+		afterwards(8 * time.Minute)
+		return errLost
+	case die:
+		do()
+		p.dead.Store(true)
+		return errDead
+	case stall:
+		time.Sleep(100 * time.Second)
+	}
+	return do()
+}
+
+type gateHTTP struct{ p *process }
+
+func (g gateHTTP) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.Method == http.MethodGet {
+		if g.p.dead.Load() {
+			return nil, errDead
+		}
+		return g.p.w.sim.Transport().RoundTrip(req)
+	}
+	body, _ := io.ReadAll(req.Body)
+	req.Body.Close()
+	var answer *http.Response
+	err := g.p.effect(req.Method+" "+req.URL.Path, func() error {
+		r := req.Clone(context.WithoutCancel(req.Context()))
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		var err error
+		answer, err = g.p.w.sim.Transport().RoundTrip(r)
+		return err
+	})
+	if err == nil && req.Context().Err() != nil {
+		return nil, req.Context().Err()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return answer, nil
+}
+
+type gateTable struct{ p *process }
+
+func (g gateTable) Get(ctx context.Context, keys ...table.Key) ([]table.Item, error) {
+	if g.p.dead.Load() {
+		return nil, errDead
+	}
+	return g.p.w.store.Get(ctx, keys...)
+}
+
+func (g gateTable) Query(ctx context.Context, q table.Query) (table.Page, error) {
+	if g.p.dead.Load() {
+		return table.Page{}, errDead
+	}
+	return g.p.w.store.Query(ctx, q)
+}
+
+func (g gateTable) List(ctx context.Context, q table.Query) (table.Entries, error) {
+	if g.p.dead.Load() {
+		return table.Entries{}, errDead
+	}
+	return g.p.w.store.List(ctx, q)
+}
+
+func (g gateTable) Write(ctx context.Context, ops ...table.Op) error {
+	return g.p.effect("write "+ops[0].Item.PK, func() error { return g.p.w.store.Write(context.WithoutCancel(ctx), ops...) })
+}
+
+// visibility is how long a message stays away when its work failed.
+const visibility = 6 * time.Minute
+
+func (p *process) send(_ context.Context, q app.Queue, body []byte, _ string, delay time.Duration) error {
+	return p.effect("send "+string(q), func() error {
+		copies := 1
+		if q == app.OrdersQueue {
+			copies = max(1, p.w.copies)
+		}
+		for range copies {
+			p.w.deliver(q, app.Message{ID: "m", Body: string(body), Sent: time.Now()}, delay)
+		}
+		return nil
+	})
+}
+
+func (w *world) deliver(q app.Queue, m app.Message, delay time.Duration) {
+	w.mu.Lock()
+	w.flying++
+	w.mu.Unlock()
+	time.AfterFunc(delay, func() {
+		defer func() { w.mu.Lock(); w.flying--; w.mu.Unlock() }()
+		m.Receives++
+		p := w.process(string(q))
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		var failed []string
+		switch {
+		case m.Receives > 5:
+			p.app.DeadLetters(ctx, []app.Message{m})
+			return
+		case q == app.JobsQueue:
+			failed = p.app.Catalog(ctx, []app.Message{m})
+		default:
+			failed = p.app.Orders(ctx, []app.Message{m})
+		}
+		if p.dead.Load() || len(failed) > 0 {
+			w.deliver(q, m, visibility)
+		}
+	})
+}
+
+// deliverer takes webhooks from the simulated Upstock to a process of ours.
+type deliverer struct{ w *world }
+
+func (d deliverer) RoundTrip(req *http.Request) (*http.Response, error) {
+	p := d.w.process("webhook")
+	rec := httptest.NewRecorder()
+	p.app.Webhook().ServeHTTP(rec, req)
+	if p.dead.Load() {
+		return nil, errLost
+	}
+	return rec.Result(), nil
+}
+
+// base is a table with one connected tenant whose mirror is ready, made once.
+type base struct {
+	file   string
+	tenant string
+	box    *tenant.Box
+}
+
+const webhookSecret = "whsec_c3RvY2ticmlkZ2UtcHJvb2Ytc2VjcmV0LTAxMjM="
+
+var makeBase = sync.OnceValues(func() (*base, error) {
+	dir, err := os.MkdirTemp("", "stockbridge-proof")
+	if err != nil {
+		return nil, err
+	}
+	box, err := tenant.NewBox(bytes.Repeat([]byte{7}, 32))
+	if err != nil {
+		return nil, err
+	}
+	return &base{file: filepath.Join(dir, "base.db"), box: box}, nil
+})
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if b, err := makeBase(); err == nil {
+		os.RemoveAll(filepath.Dir(b.file))
+	}
+	os.Exit(code)
+}
+
+var baseOnce sync.Mutex
+
+// newWorld opens a world on a copy of the base. Call it inside a bubble.
+func newWorld(t testing.TB, b *base, path string) *world {
+	w := &world{t: t, box: b.box, tenant: b.tenant, faults: map[int]fault{}}
+	s, err := sim.New(sim.Options{Seed: "proof", Deliver: deliverer{w}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.sim = s
+	w.acc = s.AddAccount("Harbour Roasters", "")
+	data, err := os.ReadFile(b.file)
+	if err == nil {
+		err = os.WriteFile(path, data, 0o600)
+	}
+	if err == nil {
+		w.store, err = table.Open(path, table.Options{NoSync: true})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func (w *world) close() {
+	w.sim.Close()
+	w.store.Close()
+}
+
+// prepare makes the base: a tenant, connected, its mirror read.
+func prepare(t testing.TB) *base {
+	t.Helper()
+	b, err := makeBase()
+	if err != nil {
+		t.Fatal(err)
+	}
+	baseOnce.Lock()
+	defer baseOnce.Unlock()
+	if b.tenant != "" {
+		return b
+	}
+	bubble(t, func() {
+		w := &world{t: t, box: b.box, faults: map[int]fault{}}
+		w.sim, err = sim.New(sim.Options{Seed: "proof", Deliver: deliverer{w}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.acc = w.sim.AddAccount("Harbour Roasters", "")
+		if w.store, err = table.Open(b.file, table.Options{NoSync: true}); err != nil {
+			t.Fatal(err)
+		}
+		defer w.close()
+		p := w.process("console")
+		ctx := context.Background()
+		tn, _, err := p.app.Tenants.Create(ctx, "Harbour Roasters", "Pacific/Auckland")
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.tenant = tn.ID
+		if _, _, err := p.app.Pair.Connect(ctx, tn.ID, tenant.Cin7Core, w.coreKey()); err != nil {
+			t.Fatal(err)
+		}
+		_, url, err := p.app.Pair.Connect(ctx, tn.ID, tenant.Upstock, upstockcin7.Credentials{Key: tenant.Secret(w.acc.Upstock.Token)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		secret, err := w.sim.RegisterWebhook(w.acc.Upstock.Supplier, url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err = p.app.Pair.Connect(ctx, tn.ID, tenant.Upstock, upstockcin7.Credentials{Webhook: tenant.Secret(secret)}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Minute)
+		c, err := p.app.Tenants.Connection(ctx, tn.ID, tenant.Cin7Core)
+		if err != nil || c.Mirror.State != tenant.MirrorReady {
+			t.Fatalf("the mirror is not ready: %+v %v", c.Mirror, err)
+		}
+		// The first ten orders' look for other people's sales has its own test.
+		if _, err := p.app.Tenants.Update(ctx, tn.ID, tenant.Cin7Core, func(c *tenant.Connection) error { c.Checked = 10; return nil }); err != nil {
+			t.Fatal(err)
+		}
+		b.tenant = tn.ID
+	})
+	return b
+}
+
+func (w *world) coreKey() upstockcin7.Credentials {
+	return upstockcin7.Credentials{Account: w.acc.Cin7Core.AccountID, Key: tenant.Secret(w.acc.Cin7Core.ApplicationKey)}
+}
+
+// bubble runs f under fake time.
+func bubble(t testing.TB, f func()) {
+	t.Helper()
+	tt, ok := t.(*testing.T)
+	if !ok {
+		t.Fatal("bubbles need a *testing.T")
+	}
+	synctest.Test(tt, func(*testing.T) { f() })
+}
+
+// register points the simulated Upstock at the tenant's webhook address again,
+// as it is in the base (the simulators start anew in every world).
+func (w *world) register() {
+	ctx := context.Background()
+	p := w.process("console")
+	c, err := p.app.Tenants.Connection(ctx, w.tenant, tenant.Upstock)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	url, err := p.app.Pair.WebhookURLOf(ctx, c)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if _, err := w.sim.RegisterWebhook(w.acc.Upstock.Supplier, url); err != nil {
+		w.t.Fatal(err)
+	}
+	w.sim.Quiet()
+}
+
+// run is the order's run as it stands, nil if there is none.
+func (w *world) run(id int) *ledger.Run {
+	r, err := ledger.New(w.store).Get(context.Background(), w.tenant, strconv.Itoa(id))
+	if errors.Is(err, ledger.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return r
+}
+
+// settle lets the world turn, a sweep each minute where one could matter,
+// until the order has come to an end and nothing is under way.
+func (w *world) settle(id int, most time.Duration) {
+	start := time.Now()
+	for time.Since(start) < most {
+		synctest.Wait()
+		w.mu.Lock()
+		busy := w.flying > 0 || w.late > 0
+		w.mu.Unlock()
+		r := w.run(id)
+		if r != nil && !busy && (r.Finished() || r.State == ledger.Attention) {
+			return
+		}
+		now := time.Now()
+		wake := now.Truncate(time.Minute).Add(time.Minute)
+		if r != nil && !busy && r.Next.After(wake) {
+			wake = r.Next.Truncate(time.Minute).Add(time.Minute)
+		}
+		time.Sleep(wake.Sub(now))
+		w.process("sweep").app.Schedule(context.Background(), json.RawMessage(`{"job":"orders"}`))
+	}
+}
+
+// verdict compares both sides: "" if the order has exactly one sale with its
+// lines and total, no orphan, and the ledger and Upstock agree.
+func (w *world) verdict(id int) string {
+	r := w.run(id)
+	if r == nil {
+		return "lost order: nothing is written down"
+	}
+	ext := fmt.Sprintf("upstock:%d:%d", w.acc.Upstock.Supplier, id)
+	var live []sim.SaleSummary
+	for _, s := range w.sim.Sales(w.acc.Cin7Core.AccountID) {
+		if s.ExternalID == ext && s.Status != "VOIDED" {
+			live = append(live, s)
+		}
+	}
+	full := 0
+	for _, s := range live {
+		if s.Lines > 0 {
+			full++
+		}
+	}
+	o, err := w.sim.Order(id)
+	if err != nil {
+		return err.Error()
+	}
+	switch {
+	case full > 1:
+		return fmt.Sprintf("two sales: %d with lines", full)
+	case full == 0 && r.State == ledger.Attention:
+		return "an attention that nobody caused: " + fmt.Sprint(r.Problems)
+	case full == 0:
+		return "lost order: no sale, state " + string(r.State) + " " + r.Why
+	case len(live) > 1:
+		return fmt.Sprintf("orphan: %d headers beside the sale", len(live)-1)
+	case r.State == ledger.Attention:
+		return "an attention that nobody caused: " + fmt.Sprint(r.Problems)
+	case r.State != ledger.Sold || r.SaleID != live[0].ID || r.SaleNumber != live[0].Number:
+		return fmt.Sprintf("the ledger says %s %s, Cin7 Core says %s", r.State, r.SaleNumber, live[0].Number)
+	case live[0].Total != o.Total || r.SaleTotal != o.Total:
+		return fmt.Sprintf("totals: order %s, sale %s, ledger %s", o.Total, live[0].Total, r.SaleTotal)
+	case o.External != r.SaleNumber:
+		return "Upstock was not told: it shows " + o.External
+	case w.sim.OverLimit(sim.Cin7Core, w.acc.Cin7Core.AccountID) > 0:
+		return "over the limit"
+	}
+	return ""
+}
