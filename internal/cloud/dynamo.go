@@ -482,10 +482,12 @@ func tokenOf(ops []table.Op) *string {
 	sum := sha256.New()
 	named := false
 	for _, o := range ops {
-		if o.Kind != table.KindCheck {
-			named = true
-			fmt.Fprintf(sum, "%s ", o.Item.Rev)
+		rev := o.Item.Rev
+		if o.Kind == table.KindCheck {
+			rev = ""
 		}
+		named = named || rev != ""
+		fmt.Fprintf(sum, "%d %q %q %q %q\n", o.Kind, o.Item.PK, o.Item.SK, rev, o.If)
 	}
 	if !named {
 		return nil

@@ -13,8 +13,10 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/google/go-cmp/cmp"
@@ -23,21 +25,21 @@ import (
 	"stockbridge/internal/table/tabletest"
 )
 
-func testClient(endpoint string, rt http.RoundTripper, retry bool) *dynamodb.Client {
+func testClient(endpoint string, rt http.RoundTripper, again bool) *dynamodb.Client {
 	return dynamodb.New(dynamodb.Options{
 		Region:       "ap-southeast-2",
 		Credentials:  credentials.NewStaticCredentialsProvider("test", "test", ""),
 		BaseEndpoint: aws.String(endpoint),
 		HTTPClient:   whole{&http.Client{Transport: rt}},
 	}, func(o *dynamodb.Options) {
-		if !retry {
-			o.Retryer = aws.NopRetryer{}
+		o.Retryer = aws.NopRetryer{}
+		if again {
+			o.Retryer = retry.AddWithMaxBackoffDelay(retry.NewStandard(), 10*time.Millisecond)
 		}
 	})
 }
 
-// realTable is an empty table at the endpoint that .ci/conformance starts, and
-// its name; rt nil is the usual transport.
+// realTable is an empty table at the endpoint that .ci/conformance starts.
 func realTable(t *testing.T) (endpoint, name string) {
 	endpoint = os.Getenv("DYNAMO_ENDPOINT")
 	if endpoint == "" {
@@ -137,7 +139,7 @@ func TestDynamoLostAnswers(t *testing.T) {
 		n++
 		return table.Item{Key: table.Key{PK: "p", SK: fmt.Sprint(n)}, Data: []byte("new")}
 	}
-	for kind, make := range map[string]func() []table.Op{
+	for kind, ops := range map[string]func() []table.Op{
 		"create":  func() []table.Op { return []table.Op{table.Create(fresh())} },
 		"replace": func() []table.Op { return []table.Op{table.Replace(seed())} },
 		"remove":  func() []table.Op { return []table.Op{table.Remove(seed())} },
@@ -148,15 +150,15 @@ func TestDynamoLostAnswers(t *testing.T) {
 		},
 	} {
 		for _, f := range []*faulty{{before: 1}, {after: 1}, {before: 1, after: 1}, {after: 1, forget: true}} {
-			for _, retry := range []bool{true, false} {
-				t.Run(fmt.Sprintf("%s/before=%d,after=%d,forget=%v,retry=%v", kind, f.before, f.after, f.forget, retry), func(t *testing.T) {
+			for _, again := range []bool{true, false} {
+				t.Run(fmt.Sprintf("%s/before=%d,after=%d,forget=%v,retry=%v", kind, f.before, f.after, f.forget, again), func(t *testing.T) {
 					f := &faulty{before: f.before, after: f.after, forget: f.forget}
 					losses := f.before + f.after
-					d := NewTable(testClient(endpoint, f, retry), name)
-					ops := make()
+					d := NewTable(testClient(endpoint, f, again), name)
+					ops := ops()
 					for range losses {
 						err := d.Write(t.Context(), ops...)
-						if retry {
+						if again {
 							if err != nil {
 								t.Fatal(err)
 							}

@@ -190,7 +190,7 @@ func (d *demo) trade(ctx context.Context, tenant string, acc sim.Account, fields
 		return err
 	}
 	var o demoOrder
-	told, waiting := 0, ""
+	told, waiting, swept := 0, "", time.Time{}
 	err = until(ctx, patience, 100*time.Millisecond, fmt.Sprintf("order %d", id), func() (bool, error) {
 		o = demoOrder{}
 		err := d.api.call(ctx, http.MethodGet, fmt.Sprintf("/api/v1/tenants/%s/orders/%d", tenant, id), nil, &o)
@@ -208,9 +208,14 @@ func (d *demo) trade(ctx context.Context, tenant string, acc sim.Account, fields
 			waiting = why
 			next := ""
 			if o.NextAttempt != nil {
-				next = ", goes on at " + o.NextAttempt.Local().Format("15:04:05")
+				next = ", goes on with the first sweep after " + o.NextAttempt.Local().Format("15:04:05")
 			}
 			d.say("   …         waits: %s%s", strings.TrimRight(why, "."), next)
+		}
+		if at := o.NextAttempt; o.State == "waiting" && at != nil && time.Now().After(*at) && !swept.Equal(*at) {
+			swept = *at
+			d.say("   …         not waiting for the minute's sweep: POST …/sync/orders")
+			return false, d.api.call(ctx, http.MethodPost, "/api/v1/tenants/"+tenant+"/sync/orders", nil, nil)
 		}
 		return o.State == "sold" || o.State == "attention" || o.State == "cancelled", nil
 	})

@@ -181,7 +181,7 @@ func start(o options, data, simURL string, getenv func(string) string, out io.Wr
 	if err != nil {
 		return nil, err
 	}
-	deps.Unlimited = o.unlimited
+	deps.Unlimited, deps.OnEnd = o.unlimited, nil // metrics are for CloudWatch
 	deps.Log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: cfg.Level}))
 
 	ctx, cancel := context.WithCancel(context.Background())

@@ -57,11 +57,14 @@ func (s *Sim) Sales(account string) []SaleSummary {
 		return out
 	}
 	for _, r := range a.Core.Sales {
-		x := &r.Sale
-		out = append(out, SaleSummary{x.ID, x.Order.SaleOrderNumber, string(x.ExternalID), x.Status, x.Order.Total.StringFixed(2), len(x.Order.Lines),
-			len(x.Order.AdditionalCharges), x.Order.Status, x.Type, x.Customer, x.CustomerReference, x.CombinedShippingStatus})
+		out = append(out, summarise(&r.Sale))
 	}
 	return out
+}
+
+func summarise(x *sale) SaleSummary {
+	return SaleSummary{x.ID, x.Order.SaleOrderNumber, string(x.ExternalID), x.Status, x.Order.Total.StringFixed(2), len(x.Order.Lines),
+		len(x.Order.AdditionalCharges), x.Order.Status, x.Type, x.Customer, x.CustomerReference, x.CombinedShippingStatus}
 }
 
 // routes is everything below /sim, and the page that wrong paths of Cin7 Core
@@ -134,8 +137,7 @@ func (s *Sim) postAccount(r *http.Request) (any, error) {
 	return s.AddAccount(in.Name, strings.ToUpper(in.Currency)), nil
 }
 
-// putAccount changes or revokes credentials; true in place of a new value is
-// not needed: an empty body leaves them.
+// putAccount changes or revokes credentials; what is not sent stays.
 func (s *Sim) putAccount(r *http.Request) (any, error) {
 	var in struct {
 		ApplicationKey, Token string
@@ -244,9 +246,6 @@ func (s *Sim) controlFaults(r *http.Request) (any, error) {
 	}
 	return items(append([]Fault{}, s.Faults(vendor)...)), nil
 }
-
-// SaleJSON is a sale as GET /sale answers it.
-func (s *Sim) SaleJSON(id string) (json.RawMessage, error) { return s.Sale(id, "", "") }
 
 // Sale does something to a sale as a person at Cin7 Core would, and answers the
 // sale as GET /sale does. do is "", ship, tracking, undo, void, copy, lines or

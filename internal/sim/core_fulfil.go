@@ -96,7 +96,7 @@ func (c *coreCall) pickAll(x *sale, f *fulfilment) {
 	l := c.location(x.Location)
 	taken := map[string]decimal.Decimal{}
 	for i := range x.Fulfilments {
-		if g := &x.Fulfilments[i]; g.TaskID != f.TaskID {
+		if g := &x.Fulfilments[i]; g.FulfillmentNumber != f.FulfillmentNumber {
 			for _, p := range g.Pick.Lines {
 				taken[p.ProductID] = taken[p.ProductID].Add(p.Quantity.Decimal)
 			}

@@ -52,8 +52,7 @@ type sale struct {
 	ManualJournals                                                  journals
 	ExternalID                                                      opt
 	AdditionalAttributes                                            attributes
-	Attachments, InventoryMovements                                 []struct{}
-	Transactions                                                    []struct{} `json:",omitempty"`
+	Attachments, InventoryMovements, Transactions                   []struct{}
 }
 
 type quote struct {
@@ -300,7 +299,7 @@ func (c *coreCall) postSale() (any, error) {
 	x.Quote.Status, x.Order.Status = notAvailable, notAvailable
 	x.ManualJournals = journals{notAvailable, []struct{}{}}
 	x.Fulfilments, x.Invoices = []fulfilment{}, []invoice{}
-	x.CreditNotes, x.Attachments, x.InventoryMovements = []struct{}{}, []struct{}{}, []struct{}{}
+	x.CreditNotes, x.Attachments, x.InventoryMovements, x.Transactions = []struct{}{}, []struct{}{}, []struct{}{}, []struct{}{}
 	x.Quote.Prepayments = []struct{}{}
 	if err := c.writeSale(x, &in, true); err != nil {
 		return nil, err

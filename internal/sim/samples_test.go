@@ -115,12 +115,12 @@ func TestCoreAnswersLikeTheSamples(t *testing.T) {
 			".Products[].PriceTiers."},
 		{"saleList.get.response.json", "GET", "/saleList", nil, "", ""},
 		{"sale-order.get.response.json", "GET", "/sale/order?SaleID=" + q.ID, nil, "", ""},
-		{"sale-quote.get.response.json", "GET", "/sale/quote?SaleID=" + q.ID, nil, "", ".Lines[].DropShip .Lines[].BackorderQuantity"},
+		{"sale-quote.get.response.json", "GET", "/sale/quote?SaleID=" + q.ID, nil, ".CombineAdditionalCharges", ".Prepayments .Lines[].DropShip .Lines[].BackorderQuantity"},
 		{"sale-fulfilment.get.response.json", "GET", "/sale/fulfilment?SaleID=" + q.ID, nil, "",
 			".Fulfilments[].Pick.Lines[].NonInventory .Fulfilments[].Pack.Lines[].NonInventory .Fulfilments[].Pack.Lines[].WarrantyRegistrationNumber .Fulfilments[].Ship.ShippingAddress.ID"},
 		// Backorder is an example's slip; live answers do not have it.
 		{"sale.get.response.json", "GET", "/sale?ID=" + q.ID, nil,
-			".CreditNotes[] .Attachments[] .InventoryMovements[] .Transactions .Order.Lines[].Backorder",
+			".CreditNotes[] .Attachments[] .InventoryMovements[] .Transactions[] .Order.Lines[].Backorder",
 			".Quote.Lines[].DropShip .Quote.Lines[].BackorderQuantity .ShippingAddress.ID .Fulfilments[].Ship.ShippingAddress.ID " +
 				".Fulfilments[].Pick.Lines[].NonInventory .Fulfilments[].Pack.Lines[].NonInventory .Fulfilments[].Pack.Lines[].WarrantyRegistrationNumber .Invoices[].Payments[]"},
 	} {

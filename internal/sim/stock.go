@@ -92,9 +92,9 @@ var buyers = []buyer{
 		[]string{"5 Waka Lane||Rotorua|Bay of Plenty|3010"}, isUnlinked},
 }
 
-// template is a stocked account without ids, made once: parsing its numbers
+// stocked is an account without ids, made once: parsing its numbers
 // costs more than all the rest. What it points to is shared and never written.
-var template = sync.OnceValue(func() *account {
+var stocked = sync.OnceValue(func() *account {
 	a := &account{}
 	a.stockCore()
 	a.stockUpstock()
@@ -104,7 +104,7 @@ var template = sync.OnceValue(func() *account {
 // stock fills a fresh account: a copy of the template with ids of its own, so
 // that records of two accounts can never be taken for each other. s.mu is held.
 func (s *Sim) stock(a *account) {
-	t, at := template(), stampOf(time.Now())
+	t, at := stocked(), stampOf(time.Now())
 	c, up := *t.Core, *t.Up
 	a.Core, a.Up = &c, &up
 	c.Me.Company, c.Me.Currency = a.Name, a.Currency

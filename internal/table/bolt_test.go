@@ -182,7 +182,11 @@ func BenchmarkOpenCopy(b *testing.B) {
 	raw, _ := os.ReadFile(filepath.Join(dir, "a"))
 	for b.Loop() {
 		os.WriteFile(filepath.Join(dir, "b"), raw, 0o600)
-		open(b, filepath.Join(dir, "b"), table.Options{NoSync: true}).Close()
+		f, err := table.Open(filepath.Join(dir, "b"), table.Options{NoSync: true})
+		if err != nil {
+			b.Fatal(err)
+		}
+		f.Close()
 	}
 }
 

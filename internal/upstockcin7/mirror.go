@@ -82,10 +82,9 @@ type mirroring struct {
 	books    Books
 	warnings []string // once the books are read
 	checked  bool     // warnings are known
+	unsaved  bool     // books were read and not written
 	progress bool     // a call succeeded
 	napped   time.Duration
-	counts   map[string]int // records by step
-	written  int
 	removed  int
 }
 
@@ -103,7 +102,7 @@ func (p *Pair) Mirror(ctx context.Context, j MirrorJob) error {
 	if !ok || conn.State != tenant.Connected {
 		return nil // connecting starts it again
 	}
-	m := &mirroring{Pair: p, job: j, conn: conn, pass: conn.Mirror, counts: map[string]int{}}
+	m := &mirroring{Pair: p, job: j, conn: conn, pass: conn.Mirror}
 	m.name = "cin7core#" + strconv.Itoa(conn.Generation) // a new key does not wait for the old one's job
 	now := p.Now()
 	var mine bool
@@ -155,12 +154,16 @@ func (m *mirroring) run(b tenant.Bundle) error {
 	return nil
 }
 
-// book reads one reference book. The progress is written only while somebody
-// waits for the first pass; later the seven calls are simply made again.
+// book reads one reference book. They are written after each only while
+// somebody waits for the first pass.
 func (m *mirroring) book(kind string) error {
 	if err := m.call(func(ctx context.Context) error { return readBook(ctx, m.client, &m.books, kind) }); err != nil {
+		if m.unsaved {
+			return cmp.Or(m.saveBooks(), err)
+		}
 		return err
 	}
+	m.unsaved = true
 	last := kind == bookSteps[len(bookSteps)-1]
 	if last {
 		m.warnings, m.checked = bookWarnings(m.books), true
@@ -168,17 +171,22 @@ func (m *mirroring) book(kind string) error {
 	if !last && !m.pass.Ready.IsZero() {
 		return nil
 	}
-	data, err := encodeBooks(m.books)
-	if err != nil {
-		return err
-	}
-	if _, err := m.Ledger.SaveBooks(m.ctx, m.conn.Tenant, data); err != nil {
+	if err := m.saveBooks(); err != nil {
 		return err
 	}
 	m.pass.Problem = ""
 	m.pass.Step = passSteps[slices.Index(passSteps, kind)+1]
 	m.pass.Page, m.pass.Read, m.pass.Total = 1, 0, 0
 	return m.save()
+}
+
+func (m *mirroring) saveBooks() error {
+	data, err := encodeBooks(m.books)
+	if err == nil {
+		_, err = m.Ledger.SaveBooks(m.ctx, m.conn.Tenant, data)
+	}
+	m.unsaved = err != nil
+	return err
 }
 
 // page is a page of records, ready to be kept.
@@ -229,9 +237,7 @@ func (m *mirroring) list(kind string, read func(ctx context.Context, c *cin7core
 				changed = append(changed, r)
 			}
 		}
-		n, err := m.Ledger.SaveMirror(m.ctx, m.conn.Tenant, changed)
-		m.written += n
-		if err != nil {
+		if _, err := m.Ledger.SaveMirror(m.ctx, m.conn.Tenant, changed); err != nil {
 			return err
 		}
 		m.pass.Problem, m.pass.Total, m.pass.Read = "", p.total, len(seen)
@@ -246,14 +252,13 @@ func (m *mirroring) list(kind string, read func(ctx context.Context, c *cin7core
 			return err
 		}
 	}
-	m.counts[m.pass.Step] = len(seen)
 	var gone []string
 	for id := range known {
 		if !seen[hash(id)] {
 			gone = append(gone, id)
 		}
 	}
-	if whole && len(seen) >= m.pass.Total && len(gone) > 0 {
+	if believable := len(seen) > 0 && len(seen) >= m.pass.Total; whole && believable && len(gone) > 0 {
 		slices.Sort(gone)
 		n, err := m.Ledger.RemoveMirror(m.ctx, m.conn.Tenant, kind, gone)
 		m.removed += n
@@ -338,35 +343,38 @@ func (m *mirroring) save() error {
 
 // end gives the turn back and says when the rest is read.
 func (m *mirroring) end(err error) error {
-	first := m.conn.Mirror.Ready.IsZero()
-	if m.progress || err == nil {
+	if m.progress {
 		m.turn.Failures = 0
 	}
 	delay, problem, err := m.after(err)
 	m.turn.Until = m.Now().Add(delay - time.Second).UTC() // the message must find it over
-	if terr := m.Ledger.SaveTurn(m.ctx, m.conn.Tenant, m.name, m.turn); terr != nil {
+	if terr := m.Ledger.SaveTurn(context.WithoutCancel(m.ctx), m.conn.Tenant, m.name, m.turn); terr != nil {
 		return cmp.Or(err, terr)
 	}
 	if err != nil {
 		return err
 	}
-	if problem != "" {
+	if delay >= 0 {
 		m.pass.Problem = problem
-		if err := m.save(); errors.Is(err, errMoved) {
-			return nil
-		} else if err != nil {
+		if err := m.save(); err != nil {
+			if errors.Is(err, errMoved) {
+				return nil
+			}
 			return err
 		}
-	}
-	if delay >= 0 {
 		return m.StartMirror(m.ctx, m.job, delay)
 	}
-	if m.pass.Step == "" && (first || m.removed > 0) {
-		text := fmt.Sprintf("Cin7 Core was read: %d customers, %d products; %d records changed, %d gone.",
-			m.counts[stepCustomers], m.counts[stepProducts], m.written, m.removed)
-		return m.Ledger.Record(m.ctx, m.conn.Tenant, ledger.Event{Kind: "mirror", Text: text})
+	var said []string
+	if m.pass.Step == "" && m.conn.Mirror.Ready.IsZero() {
+		said = append(said, "Cin7 Core's customers, products and settings were read for the first time: orders can be sent.")
 	}
-	return nil
+	if m.removed > 0 {
+		said = append(said, fmt.Sprintf("%d customers and products are gone from Cin7 Core.", m.removed))
+	}
+	if len(said) == 0 {
+		return nil
+	}
+	return m.Ledger.Record(m.ctx, m.conn.Tenant, ledger.Event{Kind: "mirror", Text: strings.Join(said, " ")})
 }
 
 // after reads how the invocation ended: go on after a delay (negative: not at
@@ -403,7 +411,7 @@ func (m *mirroring) after(err error) (delay time.Duration, problem string, _ err
 		problem = "The budget of calls to Cin7 Core is used up for the moment; " + what + " are read on when there is more."
 		if kind == rest.Throttled {
 			delay = cmp.Or(delay, 3*m.Times.Nap)
-			problem = "Cin7 Core says that too many calls were made: somebody else uses the same account's budget. " + "Reading " + what + " goes on by itself."
+			problem = "Cin7 Core says that too many calls were made: somebody else uses the same account's budget. Reading " + what + " goes on by itself."
 		}
 		delay = max(delay, 0) + jitter(0, time.Second)
 	default:
@@ -602,12 +610,18 @@ func compact(v any) json.RawMessage {
 	return data
 }
 
+// amounts are the decimals of a record, which JSON has as texts.
+var amounts = map[string]bool{
+	"Discount": true, "CreditLimit": true, "AverageCost": true, "PriceTier1": true, "PriceTier2": true, "PriceTier3": true, "PriceTier4": true,
+	"PriceTier5": true, "PriceTier6": true, "PriceTier7": true, "PriceTier8": true, "PriceTier9": true, "PriceTier10": true,
+}
+
 func prune(v any) (_ any, empty bool) {
 	switch v := v.(type) {
 	case map[string]any:
 		for k, x := range v {
 			x, empty := prune(x)
-			if v[k] = x; empty {
+			if v[k] = x; empty || x == "0" && amounts[k] {
 				delete(v, k)
 			}
 		}
@@ -619,7 +633,7 @@ func prune(v any) (_ any, empty bool) {
 		return v, len(v) == 0
 	case string:
 		short, _ := cut(v, longest)
-		return short, v == "" || v == "0" || v == "0001-01-01T00:00:00Z"
+		return short, v == "" || v == "0001-01-01T00:00:00Z"
 	case json.Number:
 		return v, v == "0"
 	case bool:
@@ -704,7 +718,7 @@ const mostLive = 20
 // changed since the last pass, which is one call: a season's new products come
 // in one order.
 func (p *Pair) live(ctx context.Context, c *cin7core.Client, b tenant.Bundle, ref Reference, wants []Want) (Reference, error) {
-	l := &livingReader{ctx: ctx, client: c, ref: ref, left: mostLive, read: map[ledger.MirrorKey]bool{}}
+	l := &liveReads{ctx: ctx, client: c, ref: ref, left: mostLive, read: map[ledger.MirrorKey]bool{}}
 	l.ref.Customers, l.ref.Products = slices.Clone(ref.Customers), slices.Clone(ref.Products)
 	err := l.all(wants, b.Connections[tenant.Cin7Core].Mirror)
 	if serr := l.save(p.Ledger, b.Tenant.ID); err == nil {
@@ -717,8 +731,8 @@ func (p *Pair) live(ctx context.Context, c *cin7core.Client, b tenant.Bundle, re
 	return l.ref, nil
 }
 
-// livingReader is one order's live reads.
-type livingReader struct {
+// liveReads is one order's live reads.
+type liveReads struct {
 	ctx    context.Context
 	client *cin7core.Client
 	ref    Reference
@@ -730,9 +744,9 @@ type livingReader struct {
 }
 
 // may spends one call, if there is one left. Past the last one the mirror is believed.
-func (l *livingReader) may() bool { l.left--; return l.left >= 0 }
+func (l *liveReads) may() bool { l.left--; return l.left >= 0 }
 
-func (l *livingReader) all(wants []Want, m tenant.Mirror) error {
+func (l *liveReads) all(wants []Want, m tenant.Mirror) error {
 	products := 0
 	for _, w := range wants {
 		var err error
@@ -754,12 +768,15 @@ func (l *livingReader) all(wants []Want, m tenant.Mirror) error {
 			return fmt.Errorf("read changed products live: %w", err)
 		}
 	}
-	for _, w := range wants {
-		if w.Kind != WantProduct {
-			continue
-		}
-		if err := l.product(w); err != nil {
-			return fmt.Errorf("read product live: %w", err)
+	// By SKU first: the answer often holds what is wanted by id too.
+	for _, byID := range []bool{false, true} {
+		for _, w := range wants {
+			if w.Kind != WantProduct || (w.ID != "") != byID {
+				continue
+			}
+			if err := l.product(w); err != nil {
+				return fmt.Errorf("read product live: %w", err)
+			}
 		}
 	}
 	return nil
@@ -767,7 +784,7 @@ func (l *livingReader) all(wants []Want, m tenant.Mirror) error {
 
 // changedSince reads the products that changed since the last complete pass
 // began, an hour earlier for the sake of clocks.
-func (l *livingReader) changedSince(m tenant.Mirror) error {
+func (l *liveReads) changedSince(m tenant.Mirror) error {
 	since := m.Started
 	if m.Step != "" { // of the running pass, which may not have come to the products yet
 		since = m.Ready
@@ -788,17 +805,17 @@ func (l *livingReader) changedSince(m tenant.Mirror) error {
 	return nil
 }
 
-func (l *livingReader) haveProduct(x cin7core.Product) {
+func (l *liveReads) haveProduct(x cin7core.Product) {
 	l.keep(productRow(x))
 	l.ref.Products = replaced(l.ref.Products, x, func(y cin7core.Product) bool { return strings.EqualFold(x.ID, y.ID) })
 }
 
-func (l *livingReader) haveCustomer(x cin7core.Customer) {
+func (l *liveReads) haveCustomer(x cin7core.Customer) {
 	l.keep(customerRow(x))
 	l.ref.Customers = replaced(l.ref.Customers, x, sameID(x))
 }
 
-func (l *livingReader) keep(r ledger.MirrorRow) {
+func (l *liveReads) keep(r ledger.MirrorRow) {
 	if r.ID != "" && !l.read[r.MirrorKey] {
 		l.read[r.MirrorKey] = true
 		l.rows = append(l.rows, r)
@@ -814,7 +831,7 @@ func replaced[T any](list []T, x T, same func(T) bool) []T {
 }
 
 // byID reads one record; one that is not there is forgotten.
-func (l *livingReader) byID(kind, id string) error {
+func (l *liveReads) byID(kind, id string) error {
 	k := ledger.MirrorKey{Kind: kind, ID: rowID(id)}
 	if l.read[k] || !l.may() {
 		return nil
@@ -846,7 +863,7 @@ func (l *livingReader) byID(kind, id string) error {
 
 // customer reads what is wanted of a customer. A card that the mirror has under
 // that name and the vendor no longer lists is read by its id.
-func (l *livingReader) customer(w Want) error {
+func (l *liveReads) customer(w Want) error {
 	if w.ID != "" {
 		return l.byID(customerRows, w.ID)
 	}
@@ -881,7 +898,7 @@ func (l *livingReader) customer(w Want) error {
 
 // product reads what is wanted of a product, unless it was just read. The
 // vendor's filters find more than what equals them, by the page.
-func (l *livingReader) product(w Want) error {
+func (l *liveReads) product(w Want) error {
 	if w.ID != "" {
 		return l.byID(productRows, w.ID)
 	}
@@ -925,7 +942,7 @@ func (l *livingReader) product(w Want) error {
 }
 
 // save writes what was learnt into the mirror.
-func (l *livingReader) save(to *ledger.Ledger, tenantID string) error {
+func (l *liveReads) save(to *ledger.Ledger, tenantID string) error {
 	if _, err := to.SaveMirror(l.ctx, tenantID, l.rows); err != nil {
 		return err
 	}

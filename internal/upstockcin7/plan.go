@@ -2,6 +2,7 @@ package upstockcin7
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -121,6 +122,15 @@ type planner struct {
 }
 
 func newPlanner(o upstock.Order, s tenant.Settings, ref Reference) *planner {
+	o.Lines = slices.Clone(o.Lines)
+	for i := range o.Lines {
+		l := &o.Lines[i]
+		l.Quantity, l.UnitPrice = plainZero(l.Quantity), plainZero(l.UnitPrice)
+		l.DiscountPercent, l.TaxRate = plainZero(l.DiscountPercent), plainZero(l.TaxRate)
+	}
+	if f := o.Freight; f != nil {
+		o.Freight = &upstock.Freight{Description: f.Description, Amount: plainZero(f.Amount), TaxRate: plainZero(f.TaxRate)}
+	}
 	return &planner{
 		o: o, s: s, ref: ref, faulty: map[string]bool{}, rules: map[string]taxRate{}, products: indexProducts(ref.Products),
 		wanted: map[Want]bool{}, said: map[string][]int{},

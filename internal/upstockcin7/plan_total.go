@@ -29,6 +29,14 @@ func amount(d decimal.Decimal) (decimal.Decimal, bool) {
 	return d, true
 }
 
+// plainZero is 0 for 0e999999999, which is 0 but cannot be written out.
+func plainZero(d decimal.Decimal) decimal.Decimal {
+	if d.IsZero() {
+		return decimal.Zero
+	}
+	return d
+}
+
 // places counts the decimals that mean something.
 func places(d decimal.Decimal) int {
 	_, fraction, _ := strings.Cut(d.String(), ".")

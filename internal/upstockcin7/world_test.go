@@ -418,6 +418,21 @@ func (w *world) register() {
 	w.sim.Quiet()
 }
 
+// approve places an order, arms the gate and approves it; its id.
+func (w *world) approve(order string) int {
+	o, err := w.sim.PlaceOrder(w.acc.Upstock.Supplier, order)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.mu.Lock()
+	w.armed = true
+	w.mu.Unlock()
+	if _, err := w.sim.Approve(o.ID); err != nil {
+		w.t.Fatal(err)
+	}
+	return o.ID
+}
+
 // run is the order's run as it stands, nil if there is none.
 func (w *world) run(id int) *ledger.Run {
 	r, err := ledger.New(w.store).Get(context.Background(), w.tenant, strconv.Itoa(id))

@@ -157,12 +157,12 @@ func (s suite) remove() {
 func (s suite) check() {
 	a := s.written(table.Create(item("a", "one")))
 	absent := item("z", "")
-	for i, with := range []table.Op{{}, table.Put(item("b", "along"))} {
+	for i := range 2 { // alone, and beside a write
 		write := func(o table.Op) []table.Op {
 			if i == 0 {
 				return []table.Op{o}
 			}
-			return []table.Op{with, o}
+			return []table.Op{table.Put(item("b", "along")), o}
 		}
 		s.write(write(table.Check(a))...)
 		s.write(write(table.Check(absent))...)

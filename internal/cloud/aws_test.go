@@ -1,0 +1,95 @@
+package cloud
+
+import (
+	"crypto/md5"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/google/go-cmp/cmp"
+
+	"stockbridge/internal/app"
+)
+
+func awsTest(s *script) aws.Config {
+	return aws.Config{
+		Region: "ap-southeast-2", Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
+		BaseEndpoint: aws.String("http://aws.test"), HTTPClient: whole{&http.Client{Transport: s}},
+		Retryer: func() aws.Retryer { return aws.NopRetryer{} },
+	}
+}
+
+func TestSealer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b64 := base64.StdEncoding.EncodeToString
+		answer := fmt.Sprintf(`{"KeyId":"k","CiphertextBlob":%q,"Plaintext":%q}`, b64([]byte("sealed")), b64([]byte("plain")))
+		const refuse = `InvalidCiphertextException {"message":"m"}`
+		s := &script{answers: []string{answer, answer, refuse, refuse, answer}}
+		open := func(sealer *Sealer, tenant, want string) {
+			t.Helper()
+			got, err := sealer.Open(t.Context(), tenant, []byte("sealed"))
+			if string(got) != want || (err == nil) != (want != "") {
+				t.Errorf("%q, %v", got, err)
+			}
+			clear(got) // is the caller's
+		}
+		a := NewSealer(kms.NewFromConfig(awsTest(s)), "alias/seal")
+		if sealed, err := a.Seal(t.Context(), "acme", []byte("plain")); err != nil || string(sealed) != "sealed" {
+			t.Errorf("%q, %v", sealed, err)
+		}
+		open(a, "acme", "plain")
+		b := NewSealer(kms.NewFromConfig(awsTest(s)), "alias/seal")
+		open(b, "acme", "plain")
+		open(b, "acme", "plain")
+		open(b, "zenith", "") // KMS is asked, and what it refuses is not kept
+		open(b, "zenith", "")
+		time.Sleep(openedFor)
+		open(b, "acme", "plain")
+
+		bound := func(tenant string) map[string]any { return map[string]any{"tenant": tenant} }
+		sealed, plain := b64([]byte("sealed")), b64([]byte("plain"))
+		decrypt := func(tenant string) map[string]any {
+			return map[string]any{"KeyId": "alias/seal", "CiphertextBlob": sealed, "EncryptionContext": bound(tenant)}
+		}
+		if d := cmp.Diff([]map[string]any{
+			{"KeyId": "alias/seal", "Plaintext": plain, "EncryptionContext": bound("acme")},
+			decrypt("acme"), decrypt("zenith"), decrypt("zenith"), decrypt("acme"),
+		}, s.asked); d != "" {
+			t.Error(d)
+		}
+	})
+}
+
+func TestQueue(t *testing.T) {
+	body := []byte(`{"tenant":"acme","order":"🚚"}`)
+	s := &script{answers: []string{fmt.Sprintf(`{"MessageId":"1","MD5OfMessageBody":"%x"}`, md5.Sum(body))}}
+	q := NewQueue(sqs.NewFromConfig(awsTest(s)), map[app.Queue]string{app.OrdersQueue: "http://aws.test/1/orders"})
+	for _, c := range []struct {
+		delay time.Duration
+		want  any
+	}{
+		{0, nil}, {time.Millisecond, 1.0}, {90 * time.Second, 90.0}, {24 * time.Hour, 900.0}, {-time.Minute, nil},
+	} {
+		s.asked = nil
+		if err := q.Send(t.Context(), app.OrdersQueue, body, "acme", c.delay); err != nil {
+			t.Fatal(err)
+		}
+		want := map[string]any{"QueueUrl": "http://aws.test/1/orders", "MessageBody": string(body), "MessageGroupId": "acme"}
+		if c.want != nil {
+			want["DelaySeconds"] = c.want
+		}
+		if d := cmp.Diff([]map[string]any{want}, s.asked); d != "" {
+			t.Error(d)
+		}
+	}
+	if err := q.Send(t.Context(), app.JobsQueue, body, "acme", 0); err == nil {
+		t.Error("sent to a queue without an address")
+	}
+}

@@ -1,0 +1,5 @@
+//go:build !race
+
+package upstockcin7_test
+
+const raceDetector = false
