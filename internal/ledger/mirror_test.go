@@ -121,7 +121,7 @@ func TestMirrorSizes(t *testing.T) {
 	var rows, renamed []MirrorRow
 	for i := range 50 {
 		id := fmt.Sprint("row", i)
-		rows = append(rows, mirrorRow(id, strings.Repeat(fmt.Sprint(i, " "), 20_000), true, names(i*30, 30)...))
+		rows = append(rows, mirrorRow(id, strings.Repeat(fmt.Sprint(i, " "), 1_000), true, names(i*30, 30)...))
 		renamed = append(renamed, mirrorRow(id, "small", true, append(names(i*30+10_000, 18), "all")...))
 	}
 	saveRows(t, l, 50, rows...)

@@ -573,13 +573,22 @@ func (c *coreCall) actLines(r *saleRecord) error {
 // putBooks merges a JSON object into a record of Cin7 Core; null clears. The
 // vendor's checks are not made: tests bring about what is wrong.
 func (s *Sim) putBooks(r *http.Request) (any, error) {
-	body, err := read(r, &struct{}{})
-	if err != nil && !strings.HasSuffix(r.URL.Path, "/contacts") {
+	body, err := read(r, new(json.RawMessage))
+	if err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	defer s.changed()
+	v, err := s.mergeBook(r, body)
+	if err != nil {
+		return nil, err
+	}
+	out, err := json.Marshal(v) // here, where s.mu still guards it
+	return json.RawMessage(out), err
+}
+
+func (s *Sim) mergeBook(r *http.Request, body []byte) (any, error) {
 	now, d := time.Now(), decoder{clear: true}
 	if r.PathValue("id") == "" {
 		a := s.byCore[strings.ToLower(r.FormValue("account"))]

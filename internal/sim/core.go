@@ -52,11 +52,6 @@ func unknown(what, name string) error {
 	return refuse("%s '%s' was not found in reference book", what, name)
 }
 
-var (
-	errNoPath = errors.New("no such path")
-	errNoVerb = errors.New("no such verb")
-)
-
 const (
 	coreLimit  = 60
 	coreWindow = time.Minute
@@ -84,7 +79,7 @@ func (s *Sim) serveCore(r *request) *response {
 		return resp
 	}
 	a := s.byCore[strings.ToLower(r.account)]
-	if a == nil || a.Core.Revoked || !strings.EqualFold(r.header.Get("api-auth-applicationkey"), a.Cin7Core.ApplicationKey) {
+	if a == nil || a.Core.Revoked || r.header.Get("api-auth-applicationkey") != a.Cin7Core.ApplicationKey {
 		return textResponse(http.StatusForbidden, "text/plain; charset=utf-8", "Incorrect credentials!")
 	}
 	if s.meter(Cin7Core, r.account).grant(r.now, coreLimit, s.fast(coreWindow), s.opts.NoLimits) > 0 {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -22,10 +23,11 @@ import (
 //	slow      effect at once, the answer Seconds later; How "arrive": the effect too
 //	throttle  no effect; How: 503 (default) | 429 | 400 | 200; RetryAfter as given
 //	html      no effect, an HTML page with status 200
-//	stale     lists answer as of Seconds ago
+//	stale     saleList answers as of Seconds ago
 //
 // Webhooks match as "WEBHOOK order.approved": before (not delivered, retried),
-// after (delivered, retried all the same), late (Seconds later), dup (twice).
+// after (delivered, retried all the same), late (Seconds later), dup (twice),
+// drop (never delivered).
 type Fault struct {
 	Match      string  `json:"match"` // "POST /sale": method and path below the vendor's base; * = any
 	Kind       string  `json:"kind"`
@@ -60,14 +62,13 @@ type meter struct {
 func (s *Sim) Fault(vendor string, f Fault) error {
 	kinds := []string{"before", "after", "late", "slow", "throttle", "html", "stale"}
 	if strings.HasPrefix(f.Match, "WEBHOOK ") {
-		kinds = []string{"before", "after", "late", "dup"}
+		kinds = []string{"before", "after", "late", "dup", "drop"}
 	}
-	known := false
-	for _, k := range kinds {
-		known = known || k == f.Kind
-	}
-	if !known {
+	if !slices.Contains(kinds, f.Kind) {
 		return fmt.Errorf("fault %q: unknown kind %q", f.Match, f.Kind)
+	}
+	if !slices.Contains([]string{Upstock, Cin7Core, Cin7Omni, JOOR}, vendor) {
+		return fmt.Errorf("fault %q: unknown vendor %q", f.Match, vendor)
 	}
 	if _, err := path.Match(f.Match, ""); err != nil {
 		return fmt.Errorf("fault %q: %w", f.Match, err)

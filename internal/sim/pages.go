@@ -292,7 +292,7 @@ func (a *account) upstockPage(problem string) *upstockPage {
 
 func (s *Sim) corePage(a *account, problem string) *corePage {
 	p := &corePage{frame: frame{Title: a.Name + " at Cin7 Core", Problem: problem},
-		Kinds: []string{"after", "before", "late", "slow", "throttle", "html", "stale", "dup"}}
+		Kinds: []string{"after", "before", "late", "slow", "throttle", "html", "stale", "dup", "drop"}}
 	m := s.meter(Cin7Core, a.Cin7Core.AccountID)
 	p.OverLimit, p.Left = m.over, coreLimit
 	for _, t := range m.grants {

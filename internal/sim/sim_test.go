@@ -322,7 +322,6 @@ func TestHandlerOverTCP(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// POST, since a client repeats a GET by itself when a kept connection breaks.
 	if _, err := b.try(t.Context(), "GET", PrefixCin7Core+"/me", nil); err == nil {
 		t.Error("an answer in spite of a reset")
 	}

@@ -21,6 +21,12 @@ func (s *Sim) Transport() http.RoundTripper { return transport{s} }
 type transport struct{ s *Sim }
 
 func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	if err := req.Context().Err(); err != nil {
+		if req.Body != nil {
+			req.Body.Close()
+		}
+		return nil, err
+	}
 	var body []byte
 	if req.Body != nil {
 		var err error

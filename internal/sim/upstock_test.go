@@ -207,7 +207,7 @@ func TestUpstockBatches(t *testing.T) {
 func TestPlaceOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, Options{})
-		time.Sleep(time.Date(2031, 3, 31, 11, 30, 0, 0, time.UTC).Sub(time.Now())) // half past midnight in Auckland
+		time.Sleep(time.Until(time.Date(2031, 3, 31, 11, 30, 0, 0, time.UTC))) // half past midnight in Auckland
 		place := func(body string) upOrder {
 			t.Helper()
 			got, err := b.PlaceOrder(1, body)

@@ -147,6 +147,13 @@ func (s *Sim) attempt(a *account, d *delivery, faults bool) {
 		s.mu.Unlock()
 		return
 	}
+	if f.Kind == "drop" {
+		d.State, d.Problem = "failed", "dropped"
+		s.changed()
+		s.settle()
+		s.mu.Unlock()
+		return
+	}
 	signature := a.sign(d, now)
 	s.mu.Unlock()
 

@@ -192,6 +192,25 @@ func TestWebhookFaults(t *testing.T) {
 	}
 }
 
+func TestDroppedWebhook(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		in := &inbox{statuses: []int{200}}
+		b := newBench(t, Options{Deliver: in})
+		if _, err := b.RegisterWebhook(1, "https://stockbridge.test/w"); err != nil {
+			t.Fatal(err)
+		}
+		b.Quiet()
+		if err := b.Fault(Upstock, Fault{Match: "WEBHOOK order.approved", Kind: "drop"}); err != nil {
+			t.Fatal(err)
+		}
+		b.approved()
+		b.Quiet()
+		if d := b.Deliveries(1)[1]; len(in.got) != 1 || d.State != "failed" {
+			t.Errorf("%d requests, %+v", len(in.got), d)
+		}
+	})
+}
+
 func TestCloseLeavesNothingBehind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		in := &inbox{statuses: []int{500}}

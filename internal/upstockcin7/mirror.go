@@ -25,13 +25,13 @@ import (
 // The mirror is a copy of the tenant's Cin7 Core reference data, as far as
 // orders need it (package ledger says where it is kept):
 //
-//	books                   Books, gzip; without what no sale can name (bins)
-//	product  <id>           cin7core.Product, large and ever-changing fields left out
-//	sku      <folded SKU>   the products of that SKU themselves, so that an order by SKU takes one read too
-//	service  <folded name>  ids of service products: freight is one, chosen by name
-//	customer <id>           cin7core.Customer, likewise
-//	name     <folded name>  ids of customers
-//	email    <folded>       ids of the customers of whom a contact has it
+//	books                           Books, gzip; without what no sale can name (bins)
+//	product         <id>            cin7core.Product, without large and ever-changing fields
+//	productsku      <folded SKU>    the products of that SKU themselves, so that an order by SKU takes one read too
+//	productservice  <folded name>   ids of service products: freight is one, chosen by name
+//	customer        <id>            cin7core.Customer, likewise
+//	customername    <folded name>   ids of customers
+//	customeremail   <folded e-mail> ids of the customers of whom a contact has it
 //
 // A pass reads everything, deprecated records too: a filter by time of change
 // would not show what is gone, and a page of 1,000 is one call. What a pass has

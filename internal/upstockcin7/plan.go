@@ -130,6 +130,9 @@ func newPlanner(o upstock.Order, s tenant.Settings, ref Reference) *planner {
 	}
 	if f := o.Freight; f != nil {
 		o.Freight = &upstock.Freight{Description: f.Description, Amount: plainZero(f.Amount), TaxRate: plainZero(f.TaxRate)}
+		if _, ok := amount(f.TaxRate); !ok && f.Amount.IsZero() { // nobody looks at it then
+			o.Freight.TaxRate = decimal.Zero
+		}
 	}
 	return &planner{
 		o: o, s: s, ref: ref, faulty: map[string]bool{}, rules: map[string]taxRate{}, products: indexProducts(ref.Products),

@@ -21,9 +21,11 @@ import (
 
 // A schedule is one way in which an order's way can go wrong.
 type schedule struct {
-	scenario string        // plain, duplicate, two, slow
-	faults   map[int]fault // by number of the effect
-	settings bool          // the tenant changes settings right after the first fault
+	scenario string                   // plain, duplicate, two, slow
+	faults   map[int]fault            // by number of the effect
+	settings bool                     // the tenant changes settings right after each fault
+	on       map[string]map[int]fault // by name of the effect and its number among those
+	frozen   bool                     // invocations have no deadline
 }
 
 func (s schedule) String() string {
@@ -31,17 +33,38 @@ func (s schedule) String() string {
 	for _, n := range slices.Sorted(maps.Keys(s.faults)) {
 		text += fmt.Sprintf(" %d:%s", n, s.faults[n])
 	}
+	for _, name := range slices.Sorted(maps.Keys(s.on)) {
+		for _, n := range slices.Sorted(maps.Keys(s.on[name])) {
+			text += fmt.Sprintf(" %s %d:%s", name, n, s.on[name][n])
+		}
+	}
 	if s.settings {
 		text += " settings changed"
 	}
 	return text
 }
 
+// beyond says that the schedule has an effect that comes later than the
+// protocol assumes: then a twin may have to be voided, and nothing worse.
+func (s schedule) beyond() bool {
+	for _, of := range s.on {
+		for _, f := range of {
+			if f == beyond || f == freeze {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// horizon is how long a world may turn until it counts as stuck.
+const horizon = 12 * time.Hour
+
 var scenarios = []string{"plain", "duplicate", "two", "slow"}
 
 // play runs one order through one schedule and returns the verdict, how many
 // effects there were, and what they were.
-func play(t testing.TB, b *base, path string, s schedule, without string) (verdict string, effects []string) {
+func play(t testing.TB, b *base, path string, s schedule, without string, most time.Duration) (verdict string, effects []string) {
 	bubble(t, func() {
 		w := newWorld(t, b, path)
 		defer w.close()
@@ -53,7 +76,7 @@ func play(t testing.TB, b *base, path string, s schedule, without string) (verdi
 		case "two", "slow":
 			w.copies, w.skewed = 2, true
 		}
-		w.faults = s.faults
+		w.faults, w.on, w.frozen = s.faults, s.on, s.frozen
 		if s.settings {
 			w.onFault = func() {
 				if err := changeSettings(w); err != nil {
@@ -62,7 +85,7 @@ func play(t testing.TB, b *base, path string, s schedule, without string) (verdi
 			}
 		}
 		id := w.approve(`{"comments":[{"text":"Leave at the back door"}]}`)
-		w.settle(id, 12*time.Hour)
+		w.settle(id, most)
 		w.sim.Quiet()
 		synctest.Wait()
 		verdict, effects = w.verdict(id), w.names
@@ -105,10 +128,10 @@ func schedules(effects, more int) []schedule {
 			}
 			for _, k := range first {
 				one := map[int]fault{i: k}
-				list = append(list, schedule{sc, one, false}, schedule{sc, one, true})
+				list = append(list, schedule{scenario: sc, faults: one}, schedule{scenario: sc, faults: one, settings: true})
 				for j := i + 1; j <= effects+more; j++ {
 					for _, k2 := range kinds {
-						list = append(list, schedule{sc, map[int]fault{i: k, j: k2}, (i+j)%5 == 0})
+						list = append(list, schedule{scenario: sc, faults: map[int]fault{i: k, j: k2}, settings: (i+j)%5 == 0})
 					}
 				}
 			}
@@ -130,7 +153,7 @@ func thinned(list []schedule) []schedule {
 
 // wayEffects counts the effects of the undisturbed way.
 func wayEffects(t *testing.T, b *base) int {
-	verdict, effects := play(t, b, filepath.Join(t.TempDir(), "way.db"), schedule{scenario: "plain"}, "")
+	verdict, effects := play(t, b, filepath.Join(t.TempDir(), "way.db"), schedule{scenario: "plain"}, "", horizon)
 	if verdict != "" {
 		t.Fatalf("undisturbed: %s", verdict)
 	}
@@ -141,7 +164,7 @@ func wayEffects(t *testing.T, b *base) int {
 }
 
 // playAll runs schedules side by side and returns the verdicts of those that failed.
-func playAll(t *testing.T, b *base, list []schedule, without string, stopAtFirst bool) map[string]string {
+func playAll(t *testing.T, b *base, list []schedule, without string, stopAtFirst bool, most time.Duration) map[string]string {
 	var next, done atomic.Int64
 	var mu sync.Mutex
 	failed := map[string]string{}
@@ -155,7 +178,10 @@ func playAll(t *testing.T, b *base, list []schedule, without string, stopAtFirst
 					if i >= len(list) {
 						return
 					}
-					verdict, _ := play(t, b, path, list[i], without)
+					verdict, _ := play(t, b, path, list[i], without, most)
+					if strings.HasPrefix(verdict, twinVoided) && list[i].beyond() {
+						verdict = ""
+					}
 					done.Add(1)
 					if verdict != "" {
 						mu.Lock()
@@ -185,18 +211,22 @@ func TestCrashProof(t *testing.T) {
 	if raceDetector { // five times slower: every pair is run without it, see the Makefile
 		list = thinned(list)
 	}
-	failed := playAll(t, b, list, "", false)
+	failed := playAll(t, b, list, "", false, horizon)
 	for s, verdict := range failed {
 		t.Errorf("%s: %s", s, verdict)
 	}
 	t.Logf("crash proof: %d runs over %d effects in %s, %d failed", len(list), n, time.Since(start).Round(time.Millisecond), len(failed))
 }
 
+const (
+	postSale  = "POST /cin7core/ExternalApi/v2/sale"
+	postLines = "POST /cin7core/ExternalApi/v2/sale/order"
+)
+
 // TestLateTwin lets the create take effect long after the settle time, past
 // what the protocol assumes: the second sale is found, voided and said.
 func TestLateTwin(t *testing.T) {
 	b := prepare(t)
-	create := effect(t, b, "POST /cin7core/ExternalApi/v2/sale")
 	for _, sc := range []string{"plain", "duplicate", "two"} {
 		t.Run(sc, func(t *testing.T) {
 			bubble(t, func() {
@@ -206,37 +236,20 @@ func TestLateTwin(t *testing.T) {
 				if sc != "plain" {
 					w.copies = 2
 				}
-				w.faults = map[int]fault{create: beyond}
+				w.on = map[string]map[int]fault{postSale: {1: beyond}}
 				id := w.approve("")
-				w.settle(id, 12*time.Hour)
-				if v := w.verdict(id); v != "" {
-					t.Error(v)
+				w.settle(id, horizon)
+				if v := w.verdict(id); v != twinVoided {
+					t.Errorf("verdict %q", v)
 				}
-				voided := 0
-				for _, s := range w.sim.Sales(w.acc.Cin7Core.AccountID) {
-					if s.Status == "VOIDED" {
-						voided++
-					}
-				}
-				said := slices.ContainsFunc(w.run(id).Timeline, func(e ledger.Entry) bool { return strings.Contains(e.Text, "twin") && strings.Contains(e.Text, "was voided") })
-				if voided != 1 || !said {
-					t.Errorf("voided %d, said %t", voided, said)
+				if !slices.ContainsFunc(w.run(id).Timeline, func(e ledger.Entry) bool {
+					return strings.Contains(e.Text, "twin") && strings.Contains(e.Text, "was voided")
+				}) {
+					t.Error("nothing is said of the twin")
 				}
 			})
 		})
 	}
-}
-
-// effect is the number of the first effect with this name in the undisturbed way.
-func effect(t *testing.T, b *base, name string) int {
-	_, effects := play(t, b, filepath.Join(t.TempDir(), "effect.db"), schedule{scenario: "plain"}, "")
-	for i, e := range effects {
-		if _, what, _ := strings.Cut(e, ": "); what == name {
-			return i + 1
-		}
-	}
-	t.Fatalf("no effect %q in %q", name, effects)
-	return 0
 }
 
 // TestProofCanFail switches each rule of the protocol off in turn: the same
@@ -244,37 +257,34 @@ func effect(t *testing.T, b *base, name string) int {
 // attention that nobody caused.
 func TestProofCanFail(t *testing.T) {
 	b := prepare(t)
-	create := effect(t, b, "POST /cin7core/ExternalApi/v2/sale")
+	write := "write T#" + b.tenant + "#order"
 	var list []schedule
-	for _, sc := range scenarios { // the sharpest first
-		for _, k := range []fault{after, late, die, beyond} {
+	for _, sc := range scenarios {
+		for _, k := range []fault{after, late, die, beyond, freeze} {
 			for _, settings := range []bool{false, true} {
-				list = append(list, schedule{sc, map[int]fault{create: k}, settings})
-				for d := 1; d < 12; d++ {
-					for _, k2 := range []fault{after, late, die, stall} {
-						list = append(list, schedule{sc, map[int]fault{create: k, create + d: k2}, settings})
-					}
+				for _, k2 := range []fault{none, after, die, beyond} {
+					list = append(list, schedule{scenario: sc, settings: settings, frozen: true, on: map[string]map[int]fault{postSale: {1: k, 2: k2}}},
+						schedule{scenario: sc, settings: settings, frozen: true, on: map[string]map[int]fault{postSale: {1: k}, postLines: {1: k2}}})
 				}
 			}
 		}
-		for d := -3; d < 6; d++ {
-			list = append(list, schedule{sc, map[int]fault{create + d: stall}, false})
-			for e := d + 1; e < 12; e++ {
-				list = append(list, schedule{sc, map[int]fault{create + d: stall, create + e: after}, false},
-					schedule{sc, map[int]fault{create + d: stall, create + e: stall}, false})
-			}
+		for n := 1; n < 8; n++ { // a worker that wakes after all is over
+			list = append(list, schedule{scenario: sc, frozen: true, on: map[string]map[int]fault{write: {n: pause}}},
+				schedule{scenario: sc, frozen: true, on: map[string]map[int]fault{write: {n: stall}}})
 		}
 	}
-	if failed := playAll(t, b, list[:min(len(list), 400)], "", false); len(failed) > 0 {
+	const most = 3 * time.Hour
+	if failed := playAll(t, b, list, "", false, most); len(failed) > 0 {
 		t.Fatalf("with all rules on: %v", failed)
 	}
 	for _, rule := range []string{"intent", "lease", "look", "settle time", "frozen plan", "sale chosen once"} {
 		t.Run(rule, func(t *testing.T) {
-			failed := playAll(t, b, list, rule, true)
+			failed := playAll(t, b, list, rule, true, most)
 			if len(failed) == 0 {
 				t.Fatalf("without the rule %q, %d schedules find nothing wrong", rule, len(list))
 			}
 			for s, verdict := range failed {
+				verdict, _, _ = strings.Cut(verdict, "\n")
 				t.Logf("without %q: %s: %s", rule, s, verdict)
 			}
 		})

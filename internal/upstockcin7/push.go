@@ -119,7 +119,7 @@ func (w *work) created(seq int, sale cin7core.Sale, err error, plan *Plan) error
 		}
 		i.Answer, i.SaleID = ledger.Done, sale.ID
 		r.Note(w.Now(), "Cin7 Core made the sale %s.", number(sale))
-		mine := r.Lease.Token == w.token && r.SaleID == "" && len(made(r)) == 1 && !slices.ContainsFunc(r.Of(ledger.StepCreate, ledger.Open), func(i ledger.Intent) bool { return !i.Settled })
+		mine := r.Lease.Token == w.token && r.SaleID == "" && (len(made(r)) == 1 && !undecided(r) || w.rules.noLook)
 		if mine || w.rules.rechosen {
 			r.SaleID, r.SaleNumber, r.Adopted = sale.ID, sale.Order.SaleOrderNumber, false
 			chosen = true

@@ -47,7 +47,10 @@ type world struct {
 	armed     bool
 	effects   int
 	names     []string
-	faults    map[int]fault
+	seen      map[string]int           // effects by name
+	faults    map[int]fault            // by number of the effect
+	on        map[string]map[int]fault // by name and number of the effect with that name
+	frozen    bool                     // an invocation has no deadline: its process may be frozen and thawed
 	onFault   func()
 	flying    int // messages under way, waiting or being worked on
 	late      int // effects still to come
@@ -62,14 +65,22 @@ const (
 	none   fault = iota
 	before       // it fails and does nothing
 	after        // it takes effect and the answer is lost
-	late         // the answer is lost at once, the effect comes half a minute later
+	late         // the answer is lost at once, the effect comes later, within the settle time
 	die          // it takes effect, and the process ends before the answer
 	stall        // the process sleeps past its lease, then does it
-	beyond       // the effect comes long after the settle time
+	pause        // it takes effect, and the process goes on long after its lease
+	beyond       // the answer is lost at once, the effect comes long after the settle time
+	freeze       // the process is frozen while sending, long past the settle time
+)
+
+// lateBy is how late a late effect is: after the first look, within the settle time.
+const (
+	lateBy   = 100 * time.Second
+	beyondBy = 8 * time.Minute
 )
 
 func (f fault) String() string {
-	return [...]string{"none", "before", "after", "late", "die", "stall", "beyond"}[f]
+	return [...]string{"none", "before", "after", "late", "die", "stall", "pause", "beyond", "freeze"}[f]
 }
 
 // process is one invocation of one function.
@@ -81,8 +92,9 @@ type process struct {
 }
 
 var (
-	errDead = errors.New("the process is dead")
-	errLost = &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}
+	errDead   = errors.New("the process is dead")
+	errThawed = errors.New("done after a freeze") // no error: the answer counts, however late
+	errLost   = &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}
 )
 
 func (w *world) process(name string) *process {
@@ -120,7 +132,10 @@ func (p *process) effect(name string, do func() error) error {
 	if w.armed {
 		w.effects++
 		w.names = append(w.names, p.name+": "+name)
-		f = w.faults[w.effects]
+		w.seen[name]++
+		if f = w.faults[w.effects]; f == none {
+			f = w.on[name][w.seen[name]]
+		}
 		if f != none && w.onFault != nil {
 			defer w.onFault()
 		}
@@ -144,17 +159,27 @@ func (p *process) effect(name string, do func() error) error {
 		do()
 		return errLost
 	case late:
-		afterwards(30 * time.Second)
+		afterwards(lateBy)
 		return errLost
 	case beyond:
-		afterwards(8 * time.Minute)
+		afterwards(beyondBy)
 		return errLost
 	case die:
 		do()
 		p.dead.Store(true)
 		return errDead
 	case stall:
-		time.Sleep(100 * time.Second)
+		time.Sleep(lateBy)
+	case pause:
+		err := do()
+		time.Sleep(beyondBy)
+		return err
+	case freeze:
+		time.Sleep(beyondBy)
+		if err := do(); err != nil {
+			return err
+		}
+		return errThawed
 	}
 	return do()
 }
@@ -178,6 +203,9 @@ func (g gateHTTP) RoundTrip(req *http.Request) (*http.Response, error) {
 		answer, err = g.p.w.sim.Transport().RoundTrip(r)
 		return err
 	})
+	if err == errThawed {
+		return answer, nil
+	}
 	if err == nil && req.Context().Err() != nil {
 		return nil, req.Context().Err()
 	}
@@ -238,7 +266,10 @@ func (w *world) deliver(q app.Queue, m app.Message, delay time.Duration) {
 		defer func() { w.mu.Lock(); w.flying--; w.mu.Unlock() }()
 		m.Receives++
 		p := w.process(string(q))
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		ctx, cancel := context.WithCancel(context.Background())
+		if !w.frozen {
+			ctx, cancel = context.WithTimeout(ctx, time.Minute)
+		}
 		defer cancel()
 		var failed []string
 		switch {
@@ -302,7 +333,7 @@ var baseOnce sync.Mutex
 
 // newWorld opens a world on a copy of the base. Call it inside a bubble.
 func newWorld(t testing.TB, b *base, path string) *world {
-	w := &world{t: t, box: b.box, tenant: b.tenant, faults: map[int]fault{}}
+	w := &world{t: t, box: b.box, tenant: b.tenant, seen: map[string]int{}}
 	s, err := sim.New(sim.Options{Seed: "proof", Deliver: deliverer{w}})
 	if err != nil {
 		t.Fatal(err)
@@ -340,7 +371,7 @@ func prepare(t testing.TB) *base {
 		return b
 	}
 	bubble(t, func() {
-		w := &world{t: t, box: b.box, faults: map[int]fault{}}
+		w := &world{t: t, box: b.box, seen: map[string]int{}}
 		w.sim, err = sim.New(sim.Options{Seed: "proof", Deliver: deliverer{w}})
 		if err != nil {
 			t.Fatal(err)
@@ -468,6 +499,10 @@ func (w *world) settle(id int, most time.Duration) {
 	}
 }
 
+// twinVoided is the verdict where all is well in the end, but a second sale had
+// to be voided: what happens where an effect comes later than the protocol assumes.
+const twinVoided = "a twin to void"
+
 // verdict compares both sides: "" if the order has exactly one sale with its
 // lines and total, no orphan, and the ledger and Upstock agree.
 func (w *world) verdict(id int) string {
@@ -477,8 +512,13 @@ func (w *world) verdict(id int) string {
 	}
 	ext := fmt.Sprintf("upstock:%d:%d", w.acc.Upstock.Supplier, id)
 	var live []sim.SaleSummary
+	voided := 0
 	for _, s := range w.sim.Sales(w.acc.Cin7Core.AccountID) {
-		if s.ExternalID == ext && s.Status != "VOIDED" {
+		switch {
+		case s.ExternalID != ext:
+		case s.Status == "VOIDED":
+			voided++
+		default:
 			live = append(live, s)
 		}
 	}
@@ -511,6 +551,8 @@ func (w *world) verdict(id int) string {
 		return "Upstock was not told: it shows " + o.External
 	case w.sim.OverLimit(sim.Cin7Core, w.acc.Cin7Core.AccountID) > 0:
 		return "over the limit"
+	case voided > 0:
+		return twinVoided
 	}
 	return ""
 }

@@ -1,0 +1,55 @@
+# make help lists the targets.
+.DEFAULT_GOAL := help
+.PHONY: help test lint run build invoke event seed conformance bench kills fuzz
+
+LOCAL   := go run ./internal/local
+FN      ?= orders
+EVENT   ?= events/$(FN).json
+FUZZTIME ?= 20s
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+run: ## everything on this machine, with a demo; ARGS="-listen … -demo=false" passes flags on
+	@$(LOCAL) $(ARGS)
+
+test: ## all tests, with the race detector
+	go test -race -shuffle=on ./...
+
+lint: ## gofmt, vet, staticcheck, govulncheck; cfn-lint and sam validate where installed
+	@bad=$$(gofmt -l .); if [ -n "$$bad" ]; then echo "not gofmt'ed: $$bad"; exit 1; fi
+	go vet ./...
+	go tool staticcheck ./...
+	@out=$$(go tool govulncheck ./... 2>&1); code=$$?; \
+	if [ $$code -eq 0 ]; then echo "govulncheck: nothing found"; \
+	elif echo "$$out" | grep -qE 'fetching vulnerabilities|vuln\.go\.dev.*(dial|lookup|timeout|refused|Forbidden|403)'; then echo "govulncheck: not run, its data cannot be reached from here"; \
+	else echo "$$out"; exit $$code; fi
+	@if command -v cfn-lint >/dev/null; then echo cfn-lint template.yaml; cfn-lint template.yaml; else echo "cfn-lint: not run, not installed"; fi
+	@if command -v sam >/dev/null; then echo sam validate --lint; SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=$${AWS_DEFAULT_REGION:-ap-southeast-2} sam validate --lint; else echo "sam validate: not run, SAM is not installed"; fi
+
+build: ## the functions for Lambda: dist/<function>.zip, linux/arm64
+	@$(LOCAL) build
+
+invoke: ## one event through one function: FN=orders EVENT=events/orders.json; STORE=aws uses what env.json names
+	@STORE=$(STORE) $(LOCAL) invoke -fn $(FN) -event $(EVENT)
+
+event: ## a webhook event, freshly signed, for sam local invoke: EVENT=events/webhook.json
+	@$(LOCAL) event $(if $(filter file,$(origin EVENT)),events/webhook.json,$(EVENT))
+
+seed: ## the demo tenant for invoke; STORE=aws puts it into the table that events/env.json names
+	@STORE=$(STORE) $(LOCAL) seed
+
+conformance: ## the storage suite against DynamoDB's API
+	.ci/conformance
+
+kills: ## kill the process 50 times during 200 orders: 200 sales in the end
+	$(LOCAL) kills
+
+bench: ## orders a second, memory
+	$(LOCAL) bench
+
+fuzz: ## every fuzz target for FUZZTIME
+	@go list ./... | while read -r pkg; do \
+	  for target in $$(go test -list '^Fuzz' $$pkg 2>/dev/null | grep '^Fuzz'); do \
+	    echo "$$pkg $$target"; go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+	  done || exit 1; done
