@@ -402,7 +402,7 @@ func TestSamples(t *testing.T) {
 		t.Errorf("%+v, %v", p, err)
 	}
 	serve("product.get.response.json")
-	if p, err := c.ProductsPage(t.Context(), cin7core.ProductsQuery{}); err != nil || !p.Items[0].Tier(1).Equal(d("8")) || !p.Items[0].Sellable ||
+	if p, err := c.ProductsPage(t.Context(), cin7core.ProductsQuery{}); err != nil || !p.Items[0].Tier(1).Equal(d("8")) || !p.Items[0].CanSell() ||
 		p.Items[0].Attachments[0].DownloadURL == "" || p.Items[0].Tier(11).IsPositive() || p.Items[0].Attribute(3) != "" {
 		t.Errorf("%+v, %v", p, err)
 	}

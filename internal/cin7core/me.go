@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -12,14 +13,15 @@ import (
 
 // Me is the account: GET /me, the cheapest test of a credential.
 type Me struct {
-	Company                string
-	Currency               string // the base currency, in which price tiers are
-	TimeZone               string // IANA
-	LockDateText           string `json:"LockDate"` // in the account's own format
-	TaxCalculationMethod   string // "Row Total": tax rounded a line; "Total": on the document
-	DefaultSaleTaxRuleID   string `json:"DefaultSaleTaxRuleId" rest:"guid"`
-	DefaultSaleTaxRuleName string
-	DiscountRule           string // "Discount" or "Price": what a discount applied by the account changes on a line
+	Company                        string
+	Currency                       string // the base currency, in which price tiers are
+	TimeZone                       string // IANA
+	LockDateText                   string `json:"LockDate"` // in the account's own format
+	TaxCalculationMethod           string // "Row Total": tax rounded a line; "Total": on the document
+	DefaultSaleTaxRuleID           string `json:"DefaultSaleTaxRuleId" rest:"guid"`
+	DefaultSaleTaxRuleName         string
+	DiscountRule                   string // "Discount" or "Price": what a discount applied by the account changes on a line
+	MaximumDecimalPlacesInQuantity string // "N2"
 	// AutomaticallyApplyDiscounts lets the account change prices of our orders when they are authorised.
 	AutomaticallyApplyDiscounts               bool
 	ApplyCustomerDiscountsAfterOtherDiscounts bool
@@ -39,6 +41,15 @@ func (m Me) LockDate() time.Time {
 		return time.Time{}
 	}
 	return t
+}
+
+// QuantityPlaces is how many decimals a quantity may have: 4, which the interface takes at most, where the account does not say less.
+func (m Me) QuantityPlaces() int {
+	n, err := strconv.Atoi(strings.TrimPrefix(strings.ToUpper(strings.TrimSpace(m.MaximumDecimalPlacesInQuantity)), "N"))
+	if err != nil || n < 0 || n > 4 {
+		return 4
+	}
+	return n
 }
 
 // parseDate reads a date in ISO or, as /me and webhooks send it, in the account's format, of which dd/MM/yyyy is the one

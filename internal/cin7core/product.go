@@ -34,11 +34,14 @@ type Product struct {
 	Tags             string
 	Status           Status // "Setup required" besides Active and Deprecated
 	SaleTaxRule      string // "": the customer's or the sale's
-	Sellable         bool
+	Sellable         *bool  // see CanSell
 	LastModifiedOn   time.Time
 	Attachments      []Attachment  // only with ProductsQuery.IncludeAttachments
 	CustomPrices     []CustomPrice // only with ProductsQuery.IncludeCustomPrices
 }
+
+// CanSell says that the product is sellable, which is the default where the vendor says nothing.
+func (p Product) CanSell() bool { return p.Sellable == nil || *p.Sellable }
 
 // TierPrices are a product's prices in the account's base currency; 0 where unset.
 type TierPrices struct {

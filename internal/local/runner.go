@@ -31,8 +31,8 @@ type options struct {
 	speed                                 float64
 	demo                                  bool
 
-	seed      string // makes the simulators' ids and tokens the same each time
-	unlimited bool   // no limiter, and the simulators refuse nothing for its sake: for measuring
+	seed   string          // makes the simulators' ids and tokens the same each time
+	change func(*app.Deps) // what the app stands on, changed for measuring
 }
 
 func parse(args []string, usage io.Writer) (options, error) {
@@ -117,7 +117,7 @@ func openSim(o options, dir string) (*sim.Sim, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	return sim.New(sim.Options{Speed: o.speed, Dir: dir, Seed: o.seed, NoLimits: o.unlimited, Deliver: cloud.Transport()})
+	return sim.New(sim.Options{Speed: o.speed, Dir: dir, Seed: o.seed, Deliver: cloud.Transport()})
 }
 
 // runner is everything of one process but the simulators.
@@ -181,7 +181,7 @@ func start(o options, data, simURL string, getenv func(string) string, out io.Wr
 	if err != nil {
 		return nil, err
 	}
-	deps.Unlimited, deps.OnEnd = o.unlimited, nil // metrics are for CloudWatch
+	deps.OnEnd = nil // metrics are for CloudWatch
 	deps.Log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: cfg.Level}))
 
 	ctx, cancel := context.WithCancel(context.Background())
@@ -199,6 +199,9 @@ func start(o options, data, simURL string, getenv func(string) string, out io.Wr
 			return r.jobs.send(string(body), group, delay)
 		}
 		return fmt.Errorf("send to %s: no such queue", q)
+	}
+	if o.change != nil {
+		o.change(&deps)
 	}
 	l.functions = functions(app.New(deps))
 	for _, m := range []mapping{

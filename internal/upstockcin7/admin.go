@@ -63,14 +63,16 @@ func (p *Pair) Connect(ctx context.Context, tenantID string, sys tenant.System, 
 	if err != nil {
 		return tenant.Connection{}, "", err
 	}
-	if sys == tenant.Cin7Core && (!had || old.Account != c.Account || old.Mirror.Ready.IsZero()) {
-		if c, err = p.Tenants.Update(ctx, tenantID, sys, func(c *tenant.Connection) error {
-			c.Mirror = tenant.Mirror{State: tenant.MirrorReading}
-			c.Checked = 0
-			return nil
-		}); err != nil {
-			return c, "", err
+	if sys == tenant.Cin7Core {
+		if !had || old.Account != c.Account {
+			if c, err = p.Tenants.Update(ctx, tenantID, sys, func(c *tenant.Connection) error {
+				c.Mirror, c.Checked = tenant.Mirror{State: tenant.MirrorReading}, 0
+				return nil
+			}); err != nil {
+				return c, "", err
+			}
 		}
+		// A job that reads with the old key ends by itself.
 		if err := p.StartMirror(ctx, MirrorJob{Job: "mirror", Tenant: tenantID}, 0); err != nil {
 			return c, "", fmt.Errorf("start reading reference data: %w", err)
 		}

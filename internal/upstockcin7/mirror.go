@@ -309,7 +309,7 @@ func (m *mirroring) call(f func(ctx context.Context) error) error {
 			return err
 		}
 		nap := max(0, wait.Until.Sub(m.Now())) + jitter(10*time.Millisecond, 100*time.Millisecond)
-		if m.napped += nap; m.napped > m.Times.Nap {
+		if m.napped += nap; m.napped > m.Times.Soon {
 			return err
 		}
 		select {
@@ -410,7 +410,7 @@ func (m *mirroring) after(err error) (delay time.Duration, problem string, _ err
 		}
 		problem = "The budget of calls to Cin7 Core is used up for the moment; " + what + " are read on when there is more."
 		if kind == rest.Throttled {
-			delay = cmp.Or(delay, 3*m.Times.Nap)
+			delay = cmp.Or(delay, 3*m.Times.Soon)
 			problem = "Cin7 Core says that too many calls were made: somebody else uses the same account's budget. Reading " + what + " goes on by itself."
 		}
 		delay = max(delay, 0) + jitter(0, time.Second)

@@ -62,7 +62,7 @@ type Times struct {
 	MinRetry, MaxRetry time.Duration // backoff of errors
 	MaxVendor          time.Duration // longest wait for a vendor that does not answer
 	GiveUp             time.Duration // errors in a row for so long need a person
-	Nap                time.Duration // longest sleep within an invocation
+	Soon               time.Duration // a quick second try
 }
 
 // DefaultTimes are the numbers of the design.
@@ -71,7 +71,7 @@ func DefaultTimes() Times {
 		HTTP: 20 * time.Second, Lease: 75 * time.Second, MinLease: 25 * time.Second, MinInvocation: 22 * time.Second,
 		Settle: 2 * time.Minute, Fresh: 10 * time.Minute, Watch: []time.Duration{10 * time.Minute, time.Hour},
 		Resend: 6 * time.Minute, MinRetry: 10 * time.Second, MaxRetry: 12 * time.Hour, MaxVendor: 15 * time.Minute,
-		GiveUp: 7 * 24 * time.Hour, Nap: 5 * time.Second,
+		GiveUp: 7 * 24 * time.Hour, Soon: 5 * time.Second,
 	}
 }
 
@@ -89,5 +89,5 @@ func (t Times) Divided(by float64) Times {
 		watch[i] = d(v)
 	}
 	return Times{d(t.HTTP), d(t.Lease), d(t.MinLease), d(t.MinInvocation), d(t.Settle), d(t.Fresh), watch, d(t.Resend),
-		d(t.MinRetry), d(t.MaxRetry), d(t.MaxVendor), d(t.GiveUp), d(t.Nap)}
+		d(t.MinRetry), d(t.MaxRetry), d(t.MaxVendor), d(t.GiveUp), d(t.Soon)}
 }

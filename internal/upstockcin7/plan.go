@@ -56,8 +56,8 @@ const (
 )
 
 // MakePlan turns an order into a sale, or says every problem that stands against it. It is pure. Faults are the order's
-// unreadable fields. Wants lists what should be read live before the problems are believed (and before a choice is made of
-// which they are the reason), because only the mirror says so: read those once and call again with Reference.Live set.
+// unreadable fields. Wants lists what should be read live before the answer is believed, because a problem, or a choice of
+// second best, rests on nothing but the mirror: read those once and call again with Reference.Live set.
 //
 //	Upstock                     Cin7 Core                 rule
 //	supplier, id                ExternalID                upstock:<supplier>:<id>
@@ -142,7 +142,7 @@ func newPlanner(o upstock.Order, s tenant.Settings, ref Reference) *planner {
 
 const thenRetry = ", then retry the order."
 
-// problem says what stands against the order. The wants are what else than the mirror could refute it.
+// problem says what stands against the order. The wants are the records that could refute it, read live.
 func (p *planner) problem(line int, code, message, fix string, wants ...Want) {
 	p.problems = append(p.problems, ledger.Problem{Code: code, Message: message, Fix: fix, Line: line})
 	p.want(wants...)

@@ -56,7 +56,8 @@ func (p *planner) wrong(n int, l upstock.Line, code, what, fix string, wants ...
 	p.problem(n, code, label+": "+what, fix+thenRetry, wants...)
 }
 
-// count tells an amount that cannot be counted with; what makes no sense is said by the caller.
+// count reads an amount. Not sensible is what no order means, and it leaves the totals uncounted; said is that there is a
+// problem of the field already.
 func (p *planner) count(d decimal.Decimal, field string, args ...any) (_ decimal.Decimal, sensible, said bool) {
 	if p.bad(field, args...) {
 		p.uncounted = true
@@ -74,7 +75,7 @@ const correctOrder = "Correct the order in Upstock"
 
 func (p *planner) quantityFrom(i int, l upstock.Line) decimal.Decimal {
 	q, sensible, said := p.count(l.Quantity, "lines[%d].quantity", i)
-	switch most := p.quantityPlaces(); {
+	switch most := p.ref.Books.Me.QuantityPlaces(); {
 	case said:
 	case !sensible:
 		p.wrong(i+1, l, "quantity", "the quantity is too large to be meant.", correctOrder)
@@ -202,7 +203,7 @@ func (p *planner) usable(n int, l upstock.Line, product cin7core.Product) cin7co
 	case product.Status.Is(setupRequired):
 		p.wrong(n, l, "productSetup", what+" is not set up yet (its status is “Setup required”).", "Finish the product in Cin7 Core", live)
 	}
-	if !product.Sellable {
+	if !product.CanSell() {
 		p.wrong(n, l, "productNotSellable", what+" is not for sale.", "Make the product sellable in Cin7 Core, or take it off the order in Upstock", live)
 	}
 	return product
@@ -287,7 +288,7 @@ func chargeable(c cin7core.Product) string {
 		return "is deprecated in Cin7 Core"
 	case c.Status.Is(setupRequired):
 		return "is not set up yet in Cin7 Core"
-	case !c.Sellable:
+	case !c.CanSell():
 		return "is not for sale in Cin7 Core"
 	}
 	return ""

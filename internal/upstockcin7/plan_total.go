@@ -57,9 +57,6 @@ func rowTax(total, percent decimal.Decimal) decimal.Decimal {
 	return total.Mul(percent).Shift(-2).Round(2)
 }
 
-// quantityPlaces is how many decimals the account keeps of a quantity; the interface takes 4 at most.
-func (p *planner) quantityPlaces() int { return 4 }
-
 // totals predicts the sale's sums and compares them with the order's.
 func (p *planner) totals() {
 	if p.uncounted || p.bad("lines") || p.bad("freight") || p.bad("totals") || p.bad("totals.total") {

@@ -386,6 +386,9 @@ func (w *work) inspect(plan *Plan) (done bool, err error) {
 	}
 	s, err := w.cin7.Sale(w.calling("cin7core"), w.run.SaleID)
 	if rest.KindOf(err) == rest.NotFound {
+		if w.run.NewSale {
+			return true, w.update(func(r *ledger.Run, _ *ledger.Extra) error { gone(r, r.SaleID); return nil })
+		}
 		return true, problem("saleGone", "Cin7 Core does not have the sale "+cmpOr(w.run.SaleNumber, w.run.SaleID)+" any more.", "Retry with a new sale.")
 	}
 	if err := w.answered(tenant.Cin7Core, err); err != nil {
@@ -399,7 +402,7 @@ func (w *work) inspect(plan *Plan) (done bool, err error) {
 		return true, w.sold(s.Order, plan, 0, &s)
 	case !empty(s):
 		return true, problem("changedByOthers", fmt.Sprintf("Somebody changed the sale %s in Cin7 Core before its lines were written: it has other lines than the order.", number(s)),
-			"Compare it with the order. If it is right as it is, nothing more is needed; else void it in Cin7 Core and retry with a new sale.")
+			"Give it the order's lines in Cin7 Core and retry; or void it there and retry with a new sale.")
 	}
 	for _, i := range w.run.Of(ledger.StepLines, ledger.Open) {
 		if at := i.Deadline.Add(w.settle()); i.SaleID == w.run.SaleID && now.Before(at) {

@@ -250,14 +250,14 @@ func (w *work) answered(sys tenant.System, err error) error {
 		return &later{at.Add(jitter(0, time.Second)), "The budget of calls to " + systemName(sys) + " is used up for the moment."}
 	case rest.NotSent:
 		if errors.Is(err, errShort) || w.ctx.Err() != nil {
-			return &later{now.Add(w.Times.Nap), "The time for this attempt ran out before the next call."}
+			return &later{now.Add(w.Times.Soon), "The time for this attempt ran out before the next call."}
 		}
 		return &vendorDown{systemName(sys), err}
 	case rest.Throttled:
 		e, _ := errors.AsType[*rest.Error](err)
 		wait := e.RetryAfter
 		if wait == 0 {
-			wait = 3 * w.Times.Nap
+			wait = 3 * w.Times.Soon
 		}
 		return &later{now.Add(jitter(wait, wait/4)), systemName(sys) + " says that too many calls were made. Somebody else uses the same account's budget."}
 	case rest.Unauthorized:
@@ -333,7 +333,7 @@ func (w *work) finish(err error) error {
 			r.Note(now, "Waiting: %s", e.why)
 		case *reject:
 			r.Problems = e.problems
-			r.Reread, r.None = false, time.Time{}
+			r.Reread, r.NewSale, r.None = false, false, time.Time{}
 			w.state(r, ledger.Attention)
 			for _, pr := range e.problems {
 				r.Note(now, "Needs attention: %s", pr.Message)
@@ -601,7 +601,7 @@ func (w *work) look() error {
 	agree := !w.run.None.IsZero() || w.rules.noSettle
 	if len(open) > 0 && (!agree || now.Before(settled)) {
 		at := settled
-		if soon := now.Add(w.Times.Nap); at.Before(soon) {
+		if soon := now.Add(w.Times.Soon); at.Before(soon) {
 			at = soon
 		}
 		if err := w.update(func(r *ledger.Run, _ *ledger.Extra) error {
@@ -664,7 +664,7 @@ func (w *work) several(plan *Plan, ids []string) error {
 		return w.twoSales(full)
 	}
 	if len(sales) == 0 {
-		return &later{w.Now().Add(w.Times.Nap), "The sales of this order have just been voided."}
+		return &later{w.Now().Add(w.Times.Soon), "The sales of this order have just been voided."}
 	}
 	kept := sales[0]
 	if len(full) == 1 {
@@ -702,7 +702,10 @@ func empty(s cin7core.Sale) bool {
 
 // voidTwin voids a sale beside the one that counts, if it is empty, equal to what we sent, and there are creates of ours to account for it.
 func (w *work) voidTwin(plan *Plan, s cin7core.Sale) error {
-	creates, voids := 0, 0
+	creates, voids, keep := 0, 0, 1
+	if w.run.State == ledger.Cancelled {
+		keep = 0
+	}
 	for _, i := range w.run.Intents {
 		switch {
 		case i.Step == ledger.StepCreate && i.Answer != ledger.Refused:
@@ -711,7 +714,7 @@ func (w *work) voidTwin(plan *Plan, s cin7core.Sale) error {
 			voids++
 		}
 	}
-	if plan == nil || !empty(s) || !SameHeader(plan.Header, s) || voids >= creates-1 {
+	if plan == nil || !empty(s) || !SameHeader(plan.Header, s) || voids >= creates-keep {
 		return w.update(func(r *ledger.Run, _ *ledger.Extra) error {
 			text := fmt.Sprintf("Cin7 Core also has the sale %s with this order's id. It is not as we made it, so it was left alone: void it there if it should not be.", number(s))
 			r.Say(text)
