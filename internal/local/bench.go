@@ -2,107 +2,115 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
-	"net/http"
-	"os"
+	"math"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
-	"sync"
 	"time"
-
-	"stockbridge/internal/sim"
 )
 
-// bench measures how many orders a second one process takes from their
-// webhooks to sold sales, without limiter, simulators in the same process.
-func bench(ctx context.Context, args []string, getenv func(string) string, out io.Writer) error {
+// figure is one number, measured in this run, beside the one to reach.
+type figure struct {
+	what       string
+	got, reach float64
+	unit       string
+	least      bool // got must be no less than reach; else no more
+}
+
+func (f figure) reached() bool { return f.least && f.got >= f.reach || !f.least && f.got <= f.reach }
+
+func (f figure) String() string {
+	sign, verdict := "<=", "reached"
+	if f.least {
+		sign = ">="
+	}
+	if !f.reached() {
+		verdict = "NOT REACHED"
+	}
+	return fmt.Sprintf("%-66s %9s %-5s %s %6s   %s", f.what, short(f.got), f.unit, sign, short(f.reach), verdict)
+}
+
+// short shows three digits or all of the whole part.
+func short(v float64) string {
+	digits := 0
+	if v != math.Trunc(v) {
+		digits = max(0, 2-int(math.Floor(math.Log10(math.Abs(v)))))
+	}
+	return strconv.FormatFloat(v, 'f', min(digits, 2), 64)
+}
+
+// measured are the measurements by name. Each makes what it needs, so that
+// nothing of one is in another's way.
+var measured = []struct {
+	name string
+	do   func(context.Context, benchOptions) ([]figure, error)
+}{
+	{"calls", benchCalls}, {"budget", benchBudget}, {"rate", benchRate}, {"memory", benchMemory}, {"size", benchSize}, {"start", benchStart},
+}
+
+type benchOptions struct {
+	orders, starts int
+	profile        string
+}
+
+// bench measures the design's numbers and prints each beside the one to reach.
+// A number that is not reached is no error; one that could not be measured is.
+func bench(ctx context.Context, args []string, out io.Writer) error {
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
-	orders := f.Int("orders", 3000, "how many orders")
+	var o benchOptions
+	f.IntVar(&o.orders, "orders", 3000, "how many orders the rate is measured with")
+	f.IntVar(&o.starts, "starts", 30, "how often each function is started")
+	f.StringVar(&o.profile, "profile", "", "a file for the CPU profile of the rate's measurement")
+	only := f.String("only", "", "names of measurements, with commas: calls, budget, rate, memory, size, start")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("", "stockbridge-bench-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	s, err := sim.New(sim.Options{NoLimits: true})
-	if err != nil {
-		return err
-	}
-	defer s.Close()
-	srv, err := listen("127.0.0.1:0", s.Handler())
-	if err != nil {
-		return err
-	}
-	defer srv.close()
-	r, err := start(options{listen: "127.0.0.1:0", token: "dev", speed: 1, unlimited: true}, dir, srv.url, getenv, out)
-	if err != nil {
-		return err
-	}
-	defer r.close()
-	k := killer{api: client{r.web.url, "dev"}, sim: client{srv.url, ""}}
-	acc, tenant, err := k.prepare(ctx)
-	if err != nil {
-		return err
-	}
-	ids := make([]int64, *orders)
-	for i := range ids {
-		o, err := s.PlaceOrder(acc.Upstock.Supplier, "")
+	begun, missed := time.Now(), 0
+	var failed []error
+	for _, m := range measured {
+		if list := trimmed(*only); len(list) > 0 && !slices.Contains(list, m.name) {
+			continue
+		}
+		figures, err := m.do(ctx, o)
+		for _, g := range figures {
+			fmt.Fprintln(out, g)
+			if !g.reached() {
+				missed++
+			}
+		}
 		if err != nil {
-			return err
+			failed = append(failed, fmt.Errorf("measure %s: %w", m.name, err))
 		}
-		ids[i] = int64(o.ID)
 	}
-	begun := time.Now()
-	var wg sync.WaitGroup
-	next := make(chan int64)
-	for range 16 {
-		wg.Go(func() {
-			for id := range next {
-				s.Approve(int(id))
-			}
-		})
-	}
-	for _, id := range ids {
-		next <- id
-	}
-	close(next)
-	wg.Wait()
-	last := fmt.Sprintf("/api/v1/tenants/%s/orders?state=sold&limit=1", tenant)
-	err = until(ctx, 5*time.Minute, 100*time.Millisecond, "all orders", func() (bool, error) {
-		visible, delayed, inFlight := r.orders.depth()
-		if visible+delayed+inFlight > 0 {
-			return false, nil
-		}
-		n := 0
-		for _, sale := range s.Sales(acc.Cin7Core.AccountID) {
-			if sale.Lines > 0 {
-				n++
-			}
-		}
-		return n >= len(ids), k.api.call(ctx, http.MethodGet, last, nil, nil)
-	})
-	if err != nil {
-		return err
-	}
-	took := time.Since(begun)
-	fmt.Fprintf(out, "%d orders in %.1f s: %.0f orders/s from webhook to sold\n", len(ids), took.Seconds(), float64(len(ids))/took.Seconds())
-	fmt.Fprintf(out, "memory of this process, simulators included: %s\n", memory())
-	for _, t := range k.settle(ctx, tenant, acc, ids) {
-		return fmt.Errorf("not all is well: %s", t)
-	}
-	return nil
+	fmt.Fprintf(out, "%d not reached, %d not measured, %v\n", missed, len(failed), time.Since(begun).Round(time.Second))
+	return errors.Join(failed...)
 }
 
-// memory is the process's resident set, where the system tells it.
-func memory() string {
-	data, _ := os.ReadFile("/proc/self/status")
-	for line := range strings.SplitSeq(string(data), "\n") {
-		if v, ok := strings.CutPrefix(line, "VmRSS:"); ok {
-			return strings.TrimSpace(v)
-		}
+// budgetTest plays half an hour of 16 workers under fake time, which only
+// tests can have; it fails where one of them is throttled.
+const budgetTest = "TestSixteenWorkersUseTheBudget"
+
+var budgetCalls = regexp.MustCompile(`(\d+) calls, \d+ reads`)
+
+func benchBudget(ctx context.Context, _ benchOptions) ([]figure, error) {
+	said, err := exec.CommandContext(ctx, "go", "test", "-count=1", "-v", "-run", "^"+budgetTest+"$", "./internal/limit").CombinedOutput()
+	if err != nil {
+		return nil, fmt.Errorf("%w\n%s", err, strings.TrimSpace(string(said)))
 	}
-	return "not known here"
+	const most = 30 * 60
+	least := math.Inf(1)
+	for _, m := range budgetCalls.FindAllStringSubmatch(string(said), -1) {
+		n, _ := strconv.ParseFloat(m[1], 64)
+		least = min(least, n)
+	}
+	if math.IsInf(least, 1) || least == 0 {
+		return nil, fmt.Errorf("%s says no number of calls", budgetTest)
+	}
+	return []figure{{"use of the 60-a-minute budget, 16 workers, none throttled", math.Floor(least/most*1000) / 10, 95, "%", true}}, nil
 }

@@ -181,7 +181,7 @@ func TestBatches(t *testing.T) {
 			for _, b := range []string{"a", "b", "c"} {
 				mustSend(t, q, b, "", 0)
 			}
-			l := testLambda(t, map[string]cloud.Handler{"F": func(_ context.Context, payload []byte) ([]byte, error) {
+			l := testLambda(t, map[string]cloud.Handler{"OrdersFunction": func(_ context.Context, payload []byte) ([]byte, error) {
 				var ev sqsEvent
 				if err := json.Unmarshal(payload, &ev); err != nil || len(ev.Records) != 3 {
 					t.Fatalf("%s: %v %s", c.name, err, payload)
@@ -192,7 +192,7 @@ func TestBatches(t *testing.T) {
 				}
 				return []byte(answer), c.err
 			}})
-			l.deliver(mapping{q, "F", 10, 1}, q.receive(t.Context(), 10))
+			l.deliver(mapping{q, "OrdersFunction", 10, 1}, q.receive(t.Context(), 10))
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 			defer cancel()
 			again := bodies(q.receive(ctx, 10))
@@ -240,7 +240,7 @@ func TestInvokeAction(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var tries atomic.Int32
 		l := testLambda(t, map[string]cloud.Handler{
-			"GoodFunction":     cloud.Raw(func(context.Context, json.RawMessage) error { return nil }),
+			"CatalogFunction":  cloud.Raw(func(context.Context, json.RawMessage) error { return nil }),
 			"ScheduleFunction": func(context.Context, []byte) ([]byte, error) { tries.Add(1); return nil, errors.New("broken") },
 		})
 		h := l.handler()
@@ -255,6 +255,9 @@ func TestInvokeAction(t *testing.T) {
 		}
 		if w := do("ScheduleFunction", "", `{}`); w.Code != 200 || w.Header().Get("X-Amz-Function-Error") != "Unhandled" || !strings.Contains(w.Body.String(), "broken") {
 			t.Errorf("function error: %d %v %s", w.Code, w.Header(), w.Body)
+		}
+		if w := do("CatalogFunction", "RequestResponse", ``); w.Code != 200 || w.Body.String() != "null" || w.Header().Get("X-Amz-Function-Error") != "" {
+			t.Errorf("good: %d %v %s", w.Code, w.Header(), w.Body)
 		}
 		if w := do("NoFunction", "", `{}`); w.Code != 404 || w.Header().Get("X-Amzn-ErrorType") != "ResourceNotFoundException" {
 			t.Errorf("no function: %d %v", w.Code, w.Header())

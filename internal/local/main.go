@@ -52,7 +52,7 @@ func command(ctx context.Context, args []string, getenv func(string) string, out
 	case "kills":
 		return kills(ctx, args[1:], out)
 	case "bench":
-		return bench(ctx, args[1:], getenv, out)
+		return bench(ctx, args[1:], out)
 	}
 	o, err := parse(args, os.Stderr)
 	if err != nil {

@@ -1,0 +1,234 @@
+package cloud
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambdacontext"
+
+	"stockbridge/internal/app"
+	"stockbridge/internal/ledger"
+	"stockbridge/internal/table"
+)
+
+func env(m map[string]string) func(string) string { return func(k string) string { return m[k] } }
+
+func deployed() map[string]string {
+	return map[string]string{
+		"TABLE": "t", "ORDERS_QUEUE_URL": "https://sqs.example.com/1/orders", "JOBS_QUEUE_URL": "https://sqs.example.com/1/jobs", "KMS_KEY_ID": "k",
+		"AWS_REGION": "ap-southeast-2", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "s",
+	}
+}
+
+// TestConfigFaults: all faults are said at once, and no value is.
+func TestConfigFaults(t *testing.T) {
+	_, err := ReadConfig(env(map[string]string{"ORDERS_QUEUE_URL": "orders", "SPEED": "fast", "LOG_LEVEL": "loud", "CIN7CORE_URL": "ftp://secret.test", "API_TOKEN": "short"}), "PUBLIC_URL")
+	for _, name := range []string{"TABLE", "ORDERS_QUEUE_URL", "JOBS_QUEUE_URL", "KMS_KEY_ID", "AWS_REGION", "SPEED", "LOG_LEVEL", "CIN7CORE_URL", "API_TOKEN", "PUBLIC_URL"} {
+		if err == nil || !strings.Contains(err.Error(), name+" ") {
+			t.Errorf("nothing is said of %s: %v", name, err)
+		}
+	}
+	if err != nil && strings.Contains(err.Error(), "secret") {
+		t.Errorf("a value is said: %v", err)
+	}
+	c, err := ReadConfig(env(deployed()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if deps, closer, err := Open(c); err != nil || deps.Table == nil || deps.Sealer == nil || closer.Close() != nil {
+		t.Errorf("open: %v", err)
+	}
+	if c, err := ReadConfig(env(map[string]string{"STORE": "file:x.db", "UPSTOCK_URL": "http://127.0.0.1:1/upstock/v1/"})); err != nil || c.Store != "x.db" || c.URLs["upstock"] != "http://127.0.0.1:1/upstock/v1" {
+		t.Errorf("a file needs nothing else: %+v %v", c, err)
+	}
+	if _, err := ReadConfig(env(map[string]string{"STORE": "memory"})); err == nil {
+		t.Error("STORE=memory is taken")
+	}
+}
+
+// TestFileStore: a store in a file keeps what is written, seals secrets, and
+// owns up to there being no queue.
+func TestFileStore(t *testing.T) {
+	c := Config{Store: filepath.Join(t.TempDir(), "s.db")}
+	for range 2 {
+		deps, closer, err := Open(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var said bytes.Buffer
+		deps.Log = NewLogger(&said, slog.LevelInfo)
+		key := table.Key{PK: "p", SK: "s"}
+		items, err := deps.Table.Get(t.Context(), key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(items) == 0 {
+			sealed, err := deps.Sealer.Seal(t.Context(), "t", []byte("plain"))
+			if err != nil || bytes.Contains(sealed, []byte("plain")) {
+				t.Fatalf("seal: %q %v", sealed, err)
+			}
+			if err := deps.Table.Write(t.Context(), table.Create(table.Item{Key: key, Data: sealed})); err != nil {
+				t.Fatal(err)
+			}
+		} else if plain, err := deps.Sealer.Open(t.Context(), "t", items[0].Data); err != nil || string(plain) != "plain" {
+			t.Errorf("open: %q %v", plain, err)
+		}
+		if err := deps.Send(t.Context(), app.OrdersQueue, []byte("{}"), "t", 0); err != nil {
+			t.Error(err)
+		}
+		if err := closer.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestRequest: the event of an API with a named stage, of a function URL, and
+// a path that the gateway has decoded.
+func TestRequest(t *testing.T) {
+	for _, c := range []struct{ name, event, want string }{
+		{"named stage", `{"rawPath":"/live/api/v1/x","requestContext":{"stage":"live","domainName":"d.example","http":{"method":"GET"}}}`, "GET d.example /api/v1/x ?"},
+		{"function URL", `{"rawPath":"/a%2Fb","rawQueryString":"q=%20","headers":{"host":"h.example"},"requestContext":{"stage":"$default","http":{"method":"PUT"}},"body":"aGk=","isBase64Encoded":true}`, "PUT h.example /a%2Fb ?q=%20 hi"},
+		{"decoded path", `{"rawPath":"/a b/ū","requestContext":{"stage":"$default","http":{"method":"GET"}}}`, "GET  /a%20b/%C5%AB ?"},
+		{"no path", `{"requestContext":{"http":{"method":"GET"}}}`, "GET  / ?"},
+	} {
+		var got string
+		_, err := HTTP(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			got = strings.TrimSpace(fmt.Sprintf("%s %s %s ?%s %s", r.Method, r.Host, r.URL.EscapedPath(), r.URL.RawQuery, body))
+		}))(t.Context(), []byte(c.event))
+		if err != nil || got != c.want {
+			t.Errorf("%s: %q %v, want %q", c.name, got, err, c.want)
+		}
+	}
+	if _, err := HTTP(http.NotFoundHandler())(t.Context(), []byte(`{"body":"%","isBase64Encoded":true,"requestContext":{"http":{"method":"GET"}}}`)); err == nil {
+		t.Error("a body that is not base64 is taken")
+	}
+}
+
+func TestAnswer(t *testing.T) {
+	do := func(h http.HandlerFunc) (a struct {
+		StatusCode      int
+		Headers         map[string]string
+		Body            string
+		IsBase64Encoded bool
+		Cookies         []string
+	}) {
+		payload, err := HTTP(h)(t.Context(), []byte(`{"rawPath":"/","requestContext":{"http":{"method":"GET"}}}`))
+		if err != nil || json.Unmarshal(payload, &a) != nil {
+			t.Fatal(err, string(payload))
+		}
+		return a
+	}
+	if a := do(func(http.ResponseWriter, *http.Request) {}); a.StatusCode != 200 || a.Body != "" || a.IsBase64Encoded {
+		t.Errorf("nothing written: %+v", a)
+	}
+	if a := do(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/problem+json")
+		w.WriteHeader(404)
+		w.Header().Set("X-Late", "1")
+		w.WriteHeader(200)
+		io.WriteString(w, "{}")
+	}); a.StatusCode != 404 || a.Body != "{}" || a.Headers["x-late"] != "" || a.Headers["content-type"] != "application/problem+json" {
+		t.Errorf("problem: %+v", a)
+	}
+	if a := do(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain")
+		w.Header().Set("Content-Encoding", "gzip")
+		w.Write([]byte("x"))
+	}); !a.IsBase64Encoded || a.Body != "eA==" {
+		t.Errorf("encoded: %+v", a)
+	}
+}
+
+func TestSQSHandler(t *testing.T) {
+	var got []app.Message
+	h := SQS(func(_ context.Context, batch []app.Message) []string { got = batch; return []string{"2"} })
+	answer, err := h(t.Context(), []byte(`{"Records":[{"messageId":"1","body":"a","attributes":{"ApproximateReceiveCount":"3","SentTimestamp":"1795140900000"}},{"messageId":"2","body":"b"}]}`))
+	if err != nil || string(answer) != `{"batchItemFailures":[{"itemIdentifier":"2"}]}` {
+		t.Errorf("%s %v", answer, err)
+	}
+	if len(got) != 2 || got[0].Receives != 3 || !got[0].Sent.Equal(time.UnixMilli(1795140900000)) || got[1].Receives != 1 || got[1].Body != "b" {
+		t.Errorf("%+v", got)
+	}
+	if answer, err := SQS(func(context.Context, []app.Message) []string { return nil })(t.Context(), []byte(`{"Records":[]}`)); err != nil || string(answer) != `{"batchItemFailures":[]}` {
+		t.Errorf("%s %v", answer, err)
+	}
+	if _, err := h(t.Context(), []byte(`[`)); err == nil {
+		t.Error("an event that is not JSON is taken")
+	}
+}
+
+// TestLog: a line is JSON that Lambda understands; one with a metric is also
+// CloudWatch's embedded metric format.
+func TestLog(t *testing.T) {
+	var b bytes.Buffer
+	log := NewLogger(&b, slog.LevelInfo)
+	ctx := lambdacontext.NewContext(t.Context(), &lambdacontext.LambdaContext{AwsRequestID: "r-1"})
+	log.With("tenant", "t").InfoContext(ctx, "order", "metric", "OrdersSold")
+	var line struct {
+		Timestamp                         time.Time
+		Level, Message, Tenant, RequestID string
+		OrdersSold                        int
+		AWS                               struct {
+			Timestamp         int64
+			CloudWatchMetrics []struct {
+				Namespace  string
+				Dimensions [][]string
+				Metrics    []struct{ Name, Unit string }
+			}
+		} `json:"_aws"`
+	}
+	if err := json.Unmarshal(b.Bytes(), &line); err != nil {
+		t.Fatal(err)
+	}
+	m := line.AWS.CloudWatchMetrics
+	if line.Message != "order" || line.Level != "INFO" || line.Tenant != "t" || line.RequestID != "r-1" || line.OrdersSold != 1 ||
+		line.Timestamp.IsZero() || len(m) != 1 || m[0].Namespace != Namespace || len(m[0].Dimensions) != 1 || m[0].Metrics[0].Name != "OrdersSold" {
+		t.Errorf("%s", b.String())
+	}
+
+	b.Reset()
+	end := counted(log)
+	end(&ledger.Run{Tenant: "t", ID: "1", State: ledger.Sold, SoldAt: time.Now()})
+	end(&ledger.Run{Tenant: "t", ID: "1", State: ledger.Sold, SoldAt: time.Now().Add(-time.Hour)})
+	end(&ledger.Run{Tenant: "t", ID: "2", State: ledger.Attention})
+	end(&ledger.Run{Tenant: "t", ID: "3", State: ledger.Waiting, Intents: []ledger.Intent{{Unknown: true}}})
+	var metrics []string
+	for text := range strings.Lines(b.String()) {
+		var line struct{ Metric string }
+		if err := json.Unmarshal([]byte(text), &line); err != nil {
+			t.Fatal(err)
+		}
+		metrics = append(metrics, line.Metric)
+	}
+	if got := strings.Join(metrics, " "); got != "OrdersSold OrdersAttention OrdersWaiting AnswersUnknown" {
+		t.Errorf("metrics: %s", got)
+	}
+}
+
+// TestInitFault: the runtime hears why a function does not start.
+func TestInitFault(t *testing.T) {
+	told := make(chan string, 1)
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		told <- r.URL.Path + " " + string(body)
+	}))
+	defer api.Close()
+	err := Start(env(map[string]string{"AWS_LAMBDA_RUNTIME_API": strings.TrimPrefix(api.URL, "http://")}), nil)
+	if err == nil || !strings.Contains(err.Error(), "TABLE is not set") {
+		t.Fatalf("start: %v", err)
+	}
+	if s := <-told; !strings.HasPrefix(s, "/2018-06-01/runtime/init/error ") || !strings.Contains(s, "KMS_KEY_ID is not set") {
+		t.Errorf("the runtime heard %s", s)
+	}
+}

@@ -1,0 +1,195 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"stockbridge/internal/app"
+	"stockbridge/internal/cloud"
+)
+
+// TestMain lets the test binary stand in for a function's: with FUNCTION set
+// it is that function's main.
+func TestMain(m *testing.M) {
+	switch os.Getenv("FUNCTION") {
+	case "console":
+		fmt.Fprintln(os.Stderr, cloud.Start(os.Getenv, func(a *app.App) cloud.Handler { return cloud.HTTP(a.Console()) }, "PUBLIC_URL", "API_TOKEN"))
+		os.Exit(1)
+	case "panic":
+		fmt.Fprintln(os.Stderr, cloud.Start(os.Getenv, func(*app.App) cloud.Handler {
+			return func(context.Context, []byte) ([]byte, error) { panic("no") }
+		}))
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
+
+// TestInvokeBinary: a function's real process against our runtime endpoint.
+func TestInvokeBinary(t *testing.T) {
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	vars := map[string]string{"FUNCTION": "console", "STORE": "file:" + filepath.Join(t.TempDir(), "s.db"), "PUBLIC_URL": "http://127.0.0.1:1", "API_TOKEN": "demo-operator-token"}
+	payload, err := readEvent(filepath.Join(root, "events/console-health.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := invokeBinary(t.Context(), exe, vars, "ConsoleFunction", payload, 20*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var a httpAnswer
+	if json.Unmarshal(res.body, &a) != nil || res.failed || a.StatusCode != 200 || !strings.Contains(a.Body, "ok") || res.start <= 0 {
+		t.Errorf("answer: %+v %s", res, res.body)
+	}
+
+	delete(vars, "API_TOKEN")
+	res, err = invokeBinary(t.Context(), exe, vars, "ConsoleFunction", payload, 20*time.Second)
+	if err != nil || !res.failed || !strings.Contains(string(res.body), "API_TOKEN is not set") {
+		t.Errorf("a fault of the environment: %s %v", res.body, err)
+	}
+	vars["FUNCTION"] = "panic"
+	res, err = invokeBinary(t.Context(), exe, vars, "ConsoleFunction", payload, 20*time.Second)
+	if err != nil || !res.failed || !strings.Contains(string(res.body), "no") {
+		t.Errorf("a panic: %s %v", res.body, err)
+	}
+}
+
+// TestRun runs the whole: servers, demo, a stop, and a start on what is there.
+func TestRun(t *testing.T) {
+	dir := t.TempDir()
+	start := func(until string) string {
+		t.Helper()
+		o, err := parse([]string{"-listen", "127.0.0.1:0", "-sim", "127.0.0.1:0", "-data", dir, "-speed", "20"}, os.Stderr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		out := &watched{want: until, seen: cancel}
+		if err := run(ctx, o, func(string) string { return "" }, out); err != nil {
+			t.Fatal(err)
+		}
+		return out.String()
+	}
+	story := start("Stop with Ctrl-C")
+	if n := strings.Count(story, "Cin7 Core has 1 sale of it."); n != 2 {
+		t.Errorf("%d orders were sold once", n)
+	}
+	if !strings.Contains(story, "needs attention, for 2 reasons") || !strings.Contains(story, "it may exist") {
+		t.Errorf("the story lacks a part")
+	}
+	for _, m := range regexp.MustCompile(`the order says (\S+), the sale (\S+)`).FindAllStringSubmatch(story, -1) {
+		if m[1] != m[2] {
+			t.Errorf("the order has %s, the sale %s", m[1], m[2])
+		}
+	}
+	again := start("Stop with Ctrl-C")
+	if !strings.Contains(again, "from an earlier start") || strings.Count(again, " sold ") != 2 || strings.Count(again, "attention") != 1 {
+		t.Errorf("second start: %s", again)
+	}
+	if t.Failed() {
+		t.Log(story)
+	}
+}
+
+// watched cancels when it is written what it waits for.
+type watched struct {
+	want string
+	seen context.CancelFunc
+	mu   sync.Mutex
+	bytes.Buffer
+}
+
+func (w *watched) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n, err := w.Buffer.Write(p)
+	if strings.Contains(w.Buffer.String(), w.want) {
+		w.seen()
+	}
+	return n, err
+}
+
+// TestSeedAndInvoke seeds a store, then hands the events of the repository to
+// the handlers over it, as make invoke does to their binaries.
+func TestSeedAndInvoke(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds the functions")
+	}
+	t.Chdir(root)
+	dir := t.TempDir()
+	getenv := func(name string) string {
+		return map[string]string{"STORE": "file:" + filepath.Join(dir, storeFile)}[name]
+	}
+	for _, c := range []struct{ fn, event, want string }{
+		{"webhook", "webhook", `"statusCode": 202`}, // seeds first, as the store is not there
+		{"webhook", "webhook-forged", `"statusCode": 401`},
+		{"orders", "orders", `"batchItemFailures": []`},
+		{"console", "console", `\"state\":\"sold\"`},
+		{"schedule", "schedule", `null`},
+	} {
+		var out bytes.Buffer
+		if err := invoke(t.Context(), []string{"-fn", c.fn, "-event", "events/" + c.event + ".json", "-data", dir}, getenv, &out); err != nil {
+			t.Fatalf("%s: %v", c.event, err)
+		}
+		if !strings.Contains(out.String(), c.want) {
+			t.Errorf("%s: %s", c.event, out.String())
+		}
+	}
+}
+
+// TestKill: a process that is killed in the middle loses nothing. make kills does more of it.
+func TestKill(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts processes")
+	}
+	exe := filepath.Join(t.TempDir(), "local")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", exe, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	out, err := exec.CommandContext(t.Context(), exe, "kills", "-orders", "10", "-kills", "4").CombinedOutput()
+	if err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// TestOnlySim: the simulators alone.
+func TestOnlySim(t *testing.T) {
+	o, err := parse([]string{"-only", "sim", "-sim", "127.0.0.1:0", "-data", ""}, os.Stderr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	out := &watched{want: "/sim\n"}
+	out.seen = func() {
+		url := strings.TrimSuffix(strings.Fields(out.Buffer.String())[1], "/sim")
+		go func() {
+			defer cancel()
+			if err := (client{base: url}).call(ctx, http.MethodGet, "/sim/accounts", nil, nil); err != nil {
+				t.Error(err)
+			}
+		}()
+	}
+	if err := run(ctx, o, func(string) string { return "" }, out); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"-only", "web"}, {"-only", "sim", "-sim", ""}, {"-speed", "0"}, {"nonsense"}} {
+		if _, err := parse(args, &bytes.Buffer{}); err == nil {
+			t.Errorf("%v is taken", args)
+		}
+	}
+}

@@ -1,0 +1,241 @@
+package tenant
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stockbridge/internal/table"
+)
+
+func TestParseSettings(t *testing.T) {
+	for _, tt := range []struct {
+		name, doc string
+		wrong     []string // fields named by the refusal
+	}{
+		{"empty is the default", `{}`, nil},
+		{"all good", `{"orderStatus":"authorised","saleType":"simple","creationMode":"autoPickPackShip","shipBySource":"none","location":"Main","freightProduct":"Freight","taxRules":{"15.00":"GST","0":"Zero"},"defaultSalesRep":"Ana","addressField":"Branch","addressMatch":"city","totalTolerance":"0.05"}`, nil},
+		{"tolerance as a number", `{"totalTolerance":0.05}`, nil},
+		{"unknown field", `{"orderStatuss":"draft"}`, []string{"orderStatuss"}},
+		{"unknown value", `{"orderStatus":"final"}`, []string{"orderStatus"}},
+		{"all faults at once", `{"orderStatus":"x","saleType":"y","shipBySource":"z","addressMatch":"q"}`, []string{"orderStatus", "saleType", "shipBySource", "addressMatch"}},
+		{"wrong types", `{"location":5,"taxRules":[]}`, []string{"location", "taxRules"}},
+		{"null", `{"location":null}`, []string{"location"}},
+		{"auto pick needs authorised", `{"creationMode":"autoPick"}`, []string{"creationMode"}},
+		{"auto pick needs simple", `{"creationMode":"autoPick","orderStatus":"authorised","saleType":"advanced"}`, []string{"creationMode"}},
+		{"tax rates", `{"taxRules":{"fifteen":"GST","15":"A","15.0":"B","101":"C","5":""}}`, []string{"taxRules.101", "taxRules.15.0", "taxRules.5", "taxRules.fifteen"}},
+		{"tolerance", `{"totalTolerance":"-1"}`, []string{"totalTolerance"}},
+		{"tolerance too fine", `{"totalTolerance":"0.001"}`, []string{"totalTolerance"}},
+		{"tolerance absurd", `{"totalTolerance":"1e999999999"}`, []string{"totalTolerance"}},
+		{"not an object", `[]`, []string{""}},
+		{"two documents", `{}{}`, []string{""}},
+		{"nothing", ``, []string{""}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s, err := ParseSettings([]byte(tt.doc))
+			var wrong []string
+			for _, e := range asFields(err) {
+				wrong = append(wrong, e.Field)
+				if e.Message == "" {
+					t.Errorf("%s: no message", e.Field)
+				}
+			}
+			if diff := cmp.Diff(tt.wrong, wrong); diff != "" {
+				t.Fatalf("fields refused (-want +got):\n%s", diff)
+			}
+			if err != nil {
+				return
+			}
+			// GET answers exactly what PUT takes.
+			doc, err := json.Marshal(s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			again, err := ParseSettings(doc)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if a, b := mustJSON(t, s), mustJSON(t, again); a != b {
+				t.Errorf("not the same again: %s, then %s", a, b)
+			}
+		})
+	}
+}
+
+func asFields(err error) FieldErrors {
+	var e FieldErrors
+	errors.As(err, &e)
+	return e
+}
+
+func mustJSON(t *testing.T, v any) string {
+	t.Helper()
+	data, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+func TestSecretPrintsNothing(t *testing.T) {
+	s := Secrets{Key: "key-1", Webhook: "whsec-1", Hook: "hook-1"}
+	for _, text := range []string{fmt.Sprint(s), fmt.Sprintf("%+v %#v %q %s", s, s, s.Key, s.Key), mustJSON(t, s)} {
+		if strings.Contains(text, "-1") {
+			t.Errorf("a secret in %q", text)
+		}
+	}
+}
+
+func newStore(t *testing.T) *Store {
+	t.Helper()
+	f, err := table.Open("", table.Options{NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	box, err := NewBox(bytes.Repeat([]byte{1}, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return NewStore(f, box)
+}
+
+func connect(t *testing.T, s *Store, tenant, supplier, key, webhook string) (Connection, Secrets, error) {
+	t.Helper()
+	return s.Connect(t.Context(), tenant, Upstock, func(c *Connection, sec *Secrets) error {
+		c.Account, sec.Key, sec.Webhook = supplier, Secret(key), Secret(webhook)
+		return nil
+	})
+}
+
+func TestConnect(t *testing.T) {
+	s, ctx := newStore(t), t.Context()
+	a, token, err := s.Create(ctx, "Harbour Roasters", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, _, err := s.Create(ctx, "Hill Bakers", "Pacific/Auckland")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.TokenTenant(ctx, string(token)); err != nil || got != a.ID {
+		t.Errorf("the token is of %q, %v", got, err)
+	}
+	c, sec, err := connect(t, s, a.ID, "7", "k1", "w1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(sec.Hook) != 32 {
+		t.Errorf("webhook token of %d characters, 32 are 160 bits", len(sec.Hook))
+	}
+	if owner, sys, err := s.Hook(ctx, string(sec.Hook)); err != nil || owner != a.ID || sys != Upstock {
+		t.Errorf("the hook is %q's %q: %v", owner, sys, err)
+	}
+	if bytes.Contains(c.Sealed, []byte("k1")) {
+		t.Error("the key stands in the clear")
+	}
+
+	if _, _, err := connect(t, s, b.ID, "7", "k", ""); !errors.Is(err, ErrClaimed) {
+		t.Errorf("another tenant's supplier: %v", err)
+	}
+	// A new key keeps the URL; the old webhook secret is kept for a day.
+	c2, sec2, err := connect(t, s, a.ID, "7", "k2", "w2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sec2.Hook != sec.Hook || c2.Since != c.Since || sec2.OldWebhook != "w1" || c2.Generation != 2 {
+		t.Errorf("after a new key: %+v", c2)
+	}
+	if left := time.Until(c2.OldUntil); left < 23*time.Hour || left > 24*time.Hour {
+		t.Errorf("the old webhook secret is valid for %s", left)
+	}
+	// A refused key changes nothing.
+	refused := errors.New("refused")
+	if _, _, err := s.Connect(ctx, a.ID, Upstock, func(*Connection, *Secrets) error { return refused }); err != refused {
+		t.Error(err)
+	}
+	// Another supplier frees the first.
+	if _, _, err := connect(t, s, a.ID, "8", "k3", "w2"); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := connect(t, s, b.ID, "7", "k", ""); err != nil {
+		t.Errorf("the freed supplier: %v", err)
+	}
+	if err := s.Disconnect(ctx, a.ID, Upstock); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := s.Hook(ctx, string(sec.Hook)); !errors.Is(err, ErrNotFound) {
+		t.Errorf("the hook of a forgotten connection: %v", err)
+	}
+	if _, _, err := connect(t, s, b.ID, "8", "k", ""); err != nil {
+		t.Errorf("a forgotten connection's supplier: %v", err)
+	}
+}
+
+func TestBrokenAndResumed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, ctx := newStore(t), t.Context()
+		a, _, err := s.Create(ctx, "Harbour Roasters", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, _, err := connect(t, s, a.ID, "7", "k1", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c, err = s.Broken(ctx, a.ID, Upstock, c.Generation, "refused"); err != nil || c.State != NeedsReconnecting {
+			t.Fatalf("%+v %v", c, err)
+		}
+		old := c.Generation
+		if c, _, err = connect(t, s, a.ID, "7", "k2", ""); err != nil || c.State != Connected {
+			t.Fatalf("%+v %v", c, err)
+		}
+		// A worker that still holds the old key does not break the new one.
+		if c, err = s.Broken(ctx, a.ID, Upstock, old, "refused"); err != nil || c.State != Connected {
+			t.Fatalf("%+v %v", c, err)
+		}
+		if list, err := s.Resuming(ctx); err != nil || len(list) != 1 || list[0].Tenant != a.ID {
+			t.Fatalf("resuming: %+v %v", list, err)
+		}
+		time.Sleep(resumeFor + time.Minute)
+		for range 2 { // the first unlists it
+			if list, err := s.Resuming(ctx); err != nil || len(list) != 0 {
+				t.Fatalf("resuming a day later: %+v %v", list, err)
+			}
+		}
+	})
+}
+
+func TestSettingsVersions(t *testing.T) {
+	s, ctx := newStore(t), t.Context()
+	a, _, err := s.Create(ctx, "Harbour Roasters", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc := DefaultSettings()
+	doc.Location = "Main"
+	if v, err := s.SaveSettings(ctx, a.ID, doc, 0); err != nil || v != 1 {
+		t.Fatal(v, err)
+	}
+	if _, err := s.SaveSettings(ctx, a.ID, doc, 0); !errors.Is(err, ErrChanged) {
+		t.Errorf("a stale version: %v", err)
+	}
+	doc.CreationMode = AutoPick
+	if _, err := s.SaveSettings(ctx, a.ID, doc, 1); len(asFields(err)) != 1 {
+		t.Errorf("settings that do not fit together: %v", err)
+	}
+	b, err := s.Load(ctx, a.ID)
+	if err != nil || b.Version != 1 || b.Settings.Location != "Main" {
+		t.Errorf("%+v %v", b.Settings, err)
+	}
+	if _, err := s.Load(ctx, "nobody"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("nobody: %v", err)
+	}
+}
