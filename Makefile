@@ -1,4 +1,6 @@
 # make help lists the targets.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help test lint run build invoke event seed conformance bench kills fuzz
 
@@ -13,8 +15,9 @@ help: ## this list
 run: ## everything on this machine, with a demo; ARGS="-listen … -demo=false" passes flags on
 	@$(LOCAL) $(ARGS)
 
-test: ## all tests, with the race detector
+test: ## all tests, with the race detector; then the whole crash proof, which is too slow with it
 	go test -race -shuffle=on ./...
+	@go test -count=1 -v -run 'TestCrashProof$$' ./internal/upstockcin7 | grep -E 'crash proof|FAIL|panic|_test.go.*: [a-z]+ [0-9]+:|^ok'
 
 lint: ## gofmt, vet, staticcheck, govulncheck; cfn-lint and sam validate where installed
 	@bad=$$(gofmt -l .); if [ -n "$$bad" ]; then echo "not gofmt'ed: $$bad"; exit 1; fi

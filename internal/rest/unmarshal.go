@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/shopspring/decimal"
@@ -47,7 +48,7 @@ func (e FieldErrors) Error() string {
 func Unmarshal(data []byte, out any) error {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.UseNumber()
-	r := &reader{dec: dec, shapes: map[reflect.Type]shape{}}
+	r := &reader{dec: dec}
 	to := reflect.ValueOf(out).Elem()
 	present, err := r.value("", to, &field{})
 	if err == nil {
@@ -112,9 +113,11 @@ type shape struct {
 
 type reader struct {
 	dec      *json.Decoder
-	shapes   map[reflect.Type]shape
 	problems FieldErrors
 }
+
+// shapes remembers the shape of each type, as encoding/json does: to work it out costs more than to read a small document.
+var shapes sync.Map // reflect.Type → shape
 
 // mostProblems is how many are worth reading; a document of rubbish would have one a field.
 const mostProblems = 100
@@ -219,7 +222,7 @@ func (r *reader) container(open json.Delim, path string, v reflect.Value) error 
 }
 
 func (r *reader) object(path string, v reflect.Value) error {
-	shape := r.shapeOf(v.Type())
+	shape := shapeOf(v.Type())
 	var seen []*field
 	for r.dec.More() {
 		token, err := r.dec.Token()
@@ -345,9 +348,9 @@ func join(path, name string) string {
 	return path + "." + name
 }
 
-func (r *reader) shapeOf(t reflect.Type) shape {
-	if known, ok := r.shapes[t]; ok {
-		return known
+func shapeOf(t reflect.Type) shape {
+	if known, ok := shapes.Load(t); ok {
+		return known.(shape)
 	}
 	s := shape{by: map[string]*field{}}
 	for _, f := range reflect.VisibleFields(t) {
@@ -383,6 +386,6 @@ func (r *reader) shapeOf(t reflect.Type) shape {
 			s.wanted = append(s.wanted, one)
 		}
 	}
-	r.shapes[t] = s
+	shapes.Store(t, s)
 	return s
 }

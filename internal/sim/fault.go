@@ -24,6 +24,7 @@ import (
 //	throttle  no effect; How: 503 (default) | 429 | 400 | 200; RetryAfter as given
 //	html      no effect, an HTML page with status 200
 //	stale     saleList answers as of Seconds ago
+//	ignoreFilter  saleList ignores ExternalID, as Cin7 Core does with a filter that it does not know
 //
 // Webhooks match as "WEBHOOK order.approved": before (not delivered, retried),
 // after (delivered, retried all the same), late (Seconds later), dup (twice),
@@ -60,7 +61,7 @@ type meter struct {
 
 // Fault injects f at a vendor.
 func (s *Sim) Fault(vendor string, f Fault) error {
-	kinds := []string{"before", "after", "late", "slow", "throttle", "html", "stale"}
+	kinds := []string{"before", "after", "late", "slow", "throttle", "html", "stale", "ignoreFilter"}
 	if strings.HasPrefix(f.Match, "WEBHOOK ") {
 		kinds = []string{"before", "after", "late", "dup", "drop"}
 	}
@@ -337,6 +338,8 @@ func (s *Sim) faulty(ctx context.Context, r *request, f *Fault) (*response, erro
 		return textResponse(http.StatusOK, "text/html; charset=utf-8", htmlPage), nil
 	case "stale":
 		r.stale = delay
+	case "ignoreFilter":
+		r.query.Del("ExternalID")
 	}
 	return s.serveLocked(r), nil
 }

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	mathrand "math/rand/v2"
 	"strings"
 	"time"
 
@@ -262,7 +263,7 @@ const updateTries = 20
 // Update changes a connection, on a fresh copy as often as others change it
 // meanwhile. An error of change ends it and is returned.
 func (s *Store) Update(ctx context.Context, tenant string, sys System, change func(*Connection) error) (Connection, error) {
-	for range updateTries {
+	for try := range updateTries {
 		c, err := s.Connection(ctx, tenant, sys)
 		if err != nil {
 			return c, err
@@ -277,6 +278,7 @@ func (s *Store) Update(ctx context.Context, tenant string, sys System, change fu
 		op := table.Replace(it)
 		err = s.table.Write(ctx, op)
 		if conflict := (*table.Conflict)(nil); errors.As(err, &conflict) {
+			time.Sleep(mathrand.N(time.Duration(try+1) * 5 * time.Millisecond)) // many orders at once, each of a new connection's first
 			continue
 		}
 		c.rev = op.Item.Rev

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf16"
 
 	"github.com/shopspring/decimal"
 
@@ -257,7 +258,7 @@ func (p *planner) checkOrder() {
 	case p.bad("orderNumber"):
 	case number == "":
 		p.problem(0, "orderNumber", "The order has no number.", correct)
-	case len([]rune(number)) > maxReference:
+	case len(utf16.Encode([]rune(number))) > maxReference:
 		p.problem(0, "orderNumber", fmt.Sprintf("The order's number is longer than %d characters.", maxReference), correct)
 	}
 	locked := me.LockDate()

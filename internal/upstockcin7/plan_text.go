@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
-	"unicode/utf8"
+	"unicode/utf16"
 )
 
 // clean makes a text fit to be sent: valid UTF-8, lines ended by \n, no other
@@ -21,12 +21,16 @@ func clean(s string) string {
 	}, s))
 }
 
-// cut shortens a clean text to max characters.
+// cut shortens a clean text to max characters, counted as the vendor's platform does: those beyond the basic plane, as
+// emoji, are two.
 func cut(s string, max int) (short string, was bool) {
-	if utf8.RuneCountInString(s) <= max {
-		return s, false
+	n := 0
+	for i, r := range s {
+		if n += utf16.RuneLen(r); n > max {
+			return s[:i], true
+		}
 	}
-	return string([]rune(s)[:max]), true
+	return s, false
 }
 
 // quote makes somebody else's text fit to stand in a sentence of ours: short,

@@ -56,7 +56,7 @@ func (w *work) create() error {
 			}
 		}
 		r.Problems, r.Reread = nil, false
-		seq = r.Intend(ledger.StepCreate, now, now.Add(w.Times.HTTP+grantLife), "")
+		seq = w.intend(r, ledger.StepCreate, "")
 		w.watch(r)
 		return nil
 	}
@@ -75,6 +75,7 @@ func (w *work) create() error {
 		w.plan, w.planData = plan, planned
 	}
 	sale, err := w.cin7.CreateSale(ctx, plan.Header)
+	w.sendBy = time.Time{}
 	if w.rules.noIntent {
 		if err != nil {
 			return w.refusedOr(err, "the sale")
@@ -88,9 +89,6 @@ func (w *work) create() error {
 	}
 	return w.created(seq, sale, err, plan)
 }
-
-// grantLife is how long a limiter's grant may wait for its call.
-const grantLife = time.Second
 
 // created writes down what a create answered. Whoever learns the truth may
 // write it into its own intent; only the lease's holder chooses the sale.
@@ -349,8 +347,7 @@ func (w *work) lines() error {
 		if r.SaleID != saleID || len(r.Intents) != decided || !r.Cancelled.IsZero() {
 			return errMoved
 		}
-		now := w.Now()
-		seq = r.Intend(ledger.StepLines, now, now.Add(w.Times.HTTP+grantLife), r.SaleID)
+		seq = w.intend(r, ledger.StepLines, r.SaleID)
 		return nil
 	}); err != nil {
 		return err
@@ -358,6 +355,7 @@ func (w *work) lines() error {
 	doc := plan.Order
 	doc.SaleID = w.run.SaleID
 	saved, err := w.cin7.SaveOrder(ctx, doc)
+	w.sendBy = time.Time{}
 	return w.lined(seq, saved, err, plan)
 }
 
@@ -523,7 +521,7 @@ func (w *work) sold(doc cin7core.OrderDocument, plan *Plan, seq int, whole *cin7
 			r.Say("The order was cancelled in Upstock when its sale was there already. The sale stands.")
 		}
 		// Telling Upstock is on record with the news itself.
-		r.Intend(ledger.StepTell, now, now.Add(w.Times.HTTP+grantLife), saleID)
+		r.Intend(ledger.StepTell, now, now.Add(w.Times.Soon+w.Times.HTTP), saleID)
 		return nil
 	})
 	if err != nil {

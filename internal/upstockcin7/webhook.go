@@ -152,9 +152,9 @@ func (p *Pair) Approved(ctx context.Context, tenantID, eventID string, raw json.
 		run.Problems = []ledger.Problem{{Code: "noOrderId", Message: "Upstock delivered an approved order without a usable id.", Fix: "Approve the order again in Upstock, or enter it in Cin7 Core by hand and tell Upstock's support."}}
 	}
 	run.Note(now, "Received from Upstock, approved%s.", approvedAt(run.Approved))
-	_, err = p.Ledger.Receive(ctx, run, body)
+	old, err := p.Ledger.Receive(ctx, run, body)
 	if errors.Is(err, ledger.ErrExists) {
-		return false, nil // the second delivery of what is written down already
+		return false, p.again(ctx, old, o)
 	}
 	if err != nil || !ok {
 		return err == nil, err
@@ -162,6 +162,19 @@ func (p *Pair) Approved(ctx context.Context, tenantID, eventID string, raw json.
 	// A pointer that cannot be sent is no loss: the sweep finds the order.
 	_ = p.Wake(ctx, ledger.Pointer{Tenant: tenantID, Order: run.ID, Origin: OriginWebhook}, 0)
 	return true, nil
+}
+
+// again meets an approval of an order that is written down already: most often
+// the same one delivered twice, which changes nothing. A later one is said on
+// the order, and is no second sale.
+func (p *Pair) again(ctx context.Context, old *ledger.Run, o upstock.Order) error {
+	if o.ApprovedAt.IsZero() || o.ApprovedAt.Equal(old.Approved) {
+		return nil
+	}
+	return p.Ledger.Update(ctx, old, func(r *ledger.Run, _ *ledger.Extra) error {
+		r.Note(p.Now(), "Upstock delivered another approval of this order,%s. It is not sold a second time.", approvedAt(o.ApprovedAt))
+		return nil
+	})
 }
 
 func approvedAt(t time.Time) string {

@@ -71,6 +71,7 @@ type work struct {
 	cin7     *cin7core.Client
 	token    string    // of our lease
 	until    time.Time // of our lease; zero = not taken yet
+	sendBy   time.Time // when the intent on record must be under way; zero = none is
 	plain    bool      // the webhook's own pointer, first received, soon after approval: nothing to doubt
 	progress bool      // a call succeeded: failures in a row start anew
 	preview  bool      // plan only: no lease, no write
@@ -198,8 +199,12 @@ func (w *work) take() error {
 // asked by wall clock just before sending, and recorded.
 func (w *work) calling(system string) context.Context {
 	ctx := rest.WithGuard(w.ctx, func() error {
-		if !w.until.IsZero() && w.until.Sub(w.Now()) < w.Times.MinLease && !w.rules.noLease {
+		now := w.Now()
+		if !w.until.IsZero() && w.until.Sub(now) < w.Times.MinLease && !w.rules.noLease {
 			return errShort
+		}
+		if !w.sendBy.IsZero() && now.After(w.sendBy) && !w.rules.noLease {
+			return errShort // the intent's deadline would not be kept
 		}
 		if d, ok := w.ctx.Deadline(); ok && time.Until(d) < w.Times.MinInvocation {
 			return errShort
@@ -207,6 +212,14 @@ func (w *work) calling(system string) context.Context {
 		return nil
 	})
 	return rest.WithRecorder(ctx, func(x rest.Exchange) { w.run.Record(recorded(system, x)) })
+}
+
+// intend puts an outside write on record. It must be under way soon after, or
+// it is not sent: by its deadline it has been answered or given up.
+func (w *work) intend(r *ledger.Run, step ledger.Step, saleID string) int {
+	now := w.Now()
+	w.sendBy = now.Add(w.Times.Soon)
+	return r.Intend(step, now, w.sendBy.Add(w.Times.HTTP), saleID)
 }
 
 // maxRecorded is how much of a body the flight recorder keeps.
@@ -733,12 +746,13 @@ func (w *work) void(s cin7core.Sale, note string) error {
 	}
 	seq := 0
 	if err := w.update(func(r *ledger.Run, _ *ledger.Extra) error {
-		seq = r.Intend(ledger.StepVoid, w.Now(), w.Now().Add(w.Times.HTTP), s.ID)
+		seq = w.intend(r, ledger.StepVoid, s.ID)
 		return nil
 	}); err != nil {
 		return err
 	}
 	_, err = w.cin7.VoidSale(ctx, s.ID)
+	w.sendBy = time.Time{}
 	if rest.OutcomeOf(err) == rest.Unknown {
 		return w.answered(tenant.Cin7Core, err) // a later look or GET tells
 	}
@@ -787,41 +801,4 @@ func (w *work) frozen() (*Plan, error) {
 		}
 	}
 	return w.plan, nil
-}
-
-// people are the fields of bodies that say who somebody is and how to reach
-// them, and that no reader of a timeline needs.
-var people = map[string]bool{"phone": true, "mobilephone": true, "fax": true, "email": true, "contact": true, "jobtitle": true, "website": true}
-
-// redactPeople blanks those fields, if the body is JSON.
-func redactPeople(body []byte) []byte {
-	var v any
-	dec := json.NewDecoder(strings.NewReader(string(body)))
-	dec.UseNumber()
-	if len(body) == 0 || dec.Decode(&v) != nil {
-		return body
-	}
-	var blank func(v any)
-	blank = func(v any) {
-		switch v := v.(type) {
-		case map[string]any:
-			for k, x := range v {
-				if s, ok := x.(string); ok && s != "" && people[strings.ToLower(k)] {
-					v[k] = "[redacted]"
-					continue
-				}
-				blank(x)
-			}
-		case []any:
-			for _, x := range v {
-				blank(x)
-			}
-		}
-	}
-	blank(v)
-	out, err := json.Marshal(v)
-	if err != nil {
-		return body
-	}
-	return out
 }

@@ -1,0 +1,69 @@
+package upstockcin7
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+	"strings"
+)
+
+// people are the fields of bodies that say who somebody is and how to reach
+// them, and that no reader of a timeline needs.
+var people = []string{"phone", "mobilephone", "fax", "email", "contact", "jobtitle", "website"}
+
+// redactPeople blanks those fields where they hold a text. It looks for names
+// and texts only: a body that breaks off, or is no JSON at all, is redacted as
+// far as it goes, and nothing of it is built in memory.
+func redactPeople(body []byte) []byte {
+	var out []byte
+	done := 0 // of body, that is in out
+	for at := 0; ; {
+		quote := bytes.IndexByte(body[at:], '"')
+		if quote < 0 {
+			break
+		}
+		quote += at
+		at = textEnd(body, quote)
+		colon := afterSpace(body, at)
+		if colon == len(body) || body[colon] != ':' || !isPeople(body[quote:at]) {
+			continue
+		}
+		value := afterSpace(body, colon+1)
+		if value == len(body) || body[value] != '"' {
+			continue
+		}
+		if at = textEnd(body, value); at-value > len(`""`) {
+			out = append(append(out, body[done:value]...), `"[redacted]"`...)
+			done = at
+		}
+	}
+	if done == 0 {
+		return body
+	}
+	return append(out, body[done:]...)
+}
+
+// textEnd is where a JSON text ends, behind its closing quote.
+func textEnd(body []byte, quote int) int {
+	for i := quote + 1; i < len(body); i++ {
+		switch body[i] {
+		case '\\':
+			i++
+		case '"':
+			return i + 1
+		}
+	}
+	return len(body)
+}
+
+func afterSpace(body []byte, at int) int {
+	return len(body) - len(bytes.TrimLeft(body[at:], " \t\r\n"))
+}
+
+func isPeople(quoted []byte) bool {
+	name := strings.Trim(string(quoted), `"`)
+	if strings.Contains(name, `\`) && json.Unmarshal(quoted, &name) != nil {
+		return false
+	}
+	return slices.ContainsFunc(people, func(p string) bool { return strings.EqualFold(p, name) })
+}
