@@ -56,6 +56,9 @@ const (
 // ErrExists is the answer to receiving a run that is there already.
 var ErrExists = errors.New("exists")
 
+// ErrTooLarge is wrapped where an order, or its plan, is more than one write can keep.
+var ErrTooLarge = table.ErrTooLarge
+
 // ErrNotFound says that there is no such run.
 var ErrNotFound = errors.New("not found")
 

@@ -3,6 +3,7 @@ package ledger
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -146,8 +147,20 @@ func (x *Exchange) line() string {
 	return fmt.Sprintf("%s %s → %s (%s, %d ms)", x.Method, x.Path, status, x.Outcome, x.Millis)
 }
 
-// Record keeps an exchange for the next Update.
-func (r *Run) Record(x Exchange) { r.exchanges = append(r.exchanges, x) }
+// Record keeps an exchange for the next Update. A path with a query of
+// somebody else's making may be of any length, and a run must stay an item.
+func (r *Run) Record(x Exchange) {
+	x.Path, x.Error = brief(x.Path), brief(x.Error)
+	r.exchanges = append(r.exchanges, x)
+}
+
+func brief(s string) string {
+	const most = 1000
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "…"
+}
 
 // Note adds a line to the timeline. A line said again is counted, not repeated.
 func (r *Run) Note(at time.Time, format string, args ...any) {

@@ -21,24 +21,26 @@ type figure struct {
 	got, reach float64
 	unit       string
 	least      bool   // got must be no less than reach; else no more
+	open       bool   // nothing is said about what it is to reach
 	note       string // how it came about
 }
 
-func (f figure) reached() bool { return f.least && f.got >= f.reach || !f.least && f.got <= f.reach }
+func (f figure) reached() bool {
+	return f.open || f.least && f.got >= f.reach || !f.least && f.got <= f.reach
+}
 
 func (f figure) String() string {
-	sign, verdict := "<=", "reached"
+	aim, verdict := "<= "+short(f.reach), "reached"
 	if f.least {
-		sign = ">="
+		aim = ">= " + short(f.reach)
 	}
 	if !f.reached() {
 		verdict = "NOT REACHED"
 	}
-	line := fmt.Sprintf("%-68s %6s %-4s %s %5s   %-11s", f.what, short(f.got), f.unit, sign, short(f.reach), verdict)
-	if f.note != "" {
-		line += "   " + f.note
+	if f.open {
+		aim, verdict = "", ""
 	}
-	return strings.TrimRight(line, " ")
+	return strings.TrimRight(fmt.Sprintf("%-68s %6s %-4s %-7s %-11s  %s", f.what, short(f.got), f.unit, aim, verdict, f.note), " ")
 }
 
 // short shows three digits or all of the whole part.
@@ -50,13 +52,14 @@ func short(v float64) string {
 	return strconv.FormatFloat(v, 'f', min(digits, 2), 64)
 }
 
-// measured are the measurements by name. Each makes what it needs, so that
-// nothing of one is in another's way.
-var measured = []struct {
+// measurement is one of several; each makes what it needs.
+type measurement struct {
 	name string
 	do   func(context.Context, benchOptions) ([]figure, error)
-}{
-	{"calls", benchCalls}, {"budget", benchBudget}, {"rate", benchRate}, {"memory", benchMemory}, {"size", benchSize}, {"start", benchStart},
+}
+
+func measurements() []measurement {
+	return []measurement{{"calls", benchCalls}, {"budget", benchBudget}, {"rate", benchRate}, {"memory", benchMemory}, {"size", benchSize}, {"start", benchStart}}
 }
 
 type benchOptions struct {
@@ -78,7 +81,7 @@ func bench(ctx context.Context, args []string, out io.Writer) error {
 	}
 	begun, missed := time.Now(), 0
 	var failed []error
-	for _, m := range measured {
+	for _, m := range measurements() {
 		if list := trimmed(*only); len(list) > 0 && !slices.Contains(list, m.name) {
 			continue
 		}
@@ -101,8 +104,6 @@ func bench(ctx context.Context, args []string, out io.Writer) error {
 // tests can have; it fails where one of them is throttled.
 const budgetTest = "TestSixteenWorkersUseTheBudget"
 
-var budgetCalls = regexp.MustCompile(`(\d+) calls, \d+ reads`)
-
 func benchBudget(ctx context.Context, _ benchOptions) ([]figure, error) {
 	said, err := exec.CommandContext(ctx, "go", "test", "-count=1", "-v", "-run", "^"+budgetTest+"$", "./internal/limit").CombinedOutput()
 	if err != nil {
@@ -110,7 +111,7 @@ func benchBudget(ctx context.Context, _ benchOptions) ([]figure, error) {
 	}
 	const most = 30 * 60
 	least := math.Inf(1)
-	for _, m := range budgetCalls.FindAllStringSubmatch(string(said), -1) {
+	for _, m := range regexp.MustCompile(`(\d+) calls, \d+ reads`).FindAllStringSubmatch(string(said), -1) {
 		n, _ := strconv.ParseFloat(m[1], 64)
 		least = min(least, n)
 	}

@@ -23,7 +23,7 @@ import (
 )
 
 // memoryLimit is what the garbage collector keeps to before it works harder.
-const memoryLimit = 48 << 20
+const memoryLimit = 36 << 20
 
 // options are the runner's flags.
 type options struct {

@@ -44,7 +44,8 @@ func (e FieldErrors) Error() string {
 // zone (UTC) and fraction, unknown fields are skipped. What it cannot read it reports as FieldErrors, and reads on.
 //
 // Fields are named by their json tag; a rest tag may add "guid" (lower-cased, for vendors whose case varies), "named" (its
-// absence is reported), "required" (null and "" too) and "as=Other" (one more name).
+// absence is reported), "required" (null and "" too), "most=100" (of a list or map: what is beyond so many entries is
+// reported and not read) and "as=Other" (one more name).
 func Unmarshal(data []byte, out any) error {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.UseNumber()
@@ -103,6 +104,7 @@ type field struct {
 	index                 []int
 	name                  string
 	guid, named, required bool
+	most                  int // 0: any number
 }
 
 // shape is how a struct is read: by is keyed by the names as written and in lower case.
@@ -164,7 +166,7 @@ func (r *reader) value(path string, v reflect.Value, f *field) (present bool, er
 	case nil:
 		return false, nil
 	case json.Delim:
-		return true, r.container(t, path, v)
+		return true, r.container(t, path, v, f)
 	case string:
 		return t != "", r.scalar(path, v, t, f)
 	case bool:
@@ -174,7 +176,14 @@ func (r *reader) value(path string, v reflect.Value, f *field) (present bool, er
 	}
 }
 
-func (r *reader) container(open json.Delim, path string, v reflect.Value) error {
+func (r *reader) container(open json.Delim, path string, v reflect.Value, f *field) error {
+	full := func(n int) bool {
+		if f.most == 0 || n < f.most {
+			return false
+		}
+		r.problem(path, fmt.Sprintf("has more than %d entries", f.most))
+		return true
+	}
 	object := open == '{'
 	switch {
 	case object && v.Kind() == reflect.Struct && v.Type() != timeType && v.Type() != decimalType:
@@ -182,6 +191,9 @@ func (r *reader) container(open json.Delim, path string, v reflect.Value) error 
 	case object && v.Kind() == reflect.Map:
 		v.Set(reflect.MakeMap(v.Type()))
 		for r.dec.More() {
+			if full(v.Len()) {
+				return r.skip()
+			}
 			key, err := r.dec.Token()
 			if err != nil {
 				return err
@@ -194,6 +206,9 @@ func (r *reader) container(open json.Delim, path string, v reflect.Value) error 
 		}
 	case !object && v.Kind() == reflect.Slice:
 		for i := 0; r.dec.More(); i++ {
+			if full(i) {
+				return r.skip()
+			}
 			item := reflect.New(v.Type().Elem()).Elem()
 			if _, err := r.value(fmt.Sprintf("%s[%d]", path, i), item, &field{}); err != nil {
 				return err
@@ -365,7 +380,10 @@ func shapeOf(t reflect.Type) shape {
 		names := []string{name}
 		for tag := range strings.SplitSeq(f.Tag.Get("rest"), ",") {
 			other, isName := strings.CutPrefix(tag, "as=")
+			most, isMost := strings.CutPrefix(tag, "most=")
 			switch {
+			case isMost:
+				one.most, _ = strconv.Atoi(most)
 			case isName:
 				names = append(names, other)
 			case tag == "guid":

@@ -3,11 +3,9 @@ package sim
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"maps"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,15 +15,18 @@ import (
 //
 //	GET,POST /sim/accounts                       POST {"name","currency"}
 //	PUT  /sim/upstock/accounts/{supplier}        {"token","revoked"}
-//	PUT  /sim/cin7core/accounts/{id}             {"applicationKey","revoked"}
+//	PUT  /sim/cin7core/accounts/{id}             {"applicationKey","revoked","automation"}; automation false
+//	                                             makes /webhooks answer 403 (see core_hooks.go)
 //	POST /sim/upstock/webhooks                   {"supplier","url"} → {"secret"}
 //	POST /sim/upstock/webhooks/rotate            {"supplier"} → {"secret"}
 //	GET  /sim/upstock/deliveries?supplier=
 //	POST /sim/upstock/orders                     {"supplier", …an Order or part of one}
 //	GET  /sim/upstock/orders/{id}                POST …/approve, …/cancel
+//	GET  /sim/cin7core/deliveries?account=
 //	GET  /sim/cin7core/sales?account=            GET /sim/cin7core/sales/{id}: as GET /sale
-//	POST /sim/cin7core/sales/{id}/{ship|tracking|undo|void|copy|lines|complete}
-//	PUT  /sim/cin7core/{customers|products}/{id} merges, "OnHand" of a product included; null clears
+//	POST /sim/cin7core/sales/{id}/{ship|tracking|undo|void|copy|lines|complete}   see Sim.Sale
+//	PUT  /sim/cin7core/{customers|products}/{id} merges; null clears. A product's "OnHand" too, at "Location"
+//	                                             (default the main warehouse): sales waiting for it get it
 //	PUT  /sim/cin7core/{taxes|locations|terms}/{id}, /sim/cin7core/me?account=   likewise
 //	PUT  /sim/cin7core/contacts?account=         replaces /me/contacts
 //	GET  /sim/{vendor}/calls?account=
@@ -82,6 +83,7 @@ func (s *Sim) routes() http.Handler {
 		"POST /sim/upstock/orders":           s.controlPlace,
 		"GET /sim/upstock/orders/{id}":       s.controlOrder,
 		"POST /sim/upstock/orders/{id}/{do}": s.controlOrder,
+		"GET /sim/cin7core/deliveries":       s.getDeliveries,
 		"GET /sim/cin7core/sales":            s.controlSales,
 		"GET /sim/cin7core/sales/{id}":       s.controlSale,
 		"POST /sim/cin7core/sales/{id}/{do}": s.controlSale,
@@ -141,7 +143,7 @@ func (s *Sim) postAccount(r *http.Request) (any, error) {
 func (s *Sim) putAccount(r *http.Request) (any, error) {
 	var in struct {
 		ApplicationKey, Token string
-		Revoked               *bool
+		Revoked, Automation   *bool
 	}
 	if _, err := read(r, &in); err != nil {
 		return nil, err
@@ -173,6 +175,9 @@ func (s *Sim) putAccount(r *http.Request) (any, error) {
 			a.Cin7Core.ApplicationKey = in.ApplicationKey
 		}
 		revoked(&a.Core.Revoked)
+		if in.Automation != nil {
+			a.Core.NoAutomation = !*in.Automation
+		}
 	}
 	s.changed()
 	return a.Account, nil
@@ -197,6 +202,9 @@ func (s *Sim) postWebhook(r *http.Request) (any, error) {
 }
 
 func (s *Sim) getDeliveries(r *http.Request) (any, error) {
+	if strings.HasPrefix(r.URL.Path, "/sim/cin7core/") {
+		return items(s.CoreDeliveries(r.FormValue("account"))), nil
+	}
 	n, _ := strconv.Atoi(r.FormValue("supplier"))
 	return items(s.Deliveries(n)), nil
 }
@@ -247,329 +255,6 @@ func (s *Sim) controlFaults(r *http.Request) (any, error) {
 	return items(append([]Fault{}, s.Faults(vendor)...)), nil
 }
 
-// Sale does something to a sale as a person at Cin7 Core would, and answers the
-// sale as GET /sale does. do is "", ship, tracking, undo, void, copy, lines or
-// complete; body is its JSON:
-//
-//	ship      {"trackingNumber","trackingUrl","carrier","boxes":[…],"of":[…],"lines":[{"sku","quantity"}]}
-//	          picks and packs what is missing into the boxes of (default boxes), ships boxes
-//	          (default all not shipped yet); lines: an advanced sale's next part
-//	tracking  {"trackingNumber","trackingUrl","carrier","shipment":n}  of the n-th shipment, default the last
-//	copy      {"externalId"}  default: the same
-//	lines     {"lines":[{"sku","quantity","price","taxRule"}]}  replaces the lines of an order not authorised;
-//	          without lines, one more of the first (or some of the stock's first)
-//	complete  ships, invoices and is paid
-func (s *Sim) Sale(id, do, body string) (json.RawMessage, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, a := range s.state.Accounts {
-		if r := a.Core.sale(id); r != nil {
-			c := &coreCall{request: &request{now: time.Now(), body: []byte(body)}, s: s, a: a, core: a.Core}
-			if do != "" {
-				var err error
-				if r, err = c.act(r, do); err != nil {
-					return nil, fmt.Errorf("%s sale %s: %w", do, r.Sale.Order.SaleOrderNumber, err)
-				}
-			}
-			return json.Marshal(c.render(r))
-		}
-	}
-	return nil, notFound("Sale")
-}
-
-func (s *Sim) controlSale(r *http.Request) (any, error) {
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		return nil, err
-	}
-	if len(body) == 0 {
-		body = []byte("{}")
-	}
-	return s.Sale(r.PathValue("id"), r.PathValue("do"), string(body))
-}
-
-// act changes a sale and answers the one that matters then.
-func (c *coreCall) act(r *saleRecord, do string) (*saleRecord, error) {
-	var err error
-	switch do {
-	case "ship":
-		err = c.actShip(r)
-	case "tracking":
-		err = c.actTracking(r)
-	case "undo":
-		err = c.undo(r)
-	case "void":
-		err = c.void(r)
-	case "lines":
-		err = c.actLines(r)
-	case "copy":
-		return c.actCopy(r)
-	case "complete":
-		if err = c.mayFulfil(r); err == nil {
-			c.shipAll(&r.Sale)
-			c.complete(&r.Sale)
-		}
-	default:
-		err = notFound("Action")
-	}
-	if err == nil {
-		c.touch(r)
-	}
-	return r, err
-}
-
-// mayFulfil authorises a draft order and brings in what is short, as a person
-// would before picking.
-func (c *coreCall) mayFulfil(r *saleRecord) error {
-	x := &r.Sale
-	switch x.Order.Status {
-	case authorised:
-	case draft:
-		if err := c.mayAuthorise(x, len(x.Order.Lines)+len(x.Order.AdditionalCharges)); err != nil {
-			return err
-		}
-		c.authorise(x, 0)
-	default:
-		return conflict("The order is " + x.Order.Status)
-	}
-	for i := range x.Order.Lines {
-		if l := &x.Order.Lines[i]; l.BackorderQuantity.Sign() > 0 {
-			row := c.stockOf(l.ProductID, x.Location)
-			row.OnHand, row.Allocated = number{row.OnHand.Add(l.BackorderQuantity.Decimal)}, number{row.Allocated.Add(l.BackorderQuantity.Decimal)}
-			l.BackorderQuantity = number{}
-		}
-	}
-	return nil
-}
-
-// openTask is the fulfilment to go on with, a new one where none is open.
-func (c *coreCall) openTask(x *sale) *fulfilment {
-	for i := range x.Fulfilments {
-		if x.Fulfilments[i].Ship.Status != authorised {
-			return &x.Fulfilments[i]
-		}
-	}
-	task := c.s.guid()
-	if x.Type == simpleSale {
-		task = x.ID
-	}
-	x.Fulfilments = append(x.Fulfilments, c.newFulfilment(x, task))
-	return &x.Fulfilments[len(x.Fulfilments)-1]
-}
-
-func (c *coreCall) actShip(r *saleRecord) error {
-	var in struct {
-		TrackingNumber string   `json:"trackingNumber"`
-		TrackingURL    string   `json:"trackingUrl"`
-		Carrier        string   `json:"carrier"`
-		Boxes          []string `json:"boxes"`
-		Of             []string `json:"of"`
-		Lines          []struct {
-			SKU      string `json:"sku"`
-			Quantity number `json:"quantity"`
-		} `json:"lines"`
-	}
-	if err := json.Unmarshal(c.body, &in); err != nil {
-		return err
-	}
-	if err := c.mayFulfil(r); err != nil {
-		return err
-	}
-	x := &r.Sale
-	if x.CombinedShippingStatus == "SHIPPED" {
-		return conflict("The sale is shipped")
-	}
-	f := c.openTask(x)
-	if f.Pick.Status != authorised {
-		c.pickAll(x, f)
-		if len(in.Lines) > 0 && x.Type != simpleSale {
-			var part []pickLine
-			for _, l := range f.Pick.Lines {
-				for _, want := range in.Lines {
-					if l.SKU == want.SKU {
-						if want.Quantity.Sign() > 0 && want.Quantity.LessThan(l.Quantity.Decimal) {
-							l.Quantity = want.Quantity
-						}
-						part = append(part, l)
-					}
-				}
-			}
-			f.Pick.Lines = part
-		}
-		if len(f.Pick.Lines) == 0 {
-			return conflict("Nothing is left to pick")
-		}
-	}
-	if f.Pack.Status != authorised {
-		of := in.Of
-		if len(of) == 0 {
-			of = in.Boxes
-		}
-		if len(of) == 0 {
-			of = []string{"Box 1"}
-		}
-		f.packAll(of)
-	}
-	boxes := in.Boxes
-	if len(boxes) == 0 {
-		boxes = f.boxes()
-	}
-	var out []string
-	for _, b := range boxes {
-		if !slices.Contains(f.boxes(), b) {
-			return conflict("There is no box " + b)
-		}
-		if !f.isShipped(b) {
-			out = append(out, b)
-		}
-	}
-	if len(out) == 0 {
-		return conflict("The boxes are shipped")
-	}
-	carrier := in.Carrier
-	if carrier == "" {
-		carrier = x.Carrier
-	}
-	c.shipBoxes(x, f, out, shipLine{Carrier: carrier, TrackingNumber: in.TrackingNumber, TrackingURL: in.TrackingURL})
-	return nil
-}
-
-// shipAll ships whatever has not been.
-func (c *coreCall) shipAll(x *sale) {
-	f := c.openTask(x)
-	if f.Pick.Status != authorised {
-		if c.pickAll(x, f); len(f.Pick.Lines) == 0 {
-			x.Fulfilments = x.Fulfilments[:len(x.Fulfilments)-1]
-			return
-		}
-	}
-	if f.Pack.Status != authorised {
-		f.packAll([]string{"Box 1"})
-	}
-	boxes := slices.DeleteFunc(f.boxes(), f.isShipped)
-	c.shipBoxes(x, f, boxes, shipLine{Carrier: x.Carrier})
-}
-
-func (c *coreCall) actTracking(r *saleRecord) error {
-	var in struct {
-		TrackingNumber, TrackingURL, Carrier *string
-		Shipment                             int
-	}
-	if err := json.Unmarshal(c.body, &in); err != nil {
-		return err
-	}
-	var all []*shipLine
-	for i := range r.Sale.Fulfilments {
-		for j := range r.Sale.Fulfilments[i].Ship.Lines {
-			all = append(all, &r.Sale.Fulfilments[i].Ship.Lines[j])
-		}
-	}
-	n := in.Shipment
-	if n == 0 {
-		n = len(all)
-	}
-	if n < 1 || n > len(all) {
-		return conflict("There is no such shipment")
-	}
-	for _, f := range []struct{ to, from *string }{{&all[n-1].TrackingNumber, in.TrackingNumber}, {&all[n-1].TrackingURL, in.TrackingURL}, {&all[n-1].Carrier, in.Carrier}} {
-		if f.from != nil {
-			*f.to = *f.from
-		}
-	}
-	return nil
-}
-
-func (c *coreCall) actCopy(r *saleRecord) (*saleRecord, error) {
-	var in struct{ ExternalID *string }
-	if err := json.Unmarshal(c.body, &in); err != nil {
-		return r, err
-	}
-	twin := &saleRecord{Sale: r.Sale, Created: c.now, Listed: c.now}
-	x := &twin.Sale
-	x.ID = c.s.guid()
-	if in.ExternalID != nil {
-		x.ExternalID = opt(*in.ExternalID)
-	}
-	x.Order.Lines, x.Order.AdditionalCharges = slices.Clone(x.Order.Lines), slices.Clone(x.Order.AdditionalCharges)
-	x.Order.SaleOrderNumber = fmt.Sprintf("SO-%05d", len(c.Sales)+1)
-	if x.Order.Status != notAvailable {
-		x.Order.Status = draft
-	}
-	for i := range x.Order.Lines {
-		x.Order.Lines[i].BackorderQuantity = number{}
-	}
-	x.Fulfilments, x.Invoices = []fulfilment{}, []invoice{}
-	c.Sales = append(c.Sales, twin)
-	c.byID[x.ID] = twin
-	c.touch(twin)
-	return twin, nil
-}
-
-func (c *coreCall) actLines(r *saleRecord) error {
-	var in struct {
-		Lines []struct {
-			SKU      string  `json:"sku"`
-			Quantity number  `json:"quantity"`
-			Price    *number `json:"price"`
-			TaxRule  string  `json:"taxRule"`
-		} `json:"lines"`
-	}
-	if err := json.Unmarshal(c.body, &in); err != nil {
-		return err
-	}
-	x := &r.Sale
-	if x.Order.Status != draft && x.Order.Status != notAvailable {
-		return conflict("The order is " + x.Order.Status)
-	}
-	set := func(p *product, quantity number, price *number, rule string) (line, error) {
-		if rule == "" {
-			rule = x.TaxRule
-		}
-		t := c.tax(rule)
-		if t == nil {
-			return line{}, unknown("Tax rule", rule)
-		}
-		if price == nil {
-			v := number{c.price(c.customer(x.CustomerID), p)}
-			price = &v
-		}
-		l := line{ProductID: p.ID, SKU: p.SKU, Name: p.Name, Quantity: quantity, Price: *price, AverageCost: p.AverageCost, TaxRule: rule}
-		l.Total = number{lineTotal(price.Decimal, l.Discount.Decimal, quantity.Decimal)}
-		l.Tax = number{taxOf(l.Total.Decimal, t.TaxPercent.Decimal, x.TaxCalculation == "Inclusive").Round(2)}
-		return l, nil
-	}
-	lines := slices.Clone(x.Order.Lines)
-	if in.Lines != nil {
-		lines = nil
-		for _, want := range in.Lines {
-			p := c.productSKU(want.SKU)
-			if p == nil {
-				return unknown("Product", want.SKU)
-			}
-			l, err := set(p, want.Quantity, want.Price, want.TaxRule)
-			if err != nil {
-				return err
-			}
-			lines = append(lines, l)
-		}
-	} else if len(lines) > 0 {
-		l, err := set(c.product(lines[0].ProductID), number{lines[0].Quantity.Add(dec("1"))}, &lines[0].Price, lines[0].TaxRule)
-		if err != nil {
-			return err
-		}
-		lines[0] = l
-	} else {
-		l, err := set(c.Products[0], num("1"), nil, "")
-		if err != nil {
-			return err
-		}
-		lines = []line{l}
-	}
-	x.Order.Lines, x.Order.Status = lines, draft
-	x.Order.TotalBeforeTax, x.Order.Tax, x.Order.Total = c.totals(x, lines, x.Order.AdditionalCharges)
-	return nil
-}
-
 // putBooks merges a JSON object into a record of Cin7 Core; null clears. The
 // vendor's checks are not made: tests bring about what is wrong.
 func (s *Sim) putBooks(r *http.Request) (any, error) {
@@ -616,12 +301,19 @@ func (s *Sim) mergeBook(r *http.Request, body []byte) (any, error) {
 					continue
 				}
 				p.LastModifiedOn = stampOf(now)
-				var more struct{ OnHand *number }
+				more := struct {
+					OnHand   *number
+					Location string
+				}{Location: mainWarehouse}
 				if err := d.decode(body, &more); err != nil {
 					return nil, err
 				}
 				if more.OnHand != nil {
-					c.stockOf(p.ID, mainWarehouse).OnHand = *more.OnHand
+					if c.location(more.Location) == nil {
+						return nil, notFound("Location")
+					}
+					c.stockOf(p.ID, more.Location).OnHand = *more.OnHand
+					s.person(a, nil).arrive(p.ID, more.Location)
 				}
 				return p, d.decode(body, p)
 			}

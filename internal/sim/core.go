@@ -16,21 +16,25 @@ import (
 
 // core is one Cin7 Core company.
 type core struct {
-	Revoked   bool           `json:"revoked"`
-	Me        me             `json:"me"`
-	Contacts  []meContact    `json:"contacts"`
-	Addresses []meAddress    `json:"addresses"`
-	Tiers     []priceTier    `json:"tiers"`
-	Taxes     []*taxRule     `json:"taxes"`
-	Locations []*location    `json:"locations"`
-	Terms     []*paymentTerm `json:"terms"`
-	Carriers  []carrier      `json:"carriers"`
-	Accounts  []glAccount    `json:"accounts"`
-	Customers []*customer    `json:"customers"`
-	Products  []*product     `json:"products"`
-	Prices    []customPrice  `json:"prices"`
-	Stock     []*stockRow    `json:"stock"`
-	Sales     []*saleRecord  `json:"sales"` // in the order of their numbers
+	Revoked bool `json:"revoked"`
+	// NoAutomation: the Automation module is not paid for.
+	NoAutomation bool           `json:"noAutomation"`
+	Me           me             `json:"me"`
+	Contacts     []meContact    `json:"contacts"`
+	Addresses    []meAddress    `json:"addresses"`
+	Tiers        []priceTier    `json:"tiers"`
+	Taxes        []*taxRule     `json:"taxes"`
+	Locations    []*location    `json:"locations"`
+	Terms        []*paymentTerm `json:"terms"`
+	Carriers     []carrier      `json:"carriers"`
+	Accounts     []glAccount    `json:"accounts"`
+	Customers    []*customer    `json:"customers"`
+	Products     []*product     `json:"products"`
+	Prices       []customPrice  `json:"prices"`
+	Stock        []*stockRow    `json:"stock"`
+	Sales        []*saleRecord  `json:"sales"` // in the order of their numbers
+	Hooks        []*coreHook    `json:"hooks"`
+	Deliveries   []*delivery    `json:"deliveries"`
 
 	byID map[string]*saleRecord
 }
@@ -65,7 +69,8 @@ type coreCall struct {
 	s *Sim
 	a *account
 	*core
-	q map[string]string // parameters by lower-case name
+	q      map[string]string // parameters by lower-case name
+	events []coreEvent       // to be sent once the change is stamped
 }
 
 // serveCore authenticates, counts and routes a call. A wrong path is found out
@@ -151,7 +156,15 @@ func (c *coreCall) route() map[string]func() (any, error) {
 	case "/sale/order":
 		return verbs{get: c.getOrder, post: c.postOrder}
 	case "/sale/fulfilment":
-		return verbs{get: c.getFulfilments}
+		return verbs{get: c.getFulfilments, post: c.postFulfilment, del: c.deleteFulfilment}
+	case "/sale/fulfilment/pick":
+		return verbs{get: c.getPick, post: c.writePick, put: c.writePick}
+	case "/sale/fulfilment/pack":
+		return verbs{get: c.getPack, post: c.writePack, put: c.writePack}
+	case "/sale/fulfilment/ship":
+		return verbs{get: c.getShip, post: c.writeShip, put: c.writeShip}
+	case "/webhooks":
+		return verbs{get: c.getHooks, post: c.postHook, put: c.putHook, del: c.deleteHook}
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -60,21 +61,6 @@ type shipLine struct {
 	IsShipped                                                     bool
 }
 
-func (c *coreCall) getFulfilments() (any, error) {
-	r, err := c.saleParam("SaleID")
-	if err != nil {
-		return nil, err
-	}
-	x := c.render(r)
-	if !c.flag("IncludeProductInfo") {
-		x.Fulfilments = cloneFulfilments(r.Sale.Fulfilments)
-	}
-	return struct {
-		SaleID      string
-		Fulfilments []fulfilment
-	}{x.ID, x.Fulfilments}, nil
-}
-
 func cloneFulfilments(in []fulfilment) []fulfilment {
 	out := append([]fulfilment{}, in...)
 	for i := range out {
@@ -85,36 +71,48 @@ func cloneFulfilments(in []fulfilment) []fulfilment {
 	return out
 }
 
-func (c *coreCall) newFulfilment(x *sale, task string) fulfilment {
-	return fulfilment{TaskID: task, FulfillmentNumber: len(x.Fulfilments) + 1,
+// addTask makes the sale's next fulfilment. A simple sale has room for one; with
+// a second it is an advanced sale, for good.
+func (c *coreCall) addTask(x *sale) *fulfilment {
+	task := x.ID
+	if x.Type != simpleSale || len(x.Fulfilments) > 0 {
+		task, x.Type = c.s.guid(), advancedSale
+	}
+	x.Fulfilments = append(x.Fulfilments, fulfilment{TaskID: task, FulfillmentNumber: len(x.Fulfilments) + 1,
 		Pick: pick{notAvailable, []pickLine{}}, Pack: pack{notAvailable, []packLine{}},
-		Ship: ship{Status: notAvailable, RequireBy: x.ShipBy, ShippingAddress: x.ShippingAddress, ShippingNotes: x.ShippingNotes, Lines: []shipLine{}}}
+		Ship: ship{Status: notAvailable, RequireBy: x.ShipBy, ShippingAddress: x.ShippingAddress, ShippingNotes: x.ShippingNotes, Lines: []shipLine{}}})
+	return &x.Fulfilments[len(x.Fulfilments)-1]
 }
 
-// pickAll picks what no other task of the sale has picked.
-func (c *coreCall) pickAll(x *sale, f *fulfilment) {
+// unpicked is what no other task of the sale has picked: all that was ordered,
+// or only what is in stock for it.
+func (c *coreCall) unpicked(x *sale, f *fulfilment, inStock bool) []pickLine {
 	l := c.location(x.Location)
 	taken := map[string]decimal.Decimal{}
 	for i := range x.Fulfilments {
-		if g := &x.Fulfilments[i]; g.FulfillmentNumber != f.FulfillmentNumber {
+		if g := &x.Fulfilments[i]; f == nil || g.FulfillmentNumber != f.FulfillmentNumber {
 			for _, p := range g.Pick.Lines {
 				taken[p.ProductID] = taken[p.ProductID].Add(p.Quantity.Decimal)
 			}
 		}
 	}
-	f.Pick.Lines = []pickLine{}
+	out := []pickLine{}
 	for _, o := range x.Order.Lines {
-		had := decimal.Min(taken[o.ProductID], o.Quantity.Decimal)
+		q := o.Quantity.Decimal
+		if inStock {
+			q = q.Sub(o.BackorderQuantity.Decimal)
+		}
+		had := decimal.Min(taken[o.ProductID], q)
 		taken[o.ProductID] = taken[o.ProductID].Sub(had)
-		if q := o.Quantity.Sub(had); q.Sign() > 0 {
-			f.Pick.Lines = append(f.Pick.Lines, pickLine{ProductID: o.ProductID, SKU: o.SKU, Name: o.Name, Location: l.Name, LocationID: l.ID, Quantity: number{q}})
+		if q = q.Sub(had); q.Sign() > 0 {
+			out = append(out, pickLine{ProductID: o.ProductID, SKU: o.SKU, Name: o.Name, Location: l.Name, LocationID: l.ID, Quantity: number{q}})
 		}
 	}
-	f.Pick.Status = authorised
+	return out
 }
 
 // packAll packs what is picked into boxes, splitting lines where there are
-// more boxes than lines.
+// more boxes than lines: a single unit into its parts, so that no box is empty.
 func (f *fulfilment) packAll(boxes []string) {
 	pieces := slices.Clone(f.Pick.Lines)
 	for len(pieces) > 0 && len(pieces) < len(boxes) {
@@ -124,8 +122,10 @@ func (f *fulfilment) packAll(boxes []string) {
 				big = i
 			}
 		}
-		half := pieces[big].Quantity.Div(decimal.NewFromInt(2)).Floor()
-		if half.Sign() <= 0 {
+		half := pieces[big].Quantity.Div(decimal.NewFromInt(2))
+		if whole := half.Floor(); whole.Sign() > 0 {
+			half = whole
+		} else if half = half.Truncate(4); half.Sign() <= 0 {
 			break
 		}
 		rest := pieces[big]
@@ -136,7 +136,7 @@ func (f *fulfilment) packAll(boxes []string) {
 	f.Pack.Lines = []packLine{}
 	for i, p := range pieces {
 		f.Pack.Lines = append(f.Pack.Lines, packLine{ProductID: p.ProductID, SKU: p.SKU, Name: p.Name, Location: p.Location, LocationID: p.LocationID,
-			Box: boxes[i%len(boxes)], Quantity: p.Quantity})
+			Box: boxes[i%len(boxes)], Quantity: p.Quantity, BatchSN: p.BatchSN, ExpiryDate: p.ExpiryDate})
 	}
 	f.Pack.Status = authorised
 }
@@ -151,35 +151,118 @@ func (f *fulfilment) boxes() []string {
 	return out
 }
 
-func (f fulfilment) isShipped(box string) bool {
-	return slices.ContainsFunc(f.Ship.Lines, func(l shipLine) bool {
-		return l.IsShipped && slices.Contains(strings.Split(l.Boxes, ","), box)
-	})
+func splitBoxes(v string) []string {
+	var out []string
+	for b := range strings.SplitSeq(v, ",") {
+		if b = strings.TrimSpace(b); b != "" {
+			out = append(out, b)
+		}
+	}
+	return out
 }
 
-func (f fulfilment) shipped() bool {
-	return slices.ContainsFunc(f.Ship.Lines, func(l shipLine) bool { return l.IsShipped })
+// lineOf is the shipment's line that a box is on.
+func (s *ship) lineOf(box string) *shipLine {
+	for i := range s.Lines {
+		if slices.Contains(splitBoxes(s.Lines[i].Boxes), box) {
+			return &s.Lines[i]
+		}
+	}
+	return nil
 }
 
-// shipBoxes sends boxes off as one shipment: the goods leave the shelf.
-func (c *coreCall) shipBoxes(x *sale, f *fulfilment, boxes []string, l shipLine) {
-	l.ID, l.ShipmentDate, l.Boxes, l.IsShipped = c.s.guid(), today(c.now)+"T00:00:00", strings.Join(boxes, ","), true
+// left reports whether a box has. IsShipped alone does not say so: it stands in
+// drafts, and stays on the lines of a shipment that was undone, as in the
+// vendor's own example.
+func (s *ship) left(box string) bool {
+	l := s.lineOf(box)
+	return l != nil && l.IsShipped && (s.Status == authorised || s.Status == partly)
+}
+
+func (f fulfilment) isShipped(box string) bool { return f.Ship.left(box) }
+
+func (f fulfilment) shipped() bool { return slices.ContainsFunc(f.boxes(), f.isShipped) }
+
+// sent is how much of each product has left with a task; what the maker ships
+// was never on our shelf.
+func (x *sale) sent(f *fulfilment) map[string]decimal.Decimal {
+	out := map[string]decimal.Decimal{}
+	for _, p := range f.Pack.Lines {
+		if f.isShipped(p.Box) && !x.dropShips(p.ProductID) {
+			out[p.ProductID] = out[p.ProductID].Add(p.Quantity.Decimal)
+		}
+	}
+	return out
+}
+
+// changeTask changes a task; goods leave the shelf or return to it, and the
+// webhooks are told.
+func (c *coreCall) changeTask(r *saleRecord, f *fulfilment, change func()) {
+	x, old, was := &r.Sale, f.Ship, r.Sale.sent(f)
+	change()
+	now := x.sent(f)
+	for id := range was {
+		now[id] = now[id].Sub(was[id])
+	}
+	for id, q := range now {
+		row := c.stockOf(id, x.Location)
+		row.OnHand, row.Allocated = number{row.OnHand.Sub(q)}, number{row.Allocated.Sub(q)}
+	}
+	var more, other bool
+	for _, b := range f.boxes() {
+		switch had, has := old.left(b), f.Ship.left(b); {
+		case has && !had:
+			more = true
+		case has:
+			one, two := old.lineOf(b), f.Ship.lineOf(b)
+			other = other || one.TrackingNumber != two.TrackingNumber || one.TrackingURL != two.TrackingURL || one.Carrier != two.Carrier
+		}
+	}
+	if more {
+		c.tell("Sale/ShipmentAuthorised", r, f)
+	}
+	if other {
+		c.tell("Sale/ShipmentTrackingNumberChanged", r, f)
+	}
+}
+
+// shipBoxes sends boxes off as one shipment. What a draft or an undone shipment
+// says of other boxes is not believed.
+func (c *coreCall) shipBoxes(r *saleRecord, f *fulfilment, boxes []string, l shipLine) {
+	l.ShipmentDate, l.Boxes, l.IsShipped = today(c.now)+"T00:00:00", strings.Join(boxes, ","), true
 	if l.Carrier == "" {
 		l.Carrier = "DEFAULT Carrier"
 	}
-	for _, p := range f.Pack.Lines {
-		if slices.Contains(boxes, p.Box) && !f.isShipped(p.Box) && !x.dropShips(p.ProductID) {
-			row := c.stockOf(p.ProductID, x.Location)
-			row.OnHand, row.Allocated = number{row.OnHand.Sub(p.Quantity.Decimal)}, number{row.Allocated.Sub(p.Quantity.Decimal)}
-		}
+	if l.TrackingURL == "" {
+		l.TrackingURL = trackingURL(l.Carrier, l.TrackingNumber)
 	}
-	f.Ship.Lines = append(f.Ship.Lines, l)
-	f.Ship.Status = authorised
-	for _, b := range f.boxes() {
-		if !f.isShipped(b) {
-			f.Ship.Status = partly
-		}
+	c.changeTask(r, f, func() {
+		kept := slices.DeleteFunc(slices.Clone(f.Ship.Lines), func(k shipLine) bool {
+			return !slices.ContainsFunc(splitBoxes(k.Boxes), f.isShipped)
+		})
+		f.Ship.Lines, f.Ship.Status = append(kept, l), partly
+		f.settleShip()
+	})
+}
+
+// settleShip authorises a shipment of which every box has left.
+func (f *fulfilment) settleShip() {
+	if f.Ship.Status == partly && !slices.ContainsFunc(f.boxes(), func(b string) bool { return !f.isShipped(b) }) {
+		f.Ship.Status = authorised
 	}
+}
+
+// trackingURL is what a carrier's template makes of a tracking number; the
+// default carrier has none.
+func trackingURL(carrier, number string) string {
+	switch {
+	case number == "":
+	case carrier == "Overnight Kiwi":
+		return "https://track.overnightkiwi.example/parcels/" + url.PathEscape(number)
+	case carrier == "Strait Freight":
+		return "https://straitfreight.example/track?consignment=" + url.QueryEscape(number)
+	}
+	return ""
 }
 
 func (x *sale) dropShips(productID string) bool {
@@ -216,8 +299,12 @@ func (r *saleRecord) refresh() {
 		ordered = ordered.Add(l.Quantity.Decimal)
 	}
 	var tracking []string
+	var picking, packing, shipping bool
 	for i := range x.Fulfilments {
 		f := &x.Fulfilments[i]
+		picking = picking || f.Pick.Status == draft && len(f.Pick.Lines) > 0
+		packing = packing || f.Pack.Status == draft && len(f.Pack.Lines) > 0
+		shipping = shipping || f.Ship.Status == draft && len(f.Ship.Lines) > 0
 		done := f.Ship.Status == authorised
 		f.FulFilmentStatus = map[bool]string{true: "FULFILLED", false: "NOT FULFILLED"}[done]
 		if f.Pick.Status == authorised {
@@ -237,13 +324,15 @@ func (r *saleRecord) refresh() {
 			}
 		}
 		for _, l := range f.Ship.Lines {
-			if l.TrackingNumber != "" {
+			if l.TrackingNumber != "" && f.Ship.Status != notAvailable {
 				tracking = append(tracking, l.TrackingNumber)
 			}
 		}
 	}
-	how := func(done decimal.Decimal, word string) string {
+	how := func(done decimal.Decimal, begun bool, doing, word string) string {
 		switch {
+		case done.Sign() <= 0 && begun:
+			return doing
 		case done.Sign() <= 0:
 			return "NOT " + word
 		case done.LessThan(ordered):
@@ -251,8 +340,8 @@ func (r *saleRecord) refresh() {
 		}
 		return word
 	}
-	x.CombinedPickingStatus, x.CombinedPackingStatus = how(picked, "PICKED"), how(packed, "PACKED")
-	x.CombinedShippingStatus, x.FulFilmentStatus = how(sent, "SHIPPED"), how(sent, "FULFILLED")
+	x.CombinedPickingStatus, x.CombinedPackingStatus = how(picked, picking, "PICKING", "PICKED"), how(packed, packing, "PACKING", "PACKED")
+	x.CombinedShippingStatus, x.FulFilmentStatus = how(sent, shipping, "SHIPPING", "SHIPPED"), how(sent, false, "", "FULFILLED")
 	x.CombinedTrackingNumbers = strings.Join(tracking, ",")
 	if len(x.CombinedTrackingNumbers) > 256 {
 		x.CombinedTrackingNumbers = x.CombinedTrackingNumbers[:256]

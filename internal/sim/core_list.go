@@ -1,6 +1,7 @@
 package sim
 
 import (
+	mathrand "math/rand/v2"
 	"slices"
 	"strings"
 	"time"
@@ -52,8 +53,10 @@ func (c *core) row(r *saleRecord) listRow {
 	return row
 }
 
-// getSaleList lists newest first, as the vendor's example. It is a view of its
-// own that may lag behind (Options.UpdatedLag, faults late and stale).
+// getSaleList lists newest first, as the vendor's example, or as
+// Options.ListOrder says. It is a view of its own that may lag behind
+// (Options.UpdatedLag, faults late and stale) and move between its pages
+// (Options.ListDrift, fault drift).
 func (c *coreCall) getSaleList() (any, error) {
 	asOf := c.now.Add(-c.stale - c.s.opts.UpdatedLag)
 	var times [3]time.Time
@@ -84,7 +87,36 @@ func (c *coreCall) getSaleList() (any, error) {
 		}
 		rows = append(rows, row)
 	}
-	return page(c, "SaleList", rows), nil
+	switch c.s.opts.ListOrder {
+	case OldestFirst:
+		slices.Reverse(rows)
+	case Shuffled:
+		mathrand.New(c.s.rng).Shuffle(len(rows), func(i, j int) { rows[i], rows[j] = rows[j], rows[i] })
+	}
+	return page(c, "SaleList", c.drifted(rows)), nil
+}
+
+// drifted is a list one of whose rows came or went since the page before: a
+// later page then lacks a row that no page brings, or repeats one, and Total is
+// another.
+func (c *coreCall) drifted(rows []*listRow) []*listRow {
+	way := c.drift
+	if way == "" && c.s.opts.ListDrift {
+		way = "any"
+	}
+	if way == "" || c.positive("Page", 1) < 2 || len(rows) == 0 {
+		return rows
+	}
+	if way == "any" {
+		way = []string{"gone", "come", "still"}[c.s.pick(3)]
+	}
+	switch way {
+	case "gone":
+		return rows[1:]
+	case "come":
+		return slices.Insert(rows, 0, rows[0])
+	}
+	return rows
 }
 
 // rowAt is the row that stood at an instant.
@@ -93,8 +125,8 @@ func (r *saleRecord) rowAt(t time.Time) *listRow {
 		return nil
 	}
 	for i := len(r.Rows) - 1; i >= 0; i-- {
-		if !r.Rows[i].Updated.After(t) {
-			return &r.Rows[i]
+		if !r.Rows[i].Since.After(t) {
+			return &r.Rows[i].listRow
 		}
 	}
 	return nil

@@ -173,7 +173,7 @@ func (c *coreCall) postOrder() (any, error) {
 	x.Order.Status = draft
 	x.Order.TotalBeforeTax, x.Order.Tax, x.Order.Total = c.totals(x, lines, charges)
 	if in.Status == authorised {
-		c.authorise(x, phases)
+		c.authorise(r, phases)
 	}
 	c.touch(r)
 	return c.orderDoc(r), nil
@@ -198,27 +198,34 @@ func (c *coreCall) mayAuthorise(x *sale, rows int) error {
 
 // authorise allocates stock, notes what is short, and runs the automatic
 // phases, which act only for simple sales with nothing short.
-func (c *coreCall) authorise(x *sale, phases int) {
+func (c *coreCall) authorise(r *saleRecord, phases int) {
+	x := &r.Sale
 	who := c.customer(x.CustomerID)
 	if c.Me.AutomaticallyApplyDiscounts && who.Discount.Sign() > 0 {
 		c.applyDiscount(x, who.Discount.Decimal)
 	}
 	x.Order.Status = authorised
+	c.tell("Sale/OrderAuthorised", r, nil)
 	short := c.allocate(x)
-	if x.Type == simpleSale {
-		x.Fulfilments = []fulfilment{c.newFulfilment(x, x.ID)}
-		if !short {
-			f := &x.Fulfilments[0]
-			if phases > 0 {
-				c.pickAll(x, f)
-			}
-			if phases > 1 {
-				f.packAll([]string{"Box 1"})
-			}
-			if phases > 2 {
-				c.shipBoxes(x, f, []string{"Box 1"}, shipLine{Carrier: x.Carrier})
-			}
-		}
+	if short {
+		c.tell("Sale/Backordered", r, nil)
+	}
+	if x.Type != simpleSale {
+		return
+	}
+	x.Fulfilments = []fulfilment{}
+	f := c.addTask(x)
+	if short {
+		return
+	}
+	if phases > 0 {
+		f.Pick.Lines, f.Pick.Status = c.unpicked(x, f, true), authorised
+	}
+	if phases > 1 {
+		f.packAll([]string{"Box 1"})
+	}
+	if phases > 2 {
+		c.shipBoxes(r, f, []string{"Box 1"}, shipLine{Carrier: x.Carrier})
 	}
 }
 
@@ -258,6 +265,29 @@ func (c *core) allocate(x *sale) (short bool) {
 		}
 	}
 	return short
+}
+
+// arrive gives stock that has come to the sales that wait for it, oldest first.
+func (c *coreCall) arrive(productID, location string) {
+	row := c.stockOf(productID, location)
+	for _, r := range c.Sales {
+		x, changed := &r.Sale, false
+		if x.Order.Status != authorised || x.Location != location {
+			continue
+		}
+		for i := range x.Order.Lines {
+			l := &x.Order.Lines[i]
+			got := decimal.Min(l.BackorderQuantity.Decimal, row.OnHand.Sub(row.Allocated.Decimal))
+			if l.ProductID != productID || got.Sign() <= 0 {
+				continue
+			}
+			row.Allocated = number{row.Allocated.Add(got)}
+			l.BackorderQuantity, changed = number{l.BackorderQuantity.Sub(got)}, true
+		}
+		if changed {
+			c.touch(r)
+		}
+	}
 }
 
 // release gives back what an authorised order has reserved; what was shipped

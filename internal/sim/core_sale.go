@@ -155,7 +155,13 @@ type saleRecord struct {
 	Sale    sale
 	Created time.Time
 	Listed  time.Time // not in saleList before
-	Rows    []listRow // versions, oldest first
+	Rows    []version // oldest first
+}
+
+// version is a row of saleList and when it came to stand.
+type version struct {
+	listRow
+	Since time.Time
 }
 
 const maxVersions = 12 // of a sale's row, for answers as of some time ago
@@ -593,7 +599,7 @@ func (c *coreCall) deleteSale() (any, error) {
 }
 
 // void ends a sale. What was shipped or invoiced can only be credited (decided).
-func (c *core) void(r *saleRecord) error {
+func (c *coreCall) void(r *saleRecord) error {
 	x := &r.Sale
 	if x.Status == voided {
 		return refuse("Sale is already voided")
@@ -610,12 +616,13 @@ func (c *core) void(r *saleRecord) error {
 		f := &x.Fulfilments[i]
 		f.Pick.Status, f.Pack.Status, f.Ship.Status = voided, voided, voided
 	}
+	c.tell("Sale/Voided", r, nil)
 	return nil
 }
 
 // undo takes a sale back one stage: fulfilment and authorisation to a draft
 // order, a draft order to none, a quote to a draft.
-func (c *core) undo(r *saleRecord) error {
+func (c *coreCall) undo(r *saleRecord) error {
 	x := &r.Sale
 	switch {
 	case x.Status == voided:
@@ -632,14 +639,29 @@ func (c *core) undo(r *saleRecord) error {
 	case x.Quote.Status == authorised:
 		x.Quote.Status = draft
 	}
+	c.tell("Sale/Undo", r, nil)
 	return nil
 }
 
-// touch stamps a change and keeps the row that saleList shows from now on.
+// touch stamps a change, keeps the row that saleList shows from now on and sends
+// the webhooks. The stamp always moves, within a millisecond too. Shipment lines
+// get new IDs: nothing says that the vendor keeps them.
 func (c *coreCall) touch(r *saleRecord) {
-	r.Sale.LastModifiedOn = stampOf(c.now)
+	at := stampOf(c.now)
+	if last := r.Sale.LastModifiedOn; !at.After(last.Time) {
+		at = stampOf(last.Add(time.Millisecond))
+	}
+	r.Sale.LastModifiedOn = at
+	for i := range r.Sale.Fulfilments {
+		lines := slices.Clone(r.Sale.Fulfilments[i].Ship.Lines)
+		for j := range lines {
+			lines[j].ID = c.s.guid()
+		}
+		r.Sale.Fulfilments[i].Ship.Lines = lines
+	}
 	r.refresh()
-	r.Rows = append(r.Rows, c.row(r))
+	r.Rows = append(r.Rows, version{c.row(r), c.now})
+	c.send(r)
 	if len(r.Rows) > maxVersions {
 		r.Rows = append(r.Rows[:0:0], r.Rows[len(r.Rows)-maxVersions:]...)
 	}

@@ -440,9 +440,9 @@ func TestSaleListFilters(t *testing.T) {
 			"OrderStatus=AUTHORISED":            two,
 			"CombinedPickStatus=NOT+PICKED":     two,
 			"CombinedPickingStatus=NOT+PICKED":  two + " " + one, // not a parameter
-			"UpdatedSince=" + at(time.Hour):     one,
-			"UpdatedSince=" + at(time.Hour-1e6): two + " " + one,
-			"UpdatedUntil=" + at(time.Hour):     two,
+			"UpdatedSince=" + at(time.Hour+1e6): one, // two was written twice in one instant
+			"UpdatedSince=" + at(time.Hour):     two + " " + one,
+			"UpdatedUntil=" + at(time.Hour+1e6): two,
 			"CreatedSince=" + at(0):             two,
 			"CreatedSince=" + at(time.Hour):     "",
 			"Limit=1&Page=2":                    one,

@@ -25,8 +25,10 @@ import (
 //	html      no effect, an HTML page with status 200
 //	stale     saleList answers as of Seconds ago
 //	ignoreFilter  saleList ignores ExternalID, as Cin7 Core does with a filter that it does not know
+//	drift     saleList's rows moved since the page before; How: gone (a row is missed, Total is one
+//	          less) | come (a row is repeated, Total is one more) | any of these or neither (default)
 //
-// Webhooks match as "WEBHOOK order.approved": before (not delivered, retried),
+// Webhooks match as "WEBHOOK order.approved" or "WEBHOOK Sale/ShipmentAuthorised": before (not delivered, retried),
 // after (delivered, retried all the same), late (Seconds later), dup (twice),
 // drop (never delivered).
 type Fault struct {
@@ -61,7 +63,7 @@ type meter struct {
 
 // Fault injects f at a vendor.
 func (s *Sim) Fault(vendor string, f Fault) error {
-	kinds := []string{"before", "after", "late", "slow", "throttle", "html", "stale", "ignoreFilter"}
+	kinds := []string{"before", "after", "late", "slow", "throttle", "html", "stale", "ignoreFilter", "drift"}
 	if strings.HasPrefix(f.Match, "WEBHOOK ") {
 		kinds = []string{"before", "after", "late", "dup", "drop"}
 	}
@@ -338,6 +340,10 @@ func (s *Sim) faulty(ctx context.Context, r *request, f *Fault) (*response, erro
 		return textResponse(http.StatusOK, "text/html; charset=utf-8", htmlPage), nil
 	case "stale":
 		r.stale = delay
+	case "drift":
+		if r.drift = f.How; r.drift == "" {
+			r.drift = "any"
+		}
 	case "ignoreFilter":
 		r.query.Del("ExternalID")
 	}

@@ -70,9 +70,25 @@ type Options struct {
 	// TinyPages caps the rows of a page of every list. The caller must then
 	// page by Total or to an empty page. 0 = the vendors' own limits.
 	TinyPages int
+	// ListOrder is how saleList sorts, which the vendor does not say.
+	ListOrder ListOrder
+	// ListDrift lets rows of saleList move between its pages, at random.
+	ListDrift bool
+	// NoAutomation makes accounts without Cin7 Core's Automation module, which
+	// its webhooks need. The control API changes it per account.
+	NoAutomation bool
 	// NoLimits counts calls over the limit but lets them pass.
 	NoLimits bool
 }
+
+// ListOrder is an order of saleList.
+type ListOrder int
+
+const (
+	NewestFirst ListOrder = iota // as in the vendor's example
+	OldestFirst
+	Shuffled // anew for every page
+)
 
 // Account is one wholesaler's credentials at every vendor.
 type Account struct {
@@ -193,6 +209,7 @@ func (s *Sim) AddAccount(name, currency string) Account {
 		JOOR:     JOORAccount{strconv.Itoa(7000 + n), s.token()},
 	}}
 	s.stock(a)
+	a.Core.NoAutomation = s.opts.NoAutomation
 	s.state.Accounts = append(s.state.Accounts, a)
 	s.index(a)
 	s.changed()

@@ -25,12 +25,14 @@ type hook struct {
 	OldUntil time.Time `json:"oldUntil"`
 }
 
-// delivery is one event on its way to one URL. Body and ID are the same on
-// every attempt.
+// delivery is one event on its way to one URL, from Upstock, or from Cin7 Core
+// where it has a Hook. Body and ID are the same on every attempt.
 type delivery struct {
 	ID       string    `json:"id"`
 	Type     string    `json:"type"`
 	Order    int       `json:"order,omitempty"`
+	Hook     string    `json:"hook,omitempty"`
+	Sale     string    `json:"sale,omitempty"` // its number
 	URL      string    `json:"url"`
 	At       time.Time `json:"at"`
 	State    string    `json:"state"` // pending, delivered, failed
@@ -44,7 +46,7 @@ type delivery struct {
 const (
 	webhookTimeout = 5 * time.Second
 	rotation       = 24 * time.Hour
-	maxDeliveries  = 300 // kept per supplier
+	maxDeliveries  = 300 // kept per account and vendor
 )
 
 // retries are the waits before the second to the ninth attempt: 8 over 4 h.
@@ -117,11 +119,30 @@ func (s *Sim) emitTo(a *account, h *hook, event string, o *upOrder, now time.Tim
 	}
 	d.Body, _ = json.Marshal(map[string]any{"id": id, "type": event, "occurredAt": now.UTC().Truncate(time.Millisecond),
 		"supplierId": a.Upstock.Supplier, "data": data})
-	a.Up.Deliveries = append(a.Up.Deliveries, d)
-	if n := len(a.Up.Deliveries); n > maxDeliveries && a.Up.Deliveries[0].State != "pending" {
-		a.Up.Deliveries = append(a.Up.Deliveries[:0:0], a.Up.Deliveries[1:]...)
-	}
+	keep(&a.Up.Deliveries, d)
 	s.start(a, d, 0)
+}
+
+func keep(all *[]*delivery, d *delivery) {
+	*all = append(*all, d)
+	if len(*all) > maxDeliveries && (*all)[0].State != "pending" {
+		*all = append((*all)[:0:0], (*all)[1:]...)
+	}
+}
+
+func (d *delivery) vendor() string {
+	if d.Hook != "" {
+		return Cin7Core
+	}
+	return Upstock
+}
+
+// waits are those before the second attempt and all later ones.
+func (d *delivery) waits() []time.Duration {
+	if d.Hook != "" {
+		return coreRetries[:]
+	}
+	return retries[:]
 }
 
 // start makes a delivery's next attempt happen. s.mu is held.
@@ -137,7 +158,7 @@ func (s *Sim) attempt(a *account, d *delivery, faults bool) {
 	s.mu.Lock()
 	var f *Fault
 	if faults {
-		f = s.take(Upstock, strconv.Itoa(a.Upstock.Supplier), "WEBHOOK "+d.Type)
+		f = s.take(d.vendor(), a.name(d.vendor()), "WEBHOOK "+d.Type)
 	}
 	if f == nil {
 		f = &Fault{}
@@ -147,22 +168,25 @@ func (s *Sim) attempt(a *account, d *delivery, faults bool) {
 		s.mu.Unlock()
 		return
 	}
+	address, header, problem := a.envelope(d, now)
 	if f.Kind == "drop" {
-		d.State, d.Problem = "failed", "dropped"
+		problem = "dropped"
+	}
+	if problem != "" {
+		d.State, d.Problem = "failed", problem
 		s.changed()
 		s.settle()
 		s.mu.Unlock()
 		return
 	}
-	signature := a.sign(d, now)
 	s.mu.Unlock()
 
 	status, err := 0, errors.New("connection reset")
 	if f.Kind != "before" {
-		status, err = s.send(d, now, signature)
+		status, err = s.send(d, address, header)
 	}
 	if f.Kind == "dup" {
-		s.send(d, now, signature)
+		s.send(d, address, header)
 	}
 	if f.Kind == "after" {
 		status, err = 0, errors.New("connection reset")
@@ -178,10 +202,13 @@ func (s *Sim) attempt(a *account, d *delivery, faults bool) {
 	switch {
 	case err == nil && status/100 == 2:
 		d.State = "delivered"
-	case d.Attempts > len(retries):
+	case d.Attempts > len(d.waits()):
 		d.State = "failed"
+		if h := a.Core.hook(d.Hook); h != nil { // Cin7 Core gives the webhook up, too
+			h.IsActive = false
+		}
 	default:
-		s.start(a, d, s.fast(retries[d.Attempts-1]))
+		s.start(a, d, s.fast(d.waits()[d.Attempts-1]))
 	}
 	if err != nil {
 		d.Problem = err.Error()
@@ -211,18 +238,47 @@ func (a *account) sign(d *delivery, now time.Time) string {
 	return strings.Join(out, " ")
 }
 
-func (s *Sim) send(d *delivery, now time.Time, signature string) (int, error) {
-	ctx, cancel := context.WithTimeout(s.ctx, webhookTimeout)
+// envelope is where a delivery goes now and with which headers; or why it goes
+// nowhere. Upstock's bears the time and a signature, Cin7 Core's what the webhook
+// says, its secrets in the clear.
+func (a *account) envelope(d *delivery, now time.Time) (address string, header http.Header, problem string) {
+	header = http.Header{"Content-Type": {"application/json"}}
+	if d.Hook == "" {
+		header.Set("User-Agent", "Upstock-Webhooks/1")
+		header.Set(standardwebhooks.HeaderWebhookID, d.ID)
+		header.Set(standardwebhooks.HeaderWebhookTimestamp, strconv.FormatInt(now.Unix(), 10))
+		header.Set(standardwebhooks.HeaderWebhookSignature, a.sign(d, now))
+		return d.URL, header, ""
+	}
+	h := a.Core.hook(d.Hook)
+	if h == nil || !h.IsActive || a.Core.NoAutomation {
+		return "", nil, "the webhook is not active"
+	}
+	d.URL = h.ExternalURL
+	for _, x := range h.ExternalHeaders {
+		header.Set(x.Key, x.Value)
+	}
+	switch h.ExternalAuthorizationType {
+	case "bearerauth":
+		header.Set("Authorization", "Bearer "+h.ExternalBearerToken)
+	case "basicauth":
+		header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(h.ExternalUserName+":"+h.ExternalPassword)))
+	}
+	return d.URL, header, ""
+}
+
+func (s *Sim) send(d *delivery, address string, header http.Header) (int, error) {
+	timeout := webhookTimeout
+	if d.Hook != "" {
+		timeout = coreWebhookTimeout
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, timeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, d.URL, bytes.NewReader(d.Body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(d.Body))
 	if err != nil {
 		return 0, err
 	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("User-Agent", "Upstock-Webhooks/1")
-	req.Header.Set(standardwebhooks.HeaderWebhookID, d.ID)
-	req.Header.Set(standardwebhooks.HeaderWebhookTimestamp, strconv.FormatInt(now.Unix(), 10))
-	req.Header.Set(standardwebhooks.HeaderWebhookSignature, signature)
+	req.Header = header.Clone()
 	resp, err := s.opts.Deliver.RoundTrip(req) // no redirects
 	if err != nil {
 		return 0, err
@@ -236,23 +292,44 @@ func (s *Sim) send(d *delivery, now time.Time, signature string) (int, error) {
 type Delivery struct {
 	ID       string    `json:"id"`
 	Type     string    `json:"type"`
-	Order    int       `json:"order"`
+	Order    int       `json:"order,omitempty"` // Upstock's
+	Sale     string    `json:"sale,omitempty"`  // Cin7 Core's, by number
+	URL      string    `json:"url"`
 	At       time.Time `json:"at"`
 	State    string    `json:"state"` // pending, delivered, failed
 	Attempts int       `json:"attempts"`
 	Status   int       `json:"status"`
 	Problem  string    `json:"problem"`
 	Next     time.Time `json:"next"`
+	Body     string    `json:"body,omitempty"` // Cin7 Core's: not always JSON
 }
 
-// Deliveries lists a supplier's webhook deliveries, oldest first.
+// Deliveries lists a supplier's webhook deliveries at Upstock, oldest first.
 func (s *Sim) Deliveries(supplier int) []Delivery {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	out := []Delivery{}
 	if a := s.bySup[supplier]; a != nil {
-		for _, d := range a.Up.Deliveries {
-			out = append(out, Delivery{d.ID, d.Type, d.Order, d.At, d.State, d.Attempts, d.Status, d.Problem, d.Next})
+		return reports(a.Up.Deliveries)
+	}
+	return []Delivery{}
+}
+
+// CoreDeliveries lists a Cin7 Core account's webhook deliveries, oldest first.
+func (s *Sim) CoreDeliveries(account string) []Delivery {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if a := s.byCore[strings.ToLower(account)]; a != nil {
+		return reports(a.Core.Deliveries)
+	}
+	return []Delivery{}
+}
+
+func reports(in []*delivery) []Delivery {
+	out := make([]Delivery, len(in))
+	for i, d := range in {
+		out[i] = Delivery{d.ID, d.Type, d.Order, d.Sale, d.URL, d.At, d.State, d.Attempts, d.Status, d.Problem, d.Next, ""}
+		if d.Hook != "" {
+			out[i].Body = string(d.Body)
 		}
 	}
 	return out

@@ -25,6 +25,7 @@ type request struct {
 	now             time.Time
 	stale           time.Duration // fault: lists answer as of so long ago
 	hide            time.Duration // fault: what is made shows in lists so much later
+	drift           string        // fault: rows move between pages: gone, come or any
 }
 
 type response struct {

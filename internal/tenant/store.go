@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/subtle"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"hash/fnv"
 	mathrand "math/rand/v2"
 	"strings"
+	"sync"
 	"time"
 
 	"stockbridge/internal/table"
@@ -20,10 +22,15 @@ import (
 type Store struct {
 	table table.Table
 	seal  Sealer
+
+	mu    sync.Mutex
+	hooks map[string]hook // found by Hooked, by the token's hash
 }
 
 // NewStore returns a store over t that seals secrets with seal.
-func NewStore(t table.Table, seal Sealer) *Store { return &Store{t, seal} }
+func NewStore(t table.Table, seal Sealer) *Store {
+	return &Store{table: t, seal: seal, hooks: map[string]hook{}}
+}
 
 // listShards spreads the list of tenants over partitions.
 const listShards = 4
@@ -314,6 +321,40 @@ func (s *Store) lookup(ctx context.Context, pk, sk string) (hook, error) {
 func (s *Store) Hook(ctx context.Context, token string) (tenant string, sys System, err error) {
 	h, err := s.lookup(ctx, "HOOK#"+hashed(token), "hook")
 	return h.Tenant, h.System, err
+}
+
+// maxHooks bounds how many tokens a process remembers.
+const maxHooks = 1000
+
+// Hooked is the connection whose webhook URL ends in this token, with its
+// secrets; ErrNotFound if nobody's does. Whose a token is never changes, so a
+// process reads it once; that it still is in use, the secrets tell.
+func (s *Store) Hooked(ctx context.Context, token string) (Connection, Secrets, error) {
+	key := hashed(token)
+	s.mu.Lock()
+	h, known := s.hooks[key]
+	s.mu.Unlock()
+	if !known {
+		var err error
+		if h.Tenant, h.System, err = s.Hook(ctx, token); err != nil {
+			return Connection{}, Secrets{}, err
+		}
+		s.mu.Lock()
+		if len(s.hooks) >= maxHooks {
+			s.hooks = map[string]hook{}
+		}
+		s.hooks[key] = h
+		s.mu.Unlock()
+	}
+	c, err := s.Connection(ctx, h.Tenant, h.System)
+	if err != nil {
+		return c, Secrets{}, err
+	}
+	sec, err := s.Secrets(ctx, c)
+	if err == nil && subtle.ConstantTimeCompare([]byte(sec.Hook), []byte(token)) == 0 {
+		return Connection{}, Secrets{}, fmt.Errorf("webhook URL: %w", ErrNotFound)
+	}
+	return c, sec, err
 }
 
 // Secrets opens what a connection keeps sealed.

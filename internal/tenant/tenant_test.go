@@ -138,6 +138,11 @@ func TestConnect(t *testing.T) {
 	if owner, sys, err := s.Hook(ctx, string(sec.Hook)); err != nil || owner != a.ID || sys != Upstock {
 		t.Errorf("the hook is %q's %q: %v", owner, sys, err)
 	}
+	for range 2 { // read, and remembered
+		if c, found, err := s.Hooked(ctx, string(sec.Hook)); err != nil || c.Tenant != a.ID || c.System != Upstock || found.Webhook != "w1" {
+			t.Errorf("behind the hook: %+v, %v", c, err)
+		}
+	}
 	if bytes.Contains(c.Sealed, []byte("k1")) {
 		t.Error("the key stands in the clear")
 	}
@@ -173,6 +178,14 @@ func TestConnect(t *testing.T) {
 	}
 	if _, _, err := s.Hook(ctx, string(sec.Hook)); !errors.Is(err, ErrNotFound) {
 		t.Errorf("the hook of a forgotten connection: %v", err)
+	}
+	for range 2 { // neither of a connection that is gone nor of one that has another URL now
+		if _, _, err := s.Hooked(ctx, string(sec.Hook)); !errors.Is(err, ErrNotFound) {
+			t.Errorf("behind the hook of a forgotten connection: %v", err)
+		}
+		if _, again, err := connect(t, s, a.ID, "9", "k4", ""); err != nil || again.Hook == sec.Hook {
+			t.Errorf("connected anew: %v", err)
+		}
 	}
 	if _, _, err := connect(t, s, b.ID, "8", "k", ""); err != nil {
 		t.Errorf("a forgotten connection's supplier: %v", err)

@@ -33,9 +33,9 @@ type Order struct {
 	Currency        string            `json:"currency" rest:"required"`
 	Customer        Customer          `json:"customer" rest:"required"`
 	DeliveryAddress *Address          `json:"deliveryAddress"`
-	CustomFields    map[string]string `json:"customFields"`
-	Comments        []Comment         `json:"comments"` // oldest first
-	Lines           []Line            `json:"lines" rest:"required"`
+	CustomFields    map[string]string `json:"customFields" rest:"most=1000"`
+	Comments        []Comment         `json:"comments" rest:"most=1000"` // oldest first
+	Lines           []Line            `json:"lines" rest:"required,most=20000"`
 	Freight         *Freight          `json:"freight"`
 	Stated          *Totals           `json:"totals"` // absent on old orders
 	External        *External         `json:"external"`

@@ -25,6 +25,9 @@ type Credentials struct {
 	Webhook tenant.Secret // Upstock's webhook secret
 }
 
+// resumeFor is how long the sweep looks for orders that waited for a connection.
+const resumeFor = 24 * time.Hour
+
 // ConnectError says why a key was not saved.
 type ConnectError struct {
 	Problem ledger.Problem
@@ -54,6 +57,9 @@ func (p *Pair) Connect(ctx context.Context, tenantID string, sys tenant.System, 
 		}
 		if errs := missingFields(sys, c, s); len(errs) > 0 {
 			return errs
+		}
+		if !had { // orders may have waited since it was taken away
+			c.Resume = p.Now().UTC().Add(resumeFor)
 		}
 		if sys == tenant.Upstock {
 			return p.tryUpstock(ctx, c, s)
@@ -180,6 +186,10 @@ func (p *Pair) Retry(ctx context.Context, tenantID, order string, o RetryOptions
 	if _, err := strconv.ParseInt(r.ID, 10, 64); err != nil {
 		return ErrNothingToRetry
 	}
+	core, err := p.Tenants.Connection(ctx, tenantID, tenant.Cin7Core)
+	if err != nil && !errors.Is(err, tenant.ErrNotFound) {
+		return err
+	}
 	now := p.Now().UTC()
 	err = p.Ledger.Update(ctx, r, func(r *ledger.Run, _ *ledger.Extra) error {
 		if r.Finished() || r.State == ledger.Cancelled || !r.SoldAt.IsZero() && r.Next.IsZero() && !r.Parked {
@@ -188,7 +198,10 @@ func (p *Pair) Retry(ctx context.Context, tenantID, order string, o RetryOptions
 		text := "Retried by a person."
 		if o.NewSale {
 			text = "Retried by a person, who wants a new sale."
-			r.NewSale, r.Account = true, ""
+			r.NewSale = true
+			if r.Account != core.Account { // what was begun there counts no more
+				r.Account = ""
+			}
 		}
 		r.Note(now, "%s", text)
 		r.Failures, r.Failing, r.Dead, r.Parked, r.Why = 0, time.Time{}, 0, false, ""

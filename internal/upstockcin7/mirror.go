@@ -621,7 +621,7 @@ func prune(v any) (_ any, empty bool) {
 	case map[string]any:
 		for k, x := range v {
 			x, empty := prune(x)
-			if v[k] = x; empty || x == "0" && amounts[k] {
+			if v[k] = x; empty && !(k == "Sellable" && x == false) || x == "0" && amounts[k] { // a product is sellable where it does not say
 				delete(v, k)
 			}
 		}

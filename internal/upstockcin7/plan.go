@@ -149,8 +149,14 @@ func (p *planner) problem(line int, code, message, fix string, wants ...Want) {
 	p.want(wants...)
 }
 
+// maxAsked is longer than any key of the vendor's: nothing has such a one, and the question would be no address.
+const maxAsked = 512
+
 func (p *planner) want(wants ...Want) {
 	for _, w := range wants {
+		if _, long := cut(w.ID+w.SKU+w.Name+w.Email, maxAsked); long {
+			continue
+		}
 		if p.ref.Live || p.wanted[w] || w == (Want{Kind: w.Kind}) && (w.Kind == WantCustomer || w.Kind == WantProduct) {
 			continue
 		}
@@ -222,14 +228,16 @@ func (p *planner) faults(faults []upstock.FieldError) (whole bool) {
 			p.problem(line+1, code, fmt.Sprintf("Line %d: the %s %s.", line+1, bare(name, 60), bare(f.Message, 100)), fix)
 			continue
 		}
-		code := "unreadable"
+		code, name := "unreadable", f.Field
 		switch f.Field {
 		case "lines":
-			code = "noLines"
+			if code, name = "noLines", "list of lines"; len(p.o.Lines) > 0 {
+				code = "tooLarge"
+			}
 		case "freight.amount", "freight.taxRate":
 			code = "freight"
 		}
-		p.problem(0, code, fmt.Sprintf("The order's %s %s.", bare(f.Field, 80), bare(f.Message, 100)), fix)
+		p.problem(0, code, fmt.Sprintf("The order's %s %s.", bare(name, 80), bare(f.Message, 100)), fix)
 	}
 	return false
 }

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"stockbridge/internal/cin7core"
 	"stockbridge/internal/ledger"
@@ -56,6 +57,9 @@ func (w *work) create() error {
 			}
 		}
 		r.Problems, r.Reread = nil, false
+		if r.NewSale { // a person's wish is for one sale, and for whatever others there are
+			r.NewSale, r.Foreign = false, true
+		}
 		seq = w.intend(r, ledger.StepCreate, "")
 		w.watch(r)
 		return nil
@@ -137,6 +141,7 @@ func (w *work) created(seq int, sale cin7core.Sale, err error, plan *Plan) error
 		}
 		return errMoved
 	}
+	w.fresh = sale.ID
 	return nil
 }
 
@@ -223,7 +228,7 @@ func describe(r *ledger.Run, o upstock.Order) {
 // short holds foreign text to what a list can show.
 func short(s string) string {
 	s = strings.Map(func(c rune) rune {
-		if c < ' ' || c == 0x7f || c == '\uFFFD' {
+		if c < ' ' || c == 0x7f || c == '\uFFFD' || unicode.Is(unicode.Bidi_Control, c) {
 			return ' '
 		}
 		return c
@@ -330,7 +335,7 @@ func (w *work) lines() error {
 	tried := slices.ContainsFunc(r.Intents, func(i ledger.Intent) bool {
 		return i.Step == ledger.StepLines && i.SaleID == r.SaleID && i.Answer != ledger.Refused
 	})
-	if r.Adopted || tried || !r.Cancelled.IsZero() {
+	if r.SaleID != w.fresh || tried || !r.Cancelled.IsZero() {
 		if done, err := w.inspect(plan); done || err != nil {
 			return err
 		}
@@ -364,6 +369,9 @@ func (w *work) newPlan() (*Plan, []byte, error) {
 	raw, err := w.order()
 	if err != nil {
 		return nil, nil, err
+	}
+	if w.run.SaleID == "" && !w.run.Cancelled.IsZero() { // as the order read again says
+		return nil, nil, errMoved
 	}
 	p, problems, err := w.makePlan(raw)
 	if err != nil {

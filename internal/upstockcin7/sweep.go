@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -24,54 +25,79 @@ const sweepers = 8
 // moved on conditionally, before the pointer is sent.
 func (p *Pair) Sweep(ctx context.Context) error {
 	errs := p.resume(ctx)
-	accounts := map[string]string{} // tenant → Cin7 Core account
-	taken := map[string]int{}       // account → orders
-	var refs []ledger.Ref
+	oldest := map[string][]ledger.Ref{} // by tenant
 	now := p.Now()
 	for shard := range ledger.Shards {
 		err := p.Ledger.Due(ctx, shard, now, func(ref ledger.Ref) bool {
-			account, ok := accounts[ref.Tenant]
-			if !ok {
-				c, err := p.Tenants.Connection(ctx, ref.Tenant, tenant.Cin7Core)
-				if err != nil && !errors.Is(err, tenant.ErrNotFound) {
-					errs = errors.Join(errs, err)
-				}
-				account = cmpOr(c.Account, ref.Tenant)
-				accounts[ref.Tenant] = account
-			}
-			if taken[account]++; taken[account] <= perSweep {
-				refs = append(refs, ref)
+			if len(oldest[ref.Tenant]) < perSweep {
+				oldest[ref.Tenant] = append(oldest[ref.Tenant], ref)
 			}
 			return ctx.Err() == nil
 		})
 		errs = errors.Join(errs, err)
 	}
-	work := make(chan ledger.Ref)
+	accounts := map[string][][]ledger.Ref{} // by Cin7 Core account: each of its tenants' oldest
+	for id, refs := range oldest {
+		c, err := p.Tenants.Connection(ctx, id, tenant.Cin7Core)
+		if err != nil && !errors.Is(err, tenant.ErrNotFound) {
+			errs = errors.Join(errs, err)
+		}
+		account := cmpOr(c.Account, id)
+		accounts[account] = append(accounts[account], refs)
+	}
+	// Spread over the minute until the next sweep: a budget spent in its first
+	// seconds is not back when that one comes, a few seconds early.
+	type waking struct {
+		ledger.Ref
+		delay time.Duration
+	}
+	var due []waking
+	for _, tenants := range accounts {
+		for i, ref := range inTurn(tenants) {
+			due = append(due, waking{ref, time.Duration(i) * p.Times.Resend / 6 / perSweep})
+		}
+	}
+	work := make(chan waking)
 	var wg sync.WaitGroup
 	var mu sync.Mutex
-	for range min(sweepers, len(refs)) {
+	for range min(sweepers, len(due)) {
 		wg.Go(func() {
-			for ref := range work {
-				if err := p.wakeDue(ctx, ref, now); err != nil {
+			for w := range work {
+				if err := p.wakeDue(ctx, w.Ref, now, w.delay); err != nil {
 					mu.Lock()
-					errs = errors.Join(errs, fmt.Errorf("wake order %s: %w", ref.ID, err))
+					errs = errors.Join(errs, fmt.Errorf("wake order %s: %w", w.ID, err))
 					mu.Unlock()
 				}
 			}
 		})
 	}
-	for _, ref := range refs {
-		work <- ref
+	for _, w := range due {
+		work <- w
 	}
 	close(work)
 	wg.Wait()
 	return errs
 }
 
+// inTurn takes as many orders as one account may have, one of each tenant
+// after the other: tenants who share an account share its budget.
+func inTurn(tenants [][]ledger.Ref) []ledger.Ref {
+	slices.SortFunc(tenants, func(a, b []ledger.Ref) int { return a[0].Due.Compare(b[0].Due) })
+	var list []ledger.Ref
+	for i := range perSweep {
+		for _, refs := range tenants {
+			if i < len(refs) && len(list) < perSweep {
+				list = append(list, refs[i])
+			}
+		}
+	}
+	return list
+}
+
 // errNotDue: the index was behind, or another sweep was first.
 var errNotDue = errors.New("not due")
 
-func (p *Pair) wakeDue(ctx context.Context, ref ledger.Ref, now time.Time) error {
+func (p *Pair) wakeDue(ctx context.Context, ref ledger.Ref, now time.Time, delay time.Duration) error {
 	r, err := p.Ledger.Get(ctx, ref.Tenant, ref.ID)
 	if errors.Is(err, ledger.ErrNotFound) {
 		return nil
@@ -92,7 +118,7 @@ func (p *Pair) wakeDue(ctx context.Context, ref ledger.Ref, now time.Time) error
 	if err != nil {
 		return err
 	}
-	return p.Wake(ctx, ledger.Pointer{Tenant: ref.Tenant, Order: ref.ID, Origin: OriginSweep}, 0)
+	return p.Wake(ctx, ledger.Pointer{Tenant: ref.Tenant, Order: ref.ID, Origin: OriginSweep}, delay)
 }
 
 // perResume is how many parked orders of a connection a sweep makes due.

@@ -2,6 +2,7 @@ package upstockcin7
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -46,16 +47,15 @@ func (p *Pair) receive(req *http.Request) (int, string) {
 		return http.StatusMethodNotAllowed, "Deliveries are POSTed."
 	}
 	ctx := req.Context()
-	token := req.PathValue("token")
-	tenantID, sys, err := p.Tenants.Hook(ctx, token)
-	if errors.Is(err, tenant.ErrNotFound) || err == nil && sys != tenant.Upstock {
+	c, secrets, err := p.Tenants.Hooked(ctx, req.PathValue("token"))
+	if errors.Is(err, tenant.ErrNotFound) || err == nil && c.System != tenant.Upstock {
 		return http.StatusNotFound, "Nobody's webhook address ends like this. Copy it again from Stockbridge."
 	}
 	if err != nil {
 		return unavailable()
 	}
 	refuse := func(status int, text string) (int, string) {
-		p.Ledger.RecordSome(ctx, tenantID, ledger.Event{Kind: "webhookRefused", Text: fmt.Sprintf("A delivery from Upstock was refused (%d): %s", status, text)})
+		p.Ledger.RecordSome(ctx, c.Tenant, ledger.Event{Kind: "webhookRefused", Text: fmt.Sprintf("A delivery from Upstock was refused (%d): %s", status, text)})
 		return status, text
 	}
 	if t, _, err := mime.ParseMediaType(req.Header.Get("Content-Type")); err != nil || t != "application/json" {
@@ -68,17 +68,6 @@ func (p *Pair) receive(req *http.Request) (int, string) {
 	case len(body) > maxWebhook:
 		return refuse(http.StatusRequestEntityTooLarge, "The body is over 4 MiB.")
 	}
-	c, err := p.Tenants.Connection(ctx, tenantID, tenant.Upstock)
-	if errors.Is(err, tenant.ErrNotFound) {
-		return http.StatusNotFound, "Upstock is not connected."
-	}
-	if err != nil {
-		return unavailable()
-	}
-	secrets, err := p.Tenants.Secrets(ctx, c)
-	if err != nil {
-		return unavailable()
-	}
 	if !verified(c, secrets, body, req.Header) {
 		return refuse(http.StatusUnauthorized, "The signature does not fit, or is over 5 minutes old. Compare the webhook secret in Upstock with the one saved here.")
 	}
@@ -86,7 +75,10 @@ func (p *Pair) receive(req *http.Request) (int, string) {
 	if err != nil {
 		return refuse(http.StatusBadRequest, "The body is not an event: "+err.Error()+".")
 	}
-	if err := p.take(ctx, c, event, body); err != nil {
+	switch err := p.take(ctx, c, event, body); {
+	case errors.Is(err, ledger.ErrTooLarge):
+		return refuse(http.StatusRequestEntityTooLarge, "The body is too large to be kept: over 3.5 MB even when compressed.")
+	case err != nil:
 		return unavailable()
 	}
 	return http.StatusAccepted, "Taken in."
@@ -129,7 +121,7 @@ func (p *Pair) take(ctx context.Context, c tenant.Connection, e upstock.Event, b
 	case upstock.OrderCancelled:
 		return p.cancelled(ctx, c.Tenant, e, body)
 	}
-	return note("unknownEvent", "A delivery of the type "+short(e.Type)+" was ignored: Stockbridge does not know it.")
+	return note("unknownEvent", "A delivery of the type "+quote(e.Type)+" was ignored: Stockbridge does not know it.")
 }
 
 // deliveryGrace is how long after it was written down the sweep waits for an order's own pointer to do the work.
@@ -140,14 +132,13 @@ const deliveryGrace = 90 * time.Second
 func (p *Pair) Approved(ctx context.Context, tenantID, eventID string, raw json.RawMessage, body []byte) (fresh bool, err error) {
 	now := p.Now().UTC()
 	o, _ := upstock.ParseOrder(raw)
-	run := &ledger.Run{Tenant: tenantID, ID: "!" + short(eventID), State: ledger.Received, Received: now, Next: now.Add(deliveryGrace)}
+	run := &ledger.Run{Tenant: tenantID, ID: noID(eventID), State: ledger.Received, Received: now, Next: now.Add(deliveryGrace)}
 	id, ok := upstock.OrderID(raw)
 	if ok {
 		run.ID = strconv.FormatInt(id, 10)
 	}
 	describe(run, o)
 	if !ok {
-		run.ID = strings.ReplaceAll(run.ID, "#", "_")
 		run.State, run.Next = ledger.Attention, time.Time{}
 		run.Problems = []ledger.Problem{{Code: "noOrderId", Message: "Upstock delivered an approved order without a usable id.", Fix: "Approve the order again in Upstock, or enter it in Cin7 Core by hand and tell Upstock's support."}}
 	}
@@ -162,6 +153,16 @@ func (p *Pair) Approved(ctx context.Context, tenantID, eventID string, raw json.
 	// A pointer that cannot be sent is no loss: the sweep finds the order.
 	_ = p.Wake(ctx, ledger.Pointer{Tenant: tenantID, Order: run.ID, Origin: OriginWebhook}, 0)
 	return true, nil
+}
+
+// noID names an order that has no usable id by the event that brought it: as
+// it is where it may stand in a key and in an address, else by its hash.
+func noID(event string) string {
+	const plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
+	if len(event) > 100 || strings.Trim(event, plain) != "" {
+		event = fmt.Sprintf("%x", sha256.Sum256([]byte(event)))
+	}
+	return "!" + event
 }
 
 // again meets an approval of an order that is written down already: most often

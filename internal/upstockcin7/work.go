@@ -76,6 +76,7 @@ type work struct {
 	progress bool      // a call succeeded: failures in a row start anew
 	preview  bool      // plan only: no lease, no write
 	released bool      // the lease went back with the last step's own write
+	fresh    string    // the sale that this very worker made: nobody else knows it yet
 }
 
 // Push works on one order until it is done or must wait. first says that the
@@ -90,7 +91,7 @@ func (p *Pair) Push(ctx context.Context, ptr ledger.Pointer, first bool) error {
 		return err
 	}
 	now := p.Now()
-	if run.Finished() || run.Parked && ptr.Origin != OriginRetry || run.State == ledger.Attention {
+	if run.Finished() && len(run.Watches) == 0 || run.Parked && ptr.Origin != OriginRetry || run.State == ledger.Attention {
 		return nil
 	}
 	if !p.rules.noLease && run.Lease.Until.After(now) {
@@ -135,6 +136,11 @@ func (w *work) connect() error {
 			w.core, w.cin7 = c, w.Pair.Cin7Core(c, s, true)
 		}
 	}
+	for _, c := range []*rest.Client{w.upstock.Client, w.cin7.Client} {
+		if c.Limit != nil {
+			c.Limit = &patient{c.Limit, w.Times.Soon}
+		}
+	}
 	if w.run.Account != "" && w.run.Account != w.core.Account && w.run.SoldAt.IsZero() {
 		return problem("accountChanged", "The order was started in another Cin7 Core account than the one connected now.",
 			"Look for its sale in the old account. Then connect that account again and retry, or retry with a new sale.")
@@ -143,6 +149,34 @@ func (w *work) connect() error {
 		return &later{w.Now().Add(jitter(30*time.Second, 15*time.Second)), "Cin7 Core's customers, products and settings are being read for the first time."}
 	}
 	return nil
+}
+
+// patient sleeps through a limiter's shortest waits, as there are when many
+// workers want a grant at once; the sweep would come back a minute later. A
+// longer sleep would keep a worker from other tenants' orders.
+type patient struct {
+	rest.Limiter
+	left time.Duration
+}
+
+func (p *patient) Take(ctx context.Context) (time.Time, error) {
+	for {
+		at, err := p.Limiter.Take(ctx)
+		wait, ok := errors.AsType[*rest.Wait](err)
+		if !ok {
+			return at, err
+		}
+		nap := max(time.Until(wait.Until), 0) + jitter(0, 50*time.Millisecond)
+		if nap > 300*time.Millisecond || nap > p.left {
+			return at, err
+		}
+		p.left -= nap
+		select {
+		case <-time.After(nap):
+		case <-ctx.Done():
+			return at, err
+		}
+	}
 }
 
 func systemName(sys tenant.System) string {
@@ -523,12 +557,19 @@ func (w *work) watch(r *ledger.Run) {
 // rows lists the sales that carry this order's ExternalID, voided ones too.
 // Where the filter was ignored, the customer reference that we sent finds them.
 func (w *work) rows(p *Plan) ([]cin7core.SaleRow, error) {
-	ext := w.externalID()
+	ext, reference := w.externalID(), ""
+	if p != nil {
+		ext, reference = p.Header.ExternalID, p.Header.CustomerReference
+	} else { // nothing on record, as after a restore: what would be sent was
+		raw, _ := orderOf(w.body)
+		o, _ := upstock.ParseOrder(raw)
+		reference = newPlanner(o, w.b.Settings, Reference{}).referenceFrom(o)
+	}
 	all, ignored, err := w.search(cin7core.SalesQuery{ExternalID: ext}, ext)
-	if err != nil || !ignored || p == nil || p.Header.CustomerReference == "" {
+	if err != nil || !ignored {
 		return all, err
 	}
-	all, _, err = w.search(cin7core.SalesQuery{Search: p.Header.CustomerReference}, ext)
+	all, _, err = w.search(cin7core.SalesQuery{Search: reference}, ext)
 	return all, err
 }
 
@@ -729,7 +770,7 @@ func (w *work) voidTwin(plan *Plan, s cin7core.Sale) error {
 	}
 	if plan == nil || !empty(s) || !SameHeader(plan.Header, s) || voids >= creates-keep {
 		return w.update(func(r *ledger.Run, _ *ledger.Extra) error {
-			text := fmt.Sprintf("Cin7 Core also has the sale %s with this order's id. It is not as we made it, so it was left alone: void it there if it should not be.", number(s))
+			text := fmt.Sprintf("Cin7 Core also has the sale %s with this order's id. It may be somebody's work, so it was left alone: void it there if it should not be.", number(s))
 			r.Say(text)
 			r.Note(w.Now(), "%s", text)
 			return nil
@@ -785,6 +826,9 @@ func gone(r *ledger.Run, id string) {
 // frozen returns the plan that the order is bound to, or nil: a create may
 // have gone out with it whose sale still counts.
 func (w *work) frozen() (*Plan, error) {
+	if w.run.Account == "" { // of another account: a person has given it up
+		return nil, nil
+	}
 	bound := w.run.SaleID != ""
 	for _, i := range w.run.Intents {
 		if i.Step == ledger.StepCreate && i.Answer != ledger.Refused && !slices.Contains(w.run.Voided, i.SaleID) {
