@@ -191,7 +191,11 @@ func (l *Ledger) Get(ctx context.Context, tenantID, id string) (*Run, error) {
 	return runOf(items[0])
 }
 
-var zippers = sync.Pool{New: func() any { w, _ := gzip.NewWriterLevel(nil, gzip.BestSpeed); return w }}
+// zippers and unzippers are kept, as each holds far more memory than it packs.
+var (
+	zippers   = sync.Pool{New: func() any { w, _ := gzip.NewWriterLevel(nil, gzip.BestSpeed); return w }}
+	unzippers = sync.Pool{New: func() any { return new(gzip.Reader) }}
+)
 
 func zip(data []byte) ([]byte, error) {
 	if len(data) < 512 { // not worth it, and JSON never begins as gzip does
@@ -212,8 +216,9 @@ func unzip(data []byte) ([]byte, error) {
 	if len(data) < 2 || data[0] != 0x1f || data[1] != 0x8b {
 		return data, nil
 	}
-	r, err := gzip.NewReader(bytes.NewReader(data))
-	if err != nil {
+	r := unzippers.Get().(*gzip.Reader)
+	defer unzippers.Put(r)
+	if err := r.Reset(bytes.NewReader(data)); err != nil {
 		return nil, err
 	}
 	return io.ReadAll(r)
@@ -352,6 +357,7 @@ func (r *Run) clone() *Run {
 
 func (r *Run) write(x *Extra) ([]table.Op, error) {
 	var ops []table.Op
+	recorded := 0
 	for _, b := range []struct {
 		part string
 		data []byte
@@ -375,7 +381,7 @@ func (r *Run) write(x *Extra) ([]table.Op, error) {
 		}
 		r.Exchanges++
 		r.note(Entry{At: ex.At, Text: ex.line(), Exchange: r.Exchanges})
-		if i >= 40 { // the rest of a long look is in the timeline only
+		if recorded += len(data); i >= 40 || recorded > 512<<10 { // the rest of a long look is in the timeline only
 			continue
 		}
 		ops = append(ops, table.Put(table.Item{Key: partKey(r.Tenant, r.ID, fmt.Sprintf("x#%06d", r.Exchanges)), Data: data, Expires: ex.At.Add(Keep).Truncate(time.Second)}))

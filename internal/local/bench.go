@@ -118,5 +118,5 @@ func benchBudget(ctx context.Context, _ benchOptions) ([]figure, error) {
 	if math.IsInf(least, 1) || least == 0 {
 		return nil, fmt.Errorf("%s says no number of calls", budgetTest)
 	}
-	return []figure{{what: "use of the 60-a-minute budget, 16 workers, none throttled", got: math.Floor(least/most*1000) / 10, reach: 95, unit: "%", least: true, note: "fake time"}}, nil
+	return []figure{{what: "use of the 60-a-minute budget, 16 workers, none throttled", got: math.Floor(least/most*1000) / 10, reach: 95, unit: "%", least: true, note: "half an hour of fake time"}}, nil
 }

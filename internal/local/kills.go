@@ -252,8 +252,8 @@ func (k *killer) settle(ctx context.Context, tenant string, acc sim.Account, ids
 			trouble = append(trouble, fmt.Sprintf("order %d: %s: %s %v", id, o.State, text(o.Why), o.Problems))
 		case len(mine) != 1:
 			trouble = append(trouble, fmt.Sprintf("order %d: %d sales", id, len(mine)))
-		case mine[0].Lines == 0 || mine[0].Total != text(o.Total):
-			trouble = append(trouble, fmt.Sprintf("order %d: sale %s has %d lines and total %s, not %s", id, mine[0].Number, mine[0].Lines, mine[0].Total, text(o.Total)))
+		case mine[0].Lines == 0 || mine[0].Total != text(o.SaleTotal):
+			trouble = append(trouble, fmt.Sprintf("order %d: sale %s has %d lines and total %s, not %s", id, mine[0].Number, mine[0].Lines, mine[0].Total, text(o.SaleTotal)))
 		}
 	}
 	if n := len(live) - len(ids); n > 0 {

@@ -440,7 +440,7 @@ func TestSaleListFilters(t *testing.T) {
 			"OrderStatus=AUTHORISED":            two,
 			"CombinedPickStatus=NOT+PICKED":     two,
 			"CombinedPickingStatus=NOT+PICKED":  two + " " + one, // not a parameter
-			"UpdatedSince=" + at(time.Hour+1e6): one, // two was written twice in one instant
+			"UpdatedSince=" + at(time.Hour+1e6): one,             // two was written twice in one instant
 			"UpdatedSince=" + at(time.Hour):     two + " " + one,
 			"UpdatedUntil=" + at(time.Hour+1e6): two,
 			"CreatedSince=" + at(0):             two,

@@ -57,18 +57,22 @@ type orderView struct {
 	Number, Customer, Reference, Date string
 	Status, Total, Sale               string
 	Lines                             []string
-	Shipments                         []string
+	Shipments                         []parcelView
 	MayApprove, MayCancel             bool
 }
 
 type corePage struct {
 	frame
-	Sales     []saleView
-	Faults    []vendorFault
-	Kinds     []string
-	Calls     []Call
-	OverLimit int
-	Left      int
+	Sales      []saleView
+	Carriers   []string
+	Automation bool
+	Hooks      []coreHook // without secrets
+	Deliveries []Delivery
+	Faults     []vendorFault
+	Kinds      []string
+	Calls      []Call
+	OverLimit  int
+	Left       int
 }
 
 type vendorFault struct {
@@ -78,8 +82,22 @@ type vendorFault struct {
 
 type saleView struct {
 	SaleSummary
-	Rows, Shipments []string
+	Rows            []string
+	Tasks           []taskView
 	MayShip, MayEnd bool
+	MayTrack        bool
+}
+
+type taskView struct {
+	Number           int
+	Pick, Pack, Ship string
+	Parcels          []parcelView
+}
+
+// parcelView is one shipment; What says which, where that matters.
+type parcelView struct {
+	What, Day, Carrier, Tracking, URL string
+	Left                              bool
 }
 
 // pages adds the pages for people. They work without scripts; a POST leads back
@@ -152,8 +170,14 @@ func (s *Sim) press(r *http.Request) (string, error) {
 	case "cin7core clear":
 		s.ClearFaults(Upstock)
 		s.ClearFaults(Cin7Core)
-	case "cin7core ship":
-		body, _ := json.Marshal(map[string]string{"trackingNumber": r.FormValue("tracking")})
+	case "cin7core automation":
+		err = s.setAutomation(n, r.FormValue("on") != "")
+	case "cin7core ship", "cin7core tracking":
+		in := map[string]any{"trackingNumber": r.FormValue("tracking"), "box": r.FormValue("box"), "boxes": splitBoxes(r.FormValue("boxes")), "of": splitBoxes(r.FormValue("of"))}
+		if v := r.FormValue("carrier"); v != "" {
+			in["carrier"] = v
+		}
+		body, _ := json.Marshal(in)
 		_, err = s.Sale(id, do, string(body))
 	case "cin7core void", "cin7core undo", "cin7core copy", "cin7core lines", "cin7core complete":
 		_, err = s.Sale(id, do, "{}")
@@ -161,6 +185,18 @@ func (s *Sim) press(r *http.Request) (string, error) {
 		err = notFound("Action")
 	}
 	return to, err
+}
+
+func (s *Sim) setAutomation(supplier int, on bool) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a := s.bySup[supplier]
+	if a == nil {
+		return notFound("Account")
+	}
+	a.Core.NoAutomation = !on
+	s.changed()
+	return nil
 }
 
 // placeForm places the order that the form describes, and may approve it.
@@ -235,6 +271,7 @@ func (s *Sim) showAccount(w http.ResponseWriter, r *http.Request) {
 		p.Account, p.Deliveries = &creds, lastOf(s.Deliveries(n))
 	case *corePage:
 		p.Account, p.Calls = &creds, lastOf(s.Calls(Cin7Core, creds.Cin7Core.AccountID))
+		p.Deliveries = lastOf(s.CoreDeliveries(creds.Cin7Core.AccountID))
 		for _, v := range []string{Upstock, Cin7Core} {
 			for _, f := range s.Faults(v) {
 				p.Faults = append(p.Faults, vendorFault{v, f})
@@ -279,11 +316,16 @@ func (a *account) upstockPage(problem string) *upstockPage {
 			v.Lines = append(v.Lines, fmt.Sprintf("%s × %s at %s", l.Quantity, l.Name, l.UnitPrice))
 		}
 		for _, x := range o.Shipments {
-			if x.Tracking != nil {
-				v.Shipments = append(v.Shipments, *x.Tracking)
-			} else {
-				v.Shipments = append(v.Shipments, "no tracking")
+			y := parcelView{What: x.ExternalID, Day: x.ShippedAt.In(zone()).Format(time.DateOnly), Left: x.Complete}
+			if x.Carrier != nil {
+				y.Carrier = *x.Carrier
 			}
+			if x.Tracking != nil {
+				if y.Tracking = *x.Tracking; strings.HasPrefix(y.Tracking, "https://") || strings.HasPrefix(y.Tracking, "http://") {
+					y.URL = y.Tracking
+				}
+			}
+			v.Shipments = append(v.Shipments, y)
 		}
 		p.Orders = append(p.Orders, v)
 	}
@@ -292,7 +334,14 @@ func (a *account) upstockPage(problem string) *upstockPage {
 
 func (s *Sim) corePage(a *account, problem string) *corePage {
 	p := &corePage{frame: frame{Title: a.Name + " at Cin7 Core", Problem: problem},
-		Kinds: []string{"after", "before", "late", "slow", "throttle", "html", "stale", "dup", "drop"}}
+		Kinds:      []string{"after", "before", "late", "slow", "throttle", "html", "stale", "drift", "ignoreFilter", "dup", "drop"},
+		Automation: !a.Core.NoAutomation}
+	for _, x := range a.Core.Carriers {
+		p.Carriers = append(p.Carriers, x.Description)
+	}
+	for _, h := range a.Core.Hooks {
+		p.Hooks = append(p.Hooks, coreHook{Type: h.Type, ExternalURL: h.ExternalURL, IsActive: h.IsActive})
+	}
 	m := s.meter(Cin7Core, a.Cin7Core.AccountID)
 	p.OverLimit, p.Left = m.over, coreLimit
 	for _, t := range m.grants {
@@ -315,9 +364,13 @@ func (s *Sim) corePage(a *account, problem string) *corePage {
 			v.Rows = append(v.Rows, fmt.Sprintf("%s %s", c.Description, c.Total.StringFixed(2)))
 		}
 		for _, f := range x.Fulfilments {
+			t := taskView{Number: f.FulfillmentNumber, Pick: f.Pick.Status, Pack: f.Pack.Status, Ship: f.Ship.Status}
 			for _, l := range f.Ship.Lines {
-				v.Shipments = append(v.Shipments, strings.TrimSpace(l.Carrier+" "+l.TrackingNumber))
+				v.MayTrack = true
+				t.Parcels = append(t.Parcels, parcelView{l.Boxes, l.ShipmentDate[:len(time.DateOnly)], l.Carrier, l.TrackingNumber, l.TrackingURL,
+					slices.ContainsFunc(splitBoxes(l.Boxes), f.isShipped)})
 			}
+			v.Tasks = append(v.Tasks, t)
 		}
 		p.Sales = append(p.Sales, v)
 	}

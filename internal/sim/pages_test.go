@@ -4,10 +4,13 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"testing/synctest"
 )
 
 // Every page is shown empty and full, and every button pressed.
-func TestPages(t *testing.T) {
+func TestPages(t *testing.T) { synctest.Test(t, testPages) }
+
+func testPages(t *testing.T) {
 	b := newBench(t, Options{NoLimits: true, Deliver: &inbox{statuses: []int{200}}})
 	get := func(path string, want ...string) string {
 		t.Helper()
@@ -74,7 +77,26 @@ func TestPages(t *testing.T) {
 	press(core+"/"+id+"/copy", nil)
 	press(core+"/"+id+"/ship", url.Values{"tracking": {"NZ-7"}})
 	press(core+"/"+id+"/complete", nil)
-	get(core, "SO-00002", "NZ-7", "COMPLETED")
+	get(core, "SO-00002", "NZ-7", "COMPLETED", "Fulfilment 1: pick AUTHORISED, pack AUTHORISED, ship AUTHORISED")
+	boxed := b.sell("AUTHORISED")
+	press(core+"/"+boxed+"/ship", url.Values{"tracking": {"NZ-8"}, "carrier": {"Overnight Kiwi"}, "boxes": {"A"}, "of": {"A, B"}})
+	get(core, `href="https://track.overnightkiwi.example/parcels/NZ-8"`, "ship PARTIALLY AUTHORISED")
+	press(core+"/"+boxed+"/tracking", url.Values{"tracking": {"NZ-9"}, "box": {"A"}})
+	get(core, "parcels/NZ-9")
+	b.register("Sale/Undo", nil)
+	press(core+"/"+boxed+"/undo", nil)
+	get(core, "Sale/Undo", "https://stockbridge.test/webhooks/cin7core/abc", "pending, next")
+	if page := get(core); strings.Contains(page, "t0ken") {
+		t.Error("a webhook's token is shown")
+	}
+	b.Quiet()
+	press(core+"/new/automation", nil)
+	get(core, "has no Automation module")
+	press(core+"/new/automation", url.Values{"on": {"1"}})
+	get(core, "has the Automation module")
+	b.up("PUT", "/orders/120001/shipments/a", obj{"shippedAt": "2031-05-01T00:00:00Z", "carrier": "Overnight Kiwi", "tracking": "https://track.example.com/7", "complete": false}, 200, nil)
+	b.up("PUT", "/orders/120001/shipments/b", obj{"shippedAt": "2031-05-01T20:00:00Z", "tracking": "javascript:alert(1)", "complete": true}, 200, nil)
+	get(up, `Shipped 2031-05-01: Overnight Kiwi, <a href="https://track.example.com/7"`, "Shipped 2031-05-02: javascript:alert(1) (the last)")
 	twin := b.Sales(b.a.Cin7Core.AccountID)[1].ID
 	for _, do := range []string{"lines", "undo", "void"} {
 		if to := press(core+"/"+twin+"/"+do, nil); strings.Contains(to, "problem") {

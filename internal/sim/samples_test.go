@@ -92,6 +92,7 @@ func TestCoreAnswersLikeTheSamples(t *testing.T) {
 	if _, err := b.Sale(q.ID, "complete", "{}"); err != nil {
 		t.Fatal(err)
 	}
+	b.core("POST", "/webhooks", readSample(t, "webhooks.post.request.json"), nil)
 
 	for _, x := range []struct {
 		sample, method, path string
@@ -118,6 +119,10 @@ func TestCoreAnswersLikeTheSamples(t *testing.T) {
 		{"sale-quote.get.response.json", "GET", "/sale/quote?SaleID=" + q.ID, nil, ".CombineAdditionalCharges", ".Prepayments .Lines[].DropShip .Lines[].BackorderQuantity"},
 		{"sale-fulfilment.get.response.json", "GET", "/sale/fulfilment?SaleID=" + q.ID, nil, "",
 			".Fulfilments[].Pick.Lines[].NonInventory .Fulfilments[].Pack.Lines[].NonInventory .Fulfilments[].Pack.Lines[].WarrantyRegistrationNumber .Fulfilments[].Ship.ShippingAddress.ID"},
+		{"sale-fulfilment-pick.get.response.json", "GET", "/sale/fulfilment/pick?TaskID=" + q.ID, nil, "", ""},
+		{"sale-fulfilment-pack.get.response.json", "GET", "/sale/fulfilment/pack?TaskID=" + q.ID, nil, "", ""},
+		{"sale-fulfilment-ship.get.response.json", "GET", "/sale/fulfilment/ship?TaskID=" + q.ID, nil, "", ".ShippingAddress.ID"},
+		{"webhooks.get.response.json", "GET", "/webhooks", nil, "", ""},
 		// Backorder is an example's slip; live answers do not have it.
 		{"sale.get.response.json", "GET", "/sale?ID=" + q.ID, nil,
 			".CreditNotes[] .Attachments[] .InventoryMovements[] .Transactions[] .Order.Lines[].Backorder",
@@ -213,4 +218,29 @@ func TestCoreTakesTheSampleRequests(t *testing.T) {
 	}
 	b.core("POST", "/customer", customer, nil)
 	b.core("POST", "/product", readSample(t, "product.post.request.json"), nil)
+	b.core("POST", "/webhooks", readSample(t, "webhooks.post.request.json"), nil)
+
+	b.core("POST", "/sale/order", with2(order, obj{"Status": "AUTHORISED"}), nil)
+	var tasks tasksDoc
+	b.core("GET", "/sale/fulfilment?SaleID="+made.ID, nil, &tasks)
+	for _, phase := range []string{"pick", "pack", "ship"} {
+		for _, method := range []string{"POST", "PUT"} {
+			body := readSample(t, "sale-fulfilment-"+phase+"."+strings.ToLower(method)+".request.json")
+			body["TaskID"] = tasks.Fulfilments[0].TaskID
+			if method == "POST" {
+				body["Status"] = "DRAFT"
+			}
+			for _, l := range body["Lines"].([]any) {
+				if l := l.(map[string]any); phase != "ship" {
+					l["ProductID"], l["SKU"], l["LocationID"] = books.Products[0].ID, books.Products[0].SKU, books.Locations[0].ID
+				}
+			}
+			b.core(method, "/sale/fulfilment/"+phase, body, nil)
+		}
+	}
+	var shipped struct{ CombinedShippingStatus string }
+	b.core("GET", "/sale?ID="+made.ID, nil, &shipped)
+	if shipped.CombinedShippingStatus != "SHIPPED" {
+		t.Error(shipped)
+	}
 }

@@ -152,6 +152,23 @@ func TestUpstockShipments(t *testing.T) {
 	}
 	b.up("PUT", path+"b", with2(obj{"tracking": "T"}, obj{"shippedAt": "2031-05-02T03:04:05Z", "complete": true}), 200, nil)
 	b.up("PUT", path+"c", first, 409, nil)
+	if b.up("PUT", path+"a", first, 200, &got); got.Status != "shipped" || len(got.Shipments) != 2 {
+		t.Errorf("the same again: %+v", got)
+	}
+	o = b.approved()
+	path = fmt.Sprintf("/orders/%d/shipments/", o.ID)
+	b.up("PUT", path+"a", first, 200, nil)
+	if _, err := b.Cancel(o.ID); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{"a", "b"} {
+		var e upErrorBody
+		if b.up("PUT", path+id, first, 409, &e); e.Error.Code != "conflict" {
+			t.Errorf("%+v", e)
+		}
+	}
+	b.up("PUT", "/orders/1/shipments/a", first, 404, nil)
+	b.up("PUT", path+strings.Repeat("x", 129), first, 422, nil)
 }
 
 func TestUpstockBatches(t *testing.T) {

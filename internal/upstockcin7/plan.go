@@ -177,15 +177,18 @@ func (p *planner) sayLine(line int, what string) {
 	p.said[what] = append(p.said[what], line)
 }
 
-// mostProblems is how many a person can use at once; an order of thousands of
-// lines would otherwise fill its record with them.
-const mostProblems = 250
+// mostProblems and mostSaid are how many a person can use at once; an order of
+// thousands of lines would otherwise be more than its record can hold.
+const mostProblems, mostSaid = 250, 100
 
 func (p *planner) finish() (Plan, []ledger.Problem, []Want) {
 	for i, s := range p.plan.Said {
 		if lines := p.said[s]; lines != nil {
 			p.plan.Said[i] = numbers(lines) + ": " + s
 		}
+	}
+	if more := len(p.plan.Said) - mostSaid; more > 0 {
+		p.plan.Said = append(p.plan.Said[:mostSaid], fmt.Sprintf("There are %d more remarks like these.", more))
 	}
 	if more := len(p.problems) - mostProblems; more > 0 {
 		p.problems = append(p.problems[:mostProblems], ledger.Problem{Code: "more",

@@ -83,7 +83,7 @@ func (w *world) turnEach(d, every time.Duration) {
 	end := time.Now().Add(d)
 	for time.Now().Before(end) {
 		synctest.Wait()
-		time.Sleep(min(every, end.Sub(time.Now())))
+		time.Sleep(min(every, time.Until(end)))
 		if err := w.sweep(); err != nil {
 			w.t.Fatal(err)
 		}
@@ -131,6 +131,9 @@ func (w *world) sale(id int) sim.SaleSummary {
 // person does something to a sale in Cin7 Core.
 func (w *world) person(sale, do, body string) {
 	w.t.Helper()
+	if body == "" {
+		body = "{}"
+	}
 	if _, err := w.sim.Sale(sale, do, body); err != nil {
 		w.t.Fatal(err)
 	}
@@ -204,16 +207,6 @@ func (w *world) coreCalls(since time.Time) []string {
 		}
 	}
 	return list
-}
-
-func count(list []string, call string) int {
-	n := 0
-	for _, c := range list {
-		if c == call {
-			n++
-		}
-	}
-	return n
 }
 
 // change changes the tenant's settings.
@@ -358,8 +351,8 @@ func TestPersonsWorkStands(t *testing.T) {
 		{name: "lines edited after lost lines", lost: "lines", do: "lines", body: other, code: "changedByOthers", mend: "lines", with: basket},
 		{name: "lines taken out again", lost: "create", do: "lines", body: other, code: "changedByOthers", mend: "undo"},
 		{name: "the same lines entered by hand", lost: "create", do: "lines", body: basket},
-		{name: "shipped", lost: "lines", do: "ship", body: `{}`},
-		{name: "completed", lost: "lines", do: "complete", body: `{}`},
+		{name: "shipped", lost: "lines", do: "ship"},
+		{name: "completed", lost: "lines", do: "complete"},
 		{name: "other lines, completed", lost: "create", do: "lines", body: other, code: "changedByOthers"},
 		{name: "voided after a lost create", lost: "create", do: "void", code: "saleVoided", newSale: true},
 		{name: "voided after lost lines", lost: "lines", do: "void", code: "saleVoided", newSale: true},
@@ -369,7 +362,7 @@ func TestPersonsWorkStands(t *testing.T) {
 				id, s := begun(w, c.lost)
 				w.person(s.ID, c.do, c.body)
 				if strings.HasSuffix(c.name, "completed") && c.do == "lines" {
-					w.person(s.ID, "complete", `{}`)
+					w.person(s.ID, "complete", "")
 				}
 				theirs := w.sale(id)
 				w.settle(id, horizon)
@@ -399,7 +392,7 @@ func TestPersonsWorkStands(t *testing.T) {
 	t.Run("copied, empty", func(t *testing.T) {
 		story(t, func(t *testing.T, w *world) {
 			id, s := begun(w, "create")
-			w.person(s.ID, "copy", `{}`)
+			w.person(s.ID, "copy", "")
 			w.settle(id, horizon)
 			r := w.run(id)
 			live := w.live(id)
@@ -412,7 +405,7 @@ func TestPersonsWorkStands(t *testing.T) {
 	t.Run("copied and filled", func(t *testing.T) {
 		story(t, func(t *testing.T, w *world) {
 			id, s := begun(w, "create")
-			w.person(s.ID, "copy", `{}`)
+			w.person(s.ID, "copy", "")
 			twin := w.sales(id)[1]
 			w.person(twin.ID, "lines", other)
 			theirs := w.sales(id)
@@ -432,7 +425,7 @@ func TestPersonsWorkStands(t *testing.T) {
 		story(t, func(t *testing.T, w *world) {
 			id, s := begun(w, "create")
 			w.person(s.ID, "lines", basket)
-			w.person(s.ID, "copy", `{}`)
+			w.person(s.ID, "copy", "")
 			theirs := w.sales(id)
 			w.settle(id, horizon)
 			w.attention(id, "twoSales", theirs[0].Number, theirs[1].Number)
@@ -817,6 +810,26 @@ func TestCancelled(t *testing.T) {
 				t.Errorf("they left %+v, now it is %+v", theirs, now)
 			}
 		})
+	})
+}
+
+// TestApprovedAgain: a later approval of an order is said on it, and is no second sale.
+func TestApprovedAgain(t *testing.T) {
+	story(t, func(t *testing.T, w *world) {
+		id := w.approve(groceries)
+		w.settle(id, horizon)
+		w.sold(id)
+		var o map[string]any
+		if err := json.Unmarshal(must[sim.OrderSummary](w)(w.sim.Order(id)).JSON, &o); err != nil {
+			t.Fatal(err)
+		}
+		o["approvedAt"] = time.Now().UTC().Add(time.Hour).Format(time.RFC3339)
+		raw := must[[]byte](w)(json.Marshal(o))
+		if fresh, err := w.pair().Approved(t.Context(), w.tenant, "msg_again", raw, raw); fresh || err != nil {
+			t.Fatal(fresh, err)
+		}
+		w.turn(time.Hour)
+		w.says(timeline(w.sold(id)), "another approval", "not sold a second time")
 	})
 }
 
@@ -1372,7 +1385,6 @@ func TestConnecting(t *testing.T) {
 			synctest.Wait()
 			header := w.approve("")
 			w.settle(header, horizon)
-			w.spoil(postSale, 3, before)
 			w.fault(sim.Fault{Match: "POST /sale/order", Kind: "throttle"})
 			halfway := w.approve("")
 			synctest.Wait()
