@@ -90,12 +90,12 @@ func New(d Deps) *App {
 		Ledger: a.Ledger, Tenants: a.Tenants, Times: times, OnEnd: d.OnEnd, Now: d.Now,
 		Upstock: func(c tenant.Connection, s tenant.Secrets, first bool) *upstock.Client {
 			cl := upstock.New(a.base(tenant.Upstock, upstock.BaseURL), d.HTTP, a.limiter(c, first), string(s.Key))
-			cl.Timeout = times.HTTP
+			cl.Timeout, cl.GrantLife = times.HTTP, time.Duration(float64(time.Second)/d.Speed)
 			return cl
 		},
 		Cin7Core: func(c tenant.Connection, s tenant.Secrets, first bool) *cin7core.Client {
 			cl := cin7core.New(a.base(tenant.Cin7Core, cin7core.BaseURL), d.HTTP, a.limiter(c, first), c.Account, string(s.Key))
-			cl.Timeout = times.HTTP
+			cl.Timeout, cl.GrantLife = times.HTTP, time.Duration(float64(time.Second)/d.Speed)
 			return cl
 		},
 		Wake: func(ctx context.Context, p ledger.Pointer, delay time.Duration) error {
@@ -145,7 +145,7 @@ func (l *limiter) Take(ctx context.Context) (time.Time, error) {
 
 // limiter is one per account and class in a process: it remembers the bucket.
 func (a *App) limiter(c tenant.Connection, first bool) rest.Limiter {
-	if a.deps.Unlimited || c.Account == "" { // a key that is tried for the first time has no account yet
+	if a.deps.Unlimited || c.Trial {
 		return nil
 	}
 	return a.bucket(c, first)

@@ -81,6 +81,9 @@ func partKey(tenantID, id, part string) table.Key {
 }
 
 func (r *Run) item() (table.Item, error) {
+	if r.Next.IsZero() && !r.Parked && !r.Finished() && r.State != Attention {
+		r.Next = r.Received // no run is ever out of sight: an unfinished one is due, or parked, or a person's
+	}
 	data, err := json.Marshal(r)
 	if err != nil {
 		return table.Item{}, err

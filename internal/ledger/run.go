@@ -214,9 +214,9 @@ func (r *Run) Of(step Step, a Answer) []Intent {
 // Finished says that nothing is left to do by itself.
 func (r *Run) Finished() bool {
 	switch r.State {
-	case Cancelled, Shipped:
-		return true
-	case Sold, PartlyShipped:
+	case Cancelled:
+		return len(r.Watches) == 0
+	case Sold, PartlyShipped, Shipped:
 		return r.Told && len(r.Watches) == 0
 	}
 	return false

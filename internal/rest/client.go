@@ -32,6 +32,7 @@ type Client struct {
 	Limit     Limiter             // nil: no limit
 	Timeout   time.Duration       // from writing to the last byte of the answer; 0: 20 s
 	MaxAnswer int64               // bytes; 0: 32 MiB
+	GrantLife time.Duration       // how long a reserved grant may wait for its call; 0: 1 s
 	// Read finds a vendor's error in an answer, whatever its status; nil: none, or what FromStatus says.
 	Read func(status int, header http.Header, body []byte) *Error
 }

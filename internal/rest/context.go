@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"cmp"
 	"context"
 	"sync/atomic"
 	"time"
@@ -65,5 +66,5 @@ type reservation struct {
 const grantLife = time.Second
 
 func (r *reservation) take(c *Client) bool {
-	return r != nil && r.of == c && r.used.CompareAndSwap(false, true) && time.Since(r.stamp) <= grantLife
+	return r != nil && r.of == c && r.used.CompareAndSwap(false, true) && time.Since(r.stamp) <= cmp.Or(c.GrantLife, grantLife)
 }

@@ -413,6 +413,7 @@ func (s *Store) Connect(ctx context.Context, tenant string, sys System, what fun
 	c.Tenant, c.System = tenant, sys
 	if fresh {
 		c.Since = now.Truncate(time.Second)
+		c.Generation = mathrand.N(1 << 40) // not one that a forgotten connection had
 		if sys == Upstock {
 			sec.Hook = Secret(strings.ToLower(rand.Text() + rand.Text()[:6])) // 32 characters of base32: 160 bits
 		}
@@ -425,40 +426,56 @@ func (s *Store) Connect(ctx context.Context, tenant string, sys System, what fun
 	if oldSec.Webhook != "" && sec.Webhook != oldSec.Webhook {
 		sec.OldWebhook, c.OldUntil = oldSec.Webhook, now.Add(oldWebhookFor)
 	}
-	if !fresh {
-		c.Resume = now.Add(resumeFor)
-	}
+	c.Resume = now.Add(resumeFor) // a fresh one too: orders may have waited since the last was taken away
 	if c.Sealed, err = s.Sealed(ctx, tenant, sec); err != nil {
 		return none, sec, err
 	}
-	it, err := c.item()
-	if err != nil {
-		return none, sec, err
-	}
-	ops := []table.Op{table.Create(it)}
-	if !fresh {
-		ops[0] = table.Replace(it)
-	}
+	var claims []table.Op
 	if sys == Upstock {
+		if claims, err = s.claims(ctx, tenant, sys, old.Account, c.Account); err != nil {
+			return none, sec, err
+		}
 		if fresh {
 			h, err := item("HOOK#"+hashed(string(sec.Hook)), "hook", hook{tenant, sys})
 			if err != nil {
 				return none, sec, err
 			}
-			ops = append(ops, table.Create(h))
+			claims = append(claims, table.Create(h))
 		}
-		claims, err := s.claims(ctx, tenant, sys, old.Account, c.Account)
+	}
+	for range updateTries {
+		it, err := c.item()
 		if err != nil {
 			return none, sec, err
 		}
-		ops = append(ops, claims...)
+		op := table.Create(it)
+		if !fresh {
+			op = table.Replace(it)
+		}
+		err = s.table.Write(ctx, append([]table.Op{op}, claims...)...)
+		conflict := (*table.Conflict)(nil)
+		if !errors.As(err, &conflict) {
+			c.rev = op.Item.Rev
+			return c, sec, err
+		}
+		// Others note how far the mirror is while the key is tried: their notes stand.
+		cur, ok := conflict.Current[0]
+		if !ok || fresh {
+			return none, sec, ErrChanged
+		}
+		newer, err := connectionOf(cur)
+		if err != nil {
+			return none, sec, err
+		}
+		if newer.Generation != old.Generation {
+			return none, sec, ErrChanged
+		}
+		c.rev, c.Checked = newer.rev, newer.Checked
+		if c.Account == newer.Account {
+			c.Mirror = newer.Mirror
+		}
 	}
-	err = s.table.Write(ctx, ops...)
-	if conflict := (*table.Conflict)(nil); errors.As(err, &conflict) {
-		return none, sec, ErrChanged
-	}
-	c.rev = ops[0].Item.Rev
-	return c, sec, err
+	return none, sec, ErrChanged
 }
 
 // claims moves a tenant's claim from one account to another.
@@ -559,16 +576,47 @@ func (s *Store) Resuming(ctx context.Context) ([]Connection, error) {
 			if err != nil {
 				return nil, err
 			}
-			if !c.Resume.IsZero() && time.Now().After(c.Resume) {
-				if _, err := s.Update(ctx, c.Tenant, c.System, func(c *Connection) error { c.Resume = time.Time{}; return nil }); err != nil {
-					return nil, err
-				}
-				continue
+			if time.Now().Before(c.Resume) {
+				list = append(list, c)
+			} else if err := s.unlist(ctx, c); err != nil {
+				return nil, err
 			}
-			list = append(list, c)
 		}
 		if q.After = p.Next; p.Next == "" {
 			return list, nil
 		}
 	}
+}
+
+// Resumed says that nothing of a tenant is parked any more.
+func (s *Store) Resumed(ctx context.Context, tenant string) error {
+	for _, sys := range Systems() {
+		c, err := s.Connection(ctx, tenant, sys)
+		if errors.Is(err, ErrNotFound) || err == nil && c.Resume.IsZero() {
+			continue
+		}
+		if err == nil {
+			err = s.unlist(ctx, c)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unlist takes a connection from the index of repaired ones, unless it was
+// repaired again since it was read.
+func (s *Store) unlist(ctx context.Context, c Connection) error {
+	generation := c.Generation
+	_, err := s.Update(ctx, c.Tenant, c.System, func(c *Connection) error {
+		if c.Generation == generation {
+			c.Resume = time.Time{}
+		}
+		return nil
+	})
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	return err
 }

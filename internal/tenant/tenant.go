@@ -79,11 +79,13 @@ type Connection struct {
 	Warnings []string `json:"warnings,omitempty"` // what was noticed when connecting
 
 	Sealed     []byte    `json:"sealed"`            // Secrets, sealed
-	Generation int       `json:"generation"`        // counts replaced keys
+	Generation int       `json:"generation"`        // changes with every replaced key
 	OldUntil   time.Time `json:"oldUntil,omitzero"` // Secrets.OldWebhook verifies until then
 	Checked    int       `json:"checked,omitempty"` // orders that were looked up before selling, see upstockcin7
 	Mirror     Mirror    `json:"mirror,omitzero"`   // Cin7 Core
 	Resume     time.Time `json:"resume,omitzero"`   // listed in the index RESUME until then
+
+	Trial bool `json:"-"` // the key is being tried: its calls are nobody's budget yet
 
 	rev string
 }

@@ -155,7 +155,7 @@ func TestConnect(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if sec2.Hook != sec.Hook || c2.Since != c.Since || sec2.OldWebhook != "w1" || c2.Generation != 2 {
+	if sec2.Hook != sec.Hook || c2.Since != c.Since || sec2.OldWebhook != "w1" || c2.Generation != c.Generation+1 {
 		t.Errorf("after a new key: %+v", c2)
 	}
 	if left := time.Until(c2.OldUntil); left < 23*time.Hour || left > 24*time.Hour {

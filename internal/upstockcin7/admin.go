@@ -25,9 +25,6 @@ type Credentials struct {
 	Webhook tenant.Secret // Upstock's webhook secret
 }
 
-// resumeFor is how long the sweep looks for orders that waited for a connection.
-const resumeFor = 24 * time.Hour
-
 // ConnectError says why a key was not saved.
 type ConnectError struct {
 	Problem ledger.Problem
@@ -57,9 +54,6 @@ func (p *Pair) Connect(ctx context.Context, tenantID string, sys tenant.System, 
 		}
 		if errs := missingFields(sys, c, s); len(errs) > 0 {
 			return errs
-		}
-		if !had { // orders may have waited since it was taken away
-			c.Resume = p.Now().UTC().Add(resumeFor)
 		}
 		if sys == tenant.Upstock {
 			return p.tryUpstock(ctx, c, s)
@@ -116,10 +110,21 @@ func missingFields(sys tenant.System, c *tenant.Connection, s *tenant.Secrets) t
 	return errs
 }
 
+// onTrial keeps the trial of a key out of the account's budget: whoever types
+// in somebody else's account id does not spend it.
+func onTrial(c tenant.Connection) tenant.Connection {
+	c.Trial = true
+	return c
+}
+
 func (p *Pair) tryUpstock(ctx context.Context, c *tenant.Connection, s *tenant.Secrets) error {
-	sup, err := p.Upstock(*c, *s, true).Supplier(ctx)
+	sup, err := p.Upstock(onTrial(*c), *s, true).Supplier(ctx)
 	if err != nil {
 		return refusedKey(tenant.Upstock, err)
+	}
+	if supplier := strconv.FormatInt(sup.ID, 10); c.Account != "" && c.Account != supplier {
+		return &ConnectError{Problem: ledger.Problem{Code: "otherSupplier", Message: "This token is of the supplier " + short(sup.Name) + " (" + supplier + "); connected is supplier " + c.Account + ".",
+			Fix: "Use a token of the connected supplier. To change to another one, disconnect first."}}
 	}
 	c.Account, c.Name, c.Currency, c.TimeZone = strconv.FormatInt(sup.ID, 10), short(sup.Name), short(sup.Currency), short(sup.TimeZone)
 	c.Warnings = []string{"Switch off Upstock's own Cin7 integration (Upstock: Settings > Integrations), or every order is sold twice."}
@@ -127,7 +132,7 @@ func (p *Pair) tryUpstock(ctx context.Context, c *tenant.Connection, s *tenant.S
 }
 
 func (p *Pair) tryCin7(ctx context.Context, c *tenant.Connection, s *tenant.Secrets) error {
-	me, err := p.Cin7Core(*c, *s, true).Me(ctx)
+	me, err := p.Cin7Core(onTrial(*c), *s, true).Me(ctx)
 	if err != nil {
 		return refusedKey(tenant.Cin7Core, err)
 	}
@@ -209,7 +214,7 @@ func (p *Pair) Retry(ctx context.Context, tenantID, order string, o RetryOptions
 		if r.SoldAt.IsZero() {
 			r.State = ledger.Working
 		}
-		if !r.Lease.Until.After(now) {
+		if r.Next = r.Lease.Until; !r.Next.After(now) {
 			r.Next = now
 		}
 		return nil

@@ -58,6 +58,8 @@ type Times struct {
 	Settle             time.Duration // S: after an intent's deadline plus this, what does not show was not done
 	Fresh              time.Duration // a webhook's first pointer is beyond doubt so long after approval
 	Watch              []time.Duration
+	Grace              time.Duration // the sweep leaves a new order to its own pointer so long
+	Mirror             time.Duration // between two looks whether the first mirror is complete
 	Resend             time.Duration // the sweep moves a due time on by this
 	MinRetry, MaxRetry time.Duration // backoff of errors
 	MaxVendor          time.Duration // longest wait for a vendor that does not answer
@@ -70,7 +72,7 @@ func DefaultTimes() Times {
 	return Times{
 		HTTP: 20 * time.Second, Lease: 75 * time.Second, MinLease: 25 * time.Second, MinInvocation: 22 * time.Second,
 		Settle: 2 * time.Minute, Fresh: 10 * time.Minute, Watch: []time.Duration{10 * time.Minute, time.Hour},
-		Resend: 6 * time.Minute, MinRetry: 10 * time.Second, MaxRetry: 12 * time.Hour, MaxVendor: 15 * time.Minute,
+		Grace: 90 * time.Second, Mirror: 30 * time.Second, Resend: 6 * time.Minute, MinRetry: 10 * time.Second, MaxRetry: 12 * time.Hour, MaxVendor: 15 * time.Minute,
 		GiveUp: 7 * 24 * time.Hour, Soon: 5 * time.Second,
 	}
 }
@@ -88,6 +90,6 @@ func (t Times) Divided(by float64) Times {
 	for i, v := range t.Watch {
 		watch[i] = d(v)
 	}
-	return Times{d(t.HTTP), d(t.Lease), d(t.MinLease), d(t.MinInvocation), d(t.Settle), d(t.Fresh), watch, d(t.Resend),
+	return Times{d(t.HTTP), d(t.Lease), d(t.MinLease), d(t.MinInvocation), d(t.Settle), d(t.Fresh), watch, d(t.Grace), d(t.Mirror), d(t.Resend),
 		d(t.MinRetry), d(t.MaxRetry), d(t.MaxVendor), d(t.GiveUp), d(t.Soon)}
 }

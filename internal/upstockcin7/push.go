@@ -27,11 +27,17 @@ type rules struct {
 	rechosen bool // any answered create becomes the run's sale
 }
 
+// maxIntents keeps a run that never succeeds from growing without end.
+const maxIntents = 1000
+
 // create makes the sale's header.
 func (w *work) create() error {
 	plan, planned, err := w.planned()
 	if err != nil {
 		return err
+	}
+	if len(w.run.Intents) >= maxIntents {
+		return problem("gaveUp", fmt.Sprintf("Cin7 Core gave no believable answer in %d attempts.", maxIntents), "Enter the order in Cin7 Core by hand, and look there for what the attempts may have left.")
 	}
 	if err := w.foreign(plan); err != nil {
 		return err
@@ -55,6 +61,9 @@ func (w *work) create() error {
 			if plan.LinkCustomer {
 				x.Add(ledger.LinkOp(w.b.Tenant.ID, linkKind, w.customer(), ledger.Link{ID: plan.CustomerID, At: now.UTC(), By: "match"}))
 			}
+		}
+		if r.Reread && !w.reread {
+			return errMoved
 		}
 		r.Problems, r.Reread = nil, false
 		if r.NewSale { // a person's wish is for one sale, and for whatever others there are
@@ -198,6 +207,9 @@ func (w *work) order() (json.RawMessage, error) {
 	return raw, w.update(func(r *ledger.Run, x *ledger.Extra) error {
 		x.Fresh = raw
 		describe(r, o)
+		if o.Status == upstock.StatusOrdered || o.Status == upstock.StatusScheduled {
+			return problem("notApproved", "Upstock shows the order as "+o.Status+": it is not approved any more.", "Approve it in Upstock, then retry.")
+		}
 		if o.Status == upstock.StatusCancelled && r.Cancelled.IsZero() {
 			r.Cancelled = w.Now().UTC()
 			r.Note(w.Now(), "Upstock says that the order is cancelled.")
@@ -293,7 +305,6 @@ func (w *work) foreign(plan *Plan) error {
 			found = append(found, row.OrderNumber)
 		}
 	}
-	w.progress = true
 	if len(found) > 0 {
 		return problem("foreignSale", fmt.Sprintf("Cin7 Core already has a sale with this reference for this customer that is not ours: %s.", strings.Join(found, ", ")),
 			"If Upstock's own Cin7 integration made it, switch that off in Upstock. If this order should be sold all the same, retry with a new sale.")
@@ -416,6 +427,10 @@ func (w *work) inspect(plan *Plan) (done bool, err error) {
 		}
 	}
 	if !w.run.Cancelled.IsZero() {
+		if !SameHeader(plan.Header, s) {
+			return true, problem("changedByOthers", fmt.Sprintf("The order is cancelled in Upstock, and somebody changed its sale %s in Cin7 Core, so it was left alone.", number(s)),
+				"Void it in Cin7 Core if it should not be delivered.")
+		}
 		return true, w.void(s, fmt.Sprintf("The order is cancelled: the empty sale %s was voided.", number(s)))
 	}
 	return false, nil
@@ -423,7 +438,9 @@ func (w *work) inspect(plan *Plan) (done bool, err error) {
 
 // wasVoided goes on from a sale that is voided: by us, or by a person.
 func (w *work) wasVoided(s cin7core.Sale) error {
-	byUs := slices.ContainsFunc(w.run.Intents, func(i ledger.Intent) bool { return i.Step == ledger.StepVoid && i.SaleID == s.ID })
+	byUs := slices.ContainsFunc(w.run.Intents, func(i ledger.Intent) bool {
+		return i.Step == ledger.StepVoid && i.SaleID == s.ID && i.Answer != ledger.Refused
+	})
 	if !byUs && !w.run.NewSale {
 		return w.voided(s.ID, number(s))
 	}
@@ -440,8 +457,14 @@ func (w *work) wasVoided(s cin7core.Sale) error {
 
 // lined writes down what writing the lines answered.
 func (w *work) lined(seq int, saved cin7core.OrderDocument, err error, plan *Plan) error {
-	if err == nil {
+	if err == nil && sameGoods(plan.Order, saved) {
 		return w.sold(saved, plan, seq, nil)
+	}
+	if err == nil { // taken, but not as sent: a GET tells what stands there now
+		return w.Ledger.Update(w.ctx, w.run, func(r *ledger.Run, _ *ledger.Extra) error {
+			r.Intent(seq).Answer = ledger.Done
+			return nil
+		})
 	}
 	out := rest.OutcomeOf(err)
 	if uerr := w.Ledger.Update(w.ctx, w.run, func(r *ledger.Run, _ *ledger.Extra) error {
@@ -486,6 +509,14 @@ func (w *work) lined(seq int, saved cin7core.OrderDocument, err error, plan *Pla
 		return err
 	}
 	return rej
+}
+
+// sameGoods says that an answer has the goods that were sent. What the account
+// made of their prices shows in the total, and is said.
+func sameGoods(sent, got cin7core.OrderDocument) bool {
+	return slices.EqualFunc(sent.Lines, got.Lines, func(a, b cin7core.OrderLine) bool {
+		return strings.EqualFold(a.ProductID, b.ProductID) && a.Quantity.Equal(b.Quantity)
+	})
 }
 
 // sold records the verified sale. seq is the lines intent that it answers, 0
@@ -679,7 +710,10 @@ func (w *work) refusedByUpstock(err error) error {
 
 // watched looks for a twin that appeared after the settle time.
 func (w *work) watched() error {
-	due := w.run.Watches[0]
+	due, keep := w.run.Watches[0], 1
+	if w.run.SaleID == "" {
+		keep = 0
+	}
 	if err := w.take(); err != nil {
 		return err
 	}
@@ -702,7 +736,7 @@ func (w *work) watched() error {
 		if s.Status.Is(cin7core.Voided) {
 			continue
 		}
-		if err := w.voidTwin(plan, s); err != nil {
+		if err := w.voidTwin(plan, s, keep); err != nil {
 			return err
 		}
 	}
@@ -722,9 +756,7 @@ func (w *work) cancel() error {
 		r.State, r.Problems = ledger.Cancelled, nil
 		r.Note(w.Now(), "Cancelled in Upstock; no sale was made.")
 		if len(r.Of(ledger.StepCreate, ledger.Open)) > 0 && len(r.Watches) == 0 {
-			for _, d := range w.Times.Watch {
-				r.Watches = append(r.Watches, w.Now().Add(d).UTC())
-			}
+			r.Watches = w.watches()
 		}
 		return nil
 	})

@@ -24,7 +24,7 @@ const sweepers = 8
 // became of their messages. It is safe to run twice at once: a due time is
 // moved on conditionally, before the pointer is sent.
 func (p *Pair) Sweep(ctx context.Context) error {
-	errs := p.resume(ctx)
+	var errs error
 	oldest := map[string][]ledger.Ref{} // by tenant
 	now := p.Now()
 	for shard := range ledger.Shards {
@@ -76,7 +76,7 @@ func (p *Pair) Sweep(ctx context.Context) error {
 	}
 	close(work)
 	wg.Wait()
-	return errs
+	return errors.Join(errs, p.resume(ctx)) // last: however many orders were parked, what is due goes first
 }
 
 // inTurn takes as many orders as one account may have, one of each tenant
@@ -105,14 +105,19 @@ func (p *Pair) wakeDue(ctx context.Context, ref ledger.Ref, now time.Time, delay
 	if err != nil {
 		return err
 	}
+	ended := false
 	err = p.Ledger.Update(ctx, r, func(r *ledger.Run, _ *ledger.Extra) error {
 		if r.Parked || r.Next.IsZero() || r.Next.After(now) {
 			return errNotDue
 		}
+		if ended = r.Finished(); ended { // its worker died at the last step
+			r.Next, r.Lease = time.Time{}, ledger.Lease{}
+			return nil
+		}
 		r.Next = now.Add(p.Times.Resend).UTC()
 		return nil
 	})
-	if errors.Is(err, errNotDue) {
+	if errors.Is(err, errNotDue) || err == nil && ended {
 		return nil
 	}
 	if err != nil {
@@ -122,7 +127,7 @@ func (p *Pair) wakeDue(ctx context.Context, ref ledger.Ref, now time.Time, delay
 }
 
 // perResume is how many parked orders of a connection a sweep makes due.
-const perResume = 500
+const perResume = 100
 
 // resume makes parked orders due again, where both connections work.
 func (p *Pair) resume(ctx context.Context) error {
@@ -151,6 +156,15 @@ func (p *Pair) resume(ctx context.Context) error {
 			return len(ids) < perResume
 		})
 		errs = errors.Join(errs, err)
+		var repaired time.Time
+		for _, c := range b.Connections {
+			if c.Changed.After(repaired) {
+				repaired = c.Changed
+			}
+		}
+		if err == nil && len(ids) == 0 && p.Now().Sub(repaired) > 2*p.Times.Lease { // nobody parks for the old key any more
+			errs = errors.Join(errs, p.Tenants.Resumed(ctx, c.Tenant))
+		}
 		for _, id := range ids {
 			errs = errors.Join(errs, p.unpark(ctx, c.Tenant, id))
 		}

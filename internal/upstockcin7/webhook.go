@@ -124,15 +124,12 @@ func (p *Pair) take(ctx context.Context, c tenant.Connection, e upstock.Event, b
 	return note("unknownEvent", "A delivery of the type "+quote(e.Type)+" was ignored: Stockbridge does not know it.")
 }
 
-// deliveryGrace is how long after it was written down the sweep waits for an order's own pointer to do the work.
-const deliveryGrace = 90 * time.Second
-
 // Approved writes an approved order down, once, and wakes the work on it.
 // fresh says that it was not there yet.
 func (p *Pair) Approved(ctx context.Context, tenantID, eventID string, raw json.RawMessage, body []byte) (fresh bool, err error) {
 	now := p.Now().UTC()
 	o, _ := upstock.ParseOrder(raw)
-	run := &ledger.Run{Tenant: tenantID, ID: noID(eventID), State: ledger.Received, Received: now, Next: now.Add(deliveryGrace)}
+	run := &ledger.Run{Tenant: tenantID, ID: noID(eventID), State: ledger.Received, Received: now, Next: now.Add(p.Times.Grace)}
 	id, ok := upstock.OrderID(raw)
 	if ok {
 		run.ID = strconv.FormatInt(id, 10)
@@ -213,14 +210,20 @@ func (p *Pair) cancelled(ctx context.Context, tenantID string, e upstock.Event, 
 			r.Say("The order was cancelled in Upstock after it was sold. The sale stands: void it in Cin7 Core if it should not be delivered.")
 		case r.SaleID == "" && len(made(r)) == 0 && !undecided(r) && (r.Lease.Until.IsZero() || now.After(r.Lease.Until)):
 			r.State, r.Problems, r.Parked, r.Next, r.Why = ledger.Cancelled, nil, false, time.Time{}, ""
+			if len(r.Of(ledger.StepCreate, ledger.Open)) > 0 { // given up as not made; it may show yet
+				r.Watches = p.watches()
+			}
+			r.Next = firstWatch(r)
 			r.Note(now, "Cancelled in Upstock; no sale was made.")
 		default:
 			r.Note(now, "Cancelled in Upstock while the sale was being made.")
 			if r.State == ledger.Attention {
 				r.State = ledger.Working
 			}
-			if r.Lease.Until.IsZero() && !r.Parked {
-				r.Next, wake = now, true
+			if !r.Parked {
+				if r.Next = r.Lease.Until; !r.Next.After(now) {
+					r.Next, wake = now, true
+				}
 			}
 		}
 		return nil

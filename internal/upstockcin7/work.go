@@ -1,6 +1,7 @@
 package upstockcin7
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -76,7 +77,9 @@ type work struct {
 	progress bool      // a call succeeded: failures in a row start anew
 	preview  bool      // plan only: no lease, no write
 	released bool      // the lease went back with the last step's own write
-	fresh    string    // the sale that this very worker made: nobody else knows it yet
+	reread   bool      // a person's wishes when the lease was taken
+	newSale  bool
+	fresh    string // the sale that this very worker made: nobody else knows it yet
 }
 
 // Push works on one order until it is done or must wait. first says that the
@@ -91,7 +94,7 @@ func (p *Pair) Push(ctx context.Context, ptr ledger.Pointer, first bool) error {
 		return err
 	}
 	now := p.Now()
-	if run.Finished() && len(run.Watches) == 0 || run.Parked && ptr.Origin != OriginRetry || run.State == ledger.Attention {
+	if run.Finished() || run.Parked && ptr.Origin != OriginRetry || run.State == ledger.Attention && !watchDue(run, now) {
 		return nil
 	}
 	if !p.rules.noLease && run.Lease.Until.After(now) {
@@ -146,7 +149,12 @@ func (w *work) connect() error {
 			"Look for its sale in the old account. Then connect that account again and retry, or retry with a new sale.")
 	}
 	if w.core.Mirror.Ready.IsZero() {
-		return &later{w.Now().Add(jitter(30*time.Second, 15*time.Second)), "Cin7 Core's customers, products and settings are being read for the first time."}
+		if !w.preview && w.Now().Sub(w.core.Changed) > w.Times.Settle { // its job may have been lost; a second one ends at once
+			if err := w.StartMirror(w.ctx, MirrorJob{Job: "mirror", Tenant: w.run.Tenant}, 0); err != nil {
+				return err
+			}
+		}
+		return &later{w.Now().Add(jitter(w.Times.Mirror, w.Times.Mirror/2)), "Cin7 Core's customers, products and settings are being read for the first time."}
 	}
 	return nil
 }
@@ -197,6 +205,16 @@ func (w *work) update(change func(r *ledger.Run, x *ledger.Extra) error) error {
 	return err
 }
 
+// settled says that what is left to do does not change the order's state: it
+// is sold, cancelled or a person's.
+func settled(r *ledger.Run) bool {
+	return !r.SoldAt.IsZero() || r.State == ledger.Cancelled || r.State == ledger.Attention
+}
+
+func watchDue(r *ledger.Run, now time.Time) bool {
+	return len(r.Watches) > 0 && !r.Watches[0].After(now)
+}
+
 func (w *work) hold(r *ledger.Run) error {
 	now := w.Now()
 	switch {
@@ -208,6 +226,7 @@ func (w *work) hold(r *ledger.Run) error {
 		return errLost
 	}
 	r.Lease = ledger.Lease{Token: w.token, Until: now.Add(w.Times.Lease).UTC()}
+	w.reread, w.newSale = r.Reread, r.NewSale
 	r.State, r.Why, r.Parked = workingState(r), "", false
 	r.Next = r.Lease.Until
 	r.Attempts++
@@ -215,7 +234,7 @@ func (w *work) hold(r *ledger.Run) error {
 }
 
 func workingState(r *ledger.Run) ledger.State {
-	if !r.SoldAt.IsZero() || r.State == ledger.Cancelled {
+	if settled(r) {
 		return r.State
 	}
 	return ledger.Working
@@ -284,7 +303,6 @@ func keep(body []byte) string {
 // writes into how the work goes on. nil stays nil.
 func (w *work) answered(sys tenant.System, err error) error {
 	if err == nil {
-		w.progress = true
 		return nil
 	}
 	now := w.Now()
@@ -321,10 +339,10 @@ func (w *work) answered(sys tenant.System, err error) error {
 			return &later{now.Add(time.Second), "The key has just been replaced."}
 		}
 		return &park{why + " Save a new key, and the order goes on by itself."}
-	case rest.Unavailable:
-		return &vendorDown{systemName(sys), err}
+	case rest.Other:
+		return err
 	}
-	return err
+	return &vendorDown{systemName(sys), err}
 }
 
 func jitter(base, spread time.Duration) time.Duration {
@@ -365,11 +383,7 @@ func (w *work) finish(err error) error {
 		}
 		switch e := out.(type) {
 		case nil:
-			for _, at := range r.Watches {
-				if r.Next.IsZero() || at.Before(r.Next) {
-					r.Next = at
-				}
-			}
+			r.Next = firstWatch(r)
 		case *later:
 			r.Next, r.Why = e.at.UTC(), e.why
 			w.state(r, ledger.Waiting)
@@ -379,9 +393,18 @@ func (w *work) finish(err error) error {
 			w.state(r, ledger.Waiting)
 			r.Note(now, "Waiting: %s", e.why)
 		case *reject:
+			if r.Reread && !w.reread || r.NewSale && !w.newSale { // a person wished for more meanwhile
+				r.Next = now
+				return nil
+			}
+			if settled(r) { // what is left cannot be done, and changes nothing
+				r.Watches = nil
+				return nil
+			}
 			r.Problems = e.problems
 			r.Reread, r.NewSale, r.None = false, false, time.Time{}
 			w.state(r, ledger.Attention)
+			r.Next = firstWatch(r)
 			for _, pr := range e.problems {
 				r.Note(now, "Needs attention: %s", pr.Message)
 			}
@@ -401,9 +424,16 @@ func (w *work) ended() {
 	}
 }
 
+func firstWatch(r *ledger.Run) time.Time {
+	if len(r.Watches) == 0 {
+		return time.Time{}
+	}
+	return r.Watches[0]
+}
+
 // state sets the state of an order that is not sold yet; a sold one stays sold whatever its later steps meet.
 func (w *work) state(r *ledger.Run, s ledger.State) {
-	if r.SoldAt.IsZero() && r.State != ledger.Cancelled {
+	if !settled(r) {
 		r.State = s
 	}
 }
@@ -422,7 +452,15 @@ func (w *work) failure(r *ledger.Run, err error, now time.Time) error {
 	if r.Failing.IsZero() {
 		r.Failing = now
 	}
-	if now.Sub(r.Failing) > w.Times.GiveUp && r.SoldAt.IsZero() {
+	if errors.Is(err, ledger.ErrTooLarge) {
+		return problem("tooLarge", "The order is too large to be worked on.", "Split it in Upstock, or enter it in Cin7 Core by hand.")
+	}
+	if now.Sub(r.Failing) > w.Times.GiveUp && settled(r) {
+		r.Say(fmt.Sprintf("A last step was given up after %d attempts: %s.", r.Failures, err))
+		r.Told, r.ReadBack, r.Watches = true, false, nil
+		return nil
+	}
+	if now.Sub(r.Failing) > w.Times.GiveUp {
 		return problem("gaveUp", fmt.Sprintf("It has not worked since %s, in %d attempts: %s.", r.Failing.Format("2 January 15:04"), r.Failures, err),
 			"Retry when the cause is gone.")
 	}
@@ -461,7 +499,7 @@ func (w *work) steps() error {
 		r := w.run
 		var err error
 		switch {
-		case !r.SoldAt.IsZero() || r.State == ledger.Cancelled:
+		case settled(r):
 			return w.after()
 		case r.SaleID == "":
 			err = w.find()
@@ -546,12 +584,18 @@ func (w *work) watch(r *ledger.Run) {
 			n++
 		}
 	}
-	if n < 2 || len(r.Watches) > 0 {
-		return
+	if n > 1 {
+		r.Watches = w.watches()
 	}
-	for _, d := range w.Times.Watch {
-		r.Watches = append(r.Watches, w.Now().Add(d).UTC())
+}
+
+// watches are the times to look for a twin, from now.
+func (p *Pair) watches() []time.Time {
+	var list []time.Time
+	for _, d := range p.Times.Watch {
+		list = append(list, p.Now().Add(d).UTC())
 	}
+	return list
 }
 
 // rows lists the sales that carry this order's ExternalID, voided ones too.
@@ -589,7 +633,6 @@ func (w *work) search(q cin7core.SalesQuery, ext string) (rows []cin7core.SaleRo
 			break // the filter was ignored: do not read on through everything
 		}
 	}
-	w.progress = true
 	return rows, others, nil
 }
 
@@ -707,7 +750,9 @@ func (w *work) several(plan *Plan, ids []string) error {
 			sales = append(sales, s)
 		}
 	}
-	slices.SortFunc(sales, func(a, b cin7core.Sale) int { return strings.Compare(number(a), number(b)) })
+	slices.SortFunc(sales, func(a, b cin7core.Sale) int { // SO-9999 before SO-10000
+		return cmp.Or(cmp.Compare(len(number(a)), len(number(b))), strings.Compare(number(a), number(b)))
+	})
 	var full []cin7core.Sale
 	for _, s := range sales {
 		if !empty(s) {
@@ -726,7 +771,7 @@ func (w *work) several(plan *Plan, ids []string) error {
 	}
 	for _, s := range sales {
 		if s.ID != kept.ID {
-			if err := w.voidTwin(plan, s); err != nil {
+			if err := w.voidTwin(plan, s, 1); err != nil {
 				return err
 			}
 		}
@@ -754,12 +799,9 @@ func empty(s cin7core.Sale) bool {
 		(s.Order.Status == "" || s.Order.Status.Is(cin7core.Draft, cin7core.NotAvailable)) && len(s.Invoices) == 0
 }
 
-// voidTwin voids a sale beside the one that counts, if it is empty, equal to what we sent, and there are creates of ours to account for it.
-func (w *work) voidTwin(plan *Plan, s cin7core.Sale) error {
-	creates, voids, keep := 0, 0, 1
-	if w.run.State == ledger.Cancelled {
-		keep = 0
-	}
+// voidTwin voids a sale beside the ones that count (keep: one, or none), if it is empty, equal to what we sent, and there are creates of ours to account for it.
+func (w *work) voidTwin(plan *Plan, s cin7core.Sale, keep int) error {
+	creates, voids := 0, 0
 	for _, i := range w.run.Intents {
 		switch {
 		case i.Step == ledger.StepCreate && i.Answer != ledger.Refused:
@@ -831,7 +873,8 @@ func (w *work) frozen() (*Plan, error) {
 	}
 	bound := w.run.SaleID != ""
 	for _, i := range w.run.Intents {
-		if i.Step == ledger.StepCreate && i.Answer != ledger.Refused && !slices.Contains(w.run.Voided, i.SaleID) {
+		given := i.Settled && i.Answer == ledger.Open && w.run.Reread // looked for and not there, and a person wants the order read again
+		if i.Step == ledger.StepCreate && i.Answer != ledger.Refused && !given && !slices.Contains(w.run.Voided, i.SaleID) {
 			bound = true
 		}
 	}

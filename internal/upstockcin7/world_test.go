@@ -307,8 +307,6 @@ type base struct {
 	box    *tenant.Box
 }
 
-const webhookSecret = "whsec_c3RvY2ticmlkZ2UtcHJvb2Ytc2VjcmV0LTAxMjM="
-
 var makeBase = sync.OnceValues(func() (*base, error) {
 	dir, err := os.MkdirTemp("", "stockbridge-proof")
 	if err != nil {
