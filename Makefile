@@ -15,9 +15,9 @@ help: ## this list
 run: ## everything on this machine, with a demo; ARGS="-listen … -demo=false" passes flags on
 	@$(LOCAL) $(ARGS)
 
-test: ## all tests, with the race detector; then the whole crash proof, which is too slow with it
+test: ## all tests, with the race detector; then what is too slow with it, the whole crash proof above all
 	go test -race -shuffle=on ./...
-	@go test -count=1 -v -run 'TestCrashProof$$' ./internal/upstockcin7 | grep -E 'crash proof|FAIL|panic|_test.go.*: [a-z]+ [0-9]+:|^ok'
+	@go test -count=1 -v -run 'TestCrashProof$$|TestProofCanFail$$|TestBadInputSize$$|TestMirrorResumes$$' ./internal/upstockcin7 | grep -E 'crash proof|FAIL|panic|_test.go.*: [a-z]+ [0-9]+:|^ok'
 
 lint: ## gofmt, vet, staticcheck, govulncheck; cfn-lint and sam validate where installed
 	@bad=$$(gofmt -l .); if [ -n "$$bad" ]; then echo "not gofmt'ed: $$bad"; exit 1; fi

@@ -445,6 +445,7 @@ func TestBadInputAllAtOnce(t *testing.T) {
 
 // TestBadInputSize: what is large is sold, or refused once and for all.
 func TestBadInputSize(t *testing.T) {
+	t.Parallel()
 	b := prepare(t)
 	manyLines := func(n int, line string) string {
 		var l strings.Builder

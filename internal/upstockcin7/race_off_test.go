@@ -1,5 +1,6 @@
 //go:build !race
 
-package upstockcin7_test
+package upstockcin7
 
-const raceDetector = false
+// RaceDetector says that the tests run with the race detector, which makes them several times slower.
+const RaceDetector = false

@@ -412,6 +412,7 @@ func (w *world) latencies(ids []int) []time.Duration {
 // TestNeighbours: thousands of one tenant's orders, and then its refused key,
 // do not slow another tenant.
 func TestNeighbours(t *testing.T) {
+	t.Parallel()
 	many := 5000
 	if raceDetector {
 		many = 300
@@ -464,6 +465,7 @@ func TestNeighbours(t *testing.T) {
 // TestSharedAccount: two tenants with one Cin7 Core account keep to its limit
 // together, and neither waits for the other's backlog.
 func TestSharedAccount(t *testing.T) {
+	t.Parallel()
 	live(t, concurrency, 1, func(t *testing.T, h *house) {
 		acc := h.sim.AddAccount("Southern Lakes", "")
 		acc.Cin7Core = h.acc.Cin7Core

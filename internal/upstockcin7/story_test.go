@@ -1263,6 +1263,7 @@ func (w *world) neighbour(name string, acc sim.Account) *world {
 
 // TestSweepIsFair: a sweep wakes the oldest orders, of one account no more than a minute's budget serves.
 func TestSweepIsFair(t *testing.T) {
+	t.Parallel()
 	for _, shared := range []bool{false, true} {
 		t.Run(map[bool]string{false: "accounts of their own", true: "one account"}[shared], func(t *testing.T) {
 			story(t, func(t *testing.T, w *world) {
@@ -1456,7 +1457,10 @@ func TestConnecting(t *testing.T) {
 			for _, id := range ids {
 				v.waits(id, "read for the first time")
 			}
-			for _, name := range w.names {
+			w.mu.Lock()
+			names := slices.Clone(w.names)
+			w.mu.Unlock()
+			for _, name := range names {
 				if strings.HasPrefix(name, "orders: write BUCKET#") {
 					t.Errorf("a waiting order asked the limiter: %s", name)
 				}

@@ -242,6 +242,8 @@ func (g gateTable) Write(ctx context.Context, ops ...table.Op) error {
 	return g.p.effect("write "+ops[0].Item.PK, func() error { return g.p.w.store.Write(context.WithoutCancel(ctx), ops...) })
 }
 
+const raceDetector = upstockcin7.RaceDetector
+
 // visibility is how long a message stays away when its work failed.
 const visibility = 6 * time.Minute
 
