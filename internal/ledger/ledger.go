@@ -360,6 +360,9 @@ func (r *Run) clone() *Run {
 
 func (r *Run) write(x *Extra) ([]table.Op, error) {
 	var ops []table.Op
+	if x.Plan != nil {
+		r.Plans++
+	}
 	recorded := 0
 	for _, b := range []struct {
 		part string

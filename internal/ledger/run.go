@@ -71,6 +71,7 @@ type Run struct {
 
 	Timeline  []Entry        `json:"timeline,omitempty"`
 	Exchanges int            `json:"exchanges,omitempty"` // how many were recorded
+	Plans     int            `json:"plans,omitempty"`     // how often a plan was written
 	Parts     map[string]int `json:"parts,omitempty"`     // chunks of each blob
 
 	exchanges []Exchange // to be written with the next Update

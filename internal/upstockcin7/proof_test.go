@@ -60,7 +60,7 @@ func (s schedule) beyond() bool {
 // horizon is how long a world may turn until it counts as stuck.
 const horizon = 12 * time.Hour
 
-var scenarios = []string{"plain", "duplicate", "two", "slow"}
+var scenarios = []string{"plain", "duplicate", "two", "slow", "stale"}
 
 // play runs one order through one schedule and returns the verdict, how many
 // effects there were, and what they were.
@@ -75,6 +75,9 @@ func play(t testing.TB, b *base, path string, s schedule, without string, most t
 			w.copies = 2
 		case "two", "slow":
 			w.copies, w.skewed = 2, true
+		case "stale":
+			w.copies, w.skewed = 2, true
+			w.afterQuery = staleReader()
 		}
 		w.faults, w.on, w.frozen = s.faults, s.on, s.frozen
 		if s.settings {
@@ -130,6 +133,9 @@ func schedules(effects, more int) []schedule {
 				one := map[int]fault{i: k}
 				list = append(list, schedule{scenario: sc, faults: one}, schedule{scenario: sc, faults: one, settings: true})
 				for j := i + 1; j <= effects+more; j++ {
+					if sc == "stale" && (i+j)%3 > 0 {
+						continue
+					}
 					for _, k2 := range kinds {
 						list = append(list, schedule{scenario: sc, faults: map[int]fault{i: k, j: k2}, settings: (i+j)%5 == 0})
 					}
@@ -251,6 +257,37 @@ func TestLateTwin(t *testing.T) {
 			})
 		})
 	}
+}
+
+// staleReader lets every other worker act on what it read 20 seconds ago.
+func staleReader() func(*process) {
+	var n atomic.Int64
+	return func(p *process) {
+		if p.name == "orders" && n.Add(1)%2 == 1 {
+			time.Sleep(20 * time.Second)
+		}
+	}
+}
+
+// TestStaleReader: a worker that read the run before another one met a lost
+// answer, and takes the lease after that one gave it back, decides on what it
+// finds with the lease.
+func TestStaleReader(t *testing.T) {
+	b := prepare(t)
+	bubble(t, func() {
+		w := newWorld(t, b, filepath.Join(t.TempDir(), "stale.db"))
+		defer w.close()
+		w.register()
+		w.copies = 2
+		w.faults = map[int]fault{1: die} // no pointer: both workers come from the sweep
+		w.on = map[string]map[int]fault{postSale: {1: late}}
+		w.afterQuery = staleReader()
+		id := w.approve("")
+		w.settle(id, horizon)
+		if v := w.verdict(id); v != "" {
+			t.Error(v)
+		}
+	})
 }
 
 // TestProofCanFail switches each rule of the protocol off in turn: the same

@@ -48,7 +48,7 @@ func (w *work) create() error {
 	}
 	seq, decided := 0, len(w.run.Intents)
 	intend := func(r *ledger.Run, x *ledger.Extra) error {
-		if r.SaleID != "" || !r.Cancelled.IsZero() || len(r.Intents) != decided || len(made(r)) > 0 && !w.rules.noLook {
+		if r.SaleID != "" || !r.Cancelled.IsZero() || len(r.Intents) != decided || (len(made(r)) > 0 || undecided(r)) && !w.rules.noLook {
 			return errMoved
 		}
 		now := w.Now()
@@ -85,7 +85,7 @@ func (w *work) create() error {
 		return err
 	}
 	if planned != nil {
-		w.plan, w.planData = plan, planned
+		w.plan, w.planData, w.planNo = plan, planned, w.run.Plans
 	}
 	sale, err := w.cin7.CreateSale(ctx, plan.Header)
 	w.sendBy = time.Time{}
@@ -340,7 +340,7 @@ func (w *work) lines() error {
 		}); err != nil {
 			return err
 		}
-		plan, w.plan, w.planData = p, p, planned
+		plan, w.plan, w.planData, w.planNo = p, p, planned, w.run.Plans
 	}
 	r := w.run
 	tried := slices.ContainsFunc(r.Intents, func(i ledger.Intent) bool {

@@ -65,6 +65,7 @@ type work struct {
 	run      *ledger.Run
 	body     []byte
 	planData []byte
+	planNo   int // which of the run's plans planData is
 	plan     *Plan
 	b        tenant.Bundle
 	up, core tenant.Connection
@@ -100,7 +101,7 @@ func (p *Pair) Push(ctx context.Context, ptr ledger.Pointer, first bool) error {
 	if !p.rules.noLease && run.Lease.Until.After(now) {
 		return nil // it is due at the lease's end
 	}
-	w := &work{Pair: p, ctx: ctx, run: run, body: body, planData: plan, token: rand.Text()}
+	w := &work{Pair: p, ctx: ctx, run: run, body: body, planData: plan, planNo: run.Plans, token: rand.Text()}
 	w.plain = ptr.Origin == OriginWebhook && first && !run.Approved.IsZero() && now.Sub(run.Approved) < p.Times.Fresh
 	w.b, err = p.Tenants.Load(ctx, ptr.Tenant)
 	if err == nil {
@@ -532,12 +533,12 @@ func made(r *ledger.Run) []string {
 // find gets the order its sale: the one that was made, the one that a look
 // finds, or a new one.
 func (w *work) find() error {
-	open, sales := w.open(), made(w.run)
-	if len(open) > 0 || len(sales) > 1 || !w.plain {
+	if undecided(w.run) || len(made(w.run)) > 1 || !w.plain {
 		if err := w.take(); err != nil {
 			return err
 		}
 	}
+	open, sales := w.open(), made(w.run) // as it is now: with the lease may have come what another worker did
 	cancelled := !w.run.Cancelled.IsZero()
 	switch {
 	case w.rules.noLook:
@@ -878,7 +879,17 @@ func (w *work) frozen() (*Plan, error) {
 			bound = true
 		}
 	}
-	if !bound || len(w.planData) == 0 || w.rules.thawed {
+	if !bound || w.rules.thawed {
+		return nil, nil
+	}
+	if w.planNo != w.run.Plans { // another worker's, since the run was loaded
+		run, _, data, err := w.Ledger.Load(w.ctx, w.run.Tenant, w.run.ID)
+		if err != nil {
+			return nil, err
+		}
+		w.plan, w.planData, w.planNo = nil, data, run.Plans
+	}
+	if len(w.planData) == 0 {
 		return nil, nil
 	}
 	if w.plan == nil {

@@ -43,19 +43,20 @@ type world struct {
 	copies  int    // pointers delivered for each one sent
 	skewed  bool   // processes' clocks differ by up to ±2 s
 
-	mu        sync.Mutex
-	armed     bool
-	effects   int
-	names     []string
-	seen      map[string]int           // effects by name
-	faults    map[int]fault            // by number of the effect
-	on        map[string]map[int]fault // by name and number of the effect with that name
-	frozen    bool                     // an invocation has no deadline: its process may be frozen and thawed
-	onFault   func()
-	flying    int // messages under way, waiting or being worked on
-	late      int // effects still to come
-	processes int
-	ended     []string // orders that reached an end, in order
+	mu         sync.Mutex
+	armed      bool
+	effects    int
+	names      []string
+	seen       map[string]int           // effects by name
+	faults     map[int]fault            // by number of the effect
+	on         map[string]map[int]fault // by name and number of the effect with that name
+	frozen     bool                     // an invocation has no deadline: its process may be frozen and thawed
+	onFault    func()
+	afterQuery func(*process) // between what a process reads and what it does
+	flying     int            // messages under way, waiting or being worked on
+	late       int            // effects still to come
+	processes  int
+	ended      []string // orders that reached an end, in order
 }
 
 // fault is what happens to one effect.
@@ -228,7 +229,11 @@ func (g gateTable) Query(ctx context.Context, q table.Query) (table.Page, error)
 	if g.p.dead.Load() {
 		return table.Page{}, errDead
 	}
-	return g.p.w.store.Query(ctx, q)
+	page, err := g.p.w.store.Query(ctx, q)
+	if g.p.w.afterQuery != nil {
+		g.p.w.afterQuery(g.p)
+	}
+	return page, err
 }
 
 func (g gateTable) List(ctx context.Context, q table.Query) (table.Entries, error) {
