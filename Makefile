@@ -16,8 +16,8 @@ run: ## everything on this machine, with a demo; ARGS="-listen … -demo=false" 
 	@$(LOCAL) $(ARGS)
 
 test: ## all tests, with the race detector; then what is too slow with it, the whole crash proof above all
-	go test -race -shuffle=on ./...
-	@go test -count=1 -v -run 'TestCrashProof$$|TestProofCanFail$$|TestBadInputSize$$|TestMirrorResumes$$' ./internal/upstockcin7 | grep -E 'crash proof|FAIL|panic|_test.go.*: [a-z]+ [0-9]+:|^ok'
+	GOGC=400 go test -race -shuffle=on ./...
+	@GOGC=400 go test -count=1 -v -run 'TestCrashProof$$|TestProofCanFail$$|TestBadInputSize$$|TestMirrorResumes$$' ./internal/upstockcin7 | grep -E 'crash proof|FAIL|panic|_test.go.*: [a-z]+ [0-9]+:|^ok'
 
 lint: ## gofmt, vet, staticcheck, govulncheck; cfn-lint and sam validate where installed
 	@bad=$$(gofmt -l .); if [ -n "$$bad" ]; then echo "not gofmt'ed: $$bad"; exit 1; fi
