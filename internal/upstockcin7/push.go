@@ -1,6 +1,7 @@
 package upstockcin7
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -115,7 +116,7 @@ func (w *work) created(seq int, sale cin7core.Sale, err error, plan *Plan) error
 		if uerr != nil {
 			return uerr
 		}
-		return w.soon(tenant.Cin7Core, err)
+		return &vendorDown{systemName(tenant.Cin7Core), err}
 	}
 	chosen := false
 	uerr := w.Ledger.Update(w.ctx, w.run, func(r *ledger.Run, _ *ledger.Extra) error {
@@ -152,11 +153,6 @@ func (w *work) created(seq int, sale cin7core.Sale, err error, plan *Plan) error
 	}
 	w.fresh = sale.ID
 	return nil
-}
-
-// soon is the wait before the first look after a lost answer.
-func (w *work) soon(sys tenant.System, err error) error {
-	return &vendorDown{systemName(sys), err}
 }
 
 // refusedOr turns a refusal of one of the order's writes into problems in the vendor's words, and everything else into how work goes on.
@@ -406,7 +402,7 @@ func (w *work) inspect(plan *Plan) (done bool, err error) {
 		if w.run.NewSale {
 			return true, w.update(func(r *ledger.Run, _ *ledger.Extra) error { gone(r, r.SaleID); return nil })
 		}
-		return true, problem("saleGone", "Cin7 Core does not have the sale "+cmpOr(w.run.SaleNumber, w.run.SaleID)+" any more.", "Retry with a new sale.")
+		return true, problem("saleGone", "Cin7 Core does not have the sale "+cmp.Or(w.run.SaleNumber, w.run.SaleID)+" any more.", "Retry with a new sale.")
 	}
 	if err := w.answered(tenant.Cin7Core, err); err != nil {
 		return true, err
@@ -482,7 +478,7 @@ func (w *work) lined(seq int, saved cin7core.OrderDocument, err error, plan *Pla
 		return errLost
 	}
 	if out == rest.Unknown {
-		return w.soon(tenant.Cin7Core, err)
+		return &vendorDown{systemName(tenant.Cin7Core), err}
 	}
 	refused := w.refusedOr(err, "the lines")
 	rej, ok := refused.(*reject)
@@ -544,7 +540,7 @@ func (w *work) sold(doc cin7core.OrderDocument, plan *Plan, seq int, whole *cin7
 		}
 		r.State, r.SoldAt = ledger.Sold, now
 		r.Problems, r.NewSale, r.Reread = nil, false, false
-		r.SaleNumber = cmpOr(doc.SaleOrderNumber, r.SaleNumber)
+		r.SaleNumber = cmp.Or(doc.SaleOrderNumber, r.SaleNumber)
 		r.SaleTotal = doc.Total.StringFixed(2)
 		r.Note(now, "Sold as %s, %s %s (order: %s).", r.SaleNumber, r.SaleTotal, r.Currency, r.Total)
 		if diff := doc.Total.Sub(plan.SaleTotal); !diff.IsZero() {

@@ -1,6 +1,7 @@
 package upstockcin7
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -42,7 +43,7 @@ func (p *Pair) Sweep(ctx context.Context) error {
 		if err != nil && !errors.Is(err, tenant.ErrNotFound) {
 			errs = errors.Join(errs, err)
 		}
-		account := cmpOr(c.Account, id)
+		account := cmp.Or(c.Account, id)
 		accounts[account] = append(accounts[account], refs)
 	}
 	// Spread over the minute until the next sweep: a budget spent in its first

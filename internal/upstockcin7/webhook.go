@@ -235,11 +235,4 @@ func (p *Pair) cancelled(ctx context.Context, tenantID string, e upstock.Event, 
 }
 
 // undecided says that some create may yet show to have made a sale.
-func undecided(r *ledger.Run) bool {
-	for _, i := range r.Of(ledger.StepCreate, ledger.Open) {
-		if !i.Settled {
-			return true
-		}
-	}
-	return false
-}
+func undecided(r *ledger.Run) bool { return len(unanswered(r)) > 0 }

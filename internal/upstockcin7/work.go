@@ -514,9 +514,9 @@ func (w *work) steps() error {
 	return errMoved
 }
 
-// open returns the creates of which we do not know whether they made a sale.
-func (w *work) open() []ledger.Intent {
-	return slices.DeleteFunc(w.run.Of(ledger.StepCreate, ledger.Open), func(i ledger.Intent) bool { return i.Settled })
+// unanswered returns the creates of which it is not known whether they made a sale.
+func unanswered(r *ledger.Run) []ledger.Intent {
+	return slices.DeleteFunc(r.Of(ledger.StepCreate, ledger.Open), func(i ledger.Intent) bool { return i.Settled })
 }
 
 // made returns the sales that creates are known to have made and that we, or a person's decision, have not done away with.
@@ -538,7 +538,7 @@ func (w *work) find() error {
 			return err
 		}
 	}
-	open, sales := w.open(), made(w.run) // as it is now: with the lease may have come what another worker did
+	open, sales := unanswered(w.run), made(w.run) // as it is now: with the lease may have come what another worker did
 	cancelled := !w.run.Cancelled.IsZero()
 	switch {
 	case w.rules.noLook:
@@ -564,17 +564,10 @@ func (w *work) adopt(id, number string) error {
 		}
 		r.SaleID, r.SaleNumber, r.Adopted = id, number, true
 		r.None = time.Time{}
-		r.Note(w.Now(), "The sale is %s.", cmpOr(number, id))
+		r.Note(w.Now(), "The sale is %s.", cmp.Or(number, id))
 		w.watch(r)
 		return nil
 	})
-}
-
-func cmpOr(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }
 
 // watch looks again later where more than one create may have made a sale.
@@ -688,7 +681,7 @@ func (w *work) look() error {
 		return w.voided(voidedByOthers, numbers[voidedByOthers])
 	}
 	// None.
-	open := w.open()
+	open := unanswered(w.run)
 	now := w.Now()
 	var settled time.Time
 	for _, i := range open {
@@ -735,7 +728,7 @@ func (w *work) look() error {
 
 // voided is the end where a person voided the sale.
 func (w *work) voided(id, number string) error {
-	return problem("saleVoided", fmt.Sprintf("The sale %s of this order was voided in Cin7 Core.", cmpOr(number, id)),
+	return problem("saleVoided", fmt.Sprintf("The sale %s of this order was voided in Cin7 Core.", cmp.Or(number, id)),
 		"If it should be sold all the same, retry with a new sale; else cancel the order in Upstock.")
 }
 
@@ -792,7 +785,7 @@ func (w *work) twoSales(full []cin7core.Sale) error {
 		"Void the ones that should not be there in Cin7 Core, then retry.")
 }
 
-func number(s cin7core.Sale) string { return cmpOr(s.Order.SaleOrderNumber, s.ID) }
+func number(s cin7core.Sale) string { return cmp.Or(s.Order.SaleOrderNumber, s.ID) }
 
 // empty says that a sale has a header and nothing else: no lines, nothing authorised.
 func empty(s cin7core.Sale) bool {
