@@ -27,11 +27,11 @@ import (
 // Queue names one of the queues.
 type Queue string
 
-// The queues. Each has a dead-letter queue; functions/deadletters reads the
-// orders queue's.
+// The queues. Each has a dead-letter queue, which functions/deadletters reads.
 const (
-	OrdersQueue Queue = "orders" // pointers to orders
-	JobsQueue   Queue = "jobs"   // {"job":"mirror",…}
+	OrdersQueue    Queue = "orders"    // pointers to orders
+	JobsQueue      Queue = "jobs"      // {"job":"mirror",…}: long reading of reference data
+	ShipmentsQueue Queue = "shipments" // {"job":"shipments",…} and the other jobs that compare both sides
 )
 
 // Deps are what a process brings.
@@ -101,11 +101,15 @@ func New(d Deps) *App {
 		Wake: func(ctx context.Context, p ledger.Pointer, delay time.Duration) error {
 			return a.send(ctx, OrdersQueue, p, p.Tenant, delay)
 		},
-		StartMirror: func(ctx context.Context, j upstockcin7.MirrorJob, delay time.Duration) error {
-			return a.send(ctx, JobsQueue, j, j.Tenant, delay)
+		Start: func(ctx context.Context, j upstockcin7.Job, delay time.Duration) error {
+			q := ShipmentsQueue
+			if j.Job == upstockcin7.JobMirror {
+				q = JobsQueue
+			}
+			return a.send(ctx, q, j, j.Tenant, delay)
 		},
-		WebhookURL: func(token string) string {
-			return strings.TrimRight(d.PublicURL, "/") + "/webhooks/upstock/" + token
+		WebhookURL: func(sys tenant.System, token string) string {
+			return strings.TrimRight(d.PublicURL, "/") + "/webhooks/" + string(sys) + "/" + token
 		},
 	})
 	return a
@@ -170,10 +174,11 @@ func (a *App) bucket(c tenant.Connection, first bool) *limiter {
 	return l
 }
 
-// Webhook handles POST /webhooks/upstock/{token}.
+// Webhook handles POST /webhooks/{upstock|cin7core}/{token}.
 func (a *App) Webhook() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/webhooks/upstock/{token}", a.Pair.Webhook())
+	mux.Handle("/webhooks/cin7core/{token}", a.Pair.Cin7Webhook())
 	return mux
 }
 
@@ -195,9 +200,31 @@ func (a *App) Orders(ctx context.Context, batch []Message) (failed []string) {
 	})
 }
 
-// DeadLetters handles messages that the orders queue gave up.
+// Catalog handles messages of the jobs queue, Shipments those of the shipments queue.
+func (a *App) Catalog(ctx context.Context, batch []Message) (failed []string) {
+	return a.jobs(ctx, batch)
+}
+
+// Shipments handles messages of the shipments queue.
+func (a *App) Shipments(ctx context.Context, batch []Message) (failed []string) {
+	return a.jobs(ctx, batch)
+}
+
+// DeadLetters handles messages that a queue gave up, whichever it was.
 func (a *App) DeadLetters(ctx context.Context, batch []Message) (failed []string) {
-	return a.each(ctx, batch, func(_ Message, p ledger.Pointer) error { return a.Pair.DeadLetter(ctx, p) })
+	var pointers []Message
+	for _, m := range batch {
+		var j upstockcin7.Job
+		if json.Unmarshal([]byte(m.Body), &j) != nil || j.Job == "" || j.Tenant == "" {
+			pointers = append(pointers, m)
+			continue
+		}
+		a.deps.Log.Error("a job was given up", "job", j.Job, "tenant", j.Tenant, "message", m.ID)
+		if err := a.Pair.DeadJob(ctx, j); err != nil {
+			failed = append(failed, m.ID)
+		}
+	}
+	return append(failed, a.each(ctx, pointers, func(_ Message, p ledger.Pointer) error { return a.Pair.DeadLetter(ctx, p) })...)
 }
 
 // each does a pointer's work for every message of a batch.
@@ -216,24 +243,34 @@ func (a *App) each(ctx context.Context, batch []Message, do func(Message, ledger
 	return failed
 }
 
-// Catalog handles messages of the jobs queue.
-func (a *App) Catalog(ctx context.Context, batch []Message) (failed []string) {
+func (a *App) jobs(ctx context.Context, batch []Message) (failed []string) {
 	for _, m := range batch {
-		var j upstockcin7.MirrorJob
-		if err := json.Unmarshal([]byte(m.Body), &j); err != nil || j.Job != "mirror" || j.Tenant == "" {
+		var j upstockcin7.Job
+		if err := json.Unmarshal([]byte(m.Body), &j); err != nil || jobs[j.Job] == nil || j.Tenant == "" {
 			a.deps.Log.Error("a message is no job", "message", m.ID)
 			continue
 		}
-		if err := a.Pair.Mirror(ctx, j); err != nil {
-			a.deps.Log.Error("mirror", "tenant", j.Tenant, "message", m.ID, "error", err)
+		if err := jobs[j.Job](a.Pair, ctx, j); err != nil {
+			a.deps.Log.Error("job", "job", j.Job, "tenant", j.Tenant, "message", m.ID, "error", err)
 			failed = append(failed, m.ID)
 		}
 	}
 	return failed
 }
 
+// jobs is the table of what is done for one tenant at a time.
+var jobs = map[string]func(*upstockcin7.Pair, context.Context, upstockcin7.Job) error{
+	upstockcin7.JobMirror:       (*upstockcin7.Pair).Mirror,
+	upstockcin7.JobShipments:    (*upstockcin7.Pair).Shipments,
+	upstockcin7.JobReconcile:    (*upstockcin7.Pair).Reconcile,
+	upstockcin7.JobWebhooks:     (*upstockcin7.Pair).CheckWebhooks,
+	upstockcin7.JobCompleteness: (*upstockcin7.Pair).CheckCompleteness,
+	upstockcin7.JobBackfill:     (*upstockcin7.Pair).Backfill,
+}
+
 // Schedule handles what EventBridge Scheduler sends: {"job":"orders"} is the
-// minute sweep. Every job is idempotent.
+// minute sweep; every other job is sent on as one message for each tenant that
+// is due. All are idempotent.
 func (a *App) Schedule(ctx context.Context, payload json.RawMessage) error {
 	var j struct {
 		Job string `json:"job"`
@@ -241,17 +278,17 @@ func (a *App) Schedule(ctx context.Context, payload json.RawMessage) error {
 	if err := json.Unmarshal(payload, &j); err != nil {
 		return fmt.Errorf("schedule: %w", err)
 	}
-	job, ok := jobs[j.Job]
-	if !ok {
+	var err error
+	switch {
+	case j.Job == "orders":
+		err = a.Pair.Sweep(ctx)
+	case upstockcin7.Every()[j.Job] > 0:
+		err = a.Pair.FanOut(ctx, j.Job)
+	default:
 		return fmt.Errorf("schedule: there is no job %q", j.Job)
 	}
-	if err := job(a, ctx); err != nil {
+	if err != nil {
 		return fmt.Errorf("job %s: %w", j.Job, err)
 	}
 	return nil
-}
-
-// jobs are what a schedule can start.
-var jobs = map[string]func(*App, context.Context) error{
-	"orders": func(a *App, ctx context.Context) error { return a.Pair.Sweep(ctx) },
 }

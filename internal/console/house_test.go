@@ -39,7 +39,7 @@ type house struct {
 	sim     *sim.Sim
 	log     bytes.Buffer
 	woken   []ledger.Pointer
-	mirrors []upstockcin7.MirrorJob
+	started []upstockcin7.Job
 }
 
 func open(t *testing.T) *house {
@@ -72,11 +72,13 @@ func open(t *testing.T) *house {
 			h.woken = append(h.woken, p)
 			return nil
 		},
-		StartMirror: func(_ context.Context, j upstockcin7.MirrorJob, _ time.Duration) error {
-			h.mirrors = append(h.mirrors, j)
+		Start: func(_ context.Context, j upstockcin7.Job, _ time.Duration) error {
+			h.started = append(h.started, j)
 			return nil
 		},
-		WebhookURL: func(token string) string { return "https://hooks.example.com/webhooks/upstock/" + token },
+		WebhookURL: func(sys tenant.System, token string) string {
+			return "https://hooks.example.com/webhooks/" + string(sys) + "/" + token
+		},
 	})
 	t.Cleanup(func() {
 		if t.Failed() {

@@ -59,8 +59,8 @@ func TestConnections(t *testing.T) {
 		})
 	}
 	h.t = t
-	if len(h.mirrors) != 1 || h.mirrors[0] != (upstockcin7.MirrorJob{Job: "mirror", Tenant: id}) {
-		t.Errorf("mirror jobs: %v", h.mirrors)
+	if diff := cmp.Diff([]upstockcin7.Job{{Job: upstockcin7.JobMirror, Tenant: id}, {Job: upstockcin7.JobWebhooks, Tenant: id}}, h.started); diff != "" {
+		t.Error(diff)
 	}
 
 	url := h.do("GET", conns+"/upstock", token, nil).is(200).get("webhookUrl").(string)
@@ -164,12 +164,12 @@ func TestSync(t *testing.T) {
 
 	acc := h.sim.AddAccount("Aroha Foods", "NZD")
 	h.do("PUT", path+"/connections/cin7core", token, acc.Cin7Core).is(200)
-	h.mirrors = nil
-	if a := h.do("POST", path+"/sync/customers", token, nil).is(http.StatusAccepted); a.get("mirror") != true || len(h.mirrors) != 1 {
-		t.Errorf("%s %v", a.raw, h.mirrors)
+	h.started = nil
+	if a := h.do("POST", path+"/sync/customers", token, nil).is(http.StatusAccepted); a.get("mirror") != true || len(h.started) != 1 {
+		t.Errorf("%s %v", a.raw, h.started)
 	}
-	if a := h.do("POST", path+"/sync/orders", token, nil).is(http.StatusAccepted); a.get("mirror") != true || len(h.mirrors) != 2 {
-		t.Errorf("the first pass is not kicked: %s %v", a.raw, h.mirrors)
+	if a := h.do("POST", path+"/sync/orders", token, nil).is(http.StatusAccepted); a.get("mirror") != true || len(h.started) != 2 {
+		t.Errorf("the first pass is not kicked: %s %v", a.raw, h.started)
 	}
 }
 
@@ -222,9 +222,9 @@ func TestPreviewOfOrder(t *testing.T) {
 	if a := h.do("POST", path+"/orders/preview", token, body).is(200); a.get("problems.0.code") != "notReady" {
 		t.Errorf("before the mirror is complete: %s", a.raw)
 	}
-	for i := 0; len(h.mirrors) > 0 && i < 20; i++ {
-		j := h.mirrors[0]
-		h.mirrors = h.mirrors[1:]
+	for i := 0; len(h.started) > 0 && i < 20; i++ {
+		j := h.started[0]
+		h.started = h.started[1:]
 		if err := h.pair.Mirror(t.Context(), j); err != nil {
 			t.Fatal(err)
 		}

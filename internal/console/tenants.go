@@ -306,7 +306,7 @@ func (a *api) sync(w http.ResponseWriter, r *http.Request, b tenant.Bundle) erro
 		return notFound()
 	}
 	if ans.Mirror {
-		if err := a.Pair.StartMirror(ctx, upstockcin7.MirrorJob{Job: "mirror", Tenant: b.Tenant.ID}, 0); err != nil {
+		if err := a.Pair.Start(ctx, upstockcin7.Job{Job: upstockcin7.JobMirror, Tenant: b.Tenant.ID}, 0); err != nil {
 			return err
 		}
 	}

@@ -11,6 +11,7 @@
 //	                        plan#<n>          the frozen plan, likewise
 //	                        x#<nnnn>          Exchange: one request and its answer, for 90 days
 //	T#<tenant>#link#<kind>  <foreign id>      Link
+//	T#<tenant>#doc          <name>            a job's own document, gzip: [Cursor] and others
 //	T#<tenant>#event        <time>#<random>   Event, for 90 days
 //
 // Every write of a run is conditional on its revision. What others wrote
@@ -349,6 +350,8 @@ func (r *Run) clone() *Run {
 	c.Said = slices.Clone(r.Said)
 	c.Watches = slices.Clone(r.Watches)
 	c.Voided = slices.Clone(r.Voided)
+	c.Parcels = slices.Clone(r.Parcels)
+	c.Unpicked = slices.Clone(r.Unpicked)
 	if r.Parts != nil {
 		c.Parts = make(map[string]int, len(r.Parts))
 		for k, v := range r.Parts {

@@ -61,6 +61,18 @@ type Run struct {
 	Told       bool        `json:"told,omitempty"`     // Upstock knows the sale's number
 	Watches    []time.Time `json:"watches,omitempty"`  // when to look for a twin
 
+	// What becomes of the sale. Whoever hears of a change asks for a look, which
+	// is work on the order like any other.
+	Asked    int       `json:"asked,omitempty"`    // looks asked for
+	Looks    int       `json:"looks,omitempty"`    // of these, made: fewer = one is due, once the order is sold
+	Seen     time.Time `json:"seen,omitzero"`      // newest change heard of or looked at, by Cin7 Core's clock
+	Listed   string    `json:"listed,omitempty"`   // what the sale list said with that change: a look that says less was stale
+	Stale    int       `json:"stale,omitempty"`    // stale looks in a row
+	Parcels  []Parcel  `json:"parcels,omitempty"`  // told to Upstock
+	Doubt    time.Time `json:"doubt,omitzero"`     // a shipment may take effect late until then: after it, all are told again
+	Unpicked []string  `json:"unpicked,omitempty"` // what of Auto Pick was asked for and is not done, line by line
+	Void     bool      `json:"void,omitempty"`     // the order was cancelled after it was sold, and its sale is to be voided
+
 	Attempts int       `json:"attempts"`
 	Failures int       `json:"failures,omitempty"` // in a row
 	Failing  time.Time `json:"failing,omitzero"`   // since when
@@ -76,6 +88,25 @@ type Run struct {
 
 	exchanges []Exchange // to be written with the next Update
 	rev       string
+}
+
+// Parcel is one shipment as Upstock was told of it.
+type Parcel struct {
+	ID       string    `json:"id"`             // Upstock's externalId
+	Hash     string    `json:"hash,omitempty"` // of what was told; "" = to be told
+	Label    string    `json:"label"`          // its boxes, for people
+	At       time.Time `json:"at"`
+	Carrier  string    `json:"carrier,omitempty"`
+	Tracking string    `json:"tracking,omitempty"`
+	Complete bool      `json:"complete,omitempty"` // told as the last one
+	Refused  string    `json:"refused,omitempty"`  // Upstock did not take it, in its words
+	Gone     bool      `json:"gone,omitempty"`     // shipped no more in Cin7 Core, which Upstock cannot be told
+	Known    bool      `json:"known,omitempty"`    // a person has taken note that it is gone
+}
+
+// LookDue says that the sold order's sale is to be looked at.
+func (r *Run) LookDue() bool {
+	return !r.SoldAt.IsZero() && (r.Asked > r.Looks || r.ReadBack || r.Void)
 }
 
 // Lease is one worker's right to act on a run.
@@ -216,9 +247,9 @@ func (r *Run) Of(step Step, a Answer) []Intent {
 func (r *Run) Finished() bool {
 	switch r.State {
 	case Cancelled:
-		return len(r.Watches) == 0
+		return len(r.Watches) == 0 && !r.LookDue()
 	case Sold, PartlyShipped, Shipped:
-		return r.Told && len(r.Watches) == 0
+		return r.Told && len(r.Watches) == 0 && !r.LookDue() && r.Doubt.IsZero()
 	}
 	return false
 }

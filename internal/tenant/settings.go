@@ -25,6 +25,7 @@ type Settings struct {
 	AddressField    string            `json:"addressField"`    // the Upstock custom field that chooses the delivery address; "" = none
 	AddressMatch    string            `json:"addressMatch"`    // line1 | city | postcode | any: what of the customer's address the field's value equals
 	TotalTolerance  decimal.Decimal   `json:"totalTolerance"`  // how far the sale's total may be from the order's
+	OnCancel        string            `json:"onCancel"`        // tell | void: what becomes of the sale when the order is cancelled after it was sold
 }
 
 // Values of the enumerated settings.
@@ -33,6 +34,7 @@ const (
 	Simple, Advanced                                 = "simple", "advanced"
 	NoPick, AutoPick, AutoPickPack, AutoPickPackShip = "noPick", "autoPick", "autoPickPack", "autoPickPackShip"
 	DeliveryDate, NoDate                             = "deliveryDate", "none"
+	Tell, Void                                       = "tell", "void"
 	MatchLine1, MatchCity, MatchPostcode, MatchAny   = "line1", "city", "postcode", "any"
 )
 
@@ -44,7 +46,7 @@ func DefaultSettings() Settings {
 	return Settings{
 		OrderStatus: Draft, SaleType: Simple, CreationMode: NoPick, ShipBySource: DeliveryDate,
 		TaxRules: map[string]string{}, DefaultSalesRep: DefaultSalesRep, AddressMatch: MatchAny,
-		TotalTolerance: decimal.New(2, -2),
+		TotalTolerance: decimal.New(2, -2), OnCancel: Tell,
 	}
 }
 
@@ -92,6 +94,7 @@ func ParseSettings(doc []byte) (Settings, error) {
 		"shipBySource": &s.ShipBySource, "location": &s.Location, "freightProduct": &s.FreightProduct,
 		"taxRules": &s.TaxRules, "defaultSalesRep": &s.DefaultSalesRep, "addressField": &s.AddressField,
 		"addressMatch": &s.AddressMatch, "totalTolerance": &s.TotalTolerance,
+		"onCancel": &s.OnCancel,
 	}
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		p, ok := into[name]
@@ -131,6 +134,7 @@ func (s *Settings) validate() FieldErrors {
 	oneOf("saleType", s.SaleType, Simple, Advanced)
 	oneOf("creationMode", s.CreationMode, NoPick, AutoPick, AutoPickPack, AutoPickPackShip)
 	oneOf("shipBySource", s.ShipBySource, DeliveryDate, NoDate)
+	oneOf("onCancel", s.OnCancel, Tell, Void)
 	oneOf("addressMatch", s.AddressMatch, MatchLine1, MatchCity, MatchPostcode, MatchAny)
 	if s.CreationMode != NoPick && (s.SaleType != Simple || s.OrderStatus != Authorised) {
 		errs = append(errs, FieldError{"creationMode",

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	mathrand "math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -249,6 +250,29 @@ func (s *Store) Connection(ctx context.Context, tenant string, sys System) (Conn
 	return connectionOf(items[0])
 }
 
+// Connections reads one system's connections of many tenants, by tenant.
+func (s *Store) Connections(ctx context.Context, tenants []string, sys System) (map[string]Connection, error) {
+	found := map[string]Connection{}
+	for some := range slices.Chunk(tenants, table.MaxKeys) {
+		keys := make([]table.Key, len(some))
+		for i, t := range some {
+			keys[i] = connKey(t, sys)
+		}
+		items, err := s.table.Get(ctx, keys...)
+		if err != nil {
+			return nil, fmt.Errorf("connections to %s: %w", sys, err)
+		}
+		for _, it := range items {
+			c, err := connectionOf(it)
+			if err != nil {
+				return nil, err
+			}
+			found[c.Tenant] = c
+		}
+	}
+	return found, nil
+}
+
 func connKey(tenant string, sys System) table.Key {
 	return table.Key{PK: Partition(tenant), SK: "conn#" + string(sys)}
 }
@@ -414,8 +438,8 @@ func (s *Store) Connect(ctx context.Context, tenant string, sys System, what fun
 	if fresh {
 		c.Since = now.Truncate(time.Second)
 		c.Generation = mathrand.N(1 << 40) // not one that a forgotten connection had
-		if sys == Upstock {
-			sec.Hook = Secret(strings.ToLower(rand.Text() + rand.Text()[:6])) // 32 characters of base32: 160 bits
+		if sys == Upstock || sys == Cin7Core {
+			sec.Hook = newHook()
 		}
 	}
 	if err := what(&c, &sec); err != nil {
@@ -435,13 +459,13 @@ func (s *Store) Connect(ctx context.Context, tenant string, sys System, what fun
 		if claims, err = s.claims(ctx, tenant, sys, old.Account, c.Account); err != nil {
 			return none, sec, err
 		}
-		if fresh {
-			h, err := item("HOOK#"+hashed(string(sec.Hook)), "hook", hook{tenant, sys})
-			if err != nil {
-				return none, sec, err
-			}
-			claims = append(claims, table.Create(h))
+	}
+	if sec.Hook != oldSec.Hook {
+		h, err := item("HOOK#"+hashed(string(sec.Hook)), "hook", hook{tenant, sys})
+		if err != nil {
+			return none, sec, err
 		}
+		claims = append(claims, table.Create(h))
 	}
 	for range updateTries {
 		it, err := c.item()
@@ -472,11 +496,14 @@ func (s *Store) Connect(ctx context.Context, tenant string, sys System, what fun
 		}
 		c.rev, c.Checked = newer.rev, newer.Checked
 		if c.Account == newer.Account {
-			c.Mirror = newer.Mirror
+			c.Mirror, c.Webhooks = newer.Mirror, newer.Webhooks
 		}
 	}
 	return none, sec, ErrChanged
 }
+
+// newHook is what a webhook URL ends in: 32 characters of base32, 160 bits.
+func newHook() Secret { return Secret(strings.ToLower(rand.Text() + rand.Text()[:6])) }
 
 // claims moves a tenant's claim from one account to another.
 func (s *Store) claims(ctx context.Context, tenant string, sys System, from, to string) ([]table.Op, error) {

@@ -84,11 +84,28 @@ type Connection struct {
 	Checked    int       `json:"checked,omitempty"` // orders that were looked up before selling, see upstockcin7
 	Mirror     Mirror    `json:"mirror,omitzero"`   // Cin7 Core
 	Resume     time.Time `json:"resume,omitzero"`   // listed in the index RESUME until then
+	Webhooks   Webhooks  `json:"webhooks,omitzero"` // Cin7 Core's to us
 
 	Trial bool `json:"-"` // the key is being tried: its calls are nobody's budget yet
 
 	rev string
 }
+
+// Webhooks is how far the vendor's webhooks to us are registered.
+type Webhooks struct {
+	State   string    `json:"state,omitempty"`  // "" = not looked at yet; on, off, unavailable
+	Why     string    `json:"why,omitempty"`    // off, unavailable: in the tenant's words
+	Checked time.Time `json:"checked,omitzero"` // when the vendor last listed them
+	Renewed time.Time `json:"renewed,omitzero"` // when one was last found missing or inactive
+	Heard   time.Time `json:"heard,omitzero"`   // when one last came, to the quarter of an hour
+}
+
+// The states of webhooks.
+const (
+	WebhooksOn          = "on"
+	WebhooksOff         = "off"         // they could not be registered
+	WebhooksUnavailable = "unavailable" // the account cannot have any: changes are polled
+)
 
 // Mirror is how far the copy of a connection's reference data is.
 type Mirror struct {

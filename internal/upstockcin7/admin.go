@@ -73,8 +73,10 @@ func (p *Pair) Connect(ctx context.Context, tenantID string, sys tenant.System, 
 			}
 		}
 		// A job that reads with the old key ends by itself.
-		if err := p.StartMirror(ctx, MirrorJob{Job: "mirror", Tenant: tenantID}, 0); err != nil {
-			return c, "", fmt.Errorf("start reading reference data: %w", err)
+		for _, job := range []string{JobMirror, JobWebhooks} {
+			if err := p.Start(ctx, Job{Job: job, Tenant: tenantID}, 0); err != nil {
+				return c, "", fmt.Errorf("start job %s: %w", job, err)
+			}
 		}
 	}
 	text := systemName(sys) + " was connected (" + c.Name + ")."
@@ -84,7 +86,7 @@ func (p *Pair) Connect(ctx context.Context, tenantID string, sys tenant.System, 
 	if err := p.Ledger.Record(ctx, tenantID, ledger.Event{Kind: "connection", Text: text}); err != nil {
 		return c, "", err
 	}
-	return c, p.webhookURL(sec), nil
+	return c, p.webhookURL(sys, sec), nil
 }
 
 func missingFields(sys tenant.System, c *tenant.Connection, s *tenant.Secrets) tenant.FieldErrors {
@@ -152,17 +154,18 @@ func refusedKey(sys tenant.System, err error) error {
 	return &ConnectError{Retry: true, Problem: ledger.Problem{Code: "noAnswer", Message: name + " gave no usable answer (" + reason(err) + "), so the key could not be tested and was not saved.", Fix: "Try again in a minute."}}
 }
 
-func (p *Pair) webhookURL(s tenant.Secrets) string {
+func (p *Pair) webhookURL(sys tenant.System, s tenant.Secrets) string {
 	if s.Hook == "" {
 		return ""
 	}
-	return p.Deps.WebhookURL(string(s.Hook))
+	return p.Deps.WebhookURL(sys, string(s.Hook))
 }
 
-// WebhookURLOf is the address that a tenant pastes into Upstock.
+// WebhookURLOf is the address of a connection's webhooks: Upstock's a tenant
+// pastes there, Cin7 Core's is registered by us.
 func (p *Pair) WebhookURLOf(ctx context.Context, c tenant.Connection) (string, error) {
 	s, err := p.Tenants.Secrets(ctx, c)
-	return p.webhookURL(s), err
+	return p.webhookURL(c.System, s), err
 }
 
 // Disconnect forgets a connection. Unfinished orders wait for a new one.
@@ -191,26 +194,30 @@ func (p *Pair) Retry(ctx context.Context, tenantID, order string, o RetryOptions
 	if _, err := strconv.ParseInt(r.ID, 10, 64); err != nil {
 		return ErrNothingToRetry
 	}
-	core, err := p.Tenants.Connection(ctx, tenantID, tenant.Cin7Core)
-	if err != nil && !errors.Is(err, tenant.ErrNotFound) {
+	b, err := p.Tenants.Load(ctx, tenantID)
+	if err != nil {
 		return err
 	}
 	now := p.Now().UTC()
 	err = p.Ledger.Update(ctx, r, func(r *ledger.Run, _ *ledger.Extra) error {
-		if r.Finished() || r.State == ledger.Cancelled || !r.SoldAt.IsZero() && r.Next.IsZero() && !r.Parked {
+		sold := !r.SoldAt.IsZero()
+		if r.Finished() || r.State == ledger.Cancelled || sold && r.State != ledger.Attention && r.Next.IsZero() && !r.Parked {
 			return ErrNothingToRetry
+		}
+		if sold && r.State == ledger.Attention {
+			lookAgain(r, b.Settings)
 		}
 		text := "Retried by a person."
 		if o.NewSale {
 			text = "Retried by a person, who wants a new sale."
-			r.NewSale = true
-			if r.Account != core.Account { // what was begun there counts no more
+			r.NewSale = !sold
+			if r.Account != b.Connections[tenant.Cin7Core].Account && !sold { // what was begun there counts no more
 				r.Account = ""
 			}
 		}
 		r.Note(now, "%s", text)
 		r.Failures, r.Failing, r.Dead, r.Parked, r.Why = 0, time.Time{}, 0, false, ""
-		r.Reread = r.SaleID == "" && len(made(r)) == 0 && !undecided(r)
+		r.Reread = !sold && r.SaleID == "" && len(made(r)) == 0 && !undecided(r)
 		if r.SoldAt.IsZero() {
 			r.State = ledger.Working
 		}
@@ -223,6 +230,20 @@ func (p *Pair) Retry(ctx context.Context, tenantID, order string, o RetryOptions
 		return err
 	}
 	return p.Wake(ctx, ledger.Pointer{Tenant: tenantID, Order: r.ID, Origin: OriginRetry}, 0)
+}
+
+// lookAgain takes a person's note of what a sold order needs attention for, and
+// asks for a look at how its sale stands now.
+func lookAgain(r *ledger.Run, s tenant.Settings) {
+	for i := range r.Parcels {
+		p := &r.Parcels[i]
+		if p.Known = p.Gone; p.Refused != "" {
+			p.Hash = ""
+		}
+	}
+	r.Void = !r.Cancelled.IsZero() && s.OnCancel == tenant.Void
+	r.Problems = nil
+	r.Asked++
 }
 
 // RetryAll retries every order of a tenant that needs attention, and says how many.

@@ -1,5 +1,10 @@
 package upstockcin7
 
+import (
+	"context"
+	"encoding/json"
+)
+
 // Without switches one rule of the protocol off, for the proof that the proof
 // can fail.
 func (p *Pair) Without(rule string) {
@@ -17,4 +22,9 @@ func (p *Pair) Without(rule string) {
 	case "sale chosen once":
 		p.rules.rechosen = true
 	}
+}
+
+// Approved takes an order in as a webhook does.
+func (p *Pair) Approved(ctx context.Context, tenantID, eventID string, raw json.RawMessage, body []byte) (fresh bool, err error) {
+	return p.approved(ctx, tenantID, eventID, OriginWebhook, raw, body)
 }

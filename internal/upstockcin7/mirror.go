@@ -73,7 +73,7 @@ const mostDelay = 15 * time.Minute
 type mirroring struct {
 	*Pair
 	ctx      context.Context
-	job      MirrorJob
+	job      Job
 	conn     tenant.Connection
 	client   *cin7core.Client
 	name     string // of the turn
@@ -90,7 +90,7 @@ type mirroring struct {
 
 // Mirror reads a tenant's Cin7 Core reference data into the mirror, or goes on
 // where the last job stopped. It may be started at any time, and by anybody.
-func (p *Pair) Mirror(ctx context.Context, j MirrorJob) error {
+func (p *Pair) Mirror(ctx context.Context, j Job) error {
 	b, err := p.Tenants.Load(ctx, j.Tenant)
 	if errors.Is(err, tenant.ErrNotFound) {
 		return nil
@@ -362,7 +362,7 @@ func (m *mirroring) end(err error) error {
 			}
 			return err
 		}
-		return m.StartMirror(m.ctx, m.job, delay)
+		return m.Start(m.ctx, m.job, delay)
 	}
 	var said []string
 	if m.pass.Step == "" && m.conn.Mirror.Ready.IsZero() {

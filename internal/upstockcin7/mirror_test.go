@@ -102,7 +102,11 @@ func newMirrorTest(t *testing.T, o sim.Options) *mirrorTest {
 		Cin7Core: func(c tenant.Connection, s tenant.Secrets, first bool) *cin7core.Client {
 			return m.client(c.Account, string(s.Key))
 		},
-		StartMirror: func(_ context.Context, j MirrorJob, delay time.Duration) error {
+		WebhookURL: func(tenant.System, string) string { return "" },
+		Start: func(_ context.Context, j Job, delay time.Duration) error {
+			if j.Job != JobMirror {
+				return nil
+			}
 			m.mu.Lock()
 			defer m.mu.Unlock()
 			m.queue = append(m.queue, delay)
@@ -153,7 +157,7 @@ func (m *mirrorTest) conn() tenant.Connection { return m.bundle().Connections[te
 func (m *mirrorTest) once() error {
 	ctx, cancel := context.WithTimeout(m.t.Context(), time.Minute)
 	defer cancel()
-	return m.pair.Mirror(ctx, MirrorJob{Job: "mirror", Tenant: m.tenant})
+	return m.pair.Mirror(ctx, Job{Job: JobMirror, Tenant: m.tenant})
 }
 
 // run runs the job and those it sends, as the queue does.
@@ -600,7 +604,7 @@ func TestMirrorRefusedKey(t *testing.T) {
 		if err := m.once(); err != nil {
 			t.Error(err)
 		}
-		if err := m.pair.Mirror(t.Context(), MirrorJob{Tenant: "nobody"}); err != nil {
+		if err := m.pair.Mirror(t.Context(), Job{Tenant: "nobody"}); err != nil {
 			t.Error(err)
 		}
 	})

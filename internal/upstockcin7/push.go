@@ -523,7 +523,7 @@ func (w *work) sold(doc cin7core.OrderDocument, plan *Plan, seq int, whole *cin7
 		saleID = whole.ID
 	}
 	chosen := false
-	err := w.Ledger.Update(w.ctx, w.run, func(r *ledger.Run, _ *ledger.Extra) error {
+	err := w.Ledger.Update(w.ctx, w.run, func(r *ledger.Run, x *ledger.Extra) error {
 		now := w.Now().UTC()
 		chosen = false
 		if seq > 0 && r.Intent(seq).Answer == ledger.Open {
@@ -549,12 +549,13 @@ func (w *work) sold(doc cin7core.OrderDocument, plan *Plan, seq int, whole *cin7
 		if plan.Order.AutoPickPackShipMode != "" && plan.Order.AutoPickPackShipMode != cin7core.NoPick {
 			r.ReadBack = whole == nil
 			if whole != nil {
-				sayPicked(r, plan, *whole)
+				unpicked(r, plan, *whole, now)
 			}
 		}
 		if !r.Cancelled.IsZero() {
-			r.Say("The order was cancelled in Upstock when its sale was there already. The sale stands.")
+			cancelSold(r, w.b.Settings)
 		}
+		linkSaleTo(r, x, now)
 		// Telling Upstock is on record with the news itself.
 		r.Intend(ledger.StepTell, now, now.Add(w.Times.Soon+w.Times.HTTP), saleID)
 		return nil
@@ -571,13 +572,13 @@ func (w *work) sold(doc cin7core.OrderDocument, plan *Plan, seq int, whole *cin7
 
 // after is what is left once the order is sold, or cancelled: none of it holds back the news.
 func (w *work) after() error {
-	if w.run.ReadBack {
-		if err := w.readBack(); err != nil {
+	if !w.run.SoldAt.IsZero() && !w.run.Told {
+		if err := w.tell(); err != nil || w.released {
 			return err
 		}
 	}
-	if !w.run.SoldAt.IsZero() && !w.run.Told {
-		if err := w.tell(); err != nil {
+	for w.run.LookDue() || w.doubtOver() {
+		if err := w.inspectSold(); err != nil || w.released {
 			return err
 		}
 	}
@@ -587,68 +588,6 @@ func (w *work) after() error {
 		}
 	}
 	return nil
-}
-
-// readBack compares what Auto Pick was asked for with what was done.
-func (w *work) readBack() error {
-	if err := w.take(); err != nil {
-		return err
-	}
-	plan, err := w.frozen()
-	if err != nil || plan == nil {
-		return err
-	}
-	s, err := w.cin7.Sale(w.calling("cin7core"), w.run.SaleID)
-	if rest.KindOf(err) != rest.NotFound {
-		if err := w.answered(tenant.Cin7Core, err); err != nil {
-			return err
-		}
-	}
-	return w.update(func(r *ledger.Run, _ *ledger.Extra) error {
-		r.ReadBack = false
-		sayPicked(r, plan, s)
-		return nil
-	})
-}
-
-// sayPicked says what of pick, pack and ship was asked for and not done.
-func sayPicked(r *ledger.Run, plan *Plan, s cin7core.Sale) {
-	mode := plan.Order.AutoPickPackShipMode
-	type phase struct {
-		name  string
-		asked bool
-		did   bool
-	}
-	picked, packed, shipped := false, false, false
-	for _, f := range s.Fulfilments {
-		picked = picked || f.Pick.Status.Is(cin7core.Authorised)
-		packed = packed || f.Pack.Status.Is(cin7core.Authorised)
-		shipped = shipped || f.Ship.Status.Is(cin7core.Authorised)
-	}
-	var missing []string
-	for _, p := range []phase{
-		{"picked", mode != cin7core.NoPick, picked},
-		{"packed", mode == cin7core.AutoPickPack || mode == cin7core.AutoPickPackShip, packed},
-		{"shipped", mode == cin7core.AutoPickPackShip, shipped},
-	} {
-		if p.asked && !p.did {
-			missing = append(missing, p.name)
-		}
-	}
-	if len(missing) == 0 {
-		return
-	}
-	var short []string
-	for _, l := range s.Order.Lines {
-		if l.BackorderQuantity.IsPositive() {
-			short = append(short, fmt.Sprintf("%s (%s of %s on back-order)", l.SKU, l.BackorderQuantity, l.Quantity))
-		}
-	}
-	text := "Cin7 Core has not " + strings.Join(missing, ", ") + " the sale by itself, as asked."
-	if len(short) > 0 {
-		text += " Not in stock: " + strings.Join(short, ", ") + "."
-	}
-	r.Say(text)
 }
 
 // tell gives Upstock the sale's number and page.
@@ -683,7 +622,7 @@ func (w *work) tell() error {
 		} else {
 			r.Note(w.Now(), "Upstock shows %s.", r.SaleNumber)
 		}
-		if len(r.Watches) == 0 {
+		if r.Finished() {
 			w.release(r)
 		}
 		return nil

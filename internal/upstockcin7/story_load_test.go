@@ -113,11 +113,15 @@ func (d webhooks) RoundTrip(req *http.Request) (*http.Response, error) {
 
 func (h *house) send(_ context.Context, q app.Queue, body []byte, group string, delay time.Duration) error {
 	m := app.Message{ID: "m", Body: string(body), Sent: time.Now()}
-	if q == app.JobsQueue {
+	if q != app.OrdersQueue {
 		time.AfterFunc(delay, func() {
 			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 			defer cancel()
-			h.app.Catalog(ctx, []app.Message{m})
+			if q == app.JobsQueue {
+				h.app.Catalog(ctx, []app.Message{m})
+			} else {
+				h.app.Shipments(ctx, []app.Message{m})
+			}
 		})
 		return nil
 	}

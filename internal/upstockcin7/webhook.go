@@ -116,7 +116,7 @@ func (p *Pair) take(ctx context.Context, c tenant.Connection, e upstock.Event, b
 	case upstock.Ping:
 		return note("ping", "Upstock reached this address and its signature fits.")
 	case upstock.OrderApproved:
-		_, err := p.Approved(ctx, c.Tenant, e.ID, e.RawOrder, body)
+		_, err := p.approved(ctx, c.Tenant, e.ID, OriginWebhook, e.RawOrder, body)
 		return err
 	case upstock.OrderCancelled:
 		return p.cancelled(ctx, c.Tenant, e, body)
@@ -124,9 +124,9 @@ func (p *Pair) take(ctx context.Context, c tenant.Connection, e upstock.Event, b
 	return note("unknownEvent", "A delivery of the type "+quote(e.Type)+" was ignored: Stockbridge does not know it.")
 }
 
-// Approved writes an approved order down, once, and wakes the work on it.
+// approved writes an approved order down, once, and wakes the work on it.
 // fresh says that it was not there yet.
-func (p *Pair) Approved(ctx context.Context, tenantID, eventID string, raw json.RawMessage, body []byte) (fresh bool, err error) {
+func (p *Pair) approved(ctx context.Context, tenantID, eventID, origin string, raw json.RawMessage, body []byte) (fresh bool, err error) {
 	now := p.Now().UTC()
 	o, _ := upstock.ParseOrder(raw)
 	run := &ledger.Run{Tenant: tenantID, ID: noID(eventID), State: ledger.Received, Received: now, Next: now.Add(p.Times.Grace)}
@@ -139,7 +139,11 @@ func (p *Pair) Approved(ctx context.Context, tenantID, eventID string, raw json.
 		run.State, run.Next = ledger.Attention, time.Time{}
 		run.Problems = []ledger.Problem{{Code: "noOrderId", Message: "Upstock delivered an approved order without a usable id.", Fix: "Approve the order again in Upstock, or enter it in Cin7 Core by hand and tell Upstock's support."}}
 	}
-	run.Note(now, "Received from Upstock, approved%s.", approvedAt(run.Approved))
+	how := "Received from Upstock"
+	if origin != OriginWebhook {
+		how = "Found in Upstock's list of orders, as no webhook had brought it"
+	}
+	run.Note(now, how+", approved%s.", approvedAt(run.Approved))
 	old, err := p.Ledger.Receive(ctx, run, body)
 	if errors.Is(err, ledger.ErrExists) {
 		return false, p.again(ctx, old, o)
@@ -148,7 +152,7 @@ func (p *Pair) Approved(ctx context.Context, tenantID, eventID string, raw json.
 		return err == nil, err
 	}
 	// A pointer that cannot be sent is no loss: the sweep finds the order.
-	_ = p.Wake(ctx, ledger.Pointer{Tenant: tenantID, Order: run.ID, Origin: OriginWebhook}, 0)
+	_ = p.Wake(ctx, ledger.Pointer{Tenant: tenantID, Order: run.ID, Origin: origin}, 0)
 	return true, nil
 }
 
@@ -197,7 +201,16 @@ func (p *Pair) cancelled(ctx context.Context, tenantID string, e upstock.Event, 
 	if !errors.Is(err, ledger.ErrExists) {
 		return err
 	}
-	wake := false
+	return p.markCancelled(ctx, old)
+}
+
+// markCancelled marks an order that is here as cancelled in Upstock.
+func (p *Pair) markCancelled(ctx context.Context, old *ledger.Run) error {
+	b, err := p.Tenants.Load(ctx, old.Tenant)
+	if err != nil {
+		return err
+	}
+	now, wake := p.Now().UTC(), false
 	err = p.Ledger.Update(ctx, old, func(r *ledger.Run, _ *ledger.Extra) error {
 		wake = false
 		if !r.Cancelled.IsZero() {
@@ -207,7 +220,10 @@ func (p *Pair) cancelled(ctx context.Context, tenantID string, e upstock.Event, 
 		switch {
 		case !r.SoldAt.IsZero():
 			r.Note(now, "Cancelled in Upstock after it was sold.")
-			r.Say("The order was cancelled in Upstock after it was sold. The sale stands: void it in Cin7 Core if it should not be delivered.")
+			cancelSold(r, b.Settings)
+			if r.Void && !r.Parked && !r.Lease.Until.After(now) {
+				r.Next, wake = now, true
+			}
 		case r.SaleID == "" && len(made(r)) == 0 && !undecided(r) && (r.Lease.Until.IsZero() || now.After(r.Lease.Until)):
 			r.State, r.Problems, r.Parked, r.Next, r.Why = ledger.Cancelled, nil, false, time.Time{}, ""
 			if len(r.Of(ledger.StepCreate, ledger.Open)) > 0 { // given up as not made; it may show yet
@@ -229,9 +245,19 @@ func (p *Pair) cancelled(ctx context.Context, tenantID string, e upstock.Event, 
 		return nil
 	})
 	if err == nil && wake {
-		_ = p.Wake(ctx, ledger.Pointer{Tenant: tenantID, Order: old.ID, Origin: OriginSweep}, 0)
+		_ = p.Wake(ctx, ledger.Pointer{Tenant: old.Tenant, Order: old.ID, Origin: OriginSweep}, 0)
 	}
 	return err
+}
+
+// cancelSold says what becomes of the sale of an order that was cancelled after
+// it was sold: it stands, or is voided if nobody has begun to work on it.
+func cancelSold(r *ledger.Run, s tenant.Settings) {
+	if s.OnCancel == tenant.Void {
+		r.Void = true
+		return
+	}
+	r.Say(cancelledStands)
 }
 
 // undecided says that some create may yet show to have made a sale.

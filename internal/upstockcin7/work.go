@@ -95,7 +95,7 @@ func (p *Pair) Push(ctx context.Context, ptr ledger.Pointer, first bool) error {
 		return err
 	}
 	now := p.Now()
-	if run.Finished() || run.Parked && ptr.Origin != OriginRetry || run.State == ledger.Attention && !watchDue(run, now) {
+	if run.Finished() || run.Parked && ptr.Origin != OriginRetry || run.State == ledger.Attention && !watchDue(run, now) && !run.LookDue() && (run.Doubt.IsZero() || run.Doubt.After(now)) {
 		return nil
 	}
 	if !p.rules.noLease && run.Lease.Until.After(now) {
@@ -115,9 +115,10 @@ func (p *Pair) Push(ctx context.Context, ptr ledger.Pointer, first bool) error {
 
 // Origins of a pointer.
 const (
-	OriginWebhook = "webhook"
-	OriginSweep   = "sweep"
-	OriginRetry   = "retry"
+	OriginWebhook   = "webhook"
+	OriginSweep     = "sweep"
+	OriginRetry     = "retry"
+	OriginReconcile = "reconcile" // found in Upstock's list
 )
 
 // connect makes the clients, or says why the work must wait.
@@ -151,7 +152,7 @@ func (w *work) connect() error {
 	}
 	if w.core.Mirror.Ready.IsZero() {
 		if !w.preview && w.Now().Sub(w.core.Changed) > w.Times.Settle { // its job may have been lost; a second one ends at once
-			if err := w.StartMirror(w.ctx, MirrorJob{Job: "mirror", Tenant: w.run.Tenant}, 0); err != nil {
+			if err := w.Start(w.ctx, Job{Job: JobMirror, Tenant: w.run.Tenant}, 0); err != nil {
 				return err
 			}
 		}
@@ -225,6 +226,9 @@ func (w *work) hold(r *ledger.Run) error {
 		return errLost
 	case r.Lease.Until.After(now) && !w.rules.noLease:
 		return errLost
+	}
+	if r.Lease.Token != "" && !r.SoldAt.IsZero() && len(r.Parcels)+r.Asked > 0 { // its worker died: a shipment may be on its way yet
+		r.Doubt = latest(r.Doubt, r.Lease.Until.Add(w.settle()))
 	}
 	r.Lease = ledger.Lease{Token: w.token, Until: now.Add(w.Times.Lease).UTC()}
 	w.reread, w.newSale = r.Reread, r.NewSale
@@ -384,7 +388,7 @@ func (w *work) finish(err error) error {
 		}
 		switch e := out.(type) {
 		case nil:
-			r.Next = firstWatch(r)
+			r.Next = nextDue(r)
 		case *later:
 			r.Next, r.Why = e.at.UTC(), e.why
 			w.state(r, ledger.Waiting)
@@ -399,7 +403,7 @@ func (w *work) finish(err error) error {
 				return nil
 			}
 			if settled(r) { // what is left cannot be done, and changes nothing
-				r.Watches = nil
+				r.Watches, r.Next = nil, nextDue(r)
 				return nil
 			}
 			r.Problems = e.problems
@@ -423,6 +427,15 @@ func (w *work) ended() {
 	if w.OnEnd != nil {
 		w.OnEnd(w.run)
 	}
+}
+
+// nextDue is when a settled order wants attention by itself: for its watches and for shipments in doubt.
+func nextDue(r *ledger.Run) time.Time {
+	next := firstWatch(r)
+	if !r.Doubt.IsZero() && (next.IsZero() || r.Doubt.Before(next)) {
+		next = r.Doubt
+	}
+	return next
 }
 
 func firstWatch(r *ledger.Run) time.Time {
@@ -455,6 +468,12 @@ func (w *work) failure(r *ledger.Run, err error, now time.Time) error {
 	}
 	if errors.Is(err, ledger.ErrTooLarge) {
 		return problem("tooLarge", "The order is too large to be worked on.", "Split it in Upstock, or enter it in Cin7 Core by hand.")
+	}
+	if now.Sub(r.Failing) > w.Times.GiveUp && r.LookDue() { // the next poll, or a person, asks again
+		r.Looks, r.Void, r.Doubt = r.Asked, false, time.Time{}
+		r.State = ledger.Attention
+		r.Problems = append(r.Problems, ledger.Problem{Code: "gaveUp", Message: fmt.Sprintf("What became of its sale could not be read or told since %s, in %d attempts: %s.", r.Failing.Format("2 January 15:04"), r.Failures, err),
+			Fix: "Retry when the cause is gone."})
 	}
 	if now.Sub(r.Failing) > w.Times.GiveUp && settled(r) {
 		r.Say(fmt.Sprintf("A last step was given up after %d attempts: %s.", r.Failures, err))

@@ -285,6 +285,8 @@ func (w *world) deliver(q app.Queue, m app.Message, delay time.Duration) {
 			return
 		case q == app.JobsQueue:
 			failed = p.app.Catalog(ctx, []app.Message{m})
+		case q == app.ShipmentsQueue:
+			failed = p.app.Shipments(ctx, []app.Message{m})
 		default:
 			failed = p.app.Orders(ctx, []app.Message{m})
 		}

@@ -1,0 +1,188 @@
+package ledger
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"stockbridge/internal/table"
+)
+
+// Cursor is how far a tenant's job has read a vendor's list that grows while
+// it is read. A window is what changed since Since; how far its reading came
+// is kept page by page.
+type Cursor struct {
+	Since time.Time `json:"since,omitzero"` // what changed before needs no reading, by the vendor's clock
+
+	// The window being read; Page and After zero = none is.
+	From   time.Time `json:"from,omitzero"`
+	Page   int       `json:"page,omitempty"`  // the next, of a list whose pages are numbered
+	After  string    `json:"after,omitempty"` // the next, of a list that says where to go on
+	Newest time.Time `json:"newest,omitzero"` // greatest change seen in the first pass
+	Passes int       `json:"passes,omitempty"`
+	Pages  int       `json:"pages,omitempty"` // read in this pass
+	Fresh  bool      `json:"fresh,omitempty"` // this pass brought something new
+	Seen   []byte    `json:"seen,omitempty"`  // 8 bytes for each row of the window
+	Tally  Tally     `json:"tally,omitzero"`  // of this window so far
+
+	Asked   time.Time `json:"asked,omitzero"`   // somebody wants the job to run
+	Started time.Time `json:"started,omitzero"` // of its last run, our clock
+	Checked time.Time `json:"checked,omitzero"` // of its last complete window, our clock
+	Again   time.Time `json:"again,omitzero"`   // it broke off, and its next message is on its way for then
+	Problem string    `json:"problem,omitempty"`
+	Last    Tally     `json:"last,omitzero"` // of the last complete window
+
+	tenant, name, rev string
+}
+
+// Tally counts what a window brought.
+type Tally struct {
+	Rows    int `json:"rows,omitempty"`    // read
+	Marked  int `json:"marked,omitempty"`  // orders to look at, or taken in
+	Unknown int `json:"unknown,omitempty"` // of orders that are not here
+}
+
+// ErrBehind says that another worker wrote the document meanwhile.
+var ErrBehind = errors.New("another worker was faster")
+
+// Cursor reads a job's cursor, a new one if there is none.
+func (l *Ledger) Cursor(ctx context.Context, tenantID, job string) (*Cursor, error) {
+	c := &Cursor{tenant: tenantID, name: "cursor#" + job}
+	var err error
+	c.rev, err = l.Doc(ctx, tenantID, c.name, c)
+	return c, err
+}
+
+// SaveCursor writes a cursor as it was read and changed since; ErrBehind where
+// another worker wrote it first.
+func (l *Ledger) SaveCursor(ctx context.Context, c *Cursor) error {
+	rev, err := l.SaveDoc(ctx, c.tenant, c.name, c.rev, c)
+	if err == nil {
+		c.rev = rev
+	}
+	return err
+}
+
+// Cursors reads one job's cursors of many tenants, by tenant; a tenant without
+// one is left out.
+func (l *Ledger) Cursors(ctx context.Context, tenants []string, job string) (map[string]*Cursor, error) {
+	found := map[string]*Cursor{}
+	for some := range slices.Chunk(tenants, table.MaxKeys) {
+		keys := make([]table.Key, len(some))
+		byKey := map[table.Key]string{}
+		for i, t := range some {
+			keys[i] = docKey(t, "cursor#"+job)
+			byKey[keys[i]] = t
+		}
+		items, err := l.table.Get(ctx, keys...)
+		if err != nil {
+			return nil, fmt.Errorf("cursors of %s: %w", job, err)
+		}
+		for _, it := range items {
+			c := &Cursor{tenant: byKey[it.Key], name: "cursor#" + job, rev: it.Rev}
+			if err := readDoc(it, c); err != nil {
+				return nil, err
+			}
+			found[c.tenant] = c
+		}
+	}
+	return found, nil
+}
+
+func docKey(tenantID, name string) table.Key {
+	return table.Key{PK: partition(tenantID, "doc"), SK: name}
+}
+
+func readDoc(it table.Item, v any) error {
+	data, err := unzip(it.Data)
+	if err == nil {
+		err = json.Unmarshal(data, v)
+	}
+	if err != nil {
+		return fmt.Errorf("document %s: %w", it.SK, err)
+	}
+	return nil
+}
+
+// Doc reads a tenant's document into v, which stays as it is where there is
+// none. The revision is for SaveDoc; "" = there is none.
+func (l *Ledger) Doc(ctx context.Context, tenantID, name string, v any) (rev string, err error) {
+	items, err := l.table.Get(ctx, docKey(tenantID, name))
+	if err != nil || len(items) == 0 {
+		return "", err
+	}
+	return items[0].Rev, readDoc(items[0], v)
+}
+
+// SaveDoc writes a document, at most 400 KB when packed (ErrTooLarge), if it
+// still has the given revision ("" = is not there): else ErrBehind.
+func (l *Ledger) SaveDoc(ctx context.Context, tenantID, name, rev string, v any) (string, error) {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return "", err
+	}
+	if data, err = zip(data); err != nil {
+		return "", err
+	}
+	it := table.Item{Key: docKey(tenantID, name), Rev: rev, Data: data}
+	op := table.Create(it)
+	if rev != "" {
+		op = table.Replace(it)
+	}
+	err = l.repeat(ctx, op)
+	if c := (*table.Conflict)(nil); errors.As(err, &c) {
+		return "", fmt.Errorf("document %s: %w", name, ErrBehind)
+	}
+	return op.Item.Rev, err
+}
+
+// GetRuns reads runs by id; those that are not there are left out.
+func (l *Ledger) GetRuns(ctx context.Context, tenantID string, ids []string) (map[string]*Run, error) {
+	found := map[string]*Run{}
+	keys := map[table.Key]bool{}
+	for _, id := range ids {
+		keys[runKey(tenantID, id)] = true
+	}
+	all := make([]table.Key, 0, len(keys))
+	for k := range keys {
+		all = append(all, k)
+	}
+	for some := range slices.Chunk(all, table.MaxKeys) {
+		items, err := l.table.Get(ctx, some...)
+		if err != nil {
+			return nil, fmt.Errorf("read orders: %w", err)
+		}
+		for _, it := range items {
+			r, err := runOf(it)
+			if err != nil {
+				return nil, err
+			}
+			found[r.ID] = r
+		}
+	}
+	return found, nil
+}
+
+// Links reads links by foreign id; those that are not there are left out.
+func (l *Ledger) Links(ctx context.Context, tenantID, kind string, ids ...string) (map[string]Link, error) {
+	found := map[string]Link{}
+	var keys []table.Key
+	for _, id := range ids {
+		keys = append(keys, linkKey(tenantID, kind, id))
+	}
+	items, err := l.table.Get(ctx, keys...)
+	if err != nil {
+		return nil, fmt.Errorf("links of %s: %w", kind, err)
+	}
+	for _, it := range items {
+		var k Link
+		if err := json.Unmarshal(it.Data, &k); err != nil {
+			return nil, err
+		}
+		found[it.SK] = k
+	}
+	return found, nil
+}

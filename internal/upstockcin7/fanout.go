@@ -1,0 +1,113 @@
+package upstockcin7
+
+import (
+	"context"
+	"errors"
+	"hash/fnv"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"stockbridge/internal/ledger"
+	"stockbridge/internal/tenant"
+)
+
+// fanOuts is how many tenants' messages are sent at once.
+const fanOuts = 16
+
+// maxDelay is SQS's longest.
+const maxDelay = 15 * time.Minute
+
+// FanOut sends one message for each connected tenant whose turn of a job has
+// come. Messages are spread, so that neither we nor the vendors meet all
+// tenants at the same second; a tenant keeps its place, and so its interval. A
+// tenant whose connection needs reconnecting is left out until it is repaired.
+//
+// Sending twice does no harm: a job whose work was done since it was sent ends
+// at once. A tenant's messages are a group of their own in the queue, so that a
+// slow one holds nobody up.
+func (p *Pair) FanOut(ctx context.Context, job string) error {
+	var ids []string
+	for shard := range tenant.Shards {
+		for after := ""; ; {
+			list, next, err := p.Tenants.List(ctx, shard, after)
+			if err != nil {
+				return err
+			}
+			for _, t := range list {
+				ids = append(ids, t.ID)
+			}
+			if after = next; next == "" {
+				break
+			}
+		}
+	}
+	for _, sys := range []tenant.System{tenant.Cin7Core, tenant.Upstock} {
+		conns, err := p.Tenants.Connections(ctx, ids, sys)
+		if err != nil {
+			return err
+		}
+		ids = slices.DeleteFunc(ids, func(id string) bool { return conns[id].State != tenant.Connected })
+	}
+	cursors, err := p.Ledger.Cursors(ctx, ids, job)
+	if err != nil {
+		return err
+	}
+	now, spread := p.Now().UTC(), min(time.Duration(len(ids))*p.Times.Spread, p.Times.Jobs[job]*4/5, maxDelay)
+	type sending struct {
+		id    string
+		delay time.Duration
+	}
+	var due []sending
+	for _, id := range ids {
+		delay := place(id, spread)
+		if cur := cursors[id]; cur == nil || isDue(cur, now.Add(delay), p.Times.Jobs[job]) {
+			due = append(due, sending{id, delay})
+		}
+	}
+	slices.SortFunc(due, func(a, b sending) int { return int(a.delay - b.delay) })
+	next := make(chan sending)
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var errs error
+	for range min(fanOuts, len(due)) {
+		wg.Go(func() {
+			for s := range next {
+				if err := p.Start(ctx, Job{Job: job, Tenant: s.id, At: now}, s.delay); err != nil {
+					mu.Lock()
+					errs = errors.Join(errs, err)
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	for _, s := range due {
+		next <- s
+	}
+	close(next)
+	wg.Wait()
+	return errs
+}
+
+// isDue says that a job whose message arrives at an instant has work to do: at
+// least half its interval has passed, its window is open, or somebody asked.
+func isDue(c *ledger.Cursor, at time.Time, every time.Duration) bool {
+	return c.Checked.Before(c.Started) || c.Asked.After(c.Started) || at.Sub(c.Started) >= every/2
+}
+
+// place is a tenant's place in a spread, always the same.
+func place(id string, spread time.Duration) time.Duration {
+	if spread <= 0 {
+		return 0
+	}
+	h := fnv.New32a()
+	h.Write([]byte(strings.ToLower(id)))
+	h.Write([]byte("place"))
+	return time.Duration(uint64(h.Sum32()) * uint64(spread) >> 32)
+}
+
+// DeadJob says that a tenant's job was given up: its next schedule starts it anew.
+func (p *Pair) DeadJob(ctx context.Context, j Job) error {
+	return p.Ledger.RecordSome(ctx, j.Tenant, ledger.Event{Kind: "deadJob", Text: "The job " + quote(j.Job) + " broke off again and again and was given up for now. Its schedule starts it anew."})
+}

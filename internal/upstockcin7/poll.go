@@ -1,0 +1,353 @@
+package upstockcin7
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"slices"
+	"strings"
+	"time"
+
+	"stockbridge/internal/cin7core"
+	"stockbridge/internal/ledger"
+	"stockbridge/internal/rest"
+	"stockbridge/internal/tenant"
+)
+
+// Links from what Cin7 Core's webhooks name to our orders.
+const (
+	linkSale       = "sale"       // the sale's id
+	linkSaleNumber = "saleNumber" // the sale's number: all that the shipment of an Advanced Sale has
+)
+
+// linkSaleTo lets a webhook find the order of a sale.
+func linkSaleTo(r *ledger.Run, x *ledger.Extra, at time.Time) {
+	to := ledger.Link{ID: r.ID, At: at.UTC(), By: "sold"}
+	x.Add(ledger.LinkOp(r.Tenant, linkSale, strings.ToLower(r.SaleID), to))
+	if r.SaleNumber != "" {
+		x.Add(ledger.LinkOp(r.Tenant, linkSaleNumber, strings.ToUpper(r.SaleNumber), to))
+	}
+}
+
+// maxPasses bounds how often a window of several pages is read again.
+const maxPasses = 10
+
+// maxSeen bounds what is remembered of a window's rows; beyond it, a row counts as new in no pass but the first.
+const maxSeen = 40_000
+
+// poll is one run of a job that reads a vendor's list from a cursor on.
+type poll struct {
+	*Pair
+	ctx  context.Context
+	job  Job
+	b    tenant.Bundle
+	conn tenant.Connection // to the system whose list is read
+	sec  tenant.Secrets
+	cur  *ledger.Cursor
+}
+
+// begin loads what a job's run stands on. nil = there is nothing to do: the
+// tenant is not (or no longer) connected, or a run that began after the job was
+// sent has done its work.
+func (p *Pair) begin(ctx context.Context, j Job, sys tenant.System) (*poll, error) {
+	b, err := p.Tenants.Load(ctx, j.Tenant)
+	if errors.Is(err, tenant.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range []tenant.System{tenant.Upstock, tenant.Cin7Core} {
+		if b.Connections[s].State != tenant.Connected {
+			return nil, nil
+		}
+	}
+	w := &poll{Pair: p, ctx: ctx, job: j, b: b, conn: b.Connections[sys]}
+	if w.cur, err = p.Ledger.Cursor(ctx, j.Tenant, j.Job); err != nil {
+		return nil, err
+	}
+	if !j.At.IsZero() && w.cur.Started.After(j.At) && w.cur.Checked.After(j.At) && !w.cur.Asked.After(w.cur.Started) {
+		return nil, nil
+	}
+	if !j.At.IsZero() && w.cur.Again.After(p.Now()) {
+		return nil, nil // it goes on by itself
+	}
+	if w.sec, err = p.Tenants.Secrets(ctx, w.conn); err != nil {
+		return nil, err
+	}
+	w.cur.Started = p.Now().UTC()
+	return w, nil
+}
+
+// short says that too little of the invocation is left for one more call.
+func (w *poll) short() bool {
+	d, ok := w.ctx.Deadline()
+	return ok && time.Until(d) < w.Times.MinInvocation
+}
+
+// save writes the cursor. A worker that was faster has done the work, or does it.
+func (w *poll) save() error {
+	err := w.Ledger.SaveCursor(w.ctx, w.cur)
+	if errors.Is(err, ledger.ErrBehind) {
+		return nil
+	}
+	return err
+}
+
+// pause ends a run before its window does: nothing is lost, the next one goes
+// on at the same page. It says why, and comes back by itself where that is
+// sooner than the schedule.
+func (w *poll) pause(err error) error {
+	wait := w.Times.Soon
+	switch kind := rest.KindOf(err); {
+	case err == nil:
+		w.cur.Problem = ""
+	case kind == rest.Unauthorized:
+		why := systemName(w.conn.System) + " refused the key."
+		if _, berr := w.Tenants.Broken(w.ctx, w.conn.Tenant, w.conn.System, w.conn.Generation, why); berr != nil {
+			return berr
+		}
+		w.cur.Problem, wait = why, 0
+	case kind == rest.Waiting:
+		w.cur.Problem = "The budget of calls to " + systemName(w.conn.System) + " is used up for the moment."
+		if e, ok := errors.AsType[*rest.Wait](err); ok {
+			wait = max(time.Until(e.Until), 0) + jitter(w.Times.Soon/5, w.Times.Soon)
+		}
+	case kind == rest.Other && w.ctx.Err() == nil:
+		return err
+	default:
+		w.cur.Problem, wait = systemName(w.conn.System)+" gave no usable answer ("+reason(err)+").", 0 // the schedule tries again
+	}
+	underway := w.cur.Again.After(w.Now())
+	if !underway && wait > 0 {
+		w.cur.Again = w.Now().Add(wait).UTC()
+	}
+	serr := w.Ledger.SaveCursor(w.ctx, w.cur)
+	if errors.Is(serr, ledger.ErrBehind) {
+		return nil
+	}
+	if serr != nil || wait == 0 || underway {
+		return serr
+	}
+	return w.Start(w.ctx, Job{Job: w.job.Job, Tenant: w.job.Tenant}, wait)
+}
+
+// Shipments reads which of the tenant's sales changed since the cursor, and
+// marks their orders; the work on each order then reads its sale and tells
+// Upstock. As a mark is durable, the cursor never passes undone work.
+//
+// Cin7 Core's list order is not documented, and rows move between pages while
+// they are read, so a window of several pages is read again until a pass brings
+// nothing new. Only then the cursor moves: to the newest change of the first
+// pass less the overlap, by Cin7 Core's clock and never by ours.
+func (p *Pair) Shipments(ctx context.Context, j Job) error {
+	w, err := p.begin(ctx, j, tenant.Cin7Core)
+	if w == nil || err != nil {
+		return err
+	}
+	cur := w.cur
+	client := p.Cin7Core(w.conn, w.sec, true)
+	if cur.Since.IsZero() {
+		cur.Since = w.since()
+	}
+	if cur.Page == 0 {
+		cur.From, cur.Page, cur.Passes, cur.Pages, cur.Newest, cur.Fresh, cur.Seen, cur.Tally = cur.Since, 1, 1, 0, time.Time{}, false, nil, ledger.Tally{}
+	}
+	seen := seenRows(cur.Seen)
+	for {
+		if w.short() {
+			return w.pause(nil)
+		}
+		page, err := client.SalesPage(ctx, cin7core.SalesQuery{UpdatedSince: cur.From, Page: cur.Page})
+		if err != nil {
+			return w.pause(err)
+		}
+		if err := w.rows(page.Items, seen); err != nil {
+			return err
+		}
+		cur.Pages++
+		cur.Seen = rowsSeen(seen)
+		switch {
+		case page.More:
+			cur.Page++
+		case cur.Pages > 1 && cur.Fresh && cur.Passes < maxPasses:
+			cur.Page, cur.Pages, cur.Fresh, cur.Passes = 1, 0, false, cur.Passes+1
+		default:
+			return w.done(cur.Newest)
+		}
+		if err := w.Ledger.SaveCursor(ctx, cur); err != nil {
+			if errors.Is(err, ledger.ErrBehind) {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+// since is where a connection's first window begins: before, none of its sales
+// can be there. The clocks of the two sides may differ by minutes.
+func (w *poll) since() time.Time {
+	since := w.b.Connections[tenant.Upstock].Since
+	if c := w.b.Connections[tenant.Cin7Core].Since; c.Before(since) {
+		since = c
+	}
+	return since.Add(-3 * w.Times.Overlap)
+}
+
+// done closes a window that is read to its end.
+func (w *poll) done(newest time.Time) error {
+	cur := w.cur
+	cur.Page, cur.After, cur.Passes, cur.Pages, cur.Fresh, cur.Seen, cur.Problem, cur.Again = 0, "", 0, 0, false, nil, "", time.Time{}
+	if since := newest.Add(-w.Times.Overlap); since.After(cur.Since) {
+		cur.Since = since.UTC()
+	}
+	cur.Checked, cur.Last, cur.Tally = w.Now().UTC(), cur.Tally, ledger.Tally{}
+	again := cur.Asked.After(cur.Started)
+	if err := w.save(); err != nil || !again {
+		return err
+	}
+	return w.Start(w.ctx, Job{Job: w.job.Job, Tenant: w.job.Tenant}, w.Times.Soon)
+}
+
+// rows marks the orders of the rows that are ours and changed, and notes
+// whether any row was new to the window.
+func (w *poll) rows(rows []cin7core.SaleRow, seen map[uint64]bool) error {
+	cur := w.cur
+	prefix := ExternalID(w.b.Connections[tenant.Upstock].Account, "")
+	newest := map[string]cin7core.SaleRow{} // by sale
+	var ids []string
+	first := cur.Passes == 1
+	for _, row := range rows {
+		cur.Tally.Rows++
+		if first && row.Updated.After(cur.Newest) {
+			cur.Newest = row.Updated
+		}
+		h := fnv.New64a()
+		fmt.Fprintf(h, "%s|%d", row.SaleID, row.Updated.UnixNano())
+		if sum := h.Sum64(); !seen[sum] {
+			// What changed after the first pass belongs to the next window.
+			if len(seen) < maxSeen {
+				seen[sum] = true
+				cur.Fresh = cur.Fresh || first || !row.Updated.After(cur.Newest)
+			}
+		}
+		id, ours := strings.CutPrefix(row.ExternalID, prefix)
+		if !ours || id == "" {
+			continue
+		}
+		if old, ok := newest[row.SaleID]; !ok || row.Updated.After(old.Updated) {
+			newest[row.SaleID] = row
+			ids = append(ids, id)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	runs, err := w.Ledger.GetRuns(w.ctx, w.job.Tenant, ids)
+	if err != nil {
+		return err
+	}
+	for _, row := range newest {
+		r := runs[strings.TrimPrefix(row.ExternalID, prefix)]
+		if r == nil {
+			cur.Tally.Unknown++
+			continue
+		}
+		if r.SaleID != "" && r.SaleID != row.SaleID {
+			continue // somebody's copy of the sale
+		}
+		if !concerns(r, row) {
+			continue
+		}
+		cur.Tally.Marked++
+		if err := w.markLook(w.ctx, r, row.Updated, listedOf(row.CombinedShippingStatus, row.CombinedTrackingNumbers)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// concerns says whether a row of the list is a reason to look at the sale.
+func concerns(r *ledger.Run, row cin7core.SaleRow) bool {
+	if !row.Updated.After(r.Seen) && !(row.Updated.IsZero() && r.Listed != listedOf(row.CombinedShippingStatus, row.CombinedTrackingNumbers)) {
+		return false
+	}
+	return row.CombinedShippingStatus.Is(cin7core.Shipped, cin7core.PartiallyShipped) || row.Status.Is(cin7core.Voided) && !slices.Contains(r.Voided, row.SaleID) ||
+		len(r.Parcels) > 0 || len(r.Unpicked) > 0
+}
+
+// markLook asks for a look at an order's sale, and wakes the work on it. An
+// order that is not sold yet keeps the mark, and looks once when it is. updated
+// and listed are what the sale list said; a webhook says neither.
+func (p *Pair) markLook(ctx context.Context, r *ledger.Run, updated time.Time, listed string) error {
+	wake := false
+	err := p.Ledger.Update(ctx, r, func(r *ledger.Run, _ *ledger.Extra) error {
+		wake = false
+		if listed != "" {
+			if !updated.IsZero() && !updated.After(r.Seen) {
+				return nil
+			}
+			r.Seen, r.Listed, r.Stale = latest(r.Seen, updated), listed, 0
+		}
+		if r.State == ledger.Cancelled && r.SoldAt.IsZero() {
+			return nil
+		}
+		r.Asked++
+		now := p.Now().UTC()
+		switch {
+		case r.SoldAt.IsZero() || r.Parked:
+		case r.Lease.Until.After(now): // its worker may have read the sale already
+			r.Next = r.Lease.Until
+		default:
+			r.Next, wake = now.Add(p.Times.Delivery), true
+		}
+		return nil
+	})
+	if err == nil && wake {
+		_ = p.Wake(ctx, ledger.Pointer{Tenant: r.Tenant, Order: r.ID, Origin: OriginSweep}, 0) // the sweep finds it otherwise
+	}
+	return err
+}
+
+func seenRows(data []byte) map[uint64]bool {
+	seen := map[uint64]bool{}
+	for ; len(data) >= 8; data = data[8:] {
+		seen[binary.LittleEndian.Uint64(data)] = true
+	}
+	return seen
+}
+
+func rowsSeen(seen map[uint64]bool) []byte {
+	data := make([]byte, 0, 8*len(seen))
+	for h := range seen {
+		data = binary.LittleEndian.AppendUint64(data, h)
+	}
+	return data
+}
+
+// Kick has a tenant's job run soon: durably, so that the next schedule finds it
+// where the message is lost.
+func (p *Pair) Kick(ctx context.Context, tenantID, job string) error {
+	for range 5 {
+		cur, err := p.Ledger.Cursor(ctx, tenantID, job)
+		if err != nil {
+			return err
+		}
+		now := p.Now().UTC()
+		if cur.Asked.After(cur.Started) && now.Sub(cur.Asked) < p.Times.Soon {
+			return nil // it is on its way
+		}
+		cur.Asked = now
+		switch err := p.Ledger.SaveCursor(ctx, cur); {
+		case errors.Is(err, ledger.ErrBehind):
+			continue
+		case err != nil:
+			return err
+		}
+		_ = p.Start(ctx, Job{Job: job, Tenant: tenantID}, 0)
+		return nil
+	}
+	return fmt.Errorf("ask for job %s: %w", job, ledger.ErrBehind)
+}

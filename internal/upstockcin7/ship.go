@@ -1,0 +1,542 @@
+package upstockcin7
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/shopspring/decimal"
+
+	"stockbridge/internal/cin7core"
+	"stockbridge/internal/ledger"
+	"stockbridge/internal/rest"
+	"stockbridge/internal/tenant"
+	"stockbridge/internal/upstock"
+)
+
+// parcel is one shipment as Upstock shall know it.
+//
+//	Cin7 Core                                  Upstock
+//	TaskID and sorted boxes of the ship line   externalId, hashed: line ids may be renewed, these are not
+//	ShipmentDate, in the account's zone        shippedAt
+//	Carrier                                    carrier
+//	TrackingURL, else TrackingNumber           tracking
+//	CombinedShippingStatus SHIPPED             complete, on the last one
+type parcel struct {
+	id       string
+	label    string // for people
+	at       time.Time
+	carrier  string
+	tracking string
+}
+
+// parcelsOf lists what of a sale is shipped. A ship line may stand there long
+// before its parcel leaves, and stay after it came back: IsShipped and the ship
+// document's status decide. A line without boxes goes by its position.
+func parcelsOf(s cin7core.Sale, zone *time.Location) []parcel {
+	var list []parcel
+	seen := map[string]int{}
+	for _, f := range s.Fulfilments {
+		if !f.Ship.Status.Is(cin7core.Authorised, cin7core.PartiallyAuthorised) {
+			continue
+		}
+		for i, l := range f.Ship.Lines {
+			if !l.IsShipped {
+				continue
+			}
+			boxes := l.BoxList()
+			slices.Sort(boxes)
+			label, key := strings.Join(boxes, ", "), f.TaskID+"|"+strings.Join(boxes, ",")
+			if len(boxes) == 0 {
+				label, key = "shipment "+strconv.Itoa(i+1), f.TaskID+"|#"+strconv.Itoa(i)
+			}
+			if len(s.Fulfilments) > 1 {
+				label += " of fulfilment " + strconv.Itoa(f.FulfillmentNumber)
+			}
+			if seen[key]++; seen[key] > 1 { // the same boxes on two lines
+				key += "|" + strconv.Itoa(seen[key])
+			}
+			sum := sha256.Sum256([]byte(key))
+			at := s.LastModifiedOn
+			if d := l.ShipmentDate; !d.IsZero() {
+				at = time.Date(d.Year(), d.Month(), d.Day(), d.Hour(), d.Minute(), d.Second(), 0, zone)
+			}
+			list = append(list, parcel{hex.EncodeToString(sum[:16]), short(label), at.UTC(), short(strings.TrimSpace(l.Carrier)),
+				short(strings.TrimSpace(cmp.Or(l.TrackingURL, l.TrackingNumber)))})
+		}
+	}
+	return list
+}
+
+// hash changes with whatever Upstock is told of a parcel.
+func (p parcel) hash(complete bool) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s|%q|%q|%t", p.at.Format(time.RFC3339), p.carrier, p.tracking, complete))
+	return hex.EncodeToString(sum[:8])
+}
+
+// listedOf is what tells one state of a sale's shipping from another, in a row
+// of the list as in the sale itself.
+func listedOf(shipping cin7core.Status, tracking string) string {
+	return strings.ToUpper(string(shipping)) + "|" + strings.TrimSpace(tracking)
+}
+
+// staleLooks bounds how often a sale that says less than the list did is read again.
+const staleLooks = 5
+
+// inspectSold reads the sale of a sold order and acts on what became of it:
+// what is shipped goes to Upstock, what Auto Pick left is said, and after a
+// cancellation the sale is voided if the settings say so. The reading and the
+// telling are under the order's lease, so that no older look overwrites a newer.
+func (w *work) inspectSold() error {
+	if err := w.take(); err != nil {
+		return err
+	}
+	if w.run.Account != "" && w.run.Account != w.core.Account {
+		return w.update(func(r *ledger.Run, _ *ledger.Extra) error {
+			r.Looks, r.ReadBack, r.Void, r.Doubt = r.Asked, false, false, time.Time{}
+			r.Say("The order was sold in another Cin7 Core account than the one connected now: its shipping is not followed.")
+			return nil
+		})
+	}
+	asked, again := w.run.Asked, w.doubtOver()
+	plan, err := w.frozen()
+	if err != nil {
+		return err
+	}
+	s, err := w.cin7.Sale(w.calling("cin7core"), w.run.SaleID)
+	gone := rest.KindOf(err) == rest.NotFound
+	if !gone {
+		if err := w.answered(tenant.Cin7Core, err); err != nil {
+			return err
+		}
+		if s.LastModifiedOn.Before(w.run.Seen) && w.run.Listed != "" && listedOf(s.CombinedShippingStatus, s.CombinedTrackingNumbers) != w.run.Listed && w.run.Stale < staleLooks {
+			return w.stale()
+		}
+	}
+	w.progress = true
+	if w.run.Void && !gone {
+		voided, err := w.voidCancelled(s, plan)
+		if err != nil {
+			return err
+		}
+		if voided {
+			return nil
+		}
+	}
+	parcels, err := w.tellParcels(s, again)
+	if err != nil {
+		return err
+	}
+	return w.update(func(r *ledger.Run, _ *ledger.Extra) error {
+		now := w.Now()
+		r.Looks, r.Stale = max(r.Looks, asked), 0
+		r.ReadBack = false
+		if again {
+			r.Doubt = time.Time{}
+		}
+		if s.LastModifiedOn.After(r.Seen) {
+			r.Seen, r.Listed = s.LastModifiedOn.UTC(), ""
+		}
+		noteParcels(r, parcels, now)
+		r.Parcels = parcels
+		if plan != nil && !gone {
+			unpicked(r, plan, s, now)
+		}
+		saySale(r, s, gone)
+		w.shippedState(r, s)
+		if r.Told && r.Finished() {
+			w.release(r)
+		}
+		return nil
+	})
+}
+
+// stale waits for Cin7 Core to say in the sale what it said in the list.
+func (w *work) stale() error {
+	n := w.run.Stale
+	if err := w.update(func(r *ledger.Run, _ *ledger.Extra) error { r.Stale++; return nil }); err != nil {
+		return err
+	}
+	return &later{w.Now().Add(w.Times.Delivery << n), "Cin7 Core's sale does not yet show the shipping that its list shows."}
+}
+
+// tellParcels tells Upstock of each parcel that it does not know as it is, and
+// returns all as they then stand.
+func (w *work) tellParcels(s cin7core.Sale, again bool) (now []ledger.Parcel, err error) {
+	zone, zerr := time.LoadLocation(w.core.TimeZone)
+	if zerr != nil {
+		zone = time.UTC
+	}
+	parcels := parcelsOf(s, zone)
+	whole := s.CombinedShippingStatus.Is(cin7core.Shipped)
+	old := map[string]ledger.Parcel{}
+	for _, p := range w.run.Parcels {
+		old[p.ID] = p
+	}
+	for i, p := range parcels {
+		complete := whole && i == len(parcels)-1
+		next := ledger.Parcel{ID: p.id, Hash: p.hash(complete), Label: p.label, At: p.at, Carrier: p.carrier, Tracking: p.tracking, Complete: complete}
+		was := old[p.id]
+		if next.Refused = was.Refused; was.Hash != next.Hash || again {
+			next.Refused, err = w.putShipment(p, complete)
+		}
+		if err != nil { // what was told so far is kept
+			told := now
+			for _, q := range w.run.Parcels {
+				if !slices.ContainsFunc(told, func(t ledger.Parcel) bool { return t.ID == q.ID }) {
+					told = append(told, q)
+				}
+			}
+			if uerr := w.update(func(r *ledger.Run, _ *ledger.Extra) error {
+				noteParcels(r, told, w.Now())
+				r.Parcels = told
+				if down := (*vendorDown)(nil); errors.As(err, &down) { // it may take effect yet
+					r.Doubt = latest(r.Doubt, w.Now().Add(w.Times.HTTP+w.settle()))
+				}
+				return nil
+			}); uerr != nil {
+				return nil, uerr
+			}
+			return nil, err
+		}
+		now = append(now, next)
+		delete(old, p.id)
+	}
+	for _, p := range w.run.Parcels {
+		if _, ok := old[p.ID]; ok {
+			p.Gone = true
+			now = append(now, p)
+		}
+	}
+	return now, nil
+}
+
+// doubtOver says that what was sent to Upstock without a believable answer has
+// taken effect or never will. It may have overtaken what was told meanwhile, so
+// every parcel is told once more.
+func (w *work) doubtOver() bool {
+	return !w.run.Doubt.IsZero() && !w.run.Doubt.After(w.Now())
+}
+
+// putShipment tells Upstock of one parcel. A plain refusal is final until the
+// parcel changes or a person retries, and is returned in words.
+func (w *work) putShipment(p parcel, complete bool) (refused string, err error) {
+	id, err := strconv.ParseInt(w.run.ID, 10, 64)
+	if err != nil {
+		return "", fmt.Errorf("order id: %w", err)
+	}
+	ctx, err := w.upstock.Reserve(w.calling("upstock"))
+	if err != nil {
+		return "", w.answered(tenant.Upstock, err)
+	}
+	err = w.upstock.PutShipment(ctx, id, p.id, upstock.Shipment{ShippedAt: p.at, Carrier: p.carrier, Tracking: p.tracking, Complete: complete})
+	if failed := w.refusedByUpstock(err); failed != nil {
+		return "", failed
+	}
+	w.progress = true
+	if err == nil {
+		return "", nil
+	}
+	return strings.TrimSpace(strings.Join(append(rest.MessagesOf(err), "("+reason(err)+")"), " ")), nil
+}
+
+// noteParcels tells the timeline what changed.
+func noteParcels(r *ledger.Run, now []ledger.Parcel, at time.Time) {
+	was := map[string]ledger.Parcel{}
+	for _, p := range r.Parcels {
+		was[p.ID] = p
+	}
+	for _, p := range now {
+		old, known := was[p.ID]
+		switch {
+		case p.Gone && !old.Gone:
+			r.Note(at, "No longer shipped in Cin7 Core: %s.", p.Label)
+		case p.Gone || old.Hash == p.Hash && !old.Gone:
+		case p.Refused != "":
+			r.Note(at, "Shipped: %s%s. Upstock does not take it: %s", p.Label, tracked(p), p.Refused)
+		case !known:
+			r.Note(at, "Shipped: %s%s. Upstock knows.", p.Label, tracked(p))
+		case old.Gone:
+			r.Note(at, "Shipped again: %s%s. Upstock knows.", p.Label, tracked(p))
+		case old.Carrier == p.Carrier && old.Tracking == p.Tracking && old.At.Equal(p.At):
+			r.Note(at, "All is shipped. Upstock knows.")
+		default:
+			r.Note(at, "Shipment changed: %s%s. Upstock knows.", p.Label, tracked(p))
+		}
+	}
+}
+
+func tracked(p ledger.Parcel) string {
+	text := ""
+	if p.Carrier != "" {
+		text = " by " + p.Carrier
+	}
+	if p.Tracking != "" {
+		text += ", tracking " + p.Tracking
+	}
+	return text
+}
+
+// Codes of the problems of an order that is sold.
+const (
+	shipmentUndone   = "shipmentUndone"
+	shipmentRefused  = "shipmentRefused"
+	cancelledButKept = "cancelledAfterWork"
+)
+
+// shippedState sets state and problems of a sold order from its parcels.
+func (w *work) shippedState(r *ledger.Run, s cin7core.Sale) {
+	var gone, refused []string
+	there, why := 0, ""
+	for _, p := range r.Parcels {
+		switch {
+		case p.Gone && !p.Known:
+			gone = append(gone, p.Label)
+		case p.Gone:
+		case p.Refused != "":
+			refused, why = append(refused, p.Label), p.Refused
+			fallthrough
+		default:
+			there++
+		}
+	}
+	had := map[string]bool{}
+	for _, p := range r.Problems {
+		had[p.Code+p.Message] = true
+	}
+	problems := slices.DeleteFunc(slices.Clone(r.Problems), func(p ledger.Problem) bool { return p.Code != cancelledButKept })
+	if len(gone) > 0 {
+		problems = append(problems, ledger.Problem{Code: shipmentUndone,
+			Message: fmt.Sprintf("Upstock was told of a shipment that is not shipped any more in Cin7 Core: %s.", strings.Join(gone, "; ")),
+			Fix:     "Tell the customer: Upstock cannot take a shipment back. If it is shipped again, that is told by itself. Retry to take note of it."})
+	}
+	if len(refused) > 0 {
+		problems = append(problems, ledger.Problem{Code: shipmentRefused,
+			Message: fmt.Sprintf("Upstock does not take the shipment of %s: %s", strings.Join(refused, "; "), why),
+			Fix:     "Look at the order in Upstock: it may be cancelled there though its goods have left. Retry when it would take the shipment."})
+	}
+	r.Problems = problems
+	for _, p := range problems {
+		if !had[p.Code+p.Message] {
+			r.Note(w.Now(), "Needs attention: %s", p.Message)
+		}
+	}
+	switch {
+	case len(problems) > 0:
+		r.State = ledger.Attention
+	case there > 0 && s.CombinedShippingStatus.Is(cin7core.Shipped):
+		r.State = ledger.Shipped
+	case there > 0:
+		r.State = ledger.PartlyShipped
+	case r.State != ledger.Cancelled:
+		r.State = ledger.Sold
+	}
+}
+
+// saySale says what a look shows that is not synced.
+func saySale(r *ledger.Run, s cin7core.Sale, gone bool) {
+	switch {
+	case gone:
+		r.Say("Cin7 Core does not have the sale " + r.SaleNumber + " any more.")
+	case s.Status.Is(cin7core.Voided):
+		r.Say("The sale " + r.SaleNumber + " was voided in Cin7 Core after it was sold. Upstock is not told.")
+	case r.SaleTotal != "" && s.Order.Total.StringFixed(2) != r.SaleTotal:
+		r.Say(fmt.Sprintf("The sale was changed in Cin7 Core: its total is %s now. Upstock is not told.", s.Order.Total.StringFixed(2)))
+	}
+}
+
+// unpicked compares, line by line, what Auto Pick was asked for with what
+// Cin7 Core did. It picks only at the moment of authorising and only if nothing
+// is on back-order, else silently does nothing; so what is missing is said, and
+// said again as it changes.
+func unpicked(r *ledger.Run, plan *Plan, s cin7core.Sale, at time.Time) {
+	missing := unpickedOf(plan.Order.AutoPickPackShipMode, s)
+	if slices.Equal(missing, r.Unpicked) {
+		return
+	}
+	if len(missing) == 0 {
+		r.Note(at, "Everything that Auto Pick was asked for is done in Cin7 Core now.")
+	} else {
+		r.Note(at, "Cin7 Core has not done all that Auto Pick was asked for: %s", strings.Join(missing, " "))
+	}
+	r.Unpicked = missing
+}
+
+func unpickedOf(mode cin7core.Mode, s cin7core.Sale) []string {
+	type phase struct {
+		name  string
+		asked bool
+		did   map[string]decimal.Decimal // by product
+	}
+	pick, pack, ship := map[string]decimal.Decimal{}, map[string]decimal.Decimal{}, map[string]decimal.Decimal{}
+	add := func(to map[string]decimal.Decimal, lines []cin7core.HandlingLine) {
+		for _, l := range lines {
+			to[l.ProductID] = to[l.ProductID].Add(l.Quantity)
+		}
+	}
+	for _, f := range s.Fulfilments {
+		if f.Pick.Status.Is(cin7core.Authorised) {
+			add(pick, f.Pick.Lines)
+		}
+		if f.Pack.Status.Is(cin7core.Authorised) {
+			add(pack, f.Pack.Lines)
+		}
+		switch {
+		case f.Ship.Status.Is(cin7core.Authorised):
+			add(ship, f.Pack.Lines)
+		case f.Ship.Status.Is(cin7core.PartiallyAuthorised):
+			var boxes []string
+			for _, l := range f.Ship.Lines {
+				if l.IsShipped {
+					boxes = append(boxes, l.BoxList()...)
+				}
+			}
+			add(ship, slices.DeleteFunc(slices.Clone(f.Pack.Lines), func(l cin7core.HandlingLine) bool { return !slices.Contains(boxes, l.Box) }))
+		}
+	}
+	phases := []phase{
+		{"picked", mode == cin7core.AutoPick || mode == cin7core.AutoPickPack || mode == cin7core.AutoPickPackShip, pick},
+		{"packed", mode == cin7core.AutoPickPack || mode == cin7core.AutoPickPackShip, pack},
+		{"shipped", mode == cin7core.AutoPickPackShip, ship},
+	}
+	if s.Status.Is(cin7core.Voided) {
+		return nil
+	}
+	var missing []string
+	for _, l := range s.Order.Lines {
+		var parts []string
+		for _, p := range phases {
+			if !p.asked {
+				continue
+			}
+			done := decimal.Min(l.Quantity, p.did[l.ProductID])
+			p.did[l.ProductID] = p.did[l.ProductID].Sub(done)
+			if done.LessThan(l.Quantity) {
+				parts = append(parts, fmt.Sprintf("%s of %s %s", done, l.Quantity, p.name))
+			}
+		}
+		if len(parts) == 0 {
+			continue
+		}
+		text := fmt.Sprintf("%s: %s", cmp.Or(l.SKU, l.Name), strings.Join(parts, ", "))
+		if l.BackorderQuantity.IsPositive() {
+			text += fmt.Sprintf("; %s on back-order", l.BackorderQuantity)
+		}
+		missing = append(missing, text+".")
+	}
+	return missing
+}
+
+// voidCancelled voids the sale of an order that was cancelled after it was sold,
+// as the settings wish, if nobody has begun to work on it. voided says that it
+// is done with; else the look goes on.
+func (w *work) voidCancelled(s cin7core.Sale, plan *Plan) (voided bool, err error) {
+	if s.Status.Is(cin7core.Voided) {
+		return true, w.update(func(r *ledger.Run, _ *ledger.Extra) error {
+			endCancelled(r)
+			r.Note(w.Now(), "The order is cancelled, and its sale %s is voided.", r.SaleNumber)
+			return nil
+		})
+	}
+	if why := begun(s, plan); why != "" {
+		return false, w.update(func(r *ledger.Run, _ *ledger.Extra) error {
+			r.Void = false
+			message := fmt.Sprintf("The order was cancelled in Upstock after it was sold, and its sale %s was not voided: %s.", r.SaleNumber, why)
+			r.Problems = append(slices.DeleteFunc(r.Problems, func(p ledger.Problem) bool { return p.Code == cancelledButKept }),
+				ledger.Problem{Code: cancelledButKept, Message: message, Fix: "Void the sale in Cin7 Core if it should not be delivered, then retry."})
+			r.Note(w.Now(), "Needs attention: %s", message)
+			return nil
+		})
+	}
+	ctx, err := w.cin7.Reserve(w.calling("cin7core"))
+	if err != nil {
+		return false, w.answered(tenant.Cin7Core, err)
+	}
+	seq := 0
+	if err := w.update(func(r *ledger.Run, _ *ledger.Extra) error {
+		seq = w.intend(r, ledger.StepVoid, s.ID)
+		return nil
+	}); err != nil {
+		return false, err
+	}
+	_, err = w.cin7.VoidSale(ctx, s.ID)
+	w.sendBy = time.Time{}
+	if rest.OutcomeOf(err) == rest.Unknown {
+		return false, w.answered(tenant.Cin7Core, err) // the next look tells
+	}
+	if uerr := w.update(func(r *ledger.Run, _ *ledger.Extra) error {
+		if err != nil {
+			r.Intent(seq).Answer = ledger.Refused
+			return nil
+		}
+		r.Intent(seq).Answer = ledger.Done
+		endCancelled(r)
+		r.Note(w.Now(), "The order was cancelled in Upstock: its sale %s was voided.", r.SaleNumber)
+		return nil
+	}); uerr != nil {
+		return false, uerr
+	}
+	if err == nil {
+		return true, nil
+	}
+	refused := w.refusedOr(err, "to void the sale")
+	if _, ok := refused.(*reject); !ok {
+		return false, refused
+	}
+	return false, w.update(func(r *ledger.Run, _ *ledger.Extra) error {
+		r.Void = false
+		message := fmt.Sprintf("The order was cancelled in Upstock, and Cin7 Core refused to void its sale %s: %s", r.SaleNumber, strings.Join(rest.MessagesOf(err), " "))
+		r.Problems = append(r.Problems, ledger.Problem{Code: cancelledButKept, Message: message, Fix: "Void it in Cin7 Core if it should not be delivered, then retry."})
+		r.Note(w.Now(), "Needs attention: %s", message)
+		return nil
+	})
+}
+
+// endCancelled ends an order whose sale is voided after its cancellation.
+func endCancelled(r *ledger.Run) {
+	r.Void, r.Looks, r.ReadBack, r.Unpicked, r.Watches = false, r.Asked, false, nil, nil
+	r.State, r.Problems, r.Told = ledger.Cancelled, nil, true
+	for k := range r.Intents {
+		if i := &r.Intents[k]; i.Step == ledger.StepVoid && i.SaleID == r.SaleID && i.Answer == ledger.Open {
+			i.Answer = ledger.Done
+		}
+	}
+	r.Said = slices.DeleteFunc(r.Said, func(s string) bool { return s == cancelledStands })
+}
+
+// cancelledStands is said where an order is cancelled after it was sold and its sale is left alone.
+const cancelledStands = "The order was cancelled in Upstock after it was sold. The sale stands: void it in Cin7 Core if it should not be delivered."
+
+// begun says what people, or Auto Pick, have done with a sale: "" = nothing.
+func begun(s cin7core.Sale, plan *Plan) string {
+	for _, f := range s.Fulfilments {
+		if !f.Ship.Status.Is("", cin7core.NotAvailable, cin7core.Draft, cin7core.Voided) {
+			return "it is shipped, or in part"
+		}
+		if f.Pick.Status.Is(cin7core.Authorised) || !f.Pick.Status.Is(cin7core.Voided) && len(f.Pick.Lines) > 0 {
+			return "goods are picked for it"
+		}
+	}
+	for _, i := range s.Invoices {
+		if !i.Status.Is("", cin7core.Voided, cin7core.NotAvailable, cin7core.Draft) {
+			return "it is invoiced"
+		}
+	}
+	if plan == nil || !sameGoods(plan.Order, s.Order) {
+		return "somebody changed its lines"
+	}
+	return ""
+}
+
+func latest(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b.UTC()
+	}
+	return a
+}
