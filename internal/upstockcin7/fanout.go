@@ -62,7 +62,7 @@ func (p *Pair) FanOut(ctx context.Context, job string) error {
 	var due []sending
 	for _, id := range ids {
 		delay := place(id, spread)
-		if cur := cursors[id]; cur == nil || isDue(cur, now.Add(delay), p.Times.Jobs[job]) {
+		if cur := cursors[id]; cur == nil || isDue(cur, now.Add(delay), 2*p.Times.Soon) {
 			due = append(due, sending{id, delay})
 		}
 	}
@@ -90,10 +90,10 @@ func (p *Pair) FanOut(ctx context.Context, job string) error {
 	return errs
 }
 
-// isDue says that a job whose message arrives at an instant has work to do: at
-// least half its interval has passed, its window is open, or somebody asked.
-func isDue(c *ledger.Cursor, at time.Time, every time.Duration) bool {
-	return c.Checked.Before(c.Started) || c.Asked.After(c.Started) || at.Sub(c.Started) >= every/2
+// isDue says that a job whose message arrives at an instant has work to do. The
+// schedule is the clock; what it delivers twice comes within seconds.
+func isDue(c *ledger.Cursor, at time.Time, twice time.Duration) bool {
+	return c.Checked.Before(c.Started) || c.Asked.After(c.Started) || at.Sub(c.Started) >= twice
 }
 
 // place is a tenant's place in a spread, always the same.

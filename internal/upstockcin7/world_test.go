@@ -550,7 +550,7 @@ func (w *world) verdict(id int) string {
 		return fmt.Sprintf("orphan: %d headers beside the sale", len(live)-1)
 	case r.State == ledger.Attention:
 		return "an attention that nobody caused: " + fmt.Sprint(r.Problems)
-	case r.State != ledger.Sold || r.SaleID != live[0].ID || r.SaleNumber != live[0].Number:
+	case r.State != ledger.Sold && r.State != ledger.Shipped && r.State != ledger.PartlyShipped || r.SaleID != live[0].ID || r.SaleNumber != live[0].Number:
 		return fmt.Sprintf("the ledger says %s %s, Cin7 Core says %s", r.State, r.SaleNumber, live[0].Number)
 	case live[0].Total != o.Total || r.SaleTotal != o.Total:
 		return fmt.Sprintf("totals: order %s, sale %s, ledger %s", o.Total, live[0].Total, r.SaleTotal)
