@@ -25,6 +25,7 @@ type Cursor struct {
 	Passes int       `json:"passes,omitempty"`
 	Pages  int       `json:"pages,omitempty"` // read in this pass
 	Fresh  bool      `json:"fresh,omitempty"` // this pass brought something new
+	Total  int       `json:"total,omitempty"` // rows that there are, as this pass's pages say
 	Seen   []byte    `json:"seen,omitempty"`  // 8 bytes for each row of the window
 	Tally  Tally     `json:"tally,omitzero"`  // of this window so far
 

@@ -21,6 +21,12 @@ func (p *Pair) Without(rule string) {
 		p.rules.thawed = true
 	case "sale chosen once":
 		p.rules.rechosen = true
+	case "windows read again":
+		p.rules.noReread = true
+	case "marks before the cursor":
+		p.rules.hasty = true
+	case "doubt":
+		p.rules.noDoubt = true
 	}
 }
 

@@ -140,7 +140,7 @@ func (w *poll) pause(err error) error {
 //
 // Cin7 Core's list order is not documented, and rows move between pages while
 // they are read, so a window of several pages is read again until a pass brings
-// nothing new. Only then the cursor moves: to the newest change of the first
+// nothing new, and until as many sales were seen as the list says there are. Only then the cursor moves: to the newest change of the first
 // pass less the overlap, by Cin7 Core's clock and never by ours.
 func (p *Pair) Shipments(ctx context.Context, j Job) error {
 	w, err := p.begin(ctx, j, tenant.Cin7Core)
@@ -153,7 +153,7 @@ func (p *Pair) Shipments(ctx context.Context, j Job) error {
 		cur.Since = w.since()
 	}
 	if cur.Page == 0 {
-		cur.From, cur.Page, cur.Passes, cur.Pages, cur.Newest, cur.Fresh, cur.Seen, cur.Tally = cur.Since, 1, 1, 0, time.Time{}, false, nil, ledger.Tally{}
+		cur.From, cur.Page, cur.Passes, cur.Pages, cur.Total, cur.Newest, cur.Fresh, cur.Seen, cur.Tally = cur.Since, 1, 1, 0, 0, time.Time{}, false, nil, ledger.Tally{}
 	}
 	seen := seenRows(cur.Seen)
 	for {
@@ -164,16 +164,24 @@ func (p *Pair) Shipments(ctx context.Context, j Job) error {
 		if err != nil {
 			return w.pause(err)
 		}
+		if w.rules.hasty && !page.More {
+			for _, row := range page.Items {
+				cur.Newest = latest(cur.Newest, row.Updated)
+			}
+			if err := w.done(cur.Newest); err != nil {
+				return err
+			}
+		}
 		if err := w.rows(page.Items, seen); err != nil {
 			return err
 		}
-		cur.Pages++
+		cur.Pages, cur.Total = cur.Pages+1, max(cur.Total, page.Total)
 		cur.Seen = rowsSeen(seen)
 		switch {
 		case page.More:
 			cur.Page++
-		case cur.Pages > 1 && cur.Fresh && cur.Passes < maxPasses:
-			cur.Page, cur.Pages, cur.Fresh, cur.Passes = 1, 0, false, cur.Passes+1
+		case cur.Pages > 1 && (cur.Fresh || sales(seen) < cur.Total) && cur.Passes < maxPasses && !w.rules.noReread:
+			cur.Page, cur.Pages, cur.Total, cur.Fresh, cur.Passes = 1, 0, 0, false, cur.Passes+1
 		default:
 			return w.done(cur.Newest)
 		}
@@ -224,14 +232,9 @@ func (w *poll) rows(rows []cin7core.SaleRow, seen map[uint64]bool) error {
 		if first && row.Updated.After(cur.Newest) {
 			cur.Newest = row.Updated
 		}
-		h := fnv.New64a()
-		fmt.Fprintf(h, "%s|%d", row.SaleID, row.Updated.UnixNano())
-		if sum := h.Sum64(); !seen[sum] {
-			// What changed after the first pass belongs to the next window.
-			if len(seen) < maxSeen {
-				seen[sum] = true
-				cur.Fresh = cur.Fresh || first || !row.Updated.After(cur.Newest)
-			}
+		if n := rowSum(row); !seen[n] && len(seen) < maxSeen {
+			seen[n] = true
+			cur.Fresh = cur.Fresh || first || !row.Updated.After(cur.Newest) // what changed after the first pass belongs to the next window
 		}
 		id, ours := strings.CutPrefix(row.ExternalID, prefix)
 		if !ours || id == "" {
@@ -309,6 +312,24 @@ func (p *Pair) markLook(ctx context.Context, r *ledger.Run, updated time.Time, l
 		_ = p.Wake(ctx, ledger.Pointer{Tenant: r.Tenant, Order: r.ID, Origin: OriginSweep}, 0) // the sweep finds it otherwise
 	}
 	return err
+}
+
+// rowSum stands for a row and the change it shows: 4 bytes for each.
+func rowSum(row cin7core.SaleRow) uint64 {
+	h := fnv.New32a()
+	h.Write([]byte(row.SaleID))
+	id := h.Sum32()
+	fmt.Fprint(h, row.Updated.UnixNano())
+	return uint64(id)<<32 | uint64(h.Sum32())
+}
+
+// sales counts the different sales among rows seen.
+func sales(seen map[uint64]bool) int {
+	ids := map[uint32]bool{}
+	for n := range seen {
+		ids[uint32(n>>32)] = true
+	}
+	return len(ids)
 }
 
 func seenRows(data []byte) map[uint64]bool {

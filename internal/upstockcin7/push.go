@@ -26,6 +26,9 @@ type rules struct {
 	noSettle bool // one look decides, however early
 	thawed   bool // every attempt plans anew
 	rechosen bool // any answered create becomes the run's sale
+	noReread bool // a window of several pages is read once
+	hasty    bool // the cursor moves before the window's orders are marked
+	noDoubt  bool // a shipment that may take effect late is not told again
 }
 
 // maxIntents keeps a run that never succeeds from growing without end.

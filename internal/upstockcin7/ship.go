@@ -197,7 +197,7 @@ func (w *work) tellParcels(s cin7core.Sale, again bool) (now []ledger.Parcel, er
 				noteParcels(r, told, w.Now())
 				r.Parcels = told
 				if down := (*vendorDown)(nil); errors.As(err, &down) { // it may take effect yet
-					r.Doubt = latest(r.Doubt, w.Now().Add(w.Times.HTTP+w.settle()))
+					w.doubt(r, w.Now().Add(w.Times.HTTP))
 				}
 				return nil
 			}); uerr != nil {
@@ -215,6 +215,14 @@ func (w *work) tellParcels(s cin7core.Sale, again bool) (now []ledger.Parcel, er
 		}
 	}
 	return now, nil
+}
+
+// doubt has every parcel told again once a shipment sent until then has taken
+// effect or never will.
+func (w *work) doubt(r *ledger.Run, sent time.Time) {
+	if !w.rules.noDoubt {
+		r.Doubt = latest(r.Doubt, sent.Add(w.settle()))
+	}
 }
 
 // doubtOver says that what was sent to Upstock without a believable answer has

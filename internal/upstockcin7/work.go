@@ -228,7 +228,7 @@ func (w *work) hold(r *ledger.Run) error {
 		return errLost
 	}
 	if r.Lease.Token != "" && !r.SoldAt.IsZero() && len(r.Parcels)+r.Asked > 0 { // its worker died: a shipment may be on its way yet
-		r.Doubt = latest(r.Doubt, r.Lease.Until.Add(w.settle()))
+		w.doubt(r, r.Lease.Until)
 	}
 	r.Lease = ledger.Lease{Token: w.token, Until: now.Add(w.Times.Lease).UTC()}
 	w.reread, w.newSale = r.Reread, r.NewSale

@@ -255,7 +255,7 @@ const visibility = 6 * time.Minute
 func (p *process) send(_ context.Context, q app.Queue, body []byte, _ string, delay time.Duration) error {
 	return p.effect("send "+string(q), func() error {
 		copies := 1
-		if q == app.OrdersQueue {
+		if q != app.JobsQueue {
 			copies = max(1, p.w.copies)
 		}
 		for range copies {
@@ -340,8 +340,14 @@ var baseOnce sync.Mutex
 
 // newWorld opens a world on a copy of the base. Call it inside a bubble.
 func newWorld(t testing.TB, b *base, path string) *world {
+	return newWorldOf(t, b, path, sim.Options{})
+}
+
+// newWorldOf is newWorld with vendors of some kind.
+func newWorldOf(t testing.TB, b *base, path string, o sim.Options) *world {
 	w := &world{t: t, box: b.box, tenant: b.tenant, seen: map[string]int{}}
-	s, err := sim.New(sim.Options{Seed: "proof", Deliver: deliverer{w}})
+	o.Seed, o.Deliver = "proof", deliverer{w}
+	s, err := sim.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
