@@ -104,7 +104,7 @@ func place(id string, spread time.Duration) time.Duration {
 	h := fnv.New32a()
 	h.Write([]byte(strings.ToLower(id)))
 	h.Write([]byte("place"))
-	return time.Duration(uint64(h.Sum32()) * uint64(spread) >> 32)
+	return time.Duration(float64(h.Sum32()) / (1 << 32) * float64(spread))
 }
 
 // DeadJob says that a tenant's job was given up: its next schedule starts it anew.
