@@ -277,7 +277,7 @@ func TestOrders(t *testing.T) {
 	a := h.do("GET", path+"/orders?q=UP-2000", token, nil)
 	want := map[string]any{
 		"id": 2000.0, "orderNumber": "UP-2000", "reference": "PO 77", "customer": "Café Rimu", "state": "waiting", "why": "Cin7 Core asks to wait.",
-		"currency": "NZD", "total": "115.00", "saleId": "5f1e", "saleNumber": "SO-00042", "saleTotal": "115.01", "problems": []any{}, "attempts": 2.0,
+		"currency": "NZD", "total": "115.00", "saleId": "5f1e", "saleNumber": "SO-00042", "saleTotal": "115.01", "problems": []any{}, "attempts": 2.0, "shipments": 0.0,
 		"nextAttempt": "2076-03-02T09:30:00Z", "receivedAt": "2026-03-02T09:30:00Z", "approvedAt": "2026-03-02T09:30:00Z",
 		"saleUrl": a.get("items.0.saleUrl"),
 	}
