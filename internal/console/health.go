@@ -176,7 +176,7 @@ func (a *api) count(ctx context.Context, id string) (n counts, due []ledger.Ref,
 // backlogAnswer is what of the orders' work is still to be done, and until when.
 type backlogAnswer struct {
 	Orders      int        `json:"orders"`      // not sold yet, not told yet, or with a look at their sale due
-	Calls       int        `json:"calls"`       // to Cin7 Core that they need, about
+	Calls       int        `json:"calls"`       // to Cin7 Core that they need in the good case
 	ExpectedEnd *time.Time `json:"expectedEnd"` // null: there is no backlog, or nothing moves
 }
 
@@ -187,6 +187,10 @@ type backlogAnswer struct {
 //   - no sooner than sweeps wake it: what waited is woken by them alone;
 //   - no sooner than the account's budget, as it stands now, has calls for it
 //     and all before it. Others who share the account make it later.
+//
+// That is the soonest. An order that was tried before is looked for before a
+// sale is made, and is looked for again where the budget ran out in between:
+// after an outage of half an hour, 300 orders took twice as long.
 //
 // Of a longer backlog the first countMost are estimated. Nothing is expected
 // while a connection needs reconnecting or its records are not read yet.
