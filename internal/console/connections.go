@@ -22,12 +22,41 @@ type connectionAnswer struct {
 	Since      time.Time              `json:"since"`
 	Changed    time.Time              `json:"changed"`
 	WebhookURL string                 `json:"webhookUrl,omitempty"` // to paste into Upstock
+	Webhooks   *webhooksAnswer        `json:"webhooks,omitempty"`   // Cin7 Core's to us
+}
+
+// webhooksAnswer is how we hear of what changes in Cin7 Core.
+type webhooksAnswer struct {
+	State   *string    `json:"state"`   // on, off, unavailable; null: not looked at yet
+	Text    string     `json:"text"`    // what that means
+	Why     *string    `json:"why"`     // of off and unavailable
+	Checked *time.Time `json:"checked"` // when Cin7 Core last listed them
+	Renewed *time.Time `json:"renewed"` // when one was last found missing
+	Heard   *time.Time `json:"heard"`   // when one last came, to the quarter of an hour
+}
+
+func webhooksOf(c tenant.Connection) *webhooksAnswer {
+	if c.System != tenant.Cin7Core {
+		return nil
+	}
+	h := c.Webhooks
+	text := "Poll only for now: whether Cin7 Core's webhooks are on has not been looked at yet."
+	switch h.State {
+	case tenant.WebhooksOn:
+		text = "Cin7 Core says at once what changes, and is polled too."
+	case tenant.WebhooksOff:
+		text = "Poll only: Cin7 Core's webhooks could not be switched on. Shipments show some minutes later."
+	case tenant.WebhooksUnavailable:
+		text = "Poll only: this Cin7 Core account cannot have webhooks. Shipments show some minutes later."
+	}
+	return &webhooksAnswer{known(h.State), text, known(h.Why), when(h.Checked), when(h.Renewed), when(h.Heard)}
 }
 
 func connectionOf(c tenant.Connection) connectionAnswer {
 	return connectionAnswer{
 		System: c.System, State: c.State, Why: known(c.Why), Account: c.Account, Name: known(c.Name), Currency: known(c.Currency),
 		TimeZone: known(c.TimeZone), Warnings: append([]string{}, c.Warnings...), Since: c.Since, Changed: c.Changed,
+		Webhooks: webhooksOf(c),
 	}
 }
 

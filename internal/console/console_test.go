@@ -178,7 +178,7 @@ func TestSettings(t *testing.T) {
 	_, path, token := h.tenant("Aroha Foods")
 	path += "/settings"
 	first := h.do("GET", path, token, nil).is(200)
-	if first.header.Get("ETag") != `"0"` || first.get("orderStatus") != "draft" || first.get("totalTolerance") != "0.02" {
+	if first.header.Get("ETag") != `"0"` || first.get("orderStatus") != "draft" || first.get("totalTolerance") != "0.02" || first.get("onCancel") != "tell" {
 		t.Errorf("defaults: %s %s", first.header.Get("ETag"), first.raw)
 	}
 	again := h.do("PUT", path, token, first.raw, "If-Match", `"0"`).is(200)
@@ -196,6 +196,11 @@ func TestSettings(t *testing.T) {
 		{"any", `{}`, `*`, 200, nil},
 		{"unconditional", `{"orderStatus":"authorised","totalTolerance":"0.10"}`, "", 200, nil},
 		{"by name", `{"orderstatus":"draft","colour":"red"}`, "", 422, []string{"colour", "orderstatus"}},
+		{"void", `{"onCancel":"void"}`, "", 200, nil},
+		{"tell", `{"onCancel":"tell"}`, "", 200, nil},
+		{"no such value", `{"onCancel":"delete"}`, "", 422, []string{"onCancel"}},
+		{"no value", `{"onCancel":""}`, "", 422, []string{"onCancel"}},
+		{"no text", `{"onCancel":true}`, "", 422, []string{"onCancel"}},
 		{"all at once", `{"orderStatus":"sent","taxRules":{"x":"y"},"totalTolerance":"-1"}`, "", 422, []string{"orderStatus", "taxRules.x", "totalTolerance"}},
 		{"wrong type", `{"location":null}`, "", 422, []string{"location"}},
 		{"garbage after it", `{} x`, "", 400, nil},
@@ -215,6 +220,8 @@ func TestSettings(t *testing.T) {
 			}
 			if now := h.do("GET", path, token, nil); now.raw != a.raw || now.header.Get("ETag") != a.header.Get("ETag") {
 				t.Errorf("saved %s, read %s", a.raw, now.raw)
+			} else if again := h.do("PUT", path, token, now.raw).is(200); again.raw != now.raw {
+				t.Errorf("read %s, saved again %s", now.raw, again.raw)
 			}
 		})
 	}
@@ -277,7 +284,7 @@ func TestOrders(t *testing.T) {
 	a := h.do("GET", path+"/orders?q=UP-2000", token, nil)
 	want := map[string]any{
 		"id": 2000.0, "orderNumber": "UP-2000", "reference": "PO 77", "customer": "Café Rimu", "state": "waiting", "why": "Cin7 Core asks to wait.",
-		"currency": "NZD", "total": "115.00", "saleId": "5f1e", "saleNumber": "SO-00042", "saleTotal": "115.01", "problems": []any{}, "attempts": 2.0,
+		"currency": "NZD", "total": "115.00", "saleId": "5f1e", "saleNumber": "SO-00042", "saleTotal": "115.01", "problems": []any{}, "attempts": 2.0, "shipments": 0.0,
 		"nextAttempt": "2076-03-02T09:30:00Z", "receivedAt": "2026-03-02T09:30:00Z", "approvedAt": "2026-03-02T09:30:00Z",
 		"saleUrl": a.get("items.0.saleUrl"),
 	}

@@ -54,7 +54,7 @@ func open(t *testing.T) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if h.sim, err = sim.New(sim.Options{Seed: "console"}); err != nil {
+	if h.sim, err = sim.New(sim.Options{Seed: "console", Deliver: hooks{h}}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { h.sim.Close() })
@@ -95,6 +95,82 @@ func open(t *testing.T) *house {
 			return limit.New(tab, string(c.System), c.Account, budget, limit.First).State(ctx)
 		}})
 	return h
+}
+
+// hooks takes Upstock's deliveries to the pair.
+type hooks struct{ h *house }
+
+func (d hooks) RoundTrip(req *http.Request) (*http.Response, error) {
+	w, mux := httptest.NewRecorder(), http.NewServeMux()
+	mux.Handle("/webhooks/upstock/{token}", d.h.pair.Webhook())
+	mux.ServeHTTP(w, req)
+	return w.Result(), nil
+}
+
+// supplier makes a tenant that is connected on both sides and has read Cin7
+// Core's records.
+func (h *house) supplier(name string) (acc sim.Account, id, path, token string) {
+	h.t.Helper()
+	acc = h.sim.AddAccount(name, "NZD")
+	id, path, token = h.tenant(name)
+	h.do("PUT", path+"/connections/cin7core", token, acc.Cin7Core).is(200)
+	url := h.do("PUT", path+"/connections/upstock", token, map[string]string{"token": acc.Upstock.Token}).is(200).get("webhookUrl").(string)
+	secret, err := h.sim.RegisterWebhook(acc.Upstock.Supplier, url)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.do("PUT", path+"/connections/upstock", token, map[string]string{"webhookSecret": secret}).is(200)
+	h.work()
+	return acc, id, path, token
+}
+
+// work does what is waiting: jobs, and pointers to orders.
+func (h *house) work() {
+	h.t.Helper()
+	h.sim.Quiet()
+	for n := 0; len(h.started)+len(h.woken) > 0; n++ {
+		if n > 1000 {
+			h.t.Fatal("the work does not end")
+		}
+		started, woken := h.started, h.woken
+		h.started, h.woken = nil, nil
+		for _, j := range started {
+			do := map[string]func(context.Context, upstockcin7.Job) error{
+				upstockcin7.JobMirror: h.pair.Mirror, upstockcin7.JobShipments: h.pair.Shipments, upstockcin7.JobReconcile: h.pair.Reconcile,
+				upstockcin7.JobWebhooks: h.pair.CheckWebhooks, upstockcin7.JobCompleteness: h.pair.CheckCompleteness}[j.Job]
+			if err := do(h.t.Context(), j); err != nil {
+				h.t.Fatal(err)
+			}
+		}
+		for _, p := range woken {
+			if err := h.pair.Push(h.t.Context(), p, true); err != nil {
+				h.t.Fatal(err)
+			}
+		}
+	}
+}
+
+// approve places and approves an order in Upstock, and works on it; its path.
+func (h *house) approve(acc sim.Account, path, order string) string {
+	h.t.Helper()
+	o, err := h.sim.PlaceOrder(acc.Upstock.Supplier, order)
+	if err == nil {
+		_, err = h.sim.Approve(o.ID)
+	}
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.work()
+	return fmt.Sprint(path, "/orders/", o.ID)
+}
+
+// person does something to an order's sale in Cin7 Core, a minute later.
+func (h *house) person(order answer, do, body string) {
+	h.t.Helper()
+	time.Sleep(time.Minute)
+	if _, err := h.sim.Sale(order.get("saleId").(string), do, body); err != nil {
+		h.t.Fatal(err)
+	}
 }
 
 // tenant makes a tenant and returns its path and token.

@@ -29,6 +29,7 @@ type orderItem struct {
 	Problems    []ledger.Problem `json:"problems"`
 	Attempts    int              `json:"attempts"`
 	NextAttempt *time.Time       `json:"nextAttempt"`
+	Shipments   int              `json:"shipments"` // that Upstock knows of and that stand in Cin7 Core
 	ReceivedAt  time.Time        `json:"receivedAt"`
 	ApprovedAt  *time.Time       `json:"approvedAt"`
 }
@@ -44,6 +45,11 @@ func itemOf(run *ledger.Run) orderItem {
 	if run.SaleID != "" {
 		it.SaleURL = known(upstockcin7.SaleURL(run.SaleID))
 	}
+	for _, p := range run.Parcels {
+		if told(p) && !p.Gone {
+			it.Shipments++
+		}
+	}
 	return it
 }
 
@@ -55,9 +61,61 @@ type orderAnswer struct {
 	Parked      bool           `json:"parked"` // waits for a connection to work again
 	WorkedUntil *time.Time     `json:"workedUntil"`
 	VoidedSales []string       `json:"voidedSales"` // that we made and voided
+	Parcels     []parcelAnswer `json:"parcels"`
+	AutoPick    *autoPick      `json:"autoPick"`    // null: Cin7 Core was asked for none
+	LookPending bool           `json:"lookPending"` // the sale is to be looked at
+	VoidPending bool           `json:"voidPending"` // the order is cancelled, and its sale is to be voided
 	Said        []string       `json:"said"`
 	Intents     []intentAnswer `json:"intents"`
 	Timeline    []entryAnswer  `json:"timeline"`
+}
+
+// parcelAnswer is one shipment of the sale as Upstock was told of it.
+type parcelAnswer struct {
+	Label     string    `json:"label"` // its boxes
+	Carrier   *string   `json:"carrier"`
+	Tracking  *string   `json:"tracking"`
+	ShippedAt time.Time `json:"shippedAt"`
+	Complete  bool      `json:"complete"` // told as the last one
+	Told      bool      `json:"told"`     // Upstock took it
+	Refused   *string   `json:"refused"`  // why Upstock did not, in its words
+	Gone      bool      `json:"gone"`     // shipped no more in Cin7 Core
+}
+
+// told says that Upstock took a parcel. One that it refused and a person wants
+// told again has no hash until then.
+func told(p ledger.Parcel) bool { return p.Hash != "" && p.Refused == "" }
+
+func parcelsOf(run *ledger.Run) []parcelAnswer {
+	list := []parcelAnswer{}
+	for _, p := range run.Parcels {
+		list = append(list, parcelAnswer{p.Label, known(p.Carrier), known(p.Tracking), p.At.UTC(), p.Complete, told(p), known(p.Refused), p.Gone})
+	}
+	return list
+}
+
+// autoPick is what Cin7 Core was asked to do by itself when the order was
+// authorised, and what of it is not done.
+type autoPick struct {
+	Asked   *string  `json:"asked"`   // as the setting creationMode says it; null: not on record
+	Missing []string `json:"missing"` // a sentence for each line; null: not read yet
+	SaleURL *string  `json:"saleUrl"` // where a person does it by hand
+}
+
+func autoPickOf(run *ledger.Run) *autoPick {
+	if run.AutoPick == "" && len(run.Unpicked) == 0 || run.State == ledger.Cancelled {
+		return nil
+	}
+	ans := &autoPick{SaleURL: known(upstockcin7.SaleURL(run.SaleID))}
+	for _, mode := range []string{tenant.AutoPick, tenant.AutoPickPack, tenant.AutoPickPackShip} {
+		if strings.EqualFold(mode, run.AutoPick) {
+			ans.Asked = &mode
+		}
+	}
+	if !run.ReadBack {
+		ans.Missing = append([]string{}, run.Unpicked...)
+	}
+	return ans
 }
 
 type intentAnswer struct {
@@ -171,7 +229,8 @@ func (a *api) getOrder(w http.ResponseWriter, r *http.Request, b tenant.Bundle) 
 func answerOf(run *ledger.Run, exchanges []ledger.Exchange, now time.Time) orderAnswer {
 	ans := orderAnswer{
 		orderItem: itemOf(run), SoldAt: when(run.SoldAt), CancelledAt: when(run.Cancelled), Parked: run.Parked,
-		VoidedSales: append([]string{}, run.Voided...), Said: append([]string{}, run.Said...),
+		VoidedSales: append([]string{}, run.Voided...), Parcels: parcelsOf(run), AutoPick: autoPickOf(run),
+		LookPending: run.LookDue(), VoidPending: run.Void, Said: append([]string{}, run.Said...),
 		Intents: []intentAnswer{}, Timeline: []entryAnswer{},
 	}
 	if run.Lease.Until.After(now) {

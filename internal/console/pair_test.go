@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -98,6 +99,23 @@ func TestConnections(t *testing.T) {
 		health.get("newestEvent.kind") != "connection" {
 		t.Error(health.raw)
 	}
+	if health.get("webhooks.state") != nil || health.get("connections.1.webhooks.text") != health.get("webhooks.text") || object(health.get("connections.0"))["webhooks"] != nil {
+		t.Errorf("webhooks: %s", health.raw)
+	}
+	at := time.Date(2026, 3, 2, 9, 30, 0, 0, time.UTC)
+	for state, word := range map[string]string{tenant.WebhooksOn: "at once", tenant.WebhooksOff: "Poll only", tenant.WebhooksUnavailable: "cannot have webhooks"} {
+		if _, err := h.tenants.Update(t.Context(), id, tenant.Cin7Core, func(c *tenant.Connection) error {
+			c.Webhooks = tenant.Webhooks{State: state, Why: "It is said so.", Checked: at, Heard: at}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		a := h.do("GET", conns+"/cin7core", token, nil).is(200)
+		if a.get("webhooks.state") != state || !strings.Contains(a.get("webhooks.text").(string), word) || a.get("webhooks.why") != "It is said so." ||
+			a.get("webhooks.heard") != "2026-03-02T09:30:00Z" || a.get("webhooks.renewed") != nil {
+			t.Error(a.raw)
+		}
+	}
 	if strings.Contains(health.raw, "hooks.example.com") {
 		t.Error("health shows the webhook URL")
 	}
@@ -159,8 +177,17 @@ func TestSync(t *testing.T) {
 		t.Errorf("%s %v", a.raw, h.woken)
 	}
 	h.do("POST", path+"/sync/products", token, nil).is(http.StatusConflict)
-	h.do("POST", path+"/sync/shipments", token, nil).is(http.StatusNotImplemented)
+	h.do("POST", path+"/sync/contacts", token, nil).is(http.StatusNotImplemented)
 	h.do("POST", path+"/sync/everything", token, nil).is(404)
+	h.do("POST", path+"/sync/mirror", token, nil).is(404)
+	for _, job := range []string{"shipments", "webhooks", "completeness"} {
+		if a := h.do("POST", path+"/sync/"+job, token, nil).is(http.StatusConflict); a.get("detail") != "Upstock is not connected. Connect it first." {
+			t.Error(a.raw)
+		}
+	}
+	if len(h.started) > 0 {
+		t.Errorf("started although nothing is connected: %v", h.started)
+	}
 
 	acc := h.sim.AddAccount("Aroha Foods", "NZD")
 	h.do("PUT", path+"/connections/cin7core", token, acc.Cin7Core).is(200)
@@ -170,6 +197,39 @@ func TestSync(t *testing.T) {
 	}
 	if a := h.do("POST", path+"/sync/orders", token, nil).is(http.StatusAccepted); a.get("mirror") != true || len(h.started) != 2 {
 		t.Errorf("the first pass is not kicked: %s %v", a.raw, h.started)
+	}
+
+	h.do("PUT", path+"/connections/upstock", token, map[string]string{"token": acc.Upstock.Token}).is(200)
+	h.started = nil
+	for job, want := range map[string]string{"orders": "reconcile", "shipments": "shipments", "webhooks": "webhooks", "completeness": "completeness"} {
+		h.started = nil
+		a := h.do("POST", path+"/sync/"+job, token, nil).is(http.StatusAccepted)
+		if a.get("jobs.0") != want || !slices.Contains(h.started, upstockcin7.Job{Job: want, Tenant: id}) {
+			t.Errorf("%s: %s %v", job, a.raw, h.started)
+		}
+		if c, err := h.ledger.Cursor(t.Context(), id, want); err != nil || c.Asked.IsZero() {
+			t.Errorf("%s is lost with its message: %v", want, err)
+		}
+	}
+	c, err := h.tenants.Connection(t.Context(), id, tenant.Cin7Core)
+	if err == nil {
+		_, err = h.tenants.Broken(t.Context(), id, tenant.Cin7Core, c.Generation, "Cin7 Core refused the key.")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.started = nil
+	if a := h.do("POST", path+"/sync/shipments", token, nil).is(http.StatusConflict); a.get("detail") != "Cin7 Core needs reconnecting. Save a new key." {
+		t.Error(a.raw)
+	}
+	if a := h.do("POST", path+"/sync/orders", token, nil).is(http.StatusAccepted); len(a.get("jobs").([]any)) > 0 {
+		t.Error(a.raw)
+	}
+	for i, job := range []string{"shipments", "reconcile", "webhooks", "completeness"} {
+		a := h.do("GET", path+"/health", token, nil).is(200)
+		if j := object(a.get("jobs").([]any)[i]); j["job"] != job || j["problem"] != "Skipped: Cin7 Core needs reconnecting. Save a new key." || j["running"] != false || j["every"].(float64) < 300 {
+			t.Errorf("%s: %v", job, j)
+		}
 	}
 }
 

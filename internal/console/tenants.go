@@ -2,7 +2,6 @@ package console
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -12,7 +11,6 @@ import (
 	"time"
 
 	"stockbridge/internal/ledger"
-	"stockbridge/internal/limit"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstockcin7"
 )
@@ -123,129 +121,6 @@ func (a *api) putSettings(w http.ResponseWriter, r *http.Request, b tenant.Bundl
 	return respond(w, r, http.StatusOK, s)
 }
 
-type healthAnswer struct {
-	Connections []connectionAnswer `json:"connections"`
-	Mirror      mirrorAnswer       `json:"mirror"`
-	Orders      counts             `json:"orders"`
-	Budgets     []budgetAnswer     `json:"budgets"`
-	NewestEvent *eventAnswer       `json:"newestEvent"`
-	Started     time.Time          `json:"started"` // of this process
-}
-
-type mirrorAnswer struct {
-	State    string          `json:"state"` // reading, ready
-	Progress *mirrorProgress `json:"progress"`
-	Started  *time.Time      `json:"started"`
-	Ready    *time.Time      `json:"ready"` // end of the last complete pass
-	Problem  *string         `json:"problem"`
-}
-
-type mirrorProgress struct {
-	Step  string `json:"step"`
-	Read  int    `json:"read"`
-	Total int    `json:"total"`
-}
-
-// counts of orders, from the index: of each at most countMost are counted.
-type counts struct {
-	Attention int `json:"attention"` // wait for a person
-	Parked    int `json:"parked"`    // wait for a connection to work again
-	Due       int `json:"due"`       // their time has come
-	Waiting   int `json:"waiting"`   // go on by themselves at a later time
-}
-
-const countMost = 1000
-
-func (a *api) health(w http.ResponseWriter, r *http.Request, b tenant.Bundle) error {
-	ctx := r.Context()
-	h := healthAnswer{Connections: []connectionAnswer{}, Mirror: mirrorOf(b), Budgets: []budgetAnswer{}, Started: a.Started.UTC()}
-	for _, sys := range tenant.Systems() {
-		c, ok := b.Connections[sys]
-		if !ok {
-			continue
-		}
-		h.Connections = append(h.Connections, connectionOf(c))
-		if !slices.Contains(vendors, sys) {
-			continue
-		}
-		left, err := a.Budget(ctx, c)
-		if err != nil {
-			return fmt.Errorf("budget of %s: %w", sys, err)
-		}
-		h.Budgets = append(h.Budgets, budgetOf(c, left))
-	}
-	var err error
-	if h.Orders, err = a.count(ctx, b.Tenant.ID); err != nil {
-		return err
-	}
-	events, _, err := a.Ledger.Events(ctx, b.Tenant.ID, "", 1)
-	if err != nil {
-		return err
-	}
-	if len(events) > 0 {
-		e := eventOf(events[0])
-		h.NewestEvent = &e
-	}
-	return respond(w, r, http.StatusOK, h)
-}
-
-func mirrorOf(b tenant.Bundle) mirrorAnswer {
-	c, connected := b.Connections[tenant.Cin7Core]
-	m := c.Mirror
-	ans := mirrorAnswer{State: tenant.MirrorReading, Started: when(m.Started), Ready: when(m.Ready), Problem: known(m.Problem)}
-	if m.State == tenant.MirrorReady {
-		ans.State = tenant.MirrorReady
-	}
-	if m.Step != "" {
-		ans.Progress = &mirrorProgress{m.Step, m.Read, m.Total}
-	}
-	if !connected {
-		ans.Problem = known("Cin7 Core is not connected.")
-	}
-	return ans
-}
-
-func (a *api) count(ctx context.Context, id string) (counts, error) {
-	var n counts
-	upTo := func(n *int) func(ledger.Ref) bool {
-		return func(ledger.Ref) bool { *n++; return *n < countMost }
-	}
-	if err := a.Ledger.NeedAttention(ctx, id, upTo(&n.Attention)); err != nil {
-		return n, err
-	}
-	if err := a.Ledger.Parked(ctx, id, upTo(&n.Parked)); err != nil {
-		return n, err
-	}
-	now := time.Now()
-	seen := 0 // other tenants' too: the shard is shared
-	err := a.Ledger.Due(ctx, int(tenant.Shard(id, ledger.Shards)), now.AddDate(100, 0, 0), func(ref ledger.Ref) bool {
-		if seen++; ref.Tenant == id {
-			if ref.Due.After(now) {
-				n.Waiting++
-			} else {
-				n.Due++
-			}
-		}
-		return seen < 10*countMost && n.Waiting < countMost
-	})
-	return n, err
-}
-
-// budgetAnswer is how often an account may still be called, by whoever shares it.
-type budgetAnswer struct {
-	System       tenant.System `json:"system"`
-	Account      string        `json:"account"`
-	Left         int           `json:"left"`
-	Of           int           `json:"of"`
-	Seconds      float64       `json:"seconds"` // the window in which Of calls are allowed
-	At           time.Time     `json:"at"`
-	BlockedUntil *time.Time    `json:"blockedUntil"`
-}
-
-func budgetOf(c tenant.Connection, s limit.State) budgetAnswer {
-	return budgetAnswer{c.System, c.Account, s.Left, s.Of, s.Per.Seconds(), time.Now().UTC(), when(s.BlockedUntil)}
-}
-
 type eventAnswer struct {
 	At    time.Time `json:"at"`
 	Kind  string    `json:"kind"`
@@ -274,19 +149,24 @@ func (a *api) listEvents(w http.ResponseWriter, r *http.Request, b tenant.Bundle
 	return respond(w, r, http.StatusOK, page(items, next))
 }
 
-// sync starts a job by hand: orders wakes what is due, the jobs about Cin7
-// Core's records read the mirror again.
+// syncAnswer says what a person's wish for a job has started.
+type syncAnswer struct {
+	Job    string   `json:"job"`
+	Orders int      `json:"orders"` // woken
+	Mirror bool     `json:"mirror"` // being read
+	Jobs   []string `json:"jobs"`   // that begin now
+}
+
+// sync starts a job by hand: orders wakes what is due and looks for orders that
+// no webhook brought, the jobs about Cin7 Core's records read the mirror again,
+// and those that compare both sides run at once, as their schedule has them.
 func (a *api) sync(w http.ResponseWriter, r *http.Request, b tenant.Bundle) error {
 	if err := decode(w, r, true, nil); err != nil {
 		return err
 	}
 	job, ctx := r.PathValue("job"), r.Context()
 	core, connected := b.Connections[tenant.Cin7Core]
-	ans := struct {
-		Job    string `json:"job"`
-		Orders int    `json:"orders"` // woken
-		Mirror bool   `json:"mirror"` // being read
-	}{Job: job}
+	ans := syncAnswer{Job: job, Jobs: []string{}}
 	switch job {
 	case "orders":
 		n, err := a.wake(ctx, b.Tenant.ID)
@@ -295,13 +175,21 @@ func (a *api) sync(w http.ResponseWriter, r *http.Request, b tenant.Bundle) erro
 		}
 		ans.Orders = n
 		ans.Mirror = connected && core.Mirror.State != tenant.MirrorReady
+		if unfit(b) == "" {
+			ans.Jobs = append(ans.Jobs, upstockcin7.JobReconcile)
+		}
 	case "products", "customers", "prices":
 		if !connected {
 			return &problem{Status: http.StatusConflict, Detail: "Cin7 Core is not connected."}
 		}
 		ans.Mirror = true
-	case "shipments", "contacts":
-		return &problem{Status: http.StatusNotImplemented, Detail: "There is no such job yet. There are: orders, products, customers, prices."}
+	case upstockcin7.JobShipments, upstockcin7.JobWebhooks, upstockcin7.JobCompleteness:
+		if why := unfit(b); why != "" {
+			return &problem{Status: http.StatusConflict, Detail: why}
+		}
+		ans.Jobs = append(ans.Jobs, job)
+	case "contacts":
+		return &problem{Status: http.StatusNotImplemented, Detail: "There is no such job yet. There are: orders, shipments, products, customers, prices, webhooks, completeness."}
 	default:
 		return notFound()
 	}
@@ -310,5 +198,26 @@ func (a *api) sync(w http.ResponseWriter, r *http.Request, b tenant.Bundle) erro
 			return err
 		}
 	}
+	for _, job := range ans.Jobs {
+		if err := a.Pair.Kick(ctx, b.Tenant.ID, job); err != nil {
+			return err
+		}
+	}
 	return respond(w, r, http.StatusAccepted, ans)
 }
+
+// unfit says which connection keeps the jobs that compare both sides from
+// running, and what to do about it; "" = none does.
+func unfit(b tenant.Bundle) string {
+	for _, sys := range vendors {
+		switch c, ok := b.Connections[sys]; {
+		case !ok:
+			return names[sys] + " is not connected. Connect it first."
+		case c.State != tenant.Connected:
+			return names[sys] + " needs reconnecting. Save a new key."
+		}
+	}
+	return ""
+}
+
+var names = map[tenant.System]string{tenant.Upstock: "Upstock", tenant.Cin7Core: "Cin7 Core"}

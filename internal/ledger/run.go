@@ -70,6 +70,7 @@ type Run struct {
 	Stale    int       `json:"stale,omitempty"`    // stale looks in a row
 	Parcels  []Parcel  `json:"parcels,omitempty"`  // told to Upstock
 	Doubt    time.Time `json:"doubt,omitzero"`     // a shipment may take effect late until then: after it, all are told again
+	AutoPick string    `json:"autoPick,omitempty"` // the mode of Auto Pick that Cin7 Core was asked for, in its word
 	Unpicked []string  `json:"unpicked,omitempty"` // what of Auto Pick was asked for and is not done, line by line
 	Void     bool      `json:"void,omitempty"`     // the order was cancelled after it was sold, and its sale is to be voided
 

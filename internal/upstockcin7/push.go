@@ -550,7 +550,7 @@ func (w *work) sold(doc cin7core.OrderDocument, plan *Plan, seq int, whole *cin7
 			r.Say(fmt.Sprintf("Cin7 Core's total is %s, %s was expected: something in Cin7 Core changed the sale. Compare it with the order.", r.SaleTotal, plan.SaleTotal.StringFixed(2)))
 		}
 		if plan.Order.AutoPickPackShipMode != "" && plan.Order.AutoPickPackShipMode != cin7core.NoPick {
-			r.ReadBack = whole == nil
+			r.AutoPick, r.ReadBack = string(plan.Order.AutoPickPackShipMode), whole == nil
 			if whole != nil {
 				unpicked(r, plan, *whole, now)
 			}

@@ -17,6 +17,10 @@ import (
 // minute's budget of 60 calls serves, at two calls an order.
 const perSweep = 30
 
+// Pace is the time between two orders of one Cin7 Core account as sweeps wake
+// them: what comes by sweeps, as after an outage, is worked on no faster.
+func (p *Pair) Pace() time.Duration { return p.Times.Resend / 6 / perSweep }
+
 // sweepers is how many orders a sweep wakes at once.
 const sweepers = 8
 
@@ -55,7 +59,7 @@ func (p *Pair) Sweep(ctx context.Context) error {
 	var due []waking
 	for _, tenants := range accounts {
 		for i, ref := range inTurn(tenants) {
-			due = append(due, waking{ref, time.Duration(i) * p.Times.Resend / 6 / perSweep})
+			due = append(due, waking{ref, time.Duration(i) * p.Pace()})
 		}
 	}
 	work := make(chan waking)

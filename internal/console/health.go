@@ -1,0 +1,272 @@
+package console
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"stockbridge/internal/ledger"
+	"stockbridge/internal/limit"
+	"stockbridge/internal/tenant"
+	"stockbridge/internal/upstockcin7"
+)
+
+type healthAnswer struct {
+	Connections []connectionAnswer `json:"connections"`
+	Mirror      mirrorAnswer       `json:"mirror"`
+	Webhooks    *webhooksAnswer    `json:"webhooks"` // Cin7 Core's to us; null: not connected
+	Jobs        []jobAnswer        `json:"jobs"`
+	Orders      counts             `json:"orders"`
+	Backlog     backlogAnswer      `json:"backlog"`
+	Budgets     []budgetAnswer     `json:"budgets"`
+	NewestEvent *eventAnswer       `json:"newestEvent"`
+	Started     time.Time          `json:"started"` // of this process
+}
+
+type mirrorAnswer struct {
+	State    string          `json:"state"` // reading, ready
+	Progress *mirrorProgress `json:"progress"`
+	Started  *time.Time      `json:"started"`
+	Ready    *time.Time      `json:"ready"` // end of the last complete pass
+	Problem  *string         `json:"problem"`
+}
+
+type mirrorProgress struct {
+	Step  string `json:"step"`
+	Read  int    `json:"read"`
+	Total int    `json:"total"`
+}
+
+// counts of orders, from the index: of each at most countMost are counted.
+type counts struct {
+	Attention int `json:"attention"` // wait for a person
+	Parked    int `json:"parked"`    // wait for a connection to work again
+	Due       int `json:"due"`       // their time has come
+	Waiting   int `json:"waiting"`   // go on by themselves at a later time
+}
+
+// countMost bounds every count, and how many runs a backlog's estimate reads.
+const countMost = 1000
+
+func (a *api) health(w http.ResponseWriter, r *http.Request, b tenant.Bundle) error {
+	ctx := r.Context()
+	h := healthAnswer{Connections: []connectionAnswer{}, Mirror: mirrorOf(b), Budgets: []budgetAnswer{}, Started: a.Started.UTC()}
+	var core limit.State
+	for _, sys := range tenant.Systems() {
+		c, ok := b.Connections[sys]
+		if !ok {
+			continue
+		}
+		h.Connections = append(h.Connections, connectionOf(c))
+		if !slices.Contains(vendors, sys) {
+			continue
+		}
+		left, err := a.Budget(ctx, c)
+		if err != nil {
+			return fmt.Errorf("budget of %s: %w", sys, err)
+		}
+		h.Budgets = append(h.Budgets, budgetOf(c, left))
+		if sys == tenant.Cin7Core {
+			core, h.Webhooks = left, webhooksOf(c)
+		}
+	}
+	var err error
+	if h.Jobs, err = a.jobs(ctx, b); err != nil {
+		return err
+	}
+	var due []ledger.Ref
+	if h.Orders, due, err = a.count(ctx, b.Tenant.ID); err != nil {
+		return err
+	}
+	if h.Backlog, err = a.backlog(ctx, b, due, core); err != nil {
+		return err
+	}
+	events, _, err := a.Ledger.Events(ctx, b.Tenant.ID, "", 1)
+	if err != nil {
+		return err
+	}
+	if len(events) > 0 {
+		e := eventOf(events[0])
+		h.NewestEvent = &e
+	}
+	return respond(w, r, http.StatusOK, h)
+}
+
+// jobAnswer is how one of the jobs fares that compare both sides.
+type jobAnswer struct {
+	Job     string     `json:"job"`
+	Every   float64    `json:"every"`   // seconds
+	Started *time.Time `json:"started"` // of its last run
+	Checked *time.Time `json:"checked"` // when it was last through
+	Problem *string    `json:"problem"` // why it does not get on
+	Running bool       `json:"running"` // asked for, or begun and not through
+	Rows    int        `json:"rows"`    // read, when it was last through
+	Marked  int        `json:"marked"`  // orders to look at, or taken in
+	Unknown int        `json:"unknown"` // rows of orders that are not here
+}
+
+func (a *api) jobs(ctx context.Context, b tenant.Bundle) ([]jobAnswer, error) {
+	var list []jobAnswer
+	why := unfit(b)
+	for _, job := range []string{upstockcin7.JobShipments, upstockcin7.JobReconcile, upstockcin7.JobWebhooks, upstockcin7.JobCompleteness} {
+		c, err := a.Ledger.Cursor(ctx, b.Tenant.ID, job)
+		if err != nil {
+			return nil, fmt.Errorf("job %s: %w", job, err)
+		}
+		j := jobAnswer{
+			Job: job, Every: a.Pair.Times.Jobs[job].Seconds(), Started: when(c.Started), Checked: when(c.Checked), Problem: known(c.Problem),
+			Running: c.Started.After(c.Checked) || c.Asked.After(c.Started), Rows: c.Last.Rows, Marked: c.Last.Marked, Unknown: c.Last.Unknown,
+		}
+		if why != "" {
+			j.Problem, j.Running = known("Skipped: "+why), false
+		}
+		list = append(list, j)
+	}
+	return list, nil
+}
+
+func mirrorOf(b tenant.Bundle) mirrorAnswer {
+	c, connected := b.Connections[tenant.Cin7Core]
+	m := c.Mirror
+	ans := mirrorAnswer{State: tenant.MirrorReading, Started: when(m.Started), Ready: when(m.Ready), Problem: known(m.Problem)}
+	if m.State == tenant.MirrorReady {
+		ans.State = tenant.MirrorReady
+	}
+	if m.Step != "" {
+		ans.Progress = &mirrorProgress{m.Step, m.Read, m.Total}
+	}
+	if !connected {
+		ans.Problem = known("Cin7 Core is not connected.")
+	}
+	return ans
+}
+
+// count counts, and returns the orders that are due or waiting, soonest first.
+func (a *api) count(ctx context.Context, id string) (n counts, due []ledger.Ref, err error) {
+	upTo := func(n *int) func(ledger.Ref) bool {
+		return func(ledger.Ref) bool { *n++; return *n < countMost }
+	}
+	if err := a.Ledger.NeedAttention(ctx, id, upTo(&n.Attention)); err != nil {
+		return n, nil, err
+	}
+	if err := a.Ledger.Parked(ctx, id, upTo(&n.Parked)); err != nil {
+		return n, nil, err
+	}
+	now := time.Now()
+	seen := 0 // other tenants' too: the shard is shared
+	err = a.Ledger.Due(ctx, int(tenant.Shard(id, ledger.Shards)), now.AddDate(100, 0, 0), func(ref ledger.Ref) bool {
+		if seen++; ref.Tenant == id {
+			switch {
+			case ref.Due.After(now):
+				n.Waiting++
+			case n.Due < countMost:
+				n.Due++
+			}
+			if len(due) < countMost {
+				due = append(due, ref)
+			}
+		}
+		return seen < 10*countMost && n.Waiting < countMost
+	})
+	return n, due, err
+}
+
+// backlogAnswer is what of the orders' work is still to be done, and until when.
+type backlogAnswer struct {
+	Orders      int        `json:"orders"`      // not sold yet, not told yet, or with a look at their sale due
+	Calls       int        `json:"calls"`       // to Cin7 Core that they need in the good case
+	ExpectedEnd *time.Time `json:"expectedEnd"` // null: there is no backlog, or nothing moves
+}
+
+// backlog estimates how long the orders that are due or waiting take. Parked
+// ones and those that need a person are not among them, nor is a sold order
+// that is only watched for a twin. Each is taken at its due time, and
+//
+//   - no sooner than sweeps wake it: what waited is woken by them alone;
+//   - no sooner than the account's budget, as it stands now, has calls for it
+//     and all before it. Others who share the account make it later.
+//
+// That is the soonest. An order that was tried before is looked for before a
+// sale is made, and is looked for again where the budget ran out in between:
+// after an outage of half an hour, 300 orders took twice as long.
+//
+// Of a longer backlog the first countMost are estimated. Nothing is expected
+// while a connection needs reconnecting or its records are not read yet.
+func (a *api) backlog(ctx context.Context, b tenant.Bundle, due []ledger.Ref, core limit.State) (n backlogAnswer, err error) {
+	const some = 100 // at once: a run may be large
+	end := time.Now().UTC()
+	if core.BlockedUntil.After(end) {
+		end = core.BlockedUntil.UTC()
+	}
+	start := end
+	for refs := range slices.Chunk(due, some) {
+		ids := make([]string, len(refs))
+		for i, ref := range refs {
+			ids[i] = ref.ID
+		}
+		runs, err := a.Ledger.GetRuns(ctx, b.Tenant.ID, ids)
+		if err != nil {
+			return n, err
+		}
+		for _, ref := range refs {
+			run := runs[ref.ID]
+			if run == nil {
+				continue
+			}
+			calls, waits := callsOf(run, b.Settings)
+			if !waits {
+				continue
+			}
+			n.Orders++
+			n.Calls += calls
+			end = end.Add(a.Pair.Pace())
+			if ref.Due.After(end) {
+				end = ref.Due
+			}
+			if short := n.Calls - core.Left; short > 0 && core.Of > 0 {
+				if t := start.Add(time.Duration(short) * core.Per / time.Duration(core.Of)); t.After(end) {
+					end = t
+				}
+			}
+		}
+	}
+	if n.Orders > 0 && unfit(b) == "" && !b.Connections[tenant.Cin7Core].Mirror.Ready.IsZero() {
+		n.ExpectedEnd = &end
+	}
+	return n, nil
+}
+
+// callsOf is how many calls to Cin7 Core a run needs in the good case; waits
+// says that there is work to wait for.
+func callsOf(run *ledger.Run, s tenant.Settings) (calls int, waits bool) {
+	switch {
+	case run.Parked:
+		return 0, false
+	case run.LookDue():
+		return 1, true
+	case !run.SoldAt.IsZero():
+		return 0, !run.Told // which is a call to Upstock
+	case run.State == ledger.Attention || run.State == ledger.Cancelled:
+		return 0, false
+	case s.CreationMode != tenant.NoPick:
+		return 3, true // what Auto Pick did is read
+	}
+	return 2, true
+}
+
+// budgetAnswer is how often an account may still be called, by whoever shares it.
+type budgetAnswer struct {
+	System       tenant.System `json:"system"`
+	Account      string        `json:"account"`
+	Left         int           `json:"left"`
+	Of           int           `json:"of"`
+	Seconds      float64       `json:"seconds"` // the window in which Of calls are allowed
+	At           time.Time     `json:"at"`
+	BlockedUntil *time.Time    `json:"blockedUntil"`
+}
+
+func budgetOf(c tenant.Connection, s limit.State) budgetAnswer {
+	return budgetAnswer{c.System, c.Account, s.Left, s.Of, s.Per.Seconds(), time.Now().UTC(), when(s.BlockedUntil)}
+}
