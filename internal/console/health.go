@@ -176,7 +176,7 @@ func (a *api) count(ctx context.Context, id string) (n counts, due []ledger.Ref,
 // backlogAnswer is what of the orders' work is still to be done, and until when.
 type backlogAnswer struct {
 	Orders      int        `json:"orders"`      // not sold yet, not told yet, or with a look at their sale due
-	Calls       int        `json:"calls"`       // to Cin7 Core that they need in the good case
+	Calls       int        `json:"calls"`       // to Cin7 Core that they need, about
 	ExpectedEnd *time.Time `json:"expectedEnd"` // null: there is no backlog, or nothing moves
 }
 
@@ -188,9 +188,8 @@ type backlogAnswer struct {
 //   - no sooner than the account's budget, as it stands now, has calls for it
 //     and all before it. Others who share the account make it later.
 //
-// That is the soonest. An order that was tried before is looked for before a
-// sale is made, and is looked for again where the budget ran out in between:
-// after an outage of half an hour, 300 orders took twice as long.
+// That is the soonest: an order is looked for again where the budget ran out
+// between the look and the sale.
 //
 // Of a longer backlog the first countMost are estimated. Nothing is expected
 // while a connection needs reconnecting or its records are not read yet.
@@ -215,13 +214,13 @@ func (a *api) backlog(ctx context.Context, b tenant.Bundle, due []ledger.Ref, co
 			if run == nil {
 				continue
 			}
-			calls, waits := callsOf(run, b.Settings)
+			calls, waits := callsOf(run)
 			if !waits {
 				continue
 			}
 			n.Orders++
 			n.Calls += calls
-			end = end.Add(a.Pair.Pace())
+			end = end.Add(time.Duration(calls) * a.Pair.Pace())
 			if ref.Due.After(end) {
 				end = ref.Due
 			}
@@ -238,22 +237,16 @@ func (a *api) backlog(ctx context.Context, b tenant.Bundle, due []ledger.Ref, co
 	return n, nil
 }
 
-// callsOf is how many calls to Cin7 Core a run needs in the good case; waits
-// says that there is work to wait for.
-func callsOf(run *ledger.Run, s tenant.Settings) (calls int, waits bool) {
+// callsOf is about how many calls to Cin7 Core a run needs; waits says that
+// there is work to wait for.
+func callsOf(run *ledger.Run) (calls int, waits bool) {
 	switch {
-	case run.Parked:
+	case run.Parked, run.SoldAt.IsZero() && (run.State == ledger.Attention || run.State == ledger.Cancelled):
 		return 0, false
-	case run.LookDue():
-		return 1, true
-	case !run.SoldAt.IsZero():
-		return 0, !run.Told // which is a call to Upstock
-	case run.State == ledger.Attention || run.State == ledger.Cancelled:
-		return 0, false
-	case s.CreationMode != tenant.NoPick:
-		return 3, true // what Auto Pick did is read
+	case run.SoldAt.IsZero():
+		return upstockcin7.CallsOf(run), true
 	}
-	return 2, true
+	return upstockcin7.CallsOf(run), run.LookDue() || !run.Told
 }
 
 // budgetAnswer is how often an account may still be called, by whoever shares it.

@@ -250,12 +250,8 @@ func TestBacklog(t *testing.T) {
 	for i := range 300 {
 		h.run(ledger.Run{Tenant: id, ID: fmt.Sprint(1000 + i), State: ledger.Waiting, Why: "Cin7 Core gave no usable answer.", Next: ago})
 	}
-	end, _ = backlog(302, 601)
-	about(end, 10*time.Minute)
-	h.do("PUT", path+"/settings", token, `{"orderStatus":"authorised","creationMode":"autoPick"}`).is(200)
 	end, _ = backlog(302, 901)
 	about(end, 15*time.Minute)
-	h.do("PUT", path+"/settings", token, `{}`).is(200)
 
 	for i := range 900 {
 		h.run(ledger.Run{Tenant: id, ID: fmt.Sprint(2000 + i), State: ledger.Received, Next: ago})
@@ -266,7 +262,7 @@ func TestBacklog(t *testing.T) {
 	}
 
 	ready(time.Time{})
-	if _, ok := backlog(1000, 1998); ok {
+	if _, ok := backlog(1000, 2997); ok {
 		t.Error("an end although nothing is read yet")
 	}
 	ready(ago)
@@ -277,7 +273,7 @@ func TestBacklog(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, ok := backlog(1000, 1998); ok {
+	if _, ok := backlog(1000, 2997); ok {
 		t.Error("an end although Upstock needs reconnecting")
 	}
 }

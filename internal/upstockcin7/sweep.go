@@ -13,12 +13,24 @@ import (
 	"stockbridge/internal/tenant"
 )
 
-// perSweep is how many orders of one Cin7 Core account a sweep wakes: what a
-// minute's budget of 60 calls serves, at two calls an order.
-const perSweep = 30
+// perSweep is how many calls to one Cin7 Core account a sweep starts: what a
+// minute's budget serves.
+const perSweep = 60
 
-// Pace is the time between two orders of one Cin7 Core account as sweeps wake
-// them: what comes by sweeps, as after an outage, is worked on no faster.
+// CallsOf is about how many calls to Cin7 Core an order needs that a sweep
+// wakes: one look at a sold order's sale; else a look for a sale that may be
+// there already, and the two that make one.
+func CallsOf(r *ledger.Run) int {
+	switch {
+	case r.LookDue() || !r.Doubt.IsZero() || watchDue(r, time.Now()):
+		return 1
+	case settled(r):
+		return 0 // Upstock is still to be told
+	}
+	return 3
+}
+
+// Pace is the time between two calls to one Cin7 Core account that sweeps start.
 func (p *Pair) Pace() time.Duration { return p.Times.Resend / 6 / perSweep }
 
 // sweepers is how many orders a sweep wakes at once.
@@ -58,8 +70,20 @@ func (p *Pair) Sweep(ctx context.Context) error {
 	}
 	var due []waking
 	for _, tenants := range accounts {
-		for i, ref := range inTurn(tenants) {
-			due = append(due, waking{ref, time.Duration(i) * p.Pace()})
+		list := inTurn(tenants)
+		runs, err := p.runsOf(ctx, list)
+		errs = errors.Join(errs, err)
+		calls := 0
+		for _, ref := range list {
+			n := 3 // where the run was not read now: it is read again before it is woken
+			if r := runs[ref.Tenant][ref.ID]; r != nil {
+				n = CallsOf(r)
+			}
+			if calls > 0 && calls+n > perSweep {
+				break
+			}
+			due = append(due, waking{ref, time.Duration(calls) * p.Pace()})
+			calls += n
 		}
 	}
 	work := make(chan waking)
@@ -82,6 +106,21 @@ func (p *Pair) Sweep(ctx context.Context) error {
 	close(work)
 	wg.Wait()
 	return errors.Join(errs, p.resume(ctx)) // last: however many orders were parked, what is due goes first
+}
+
+// runsOf reads the runs of refs, by tenant and id.
+func (p *Pair) runsOf(ctx context.Context, refs []ledger.Ref) (runs map[string]map[string]*ledger.Run, err error) {
+	ids := map[string][]string{}
+	for _, ref := range refs {
+		ids[ref.Tenant] = append(ids[ref.Tenant], ref.ID)
+	}
+	runs = map[string]map[string]*ledger.Run{}
+	for id, of := range ids {
+		var terr error
+		runs[id], terr = p.Ledger.GetRuns(ctx, id, of)
+		err = errors.Join(err, terr)
+	}
+	return runs, err
 }
 
 // inTurn takes as many orders as one account may have, one of each tenant
