@@ -136,7 +136,9 @@ func (w *work) inspectSold() error {
 	return w.update(func(r *ledger.Run, _ *ledger.Extra) error {
 		now := w.Now()
 		r.Looks, r.Stale = max(r.Looks, asked), 0
-		r.ReadBack = false
+		if r.ReadBack = false; gone {
+			r.Void = false
+		}
 		if again {
 			r.Doubt = time.Time{}
 		}

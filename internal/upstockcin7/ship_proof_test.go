@@ -91,7 +91,11 @@ func shippingWay(order sim.ListOrder) way {
 
 // shippingVerdict compares what is shipped in Cin7 Core with what Upstock knows.
 func (w *world) shippingVerdict(id int) string {
-	sale := w.sale(id)
+	return w.parcelsVerdict(id, w.sale(id).ID)
+}
+
+// parcelsVerdict is shippingVerdict where the order's sale is known.
+func (w *world) parcelsVerdict(id int, sale string) string {
 	var s struct {
 		CombinedShippingStatus string
 		Fulfilments            []struct {
@@ -104,7 +108,7 @@ func (w *world) shippingVerdict(id int) string {
 			}
 		}
 	}
-	if err := json.Unmarshal(must[json.RawMessage](w)(w.sim.Sale(sale.ID, "", "")), &s); err != nil {
+	if err := json.Unmarshal(must[json.RawMessage](w)(w.sim.Sale(sale, "", "")), &s); err != nil {
 		return err.Error()
 	}
 	var want []string
