@@ -334,6 +334,11 @@ func (f *filling) page(page upstock.Page) (fresh int, beyond bool, err error) {
 		if err != nil {
 			return 0, false, err
 		}
+		if r.outcome == OutcomeSell && !took { // another worker's, or a webhook's, meanwhile
+			if r.run, err = f.Ledger.Get(f.ctx, f.tenant, r.id); err != nil {
+				return 0, false, err
+			}
+		}
 		switch {
 		case r.outcome == OutcomeCancelled:
 			f.Cancelled++
@@ -342,7 +347,7 @@ func (f *filling) page(page upstock.Page) (fresh int, beyond bool, err error) {
 		case took:
 			fresh++
 			f.Taken++
-		case r.run != nil && f.tookIn(r.run): // by a try whose progress was lost
+		case f.tookIn(r.run): // by a try whose progress was lost
 			f.Taken++
 		default:
 			f.Known++
@@ -528,9 +533,6 @@ func (w *work) item(r row, stuck **ledger.Problem) (BackfillItem, error) {
 	if r.run != nil {
 		it.State, it.SaleTotal, it.Problems = r.run.State, r.run.SaleTotal, r.run.Problems
 		return it, nil
-	}
-	if r.outcome == OutcomeShipped {
-		it.Problems = []ledger.Problem{shippedAlready(r.order)}
 	}
 	if r.outcome != OutcomeSell {
 		return it, nil
