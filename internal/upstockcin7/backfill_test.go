@@ -82,8 +82,14 @@ func TestBackfill(t *testing.T) {
 		broken := w.listed(in1999(24, 23), `"status":"processing","currency":"XXX"`)
 		late = w.listed(in1999(25, 0), "")
 
-		start := time.Now()
+		w.fault(sim.Fault{Match: "GET /me", Kind: "before", How: "500"})
 		v := w.preview(first, last, "")
+		if it := v.Items[len(v.Items)-1]; v.Counts[upstockcin7.OutcomeUnknown] != 1 || it.ID != strconv.Itoa(broken) || !strings.Contains(it.Problems[0].Message, "no usable answer") {
+			t.Errorf("where Cin7 Core gives no answer: %+v", v.Counts)
+		}
+		time.Sleep(time.Second)
+		start := time.Now()
+		v = w.preview(first, last, "")
 		if len(v.Items) != 9 || v.Next != "" || len(v.Problems) > 0 || v.Counts[upstockcin7.OutcomeSell] != 6 || v.Counts[upstockcin7.OutcomeCancelled] != 1 ||
 			v.Counts[upstockcin7.OutcomeShipped] != 1 || v.Counts[upstockcin7.OutcomeAttention] != 1 {
 			t.Fatalf("%+v", v)
@@ -183,7 +189,7 @@ func (w *world) turnWhatever(d time.Duration) {
 func TestBackfillCrashes(t *testing.T) {
 	hit := map[string]bool{}
 	for n := 1; n <= 14; n++ {
-		if raceDetector && n%3 != 0 {
+		if raceDetector && n%5 != 2 {
 			continue
 		}
 		story(t, func(t *testing.T, w *world) {
@@ -198,7 +204,7 @@ func TestBackfillCrashes(t *testing.T) {
 				w.mu.Lock()
 				w.effects, w.names = 0, nil
 				w.faults = map[int]fault{n: f}
-				w.onFault = func() { hit[fmt.Sprint(w.names[n-1], f)] = true }
+				w.onFault = w.hits(hit, n)
 				w.mu.Unlock()
 				if _, err := w.pair().StartBackfill(context.Background(), w.tenant, day(on), day(on)); err != nil {
 					time.Sleep(time.Minute)
@@ -221,14 +227,8 @@ func TestBackfillCrashes(t *testing.T) {
 			}
 		})
 	}
-	for _, kind := range []string{"#doc", "#order", "send orders", "send shipments"} {
-		found := false
-		for s := range hit {
-			found = found || strings.Contains(s, kind)
-		}
-		if !found {
-			t.Errorf("no effect %q went wrong: %v", kind, hit)
-		}
+	if !raceDetector {
+		wentWrong(t, hit, "#doc", "#order", "send orders", "send shipments")
 	}
 }
 
@@ -391,7 +391,7 @@ func TestBackfillDays(t *testing.T) {
 func TestBackfillBudget(t *testing.T) {
 	orders := 250
 	if raceDetector {
-		orders = 60
+		orders = 20
 	}
 	live(t, 16, 1, func(t *testing.T, h *house) {
 		for i := range orders {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -211,6 +212,9 @@ func TestReconcileCrashes(t *testing.T) {
 		var ids []int
 		hit := map[string]bool{}
 		for n := 1; n <= 10; n++ {
+			if raceDetector && n%3 != 1 {
+				continue
+			}
 			for _, f := range []fault{before, after, die} {
 				at := time.Now().Add(-3 * time.Minute)
 				// One to take in, one to take in as cancelled, one shipped, one without an id.
@@ -219,7 +223,7 @@ func TestReconcileCrashes(t *testing.T) {
 				w.mu.Lock()
 				w.effects, w.names = 0, nil
 				w.faults = map[int]fault{n: f}
-				w.onFault = func() { hit[fmt.Sprint(w.names[n-1], f)] = true }
+				w.onFault = w.hits(hit, n)
 				w.mu.Unlock()
 				_ = w.reconcile()
 				w.mu.Lock()
@@ -248,20 +252,27 @@ func TestReconcileCrashes(t *testing.T) {
 				t.Errorf("order %d: %d sales", id, n)
 			}
 		}
-		for _, kind := range []string{"#order", "#doc", "#event", "send orders"} {
-			if !slices.ContainsFunc(slices.Collect(keys(hit)), func(s string) bool { return strings.Contains(s, kind) }) {
-				t.Errorf("no effect %q went wrong: %v", kind, hit)
-			}
+		if !raceDetector {
+			wentWrong(t, hit, "#order", "#doc", "#event", "send orders")
 		}
 	})
 }
 
-func keys(m map[string]bool) func(func(string) bool) {
-	return func(yield func(string) bool) {
-		for k := range m {
-			if !yield(k) {
-				return
-			}
+// hits notes which effect went wrong.
+func (w *world) hits(hit map[string]bool, n int) func() {
+	return func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		hit[w.names[n-1]] = true
+	}
+}
+
+// wentWrong wants every kind of effect to have gone wrong once.
+func wentWrong(t *testing.T, hit map[string]bool, kinds ...string) {
+	t.Helper()
+	for _, kind := range kinds {
+		if !slices.ContainsFunc(slices.Collect(maps.Keys(hit)), func(s string) bool { return strings.Contains(s, kind) }) {
+			t.Errorf("no effect %q went wrong: %v", kind, hit)
 		}
 	}
 }
@@ -269,7 +280,11 @@ func keys(m map[string]bool) func(func(string) bool) {
 // TestReconcileClocks: Upstock's clock may be ahead or behind by minutes, or
 // show nonsense: every order comes, and none is passed over.
 func TestReconcileClocks(t *testing.T) {
-	for _, skew := range []time.Duration{10 * time.Minute, -10 * time.Minute, 90 * time.Minute, 0} {
+	skews := []time.Duration{10 * time.Minute, -10 * time.Minute, 90 * time.Minute, 0}
+	if raceDetector {
+		skews = skews[:1]
+	}
+	for _, skew := range skews {
 		t.Run(skew.String(), func(t *testing.T) {
 			story(t, func(t *testing.T, w *world) {
 				time.Sleep(4 * time.Hour)
@@ -424,6 +439,40 @@ func TestReconcilePages(t *testing.T) {
 	})
 }
 
+// TestReconcileLeft: an order that was left to its webhook is not passed over,
+// however long its window then takes.
+func TestReconcileLeft(t *testing.T) {
+	live(t, 4, 0, func(t *testing.T, h *house) {
+		time.Sleep(time.Hour)
+		ids := []int{h.listed(time.Now().Add(-5*time.Minute), ""), h.listed(time.Now().Add(-10*time.Second), ""), h.listed(time.Now(), "")}
+		down := true
+		h.answer = func(req *http.Request, _ []byte) (*http.Response, error) {
+			switch {
+			case !isList(req):
+				return nil, nil
+			case down && req.URL.Query().Get("after") != "":
+				return page(500, "{}"), nil
+			}
+			return paged(h, req)
+		}
+		if err := h.reconcile(t.Context()); err != nil || h.cursor().After == "" {
+			t.Fatal(err, h.cursor())
+		}
+		down = false
+		time.Sleep(20 * time.Minute)
+		ids = append(ids, h.listed(time.Now().Add(-3*time.Minute), ""))
+		for range 2 {
+			if err := h.reconcile(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			h.turn(time.Minute)
+		}
+		for _, id := range ids {
+			h.sold(id)
+		}
+	})
+}
+
 // TestReconcileGoesRound: a list whose pages repeat ends the window with a
 // problem, and what lies beyond is found as the cursor moves on.
 func TestReconcileGoesRound(t *testing.T) {
@@ -477,7 +526,7 @@ func TestReconcileGoesRound(t *testing.T) {
 				if said == 0 {
 					t.Error("the problem is not said")
 				}
-				if name != "next repeats" && name != "empty pages for ever" && h.run(ids[5]) == nil {
+				if h.run(ids[5]) == nil {
 					t.Errorf("what lies beyond was not found: %+v", h.cursor())
 				}
 				h.answer = nil
