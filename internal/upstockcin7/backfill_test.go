@@ -188,11 +188,12 @@ func (w *world) turnWhatever(d time.Duration) {
 // counts are true, and each order is sold once.
 func TestBackfillCrashes(t *testing.T) {
 	hit := map[string]bool{}
-	for n := 1; n <= 14; n++ {
+	for n := range 14 {
 		if raceDetector && n%5 != 2 {
 			continue
 		}
 		story(t, func(t *testing.T, w *world) {
+			c := w.spoils(8, "doc", "send shipments", "event")[n]
 			for i, f := range []fault{before, after, die} {
 				at := in1999(1+i, 0)
 				var ids []int
@@ -201,11 +202,7 @@ func TestBackfillCrashes(t *testing.T) {
 				}
 				w.listed(at.Add(6*time.Hour), `"status":"cancelled"`)
 				on := fmt.Sprintf("1999-12-%02d", 1+i)
-				w.mu.Lock()
-				w.effects, w.names = 0, nil
-				w.faults = map[int]fault{n: f}
-				w.onFault = w.hits(hit, n)
-				w.mu.Unlock()
+				w.arm(c, f, hit)
 				if _, err := w.pair().StartBackfill(context.Background(), w.tenant, day(on), day(on)); err != nil {
 					time.Sleep(time.Minute)
 					w.startBackfill(on, on)
@@ -214,21 +211,19 @@ func TestBackfillCrashes(t *testing.T) {
 					_ = w.process("schedule").app.Schedule(context.Background(), json.RawMessage(`{"job":"reconcile"}`))
 					w.turnWhatever(10 * time.Minute)
 				}
-				w.mu.Lock()
-				w.faults, w.onFault = nil, nil
-				w.mu.Unlock()
+				w.disarm()
 				w.reconciles(20 * time.Minute)
 				w.filled(upstockcin7.Backfill{State: upstockcin7.BackfillDone, Listed: 6, Taken: 5, Cancelled: 1})
 				for _, id := range ids {
 					if v := w.verdict(id); v != "" {
-						t.Fatalf("effect %d %s: %s\n%s", n, f, v, timeline(w.run(id)))
+						t.Fatalf("%+v %s: %s\n%s", c, f, v, timeline(w.run(id)))
 					}
 				}
 			}
 		})
 	}
 	if !raceDetector {
-		wentWrong(t, hit, "#doc", "#order", "send orders", "send shipments")
+		wentWrong(t, hit, "#doc", "#order", "#event", "send orders", "send shipments")
 	}
 }
 
@@ -241,6 +236,7 @@ func TestBackfillPages(t *testing.T) {
 			h.listed(in1999(20, time.Duration(i*12)), "")
 		}
 		n := 0
+		h.idle()
 		h.answer = func(req *http.Request, _ []byte) (*http.Response, error) {
 			if !isList(req) {
 				return nil, nil
@@ -271,6 +267,7 @@ func TestBackfillPages(t *testing.T) {
 		h.says(said, "no usable answer (status 503)", "read anew")
 
 		// Stopped in the middle, and begun again.
+		h.idle()
 		h.answer = func(req *http.Request, _ []byte) (*http.Response, error) {
 			if !isList(req) {
 				return nil, nil
@@ -288,6 +285,7 @@ func TestBackfillPages(t *testing.T) {
 		if b := h.backfill(); b.State != upstockcin7.BackfillStopped || b.Finished.IsZero() || b.Listed != 0 {
 			t.Errorf("%+v", b)
 		}
+		h.idle()
 		h.answer = func(req *http.Request, _ []byte) (*http.Response, error) {
 			if !isList(req) {
 				return nil, nil
@@ -302,6 +300,7 @@ func TestBackfillPages(t *testing.T) {
 		if _, err := h.app.Pair.StartBackfill(ctx, h.tenant, day(first), day(last)); err == nil {
 			t.Error("started while Upstock is not connected")
 		}
+		h.idle()
 		h.answer = nil
 		if _, _, err := h.app.Pair.Connect(ctx, h.tenant, tenant.Upstock, upstockcin7.Credentials{Key: tenant.Secret(h.acc.Upstock.Token)}); err != nil {
 			t.Fatal(err)
@@ -322,6 +321,7 @@ func TestBackfillPages(t *testing.T) {
 				return page(422, `{"error":{"message":"No such list."}}`), nil
 			},
 		} {
+			h.idle()
 			h.answer = func(req *http.Request, _ []byte) (*http.Response, error) {
 				if !isList(req) {
 					return nil, nil
