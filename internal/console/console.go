@@ -102,6 +102,11 @@ func (a *api) routes() []route {
 		{method: "POST", path: t + "/orders/preview", of: a.preview},
 		{method: "GET", path: t + "/orders/{id}", of: a.getOrder},
 		{method: "POST", path: t + "/orders/{id}/retry", of: a.retry},
+
+		{method: "POST", path: t + "/backfill/preview", of: a.previewBackfill},
+		{method: "GET", path: t + "/backfill", of: a.getBackfill},
+		{method: "POST", path: t + "/backfill", of: a.startBackfill},
+		{method: "DELETE", path: t + "/backfill", of: a.stopBackfill},
 	}
 }
 

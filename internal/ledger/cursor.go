@@ -22,6 +22,7 @@ type Cursor struct {
 	Page   int       `json:"page,omitempty"`  // the next, of a list whose pages are numbered
 	After  string    `json:"after,omitempty"` // the next, of a list that says where to go on
 	Newest time.Time `json:"newest,omitzero"` // greatest change seen in the first pass
+	Held   time.Time `json:"held,omitzero"`   // oldest change that was left alone for now
 	Passes int       `json:"passes,omitempty"`
 	Pages  int       `json:"pages,omitempty"` // read in this pass
 	Fresh  bool      `json:"fresh,omitempty"` // this pass brought something new

@@ -284,10 +284,12 @@ const linkKind = "customer"
 // firstOrders is how many orders of a new connection are looked up as somebody else's sales before they are sold.
 const firstOrders = 10
 
-// foreign looks, for a connection's first orders, for a sale of the same
-// order that is not ours: Upstock's own integration may still be on.
+// foreign looks, for a connection's first orders and for those approved before
+// it was made, for a sale of the same order that is not ours: Upstock's own
+// integration may still be on, or was.
 func (w *work) foreign(plan *Plan) error {
-	if w.core.Checked >= firstOrders || w.run.Foreign || w.run.NewSale {
+	earlier := !w.run.Approved.IsZero() && w.run.Approved.Before(w.up.Since)
+	if w.core.Checked >= firstOrders && !earlier || w.run.Foreign || w.run.NewSale {
 		return nil
 	}
 	if err := w.take(); err != nil {

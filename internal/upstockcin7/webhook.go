@@ -127,32 +127,49 @@ func (p *Pair) take(ctx context.Context, c tenant.Connection, e upstock.Event, b
 // approved writes an approved order down, once, and wakes the work on it.
 // fresh says that it was not there yet.
 func (p *Pair) approved(ctx context.Context, tenantID, eventID, origin string, raw json.RawMessage, body []byte) (fresh bool, err error) {
+	how := "Received from Upstock"
+	if origin != OriginWebhook {
+		how = "Found in Upstock's list of orders, as no webhook had brought it"
+	}
+	return p.takeIn(ctx, tenantID, arrival{event: eventID, origin: origin, how: how, raw: raw, body: body})
+}
+
+// arrival is an approved order and how it came.
+type arrival struct {
+	event, origin string
+	how           string          // in words
+	raw           json.RawMessage // the order
+	body          []byte          // as it is kept
+	delay         time.Duration   // the work on it begins so much later
+	problem       ledger.Problem  // why it is a person's from the start; no Code = it is not
+}
+
+func (p *Pair) takeIn(ctx context.Context, tenantID string, a arrival) (fresh bool, err error) {
 	now := p.Now().UTC()
-	o, _ := upstock.ParseOrder(raw)
-	run := &ledger.Run{Tenant: tenantID, ID: noID(eventID), State: ledger.Received, Received: now, Next: now.Add(p.Times.Grace)}
-	id, ok := upstock.OrderID(raw)
+	o, _ := upstock.ParseOrder(a.raw)
+	run := &ledger.Run{Tenant: tenantID, ID: noID(a.event), State: ledger.Received, Received: now, Next: now.Add(p.Times.Grace + a.delay)}
+	id, ok := upstock.OrderID(a.raw)
 	if ok {
 		run.ID = strconv.FormatInt(id, 10)
 	}
 	describe(run, o)
 	if !ok {
+		a.problem = ledger.Problem{Code: "noOrderId", Message: "Upstock delivered an approved order without a usable id.", Fix: "Approve the order again in Upstock, or enter it in Cin7 Core by hand and tell Upstock's support."}
+	}
+	run.Note(now, a.how+", approved%s.", approvedAt(run.Approved))
+	if a.problem.Code != "" {
 		run.State, run.Next = ledger.Attention, time.Time{}
-		run.Problems = []ledger.Problem{{Code: "noOrderId", Message: "Upstock delivered an approved order without a usable id.", Fix: "Approve the order again in Upstock, or enter it in Cin7 Core by hand and tell Upstock's support."}}
+		run.Problems = []ledger.Problem{a.problem}
 	}
-	how := "Received from Upstock"
-	if origin != OriginWebhook {
-		how = "Found in Upstock's list of orders, as no webhook had brought it"
-	}
-	run.Note(now, how+", approved%s.", approvedAt(run.Approved))
-	old, err := p.Ledger.Receive(ctx, run, body)
+	old, err := p.Ledger.Receive(ctx, run, a.body)
 	if errors.Is(err, ledger.ErrExists) {
 		return false, p.again(ctx, old, o)
 	}
-	if err != nil || !ok {
+	if err != nil || run.State == ledger.Attention {
 		return err == nil, err
 	}
 	// A pointer that cannot be sent is no loss: the sweep finds the order.
-	_ = p.Wake(ctx, ledger.Pointer{Tenant: tenantID, Order: run.ID, Origin: origin}, 0)
+	_ = p.Wake(ctx, ledger.Pointer{Tenant: tenantID, Order: run.ID, Origin: a.origin}, a.delay)
 	return true, nil
 }
 
@@ -192,11 +209,16 @@ func (p *Pair) cancelled(ctx context.Context, tenantID string, e upstock.Event, 
 	if !ok {
 		return p.Ledger.RecordSome(ctx, tenantID, ledger.Event{Kind: "noOrderId", Text: "Upstock delivered a cancellation without a usable order id."})
 	}
+	return p.cancelledOrder(ctx, tenantID, id, "Cancelled in Upstock before it was approved here.", e.RawOrder, body)
+}
+
+// cancelledOrder marks a cancelled order, or writes it down as such if it is not here.
+func (p *Pair) cancelledOrder(ctx context.Context, tenantID string, id int64, how string, raw json.RawMessage, body []byte) error {
 	now := p.Now().UTC()
-	o, _ := upstock.ParseOrder(e.RawOrder)
+	o, _ := upstock.ParseOrder(raw)
 	run := &ledger.Run{Tenant: tenantID, ID: strconv.FormatInt(id, 10), State: ledger.Cancelled, Received: now, Cancelled: now, Told: true}
 	describe(run, o)
-	run.Note(now, "Cancelled in Upstock before it was approved here.")
+	run.Note(now, "%s", how)
 	old, err := p.Ledger.Receive(ctx, run, body)
 	if !errors.Is(err, ledger.ErrExists) {
 		return err

@@ -1,0 +1,578 @@
+package upstockcin7
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"stockbridge/internal/ledger"
+	"stockbridge/internal/rest"
+	"stockbridge/internal/tenant"
+	"stockbridge/internal/upstock"
+)
+
+// Backfill is the taking in of Upstock's orders of a range of days, as a person
+// wanted it: those approved before the connection was made, too. A tenant has
+// one at a time; what is kept is the latest.
+type Backfill struct {
+	State   BackfillState `json:"state"`
+	From    string        `json:"from"`    // first calendar day, YYYY-MM-DD
+	To      string        `json:"to"`      // last one
+	Zone    string        `json:"zone"`    // the tenant's time zone when it was started
+	Account string        `json:"account"` // the Upstock supplier
+
+	Listed    int `json:"listed"`    // orders of the range, so far
+	Taken     int `json:"taken"`     // taken in by it, to be sold
+	Known     int `json:"known"`     // that were here
+	Cancelled int `json:"cancelled"` // cancelled in Upstock
+	Shipped   int `json:"shipped"`   // shipped in Upstock and not here: left out
+	Attention int `json:"attention"` // that a person must look at, as they make no sense
+
+	Reached  time.Time `json:"reached,omitzero"` // approval of the latest order read
+	Started  time.Time `json:"started,omitzero"`
+	Updated  time.Time `json:"updated,omitzero"`
+	Finished time.Time `json:"finished,omitzero"` // done, failed or stopped
+	Why      string    `json:"why,omitempty"`     // running: what holds it up; failed: why
+
+	After   string    `json:"after,omitempty"` // the next page
+	Pages   []byte    `json:"pages,omitempty"` // those read, see turned
+	Again   time.Time `json:"again,omitzero"`  // its next message is on its way for then
+	Errors  int       `json:"errors,omitempty"`
+	Failing time.Time `json:"failing,omitzero"`
+	Renewed bool      `json:"renewed,omitempty"` // it began anew, as Upstock did not know the page any more
+
+	rev string
+}
+
+// BackfillState says how far a backfill is.
+type BackfillState string
+
+// The states of a backfill.
+const (
+	BackfillNone    BackfillState = "none"
+	BackfillRunning BackfillState = "running"
+	BackfillDone    BackfillState = "done"
+	BackfillFailed  BackfillState = "failed" // starting it again does what is left
+	BackfillStopped BackfillState = "stopped"
+)
+
+// ErrBackfillRunning says that a backfill of other days is running.
+var ErrBackfillRunning = errors.New("a backfill of other days is running")
+
+// maxDays is the longest range.
+const maxDays = 366
+
+// backfillDoc is the document's name.
+const backfillDoc = "backfill"
+
+// days is a range of calendar days in a time zone.
+type days struct {
+	from, to     upstock.Date
+	zone         *time.Location
+	since, until time.Time // until: the end of the last day
+}
+
+func daysIn(from, to upstock.Date, zone *time.Location) days {
+	return days{from, to, zone, from.In(zone), time.Date(to.Year, to.Month, to.Day+1, 0, 0, 0, 0, zone)}
+}
+
+// days reads a range as a person gave it. Errors: tenant.FieldErrors.
+func (p *Pair) days(t tenant.Tenant, from, to time.Time) (days, error) {
+	zone, err := time.LoadLocation(t.TimeZone)
+	if err != nil {
+		zone = time.UTC
+	}
+	d := daysIn(upstock.DateOf(from), upstock.DateOf(to), zone)
+	today := upstock.DateOf(p.Now().In(zone)).In(time.UTC)
+	first, last := d.from.In(time.UTC), d.to.In(time.UTC)
+	var errs tenant.FieldErrors
+	say := func(bad bool, field, message string) {
+		if bad {
+			errs = append(errs, tenant.FieldError{Field: field, Message: message})
+		}
+	}
+	say(from.IsZero(), "from", "Say the first day, as 2026-11-01.")
+	say(to.IsZero(), "to", "Say the last day, as 2026-11-07.")
+	if errs == nil {
+		say(first.After(today), "from", "This day is still to come.")
+		say(last.After(today), "to", "This day is still to come.")
+		say(last.Before(first), "to", "This day is before from.")
+		say(last.Sub(first) >= maxDays*24*time.Hour, "to", fmt.Sprintf("This is more than %d days. Take them in part by part.", maxDays))
+	}
+	if errs != nil {
+		return days{}, errs
+	}
+	return d, nil
+}
+
+// span is a backfill's range.
+func (b *Backfill) span() (days, error) {
+	zone, err := time.LoadLocation(b.Zone)
+	if err != nil {
+		zone = time.UTC
+	}
+	var from, to upstock.Date
+	err = errors.Join(from.UnmarshalText([]byte(b.From)), to.UnmarshalText([]byte(b.To)))
+	return daysIn(from, to, zone), err
+}
+
+// Day is the day that is reached, in the tenant's time zone; "" = none yet.
+func (b *Backfill) Day() string {
+	d, err := b.span()
+	if err != nil || b.Reached.IsZero() {
+		return ""
+	}
+	return b.Reached.In(d.zone).Format(time.DateOnly)
+}
+
+// Percent is how much of the range's time is read.
+func (b *Backfill) Percent() int {
+	d, err := b.span()
+	switch {
+	case b.State == BackfillDone:
+		return 100
+	case err != nil || b.Reached.Before(d.since):
+		return 0
+	}
+	end := d.until
+	if b.Started.Before(end) {
+		end = b.Started
+	}
+	if whole := end.Sub(d.since); whole > 0 {
+		return min(99, int(100*b.Reached.Sub(d.since).Seconds()/whole.Seconds()))
+	}
+	return 0
+}
+
+// BackfillState reads a tenant's backfill; its state is none where there never was one.
+func (p *Pair) BackfillState(ctx context.Context, tenantID string) (Backfill, error) {
+	b := Backfill{State: BackfillNone}
+	var err error
+	b.rev, err = p.Ledger.Doc(ctx, tenantID, backfillDoc, &b)
+	return b, err
+}
+
+func (p *Pair) saveBackfill(ctx context.Context, tenantID string, b *Backfill) error {
+	b.Updated = p.Now().UTC()
+	rev, err := p.Ledger.SaveDoc(ctx, tenantID, backfillDoc, b.rev, b)
+	if err == nil {
+		b.rev = rev
+	}
+	return err
+}
+
+// StartBackfill starts taking in the orders that were approved on the days from
+// … to, in the tenant's time zone (of both the date counts). The same days
+// again are the backfill that is running. What is here already is never taken in
+// twice, so a range may be taken in as often as one likes.
+// Errors: tenant.FieldErrors, ErrBackfillRunning, *ConnectError where a system is not connected.
+func (p *Pair) StartBackfill(ctx context.Context, tenantID string, from, to time.Time) (Backfill, error) {
+	t, err := p.Tenants.Load(ctx, tenantID)
+	if err != nil {
+		return Backfill{}, err
+	}
+	d, err := p.days(t.Tenant, from, to)
+	if err != nil {
+		return Backfill{}, err
+	}
+	if err := bothConnected(t); err != nil {
+		return Backfill{}, err
+	}
+	for range 5 {
+		b, err := p.BackfillState(ctx, tenantID)
+		if err != nil {
+			return b, err
+		}
+		if b.State == BackfillRunning && (b.From != d.from.String() || b.To != d.to.String()) {
+			return b, ErrBackfillRunning
+		}
+		if b.State != BackfillRunning {
+			b = Backfill{State: BackfillRunning, From: d.from.String(), To: d.to.String(), Zone: d.zone.String(), Account: t.Connections[tenant.Upstock].Account,
+				Started: p.Now().UTC(), rev: b.rev}
+			err = p.saveBackfill(ctx, tenantID, &b)
+		}
+		if errors.Is(err, ledger.ErrBehind) {
+			continue
+		}
+		if err == nil {
+			_ = p.Start(ctx, Job{Job: JobBackfill, Tenant: tenantID}, 0) // Reconcile sends it again
+		}
+		return b, err
+	}
+	return Backfill{}, fmt.Errorf("start backfill: %w", ledger.ErrBehind)
+}
+
+func bothConnected(t tenant.Bundle) error {
+	for _, sys := range []tenant.System{tenant.Upstock, tenant.Cin7Core} {
+		if t.Connections[sys].State != tenant.Connected {
+			return &ConnectError{Problem: ledger.Problem{Code: "notReady", Message: systemName(sys) + " is not connected, or needs reconnecting.", Fix: "Connect both systems first."}}
+		}
+	}
+	return nil
+}
+
+// StopBackfill ends a running backfill. Orders that it took in go on.
+func (p *Pair) StopBackfill(ctx context.Context, tenantID string) error {
+	for range 5 {
+		b, err := p.BackfillState(ctx, tenantID)
+		if err != nil || b.State != BackfillRunning {
+			return err
+		}
+		b.State, b.Why, b.Again, b.Finished = BackfillStopped, "", time.Time{}, p.Now().UTC()
+		if err := p.saveBackfill(ctx, tenantID, &b); !errors.Is(err, ledger.ErrBehind) {
+			return err
+		}
+	}
+	return fmt.Errorf("stop backfill: %w", ledger.ErrBehind)
+}
+
+// resumeBackfill sends a running backfill's message again where it has not
+// moved for a while. Sent once too often it does no harm.
+func (p *Pair) resumeBackfill(ctx context.Context, tenantID string) error {
+	b, err := p.BackfillState(ctx, tenantID)
+	if err != nil || b.State != BackfillRunning || p.Now().Sub(latest(b.Updated, b.Again)) < p.Times.Resend {
+		return err
+	}
+	return p.Start(ctx, Job{Job: JobBackfill, Tenant: tenantID}, 0)
+}
+
+// byBackfill begins the timeline of an order that a backfill took in.
+const byBackfill = "Taken in by a backfill"
+
+// filling is one run of a backfill.
+type filling struct {
+	*Pair
+	ctx    context.Context
+	tenant string
+	days
+	*Backfill
+}
+
+// Backfill reads on in the range of a tenant's backfill, and takes in what is
+// missing as Reconcile does. Progress is saved after each page, whose orders are
+// durable then. As these orders are in nobody's hurry, the work on them begins
+// one after the other, so that some of Cin7 Core's budget is left for new ones:
+// each costs a look more than others, and another where it was approved before
+// the connection was made, and may have been sold by other means.
+func (p *Pair) Backfill(ctx context.Context, j Job) error {
+	b, err := p.BackfillState(ctx, j.Tenant)
+	if err != nil || b.State != BackfillRunning || b.Again.After(p.Now().Add(p.Times.Soon)) {
+		return err
+	}
+	t, err := p.Tenants.Load(ctx, j.Tenant)
+	if errors.Is(err, tenant.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	f := &filling{Pair: p, ctx: ctx, tenant: j.Tenant, Backfill: &b}
+	if f.days, err = b.span(); err != nil {
+		return f.fail("Its days cannot be read: " + err.Error() + ".")
+	}
+	conn := t.Connections[tenant.Upstock]
+	if conn.Account != "" && conn.Account != b.Account {
+		return f.fail("Another Upstock supplier is connected now.")
+	}
+	var refused *ConnectError
+	if errors.As(bothConnected(t), &refused) { // Reconcile wakes it once they are
+		return f.wait(refused.Problem.Message, time.Time{})
+	}
+	sec, err := p.Tenants.Secrets(ctx, conn)
+	if err != nil {
+		return err
+	}
+	client := p.Upstock(conn, sec, false)
+	for {
+		if d, ok := ctx.Deadline(); ok && time.Until(d) < p.Times.MinInvocation {
+			return f.wait("", p.Now().Add(p.Times.Soon))
+		}
+		page, err := client.OrdersPage(ctx, upstock.OrdersQuery{ApprovedSince: f.since, After: b.After, Limit: ordersPage})
+		if err != nil {
+			return f.failed(conn, err)
+		}
+		fresh, beyond, err := f.page(page)
+		if err != nil {
+			return err
+		}
+		b.Errors, b.Failing, b.Why = 0, time.Time{}, ""
+		if page.Next == "" || beyond {
+			return f.end(BackfillDone, "")
+		}
+		if b.Pages, err = turned(b.Pages, page); err != nil {
+			return f.fail("Upstock's list of orders could not be read on from " + cmp.Or(b.Day(), b.From) + ": " + err.Error() + ".")
+		}
+		b.After = page.Next
+		if fresh > 0 {
+			return f.wait("", p.Now().Add(time.Duration(fresh)*p.Times.Soon))
+		}
+		if err := p.saveBackfill(ctx, j.Tenant, &b); err != nil {
+			return notBehind(err)
+		}
+	}
+}
+
+// page takes in a page and counts it. beyond says that it reaches past the range.
+func (f *filling) page(page upstock.Page) (fresh int, beyond bool, err error) {
+	rows, err := f.listed(f.ctx, f.tenant, page.Orders, f.since, f.until)
+	if err != nil {
+		return 0, false, err
+	}
+	for _, r := range rows {
+		f.Listed++
+		if r.order.ApprovedAt.After(f.Reached) {
+			f.Reached = r.order.ApprovedAt.UTC()
+		}
+		if r.outcome == OutcomeShipped { // of earlier days most are: nobody has to look at them
+			f.Shipped++
+			continue
+		}
+		took, err := f.takeRow(f.ctx, f.tenant, r, arrival{how: byBackfill, delay: time.Duration(fresh) * f.Times.Soon})
+		if err != nil {
+			return 0, false, err
+		}
+		if r.outcome == OutcomeSell && !took { // another worker's, or a webhook's, meanwhile
+			if r.run, err = f.Ledger.Get(f.ctx, f.tenant, r.id); err != nil {
+				return 0, false, err
+			}
+		}
+		switch {
+		case r.outcome == OutcomeCancelled:
+			f.Cancelled++
+		case r.outcome == OutcomeAttention:
+			f.Attention++
+		case took:
+			fresh++
+			f.Taken++
+		case f.tookIn(r.run): // by a try whose progress was lost
+			f.Taken++
+		default:
+			f.Known++
+		}
+	}
+	if n := len(page.Orders); n > 0 {
+		last, _ := upstock.ParseOrder(page.Orders[n-1])
+		beyond = !last.ApprovedAt.Before(f.until)
+	}
+	return fresh, beyond, nil
+}
+
+// tookIn says that this backfill took the order in.
+func (f *filling) tookIn(r *ledger.Run) bool {
+	return !r.Received.Before(f.Started) && len(r.Timeline) > 0 && strings.HasPrefix(r.Timeline[0].Text, byBackfill)
+}
+
+// failed decides what becomes of a backfill whose list could not be read.
+func (f *filling) failed(conn tenant.Connection, err error) error {
+	now := f.Now().UTC()
+	switch kind := rest.KindOf(err); {
+	case kind == rest.Unauthorized:
+		const why = "Upstock refused the key."
+		if _, err := f.Tenants.Broken(f.ctx, f.tenant, tenant.Upstock, conn.Generation, why); err != nil {
+			return err
+		}
+		return f.wait(why+" Save a new key, and it goes on by itself.", time.Time{})
+	case kind == rest.Waiting:
+		at := now.Add(f.Times.Soon)
+		if e, ok := errors.AsType[*rest.Wait](err); ok {
+			at = e.Until.Add(jitter(f.Times.Soon/5, f.Times.Soon))
+		}
+		return f.wait("The budget of calls to Upstock is used up for the moment.", at)
+	case kind == rest.Other:
+		return err
+	case f.ctx.Err() != nil:
+		return f.wait("", now.Add(f.Times.Soon))
+	case refusedPage(err) && (f.After == "" || f.Renewed):
+		return f.fail("Upstock refuses the list of orders: " + strings.Join(append(rest.MessagesOf(err), "("+reason(err)+")"), " "))
+	case refusedPage(err):
+		old := *f.Backfill
+		*f.Backfill = Backfill{State: old.State, From: old.From, To: old.To, Zone: old.Zone, Account: old.Account, Started: old.Started, Renewed: true, rev: old.rev}
+		return f.wait("Upstock did not know its next page any more: the days are read anew.", now.Add(f.Times.Soon))
+	}
+	f.Errors++
+	if f.Failing.IsZero() {
+		f.Failing = now
+	}
+	why := "Upstock gave no usable answer (" + reason(err) + ")."
+	if now.Sub(f.Failing) > f.Times.GiveUp {
+		return f.fail(why)
+	}
+	return f.wait(why, now.Add(f.backoff(f.Errors-1, f.Times.MaxVendor)))
+}
+
+// wait saves the progress and comes back by itself; at zero = Reconcile wakes it.
+func (f *filling) wait(why string, at time.Time) error {
+	f.Why, f.Again = why, at.UTC()
+	if at.IsZero() {
+		f.Again = time.Time{}
+	}
+	if err := f.saveBackfill(f.ctx, f.tenant, f.Backfill); err != nil || at.IsZero() {
+		return notBehind(err)
+	}
+	return f.Start(f.ctx, Job{Job: JobBackfill, Tenant: f.tenant}, min(max(at.Sub(f.Now()), 0), maxDelay))
+}
+
+func (f *filling) fail(why string) error {
+	return f.end(BackfillFailed, why+" Start it again for what is left: nothing is taken in twice.")
+}
+
+func (f *filling) end(s BackfillState, why string) error {
+	f.State, f.Why, f.After, f.Pages, f.Again, f.Finished = s, why, "", nil, time.Time{}, f.Now().UTC()
+	if err := f.saveBackfill(f.ctx, f.tenant, f.Backfill); err != nil {
+		return notBehind(err)
+	}
+	text := fmt.Sprintf("The backfill of %s to %s is done: %d orders, of which %d were taken in and %d were here.", f.From, f.To, f.Listed, f.Taken, f.Known)
+	if s == BackfillFailed {
+		text = fmt.Sprintf("The backfill of %s to %s failed. %s", f.From, f.To, f.Why)
+	}
+	return f.Ledger.RecordSome(f.ctx, f.tenant, ledger.Event{Kind: "backfill", Text: text})
+}
+
+// notBehind: a worker that was faster goes on with the backfill, or a person stopped it.
+func notBehind(err error) error {
+	if errors.Is(err, ledger.ErrBehind) {
+		return nil
+	}
+	return err
+}
+
+// BackfillPreview is what a backfill would do with one page of its orders.
+type BackfillPreview struct {
+	Items    []BackfillItem
+	Counts   map[Outcome]int
+	Problems []ledger.Problem // why there is no preview
+	Next     string           // "" = the last page
+}
+
+// BackfillItem is an order and what would become of it. Totals and Said are
+// known of those that would be sold.
+type BackfillItem struct {
+	ID         string // Upstock's; "!…" where there is none
+	Number     string
+	Reference  string
+	Customer   string
+	Approved   time.Time
+	Outcome    Outcome
+	State      ledger.State // of the order here; "" = it is not here
+	OrderTotal string       // two decimals; "" = not known
+	SaleTotal  string
+	Problems   []ledger.Problem
+	Said       []string
+}
+
+// PreviewBackfill says what would become of the orders that were approved on the
+// days from … to, a page of at most 100 at a time, with the settings as they
+// are. Nothing is written anywhere. What could not be planned just now, as Cin7
+// Core's budget or the time is used up, is unknown.
+// Errors: tenant.FieldErrors.
+func (p *Pair) PreviewBackfill(ctx context.Context, tenantID string, from, to time.Time, after string) (BackfillPreview, error) {
+	var v BackfillPreview
+	t, err := p.Tenants.Load(ctx, tenantID)
+	if err != nil {
+		return v, err
+	}
+	d, err := p.days(t.Tenant, from, to)
+	if err != nil {
+		return v, err
+	}
+	w := &work{Pair: p, ctx: ctx, run: &ledger.Run{Tenant: tenantID}, b: t, preview: true}
+	if err := w.connect(); err != nil {
+		pr, ok := notPlanned(err)
+		if !ok {
+			return v, err
+		}
+		v.Problems = []ledger.Problem{pr}
+		return v, nil
+	}
+	sec, err := p.Tenants.Secrets(ctx, w.up)
+	if err != nil {
+		return v, err
+	}
+	page, err := p.Upstock(w.up, sec, false).OrdersPage(ctx, upstock.OrdersQuery{ApprovedSince: d.since, After: after, Limit: ordersPage})
+	if after != "" && refusedPage(err) {
+		return v, tenant.FieldErrors{{Field: "after", Message: "Use the next of the page before."}}
+	}
+	if err := w.answered(tenant.Upstock, err); err != nil {
+		pr, ok := notPlanned(err)
+		if !ok {
+			return v, err
+		}
+		v.Problems = []ledger.Problem{pr}
+		return v, nil
+	}
+	rows, err := p.listed(ctx, tenantID, page.Orders, d.since, d.until)
+	if err != nil {
+		return v, err
+	}
+	v.Counts = map[Outcome]int{}
+	var stuck *ledger.Problem // why the rest cannot be planned just now
+	for _, r := range rows {
+		it, err := w.item(r, &stuck)
+		if err != nil {
+			return v, err
+		}
+		v.Counts[it.Outcome]++
+		v.Items = append(v.Items, it)
+	}
+	v.Next = page.Next
+	if n := len(page.Orders); n > 0 {
+		if last, _ := upstock.ParseOrder(page.Orders[n-1]); !last.ApprovedAt.Before(d.until) || page.Next == after {
+			v.Next = ""
+		}
+	}
+	return v, nil
+}
+
+func (w *work) item(r row, stuck **ledger.Problem) (BackfillItem, error) {
+	run := &ledger.Run{Tenant: w.run.Tenant, ID: r.id}
+	describe(run, r.order)
+	it := BackfillItem{ID: r.id, Number: run.Number, Reference: run.Reference, Customer: run.Customer, Approved: run.Approved, Outcome: r.outcome, OrderTotal: run.Total}
+	if r.run != nil {
+		it.State, it.SaleTotal, it.Problems = r.run.State, r.run.SaleTotal, r.run.Problems
+		return it, nil
+	}
+	if r.outcome != OutcomeSell {
+		return it, nil
+	}
+	if *stuck == nil {
+		w.run, w.body = run, r.raw
+		plan, problems, err := w.makePlan(r.raw)
+		pr, ok := notPlanned(err)
+		switch {
+		case err != nil && !ok:
+			return it, err
+		case err != nil:
+			*stuck = &pr
+		default:
+			if it.OrderTotal = plan.OrderTotal.StringFixed(2); len(problems) > 0 {
+				it.Outcome, it.Problems = OutcomeAttention, problems
+				return it, nil
+			}
+			it.SaleTotal, it.Said = plan.SaleTotal.StringFixed(2), plan.Said
+			return it, nil
+		}
+	}
+	it.Outcome, it.Problems = OutcomeUnknown, []ledger.Problem{**stuck}
+	return it, nil
+}
+
+// notPlanned says in plain words why work cannot go on just now; ok is false for an error of our own.
+func notPlanned(err error) (pr ledger.Problem, ok bool) {
+	pr = ledger.Problem{Code: "notReady", Fix: "Connect both systems and wait until the reference data is read."}
+	switch e := err.(type) {
+	case *later:
+		pr.Message, pr.Fix = e.why, "Ask again in a minute."
+	case *park:
+		pr.Message = e.why
+	case *vendorDown:
+		pr.Code, pr.Message, pr.Fix = "noAnswer", e.who+" gave no usable answer ("+reason(e.err)+").", "Ask again in a minute."
+	case *reject:
+		return e.problems[0], true
+	default:
+		return pr, false
+	}
+	return pr, true
+}
