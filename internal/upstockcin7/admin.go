@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -246,7 +247,8 @@ func lookAgain(r *ledger.Run, s tenant.Settings) {
 	r.Asked++
 }
 
-// RetryAll retries every order of a tenant that needs attention, and says how many.
+// RetryAll retries every order of a tenant that needs attention, but for those
+// that a person must decide to sell at all, and says how many.
 func (p *Pair) RetryAll(ctx context.Context, tenantID string) (int, error) {
 	var ids []string
 	err := p.Ledger.NeedAttention(ctx, tenantID, func(ref ledger.Ref) bool {
@@ -257,7 +259,14 @@ func (p *Pair) RetryAll(ctx context.Context, tenantID string) (int, error) {
 		return 0, err
 	}
 	n := 0
+	runs, err := p.Ledger.GetRuns(ctx, tenantID, ids)
+	if err != nil {
+		return 0, err
+	}
 	for _, id := range ids {
+		if r := runs[id]; r != nil && slices.ContainsFunc(r.Problems, func(pr ledger.Problem) bool { return pr.Code == alreadyShipped || pr.Code == approvalUnknown }) {
+			continue // whether it is to be sold is decided one by one
+		}
 		switch err := p.Retry(ctx, tenantID, id, RetryOptions{}); {
 		case err == nil:
 			n++

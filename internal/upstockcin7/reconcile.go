@@ -259,7 +259,7 @@ func (p *Pair) takeRow(ctx context.Context, tenantID string, r row, a arrival) (
 	case OutcomeShipped:
 		a.problem = shippedAlready(r.order)
 	case OutcomeAttention:
-		a.problem = ledger.Problem{Code: "approvalUnknown", Message: "Upstock lists this order as approved, but does not say when in a way that can be read.",
+		a.problem = ledger.Problem{Code: approvalUnknown, Message: "Upstock lists this order as approved, but does not say when in a way that can be read.",
 			Fix: "If it should be sold, retry; if it is in Cin7 Core already, leave it."}
 		if r.run != nil {
 			return false, nil
@@ -274,8 +274,14 @@ func (p *Pair) takeRow(ctx context.Context, tenantID string, r row, a arrival) (
 	return fresh, err
 }
 
+// Codes of orders that are here, and that a person must decide to sell at all.
+const (
+	alreadyShipped  = "shippedAlready"
+	approvalUnknown = "approvalUnknown"
+)
+
 func shippedAlready(o upstock.Order) ledger.Problem {
-	return ledger.Problem{Code: "shippedAlready", Message: "Upstock shows order " + cmp.Or(short(o.OrderNumber), strconv.FormatInt(o.ID, 10)) + " as shipped before Stockbridge heard of it, so no sale was made.",
+	return ledger.Problem{Code: alreadyShipped, Message: "Upstock shows order " + cmp.Or(short(o.OrderNumber), strconv.FormatInt(o.ID, 10)) + " as shipped before Stockbridge heard of it, so no sale was made.",
 		Fix: "Look whether Cin7 Core has it already. If it should have a sale, retry; else leave it."}
 }
 
