@@ -354,7 +354,8 @@ func rowsSeen(seen map[uint64]bool) []byte {
 }
 
 // Kick has a tenant's job run soon: durably, so that the next schedule finds it
-// where the message is lost.
+// where the message is lost. However often it is called, one run follows the
+// other only after a moment.
 func (p *Pair) Kick(ctx context.Context, tenantID, job string) error {
 	for range 5 {
 		cur, err := p.Ledger.Cursor(ctx, tenantID, job)
@@ -362,17 +363,21 @@ func (p *Pair) Kick(ctx context.Context, tenantID, job string) error {
 			return err
 		}
 		now := p.Now().UTC()
-		if cur.Asked.After(cur.Started) && now.Sub(cur.Asked) < p.Times.Soon {
+		if cur.Asked.After(cur.Started) && now.Sub(cur.Asked) < 2*p.Times.Soon {
 			return nil // it is on its way
 		}
-		cur.Asked = now
+		delay := time.Duration(0)
+		if now.Sub(cur.Started) < p.Times.Soon {
+			delay = p.Times.Soon
+		}
+		cur.Asked = latest(now, cur.Started.Add(time.Nanosecond)) // its worker's clock may be ahead
 		switch err := p.Ledger.SaveCursor(ctx, cur); {
 		case errors.Is(err, ledger.ErrBehind):
 			continue
 		case err != nil:
 			return err
 		}
-		_ = p.Start(ctx, Job{Job: job, Tenant: tenantID}, 0)
+		_ = p.Start(ctx, Job{Job: job, Tenant: tenantID}, delay)
 		return nil
 	}
 	return fmt.Errorf("ask for job %s: %w", job, ledger.ErrBehind)
