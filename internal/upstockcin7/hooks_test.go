@@ -604,7 +604,11 @@ func TestWebhooksMessedWith(t *testing.T) {
 				}
 				before, all := theirs(), w.coreHooks()
 				c.do(w, all[:5])
+				start := since()
 				w.checkHooks()
+				if strings.HasPrefix(c.name, "copied") && w.count("PUT /webhooks", start) > 0 {
+					t.Error("an active one was there to be kept")
+				}
 				w.hookedUp()
 				if len(before) != 3 || !slices.Equal(before, theirs()) {
 					t.Errorf("they had %+v, now %+v", before, theirs())
@@ -807,16 +811,24 @@ func TestWebhookSecretRotates(t *testing.T) {
 				t.Errorf("%+v", d)
 			}
 		}
-		// A key replaced while a check is under way.
-		w.fault(sim.Fault{Match: "GET /webhooks", Kind: "slow", Seconds: 15})
+		// A secret replaced while a check with the old one is under way.
 		for _, h := range w.coreHooks() {
 			w.core(http.MethodDelete, "/webhooks?ID="+h.ID, "")
 		}
-		go w.pair().CheckWebhooks(context.Background(), upstockcin7.Job{Job: upstockcin7.JobWebhooks, Tenant: w.tenant})
+		check := func() {
+			w.pair().CheckWebhooks(context.Background(), upstockcin7.Job{Job: upstockcin7.JobWebhooks, Tenant: w.tenant})
+		}
+		w.fault(sim.Fault{Match: "GET /webhooks", Kind: "slow", Seconds: 15})
+		go check()
 		time.Sleep(5 * time.Second)
-		connect("key-3")
+		if _, _, err := tenant.NewStore(w.store, w.box).Connect(t.Context(), w.tenant, tenant.Cin7Core, func(_ *tenant.Connection, s *tenant.Secrets) error {
+			s.Webhook = "the-newest"
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		go check()
 		w.turn(3 * time.Minute)
-		w.checkHooks()
 		w.hookedUp()
 	})
 }
@@ -903,6 +915,9 @@ func TestWebhooksOfConnections(t *testing.T) {
 			next := w.sim.AddAccount("Next", "").Cin7Core
 			if _, _, err := w.pair().Connect(t.Context(), w.tenant, tenant.Cin7Core, upstockcin7.Credentials{Account: next.AccountID, Key: tenant.Secret(next.ApplicationKey)}); err != nil {
 				t.Fatal(err)
+			}
+			if c, _, _ := w.connection(); c.Webhooks != (tenant.Webhooks{}) {
+				t.Errorf("the old account's: %+v", c.Webhooks)
 			}
 			if n := len(w.coreHooks()); n != 0 {
 				t.Errorf("%d are left in the old account", n)
