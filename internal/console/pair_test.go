@@ -60,7 +60,7 @@ func TestConnections(t *testing.T) {
 		})
 	}
 	h.t = t
-	if diff := cmp.Diff([]upstockcin7.Job{{Job: upstockcin7.JobMirror, Tenant: id}, {Job: upstockcin7.JobWebhooks, Tenant: id}}, h.started); diff != "" {
+	if diff := cmp.Diff([]upstockcin7.Job{{Job: upstockcin7.JobMirror, Tenant: id}, {Job: upstockcin7.JobWebhooks, Tenant: id}, {Job: upstockcin7.JobWebhooks, Tenant: id}}, h.started); diff != "" {
 		t.Error(diff)
 	}
 

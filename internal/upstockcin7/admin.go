@@ -44,6 +44,7 @@ func (p *Pair) Connect(ctx context.Context, tenantID string, sys tenant.System, 
 	}
 	old, had := b.Connections[sys]
 	c, sec, err := p.Tenants.Connect(ctx, tenantID, sys, func(c *tenant.Connection, s *tenant.Secrets) error {
+		account, key := c.Account, s.Key
 		if cred.Key != "" {
 			s.Key = cred.Key
 		}
@@ -59,6 +60,7 @@ func (p *Pair) Connect(ctx context.Context, tenantID string, sys tenant.System, 
 		if sys == tenant.Upstock {
 			return p.tryUpstock(ctx, c, s)
 		}
+		giveHook(s, c.Account != account || s.Key != key)
 		return p.tryCin7(ctx, c, s)
 	})
 	if err != nil {
@@ -67,10 +69,15 @@ func (p *Pair) Connect(ctx context.Context, tenantID string, sys tenant.System, 
 	if sys == tenant.Cin7Core {
 		if !had || old.Account != c.Account {
 			if c, err = p.Tenants.Update(ctx, tenantID, sys, func(c *tenant.Connection) error {
-				c.Mirror, c.Checked = tenant.Mirror{State: tenant.MirrorReading}, 0
+				c.Mirror, c.Checked, c.Webhooks = tenant.Mirror{State: tenant.MirrorReading}, 0, tenant.Webhooks{}
 				return nil
 			}); err != nil {
 				return c, "", err
+			}
+		}
+		if had && old.Account != c.Account {
+			if s, err := p.Tenants.Secrets(ctx, old); err == nil {
+				p.unhook(ctx, old, s)
 			}
 		}
 		// A job that reads with the old key ends by itself.
@@ -78,6 +85,11 @@ func (p *Pair) Connect(ctx context.Context, tenantID string, sys tenant.System, 
 			if err := p.Start(ctx, Job{Job: job, Tenant: tenantID}, 0); err != nil {
 				return c, "", fmt.Errorf("start job %s: %w", job, err)
 			}
+		}
+	}
+	if sys == tenant.Upstock && !had && b.Connections[tenant.Cin7Core].State == tenant.Connected {
+		if err := p.Start(ctx, Job{Job: JobWebhooks, Tenant: tenantID}, 0); err != nil { // it waited for both
+			return c, "", fmt.Errorf("start job %s: %w", JobWebhooks, err)
 		}
 	}
 	text := systemName(sys) + " was connected (" + c.Name + ")."
@@ -171,8 +183,19 @@ func (p *Pair) WebhookURLOf(ctx context.Context, c tenant.Connection) (string, e
 
 // Disconnect forgets a connection. Unfinished orders wait for a new one.
 func (p *Pair) Disconnect(ctx context.Context, tenantID string, sys tenant.System) error {
+	c, err := p.Tenants.Connection(ctx, tenantID, sys)
+	if err != nil {
+		return err
+	}
+	sec, err := p.Tenants.Secrets(ctx, c)
+	if err != nil {
+		return err
+	}
 	if err := p.Tenants.Disconnect(ctx, tenantID, sys); err != nil {
 		return err
+	}
+	if sys == tenant.Cin7Core {
+		p.unhook(ctx, c, sec)
 	}
 	return p.Ledger.Record(ctx, tenantID, ledger.Event{Kind: "connection", Text: systemName(sys) + " was disconnected."})
 }

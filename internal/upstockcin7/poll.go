@@ -283,22 +283,31 @@ func concerns(r *ledger.Run, row cin7core.SaleRow) bool {
 
 // markLook asks for a look at an order's sale, and wakes the work on it. An
 // order that is not sold yet keeps the mark, and looks once when it is. updated
-// and listed are what the sale list said; a webhook says neither.
+// and listed are what the sale list said; a webhook says neither. Of webhooks
+// there may be many at once: those that a look to come will answer ask for none,
+// and a look waits a moment for more of them.
 func (p *Pair) markLook(ctx context.Context, r *ledger.Run, updated time.Time, listed string) error {
-	wake := false
+	wake, hint := false, listed == ""
 	err := p.Ledger.Update(ctx, r, func(r *ledger.Run, _ *ledger.Extra) error {
 		wake = false
-		if listed != "" {
+		if !hint {
 			if !updated.IsZero() && !updated.After(r.Seen) {
 				return nil
 			}
 			r.Seen, r.Listed, r.Stale = latest(r.Seen, updated), listed, 0
 		}
-		if r.State == ledger.Cancelled && r.SoldAt.IsZero() {
+		if r.State == ledger.Cancelled { // never sold, or its sale is voided
+			return nil
+		}
+		now := p.Now().UTC()
+		if soon := now.Add(p.Times.Delivery); hint && lookToCome(r) {
+			if r.SoldAt.IsZero() || r.Parked || !r.Next.IsZero() && !r.Next.After(soon) {
+				return errMarked
+			}
+			r.Next = soon // it waits for something else, far off
 			return nil
 		}
 		r.Asked++
-		now := p.Now().UTC()
 		switch {
 		case r.SoldAt.IsZero() || r.Parked:
 		case r.Lease.Until.After(now): // its worker may have read the sale already
@@ -308,8 +317,15 @@ func (p *Pair) markLook(ctx context.Context, r *ledger.Run, updated time.Time, l
 		}
 		return nil
 	})
+	if errors.Is(err, errMarked) {
+		return nil
+	}
 	if err == nil && wake {
-		_ = p.Wake(ctx, ledger.Pointer{Tenant: r.Tenant, Order: r.ID, Origin: OriginSweep}, 0) // the sweep finds it otherwise
+		delay := time.Duration(0)
+		if hint {
+			delay = p.Times.Soon
+		}
+		_ = p.Wake(ctx, ledger.Pointer{Tenant: r.Tenant, Order: r.ID, Origin: OriginSweep}, delay) // the sweep finds it otherwise
 	}
 	return err
 }
@@ -332,6 +348,16 @@ func sales(seen map[uint64]bool) int {
 	return len(ids)
 }
 
+// errMarked: the run needs no change.
+var errMarked = errors.New("marked already")
+
+// lookToCome says that a look was asked for and has not begun: it will see all
+// that has happened by now. A look begins under a lease, which a slow worker may
+// outlive: only a lease that was given back says that nobody is looking.
+func lookToCome(r *ledger.Run) bool {
+	return r.Asked > r.Looks && (r.SoldAt.IsZero() || r.Lease.Token == "")
+}
+
 func seenRows(data []byte) map[uint64]bool {
 	seen := map[uint64]bool{}
 	for ; len(data) >= 8; data = data[8:] {
@@ -349,7 +375,8 @@ func rowsSeen(seen map[uint64]bool) []byte {
 }
 
 // Kick has a tenant's job run soon: durably, so that the next schedule finds it
-// where the message is lost.
+// where the message is lost. However often it is called, one run follows the
+// other only after a moment.
 func (p *Pair) Kick(ctx context.Context, tenantID, job string) error {
 	for range 5 {
 		cur, err := p.Ledger.Cursor(ctx, tenantID, job)
@@ -357,17 +384,21 @@ func (p *Pair) Kick(ctx context.Context, tenantID, job string) error {
 			return err
 		}
 		now := p.Now().UTC()
-		if cur.Asked.After(cur.Started) && now.Sub(cur.Asked) < p.Times.Soon {
+		if cur.Asked.After(cur.Started) && now.Sub(cur.Asked) < 2*p.Times.Soon {
 			return nil // it is on its way
 		}
-		cur.Asked = now
+		delay := time.Duration(0)
+		if now.Sub(cur.Started) < p.Times.Soon {
+			delay = p.Times.Soon
+		}
+		cur.Asked = latest(now, cur.Started.Add(time.Nanosecond)) // its worker's clock may be ahead
 		switch err := p.Ledger.SaveCursor(ctx, cur); {
 		case errors.Is(err, ledger.ErrBehind):
 			continue
 		case err != nil:
 			return err
 		}
-		_ = p.Start(ctx, Job{Job: job, Tenant: tenantID}, 0)
+		_ = p.Start(ctx, Job{Job: job, Tenant: tenantID}, delay)
 		return nil
 	}
 	return fmt.Errorf("ask for job %s: %w", job, ledger.ErrBehind)

@@ -16,8 +16,9 @@ func TestRedactPeople(t *testing.T) {
 		`{"\u0065mail":"x"}`:                              `{"\u0065mail":"[redacted]"}`,
 		`["email","phone"]`:                               `["email","phone"]`,
 		`{"phone":"021 12`:                                `{"phone":"[redacted]"`,
-		`<html "x`:                                        `<html "x`,
-		`{"email`:                                         `{"email`,
+		`{"Webhooks":[{"ExternalBearerToken":"s","ExternalPassword":"p","ExternalURL":"u"}]}`: `{"Webhooks":[{"ExternalBearerToken":"[redacted]","ExternalPassword":"[redacted]","ExternalURL":"u"}]}`,
+		`<html "x`: `<html "x`,
+		`{"email`:  `{"email`,
 	} {
 		if got := string(redactPeople([]byte(in))); got != want {
 			t.Errorf("%s became %s", in, got)

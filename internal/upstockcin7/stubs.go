@@ -1,10 +1,5 @@
 package upstockcin7
 
-import (
-	"context"
-	"net/http"
-)
+import "context"
 
-func (p *Pair) Cin7Webhook() http.Handler                          { return http.NotFoundHandler() }
-func (p *Pair) CheckWebhooks(ctx context.Context, j Job) error     { return nil }
 func (p *Pair) CheckCompleteness(ctx context.Context, j Job) error { return nil }

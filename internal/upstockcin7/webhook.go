@@ -29,9 +29,12 @@ const maxWebhook = 4 << 20
 // bring through. Deliveries are verified as the Standard Webhooks
 // specification says, with 5 minutes of skew; while a secret rotates, two
 // verify. Refusals under a known token leave an event that the tenant sees.
-func (p *Pair) Webhook() http.Handler {
+func (p *Pair) Webhook() http.Handler { return deliveries(p.receive) }
+
+// deliveries answers each delivery with a status and its reason.
+func deliveries(receive func(*http.Request) (status int, detail string)) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, req *http.Request) {
-		status, detail := p.receive(req)
+		status, detail := receive(req)
 		rw.Header().Set("Content-Type", "application/json")
 		rw.Header().Set("Cache-Control", "no-store")
 		if status == http.StatusMethodNotAllowed {

@@ -196,6 +196,7 @@ func systemName(sys tenant.System) string {
 // update changes the run while our lease holds, taking the lease with the first change.
 func (w *work) update(change func(r *ledger.Run, x *ledger.Extra) error) error {
 	err := w.Ledger.Update(w.ctx, w.run, func(r *ledger.Run, x *ledger.Extra) error {
+		w.released = false // it was not, if somebody else wrote meanwhile
 		if err := w.hold(r); err != nil {
 			return err
 		}

@@ -401,9 +401,6 @@ func prepare(t testing.TB) *base {
 			t.Fatal(err)
 		}
 		w.tenant = tn.ID
-		if _, _, err := p.app.Pair.Connect(ctx, tn.ID, tenant.Cin7Core, w.coreKey()); err != nil {
-			t.Fatal(err)
-		}
 		_, url, err := p.app.Pair.Connect(ctx, tn.ID, tenant.Upstock, upstockcin7.Credentials{Key: tenant.Secret(w.acc.Upstock.Token)})
 		if err != nil {
 			t.Fatal(err)
@@ -413,6 +410,9 @@ func prepare(t testing.TB) *base {
 			t.Fatal(err)
 		}
 		if _, _, err = p.app.Pair.Connect(ctx, tn.ID, tenant.Upstock, upstockcin7.Credentials{Webhook: tenant.Secret(secret)}); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := p.app.Pair.Connect(ctx, tn.ID, tenant.Cin7Core, w.coreKey()); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(5 * time.Minute)

@@ -1,0 +1,1011 @@
+package upstockcin7_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"stockbridge/internal/app"
+	"stockbridge/internal/ledger"
+	"stockbridge/internal/sim"
+	"stockbridge/internal/table"
+	"stockbridge/internal/tenant"
+	"stockbridge/internal/upstockcin7"
+)
+
+const (
+	getSale = "GET /sale"
+	saleSix = "6f9619ff-8b86-d011-b42d-00cf4fc964ff" // a sale that is nobody's
+)
+
+// coreHook is a webhook as Cin7 Core lists it.
+type coreHook struct {
+	ID, Type                  string
+	IsActive                  bool
+	ExternalURL               string
+	ExternalAuthorizationType string
+	ExternalBearerToken       string
+}
+
+// checkHooks runs the check as its queue does, and lets all end that comes of it.
+func (w *world) checkHooks() {
+	w.t.Helper()
+	if err := w.pair().CheckWebhooks(context.Background(), upstockcin7.Job{Job: upstockcin7.JobWebhooks, Tenant: w.tenant}); err != nil {
+		w.t.Fatal(err)
+	}
+	w.turn(time.Minute)
+}
+
+func (w *world) coreHooks() []coreHook {
+	w.t.Helper()
+	var doc struct{ Webhooks []coreHook }
+	if err := json.Unmarshal(w.core(http.MethodGet, "/webhooks", ""), &doc); err != nil {
+		w.t.Fatal(err)
+	}
+	return doc.Webhooks
+}
+
+// connection is the tenant's to Cin7 Core, its secrets and its webhooks' address.
+func (w *world) connection() (tenant.Connection, tenant.Secrets, string) {
+	w.t.Helper()
+	store := tenant.NewStore(w.store, w.box)
+	c := must[tenant.Connection](w)(store.Connection(context.Background(), w.tenant, tenant.Cin7Core))
+	s := must[tenant.Secrets](w)(store.Secrets(context.Background(), c))
+	return c, s, "https://hooks.example.test/webhooks/cin7core/" + string(s.Hook)
+}
+
+var ourTypes = []string{"Sale/Backordered", "Sale/ShipmentAuthorised", "Sale/ShipmentTrackingNumberChanged", "Sale/Undo", "Sale/Voided"}
+
+// hookedUp wants exactly one active webhook of each type, with the secret of now.
+func (w *world) hookedUp() {
+	w.t.Helper()
+	c, s, address := w.connection()
+	var types []string
+	for _, h := range w.coreHooks() {
+		if h.ExternalURL != address {
+			continue
+		}
+		if types = append(types, h.Type); !h.IsActive || h.ExternalAuthorizationType != "bearerauth" || h.ExternalBearerToken != string(s.Webhook) {
+			w.t.Errorf("%s: active %t, %s, with the secret of now: %t", h.Type, h.IsActive, h.ExternalAuthorizationType, h.ExternalBearerToken == string(s.Webhook))
+		}
+	}
+	if slices.Sort(types); !slices.Equal(types, ourTypes) {
+		w.t.Errorf("webhooks to us: %v", types)
+	}
+	if c.Webhooks.State != tenant.WebhooksOn || c.Webhooks.Why != "" || time.Since(c.Webhooks.Checked) > 35*time.Minute {
+		w.t.Errorf("the connection says %+v", c.Webhooks)
+	}
+	if w.sim.OverLimit(sim.Cin7Core, w.acc.Cin7Core.AccountID) > 0 {
+		w.t.Error("over the limit")
+	}
+}
+
+// hook delivers a body as Cin7 Core does; its answer.
+func (w *world) hook(address, secret, body string) *http.Response {
+	req := httptest.NewRequest(http.MethodPost, address, strings.NewReader(body))
+	if secret != "" {
+		req.Header.Set("Authorization", "Bearer "+secret)
+	}
+	return must[*http.Response](w)(deliverer{w}.RoundTrip(req))
+}
+
+// count counts calls to Cin7 Core since an instant.
+func (w *world) count(call string, since time.Time) (n int) {
+	for _, c := range w.coreCalls(since) {
+		if c == call {
+			n++
+		}
+	}
+	return n
+}
+
+// since is a new instant: nothing that was called before is called after it.
+func since() time.Time {
+	time.Sleep(time.Second)
+	return time.Now()
+}
+
+// until lets the world turn, second by second, until Upstock shows this; how long it took.
+func (w *world) until(id int, tracks string, most time.Duration) time.Duration {
+	w.t.Helper()
+	for start := time.Now(); ; time.Sleep(time.Second) {
+		synctest.Wait()
+		if w.tracks(id) == tracks {
+			return time.Since(start)
+		}
+		if time.Since(start) > most {
+			w.t.Fatalf("after %s Upstock shows %q, want %q\n%s", most, w.tracks(id), tracks, timeline(w.run(id)))
+		}
+	}
+}
+
+// TestShippedByWebhook: what happens to a sale reaches Upstock within two
+// minutes, without any poll.
+func TestShippedByWebhook(t *testing.T) {
+	const most = 2*time.Minute - time.Second
+	t.Run("simple", func(t *testing.T) {
+		story(t, func(t *testing.T, w *world) {
+			w.checkHooks()
+			w.hookedUp()
+			id, sale := w.sell(groceries)
+			start := since()
+			w.person(sale, "ship", `{"trackingNumber":"T-1"}`)
+			took := w.until(id, "T-1! shipped", most)
+			w.person(sale, "tracking", `{"trackingNumber":"T-2"}`)
+			took = max(took, w.until(id, "T-2! shipped", most))
+			t.Logf("%s at most", took)
+			w.turn(10 * time.Minute)
+			w.person(sale, "undo", "")
+			w.turnEach(most, time.Minute)
+			w.attention(id, "shipmentUndone")
+			if w.count("GET /saleList", start) > 0 {
+				t.Errorf("polled: %v", w.coreCalls(start))
+			}
+			if c, _, _ := w.connection(); c.Webhooks.Heard.IsZero() || time.Since(c.Webhooks.Heard) > 30*time.Minute {
+				t.Errorf("heard %s", c.Webhooks.Heard)
+			}
+			for _, d := range w.sim.CoreDeliveries(w.acc.Cin7Core.AccountID) {
+				if d.Status != http.StatusAccepted || d.Attempts != 1 {
+					t.Errorf("%s: %d in attempt %d", d.Type, d.Status, d.Attempts)
+				}
+			}
+		})
+	})
+	t.Run("advanced", func(t *testing.T) {
+		story(t, func(t *testing.T, w *world) {
+			w.change(func(s *tenant.Settings) { s.SaleType, s.OrderStatus = tenant.Advanced, tenant.Authorised })
+			w.checkHooks()
+			id, sale := w.sell(groceries)
+			w.person(sale, "ship", `{"lines":[{"sku":"SLT-FLK","quantity":1}],"trackingNumber":"F1"}`)
+			w.until(id, "F1 processing", most)
+			w.person(sale, "ship", `{"lines":[{"sku":"SLT-FLK","quantity":1}],"trackingNumber":"F2"}`)
+			w.person(sale, "ship", `{"trackingNumber":"F3"}`)
+			w.until(id, "F1 F2 F3! shipped", most)
+			var tasks int
+			for _, d := range w.sim.CoreDeliveries(w.acc.Cin7Core.AccountID) {
+				if strings.Contains(d.Body, "SaleTaskID") && !strings.Contains(strings.ToLower(d.Body), strings.ToLower(sale)) {
+					tasks++
+				}
+			}
+			if tasks == 0 {
+				t.Error("no delivery names a task alone: the number was not needed")
+			}
+		})
+	})
+	t.Run("voided, a body that is no JSON", func(t *testing.T) {
+		story(t, func(t *testing.T, w *world) {
+			w.checkHooks()
+			id, sale := w.sell(groceries)
+			start := since()
+			w.person(sale, "void", "")
+			w.turnEach(most, time.Second*20)
+			r := w.run(id)
+			w.says(strings.Join(r.Said, " "), "was voided in Cin7 Core")
+			if d := w.sim.CoreDeliveries(w.acc.Cin7Core.AccountID); json.Valid([]byte(d[len(d)-1].Body)) || w.count("GET /saleList", start) > 0 {
+				t.Errorf("%+v", d)
+			}
+		})
+	})
+	t.Run("voided by us", func(t *testing.T) {
+		story(t, func(t *testing.T, w *world) {
+			w.change(func(s *tenant.Settings) { s.OnCancel = tenant.Void })
+			w.checkHooks()
+			id, _ := w.sell(groceries)
+			w.cancel(id)
+			w.turn(5 * time.Minute)
+			if r := w.run(id); r.State != ledger.Cancelled || !r.Finished() || len(r.Said) > 0 {
+				t.Errorf("%s %v\n%s", r.State, r.Said, timeline(r))
+			}
+		})
+	})
+	t.Run("back-ordered, then unknown to the ledger", func(t *testing.T) {
+		story(t, func(t *testing.T, w *world) {
+			w.change(func(s *tenant.Settings) { s.OrderStatus = tenant.Authorised })
+			w.checkHooks()
+			id, sale := w.sell(`{"customer":{"name":"Harbourside Grocers"},"lines":[{"sku":"SLT-FLK","quantity":"99999","unitPrice":"6.80"}]}`)
+			w.turn(2 * time.Minute)
+			w.person(sale, "ship", `{"trackingNumber":"T"}`)
+			w.until(id, "T! shipped", most)
+			if d := w.sim.CoreDeliveries(w.acc.Cin7Core.AccountID); !strings.Contains(d[0].Body, "Sale/Backordered") {
+				t.Errorf("%+v", d)
+			}
+		})
+	})
+}
+
+// TestWebhookBodies: a body is a hint, in whatever shape it comes.
+func TestWebhookBodies(t *testing.T) {
+	story(t, func(t *testing.T, w *world) {
+		id, sale := w.sell(groceries)
+		r := w.run(id)
+		number, upper := r.SaleNumber, strings.ToUpper(sale)
+		_, s, address := w.connection()
+		for _, c := range []struct{ name, body, want string }{
+			{"sale", `{"SaleID":"` + sale + `","EventType":"Sale/Undo"}`, "look"},
+			{"upper case, braces", `{"saleid":"{` + upper + `}"}`, "look"},
+			{"task of a simple sale", `{"SaleTaskID":"` + upper + `","EventType":"Sale/ShipmentAuthorised"}`, "look"},
+			{"number alone", `{"SaleOrderNumber":"` + strings.ToLower(number) + `"}`, "look"},
+			{"task of an advanced sale", `{"SaleTaskID":"` + saleSix + `","OrderNumber":" ` + number + ` "}`, "look"},
+			{"unknown event", `{"SaleID":"` + sale + `","EventType":"Sale/Abducted"}`, "look"},
+			{"a comma too many", `{"SaleID":"` + upper + `","SaleOrderNumber":"` + number + `",}`, "look"},
+			{"ends early", `{"SaleID":"` + upper + `","SaleOrd`, "look"},
+			{"byte order mark", "\ufeff" + `{"SaleID":"` + upper + `"}`, "look"},
+			{"invalid UTF-8", `{"CustomerName":"` + "\xff\xfe" + `","SaleID":"` + sale + `"}`, "look"},
+			{"other sale", `{"SaleID":"` + saleSix + `","SaleOrderNumber":"SO-99999","EventType":"Sale/Voided"}`, "nothing"},
+			{"other sale, no number", `{"SaleID":"` + saleSix + `"}`, "nothing"},
+			{"number of 5000 runes", `{"OrderNumber":"` + strings.Repeat("é", 5000) + `"}`, "poll"},
+			{"task alone", `{"SaleTaskID":"` + saleSix + `"}`, "poll"},
+			{"empty", "", "poll"},
+			{"no JSON", "<xml/>", "poll"},
+			{"null", "null", "poll"},
+			{"array", `[{"ID":"` + sale + `"}]`, "poll"},
+			{"wrong types", `{"SaleID":7,"SaleOrderNumber":["` + number + `"],"EventType":{}}`, "poll"},
+			{"deep", strings.Repeat("[", 20_000), "poll"},
+			{"noise", string([]byte{0, 1, 0xfe, 0xff, '"', '{'}), "poll"},
+			{"over 1 MiB", `{"SaleID":"` + sale + `","x":"` + strings.Repeat("x", 3<<20) + `"}`, "look"},
+			{"over 1 MiB of nothing", strings.Repeat(" ", 2<<20), "poll"},
+		} {
+			start := since()
+			resp := w.hook(address, string(s.Webhook), c.body)
+			if resp.StatusCode != http.StatusAccepted {
+				t.Errorf("%s: %d", c.name, resp.StatusCode)
+			}
+			w.turn(2 * time.Minute)
+			got := "nothing"
+			switch looks, polls := w.count(getSale, start), w.count("GET /saleList", start); {
+			case looks == 1 && polls == 0:
+				got = "look"
+			case looks == 0 && polls == 1:
+				got = "poll"
+			case looks+polls > 0:
+				got = fmt.Sprint(w.coreCalls(start))
+			}
+			if got != c.want {
+				t.Errorf("%s: %s, want %s", c.name, got, c.want)
+			}
+		}
+		if n := len(w.eventTexts("webhookCut")); n != 2 {
+			t.Errorf("%d events of long bodies", n)
+		}
+		texts := w.eventTexts("otherSale")
+		if len(texts) != 2 {
+			t.Fatalf("events of other sales: %q", texts)
+		}
+		w.says(texts[1], "SO-99999", "ignored")
+	})
+}
+
+// TestWebhookRefused: who does not bear the secret of now, or of a day ago, changes nothing.
+func TestWebhookRefused(t *testing.T) {
+	story(t, func(t *testing.T, w *world) {
+		_, sale := w.sell(groceries)
+		c, s, address := w.connection()
+		start, body := since(), `{"SaleID":"`+sale+`"}`
+		up := must[tenant.Secrets](w)(tenant.NewStore(w.store, w.box).Secrets(t.Context(), must[tenant.Connection](w)(tenant.NewStore(w.store, w.box).Connection(t.Context(), w.tenant, tenant.Upstock))))
+		base := strings.TrimSuffix(address, string(s.Hook))
+		for _, c := range []struct {
+			name, method, address, auth string
+			want                        int
+		}{
+			{"unknown token", http.MethodPost, base + strings.Repeat("a", 32), "Bearer " + string(s.Webhook), 404},
+			{"Upstock's token", http.MethodPost, base + string(up.Hook), "Bearer " + string(up.Webhook), 404},
+			{"no secret", http.MethodPost, address, "", 401},
+			{"wrong secret", http.MethodPost, address, "Bearer wrong", 401},
+			{"empty secret", http.MethodPost, address, "Bearer ", 401},
+			{"part of it", http.MethodPost, address, "Bearer " + string(s.Webhook[1:]), 401},
+			{"basic", http.MethodPost, address, "Basic " + string(s.Webhook), 401},
+			{"Upstock's secret", http.MethodPost, address, "Bearer " + string(up.Webhook), 401},
+			{"GET", http.MethodGet, address, "Bearer " + string(s.Webhook), 405},
+			{"PUT", http.MethodPut, address, "Bearer " + string(s.Webhook), 405},
+		} {
+			req := httptest.NewRequest(c.method, c.address, strings.NewReader(body))
+			if c.auth != "" {
+				req.Header.Set("Authorization", c.auth)
+			}
+			resp := must[*http.Response](w)(deliverer{w}.RoundTrip(req))
+			answer := must[[]byte](w)(io.ReadAll(resp.Body))
+			if resp.StatusCode != c.want || c.want == 405 && resp.Header.Get("Allow") != http.MethodPost || bytes.Contains(answer, []byte(s.Webhook)) || bytes.Contains(answer, []byte(s.Hook)) {
+				t.Errorf("%s: %d %s", c.name, resp.StatusCode, answer)
+			}
+		}
+		if n := len(w.eventTexts("webhookRefused")); n != 1 {
+			t.Errorf("%d events", n)
+		}
+		w.turn(time.Minute)
+		if calls := w.coreCalls(start); len(calls) > 0 {
+			t.Errorf("%v", calls)
+		}
+		if now, _, _ := w.connection(); !now.Webhooks.Heard.Equal(c.Webhooks.Heard) {
+			t.Error("noted as heard")
+		}
+		// While the secret rotates, two are valid: for a day.
+		w.account(`{"applicationKey":"a-new-key"}`)
+		if _, _, err := w.pair().Connect(t.Context(), w.tenant, tenant.Cin7Core, upstockcin7.Credentials{Key: "a-new-key"}); err != nil {
+			t.Fatal(err)
+		}
+		_, now, _ := w.connection()
+		for _, c := range []struct {
+			after  time.Duration
+			secret tenant.Secret
+			want   int
+		}{{0, now.Webhook, 202}, {0, s.Webhook, 202}, {23 * time.Hour, s.Webhook, 202}, {time.Hour, s.Webhook, 401}, {0, now.Webhook, 202}} {
+			if time.Sleep(c.after); w.hook(address, string(c.secret), body).StatusCode != c.want {
+				t.Errorf("after %s: want %d", c.after, c.want)
+			}
+		}
+	})
+}
+
+// TestWebhookOfAnotherTenant: a tenant's webhooks lead to its own orders only.
+func TestWebhookOfAnotherTenant(t *testing.T) {
+	story(t, func(t *testing.T, w *world) {
+		id, sale := w.sell(groceries)
+		r := w.run(id)
+		store := tenant.NewStore(w.store, w.box)
+		tn, _, err := store.Create(t.Context(), "Next door", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, s, err := store.Connect(t.Context(), tn.ID, tenant.Cin7Core, func(c *tenant.Connection, s *tenant.Secrets) error {
+			c.Account, s.Key, s.Webhook = "next-door", "key", "theirs"
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		start := since()
+		address := "https://hooks.example.test/webhooks/cin7core/" + string(s.Hook)
+		for _, body := range []string{`{"SaleID":"` + sale + `"}`, `{"SaleTaskID":"` + sale + `"}`, `{"SaleOrderNumber":"` + r.SaleNumber + `"}`} {
+			if resp := w.hook(address, "theirs", body); resp.StatusCode != http.StatusAccepted {
+				t.Errorf("%d", resp.StatusCode)
+			}
+		}
+		if resp := w.hook(address, string(must2(w.connection()).Webhook), "{}"); resp.StatusCode != http.StatusUnauthorized {
+			t.Errorf("with the neighbour's secret: %d", resp.StatusCode)
+		}
+		w.turn(2 * time.Minute)
+		if now := w.run(id); now.Asked != r.Asked || len(w.coreCalls(start)) > 0 {
+			t.Errorf("asked %d, was %d; %v", now.Asked, r.Asked, w.coreCalls(start))
+		}
+	})
+}
+
+func must2(_ tenant.Connection, s tenant.Secrets, _ string) tenant.Secrets { return s }
+
+// TestWebhookStorm: many hints for one order are a few looks, and the last hint is never lost.
+func TestWebhookStorm(t *testing.T) {
+	story(t, func(t *testing.T, w *world) {
+		id, sale := w.sell(groceries)
+		w.person(sale, "ship", `{"trackingNumber":"T-1"}`)
+		_, s, address := w.connection()
+		start, body := since(), `{"SaleID":"`+sale+`"}`
+		for range 100 {
+			w.hook(address, string(s.Webhook), body)
+		}
+		w.turn(2 * time.Minute)
+		w.is(id, ledger.Shipped, "T-1! shipped")
+		if n := w.count(getSale, start); n != 1 {
+			t.Errorf("%d looks at once", n)
+		}
+		start = time.Now() // so that some meet the very moment of a look
+		for range 120 {
+			w.hook(address, string(s.Webhook), body)
+			time.Sleep(time.Second / 2)
+		}
+		w.person(sale, "tracking", `{"trackingNumber":"T-2"}`)
+		w.hook(address, string(s.Webhook), body)
+		w.until(id, "T-2! shipped", time.Minute)
+		if n := w.count(getSale, start); n > 15 {
+			t.Errorf("%d looks in a minute", n)
+		}
+		if r := w.run(id); r.Asked > 30 {
+			t.Errorf("asked %d times", r.Asked)
+		}
+		// While Cin7 Core is down, no more than the sweep brings.
+		w.turn(time.Minute)
+		start = since()
+		w.fault(sim.Fault{Match: getSale, Kind: "before", How: "500", Times: -1})
+		for range 300 {
+			w.hook(address, string(s.Webhook), body)
+			time.Sleep(time.Second)
+		}
+		w.turn(time.Minute)
+		if n := w.count(getSale, start); n > 12 {
+			t.Errorf("%d looks in five minutes at a vendor that is down", n)
+		}
+		w.sim.ClearFaults(sim.Cin7Core)
+		w.turn(20 * time.Minute)
+		if r := w.run(id); r.LookDue() || !r.Finished() {
+			t.Errorf("a look is left: %+v", r)
+		}
+		// Hints of sales that are not ours, and of nothing, are no burden either.
+		start = since()
+		for range 600 {
+			w.hook(address, string(s.Webhook), `{"SaleID":"`+saleSix+`"}`)
+			w.hook(address, string(s.Webhook), "")
+			time.Sleep(100 * time.Millisecond)
+		}
+		w.turn(2 * time.Minute)
+		if n := w.count("GET /saleList", start); n != len(w.coreCalls(start)) || n < 10 || n > 14 {
+			t.Errorf("%v", w.coreCalls(start))
+		}
+	})
+}
+
+// TestHintDuringLook: a hint that comes while the sale is being read is followed by another look.
+func TestHintDuringLook(t *testing.T) {
+	story(t, func(t *testing.T, w *world) {
+		id, sale := w.sell(groceries)
+		w.person(sale, "ship", `{"trackingNumber":"T-1"}`)
+		_, s, address := w.connection()
+		start, body := since(), `{"SaleID":"`+sale+`"}`
+		w.fault(sim.Fault{Match: getSale, Kind: "slow", Seconds: 10}) // what it answers is as of now
+		w.hook(address, string(s.Webhook), body)
+		time.Sleep(8 * time.Second)
+		synctest.Wait()
+		if w.count(getSale, start) != 1 {
+			t.Fatal("it is not being read")
+		}
+		w.person(sale, "tracking", `{"trackingNumber":"T-2"}`)
+		w.hook(address, string(s.Webhook), body)
+		w.until(id, "T-2! shipped", 30*time.Second)
+		if n := w.count(getSale, start); n != 2 {
+			t.Errorf("%d looks", n)
+		}
+	})
+}
+
+// deaf is a store that is not there.
+type deaf struct{}
+
+var errDeaf = errors.New("the store is down")
+
+func (deaf) Get(context.Context, ...table.Key) ([]table.Item, error) { return nil, errDeaf }
+func (deaf) Query(context.Context, table.Query) (table.Page, error)  { return table.Page{}, errDeaf }
+func (deaf) List(context.Context, table.Query) (table.Entries, error) {
+	return table.Entries{}, errDeaf
+}
+func (deaf) Write(context.Context, ...table.Op) error { return errDeaf }
+
+// TestWebhookStoreDown: what cannot be written down is not taken in, and Cin7 Core comes again.
+func TestWebhookStoreDown(t *testing.T) {
+	story(t, func(t *testing.T, w *world) {
+		w.checkHooks()
+		id, sale := w.sell(groceries)
+		name := "write T#" + w.tenant + "#order"
+		w.mu.Lock()
+		n := w.seen[name]
+		w.mu.Unlock()
+		for i := range 3 { // as often as one delivery tries
+			w.spoil(name, n+1+i, before)
+		}
+		w.person(sale, "ship", `{"trackingNumber":"T-1"}`)
+		w.until(id, "T-1! shipped", 8*time.Minute)
+		if d := w.sim.CoreDeliveries(w.acc.Cin7Core.AccountID); len(d) != 1 || d[0].Attempts != 2 || d[0].Status != http.StatusAccepted {
+			t.Errorf("%+v", d)
+		}
+		_, s, address := w.connection()
+		rec := httptest.NewRecorder()
+		req := httptest.NewRequest(http.MethodPost, address, nil)
+		req.Header.Set("Authorization", "Bearer "+string(s.Webhook))
+		app.New(app.Deps{Table: deaf{}, Sealer: w.box}).Webhook().ServeHTTP(rec, req)
+		if rec.Code != http.StatusServiceUnavailable {
+			t.Errorf("%d", rec.Code)
+		}
+	})
+}
+
+// TestWebhooksGivenUp: six failures in a row deactivate a webhook; the check finds it, and says so.
+func TestWebhooksGivenUp(t *testing.T) {
+	story(t, func(t *testing.T, w *world) {
+		w.checkHooks()
+		id, sale := w.sell(groceries)
+		w.fault(sim.Fault{Match: "WEBHOOK Sale/ShipmentAuthorised", Kind: "before", Times: 6})
+		w.person(sale, "ship", `{"trackingNumber":"T-1"}`)
+		w.turnEach(80*time.Minute, time.Minute)
+		if !slices.ContainsFunc(w.coreHooks(), func(h coreHook) bool { return !h.IsActive }) {
+			t.Fatal("none was given up")
+		}
+		w.job("webhooks")
+		w.turn(time.Minute)
+		w.hookedUp()
+		if c, _, _ := w.connection(); time.Since(c.Webhooks.Renewed) > time.Minute+time.Second {
+			t.Errorf("%+v", c.Webhooks)
+		}
+		w.says(strings.Join(w.eventTexts("webhooks"), " "), "given them up", "Sale/ShipmentAuthorised")
+		w.person(sale, "tracking", `{"trackingNumber":"T-2"}`)
+		w.until(id, "T-2! shipped", 2*time.Minute)
+		// All is well: one call, and nothing to write down.
+		time.Sleep(31 * time.Minute)
+		start := since()
+		w.job("webhooks")
+		w.turn(time.Minute)
+		if calls := w.coreCalls(start); !slices.Equal(calls, []string{"GET /webhooks"}) {
+			t.Errorf("%v", calls)
+		}
+		w.hookedUp()
+		if n := len(w.eventTexts("webhooks")); n != 2 {
+			t.Errorf("%q", w.eventTexts("webhooks"))
+		}
+	})
+}
+
+// TestWebhooksMessedWith: whatever people do to the webhooks, the check puts ours right and leaves theirs.
+func TestWebhooksMessedWith(t *testing.T) {
+	put := func(h coreHook, change func(*coreHook)) string {
+		change(&h)
+		data, _ := json.Marshal(h)
+		return string(data)
+	}
+	for _, c := range []struct {
+		name string
+		do   func(w *world, all []coreHook)
+	}{
+		{"deleted", func(w *world, all []coreHook) { w.core(http.MethodDelete, "/webhooks?ID="+all[1].ID, "") }},
+		{"all deleted", func(w *world, all []coreHook) {
+			for _, h := range all {
+				w.core(http.MethodDelete, "/webhooks?ID="+h.ID, "")
+			}
+		}},
+		{"switched off", func(w *world, all []coreHook) {
+			w.core(http.MethodPut, "/webhooks", put(all[2], func(h *coreHook) { h.IsActive = false }))
+		}},
+		{"another token", func(w *world, all []coreHook) {
+			w.core(http.MethodPut, "/webhooks", put(all[0], func(h *coreHook) { h.ExternalBearerToken = "theirs" }))
+		}},
+		{"no auth", func(w *world, all []coreHook) {
+			w.core(http.MethodPut, "/webhooks", put(all[0], func(h *coreHook) { h.ExternalAuthorizationType = "noauth" }))
+		}},
+		{"another type", func(w *world, all []coreHook) {
+			w.core(http.MethodPut, "/webhooks", put(all[0], func(h *coreHook) { h.Type = "Sale/Undo" }))
+		}},
+		{"copied, one inactive", func(w *world, all []coreHook) {
+			for _, h := range all {
+				w.core(http.MethodPost, "/webhooks", put(h, func(h *coreHook) { h.ID = "" }))
+				w.core(http.MethodPost, "/webhooks", put(h, func(h *coreHook) { h.ID, h.IsActive = "", false }))
+			}
+			w.core(http.MethodPut, "/webhooks", put(all[3], func(h *coreHook) { h.IsActive = false }))
+		}},
+		{"at our old address", func(w *world, all []coreHook) {
+			w.core(http.MethodPut, "/webhooks", put(all[3], func(h *coreHook) { h.ExternalURL = strings.Replace(h.ExternalURL, "hooks.", "old.", 1) }))
+		}},
+		{"of a connection that is gone", func(w *world, all []coreHook) {
+			for range 4 {
+				w.core(http.MethodPost, "/webhooks", put(all[0], func(h *coreHook) {
+					h.ID, h.ExternalURL = "", strings.TrimRight(h.ExternalURL, "abcdefghijklmnopqrstuvwxyz234567")+strings.Repeat("a", 32)
+				}))
+			}
+			w.core(http.MethodDelete, "/webhooks?ID="+all[0].ID, "")
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			story(t, func(t *testing.T, w *world) {
+				w.checkHooks()
+				for _, kind := range []string{"Sale/Voided", "Sale/Undo", "Customer/Updated"} {
+					w.core(http.MethodPost, "/webhooks", `{"Type":"`+kind+`","IsActive":false,"ExternalURL":"https://other.example.com/in","ExternalAuthorizationType":"basicauth","ExternalUserName":"them","ExternalPassword":"theirs"}`)
+				}
+				theirs := func() (list []coreHook) {
+					for _, h := range w.coreHooks() {
+						if strings.HasPrefix(h.ExternalURL, "https://other.example.com") {
+							list = append(list, h)
+						}
+					}
+					return list
+				}
+				before, all := theirs(), w.coreHooks()
+				c.do(w, all[:5])
+				start := since()
+				w.checkHooks()
+				if strings.HasPrefix(c.name, "copied") && w.count("PUT /webhooks", start) > 0 {
+					t.Error("an active one was there to be kept")
+				}
+				w.hookedUp()
+				if len(before) != 3 || !slices.Equal(before, theirs()) {
+					t.Errorf("they had %+v, now %+v", before, theirs())
+				}
+				if n := len(w.coreHooks()); n != 8 {
+					t.Errorf("%d webhooks in all", n)
+				}
+			})
+		})
+	}
+}
+
+// TestWebhooksRefused: where the webhooks cannot be had, the connection says why, in plain words, and nothing else suffers.
+func TestWebhooksRefused(t *testing.T) {
+	t.Run("no Automation", func(t *testing.T) {
+		story(t, func(t *testing.T, w *world) {
+			w.account(`{"automation":false}`)
+			w.checkHooks()
+			c, _, _ := w.connection()
+			if c.Webhooks.State != tenant.WebhooksUnavailable || c.State != tenant.Connected {
+				t.Fatalf("%+v", c.Webhooks)
+			}
+			w.says(c.Webhooks.Why, "Automation", "every 5 minutes")
+			id, sale := w.sell(groceries)
+			w.person(sale, "ship", `{"trackingNumber":"T-1"}`)
+			w.poll()
+			w.is(id, ledger.Shipped, "T-1! shipped")
+			w.account(`{"automation":true}`)
+			w.checkHooks()
+			w.hookedUp()
+		})
+	})
+	t.Run("five others of a type", func(t *testing.T) {
+		story(t, func(t *testing.T, w *world) {
+			id := ""
+			for i := range 5 {
+				var doc struct{ Webhooks []coreHook }
+				body := w.core(http.MethodPost, "/webhooks", fmt.Sprintf(`{"Type":"Sale/Undo","IsActive":true,"ExternalURL":"https://other.example.com/%d","ExternalAuthorizationType":"noauth"}`, i))
+				if err := json.Unmarshal(body, &doc); err != nil {
+					t.Fatal(err)
+				}
+				id = doc.Webhooks[0].ID
+			}
+			start := since()
+			w.checkHooks()
+			c, _, _ := w.connection()
+			if c.Webhooks.State != tenant.WebhooksOff || len(w.coreHooks()) != 9 || w.count("POST /webhooks", start) != 5 {
+				t.Fatalf("%+v, %d webhooks, %v", c.Webhooks, len(w.coreHooks()), w.coreCalls(start))
+			}
+			w.says(c.Webhooks.Why, "5 webhooks of the type Sale/Undo", "delete one", "every 5 minutes")
+			if strings.Contains(c.Webhooks.Why, "Sale/Voided") {
+				t.Error(c.Webhooks.Why)
+			}
+			w.core(http.MethodDelete, "/webhooks?ID="+id, "")
+			w.checkHooks()
+			w.hookedUp()
+		})
+	})
+	t.Run("the key is refused", func(t *testing.T) {
+		story(t, func(t *testing.T, w *world) {
+			w.account(`{"revoked":true}`)
+			w.checkHooks()
+			if c, _, _ := w.connection(); c.State != tenant.NeedsReconnecting {
+				t.Fatalf("%+v", c)
+			}
+			w.account(`{"revoked":false}`)
+			if _, _, err := w.pair().Connect(t.Context(), w.tenant, tenant.Cin7Core, w.coreKey()); err != nil {
+				t.Fatal(err)
+			}
+			w.turn(time.Minute)
+			w.hookedUp()
+		})
+	})
+	t.Run("throttled", func(t *testing.T) {
+		for _, how := range []string{"503", "429", "400", "200"} {
+			story(t, func(t *testing.T, w *world) {
+				w.fault(sim.Fault{Match: "GET /webhooks", Kind: "throttle", How: how})
+				w.fault(sim.Fault{Match: "POST /webhooks", Kind: "throttle", How: how, Skip: 2})
+				w.checkHooks()
+				if c, _, _ := w.connection(); c.Webhooks.State == tenant.WebhooksUnavailable || c.State != tenant.Connected {
+					t.Errorf("%s: %+v", how, c.Webhooks)
+				}
+				for range 3 {
+					time.Sleep(31 * time.Minute)
+					w.job("webhooks")
+					w.turn(time.Minute)
+				}
+				w.hookedUp()
+			})
+		}
+	})
+}
+
+// TestWebhookCallsFail: whichever call fails, before or after it took effect or with nonsense, and however late it comes, checks again come to one active webhook of each type.
+func TestWebhookCallsFail(t *testing.T) {
+	messy := func(w *world) { // something to create, to update and to delete
+		w.checkHooks()
+		all := w.coreHooks()
+		w.core(http.MethodDelete, "/webhooks?ID="+all[0].ID, "")
+		all[1].ExternalBearerToken = "theirs"
+		data, _ := json.Marshal(all[1])
+		w.core(http.MethodPut, "/webhooks", string(data))
+		all[2].ID = ""
+		data, _ = json.Marshal(all[2])
+		w.core(http.MethodPost, "/webhooks", string(data))
+	}
+	var faults []sim.Fault
+	for _, call := range []string{"GET /webhooks", "POST /webhooks", "PUT /webhooks", "DELETE /webhooks"} {
+		for _, f := range []sim.Fault{{Kind: "before"}, {Kind: "before", How: "refused"}, {Kind: "before", How: "500"}, {Kind: "after"}, {Kind: "after", How: "timeout"}, {Kind: "after", How: "html"},
+			{Kind: "html"}, {Kind: "late", Seconds: 100}, {Kind: "slow", Seconds: 30}, {Kind: "throttle"}} {
+			f.Match = call
+			faults = append(faults, f)
+		}
+	}
+	run := func(t *testing.T, prepare func(w *world), skips int) {
+		story(t, func(t *testing.T, w *world) {
+			w.mu.Lock()
+			w.armed = false
+			w.mu.Unlock()
+			for _, f := range faults {
+				for skip := range skips {
+					for _, times := range []int{1, 3} {
+						for _, h := range w.coreHooks() {
+							w.core(http.MethodDelete, "/webhooks?ID="+h.ID, "")
+						}
+						prepare(w)
+						f.Skip, f.Times = skip, times
+						w.fault(f)
+						w.checkHooks()
+						w.turn(2 * time.Minute)
+						w.sim.ClearFaults(sim.Cin7Core)
+						w.checkHooks()
+						w.hookedUp()
+						if t.Failed() {
+							t.Fatalf("%+v", f)
+						}
+					}
+				}
+			}
+		})
+	}
+	t.Run("none yet", func(t *testing.T) { run(t, func(*world) {}, 3) })
+	t.Run("in disorder", func(t *testing.T) { run(t, messy, 1) })
+}
+
+// TestWebhookChecksAtOnce: two checks at the same time, in any order of their calls, leave one of each.
+func TestWebhookChecksAtOnce(t *testing.T) {
+	story(t, func(t *testing.T, w *world) {
+		for _, slow := range []sim.Fault{{Match: "nothing", Kind: "slow"}, {Match: "GET /webhooks", Kind: "slow", Seconds: 3}, {Match: "POST /webhooks", Kind: "slow", Seconds: 2, Times: 3},
+			{Match: "POST /webhooks", Kind: "slow", How: "arrive", Seconds: 2, Times: 2}, {Match: "* /webhooks", Kind: "slow", Seconds: 1, Skip: 1, Times: 9}, {Match: "DELETE /webhooks", Kind: "slow", Seconds: 2, Times: 4}} {
+			for _, h := range w.coreHooks() {
+				w.core(http.MethodDelete, "/webhooks?ID="+h.ID, "")
+			}
+			w.fault(slow)
+			for range 3 {
+				go w.pair().CheckWebhooks(context.Background(), upstockcin7.Job{Job: upstockcin7.JobWebhooks, Tenant: w.tenant})
+			}
+			w.turn(5 * time.Minute)
+			w.sim.ClearFaults(sim.Cin7Core)
+			w.hookedUp()
+			if t.Failed() {
+				t.Fatalf("%+v", slow)
+			}
+		}
+	})
+}
+
+// TestWebhookSecretRotates: a new key brings a new secret, end to end; what is on its way meanwhile arrives.
+func TestWebhookSecretRotates(t *testing.T) {
+	story(t, func(t *testing.T, w *world) {
+		w.checkHooks()
+		id, sale := w.sell(groceries)
+		_, old, _ := w.connection()
+		connect := func(key string) tenant.Secrets {
+			w.account(`{"applicationKey":"` + key + `"}`)
+			if _, _, err := w.pair().Connect(t.Context(), w.tenant, tenant.Cin7Core, upstockcin7.Credentials{Key: tenant.Secret(key)}); err != nil {
+				t.Fatal(err)
+			}
+			w.acc.Cin7Core.ApplicationKey = key
+			_, s, _ := w.connection()
+			return s
+		}
+		if s := connect(w.acc.Cin7Core.ApplicationKey); s.Webhook != old.Webhook || s.Hook != old.Hook {
+			t.Error("the same key, another secret")
+		}
+		w.person(sale, "ship", `{"trackingNumber":"T-1"}`)
+		w.fault(sim.Fault{Match: "PUT /webhooks", Kind: "before", How: "500", Times: 7})
+		s := connect("key-2")
+		if s.Webhook == old.Webhook || s.Webhook == "" || s.OldWebhook != old.Webhook || s.Hook != old.Hook {
+			t.Error("a new key, not a new secret")
+		}
+		w.until(id, "T-1! shipped", 2*time.Minute) // with the old secret
+		w.sim.ClearFaults(sim.Cin7Core)
+		w.checkHooks()
+		w.hookedUp()
+		w.person(sale, "tracking", `{"trackingNumber":"T-2"}`)
+		w.until(id, "T-2! shipped", 2*time.Minute)
+		for _, d := range w.sim.CoreDeliveries(w.acc.Cin7Core.AccountID) {
+			if d.Attempts != 1 {
+				t.Errorf("%+v", d)
+			}
+		}
+		// A secret replaced while a check with the old one is under way.
+		for _, h := range w.coreHooks() {
+			w.core(http.MethodDelete, "/webhooks?ID="+h.ID, "")
+		}
+		check := func() {
+			w.pair().CheckWebhooks(context.Background(), upstockcin7.Job{Job: upstockcin7.JobWebhooks, Tenant: w.tenant})
+		}
+		w.fault(sim.Fault{Match: "GET /webhooks", Kind: "slow", Seconds: 15})
+		go check()
+		time.Sleep(5 * time.Second)
+		if _, _, err := tenant.NewStore(w.store, w.box).Connect(t.Context(), w.tenant, tenant.Cin7Core, func(_ *tenant.Connection, s *tenant.Secrets) error {
+			s.Webhook = "the-newest"
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		go check()
+		w.turn(3 * time.Minute)
+		w.hookedUp()
+	})
+}
+
+// TestWebhooksOfConnections: webhooks come with a connection, and go with it.
+func TestWebhooksOfConnections(t *testing.T) {
+	t.Run("connected before there were any", func(t *testing.T) {
+		story(t, func(t *testing.T, w *world) {
+			store := tenant.NewStore(w.store, w.box)
+			if _, _, err := store.Connect(t.Context(), w.tenant, tenant.Cin7Core, func(c *tenant.Connection, s *tenant.Secrets) error {
+				s.Webhook, s.OldWebhook, c.Webhooks = "", "", tenant.Webhooks{}
+				return nil
+			}); err != nil {
+				t.Fatal(err)
+			}
+			w.checkHooks()
+			w.hookedUp()
+			id, sale := w.sell(groceries)
+			w.person(sale, "ship", `{"trackingNumber":"T-1"}`)
+			w.until(id, "T-1! shipped", 2*time.Minute)
+		})
+	})
+	t.Run("Cin7 Core first, then Upstock", func(t *testing.T) {
+		story(t, func(t *testing.T, w *world) {
+			ctx, token := t.Context(), tenant.Secret(w.acc.Upstock.Token)
+			for _, sys := range []tenant.System{tenant.Cin7Core, tenant.Upstock} {
+				if err := w.pair().Disconnect(ctx, w.tenant, sys); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, _, err := w.pair().Connect(ctx, w.tenant, tenant.Cin7Core, w.coreKey()); err != nil {
+				t.Fatal(err)
+			}
+			w.turn(time.Minute)
+			if n := len(w.coreHooks()); n != 0 {
+				t.Errorf("%d for nothing", n)
+			}
+			if _, _, err := w.pair().Connect(ctx, w.tenant, tenant.Upstock, upstockcin7.Credentials{Key: token}); err != nil {
+				t.Fatal(err)
+			}
+			w.turn(time.Minute)
+			w.hookedUp()
+		})
+	})
+	t.Run("disconnected", func(t *testing.T) {
+		for _, fault := range []sim.Fault{{Match: "nothing", Kind: "before"}, {Match: "GET /webhooks", Kind: "after", How: "timeout", Times: -1}, {Match: "DELETE /webhooks", Kind: "before", How: "500", Times: -1}} {
+			story(t, func(t *testing.T, w *world) {
+				w.checkHooks()
+				w.core(http.MethodPost, "/webhooks", `{"Type":"Sale/Undo","IsActive":true,"ExternalURL":"https://other.example.com/in","ExternalAuthorizationType":"noauth"}`)
+				_, s, address := w.connection()
+				w.fault(fault)
+				start := time.Now()
+				if err := w.pair().Disconnect(t.Context(), w.tenant, tenant.Cin7Core); err != nil {
+					t.Fatal(err)
+				}
+				if took := time.Since(start); took > 10*time.Second {
+					t.Errorf("it took %s", took)
+				}
+				if resp := w.hook(address, string(s.Webhook), "{}"); resp.StatusCode != http.StatusNotFound {
+					t.Errorf("%d", resp.StatusCode)
+				}
+				w.sim.ClearFaults(sim.Cin7Core)
+				if n := len(w.coreHooks()); fault.Match == "nothing" && n != 1 {
+					t.Errorf("%d webhooks are left", n)
+				}
+				if err := w.pair().CheckWebhooks(t.Context(), upstockcin7.Job{Job: upstockcin7.JobWebhooks, Tenant: w.tenant}); err != nil {
+					t.Error(err)
+				}
+				if _, _, err := w.pair().Connect(t.Context(), w.tenant, tenant.Cin7Core, w.coreKey()); err != nil {
+					t.Fatal(err)
+				}
+				w.turn(time.Minute)
+				w.hookedUp()
+				if n := len(w.coreHooks()); n != 6 {
+					t.Errorf("%d webhooks in all", n)
+				}
+			})
+		}
+	})
+	t.Run("another account", func(t *testing.T) {
+		story(t, func(t *testing.T, w *world) {
+			w.checkHooks()
+			_, old, _ := w.connection()
+			next := w.sim.AddAccount("Next", "").Cin7Core
+			if _, _, err := w.pair().Connect(t.Context(), w.tenant, tenant.Cin7Core, upstockcin7.Credentials{Account: next.AccountID, Key: tenant.Secret(next.ApplicationKey)}); err != nil {
+				t.Fatal(err)
+			}
+			if c, _, _ := w.connection(); c.Webhooks != (tenant.Webhooks{}) {
+				t.Errorf("the old account's: %+v", c.Webhooks)
+			}
+			if n := len(w.coreHooks()); n != 0 {
+				t.Errorf("%d are left in the old account", n)
+			}
+			w.turn(time.Minute)
+			w.acc.Cin7Core = next
+			w.hookedUp()
+			if _, s, _ := w.connection(); s.Webhook == old.Webhook {
+				t.Error("the same secret in another account")
+			}
+		})
+	})
+}
+
+// TestWebhookSecretsAreSilent: no token is in what is kept in the clear, nor in what people see.
+func TestWebhookSecretsAreSilent(t *testing.T) {
+	story(t, func(t *testing.T, w *world) {
+		w.fault(sim.Fault{Match: "POST /webhooks", Kind: "after", How: "html"})
+		w.fault(sim.Fault{Match: "PUT /webhooks", Kind: "before", How: "500"})
+		w.checkHooks()
+		id, sale := w.sell(groceries)
+		w.person(sale, "ship", `{"trackingNumber":"T-1"}`)
+		w.turn(3 * time.Minute)
+		_, s, address := w.connection()
+		w.hook(address, "wrong", "{}")
+		w.hook(address, string(s.Webhook), `{"SaleID":"`+saleSix+`","OrderNumber":"`+string(s.Webhook[:4])+`"}`)
+		l := ledger.New(w.store)
+		ctx := t.Context()
+		var doc any
+		rev, err := l.Doc(ctx, w.tenant, "cursor#webhooks", &doc)
+		if err != nil || rev == "" {
+			t.Fatal(err)
+		}
+		events, _, err := l.Events(ctx, w.tenant, "", 200)
+		if err != nil {
+			t.Fatal(err)
+		}
+		exchanges, err := l.Exchanges(ctx, w.tenant, fmt.Sprint(id))
+		if err != nil || len(exchanges) == 0 {
+			t.Fatal(err)
+		}
+		b := must[tenant.Bundle](w)(tenant.NewStore(w.store, w.box).Load(ctx, w.tenant))
+		all := must[[]byte](w)(json.Marshal([]any{doc, events, exchanges, w.run(id), b}))
+		for _, secret := range []tenant.Secret{s.Webhook, s.Hook} {
+			if bytes.Contains(all, []byte(secret)) {
+				t.Error("a token is kept in the clear")
+			}
+		}
+		if bytes.Contains(all, []byte("/webhooks")) {
+			t.Error("a call about webhooks is recorded")
+		}
+	})
+}
+
+// FuzzCin7Webhook delivers any body under the right secret, and under a wrong
+// one. The first is always taken in, the second never; nothing panics.
+func FuzzCin7Webhook(f *testing.F) {
+	for _, body := range []string{"", "{", "null", "[]", `{"SaleID":"` + saleSix + `","EventType":"Sale/Undo"}`, `{"SaleTaskID":"{6F9619FF-8B86-D011-B42D-00CF4FC964FF}","OrderNumber":"SO-1",}`,
+		"\ufeff{\"OrderNumber\":\"\ufffd\"}", "\xff\xfe", `{"OrderNumber":"` + strings.Repeat("ŉ", 128) + `"}`, `{"SaleOrderNumber":" \u0000 "}`, strings.Repeat(`{"a":`, 5000)} {
+		f.Add([]byte(body), "")
+	}
+	f.Add([]byte("{}"), "bearer the secret")
+	f.Add([]byte("{}"), "Bearer")
+	in, err := newIntake(f.TempDir())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(func() { in.store.Close() })
+	_, s, err := in.app.Tenants.Connect(context.Background(), in.tenant, tenant.Cin7Core, func(c *tenant.Connection, s *tenant.Secrets) error {
+		c.Account, s.Key, s.Webhook = "a", "key", "the-secret"
+		return nil
+	})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, body []byte, auth string) {
+		for _, header := range []string{"Bearer the-secret", auth} {
+			req := httptest.NewRequest(http.MethodPost, "https://hooks.example.test/webhooks/cin7core/"+string(s.Hook), bytes.NewReader(body))
+			req.Header.Set("Authorization", header)
+			rec := httptest.NewRecorder()
+			in.app.Webhook().ServeHTTP(rec, req)
+			want := http.StatusUnauthorized
+			if scheme, token, _ := strings.Cut(strings.TrimSpace(header), " "); strings.EqualFold(scheme, "bearer") && strings.TrimSpace(token) == "the-secret" {
+				want = http.StatusAccepted
+			}
+			if rec.Code != want {
+				t.Fatalf("%q under %q: %d %s", body, header, rec.Code, rec.Body)
+			}
+		}
+	})
+}
