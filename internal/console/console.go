@@ -92,6 +92,10 @@ func (a *api) routes() []route {
 		{method: "GET", path: t + "/events", of: a.listEvents},
 		{method: "POST", path: t + "/sync/{job}", of: a.sync},
 
+		{method: "GET", path: t + "/completeness", of: a.getCompleteness},
+		{method: "POST", path: t + "/completeness", of: a.startCompleteness},
+		{method: "GET", path: t + "/completeness.csv", of: a.completenessCSV},
+
 		{method: "GET", path: t + "/connections", of: a.listConnections},
 		{method: "GET", path: t + "/connections/{system}", of: a.getConnection},
 		{method: "PUT", path: t + "/connections/{system}", of: a.putConnection},
