@@ -113,7 +113,7 @@ func openHouse(ctx context.Context, speed float64, unlimited bool, stock func(*h
 		return h, err
 	}
 	never := ""
-	for job := range schedules() {
+	for job := range app.Schedules() {
 		never += job + "=0,"
 	}
 	o := options{listen: "127.0.0.1:0", token: "dev", speed: speed, every: never, change: func(d *app.Deps) {

@@ -139,7 +139,11 @@ func TestSeedAndInvoke(t *testing.T) {
 		{"webhook", "webhook-forged", `"statusCode": 401`},
 		{"orders", "orders", `"batchItemFailures": []`},
 		{"console", "console", `\"state\":\"sold\"`},
+		{"shipments", "shipments", `"batchItemFailures": []`},
+		{"shipments", "shipments-webhooks", `"batchItemFailures": []`},
+		{"deadletters", "deadletters-job", `"batchItemFailures": []`},
 		{"schedule", "schedule", `null`},
+		{"schedule", "schedule-shipments", `null`},
 	} {
 		var out bytes.Buffer
 		if err := invoke(t.Context(), []string{"-fn", c.fn, "-event", "events/" + c.event + ".json", "-data", dir}, getenv, &out); err != nil {
