@@ -104,8 +104,11 @@ func run(ctx context.Context, o options, getenv func(string) string, out io.Writ
 	defer r.close()
 	fmt.Fprintf(out, "JSON API      %s/api/v1   (Authorization: Bearer %s)\nwebhooks      %s/webhooks/\n", r.web.url, o.token, r.web.url)
 	if o.demo {
-		d := newDemo(r.web.url, o.token, simURL, out)
-		if err := d.run(ctx); err != nil && ctx.Err() == nil {
+		d, err := newDemo(r.web.url, o.token, simURL, o, out)
+		if err == nil {
+			err = d.run(ctx)
+		}
+		if err != nil && ctx.Err() == nil {
 			fmt.Fprintln(out, "demo:", err)
 		}
 	}
