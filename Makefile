@@ -45,10 +45,10 @@ seed: ## the demo tenant for invoke; STORE=aws puts it into the table that event
 conformance: ## the storage suite against DynamoDB's API
 	.ci/conformance
 
-kills: ## kill the process 50 times during 200 orders: 200 sales in the end
+kills: ## kill the process 50 times while 200 orders come in and are shipped: 200 sales, 400 parcels in the end
 	$(LOCAL) kills
 
-bench: ## orders a second, memory
+bench: ## measures each number beside the one to reach: calls, orders a second, shipments, memory, size, start
 	$(LOCAL) bench
 
 fuzz: ## every fuzz target for FUZZTIME

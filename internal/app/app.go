@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"strings"
 	"sync"
@@ -44,10 +45,11 @@ type Deps struct {
 	HTTP http.RoundTripper // to the vendors; redirects are not followed
 	// Base addresses of the vendors by system; the default is the vendor's own.
 	URLs      map[tenant.System]string
-	PublicURL string        // what webhook URLs begin with, as https://hooks.example.com
-	Token     tenant.Secret // the operator's bearer token for the JSON API
-	Speed     float64       // divides every configured duration; 0 = 1
-	Unlimited bool          // no limiter: for measuring alone
+	PublicURL string                   // what webhook URLs begin with, as https://hooks.example.com
+	Token     tenant.Secret            // the operator's bearer token for the JSON API
+	Speed     float64                  // divides every configured duration; 0 = 1
+	Every     map[string]time.Duration // how often jobs start, where not as Schedules says
+	Unlimited bool                     // no limiter: for measuring alone
 	Log       *slog.Logger
 
 	OnEnd func(*ledger.Run) // see upstockcin7.Deps
@@ -85,17 +87,20 @@ func New(d Deps) *App {
 		d.Now = time.Now
 	}
 	a := &App{deps: d, Tenants: tenant.NewStore(d.Table, d.Sealer), Ledger: ledger.New(d.Table), limiters: map[limiterKey]*limiter{}}
-	times := upstockcin7.DefaultTimes().Divided(d.Speed)
+	times := upstockcin7.DefaultTimes()
+	maps.Copy(times.Jobs, d.Every)
+	times = times.Divided(d.Speed)
+	life := limit.GrantLife(d.Speed)
 	a.Pair = upstockcin7.New(upstockcin7.Deps{
 		Ledger: a.Ledger, Tenants: a.Tenants, Times: times, OnEnd: d.OnEnd, Now: d.Now,
 		Upstock: func(c tenant.Connection, s tenant.Secrets, first bool) *upstock.Client {
 			cl := upstock.New(a.base(tenant.Upstock, upstock.BaseURL), d.HTTP, a.limiter(c, first), string(s.Key))
-			cl.Timeout, cl.GrantLife = times.HTTP, time.Duration(float64(time.Second)/d.Speed)
+			cl.Timeout, cl.GrantLife = times.HTTP, life
 			return cl
 		},
 		Cin7Core: func(c tenant.Connection, s tenant.Secrets, first bool) *cin7core.Client {
 			cl := cin7core.New(a.base(tenant.Cin7Core, cin7core.BaseURL), d.HTTP, a.limiter(c, first), c.Account, string(s.Key))
-			cl.Timeout, cl.GrantLife = times.HTTP, time.Duration(float64(time.Second)/d.Speed)
+			cl.Timeout, cl.GrantLife = times.HTTP, life
 			return cl
 		},
 		Wake: func(ctx context.Context, p ledger.Pointer, delay time.Duration) error {
@@ -268,6 +273,16 @@ var jobs = map[string]func(*upstockcin7.Pair, context.Context, upstockcin7.Job) 
 	upstockcin7.JobBackfill:     (*upstockcin7.Pair).Backfill,
 }
 
+// Schedules says how often EventBridge Scheduler starts each job, as in the template.
+func Schedules() map[string]time.Duration {
+	every := upstockcin7.Every()
+	every[sweep] = time.Minute
+	return every
+}
+
+// sweep is the job that wakes what is due, of all tenants together.
+const sweep = "orders"
+
 // Schedule handles what EventBridge Scheduler sends: {"job":"orders"} is the
 // minute sweep; every other job is sent on as one message for each tenant that
 // is due. All are idempotent.
@@ -280,7 +295,7 @@ func (a *App) Schedule(ctx context.Context, payload json.RawMessage) error {
 	}
 	var err error
 	switch {
-	case j.Job == "orders":
+	case j.Job == sweep:
 		err = a.Pair.Sweep(ctx)
 	case upstockcin7.Every()[j.Job] > 0:
 		err = a.Pair.FanOut(ctx, j.Job)

@@ -38,11 +38,12 @@ import (
 
 // Config is the environment, read once.
 type Config struct {
-	Store  string // STORE=file:<path>: the embedded store's file; "" = AWS
-	Table  string // TABLE: the DynamoDB table
-	Orders string // ORDERS_QUEUE_URL
-	Jobs   string // JOBS_QUEUE_URL
-	KMSKey string // KMS_KEY_ID: seals the tenants' secrets
+	Store     string // STORE=file:<path>: the embedded store's file; "" = AWS
+	Table     string // TABLE: the DynamoDB table
+	Orders    string // ORDERS_QUEUE_URL
+	Jobs      string // JOBS_QUEUE_URL
+	Shipments string // SHIPMENTS_QUEUE_URL
+	KMSKey    string // KMS_KEY_ID: seals the tenants' secrets
 
 	PublicURL string        // PUBLIC_URL: what webhook URLs begin with
 	Token     tenant.Secret // API_TOKEN: the operator's bearer token
@@ -75,7 +76,7 @@ func ReadConfig(getenv func(string) string, needs ...string) (Config, error) {
 		return v
 	}
 	c := Config{
-		Table: getenv("TABLE"), Orders: address("ORDERS_QUEUE_URL"), Jobs: address("JOBS_QUEUE_URL"), KMSKey: getenv("KMS_KEY_ID"),
+		Table: getenv("TABLE"), Orders: address("ORDERS_QUEUE_URL"), Jobs: address("JOBS_QUEUE_URL"), Shipments: address("SHIPMENTS_QUEUE_URL"), KMSKey: getenv("KMS_KEY_ID"),
 		PublicURL: address("PUBLIC_URL"), Token: tenant.Secret(getenv("API_TOKEN")), URLs: map[tenant.System]string{},
 		aws: awsConfig{
 			region: getenv("AWS_REGION"), key: getenv("AWS_ACCESS_KEY_ID"), secret: getenv("AWS_SECRET_ACCESS_KEY"), session: getenv("AWS_SESSION_TOKEN"),
@@ -101,7 +102,7 @@ func ReadConfig(getenv func(string) string, needs ...string) (Config, error) {
 		}
 		c.Store = path
 	} else {
-		needs = slices.Concat([]string{"TABLE", "ORDERS_QUEUE_URL", "JOBS_QUEUE_URL", "KMS_KEY_ID", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}, needs)
+		needs = slices.Concat([]string{"TABLE", "ORDERS_QUEUE_URL", "JOBS_QUEUE_URL", "SHIPMENTS_QUEUE_URL", "KMS_KEY_ID", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}, needs)
 	}
 	for _, name := range needs {
 		if getenv(name) == "" {
@@ -161,7 +162,7 @@ func Open(c Config) (app.Deps, io.Closer, error) {
 	}
 	deps.Table = NewTable(dynamodb.NewFromConfig(base, func(o *dynamodb.Options) { o.BaseEndpoint = endpoint(c.aws.dynamodb) }), c.Table)
 	deps.Sealer = NewSealer(kms.NewFromConfig(base, func(o *kms.Options) { o.BaseEndpoint = endpoint(c.aws.kms) }), c.KMSKey)
-	queues := NewQueue(sqs.NewFromConfig(base, func(o *sqs.Options) { o.BaseEndpoint = endpoint(c.aws.sqs) }), map[app.Queue]string{app.OrdersQueue: c.Orders, app.JobsQueue: c.Jobs})
+	queues := NewQueue(sqs.NewFromConfig(base, func(o *sqs.Options) { o.BaseEndpoint = endpoint(c.aws.sqs) }), map[app.Queue]string{app.OrdersQueue: c.Orders, app.JobsQueue: c.Jobs, app.ShipmentsQueue: c.Shipments})
 	deps.Send = queues.Send
 	return deps, nothing{}, nil
 }

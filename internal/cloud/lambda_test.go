@@ -25,7 +25,8 @@ func env(m map[string]string) func(string) string { return func(k string) string
 
 func deployed() map[string]string {
 	return map[string]string{
-		"TABLE": "t", "ORDERS_QUEUE_URL": "https://sqs.example.com/1/orders", "JOBS_QUEUE_URL": "https://sqs.example.com/1/jobs", "KMS_KEY_ID": "k",
+		"TABLE": "t", "ORDERS_QUEUE_URL": "https://sqs.example.com/1/orders", "JOBS_QUEUE_URL": "https://sqs.example.com/1/jobs",
+		"SHIPMENTS_QUEUE_URL": "https://sqs.example.com/1/shipments", "KMS_KEY_ID": "k",
 		"AWS_REGION": "ap-southeast-2", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "s",
 	}
 }
@@ -33,7 +34,7 @@ func deployed() map[string]string {
 // TestConfigFaults: all faults are said at once, and no value is.
 func TestConfigFaults(t *testing.T) {
 	_, err := ReadConfig(env(map[string]string{"ORDERS_QUEUE_URL": "orders", "SPEED": "fast", "LOG_LEVEL": "loud", "CIN7CORE_URL": "ftp://secret.test", "API_TOKEN": "short"}), "PUBLIC_URL")
-	for _, name := range []string{"TABLE", "ORDERS_QUEUE_URL", "JOBS_QUEUE_URL", "KMS_KEY_ID", "AWS_REGION", "SPEED", "LOG_LEVEL", "CIN7CORE_URL", "API_TOKEN", "PUBLIC_URL"} {
+	for _, name := range []string{"TABLE", "ORDERS_QUEUE_URL", "JOBS_QUEUE_URL", "SHIPMENTS_QUEUE_URL", "KMS_KEY_ID", "AWS_REGION", "SPEED", "LOG_LEVEL", "CIN7CORE_URL", "API_TOKEN", "PUBLIC_URL"} {
 		if err == nil || !strings.Contains(err.Error(), name+" ") {
 			t.Errorf("nothing is said of %s: %v", name, err)
 		}

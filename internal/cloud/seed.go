@@ -12,7 +12,7 @@ import (
 	"stockbridge/internal/tenant"
 )
 
-// Seed is a tenant whose id, webhook address and webhook secret are known
+// Seed is a tenant whose id, webhook addresses and webhook secrets are known
 // beforehand, so that events written in files fit it. For demonstrations only:
 // whoever reads those files can sign for it.
 type Seed struct {
@@ -21,10 +21,12 @@ type Seed struct {
 	UpstockToken           string
 	Hook                   string // what its webhook URL ends in
 	WebhookSecret          string // whsec_…
+	CoreHook, CoreBearer   string // Cin7 Core's: what its webhook URL ends in, and the bearer token it sends
 }
 
-// Plant writes the tenant and its Upstock connection, in place of what a
-// person does through the console; what is there already stays.
+// Plant writes the tenant and its connections, in place of what a person does
+// through the console; what is there already stays. The one to Cin7 Core has no
+// key yet.
 func (s Seed) Plant(ctx context.Context, deps app.Deps) error {
 	data, err := json.Marshal(tenant.Tenant{ID: s.Tenant, Name: s.Name, TimeZone: s.TimeZone, Created: time.Now().UTC().Truncate(time.Second)})
 	if err != nil {
@@ -39,16 +41,24 @@ func (s Seed) Plant(ctx context.Context, deps app.Deps) error {
 		return fmt.Errorf("plant tenant: %w", err)
 	}
 	store := tenant.NewStore(deps.Table, deps.Sealer)
-	if _, err := store.Connection(ctx, s.Tenant, tenant.Upstock); !errors.Is(err, tenant.ErrNotFound) {
-		return err
-	}
-	_, _, err = store.Connect(ctx, s.Tenant, tenant.Upstock, func(c *tenant.Connection, sec *tenant.Secrets) error {
-		c.Account = s.Supplier
-		sec.Key, sec.Webhook, sec.Hook = tenant.Secret(s.UpstockToken), tenant.Secret(s.WebhookSecret), tenant.Secret(s.Hook)
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("plant connection: %w", err)
+	for sys, with := range map[tenant.System]tenant.Secrets{
+		tenant.Upstock:  {Key: tenant.Secret(s.UpstockToken), Webhook: tenant.Secret(s.WebhookSecret), Hook: tenant.Secret(s.Hook)},
+		tenant.Cin7Core: {Webhook: tenant.Secret(s.CoreBearer), Hook: tenant.Secret(s.CoreHook)},
+	} {
+		if _, err := store.Connection(ctx, s.Tenant, sys); err == nil {
+			continue
+		} else if !errors.Is(err, tenant.ErrNotFound) {
+			return err
+		}
+		_, _, err := store.Connect(ctx, s.Tenant, sys, func(c *tenant.Connection, sec *tenant.Secrets) error {
+			if *sec = with; sys == tenant.Upstock {
+				c.Account = s.Supplier
+			}
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("plant connection to %s: %w", sys, err)
+		}
 	}
 	return nil
 }

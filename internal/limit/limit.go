@@ -53,6 +53,20 @@ type Budget struct {
 // margin is what a window is longer than the vendor's, see Clocks above.
 const margin = 3 * time.Second
 
+// leastMargin is what is left of the margin whatever the Speed: on the way from
+// a grant to the vendor a loaded machine may lose a tenth of a second and more,
+// and that it loses at any speed.
+const leastMargin = 400 * time.Millisecond
+
+// marginAt is the margin at a speed.
+func marginAt(speed float64) time.Duration {
+	return max(time.Duration(float64(margin)/speed), leastMargin)
+}
+
+// GrantLife is how long after its stamp a grant may be used at a speed: a third
+// of the margin, a second at speed 1.
+func GrantLife(speed float64) time.Duration { return marginAt(speed) / 3 }
+
 // Cin7Core allows 60 calls in 60 s for each API application.
 func Cin7Core() Budget {
 	return Budget{Rates: []Rate{{60, time.Minute + margin}}}
@@ -90,7 +104,6 @@ func (w *Wait) Error() string {
 const (
 	defaultHold = 15 * time.Second
 	longestHold = time.Hour       // whatever a vendor says: look again each hour
-	lapse       = time.Second     // how long a grant may be used
 	grace       = 5 * time.Second // how long after it may call the first class is still expected
 	turn        = time.Minute     // the second class gets a call as often, whoever waits
 	kept        = 48 * time.Hour  // a bucket nobody used so long is dropped; longer than any window
@@ -118,7 +131,8 @@ type Limiter struct {
 // Option changes how a Limiter is made.
 type Option func(*Limiter)
 
-// Speed divides every duration of the Limiter, as the local runner's -speed does.
+// Speed divides every duration of the Limiter, as the local runner's -speed
+// does, but for the margin of a window: no less than 400 ms is left of that.
 func Speed(by float64) Option { return func(l *Limiter) { l.speed = by } }
 
 // Now is the worker's clock, where it is not the machine's: several workers in
@@ -146,7 +160,7 @@ func New(t table.Table, vendor, account string, b Budget, c Class, options ...Op
 		l.budget.Hold = l.scaled(defaultHold)
 	}
 	for _, r := range b.Rates {
-		l.budget.Rates = append(l.budget.Rates, Rate{r.Calls, l.scaled(r.Window)})
+		l.budget.Rates = append(l.budget.Rates, Rate{r.Calls, l.scaled(r.Window-margin) + marginAt(l.speed)})
 	}
 	return l
 }
@@ -155,8 +169,8 @@ func (l *Limiter) scaled(d time.Duration) time.Duration {
 	return time.Duration(float64(d) / l.speed)
 }
 
-// Take asks for one call. The grant is to be used by a second after its stamp
-// (divided by Speed), else another must be taken. The stamp may lie a little in
+// Take asks for one call. The grant is to be used within [GrantLife] of its
+// stamp, else another must be taken. The stamp may lie a little in
 // the future, which is no reason to wait. A refusal is a [*Wait].
 func (l *Limiter) Take(ctx context.Context) (time.Time, error) {
 	if err := l.enter(ctx); err != nil {
@@ -197,7 +211,7 @@ func (l *Limiter) Take(ctx context.Context) (time.Time, error) {
 		if err != nil {
 			return time.Time{}, l.failed(err)
 		}
-		if l.now().UnixMicro() <= at+l.scaled(lapse).Microseconds() {
+		if l.now().UnixMicro() <= at+GrantLife(l.speed).Microseconds() {
 			return time.UnixMicro(at), nil
 		}
 	}

@@ -59,7 +59,7 @@ type measurement struct {
 }
 
 func measurements() []measurement {
-	return []measurement{{"calls", benchCalls}, {"budget", benchBudget}, {"rate", benchRate}, {"memory", benchMemory}, {"size", benchSize}, {"start", benchStart}}
+	return []measurement{{"calls", benchCalls}, {"shipments", benchShipments}, {"shown", benchShown}, {"fanout", benchFanOut}, {"budget", benchBudget}, {"rate", benchRate}, {"memory", benchMemory}, {"size", benchSize}, {"start", benchStart}}
 }
 
 type benchOptions struct {
@@ -75,7 +75,11 @@ func bench(ctx context.Context, args []string, out io.Writer) error {
 	f.IntVar(&o.orders, "orders", 3000, "how many orders the rate is measured with")
 	f.IntVar(&o.starts, "starts", 30, "how often each function is started")
 	f.StringVar(&o.profile, "profile", "", "a file for the CPU profile of the rate's measurement")
-	only := f.String("only", "", "names of measurements, with commas: calls, budget, rate, memory, size, start")
+	var measured []string
+	for _, m := range measurements() {
+		measured = append(measured, m.name)
+	}
+	only := f.String("only", "", "names of measurements, with commas: "+strings.Join(measured, ", "))
 	if err := f.Parse(args); err != nil {
 		return err
 	}

@@ -28,7 +28,7 @@ import (
 
 // house is the runner with the simulators in one process: the vendors are
 // called without a socket, so that they cost little; webhooks come over
-// loopback, signed. No job is scheduled.
+// loopback, signed.
 type house struct {
 	dir    string
 	sim    *sim.Sim
@@ -87,9 +87,10 @@ func (c *counter) Write(ctx context.Context, ops ...table.Op) error {
 	return c.Table.Write(ctx, ops...)
 }
 
-// openHouse makes a house with one connected tenant. stock may add to the
+// openHouse makes a house with one connected tenant, to which jobs happen as
+// every says (as -every does; none that it does not name). stock may add to the
 // account before its reference data is read.
-func openHouse(ctx context.Context, speed float64, unlimited bool, stock func(*house) error) (h *house, err error) {
+func openHouse(ctx context.Context, o houseOptions) (h *house, err error) {
 	h = &house{ended: make(chan *ledger.Run, 1<<16)}
 	defer func() {
 		if err != nil {
@@ -99,13 +100,13 @@ func openHouse(ctx context.Context, speed float64, unlimited bool, stock func(*h
 	if h.dir, err = os.MkdirTemp("", "stockbridge-bench-"); err != nil {
 		return h, err
 	}
-	if h.sim, err = sim.New(sim.Options{Speed: speed, NoLimits: true, Deliver: cloud.Transport()}); err != nil {
+	if h.sim, err = sim.New(sim.Options{Speed: o.speed, NoLimits: true, NoAutomation: o.noWebhooks, Deliver: cloud.Transport()}); err != nil {
 		return h, err
 	}
 	h.far = caller{next: h.sim.Transport(), calls: map[string]int{}}
 	h.acc = h.sim.AddAccount("Kiln & Crate", "NZD")
-	if stock != nil {
-		if err := stock(h); err != nil {
+	if o.stock != nil {
+		if err := o.stock(h); err != nil {
 			return h, err
 		}
 	}
@@ -113,15 +114,15 @@ func openHouse(ctx context.Context, speed float64, unlimited bool, stock func(*h
 		return h, err
 	}
 	never := ""
-	for job := range schedules() {
+	for job := range app.Schedules() {
 		never += job + "=0,"
 	}
-	o := options{listen: "127.0.0.1:0", token: "dev", speed: speed, every: never, change: func(d *app.Deps) {
+	run := options{listen: "127.0.0.1:0", token: "dev", speed: o.speed, every: never + o.every, change: func(d *app.Deps) {
 		h.table.Table = d.Table
-		d.Table, d.HTTP, d.Unlimited = &h.table, &h.far, unlimited
+		d.Table, d.HTTP, d.Unlimited = &h.table, &h.far, o.unlimited
 		d.OnEnd = func(r *ledger.Run) { h.ended <- r }
 	}}
-	if h.runner, err = start(o, h.dir, h.web.url, func(string) string { return "" }, io.Discard); err != nil {
+	if h.runner, err = start(run, h.dir, h.web.url, func(string) string { return "" }, io.Discard); err != nil {
 		return h, err
 	}
 	h.api = client{h.runner.web.url, "dev"}
@@ -134,6 +135,14 @@ func openHouse(ctx context.Context, speed float64, unlimited bool, stock func(*h
 		return h, err
 	}
 	return h, mirrored(ctx, h.api, t.ID)
+}
+
+type houseOptions struct {
+	speed      float64
+	unlimited  bool // no limiter
+	every      string
+	noWebhooks bool // Cin7 Core has none to us
+	stock      func(*house) error
 }
 
 func (h *house) close() {
@@ -208,7 +217,7 @@ func benchRate(ctx context.Context, o benchOptions) ([]figure, error) {
 	if o.orders < rounds {
 		return nil, fmt.Errorf("%d orders are too few", o.orders)
 	}
-	h, err := openHouse(ctx, 1, true, nil)
+	h, err := openHouse(ctx, houseOptions{speed: 1, unlimited: true})
 	if err != nil {
 		return nil, err
 	}
@@ -261,11 +270,11 @@ func benchCalls(ctx context.Context, _ benchOptions) ([]figure, error) {
 	const speed, books, first, n, lines = 20, 1000, 10, 8, 100
 	const minute = 65 * time.Second / speed // of the budget
 	var long string
-	h, err := openHouse(ctx, speed, false, func(h *house) (err error) {
+	h, err := openHouse(ctx, houseOptions{speed: speed, stock: func(h *house) (err error) {
 		long, err = h.stock(books, lines)
 		pause(ctx, minute)
 		return err
-	})
+	}})
 	if err != nil {
 		return nil, err
 	}

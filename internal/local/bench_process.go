@@ -224,7 +224,7 @@ func benchStart(ctx context.Context, o benchOptions) ([]figure, error) {
 		return nil, err
 	}
 	store := []string{"STORE=file:" + filepath.Join(dir, storeFile)}
-	aws := []string{"TABLE=bench", "ORDERS_QUEUE_URL=https://sqs.example.test/orders", "JOBS_QUEUE_URL=https://sqs.example.test/jobs", "KMS_KEY_ID=bench",
+	aws := []string{"TABLE=bench", "ORDERS_QUEUE_URL=https://sqs.example.test/orders", "JOBS_QUEUE_URL=https://sqs.example.test/jobs", "SHIPMENTS_QUEUE_URL=https://sqs.example.test/shipments", "KMS_KEY_ID=bench",
 		"AWS_REGION=ap-southeast-2", "AWS_ACCESS_KEY_ID=bench", "AWS_SECRET_ACCESS_KEY=bench"}
 	asked := make(chan time.Time, 1)
 	srv, err := listen("127.0.0.1:0", http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {

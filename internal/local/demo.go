@@ -19,10 +19,17 @@ import (
 type demo struct {
 	api, sim client
 	out      io.Writer
+	minute   time.Duration // as it lasts here: Cin7 Core's webhooks come so long after what they tell
+	poll     time.Duration // between two looks for shipments, as it lasts here; 0 = never
 }
 
-func newDemo(api, token, simURL string, out io.Writer) *demo {
-	return &demo{client{api, token}, client{simURL, ""}, out}
+func newDemo(api, token, simURL string, o options, out io.Writer) (*demo, error) {
+	every, err := jobTimes(o.every, io.Discard)
+	if err != nil {
+		return nil, err
+	}
+	lasts := func(d time.Duration) time.Duration { return time.Duration(float64(d) / o.speed) }
+	return &demo{client{api, token}, client{simURL, ""}, out, lasts(time.Minute), lasts(every["shipments"])}, nil
 }
 
 func (d *demo) say(format string, args ...any) { fmt.Fprintf(d.out, format+"\n", args...) }
@@ -33,6 +40,7 @@ type demoOrder struct {
 	OrderNumber *string
 	State       string
 	Why         *string
+	SaleID      *string
 	SaleNumber  *string
 	Total       *string
 	SaleTotal   *string
@@ -64,7 +72,8 @@ func (d *demo) run(ctx context.Context) error {
 	}
 	place := func(title, body string) error {
 		d.say("\n%s", title)
-		return d.trade(ctx, tenant, acc, body)
+		_, err := d.trade(ctx, tenant, acc, body)
+		return err
 	}
 	if err := place("1. An order, as most are.", `"reference":"PO-2041"`); err != nil {
 		return err
@@ -76,8 +85,11 @@ func (d *demo) run(ctx context.Context) error {
 	if err := place("2. Cin7 Core makes the sale, but its answer is lost on the way.", `"reference":"PO-2042"`); err != nil {
 		return err
 	}
-	return place("3. An order that nobody can sell: an unknown product, and another currency.",
-		`"reference":"PO-2043","currency":"AUD","lines":[{"sku":"TEA-999","name":"Tea nobody stocks","quantity":"3","unitPrice":"4.50","taxRate":"15.00"},{"sku":"SLT-FLK","quantity":"6"}]`)
+	if err := place("3. An order that nobody can sell: an unknown product, and another currency.",
+		`"reference":"PO-2043","currency":"AUD","lines":[{"sku":"TEA-999","name":"Tea nobody stocks","quantity":"3","unitPrice":"4.50","taxRate":"15.00"},{"sku":"SLT-FLK","quantity":"6"}]`); err != nil {
+		return err
+	}
+	return d.wayBack(ctx, tenant, acc)
 }
 
 // account finds or makes the simulated wholesaler.
@@ -183,27 +195,58 @@ func (r raw) MarshalJSON() ([]byte, error) { return []byte(r), nil }
 // patience is how long the demo waits for an order before it leaves it to itself.
 const patience = 5 * time.Minute
 
+// story is one order's, told from its timeline as it goes on.
+type story struct {
+	*demo
+	tenant string
+	acc    sim.Account
+	id     int64
+	told   int // lines of the timeline
+	order  demoOrder
+}
+
+// read reads the order and tells what is new. It may not be there yet: its
+// webhook is on the way then.
+func (s *story) read(ctx context.Context) (there bool, err error) {
+	var o demoOrder
+	err = s.api.call(ctx, http.MethodGet, fmt.Sprintf("/api/v1/tenants/%s/orders/%d", s.tenant, s.id), nil, &o)
+	if e := (*callError)(nil); errors.As(err, &e) && e.status == http.StatusNotFound {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	s.order = o
+	for ; s.told < len(o.Timeline); s.told++ {
+		s.at(o.Timeline[s.told].At, "%s", o.Timeline[s.told].Text)
+	}
+	return true, nil
+}
+
+// at tells what happened when.
+func (s *story) at(t time.Time, format string, args ...any) {
+	s.say("   "+t.Local().Format("15:04:05")+"  "+format, args...)
+}
+
+// sync starts a job by hand, as a person does.
+func (s *story) sync(ctx context.Context, job string) error {
+	s.say("   …         not waiting for the schedule: POST …/sync/%s", job)
+	return s.api.call(ctx, http.MethodPost, "/api/v1/tenants/"+s.tenant+"/sync/"+job, nil, nil)
+}
+
 // trade places an order and tells its story until it rests.
-func (d *demo) trade(ctx context.Context, tenant string, acc sim.Account, fields string) error {
+func (d *demo) trade(ctx context.Context, tenant string, acc sim.Account, fields string) (*story, error) {
 	id, err := place(ctx, d.sim, acc.Upstock.Supplier, fields)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	var o demoOrder
-	told, waiting, swept := 0, "", time.Time{}
+	st := &story{demo: d, tenant: tenant, acc: acc, id: id}
+	waiting, swept := "", time.Time{}
 	err = until(ctx, patience, 100*time.Millisecond, fmt.Sprintf("order %d", id), func() (bool, error) {
-		o = demoOrder{}
-		err := d.api.call(ctx, http.MethodGet, fmt.Sprintf("/api/v1/tenants/%s/orders/%d", tenant, id), nil, &o)
-		if e := (*callError)(nil); errors.As(err, &e) && e.status == http.StatusNotFound {
-			return false, nil // its webhook is on the way
-		}
-		if err != nil {
+		if there, err := st.read(ctx); !there || err != nil {
 			return false, err
 		}
-		for ; told < len(o.Timeline); told++ {
-			t := o.Timeline[told]
-			d.say("   %s  %s", t.At.Local().Format("15:04:05"), t.Text)
-		}
+		o := st.order
 		if why := text(o.Why); o.State == "waiting" && why != waiting {
 			waiting = why
 			next := ""
@@ -214,20 +257,19 @@ func (d *demo) trade(ctx context.Context, tenant string, acc sim.Account, fields
 		}
 		if at := o.NextAttempt; o.State == "waiting" && at != nil && time.Now().After(*at) && !swept.Equal(*at) {
 			swept = *at
-			d.say("   …         not waiting for the minute's sweep: POST …/sync/orders")
-			return false, d.api.call(ctx, http.MethodPost, "/api/v1/tenants/"+tenant+"/sync/orders", nil, nil)
+			return false, st.sync(ctx, "orders")
 		}
 		return o.State == "sold" || o.State == "attention" || o.State == "cancelled", nil
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	switch o.State {
+	switch o := st.order; o.State {
 	case "sold":
 		d.say("   => sold as %s: the order says %s, the sale %s %s", text(o.SaleNumber), text(o.Total), text(o.SaleTotal), text(o.Currency))
 		var sales struct{ Items []sim.SaleSummary }
 		if err := d.sim.call(ctx, http.MethodGet, "/sim/cin7core/sales?account="+acc.Cin7Core.AccountID, nil, &sales); err != nil {
-			return err
+			return nil, err
 		}
 		want, n := fmt.Sprintf("upstock:%d:%d", acc.Upstock.Supplier, id), 0
 		for _, s := range sales.Items {
@@ -242,7 +284,7 @@ func (d *demo) trade(ctx context.Context, tenant string, acc sim.Account, fields
 			d.say("      - %s %s", p.Message, p.Fix)
 		}
 	}
-	return nil
+	return st, nil
 }
 
 func text(s *string) string { return cmp.Or(*cmp.Or(s, new(string)), "–") }

@@ -16,6 +16,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"stockbridge/internal/app"
 	"stockbridge/internal/sim"
 )
 
@@ -53,6 +54,35 @@ func TestWebhookEvents(t *testing.T) {
 	ping := `{"id":"msg_demo3","type":"ping","occurredAt":"2026-11-20T02:15:00.000Z","supplierId":1,"data":{}}`
 	eventFile(t, "webhook-ping.json", httpPost("/webhooks/upstock/"+demoHook, "msg_demo3", "fresh", ping))
 	eventFile(t, "webhook-forged.json", httpPost("/webhooks/upstock/"+demoHook, "msg_demo3", "v1,bm90IGEgc2lnbmF0dXJlIGF0IGFsbCwgc29ycnkhISE=", ping))
+
+	// What Cin7 Core sends of the first sale: nothing is signed, its bearer token is all.
+	hint := fmt.Sprintf(`{"SaleTaskID":"0B1C2D3E-0000-4000-8000-000000000001","TenantID":%q,"OrderNumber":"SO-00001","CustomerName":"Harbourside Grocers","CustomerContactName":"Ngaire Pohatu","CustomerContactEmail":"orders@harbourside.example","EventType":"Sale/ShipmentAuthorised"}`,
+		strings.ToUpper(s.Accounts()[0].Cin7Core.AccountID))
+	for name, bearer := range map[string]string{"webhook-cin7core.json": demoBearer, "webhook-cin7core-forged.json": "somebody-elses"} {
+		ev := httpPost("/webhooks/cin7core/"+demoCoreHook, "", "", hint)
+		ev.Headers = map[string]string{"content-type": "application/json", "host": "hooks.example.com", "authorization": "Bearer " + bearer}
+		ev.RequestContext.HTTP.UserAgent = ""
+		eventFile(t, name, ev)
+	}
+}
+
+// TestQueueEvents holds the files of queues' events to the shape that the runner gives them.
+func TestQueueEvents(t *testing.T) {
+	for name, of := range map[string]struct{ queue, body string }{
+		"orders.json":              {"orders", `{"tenant":"demo","order":"120001","origin":"webhook"}`},
+		"orders-unknown.json":      {"orders", `{"tenant":"demo","order":"999999","origin":"sweep"}`},
+		"catalog.json":             {"jobs", `{"job":"mirror","tenant":"demo"}`},
+		"shipments.json":           {"shipments", `{"job":"shipments","tenant":"demo"}`},
+		"shipments-reconcile.json": {"shipments", `{"job":"reconcile","tenant":"demo"}`},
+		"shipments-webhooks.json":  {"shipments", `{"job":"webhooks","tenant":"demo"}`},
+		"deadletters.json":         {"orders-dead", `{"tenant":"demo","order":"120001","origin":"webhook"}`},
+		"deadletters-job.json":     {"shipments-dead", `{"job":"shipments","tenant":"demo","at":"2026-11-20T02:15:00Z"}`},
+	} {
+		at := time.UnixMilli(1795140900000)
+		ev := newSQSEvent(of.queue, []message{{id: "5d4c3b2a-0000-4000-8000-000000000001", handle: "demo-receipt", body: of.body, group: demoTenant, sent: at, first: at.Add(100 * time.Millisecond), receives: 1}})
+		ev.Records[0].EventSourceARN, ev.Records[0].AWSRegion = "arn:aws:sqs:ap-southeast-2:"+account+":"+of.queue, "ap-southeast-2"
+		eventFile(t, name, ev)
+	}
 }
 
 func httpPost(path, id, signature, body string) httpEvent {
@@ -230,8 +260,8 @@ func TestTemplate(t *testing.T) {
 	if !maps.Equal(limits, timeouts()) {
 		t.Errorf("timeouts: the template has %v, the runner %v", limits, timeouts())
 	}
-	if !maps.Equal(jobs, schedules()) {
-		t.Errorf("schedules: the template has %v, the runner %v", jobs, schedules())
+	if !maps.Equal(jobs, app.Schedules()) {
+		t.Errorf("schedules: the template has %v, the runner %v", jobs, app.Schedules())
 	}
 }
 

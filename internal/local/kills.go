@@ -15,7 +15,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"stockbridge/internal/sim"
@@ -23,8 +22,9 @@ import (
 
 // kills is the promise put to the test: the simulators in one process, the
 // runner in another that is killed with SIGKILL again and again while orders
-// come in. In the end each approved order must be one sale, with its lines,
-// and known to the API.
+// come in and sold ones are shipped. In the end each approved order must be one
+// sale, with its lines, and known to the API, and Upstock must have each of its
+// parcels once, with its tracking.
 func kills(ctx context.Context, args []string, out io.Writer) error {
 	f := flag.NewFlagSet("kills", flag.ContinueOnError)
 	orders := f.Int("orders", 200, "how many orders are approved")
@@ -47,15 +47,15 @@ func kills(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("prepare: %w", err)
 	}
+	pause(ctx, time.Duration(float64(time.Minute) / *speed)) // the trial of the key is in nobody's budget, but counts at the vendor
 	fmt.Fprintf(out, "%d orders, %d kills, speed %g, seed %d\n", *orders, *times, *speed, *seed)
 
-	// Orders come in while the killing goes on, and end with it.
-	var done atomic.Bool
+	// Orders come in and are shipped while the killing goes on.
 	var ids []int64
-	var placing error
+	var placing, shipping error
 	var wg sync.WaitGroup
+	wg.Go(func() { shipping = k.ship(ctx, tenant, *orders) })
 	wg.Go(func() {
-		defer done.Store(true)
 		for range *orders {
 			id, err := place(ctx, k.sim, acc.Upstock.Supplier, "")
 			if err != nil {
@@ -78,6 +78,9 @@ func kills(ctx context.Context, args []string, out io.Writer) error {
 	if placing != nil {
 		return fmt.Errorf("place orders: %w", placing)
 	}
+	if shipping != nil {
+		return fmt.Errorf("ship sales: %w", shipping)
+	}
 	trouble := k.settle(ctx, tenant, acc, ids)
 	var calls struct{ OverLimit int }
 	if err := k.sim.call(context.WithoutCancel(ctx), http.MethodGet, "/sim/cin7core/calls?account="+acc.Cin7Core.AccountID, nil, &calls); err != nil {
@@ -90,8 +93,78 @@ func kills(ctx context.Context, args []string, out io.Writer) error {
 	if len(trouble) > 0 {
 		return errors.New(strings.Join(trouble[:min(len(trouble), 20)], "\n"))
 	}
-	fmt.Fprintf(out, "every order became exactly one sale\n")
+	fmt.Fprintf(out, "every order became exactly one sale, and Upstock has both its parcels once, with their tracking\n")
 	return nil
+}
+
+// boxes are those that each sale is shipped in.
+var boxes = []string{"Box 1", "Box 2"}
+
+// tracked is the tracking of an order's box.
+func tracked(order int64, box string) string {
+	return fmt.Sprintf("https://track.example.test/%d/%s", order, strings.ReplaceAll(box, " ", "-"))
+}
+
+// ship ships so many sales as people at Cin7 Core would: whatever is sold, a
+// box at a time.
+func (k *killer) ship(ctx context.Context, tenant string, orders int) error {
+	type sold struct {
+		ID     int64
+		SaleID string
+	}
+	left, begun := map[int64]int{}, []sold{} // boxes left, by order
+	for done := 0; done < orders; pause(ctx, 300*time.Millisecond) {
+		if ctx.Err() != nil {
+			return fmt.Errorf("%d of %d shipped: %w", done, orders, ctx.Err())
+		}
+		var list struct{ Items []sold }
+		_ = k.api.call(ctx, http.MethodGet, "/api/v1/tenants/"+tenant+"/orders?state=sold&limit=100", nil, &list) // it may be dead just now
+		for _, o := range list.Items {
+			if _, known := left[o.ID]; !known {
+				left[o.ID], begun = len(boxes), append(begun, o)
+			}
+		}
+		for _, o := range begun {
+			if left[o.ID] == 0 {
+				continue
+			}
+			box := boxes[len(boxes)-left[o.ID]]
+			in := map[string]any{"boxes": []string{box}, "of": boxes, "trackingUrl": tracked(o.ID, box)}
+			if err := k.sim.call(ctx, http.MethodPost, "/sim/cin7core/sales/"+o.SaleID+"/ship", in, nil); err != nil {
+				return err
+			}
+			if left[o.ID]--; left[o.ID] == 0 {
+				done++
+			}
+		}
+	}
+	return nil
+}
+
+// parcels says what is wrong with what Upstock knows of an order's shipping.
+func (k *killer) parcels(ctx context.Context, id int64) (trouble string) {
+	var o struct {
+		Status    string
+		Shipments []struct {
+			Tracking *string
+			Complete bool
+		}
+	}
+	if err := k.sim.call(context.WithoutCancel(ctx), http.MethodGet, fmt.Sprintf("/sim/upstock/orders/%d", id), nil, &o); err != nil {
+		return err.Error()
+	}
+	var have, want []string
+	complete := false
+	for _, s := range o.Shipments {
+		have, complete = append(have, text(s.Tracking)), complete || s.Complete
+	}
+	for _, b := range boxes {
+		want = append(want, tracked(id, b))
+	}
+	if slices.Sort(have); !slices.Equal(have, want) || !complete {
+		return fmt.Sprintf("Upstock has the parcels %v, all shipped: %t, not %v", have, complete, want)
+	}
+	return ""
 }
 
 func pause(ctx context.Context, d time.Duration) {
@@ -164,7 +237,7 @@ func (k *killer) process(args ...string) (*exec.Cmd, error) {
 }
 
 func (k *killer) start(ctx context.Context) (err error) {
-	if k.runner, err = k.process("-sim", "", "-listen", k.listen, "-data", filepath.Join(k.dir, "data")); err != nil {
+	if k.runner, err = k.process("-sim", "", "-every", "shipments=15s", "-listen", k.listen, "-data", filepath.Join(k.dir, "data")); err != nil {
 		return err
 	}
 	return until(ctx, 10*time.Second, 5*time.Millisecond, "start of the runner", func() (bool, error) {
@@ -226,7 +299,7 @@ func (k *killer) settle(ctx context.Context, tenant string, acc sim.Account, ids
 		}
 		return !slices.ContainsFunc(ids, func(id int64) bool {
 			s := states[id].State
-			return s != "sold" && s != "attention"
+			return s != "shipped" && s != "attention"
 		}), nil
 	})
 	if waitErr != nil {
@@ -248,7 +321,7 @@ func (k *killer) settle(ctx context.Context, tenant string, acc sim.Account, ids
 		switch {
 		case !known:
 			trouble = append(trouble, fmt.Sprintf("order %d: unknown to the API", id))
-		case o.State != "sold":
+		case o.State != "shipped":
 			trouble = append(trouble, fmt.Sprintf("order %d: %s: %s %v", id, o.State, text(o.Why), o.Problems))
 		case len(mine) != 1:
 			trouble = append(trouble, fmt.Sprintf("order %d: %d sales", id, len(mine)))
@@ -258,6 +331,11 @@ func (k *killer) settle(ctx context.Context, tenant string, acc sim.Account, ids
 	}
 	if n := len(live) - len(ids); n > 0 {
 		trouble = append(trouble, fmt.Sprintf("%d sales of no order", n))
+	}
+	for _, id := range ids {
+		if said := k.parcels(ctx, id); said != "" {
+			trouble = append(trouble, fmt.Sprintf("order %d: %s", id, said))
+		}
 	}
 	return trouble
 }

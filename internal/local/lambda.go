@@ -35,6 +35,7 @@ func functions(a *app.App) map[string]cloud.Handler {
 		"DeadLettersFunction": cloud.SQS(a.DeadLetters),
 		"ScheduleFunction":    cloud.Raw(a.Schedule),
 		"CatalogFunction":     cloud.SQS(a.Catalog),
+		"ShipmentsFunction":   cloud.SQS(a.Shipments),
 		"ConsoleFunction":     cloud.HTTP(a.Console()),
 	}
 }
@@ -43,7 +44,7 @@ func functions(a *app.App) map[string]cloud.Handler {
 func timeouts() map[string]time.Duration {
 	return map[string]time.Duration{
 		"WebhookFunction": 10 * time.Second, "OrdersFunction": time.Minute, "DeadLettersFunction": time.Minute,
-		"ScheduleFunction": time.Minute, "CatalogFunction": time.Minute, "ConsoleFunction": 30 * time.Second,
+		"ScheduleFunction": time.Minute, "CatalogFunction": time.Minute, "ShipmentsFunction": time.Minute, "ConsoleFunction": 30 * time.Second,
 	}
 }
 

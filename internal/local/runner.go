@@ -43,7 +43,7 @@ func parse(args []string, usage io.Writer) (options, error) {
 	f.StringVar(&o.sim, "sim", "127.0.0.1:8081", "the simulated vendors; empty = none here, then UPSTOCK_URL and the like say where the vendors are")
 	f.StringVar(&o.data, "data", ".local", "the directory of the store and the simulators' state; empty = temporary")
 	f.StringVar(&o.token, "token", "dev", "the operator's bearer token for the JSON API")
-	f.StringVar(&o.every, "every", "", "how often each job starts, as orders=60s,mirror=0; 0 = never")
+	f.StringVar(&o.every, "every", "", "how often each job starts, as orders=60s,shipments=10s; 0 = never; there are "+jobNames())
 	f.Float64Var(&o.speed, "speed", 1, "divides every configured duration")
 	f.BoolVar(&o.demo, "demo", true, "a demo tenant trades, and its orders' stories are told")
 	f.StringVar(&o.only, "only", "", "sim = run the simulators and nothing else")
@@ -104,8 +104,11 @@ func run(ctx context.Context, o options, getenv func(string) string, out io.Writ
 	defer r.close()
 	fmt.Fprintf(out, "JSON API      %s/api/v1   (Authorization: Bearer %s)\nwebhooks      %s/webhooks/\n", r.web.url, o.token, r.web.url)
 	if o.demo {
-		d := newDemo(r.web.url, o.token, simURL, out)
-		if err := d.run(ctx); err != nil && ctx.Err() == nil {
+		d, err := newDemo(r.web.url, o.token, simURL, o, out)
+		if err == nil {
+			err = d.run(ctx)
+		}
+		if err != nil && ctx.Err() == nil {
 			fmt.Fprintln(out, "demo:", err)
 		}
 	}
@@ -124,9 +127,7 @@ func openSim(o options, dir string) (*sim.Sim, error) {
 type runner struct {
 	lambda *lambda
 	web    *server
-	orders *queue
-	jobs   *queue
-	dead   *queue
+	queues map[app.Queue]*queue
 	store  io.Closer
 	cancel context.CancelFunc
 	loops  sync.WaitGroup
@@ -186,33 +187,36 @@ func start(o options, data, simURL string, getenv func(string) string, out io.Wr
 
 	ctx, cancel := context.WithCancel(context.Background())
 	l := &lambda{speed: o.speed, log: deps.Log, stop: ctx}
-	r = &runner{lambda: l, store: store, cancel: cancel}
+	r = &runner{lambda: l, store: store, cancel: cancel, queues: map[app.Queue]*queue{}}
+	var mappings []mapping
 	hide := l.fast(6 * time.Minute)
-	r.dead = newQueue("orders-dead", hide, 0, nil)
-	r.orders = newQueue("orders", hide, 5, r.dead)
-	r.jobs = newQueue("jobs", hide, 5, newQueue("jobs-dead", hide, 0, nil))
-	deps.Send = func(_ context.Context, q app.Queue, body []byte, group string, delay time.Duration) error {
-		switch q {
-		case app.OrdersQueue:
-			return r.orders.send(string(body), group, delay)
-		case app.JobsQueue:
-			return r.jobs.send(string(body), group, delay)
-		}
-		return fmt.Errorf("send to %s: no such queue", q)
+	for _, m := range []struct {
+		queue       app.Queue
+		function    string
+		concurrency int
+	}{{app.OrdersQueue, "OrdersFunction", 16}, {app.JobsQueue, "CatalogFunction", 4}, {app.ShipmentsQueue, "ShipmentsFunction", 8}} {
+		dead := newQueue(string(m.queue)+"-dead", hide, 0, nil)
+		r.queues[m.queue] = newQueue(string(m.queue), hide, 5, dead)
+		mappings = append(mappings, mapping{r.queues[m.queue], m.function, 1, m.concurrency}, mapping{dead, "DeadLettersFunction", 10, 1})
 	}
+	deps.Send = func(_ context.Context, q app.Queue, body []byte, group string, delay time.Duration) error {
+		if r.queues[q] == nil {
+			return fmt.Errorf("send to %s: no such queue", q)
+		}
+		return r.queues[q].send(string(body), group, delay)
+	}
+	deps.Every = every
 	if o.change != nil {
 		o.change(&deps)
 	}
 	l.functions = functions(app.New(deps))
-	for _, m := range []mapping{
-		{r.orders, "OrdersFunction", 1, 16},
-		{r.jobs, "CatalogFunction", 1, 4},
-		{r.dead, "DeadLettersFunction", 10, 1},
-	} {
+	for _, m := range mappings {
 		r.loops.Go(func() { l.poll(ctx, m) })
 	}
 	for name, d := range every {
-		r.loops.Go(func() { l.tick(ctx, name, l.fast(d)) })
+		if d > 0 {
+			r.loops.Go(func() { l.tick(ctx, name, l.fast(d)) })
+		}
 	}
 
 	r.web = serve(ln, l.handler())

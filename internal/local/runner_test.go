@@ -72,7 +72,7 @@ func TestRun(t *testing.T) {
 	dir := t.TempDir()
 	start := func(until string) string {
 		t.Helper()
-		o, err := parse([]string{"-listen", "127.0.0.1:0", "-sim", "127.0.0.1:0", "-data", dir, "-speed", "20"}, os.Stderr)
+		o, err := parse([]string{"-listen", "127.0.0.1:0", "-sim", "127.0.0.1:0", "-data", dir, "-speed", "20", "-every", "shipments=20s"}, os.Stderr)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -85,8 +85,11 @@ func TestRun(t *testing.T) {
 		return out.String()
 	}
 	story := start("Stop with Ctrl-C")
-	if n := strings.Count(story, "Cin7 Core has 1 sale of it."); n != 2 {
+	if n := strings.Count(story, "Cin7 Core has 1 sale of it."); n != 4 {
 		t.Errorf("%d orders were sold once", n)
+	}
+	if n := strings.Count(story, "=> Upstock knows"); n != 3 || strings.Count(story, "tracking KC-1001\n") < 2 || !strings.Contains(story, "2. Kererū Couriers, tracking KC-1002") {
+		t.Errorf("Upstock got to know %d things of shipping", n)
 	}
 	if !strings.Contains(story, "needs attention, for 2 reasons") || !strings.Contains(story, "it may exist") {
 		t.Errorf("the story lacks a part")
@@ -97,7 +100,7 @@ func TestRun(t *testing.T) {
 		}
 	}
 	again := start("Stop with Ctrl-C")
-	if !strings.Contains(again, "from an earlier start") || strings.Count(again, " sold ") != 2 || strings.Count(again, "attention") != 1 {
+	if !strings.Contains(again, "from an earlier start") || strings.Count(again, " sold ") != 2 || strings.Count(again, " shipped ") != 2 || strings.Count(again, "attention") != 1 {
 		t.Errorf("second start: %s", again)
 	}
 	if t.Failed() {
@@ -139,7 +142,11 @@ func TestSeedAndInvoke(t *testing.T) {
 		{"webhook", "webhook-forged", `"statusCode": 401`},
 		{"orders", "orders", `"batchItemFailures": []`},
 		{"console", "console", `\"state\":\"sold\"`},
+		{"shipments", "shipments", `"batchItemFailures": []`},
+		{"shipments", "shipments-webhooks", `"batchItemFailures": []`},
+		{"deadletters", "deadletters-job", `"batchItemFailures": []`},
 		{"schedule", "schedule", `null`},
+		{"schedule", "schedule-shipments", `null`},
 	} {
 		var out bytes.Buffer
 		if err := invoke(t.Context(), []string{"-fn", c.fn, "-event", "events/" + c.event + ".json", "-data", dir}, getenv, &out); err != nil {

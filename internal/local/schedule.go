@@ -9,19 +9,19 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
+
+	"stockbridge/internal/app"
 )
 
-// schedules are the template's: how often EventBridge Scheduler starts each
-// job. A test compares them with template.yaml.
-func schedules() map[string]time.Duration {
-	return map[string]time.Duration{"orders": time.Minute}
-}
+// jobNames are the jobs that have a schedule.
+func jobNames() string { return strings.Join(slices.Sorted(maps.Keys(app.Schedules())), ", ") }
 
-// jobTimes reads -every over the defaults. A job of 0 is left out.
+// jobTimes reads -every over the defaults. A job of 0 never starts by itself.
 func jobTimes(every string, warn io.Writer) (map[string]time.Duration, error) {
-	times := schedules()
+	times := app.Schedules()
 	for _, item := range trimmed(every) {
 		name, value, _ := strings.Cut(item, "=")
 		if value == "0" {
@@ -32,12 +32,11 @@ func jobTimes(every string, warn io.Writer) (map[string]time.Duration, error) {
 			return nil, fmt.Errorf("-every %s: not <job>=<duration>", item)
 		}
 		if _, ok := times[name]; !ok {
-			fmt.Fprintf(warn, "warning: -every %s: there is no such job\n", item)
+			fmt.Fprintf(warn, "warning: -every %s: there is no such job; there are %s\n", item, jobNames())
 			continue
 		}
 		times[name] = d
 	}
-	maps.DeleteFunc(times, func(_ string, d time.Duration) bool { return d == 0 })
 	return times, nil
 }
 

@@ -27,6 +27,8 @@ const (
 	demoTenant    = "demo"
 	demoName      = "Harbour Roasters"
 	demoHook      = "demodemodemodemodemodemodemodemo"
+	demoCoreHook  = "corecorecorecorecorecorecorecore"
+	demoBearer    = "demo-bearer-of-the-demo-not-real"
 	demoSecret    = "whsec_c3RvY2ticmlkZ2UgZGVtbyBzZWNyZXQsIG5vdCByZWFs" // "stockbridge demo secret, not real"
 	demoOrderFile = "events/webhook-first.json"
 )
@@ -81,7 +83,7 @@ func seed(ctx context.Context, args []string, getenv func(string) string, out io
 	}
 	err = cloud.Seed{
 		Tenant: demoTenant, Name: demoName, TimeZone: "Pacific/Auckland", Supplier: fmt.Sprint(acc.Upstock.Supplier),
-		UpstockToken: acc.Upstock.Token, Hook: demoHook, WebhookSecret: demoSecret,
+		UpstockToken: acc.Upstock.Token, Hook: demoHook, WebhookSecret: demoSecret, CoreHook: demoCoreHook, CoreBearer: demoBearer,
 	}.Plant(ctx, deps)
 	if err != nil {
 		return err
@@ -122,8 +124,8 @@ func seed(ctx context.Context, args []string, getenv func(string) string, out io
 	if cfg.Store != "" {
 		where = cfg.Store
 	}
-	fmt.Fprintf(out, "tenant         %s (%s), in %s\nwebhook path   /webhooks/upstock/%s\nwebhook secret %s   (a demonstration's: known to all)\nAPI token      %s\n",
-		demoTenant, demoName, where, demoHook, demoSecret, vars["API_TOKEN"])
+	fmt.Fprintf(out, "tenant         %s (%s), in %s\nwebhook path   /webhooks/upstock/%s   /webhooks/cin7core/%s\nwebhook secret %s   bearer %s   (a demonstration's: known to all)\nAPI token      %s\n",
+		demoTenant, demoName, where, demoHook, demoCoreHook, demoSecret, demoBearer, vars["API_TOKEN"])
 	return nil
 }
 

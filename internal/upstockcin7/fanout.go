@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"hash/fnv"
+	"math/bits"
 	"slices"
 	"strings"
 	"sync"
@@ -104,7 +105,8 @@ func place(id string, spread time.Duration) time.Duration {
 	h := fnv.New32a()
 	h.Write([]byte(strings.ToLower(id)))
 	h.Write([]byte("place"))
-	return time.Duration(float64(h.Sum32()) / (1 << 32) * float64(spread))
+	of, _ := bits.Mul64(uint64(h.Sum32())<<32, uint64(spread))
+	return time.Duration(of)
 }
 
 // DeadJob says that a tenant's job was given up: its next schedule starts it anew.
