@@ -18,6 +18,8 @@ import (
 
 	"stockbridge/internal/app"
 	"stockbridge/internal/sim"
+	"stockbridge/internal/tenant"
+	"stockbridge/internal/upstockcin7"
 )
 
 // schedules starts every job as the template's schedules do, for d.
@@ -269,4 +271,27 @@ func TestOutages(t *testing.T) {
 			})
 		})
 	}
+}
+
+// complete lets the completeness ledger say that nothing is missing.
+func (h *house) complete(approved int) {
+	h.t.Helper()
+	ctx := context.Background()
+	p := h.app.Pair
+	conn := must[tenant.Connection](h.world)(h.app.Tenants.Connection(ctx, h.tenant, tenant.Upstock))
+	from, to := conn.Since, time.Now().Add(time.Minute)
+	if err := p.StartCompleteness(ctx, h.tenant, from, to); err != nil {
+		h.t.Fatal(err)
+	}
+	var c upstockcin7.Completeness
+	for range 60 {
+		time.Sleep(time.Minute)
+		if c = must[upstockcin7.Completeness](h.world)(p.Completeness(ctx, h.tenant, from, to)); !c.Checked.IsZero() && !c.Running {
+			break
+		}
+	}
+	if c.Counts.Approved != approved || c.Counts.Sold != approved || c.Counts.Shipped != approved || c.Counts.Missing != 0 || c.Found != 0 || !strings.HasPrefix(c.Summary, "0 missing, checked") {
+		h.t.Errorf("%s: %+v %s\n%+v", c.Summary, c.Counts, c.Problem, c.Differences[:min(5, len(c.Differences))])
+	}
+	h.t.Logf("%s: %+v", c.Summary, c.Counts)
 }

@@ -370,7 +370,7 @@ func TestWebhookOfAnotherTenant(t *testing.T) {
 				t.Errorf("%d", resp.StatusCode)
 			}
 		}
-		if resp := w.hook(address, string(must2(w.connection()).Webhook), "{}"); resp.StatusCode != http.StatusUnauthorized {
+		if resp := w.hook(address, string(secretsOfThree(w.connection()).Webhook), "{}"); resp.StatusCode != http.StatusUnauthorized {
 			t.Errorf("with the neighbour's secret: %d", resp.StatusCode)
 		}
 		w.turn(2 * time.Minute)
@@ -380,7 +380,7 @@ func TestWebhookOfAnotherTenant(t *testing.T) {
 	})
 }
 
-func must2(_ tenant.Connection, s tenant.Secrets, _ string) tenant.Secrets { return s }
+func secretsOfThree(_ tenant.Connection, s tenant.Secrets, _ string) tenant.Secrets { return s }
 
 // TestWebhookStorm: many hints for one order are a few looks, and the last hint is never lost.
 func TestWebhookStorm(t *testing.T) {
