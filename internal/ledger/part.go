@@ -15,8 +15,8 @@ const partsAtOnce = 25
 
 func docPartKey(tenantID, name string) table.Key { return docKey(tenantID, "part#"+name) }
 
-// SavePart writes rows that belong to a document but do not fit in it: at most
-// 400 KB when packed (ErrTooLarge). It is written once, under a name that
+// SavePart writes rows that belong to a document but do not fit in it, as
+// T#<tenant>#doc, part#<name>: at most 400 KB when packed (ErrTooLarge). It is written once, under a name that
 // nobody used before, and may be forgotten any time after expires.
 func (l *Ledger) SavePart(ctx context.Context, tenantID, name string, expires time.Time, v any) error {
 	data, err := json.Marshal(v)

@@ -141,6 +141,9 @@ func (p *Pair) CheckCompleteness(ctx context.Context, j Job) error {
 		k := &checking{poll: w, nonce: strings.ToLower(rand.Text()[:12])}
 		some, err := k.open()
 		if err == nil && !some {
+			if err := w.refresh(); err != nil {
+				return err
+			}
 			return w.done(time.Time{})
 		}
 		if err == nil {
@@ -179,6 +182,9 @@ func (k *checking) stop(e *broken) error {
 	if e.sys != "" {
 		k.conn = k.b.Connections[e.sys]
 	}
+	if err := k.refresh(); err != nil {
+		return err
+	}
 	switch rest.KindOf(e.err) {
 	case rest.Waiting, rest.Unauthorized, rest.Other:
 		return k.pause(e.err)
@@ -192,6 +198,18 @@ func (k *checking) stop(e *broken) error {
 		return err
 	}
 	return k.Start(k.ctx, Job{Job: k.job.Job, Tenant: k.job.Tenant}, min(wait, maxDelay))
+}
+
+// refresh reads the cursor again, which others write when they ask for a check:
+// what comes of this run is to be seen all the same.
+func (w *poll) refresh() error {
+	started := w.cur.Started
+	cur, err := w.Ledger.Cursor(w.ctx, w.job.Tenant, w.job.Job)
+	if err == nil {
+		w.cur = cur
+		w.cur.Started = latest(cur.Started, started)
+	}
+	return err
 }
 
 func stopped(err error) error {
@@ -669,6 +687,7 @@ type joined struct {
 	sale    *saleRow // the one that the run chose, as listed; nil = its list is too old to have it
 	live    []saleRow
 	class   string // sold, cancelled, underWay
+	unsure  bool   // its sale is not listed, and too many such to ask for each
 	why     string // underWay
 	missing bool
 }
@@ -804,6 +823,8 @@ func (x *joined) chosen() error {
 		}
 		x.Doubts++
 		x.doubts = append(x.doubts, s)
+	} else {
+		x.unsure = true
 	}
 	x.sales[s.ID] = s
 	x.sale = &s
@@ -832,7 +853,11 @@ func (x *joined) sold() error {
 	switch {
 	case x.sale.Gone:
 		x.class = ""
-		x.say(true, DiffSaleMissing, "Look for the sale in Cin7 Core. If the order should be sold, enter it there by hand.", "The order was sold as %s, and Cin7 Core does not have that sale.%s", r.SaleNumber, beside)
+		lacks := "does not have that sale"
+		if x.unsure {
+			lacks = "does not list that sale"
+		}
+		x.say(true, DiffSaleMissing, "Look for the sale in Cin7 Core. If the order should be sold, enter it there by hand.", "The order was sold as %s, and Cin7 Core %s.%s", r.SaleNumber, lacks, beside)
 		return nil
 	case !x.sale.live():
 		x.class = ""
