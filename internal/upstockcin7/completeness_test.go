@@ -34,7 +34,7 @@ func (w *world) vendors(o sim.Options) {
 }
 
 // job sends a tenant's job to its queue, as the schedule or a person does.
-func (w *world) job(name string) {
+func (w *world) message(name string) {
 	body := must[[]byte](w)(json.Marshal(upstockcin7.Job{Job: name, Tenant: w.tenant}))
 	w.deliver(app.ShipmentsQueue, app.Message{ID: "m", Body: string(body), Sent: time.Now()}, 0)
 }
@@ -62,7 +62,7 @@ func (w *world) compare(from, to time.Time) upstockcin7.Completeness {
 	if from.IsZero() {
 		time.Sleep(31 * time.Minute) // the standing period is checked anew after half an hour
 		began = time.Now()
-		w.job(upstockcin7.JobCompleteness)
+		w.message(upstockcin7.JobCompleteness)
 	} else if err := w.pair().StartCompleteness(context.Background(), w.tenant, from, to); err != nil {
 		w.t.Fatal(err)
 	}
@@ -192,7 +192,7 @@ func TestCompletenessAllRight(t *testing.T) {
 				t.Fatalf("row %d: %+v", i, row)
 			}
 		}
-		w.job(upstockcin7.JobCompleteness)
+		w.message(upstockcin7.JobCompleteness)
 		w.idle(time.Hour)
 		if n := w.calls(sim.Upstock, up, "/orders", since); n != 3 {
 			t.Errorf("checked again too soon: %d calls", n)
@@ -235,7 +235,7 @@ func TestCompletenessDifferences(t *testing.T) {
 			}
 			return id
 		}
-		shipments := func() { w.job(upstockcin7.JobShipments); w.turn(5 * time.Minute) }
+		shipments := func() { w.message(upstockcin7.JobShipments); w.turn(5 * time.Minute) }
 		drop := func(event string) {
 			if err := w.sim.Fault(sim.Upstock, sim.Fault{Match: "WEBHOOK " + event, Kind: "drop"}); err != nil {
 				t.Fatal(err)
@@ -307,7 +307,7 @@ func TestCompletenessDifferences(t *testing.T) {
 		soon := w.approve(groceries)
 		time.Sleep(time.Minute)
 
-		w.job(upstockcin7.JobCompleteness)
+		w.message(upstockcin7.JobCompleteness)
 		synctest.Wait()
 		c := w.completeness(time.Time{}, time.Time{})
 		var missing []string
@@ -501,7 +501,7 @@ func TestCompletenessFaults(t *testing.T) {
 				t.Fatal(err)
 			}
 			time.Sleep(31 * time.Minute)
-			w.job(upstockcin7.JobCompleteness)
+			w.message(upstockcin7.JobCompleteness)
 			time.Sleep(90 * time.Second)
 			synctest.Wait()
 			if c := w.completeness(time.Time{}, time.Time{}); !c.Running || c.Problem == "" || c.Progress == "" {
@@ -517,7 +517,7 @@ func TestCompletenessFaults(t *testing.T) {
 		// A key that is refused parks the check; a new one lets it go on.
 		w.account(`{"revoked":true}`)
 		time.Sleep(31 * time.Minute)
-		w.job(upstockcin7.JobCompleteness)
+		w.message(upstockcin7.JobCompleteness)
 		w.idle(time.Hour)
 		if c := w.completeness(time.Time{}, time.Time{}); !c.Running || !strings.Contains(c.Problem, "Cin7 Core") {
 			t.Errorf("%+v", c)
@@ -554,7 +554,7 @@ func TestCompletenessCrashes(t *testing.T) {
 					w.mu.Unlock()
 					time.Sleep(31 * time.Minute)
 					since := time.Now()
-					w.job(upstockcin7.JobCompleteness)
+					w.message(upstockcin7.JobCompleteness)
 					w.idle(2 * time.Hour)
 					w.mu.Lock()
 					reached := w.effects >= n
@@ -689,7 +689,7 @@ func TestCompletenessTooMany(t *testing.T) {
 		if _, err := books.SaveDoc(ctx, w.tenant, "completeness#check", "", doc); err != nil {
 			t.Fatal(err)
 		}
-		w.job(upstockcin7.JobCompleteness)
+		w.message(upstockcin7.JobCompleteness)
 		w.idle(time.Hour)
 		c := w.completeness(time.Time{}, time.Time{})
 		if !strings.Contains(c.Problem, "more than 100,000") || !c.Checked.IsZero() {

@@ -119,7 +119,6 @@ func (w *work) inspectSold() error {
 			return w.stale()
 		}
 	}
-	w.progress = true
 	if w.run.Void && !gone {
 		voided, err := w.voidCancelled(s, plan)
 		if err != nil {
@@ -133,6 +132,7 @@ func (w *work) inspectSold() error {
 	if err != nil {
 		return err
 	}
+	w.progress = true // a sale that was read is none: what fails after it, in Upstock, backs off
 	return w.update(func(r *ledger.Run, _ *ledger.Extra) error {
 		now := w.Now()
 		r.Looks, r.Stale = max(r.Looks, asked), 0
