@@ -2,12 +2,14 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help test lint run build invoke event seed conformance bench kills fuzz
+.PHONY: help test proof lint run build invoke event seed conformance bench kills fuzz
 
 LOCAL   := go run ./internal/local
 FN      ?= orders
 EVENT   ?= events/$(FN).json
 FUZZTIME ?= 20s
+# The tests that the race detector makes too slow, or cuts down.
+LARGE   := CrashProof|ProofCanFail|BadInputSize|MirrorResumes|MirrorThousands|LossyWebhooks|Outages|FanOut|Neighbours|SharedAccount|BacklogEnds|SweepIsFair
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -15,9 +17,12 @@ help: ## this list
 run: ## everything on this machine, with a demo; ARGS="-listen … -demo=false" passes flags on
 	@$(LOCAL) $(ARGS)
 
-test: ## all tests, with the race detector; then what is too slow with it, the whole crash proof above all
+test: ## all tests, with the race detector; then what is too slow with it
 	GOGC=400 go test -race -shuffle=on ./...
-	@GOGC=400 go test -count=1 -v -run 'TestCrashProof$$|TestProofCanFail$$|TestBadInputSize$$|TestMirrorResumes$$' ./internal/upstockcin7 | grep -E 'crash proof|FAIL|panic|_test.go.*: [a-z]+ [0-9]+:|^ok'
+	GOGC=400 go test -count=1 ./internal/upstockcin7 -run '$(LARGE)'
+
+proof: ## the whole crash proof and the largest tests whole: minutes
+	@GOGC=400 go test -count=1 -v -timeout 30m ./internal/upstockcin7 -run 'CrashProof|LossyWebhooks|Outages|FanOut' -args -whole | grep -E 'crash proof|lost|backlog|tenants|missing|FAIL|panic|_test.go.*: [a-z]+ [0-9]+:|^ok'
 
 lint: ## gofmt, vet, staticcheck, govulncheck; cfn-lint and sam validate where installed
 	@bad=$$(gofmt -l .); if [ -n "$$bad" ]; then echo "not gofmt'ed: $$bad"; exit 1; fi

@@ -445,6 +445,7 @@ func TestBadInputAllAtOnce(t *testing.T) {
 
 // TestBadInputSize: what is large is sold, or refused once and for all.
 func TestBadInputSize(t *testing.T) {
+	unraced(t)
 	t.Parallel()
 	b := prepare(t)
 	manyLines := func(n int, line string) string {
@@ -457,10 +458,7 @@ func TestBadInputSize(t *testing.T) {
 		}
 		return "lines=[" + l.String() + "]"
 	}
-	many := 5000
-	if raceDetector { // many times slower, and no other goroutine is about
-		many = 500
-	}
+	const many = 5000
 	t.Run("5,000 lines", func(t *testing.T) {
 		inWorld(t, b, func(t *testing.T, w *world, s *sender) {
 			id, doc := s.order(twoLines)
@@ -506,9 +504,6 @@ func TestBadInputSize(t *testing.T) {
 		})
 	})
 	t.Run("4 MiB of lines", func(t *testing.T) {
-		if raceDetector {
-			t.Skip("too slow")
-		}
 		inWorld(t, b, func(t *testing.T, w *world, s *sender) {
 			id, doc := s.order(twoLines)
 			var lines strings.Builder
@@ -523,9 +518,6 @@ func TestBadInputSize(t *testing.T) {
 		})
 	})
 	t.Run("800,000 lines of nothing", func(t *testing.T) {
-		if raceDetector {
-			t.Skip("too slow")
-		}
 		inWorld(t, b, func(t *testing.T, w *world, s *sender) {
 			id, doc := s.order(twoLines)
 			doc = edited(t, doc, "lines=["+strings.Repeat("null,", 800_000)+"{}]")

@@ -31,7 +31,7 @@ func (h *house) schedules() (stop func()) {
 
 func (h *house) schedule(done chan struct{}) {
 	for {
-		if !h.down {
+		if !h.isDown() {
 			minute := int(time.Now().Unix() / 60)
 			for _, j := range []struct {
 				job   string
@@ -169,16 +169,14 @@ func (h *house) allIsWell(ids []int) {
 // lost, 20 % come twice and others late. In the end every order has one sale,
 // every parcel is in Upstock, and the completeness ledger says so itself.
 func TestLossyWebhooks(t *testing.T) {
+	unraced(t)
 	t.Parallel()
-	many := 2000
-	if raceDetector {
-		many = 100
-	}
+	many := size(2000, 500, 0)
 	live(t, concurrency, 0, func(t *testing.T, h *house) {
 		h.app.Shipments(t.Context(), h.jobMessage("webhooks"))
 		synctest.Wait()
 		lossy := &lossy{h: h}
-		h.post = lossy.post
+		h.set(func() { h.post = lossy.post })
 		begun := time.Now()
 		defer h.schedules()()
 		var ids []int
@@ -209,10 +207,8 @@ func TestLossyWebhooks(t *testing.T) {
 // TestOutages: three hours without one vendor, or without us. Nothing is lost,
 // no budget is overdrawn while catching up, and the backlog's end is shown.
 func TestOutages(t *testing.T) {
-	many := 150
-	if raceDetector {
-		many = 30
-	}
+	unraced(t)
+	many := size(300, 100, 0)
 	refuse := func(prefix string) func(*http.Request, []byte) (*http.Response, error) {
 		return func(req *http.Request, _ []byte) (*http.Response, error) {
 			if strings.HasPrefix(req.URL.Path, prefix) {
@@ -245,14 +241,14 @@ func TestOutages(t *testing.T) {
 					time.Sleep(5 * time.Second)
 				}
 				time.Sleep(10 * time.Minute)
-				c.begin(h)
+				h.set(func() { c.begin(h) })
 				h.shop(ids) // goods leave all the same
 				for range many - len(ids) {
 					ids = append(ids, h.approve(groceries))
 					time.Sleep(3 * time.Hour / time.Duration(many))
 				}
 				time.Sleep(time.Hour)
-				h.answer, h.post, h.down = nil, nil, false
+				h.set(func() { h.answer, h.post, h.down = nil, nil, false })
 				orders, calls, end := h.backlog()
 				if c.shown && (orders == 0 || !end.After(time.Now())) {
 					t.Errorf("after three hours: backlog of %d orders, %d calls, until %s", orders, calls, end)

@@ -308,7 +308,7 @@ func TestCompletenessDifferences(t *testing.T) {
 		time.Sleep(time.Minute)
 
 		w.message(upstockcin7.JobCompleteness)
-		synctest.Wait()
+		w.idle(time.Hour)
 		c := w.completeness(time.Time{}, time.Time{})
 		var missing []string
 		for k := range want {

@@ -96,11 +96,8 @@ func (c *crowd) next() {
 // one is polled on time, none twice, and those that need reconnecting not at all.
 func TestFanOut(t *testing.T) {
 	t.Parallel()
-	const slow, broken, halves = 100, 50, 50
-	many := 5000
-	if raceDetector {
-		many = 1000
-	}
+	many := size(5000, 5000, 250)
+	slow, broken, halves := many/50, many/100, many/100
 	synctest.Test(t, func(t *testing.T) {
 		store, err := table.Open("", table.Options{NoSync: true})
 		if err != nil {
@@ -181,7 +178,7 @@ func TestFanOut(t *testing.T) {
 				late++
 			}
 		}
-		if longest > 5*time.Minute+15*time.Second || late > 0 || twice > many/100 || many == 5000 && early > many/3 {
+		if longest > 5*time.Minute+15*time.Second || late > 0 || many == 5000 && (twice > many/100 || early > many/3) {
 			t.Errorf("longest time between two polls %s; in the first minute %d, late %d, twice %d", longest, early, late, twice)
 		}
 		if n := len(c.polls); n != many-halves-broken {

@@ -433,6 +433,9 @@ func TestMirrorPass(t *testing.T) {
 
 // Whatever single call or write fails, the mirror is whole in the end.
 func TestMirrorResumes(t *testing.T) {
+	if RaceDetector {
+		t.Skip("slow with the race detector: make test runs it without")
+	}
 	t.Parallel()
 	calls, writes := 0, 0
 	var clean map[table.Key]string
@@ -646,6 +649,9 @@ func (e emptyList) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 func TestMirrorThousands(t *testing.T) {
+	if RaceDetector {
+		t.Skip("slow with the race detector: make test runs it without")
+	}
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		m := newMirrorTest(t, sim.Options{NoLimits: true})

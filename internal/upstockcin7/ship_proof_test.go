@@ -3,7 +3,6 @@ package upstockcin7_test
 import (
 	"context"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"path/filepath"
 	"runtime"
@@ -65,10 +64,10 @@ func shippingWay(order sim.ListOrder) way {
 				}
 				others = append(others, other.ID)
 			}
-			changed := 0
+			var changed atomic.Int32
 			w.onFault = func() { // at the worst moment
-				if changed++; changed < 3 {
-					w.sim.Sale(sale, "tracking", fmt.Sprintf(`{"box":"A","trackingNumber":"T-1-%d"}`, changed))
+				if n := changed.Add(1); n < 3 {
+					w.sim.Sale(sale, "tracking", fmt.Sprintf(`{"box":"A","trackingNumber":"T-1-%d"}`, n))
 				}
 			}
 			step := func(minute int) {
@@ -254,14 +253,8 @@ func (v way) walkAll(t *testing.T, b *base, list []schedule, without string, sto
 	return failed
 }
 
-// whole runs every schedule of the proof, as CI does; else a sample of the jobs' is run.
-var whole = flag.Bool("whole", false, "run every schedule of the crash proof of jobs")
-
 // sample keeps about so many of a list: other ones each day.
 func sample(list []schedule, most int) (some []schedule) {
-	if raceDetector {
-		most /= 4
-	}
 	by := max(1, len(list)/most)
 	for i := time.Now().YearDay() % by; i < len(list); i += by {
 		some = append(some, list[i])
@@ -286,9 +279,7 @@ func TestCrashProofJobs(t *testing.T) {
 				t.Fatalf("undisturbed: %s", verdict)
 			}
 			list := schedulesOf(len(effects), 5)
-			if !*whole {
-				list = sample(list, 200)
-			}
+			list = sample(list, size(len(list), 120, 15))
 			for s, verdict := range v.walkAll(t, b, list, "", false) {
 				t.Errorf("%s: %s", s, verdict)
 			}
@@ -300,6 +291,7 @@ func TestCrashProofJobs(t *testing.T) {
 // TestJobsProofCanFail switches each rule of the jobs off in turn: the same
 // schedules must then lose a parcel, or leave Upstock with an older tracking.
 func TestJobsProofCanFail(t *testing.T) {
+	unraced(t)
 	b := prepare(t)
 	v := shippingWay(sim.Shuffled)
 	_, effects := v.walk(t, b, filepath.Join(t.TempDir(), "way.db"), schedule{scenario: "plain"}, "")

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -248,6 +249,30 @@ func (g gateTable) Write(ctx context.Context, ops ...table.Op) error {
 }
 
 const raceDetector = upstockcin7.RaceDetector
+
+// whole runs every schedule of the crash proof and the whole of the largest
+// tests, as make proof and CI do; else a sample of them is run.
+var whole = flag.Bool("whole", false, "run every schedule of the crash proof, and the largest tests whole")
+
+// unraced leaves a test to make test's second run, without the race detector,
+// which makes it many times slower and has nothing to find in it.
+func unraced(t *testing.T) {
+	t.Helper()
+	if raceDetector {
+		t.Skip("slow with the race detector: make test runs it without")
+	}
+}
+
+// size is how large a test is: as CI runs it, as make test does, and with the race detector.
+func size(ci, usual, raced int) int {
+	switch {
+	case raceDetector:
+		return raced
+	case *whole:
+		return ci
+	}
+	return usual
+}
 
 // visibility is how long a message stays away when its work failed.
 const visibility = 6 * time.Minute
