@@ -171,7 +171,7 @@ func (h *house) allIsWell(ids []int) {
 func TestLossyWebhooks(t *testing.T) {
 	unraced(t)
 	t.Parallel()
-	many := size(2000, 500, 0)
+	many := size(2000, 2000, 0)
 	live(t, concurrency, 0, func(t *testing.T, h *house) {
 		h.app.Shipments(t.Context(), h.jobMessage("webhooks"))
 		synctest.Wait()

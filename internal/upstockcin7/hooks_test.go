@@ -69,6 +69,14 @@ var ourTypes = []string{"Sale/Backordered", "Sale/ShipmentAuthorised", "Sale/Shi
 // hookedUp wants exactly one active webhook of each type, with the secret of now.
 func (w *world) hookedUp() {
 	w.t.Helper()
+	if v := w.hooksVerdict(); v != "" {
+		w.t.Error(v)
+	}
+}
+
+// hooksVerdict is "" where exactly one active webhook of each type has our
+// address and the secret of now, and the connection says so.
+func (w *world) hooksVerdict() string {
 	c, s, address := w.connection()
 	var types []string
 	for _, h := range w.coreHooks() {
@@ -76,18 +84,18 @@ func (w *world) hookedUp() {
 			continue
 		}
 		if types = append(types, h.Type); !h.IsActive || h.ExternalAuthorizationType != "bearerauth" || h.ExternalBearerToken != string(s.Webhook) {
-			w.t.Errorf("%s: active %t, %s, with the secret of now: %t", h.Type, h.IsActive, h.ExternalAuthorizationType, h.ExternalBearerToken == string(s.Webhook))
+			return fmt.Sprintf("%s: active %t, %s, with the secret of now: %t", h.Type, h.IsActive, h.ExternalAuthorizationType, h.ExternalBearerToken == string(s.Webhook))
 		}
 	}
-	if slices.Sort(types); !slices.Equal(types, ourTypes) {
-		w.t.Errorf("webhooks to us: %v", types)
+	switch slices.Sort(types); {
+	case !slices.Equal(types, ourTypes):
+		return fmt.Sprintf("webhooks to us: %v", types)
+	case c.Webhooks.State != tenant.WebhooksOn || c.Webhooks.Why != "" || time.Since(c.Webhooks.Checked) > 35*time.Minute:
+		return fmt.Sprintf("the connection says %+v", c.Webhooks)
+	case w.sim.OverLimit(sim.Cin7Core, w.acc.Cin7Core.AccountID) > 0:
+		return "over the limit"
 	}
-	if c.Webhooks.State != tenant.WebhooksOn || c.Webhooks.Why != "" || time.Since(c.Webhooks.Checked) > 35*time.Minute {
-		w.t.Errorf("the connection says %+v", c.Webhooks)
-	}
-	if w.sim.OverLimit(sim.Cin7Core, w.acc.Cin7Core.AccountID) > 0 {
-		w.t.Error("over the limit")
-	}
+	return ""
 }
 
 // hook delivers a body as Cin7 Core does; its answer.

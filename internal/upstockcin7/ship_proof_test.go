@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -86,6 +87,49 @@ func shippingWay(order sim.ListOrder) way {
 			}
 			return step, func() string { return w.shippingVerdict(id) }
 		}}
+}
+
+// reconcileWay approves orders whose webhooks are all lost, one so long before
+// the other that the cursor moves past it in between.
+func reconcileWay() way {
+	return way{name: "reconcile", least: 2*pollEvery + 6, ready: func(w *world) (func(int), func() string) {
+		if err := w.sim.Fault(sim.Upstock, sim.Fault{Match: "WEBHOOK order.approved", Kind: "drop", Times: -1}); err != nil {
+			w.t.Fatal(err)
+		}
+		var ids []int
+		return func(minute int) {
+				switch minute {
+				case 1, 3, pollEvery - 3, pollEvery + 1:
+					ids = append(ids, w.approve(groceries))
+				}
+				w.tick(minute, "reconcile")
+			}, func() string {
+				for _, id := range ids {
+					if v := w.verdict(id); v != "" {
+						return fmt.Sprintf("order %d: %s", id, v)
+					}
+				}
+				return ""
+			}
+	}}
+}
+
+// webhooksWay registers Cin7 Core's webhooks, and again when people have
+// meddled with them.
+func webhooksWay() way {
+	return way{name: "webhooks", least: 2*pollEvery + 6, ready: func(w *world) (func(int), func() string) {
+		return func(minute int) {
+			if minute == pollEvery-1 {
+				if all := w.coreHooks(); len(all) > 2 {
+					w.core(http.MethodDelete, "/webhooks?ID="+all[0].ID, "")
+					all[2].IsActive = false
+					body, _ := json.Marshal(all[2])
+					w.core(http.MethodPut, "/webhooks", string(body))
+				}
+			}
+			w.tick(minute, "webhooks")
+		}, w.hooksVerdict
+	}}
 }
 
 // shippingVerdict compares what is shipped in Cin7 Core with what Upstock knows.
@@ -264,7 +308,7 @@ func sample(list []schedule, most int) (some []schedule) {
 
 // ways are all that the proof covers beside an order's own.
 func ways() []way {
-	return []way{shippingWay(sim.NewestFirst), shippingWay(sim.OldestFirst), shippingWay(sim.Shuffled)}
+	return []way{shippingWay(sim.NewestFirst), shippingWay(sim.OldestFirst), shippingWay(sim.Shuffled), reconcileWay(), webhooksWay()}
 }
 
 // TestCrashProofJobs lets every outside effect of the jobs' ways go wrong in
