@@ -142,6 +142,8 @@ func TestSeedAndInvoke(t *testing.T) {
 		{"webhook", "webhook-forged", `"statusCode": 401`},
 		{"orders", "orders", `"batchItemFailures": []`},
 		{"console", "console", `\"state\":\"sold\"`},
+		{"webhook", "webhook-cin7core", `"statusCode": 202`},
+		{"webhook", "webhook-cin7core-forged", `"statusCode": 401`},
 		{"shipments", "shipments", `"batchItemFailures": []`},
 		{"shipments", "shipments-webhooks", `"batchItemFailures": []`},
 		{"deadletters", "deadletters-job", `"batchItemFailures": []`},
