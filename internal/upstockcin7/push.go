@@ -238,16 +238,21 @@ func describe(r *ledger.Run, o upstock.Order) {
 
 // short holds foreign text to what a list can show.
 func short(s string) string {
-	s = strings.Map(func(c rune) rune {
+	s = plain(s)
+	if c := []rune(s); len(c) > 256 {
+		return string(c[:255]) + "…"
+	}
+	return s
+}
+
+// plain takes out of foreign text what no line can show.
+func plain(s string) string {
+	return strings.Map(func(c rune) rune {
 		if c < ' ' || c == 0x7f || c == '\uFFFD' || unicode.Is(unicode.Bidi_Control, c) {
 			return ' '
 		}
 		return c
 	}, strings.ToValidUTF8(s, " "))
-	if c := []rune(s); len(c) > 256 {
-		return string(c[:255]) + "…"
-	}
-	return s
 }
 
 func (w *work) makePlan(raw json.RawMessage) (Plan, []ledger.Problem, error) {

@@ -67,11 +67,23 @@ func parcelsOf(s cin7core.Sale, zone *time.Location) []parcel {
 			if d := l.ShipmentDate; !d.IsZero() {
 				at = time.Date(d.Year(), d.Month(), d.Day(), d.Hour(), d.Minute(), d.Second(), 0, zone)
 			}
-			list = append(list, parcel{hex.EncodeToString(sum[:16]), short(label), at.UTC(), short(strings.TrimSpace(l.Carrier)),
-				short(strings.TrimSpace(cmp.Or(l.TrackingURL, l.TrackingNumber)))})
+			list = append(list, parcel{hex.EncodeToString(sum[:16]), short(label), at.UTC(), short(strings.TrimSpace(l.Carrier)), trackingOf(l)})
 		}
 	}
 	return list
+}
+
+// maxTracking is the longest tracking that Upstock takes. Cin7 Core's URLs are
+// as long at most, and a cut one would lead nowhere.
+const maxTracking = 512
+
+func trackingOf(l cin7core.ShipLine) string {
+	for _, t := range []string{l.TrackingURL, l.TrackingNumber} {
+		if t = strings.TrimSpace(t); t != "" && len([]rune(t)) <= maxTracking {
+			return plain(t)
+		}
+	}
+	return ""
 }
 
 // hash changes with whatever Upstock is told of a parcel.

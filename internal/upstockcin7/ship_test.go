@@ -142,6 +142,18 @@ func TestShippedByPoll(t *testing.T) {
 			w.is(id, ledger.Shipped, "! shipped")
 		})
 	})
+	t.Run("a long address to track at", func(t *testing.T) {
+		story(t, func(t *testing.T, w *world) {
+			id, sale := w.sell(groceries)
+			url := "https://track.example.com/" + strings.Repeat("x", 486)
+			w.person(sale, "ship", `{"trackingNumber":"T-1","trackingUrl":"`+url+`"}`)
+			w.poll()
+			w.is(id, ledger.Shipped, url+"! shipped")
+			w.person(sale, "tracking", `{"trackingUrl":"`+url+`y"}`)
+			w.poll()
+			w.is(id, ledger.Shipped, "T-1! shipped")
+		})
+	})
 	t.Run("the sale was copied", func(t *testing.T) {
 		story(t, func(t *testing.T, w *world) {
 			id, sale := w.sell(groceries)
