@@ -98,8 +98,7 @@ func (p *Pair) hinted(ctx context.Context, tenantID string, h cin7core.WebhookHi
 	if h.SaleID == "" && h.OrderNumber == "" {
 		return p.Kick(ctx, tenantID, JobShipments)
 	}
-	_ = p.Ledger.RecordSome(ctx, tenantID, ledger.Event{Kind: "otherSale", Text: "Cin7 Core told of the sale " + quote(cmp.Or(h.OrderNumber, h.SaleID)) + ", which is of no order here. It was ignored, as all such are."})
-	return nil
+	return nil // somebody else's sale, as in many accounts most are: no event either, they would hide all others
 }
 
 // meant is the order whose sale a hint names; "" = none of this tenant's.
