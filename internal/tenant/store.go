@@ -494,9 +494,8 @@ func (s *Store) Connect(ctx context.Context, tenant string, sys System, what fun
 		if newer.Generation != old.Generation {
 			return none, sec, ErrChanged
 		}
-		c.rev, c.Checked = newer.rev, newer.Checked
-		if c.Account == newer.Account {
-			c.Mirror, c.Webhooks = newer.Mirror, newer.Webhooks
+		if c.rev = newer.rev; c.Account == newer.Account {
+			c.Mirror, c.Checked, c.Webhooks = newer.Mirror, newer.Checked, newer.Webhooks
 		}
 	}
 	return none, sec, ErrChanged
@@ -542,6 +541,16 @@ func claimKey(sys System, account string) table.Key {
 
 // Disconnect forgets a connection with its secrets, webhook URL and claim.
 func (s *Store) Disconnect(ctx context.Context, tenant string, sys System) error {
+	for range updateTries {
+		err := s.disconnect(ctx, tenant, sys)
+		if c := (*table.Conflict)(nil); !errors.As(err, &c) { // else somebody noted how far its mirror is, or the like
+			return err
+		}
+	}
+	return fmt.Errorf("connection %s: %w", sys, ErrChanged)
+}
+
+func (s *Store) disconnect(ctx context.Context, tenant string, sys System) error {
 	c, err := s.Connection(ctx, tenant, sys)
 	if err != nil {
 		return err

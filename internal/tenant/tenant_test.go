@@ -2,6 +2,7 @@ package tenant
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -189,6 +190,69 @@ func TestConnect(t *testing.T) {
 	}
 	if _, _, err := connect(t, s, b.ID, "8", "k", ""); err != nil {
 		t.Errorf("a forgotten connection's supplier: %v", err)
+	}
+}
+
+// noting is a Sealer beside which somebody else notes something on a connection.
+type noting struct {
+	Sealer
+	note func()
+}
+
+func (n *noting) Seal(ctx context.Context, tenant string, plain []byte) ([]byte, error) {
+	n.note()
+	return n.Sealer.Seal(ctx, tenant, plain)
+}
+
+func (n *noting) Open(ctx context.Context, tenant string, sealed []byte) ([]byte, error) {
+	n.note()
+	return n.Sealer.Open(ctx, tenant, sealed)
+}
+
+// TestNotedMeanwhile: jobs note how far they are while a person changes or takes away their connection.
+func TestNotedMeanwhile(t *testing.T) {
+	s, ctx := newStore(t), t.Context()
+	a, _, err := s.Create(ctx, "Harbour Roasters", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	connect := func(account string) (Connection, error) {
+		c, _, err := s.Connect(ctx, a.ID, Cin7Core, func(c *Connection, sec *Secrets) error {
+			if c.Account != account {
+				c.Account, c.Mirror, c.Checked = account, Mirror{}, 0
+			}
+			return nil
+		})
+		return c, err
+	}
+	if _, err := connect("one"); err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	quiet := s.seal
+	s.seal = &noting{quiet, func() {
+		if n++; n > 2*updateTries {
+			return
+		}
+		if _, err := s.Update(ctx, a.ID, Cin7Core, func(c *Connection) error {
+			c.Checked, c.Mirror.Read = c.Checked+1, n
+			return nil
+		}); err != nil {
+			t.Error(err)
+		}
+	}}
+	if c, err := connect("one"); err != nil || c.Checked == 0 || c.Mirror.Read != c.Checked {
+		t.Errorf("the same account: %+v, %v", c, err)
+	}
+	if c, err := connect("two"); err != nil || c.Checked != 0 || c.Mirror.Read != 0 {
+		t.Errorf("another account: %+v, %v", c, err)
+	}
+	n = 2*updateTries - 3
+	if err := s.Disconnect(ctx, a.ID, Cin7Core); err != nil {
+		t.Error(err)
+	}
+	if _, err := s.Connection(ctx, a.ID, Cin7Core); !errors.Is(err, ErrNotFound) {
+		t.Errorf("after it was taken away: %v", err)
 	}
 }
 

@@ -61,20 +61,15 @@ func (p *Pair) Connect(ctx context.Context, tenantID string, sys tenant.System, 
 			return p.tryUpstock(ctx, c, s)
 		}
 		giveHook(s, c.Account != account || s.Key != key)
+		if c.Account != account { // what is known of the old one goes with the same write, or new orders could be planned by it
+			c.Mirror, c.Checked, c.Webhooks = tenant.Mirror{State: tenant.MirrorReading}, 0, tenant.Webhooks{}
+		}
 		return p.tryCin7(ctx, c, s)
 	})
 	if err != nil {
 		return tenant.Connection{}, "", err
 	}
 	if sys == tenant.Cin7Core {
-		if !had || old.Account != c.Account {
-			if c, err = p.Tenants.Update(ctx, tenantID, sys, func(c *tenant.Connection) error {
-				c.Mirror, c.Checked, c.Webhooks = tenant.Mirror{State: tenant.MirrorReading}, 0, tenant.Webhooks{}
-				return nil
-			}); err != nil {
-				return c, "", err
-			}
-		}
 		if had && old.Account != c.Account {
 			if s, err := p.Tenants.Secrets(ctx, old); err == nil {
 				p.unhook(ctx, old, s)

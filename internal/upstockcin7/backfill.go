@@ -537,6 +537,10 @@ func (w *work) item(r row, stuck **ledger.Problem) (BackfillItem, error) {
 	if r.outcome != OutcomeSell {
 		return it, nil
 	}
+	if r.order.External != nil {
+		it.Outcome, it.Problems = OutcomeAttention, []ledger.Problem{shownAsSold(r.order)}
+		return it, nil
+	}
 	if *stuck == nil {
 		w.run, w.body = run, r.raw
 		plan, problems, err := w.makePlan(r.raw)

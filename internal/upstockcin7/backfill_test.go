@@ -168,6 +168,34 @@ func TestBackfillOthersSale(t *testing.T) {
 	})
 }
 
+// TestBackfillShownAsSold: where Upstock itself says what an order became, and no
+// sale of ours is found, it is a person's: the sale of other means may have
+// another reference, customer or account than ours would have.
+func TestBackfillShownAsSold(t *testing.T) {
+	story(t, func(t *testing.T, w *world) {
+		id, again := w.listed(in1999(22, 3), ""), w.listed(in1999(22, 4), "")
+		time.Sleep(time.Hour)
+		for _, id := range []int{id, again} {
+			w.putOrder(id, "external", `{"system":"cin7core","number":"SO-07777"}`)
+		}
+		if v := w.preview(first, last, ""); v.Counts[upstockcin7.OutcomeAttention] != 2 || !strings.Contains(v.Items[0].Problems[0].Message, "SO-07777") {
+			t.Errorf("%+v", v)
+		}
+		w.startBackfill(first, last)
+		w.turn(10 * time.Minute)
+		for _, id := range []int{id, again} {
+			w.attention(id, "foreignSale", "SO-07777")
+			if len(w.sales(id)) != 0 {
+				t.Error("it was sold again")
+			}
+		}
+		w.retry(id, false)
+		w.attention(id, "foreignSale", "SO-07777")
+		w.retry(id, true)
+		w.sold(id)
+	})
+}
+
 // reference is what the only order of a preview has as its customer reference in Cin7 Core.
 func (w *world) reference(v upstockcin7.BackfillPreview) string {
 	w.t.Helper()

@@ -217,8 +217,12 @@ func (w *world) coreCallsSince(since time.Time) (list []string) {
 // putShipped marks an order as shipped in Upstock as somebody else with the same token.
 func (w *world) putShipped(id int) {
 	w.t.Helper()
-	req := must[*http.Request](w)(http.NewRequest(http.MethodPut, "http://sim.test"+sim.PrefixUpstock+fmt.Sprintf("/orders/%d/shipments/hand", id),
-		strings.NewReader(`{"shippedAt":"2000-01-01T00:00:00Z","complete":true}`)))
+	w.putOrder(id, "shipments/hand", `{"shippedAt":"2000-01-01T00:00:00Z","complete":true}`)
+}
+
+func (w *world) putOrder(id int, path, body string) {
+	w.t.Helper()
+	req := must[*http.Request](w)(http.NewRequest(http.MethodPut, "http://sim.test"+sim.PrefixUpstock+fmt.Sprintf("/orders/%d/%s", id, path), strings.NewReader(body)))
 	req.Header.Set("Authorization", "Bearer "+w.acc.Upstock.Token)
 	w.ask(req)
 }

@@ -98,8 +98,7 @@ func (p *Pair) hinted(ctx context.Context, tenantID string, h cin7core.WebhookHi
 	if h.SaleID == "" && h.OrderNumber == "" {
 		return p.Kick(ctx, tenantID, JobShipments)
 	}
-	_ = p.Ledger.RecordSome(ctx, tenantID, ledger.Event{Kind: "otherSale", Text: "Cin7 Core told of the sale " + quote(cmp.Or(h.OrderNumber, h.SaleID)) + ", which is of no order here. It was ignored, as all such are."})
-	return nil
+	return nil // somebody else's sale, as in many accounts most are: no event either, they would hide all others
 }
 
 // meant is the order whose sale a hint names; "" = none of this tenant's.
@@ -176,9 +175,9 @@ func (s hookStep) make(ctx context.Context, c *cin7core.Client) (err error) {
 // hookSteps compares an account's webhooks with what should be: of each type
 // one that is active and right. Ours are those whose address ends in our token.
 // Of several the same one is kept by whoever looks, or two checks at once could
-// each delete the other's. Those of nobody (a connection that was taken away)
-// go, or they would use up the five of a type; everybody else's stay. missing
-// are the types of which none was there and active.
+// each delete the other's. Ours of another type and those of nobody (a
+// connection that was taken away) go, or they would use up the five of a type;
+// everybody else's stay. missing are the types of which none was there and active.
 func hookSteps(all []cin7core.Webhook, address, secret string, nobodys func(token string) bool) (steps []hookStep, missing []string) {
 	base, token := path.Split(address)
 	var extra []hookStep
@@ -216,7 +215,9 @@ func hookSteps(all []cin7core.Webhook, address, secret string, nobodys func(toke
 	}
 	var old []hookStep
 	for _, h := range all {
-		if t := hookToken(h.URL); t != token && strings.HasPrefix(h.URL, base) && h.URL == base+t && nobodys(t) {
+		t := hookToken(h.URL)
+		if t == token && !slices.ContainsFunc(hookTypes(), func(kind string) bool { return strings.EqualFold(h.Type, kind) }) ||
+			t != token && h.URL == base+t && nobodys(t) {
 			old = append(old, hookStep{"delete", cin7core.Webhook{ID: h.ID}})
 		}
 	}

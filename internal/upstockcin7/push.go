@@ -291,10 +291,18 @@ const firstOrders = 10
 
 // foreign looks, for a connection's first orders and for those approved before
 // it was made, for a sale of the same order that is not ours: Upstock's own
-// integration may still be on, or was.
+// integration may still be on, or was. What Upstock itself shows as sold is not
+// sold again, whenever it was approved: none of our sales of it was found.
 func (w *work) foreign(plan *Plan) error {
+	if w.run.Foreign || w.run.NewSale {
+		return nil
+	}
+	raw, _ := orderOf(w.body)
+	if o, _ := upstock.ParseOrder(raw); o.External != nil {
+		return &reject{[]ledger.Problem{shownAsSold(o)}}
+	}
 	earlier := !w.run.Approved.IsZero() && w.run.Approved.Before(w.up.Since)
-	if w.core.Checked >= firstOrders && !earlier || w.run.Foreign || w.run.NewSale {
+	if w.core.Checked >= firstOrders && !earlier {
 		return nil
 	}
 	if err := w.take(); err != nil {
@@ -323,6 +331,11 @@ func (w *work) foreign(plan *Plan) error {
 		w.core.Checked = c.Checked
 	}
 	return err
+}
+
+func shownAsSold(o upstock.Order) ledger.Problem {
+	return ledger.Problem{Code: "foreignSale", Message: "Upstock shows this order as already sold, as " + cmp.Or(short(o.External.Number), "a sale without a number") + ", and that sale is not ours.",
+		Fix: "Look for it in Cin7 Core. If this order should be sold all the same, retry with a new sale."}
 }
 
 // lines gives the run's sale its lines, unless it has them.
