@@ -438,9 +438,9 @@ func (s *Store) Connect(ctx context.Context, tenant string, sys System, what fun
 	if fresh {
 		c.Since = now.Truncate(time.Second)
 		c.Generation = mathrand.N(1 << 40) // not one that a forgotten connection had
-		if sys == Upstock || sys == Cin7Core {
-			sec.Hook = newHook()
-		}
+	}
+	if sec.Hook == "" && (sys == Upstock || sys == Cin7Core) {
+		sec.Hook = newHook()
 	}
 	if err := what(&c, &sec); err != nil {
 		return none, sec, err

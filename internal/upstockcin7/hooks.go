@@ -133,12 +133,9 @@ func (p *Pair) heard(ctx context.Context, c tenant.Connection) {
 	})
 }
 
-// giveHook makes what a connection to Cin7 Core needs to be called, where it is
-// missing; the secret also where it is to be renewed.
+// giveHook makes the secret that Cin7 Core's webhooks bear, where it is missing
+// or to be renewed.
 func giveHook(s *tenant.Secrets, renew bool) {
-	if s.Hook == "" { // connected before there were any
-		s.Hook = tenant.Secret(strings.ToLower(rand.Text() + rand.Text()[:6]))
-	}
 	if s.Webhook == "" || renew {
 		s.Webhook = tenant.Secret(rand.Text())
 	}
