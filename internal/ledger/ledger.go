@@ -82,8 +82,8 @@ func partKey(tenantID, id, part string) table.Key {
 }
 
 func (r *Run) item() (table.Item, error) {
-	if r.Next.IsZero() && !r.Parked && !r.Finished() && r.State != Attention {
-		r.Next = r.Received // no run is ever out of sight: an unfinished one is due, or parked, or a person's
+	if r.Next.IsZero() && !r.Parked && !r.Finished() && (r.State != Attention || r.LookDue()) {
+		r.Next = r.Received // no run is ever out of sight: an unfinished one is due, or parked, or a person's alone
 	}
 	data, err := json.Marshal(r)
 	if err != nil {

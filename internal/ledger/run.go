@@ -195,13 +195,14 @@ func brief(s string) string {
 	return strings.ToValidUTF8(s[:most], "") + "…"
 }
 
-// Note adds a line to the timeline. A line said again is counted, not repeated.
+// Note adds a line to the timeline. A line said again is counted, not repeated;
+// a very long one, as of an order of many lines, is cut.
 func (r *Run) Note(at time.Time, format string, args ...any) {
 	text := format
 	if len(args) > 0 {
 		text = fmt.Sprintf(format, args...)
 	}
-	r.note(Entry{At: at.UTC(), Text: text})
+	r.note(Entry{At: at.UTC(), Text: brief(text)})
 }
 
 func (r *Run) note(e Entry) {

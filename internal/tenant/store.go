@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	_ "time/tzdata" // tenants' and accounts' zones: where a function runs, there may be none
 
 	"stockbridge/internal/table"
 )

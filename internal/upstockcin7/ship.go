@@ -112,11 +112,22 @@ func (w *work) inspectSold() error {
 	if w.run.Account != "" && w.run.Account != w.core.Account {
 		return w.update(func(r *ledger.Run, _ *ledger.Extra) error {
 			r.Looks, r.ReadBack, r.Void, r.Doubt = r.Asked, false, false, time.Time{}
-			r.Say("The order was sold in another Cin7 Core account than the one connected now: its shipping is not followed.")
+			r.Seen, r.Listed, r.Stale = time.Time{}, "", 0 // connected again, that account's list asks for this look anew
+			r.Say(otherAccount)
+			s := cin7core.Sale{} // as it was last known
+			if slices.ContainsFunc(r.Parcels, func(p ledger.Parcel) bool { return p.Complete && !p.Gone }) {
+				s.CombinedShippingStatus = cin7core.Shipped
+			}
+			w.shippedState(r, s)
 			return nil
 		})
 	}
-	asked, again := w.run.Asked, w.doubtOver()
+	if w.doubtOver() {
+		if err := w.untold(); err != nil {
+			return err
+		}
+	}
+	asked := w.run.Asked
 	plan, err := w.frozen()
 	if err != nil {
 		return err
@@ -140,7 +151,7 @@ func (w *work) inspectSold() error {
 			return nil
 		}
 	}
-	parcels, err := w.tellParcels(s, again)
+	parcels, err := w.tellParcels(s)
 	if err != nil {
 		return err
 	}
@@ -151,14 +162,12 @@ func (w *work) inspectSold() error {
 		if r.ReadBack = false; gone {
 			r.Void = false
 		}
-		if again {
-			r.Doubt = time.Time{}
-		}
 		if s.LastModifiedOn.After(r.Seen) {
 			r.Seen, r.Listed = s.LastModifiedOn.UTC(), ""
 		}
 		noteParcels(r, parcels, now)
-		r.Parcels = parcels
+		r.Parcels = heeded(parcels, r, asked)
+		r.Said = slices.DeleteFunc(r.Said, func(s string) bool { return s == otherAccount })
 		if plan != nil && !gone {
 			unpicked(r, plan, s, now)
 		}
@@ -171,6 +180,40 @@ func (w *work) inspectSold() error {
 	})
 }
 
+// otherAccount is said of an order whose sale is in an account that is not connected.
+const otherAccount = "The order was sold in another Cin7 Core account than the one connected now: its shipping is not followed."
+
+// untold has every parcel told once more, one after the other: what was sent
+// without a believable answer has taken effect by now or never will, and may
+// have overtaken what was told meanwhile.
+func (w *work) untold() error {
+	return w.update(func(r *ledger.Run, _ *ledger.Extra) error {
+		for i := range r.Parcels {
+			r.Parcels[i].Hash = ""
+		}
+		if r.Doubt = (time.Time{}); !r.LookDue() {
+			r.Asked++
+		}
+		return nil
+	})
+}
+
+// heeded are parcels as a look found them, with what a person said of them
+// since it began, when so many looks were asked for.
+func heeded(parcels []ledger.Parcel, r *ledger.Run, asked int) []ledger.Parcel {
+	for i := range parcels {
+		p := &parcels[i]
+		for _, now := range r.Parcels {
+			if now.ID == p.ID && r.Asked > asked {
+				if p.Known = p.Gone && now.Known; now.Hash == "" {
+					p.Hash = ""
+				}
+			}
+		}
+	}
+	return parcels
+}
+
 // stale waits for Cin7 Core to say in the sale what it said in the list.
 func (w *work) stale() error {
 	n := w.run.Stale
@@ -181,8 +224,10 @@ func (w *work) stale() error {
 }
 
 // tellParcels tells Upstock of each parcel that it does not know as it is, and
-// returns all as they then stand.
-func (w *work) tellParcels(s cin7core.Sale, again bool) (now []ledger.Parcel, err error) {
+// returns all as they then stand. As Upstock takes no new parcel once all is
+// shipped, that is not said while it refuses one of them.
+func (w *work) tellParcels(s cin7core.Sale) (now []ledger.Parcel, err error) {
+	asked, refused := w.run.Asked, false
 	zone, zerr := time.LoadLocation(w.core.TimeZone)
 	if zerr != nil {
 		zone = time.UTC
@@ -194,10 +239,10 @@ func (w *work) tellParcels(s cin7core.Sale, again bool) (now []ledger.Parcel, er
 		old[p.ID] = p
 	}
 	for i, p := range parcels {
-		complete := whole && i == len(parcels)-1
-		next := ledger.Parcel{ID: p.id, Hash: p.hash(complete), Label: p.label, At: p.at, Carrier: p.carrier, Tracking: p.tracking, Complete: complete}
 		was := old[p.id]
-		if next.Refused = was.Refused; was.Hash != next.Hash || again {
+		complete := whole && i == len(parcels)-1 && (!refused || was.Complete)
+		next := ledger.Parcel{ID: p.id, Hash: p.hash(complete), Label: p.label, At: p.at, Carrier: p.carrier, Tracking: p.tracking, Complete: complete}
+		if next.Refused = was.Refused; was.Hash != next.Hash {
 			next.Refused, err = w.putShipment(p, complete)
 		}
 		if err != nil { // what was told so far is kept
@@ -209,7 +254,7 @@ func (w *work) tellParcels(s cin7core.Sale, again bool) (now []ledger.Parcel, er
 			}
 			if uerr := w.update(func(r *ledger.Run, _ *ledger.Extra) error {
 				noteParcels(r, told, w.Now())
-				r.Parcels = told
+				r.Parcels = heeded(told, r, asked)
 				if down := (*vendorDown)(nil); errors.As(err, &down) { // it may take effect yet
 					w.doubt(r, w.Now().Add(w.Times.HTTP))
 				}
@@ -219,7 +264,10 @@ func (w *work) tellParcels(s cin7core.Sale, again bool) (now []ledger.Parcel, er
 			}
 			return nil, err
 		}
-		now = append(now, next)
+		if !toldAlike(was, next) { // to tell the same again is no progress: what fails after it backs off
+			w.progress = true
+		}
+		now, refused = append(now, next), refused || next.Refused != ""
 		delete(old, p.id)
 	}
 	for _, p := range w.run.Parcels {
@@ -240,8 +288,7 @@ func (w *work) doubt(r *ledger.Run, sent time.Time) {
 }
 
 // doubtOver says that what was sent to Upstock without a believable answer has
-// taken effect or never will. It may have overtaken what was told meanwhile, so
-// every parcel is told once more.
+// taken effect or never will.
 func (w *work) doubtOver() bool {
 	return !w.run.Doubt.IsZero() && !w.run.Doubt.After(w.Now())
 }
@@ -261,7 +308,6 @@ func (w *work) putShipment(p parcel, complete bool) (refused string, err error) 
 	if failed := w.refusedByUpstock(err); failed != nil {
 		return "", failed
 	}
-	w.progress = true
 	if err == nil {
 		return "", nil
 	}
@@ -279,10 +325,10 @@ func noteParcels(r *ledger.Run, now []ledger.Parcel, at time.Time) {
 		switch {
 		case p.Gone && !old.Gone:
 			r.Note(at, "No longer shipped in Cin7 Core: %s.", p.Label)
-		case p.Gone || old.Hash == p.Hash && !old.Gone:
+		case p.Gone || !old.Gone && toldAlike(old, p):
 		case p.Refused != "":
 			r.Note(at, "Shipped: %s%s. Upstock does not take it: %s", p.Label, tracked(p), p.Refused)
-		case !known:
+		case !known || old.Refused != "":
 			r.Note(at, "Shipped: %s%s. Upstock knows.", p.Label, tracked(p))
 		case old.Gone:
 			r.Note(at, "Shipped again: %s%s. Upstock knows.", p.Label, tracked(p))
@@ -292,6 +338,11 @@ func noteParcels(r *ledger.Run, now []ledger.Parcel, at time.Time) {
 			r.Note(at, "Shipment changed: %s%s. Upstock knows.", p.Label, tracked(p))
 		}
 	}
+}
+
+// toldAlike says that Upstock was told the same of a parcel, and took it alike.
+func toldAlike(a, b ledger.Parcel) bool {
+	return a.At.Equal(b.At) && a.Carrier == b.Carrier && a.Tracking == b.Tracking && a.Complete == b.Complete && a.Refused == b.Refused
 }
 
 func tracked(p ledger.Parcel) string {

@@ -13,9 +13,11 @@ import (
 	"testing/synctest"
 	"time"
 
+	"stockbridge/internal/app"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/sim"
 	"stockbridge/internal/tenant"
+	"stockbridge/internal/upstockcin7"
 )
 
 // shipment is one as Upstock has it.
@@ -416,4 +418,216 @@ func (h *house) job(name string) {
 	if err := h.app.Schedule(context.Background(), json.RawMessage(`{"job":"`+name+`"}`)); err != nil {
 		h.t.Fatal(err)
 	}
+}
+
+// isPut says that a request tells Upstock of a parcel.
+func isPut(req *http.Request) bool {
+	return req.Method == http.MethodPut && strings.Contains(req.URL.Path, "/shipments/")
+}
+
+// amend changes a run as no code of ours would.
+func (w *world) amend(id int, change func(*ledger.Run)) {
+	w.t.Helper()
+	if err := ledger.New(w.store).Update(context.Background(), w.run(id), func(r *ledger.Run, _ *ledger.Extra) error { change(r); return nil }); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// TestDoubtOverManyParcels: telling all parcels again takes longer than a
+// lease, and goes on where it stopped.
+func TestDoubtOverManyParcels(t *testing.T) {
+	t.Parallel()
+	live(t, 1, 0, func(t *testing.T, h *house) {
+		id := h.approve(groceries)
+		h.idle()
+		sale := h.sale(id).ID
+		const boxes = 20
+		for n := range boxes {
+			var of []string
+			for b := range boxes {
+				of = append(of, fmt.Sprintf(`"B%02d"`, b))
+			}
+			h.person(sale, "ship", fmt.Sprintf(`{"boxes":["B%02d"],"of":[%s],"trackingNumber":"T-%d"}`, n, strings.Join(of, ","), n))
+		}
+		h.job("shipments")
+		h.turn(10 * time.Minute)
+		r := h.run(id)
+		if r.State != ledger.Shipped || len(r.Parcels) != boxes {
+			t.Fatalf("%s, %d parcels\n%s", r.State, len(r.Parcels), timeline(r))
+		}
+		notes := len(r.Timeline)
+		puts := 0
+		h.set(func() {
+			h.answer = func(req *http.Request, _ []byte) (*http.Response, error) {
+				if isPut(req) {
+					puts++
+					time.Sleep(5 * time.Second)
+				}
+				return nil, nil
+			}
+		})
+		h.amend(id, func(r *ledger.Run) { r.Doubt, r.Next = time.Now().UTC(), time.Now().UTC() })
+		h.turn(time.Hour)
+		if r = h.run(id); !r.Finished() || !r.Next.IsZero() || puts != boxes || r.State != ledger.Shipped {
+			t.Errorf("%s, told %d times, next %s, doubt %s\n%s", r.State, puts, r.Next, r.Doubt, timeline(r))
+		}
+		for _, e := range r.Timeline[notes:] {
+			if e.Exchange == 0 && !strings.HasPrefix(e.Text, "Waiting") {
+				t.Errorf("noted: %s", e.Text)
+			}
+		}
+	})
+}
+
+// TestDoubtGivenUp: parcels that cannot be told again are a person's in the end.
+func TestDoubtGivenUp(t *testing.T) {
+	t.Parallel()
+	live(t, 1, 0, func(t *testing.T, h *house) {
+		id := h.approve(groceries)
+		h.idle()
+		sale := h.sale(id).ID
+		h.person(sale, "ship", `{"boxes":["A"],"of":["A","B"],"trackingNumber":"T-1"}`)
+		h.person(sale, "ship", `{"boxes":["B"],"of":["A","B"],"trackingNumber":"T-2"}`)
+		h.job("shipments")
+		h.turn(10 * time.Minute)
+		last := h.run(id).Parcels[1].ID
+		puts, broken := 0, true
+		h.set(func() {
+			h.answer = func(req *http.Request, _ []byte) (*http.Response, error) {
+				if broken && isPut(req) {
+					if puts++; strings.HasSuffix(req.URL.Path, last) {
+						return &http.Response{StatusCode: http.StatusBadGateway, Header: http.Header{}, Body: http.NoBody}, nil
+					}
+				}
+				return nil, nil
+			}
+		})
+		h.amend(id, func(r *ledger.Run) { r.Doubt, r.Next = time.Now().UTC(), time.Now().UTC() })
+		for end := time.Now().Add(9 * 24 * time.Hour); time.Now().Before(end); time.Sleep(time.Hour) {
+			h.app.Schedule(context.Background(), json.RawMessage(`{"job":"orders"}`))
+			h.idle()
+		}
+		r := h.run(id)
+		h.attention(id, "gaveUp", "502")
+		if len(r.Said) != 1 || !r.Next.IsZero() || puts > 400 {
+			t.Errorf("said %d, next %s, %d calls", len(r.Said), r.Next, puts)
+		}
+		// A new look has as long again.
+		h.person(sale, "tracking", `{"box":"B","trackingNumber":"T-3"}`)
+		h.job("shipments")
+		h.turn(time.Hour)
+		if r := h.run(id); !r.LookDue() {
+			t.Errorf("given up at once\n%s", timeline(r))
+		}
+		h.set(func() { broken = false })
+		h.turn(time.Hour)
+		h.is(id, ledger.Shipped, "T-1 T-3! shipped")
+	})
+}
+
+// TestCompleteComesLast: as Upstock takes no new parcel once all is shipped, a
+// parcel that it refuses holds that back, until a person has put it right.
+func TestCompleteComesLast(t *testing.T) {
+	t.Parallel()
+	live(t, 1, 0, func(t *testing.T, h *house) {
+		id := h.approve(groceries)
+		h.idle()
+		sale := h.sale(id).ID
+		h.person(sale, "ship", `{"boxes":["A"],"of":["A","B"],"trackingNumber":"T-1"}`)
+		h.person(sale, "ship", `{"boxes":["B"],"of":["A","B"],"trackingNumber":"T-2"}`)
+		refuse := true
+		h.answer = func(req *http.Request, body []byte) (*http.Response, error) {
+			if refuse && isPut(req) && strings.Contains(string(body), "T-1") {
+				resp := jsonAnswer(`{}`)
+				resp.StatusCode = http.StatusUnprocessableEntity
+				return resp, nil
+			}
+			return nil, nil
+		}
+		h.job("shipments")
+		h.turn(10 * time.Minute)
+		h.attention(id, "shipmentRefused", "status 422")
+		if got := h.tracks(id); got != "T-2 processing" {
+			t.Errorf("Upstock shows %q", got)
+		}
+		// A retry while the sale is being read counts for the next look.
+		h.set(func() { refuse = false })
+		retried := false
+		inner := h.answer
+		h.set(func() {
+			h.answer = func(req *http.Request, body []byte) (*http.Response, error) {
+				if !retried && req.Method == http.MethodGet && strings.HasSuffix(req.URL.Path, "/sale") {
+					retried = true
+					go h.pair().Retry(context.Background(), h.tenant, strconv.Itoa(id), upstockcin7.RetryOptions{})
+					time.Sleep(2 * time.Second)
+				}
+				return inner(req, body)
+			}
+		})
+		h.amend(id, func(r *ledger.Run) { r.Asked, r.Next = r.Asked+1, time.Now().UTC() })
+		h.turn(10 * time.Minute)
+		r := h.is(id, ledger.Shipped, "T-1 T-2! shipped")
+		h.says(timeline(r), "tracking T-1. Upstock knows.", "All is shipped. Upstock knows.")
+	})
+}
+
+// TestSoldInAnotherAccount: an order that needs attention and was sold in an
+// account that is not connected any more is not left without a word; connected
+// again, that account's shipping is followed.
+func TestSoldInAnotherAccount(t *testing.T) {
+	story(t, func(t *testing.T, w *world) {
+		id, sale := w.sell(groceries)
+		w.person(sale, "ship", `{"boxes":["A"],"of":["A","B"],"trackingNumber":"T-1"}`)
+		w.poll()
+		w.person(sale, "undo", "")
+		w.poll()
+		w.attention(id, "shipmentUndone", "A")
+		w.person(sale, "ship", `{"trackingNumber":"T-9"}`)
+		w.spoil("send orders", 1, before) // the poll marks it, and nobody looks yet
+		w.job("shipments")
+		time.Sleep(time.Second)
+		synctest.Wait()
+		account := w.run(id).Account
+		w.amend(id, func(r *ledger.Run) { r.Account = "another" })
+		w.retry(id, false)
+		w.turn(10 * time.Minute)
+		r := w.run(id)
+		if r.State == ledger.Attention && len(r.Problems) == 0 || r.LookDue() || !r.Finished() {
+			t.Errorf("%s with %d problems, look due: %t\n%s", r.State, len(r.Problems), r.LookDue(), timeline(r))
+		}
+		w.says(strings.Join(r.Said, " "), "its shipping is not followed")
+		w.amend(id, func(r *ledger.Run) { r.Account = account })
+		w.poll()
+		if r := w.run(id); r.State != ledger.Shipped || strings.Contains(strings.Join(r.Said, " "), "not followed") {
+			t.Errorf("%s %s %q\n%s", r.State, w.tracks(id), r.Said, timeline(r))
+		}
+	})
+}
+
+// TestAskedByAClockAhead: a job that was asked for by a process whose clock is
+// ahead runs once, and can be asked for again.
+func TestAskedByAClockAhead(t *testing.T) {
+	story(t, func(t *testing.T, w *world) {
+		w.poll()
+		start, l := time.Now(), ledger.New(w.store)
+		cur := must[*ledger.Cursor](w)(l.Cursor(t.Context(), w.tenant, upstockcin7.JobShipments))
+		cur.Asked = time.Now().Add(5 * time.Minute).UTC()
+		if err := l.SaveCursor(t.Context(), cur); err != nil {
+			t.Fatal(err)
+		}
+		w.deliver(app.ShipmentsQueue, app.Message{ID: "m", Body: `{"job":"shipments","tenant":"` + w.tenant + `"}`, Sent: time.Now()}, 0)
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		if calls := w.coreCalls(start); len(calls) != 1 {
+			t.Errorf("%d calls", len(calls))
+		}
+		if err := w.pair().Kick(t.Context(), w.tenant, upstockcin7.JobShipments); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if calls := w.coreCalls(start); len(calls) != 2 {
+			t.Errorf("asked again: %d calls", len(calls))
+		}
+	})
 }

@@ -467,21 +467,25 @@ func (w *work) failure(r *ledger.Run, err error, now time.Time) error {
 	if r.Failing.IsZero() {
 		r.Failing = now
 	}
-	if errors.Is(err, ledger.ErrTooLarge) {
+	large := errors.Is(err, ledger.ErrTooLarge)
+	over := now.Sub(r.Failing) > w.Times.GiveUp
+	switch {
+	case large && !settled(r):
 		return problem("tooLarge", "The order is too large to be worked on.", "Split it in Upstock, or enter it in Cin7 Core by hand.")
-	}
-	if now.Sub(r.Failing) > w.Times.GiveUp && r.LookDue() { // the next poll, or a person, asks again
-		r.Looks, r.Void, r.Doubt = r.Asked, false, time.Time{}
-		r.State = ledger.Attention
-		r.Problems = append(r.Problems, ledger.Problem{Code: "gaveUp", Message: fmt.Sprintf("What became of its sale could not be read or told since %s, in %d attempts: %s.", r.Failing.Format("2 January 15:04"), r.Failures, err),
-			Fix: "Retry when the cause is gone."})
-	}
-	if now.Sub(r.Failing) > w.Times.GiveUp && settled(r) {
+	case !large && !over:
+	case settled(r):
+		if r.LookDue() { // the next poll, or a person, asks again
+			r.State = ledger.Attention
+			r.Problems = append(slices.DeleteFunc(r.Problems, func(p ledger.Problem) bool { return p.Code == "gaveUp" }),
+				ledger.Problem{Code: "gaveUp", Message: fmt.Sprintf("What became of its sale could not be read or told since %s, in %d attempts: %s.", r.Failing.Format("2 January 15:04"), r.Failures, err),
+					Fix: "Retry when the cause is gone."})
+		}
 		r.Say(fmt.Sprintf("A last step was given up after %d attempts: %s.", r.Failures, err))
-		r.Told, r.ReadBack, r.Watches = true, false, nil
+		r.Looks, r.ReadBack, r.Void, r.Doubt = r.Asked, false, false, time.Time{}
+		r.Told, r.Watches = true, nil
+		r.Failures, r.Failing = 0, time.Time{} // what is asked for next has as long again
 		return nil
-	}
-	if now.Sub(r.Failing) > w.Times.GiveUp {
+	default:
 		return problem("gaveUp", fmt.Sprintf("It has not worked since %s, in %d attempts: %s.", r.Failing.Format("2 January 15:04"), r.Failures, err),
 			"Retry when the cause is gone.")
 	}
