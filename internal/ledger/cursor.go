@@ -15,6 +15,8 @@ import (
 // it is read. A window is what changed since Since; how far its reading came
 // is kept page by page.
 type Cursor struct {
+	Account string `json:"account,omitempty"` // whose list it is
+
 	Since time.Time `json:"since,omitzero"` // what changed before needs no reading, by the vendor's clock
 
 	// The window being read; Page and After zero = none is.
@@ -38,6 +40,11 @@ type Cursor struct {
 	Last    Tally     `json:"last,omitzero"` // of the last complete window
 
 	tenant, name, rev string
+}
+
+// Restart forgets how far a list was read, as it is another account's now.
+func (c *Cursor) Restart(account string) {
+	*c = Cursor{Account: account, Asked: c.Asked, Started: c.Started, Checked: c.Checked, Again: c.Again, Last: c.Last, tenant: c.tenant, name: c.name, rev: c.rev}
 }
 
 // Tally counts what a window brought.

@@ -77,6 +77,9 @@ func (p *Pair) begin(ctx context.Context, j Job, sys tenant.System) (*poll, erro
 	if w.sec, err = p.Tenants.Secrets(ctx, w.conn); err != nil {
 		return nil, err
 	}
+	if w.cur.Account != w.conn.Account { // how far another account's list was read says nothing of this one's
+		w.cur.Restart(w.conn.Account)
+	}
 	w.cur.Started = latest(p.Now().UTC(), w.cur.Asked) // this run answers it: whoever asked may have a clock that is ahead
 	return w, nil
 }
@@ -182,6 +185,7 @@ func (p *Pair) Shipments(ctx context.Context, j Job) error {
 			cur.Page++
 		case cur.Pages > 1 && (cur.Fresh || sales(seen) < cur.Total) && cur.Passes < maxPasses && !w.rules.noReread:
 			cur.Page, cur.Pages, cur.Total, cur.Fresh, cur.Passes = 1, 0, 0, false, cur.Passes+1
+			cur.Tally.Rows, cur.Tally.Unknown = 0, 0
 		default:
 			return w.done(cur.Newest)
 		}

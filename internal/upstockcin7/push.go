@@ -595,6 +595,11 @@ func (w *work) sold(doc cin7core.OrderDocument, plan *Plan, seq int, whole *cin7
 
 // after is what is left once the order is sold, or cancelled: none of it holds back the news.
 func (w *work) after() error {
+	if w.run.Void { // people pick meanwhile, whether or not Upstock answers
+		if err := w.inspectSold(); err != nil || w.released {
+			return err
+		}
+	}
 	if !w.run.SoldAt.IsZero() && !w.run.Told {
 		if err := w.tell(); err != nil || w.released {
 			return err

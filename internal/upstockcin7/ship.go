@@ -24,7 +24,7 @@ import (
 //
 //	Cin7 Core                                  Upstock
 //	TaskID and sorted boxes of the ship line   externalId, hashed: line ids may be renewed, these are not
-//	ShipmentDate, in the account's zone        shippedAt
+//	ShipmentDate, in the account's zone        shippedAt; without one, the sale's last change when it was first seen
 //	Carrier                                    carrier
 //	TrackingURL, else TrackingNumber           tracking
 //	CombinedShippingStatus SHIPPED             complete, on the last one
@@ -63,11 +63,11 @@ func parcelsOf(s cin7core.Sale, zone *time.Location) []parcel {
 				key += "|" + strconv.Itoa(seen[key])
 			}
 			sum := sha256.Sum256([]byte(key))
-			at := s.LastModifiedOn
+			var at time.Time
 			if d := l.ShipmentDate; !d.IsZero() {
-				at = time.Date(d.Year(), d.Month(), d.Day(), d.Hour(), d.Minute(), d.Second(), 0, zone)
+				at = time.Date(d.Year(), d.Month(), d.Day(), d.Hour(), d.Minute(), d.Second(), 0, zone).UTC()
 			}
-			list = append(list, parcel{hex.EncodeToString(sum[:16]), short(label), at.UTC(), short(strings.TrimSpace(l.Carrier)), trackingOf(l)})
+			list = append(list, parcel{hex.EncodeToString(sum[:16]), short(label), at, short(strings.TrimSpace(l.Carrier)), trackingOf(l)})
 		}
 	}
 	return list
@@ -240,6 +240,11 @@ func (w *work) tellParcels(s cin7core.Sale) (now []ledger.Parcel, err error) {
 	}
 	for i, p := range parcels {
 		was := old[p.id]
+		if p.at.IsZero() {
+			if p.at = was.At; p.at.IsZero() {
+				p.at = s.LastModifiedOn.UTC()
+			}
+		}
 		complete := whole && i == len(parcels)-1 && (!refused || was.Complete)
 		next := ledger.Parcel{ID: p.id, Hash: p.hash(complete), Label: p.label, At: p.at, Carrier: p.carrier, Tracking: p.tracking, Complete: complete}
 		if next.Refused = was.Refused; was.Hash != next.Hash {
@@ -419,6 +424,8 @@ func saySale(r *ledger.Run, s cin7core.Sale, gone bool) {
 		r.Say("Cin7 Core does not have the sale " + r.SaleNumber + " any more.")
 	case s.Status.Is(cin7core.Voided):
 		r.Say("The sale " + r.SaleNumber + " was voided in Cin7 Core after it was sold. Upstock is not told.")
+	case s.CombinedShippingStatus.Is(cin7core.Shipped) && len(r.Parcels) == 0:
+		r.Say("Cin7 Core shows the sale " + r.SaleNumber + " as shipped, but no shipment of it. Upstock is not told.")
 	case r.SaleTotal != "" && s.Order.Total.StringFixed(2) != r.SaleTotal:
 		r.Say(fmt.Sprintf("The sale was changed in Cin7 Core: its total is %s now. Upstock is not told.", s.Order.Total.StringFixed(2)))
 	}

@@ -631,3 +631,54 @@ func TestAskedByAClockAhead(t *testing.T) {
 		}
 	})
 }
+
+// TestAccountReturns: what changed in a Cin7 Core account while another one was
+// connected is found when it is connected again.
+func TestAccountReturns(t *testing.T) {
+	story(t, func(t *testing.T, w *world) {
+		id, sale := w.sell(groceries)
+		w.poll()
+		other := w.sim.AddAccount("Southern Lakes", "")
+		connect := func(c upstockcin7.Credentials) {
+			t.Helper()
+			if _, _, err := w.pair().Connect(t.Context(), w.tenant, tenant.Cin7Core, c); err != nil {
+				t.Fatal(err)
+			}
+			w.turn(5 * time.Minute)
+		}
+		connect(upstockcin7.Credentials{Account: other.Cin7Core.AccountID, Key: tenant.Secret(other.Cin7Core.ApplicationKey)})
+		w.person(sale, "ship", `{"trackingNumber":"T-1"}`)
+		w.turn(20 * time.Minute)
+		busy := w.approve(unlinked) // the other account's list goes on
+		w.settle(busy, horizon)
+		w.poll()
+		w.is(id, ledger.Sold, "processing")
+		connect(w.coreKey())
+		w.poll()
+		w.is(id, ledger.Shipped, "T-1! shipped")
+	})
+}
+
+// TestVoidedThoughUpstockIsDown: a cancelled order's sale is voided before
+// people pick it, whether or not Upstock answers.
+func TestVoidedThoughUpstockIsDown(t *testing.T) {
+	t.Parallel()
+	live(t, 1, 0, func(t *testing.T, h *house) {
+		h.change(func(s *tenant.Settings) { s.OnCancel = tenant.Void })
+		h.set(func() {
+			h.answer = func(req *http.Request, _ []byte) (*http.Response, error) {
+				if strings.HasPrefix(req.URL.Path, sim.PrefixUpstock) {
+					return nil, errLost
+				}
+				return nil, nil
+			}
+		})
+		id := h.approve(groceries)
+		h.turn(2 * time.Minute)
+		h.cancel(id)
+		h.turn(2 * time.Minute)
+		if s := h.sale(id); s.Status != "VOIDED" || h.run(id).State != ledger.Cancelled {
+			t.Errorf("sale %s, order %s\n%s", s.Status, h.run(id).State, timeline(h.run(id)))
+		}
+	})
+}
