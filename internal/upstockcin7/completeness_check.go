@@ -38,6 +38,7 @@ const (
 // each other's, and the one that saves the check first goes on.
 type check struct {
 	Span     span         `json:"span"`
+	Asked    time.Time    `json:"asked,omitzero"` // the asking that it answers; zero = the schedule's
 	Result   Completeness `json:"result"`
 	Until    time.Time    `json:"until"` // end of the period, or when the check began
 	Accounts string       `json:"accounts"`
@@ -244,9 +245,13 @@ func (k *checking) open() (bool, error) {
 	if !due || err != nil {
 		return false, err
 	}
+	var old Completeness
+	if _, err := k.Ledger.Doc(k.ctx, k.job.Tenant, next.doc(), &old); err != nil {
+		return false, err
+	}
 	now := k.Now().UTC()
-	k.check = check{Span: next, Phase: readOrders, Accounts: accounts, Page: 1, Passes: 1, Until: now,
-		Result: Completeness{From: next.From, To: next.To, Standing: next.standing(), Started: now}}
+	k.check = check{Span: next.span, Asked: next.At, Phase: readOrders, Accounts: accounts, Page: 1, Passes: 1, Until: now,
+		Result: Completeness{From: next.From, To: next.To, Standing: next.standing(), Started: latest(now, old.Started)}} // its worker's clock may have been ahead
 	if next.standing() {
 		k.Result.From, k.Result.To = k.standing(k.b)
 	} else if next.To.Before(now) {
@@ -255,23 +260,27 @@ func (k *checking) open() (bool, error) {
 	return true, k.load()
 }
 
-// next is the standing period once half its interval has passed, else what was asked for first.
-func (k *checking) next() (span, bool, error) {
+// next is the standing period once half its interval has passed, else what was
+// asked for first. At says which asking the check will have answered; zero = none.
+func (k *checking) next() (next askedSpan, due bool, err error) {
 	var a asked
 	if _, err := k.Ledger.Doc(k.ctx, k.job.Tenant, docAsked, &a); err != nil {
-		return span{}, false, err
+		return next, false, err
 	}
 	var last Completeness
-	if _, err := k.Ledger.Doc(k.ctx, k.job.Tenant, span{}.doc(), &last); err != nil {
-		return span{}, false, err
+	if _, err := k.Ledger.Doc(k.ctx, k.job.Tenant, next.doc(), &last); err != nil {
+		return next, false, err
 	}
-	if k.Now().Sub(last.Started) >= k.Times.Jobs[JobCompleteness]/2 {
-		return span{}, true, nil
+	if every := k.Times.Jobs[JobCompleteness]; every > 0 && k.Now().Sub(last.Started) >= every/2 { // 0: only as asked for
+		if i := slices.IndexFunc(a.Spans, func(o askedSpan) bool { return o.standing() }); i >= 0 {
+			next = a.Spans[i]
+		}
+		return next, true, nil
 	}
 	if len(a.Spans) > 0 {
-		return a.Spans[0].span, true, nil
+		return a.Spans[0], true, nil
 	}
-	return span{}, false, nil
+	return next, false, nil
 }
 
 // load reads what was read before.
@@ -602,7 +611,7 @@ func (k *checking) compareSome() error {
 
 func (c *Completeness) add(d Difference) {
 	c.Found++
-	if len(c.Differences) >= maxDifferences {
+	if c.Found > len(c.Differences)+1 || len(c.Differences) >= maxDifferences { // one was left out already
 		return
 	}
 	c.Differences = append(c.Differences, d)
@@ -634,13 +643,13 @@ func (k *checking) finish(problem string) error {
 	if _, err := k.Ledger.SaveDoc(k.ctx, k.job.Tenant, k.Span.doc(), rev, k.Result); err != nil {
 		return err
 	}
-	began, done := k.Result.Started, k.Span
+	done := askedSpan{k.Span, k.Asked}
 	k.check = check{}
 	if err := k.save(); err != nil {
 		return err
 	}
 	return k.changeAsked(k.ctx, k.job.Tenant, func(a *asked) error {
-		a.Spans = slices.DeleteFunc(a.Spans, func(o askedSpan) bool { return o.same(done) && !o.At.After(began) })
+		a.Spans = slices.DeleteFunc(a.Spans, func(o askedSpan) bool { return o.same(done.span) && o.At.Equal(done.At) })
 		return nil
 	})
 }

@@ -747,3 +747,65 @@ func TestCompletenessAtOnce(t *testing.T) {
 		}
 	})
 }
+
+// TestCompletenessClocks: whoever asks, or checked before, may have a clock that is minutes ahead.
+func TestCompletenessClocks(t *testing.T) {
+	story(t, func(t *testing.T, w *world) {
+		from := time.Now()
+		w.written(3)
+		to := time.Now()
+		time.Sleep(time.Hour)
+		w.compare(time.Time{}, time.Time{})
+		time.Sleep(time.Second)
+		since := time.Now()
+		ahead := w.process("console").app.Pair
+		ahead.Now = func() time.Time { return time.Now().Add(5 * time.Minute) }
+		for _, span := range [][2]time.Time{{from, to}, {}} {
+			if err := ahead.StartCompleteness(t.Context(), w.tenant, span[0], span[1]); err != nil {
+				t.Fatal(err)
+			}
+			w.idle(time.Hour)
+		}
+		if n := w.calls(sim.Upstock, strconv.Itoa(w.acc.Upstock.Supplier), "/orders", since); n != 2 {
+			t.Errorf("%d calls for two checks", n)
+		}
+		books, name := ledger.New(w.store), fmt.Sprintf("completeness#%d#%d", from.Unix(), to.Unix())
+		doc := map[string]any{}
+		rev := must[string](w)(books.Doc(t.Context(), w.tenant, name, &doc))
+		doc["started"] = time.Now().Add(5 * time.Minute)
+		if _, err := books.SaveDoc(t.Context(), w.tenant, name, rev, doc); err != nil {
+			t.Fatal(err)
+		}
+		if c := w.compare(from, to); c.Counts.Approved == 0 || c.Found != 0 {
+			t.Errorf("%+v", c)
+		}
+	})
+}
+
+// TestCompletenessNever: where the job has no schedule, a check still ends once it is done.
+func TestCompletenessNever(t *testing.T) {
+	story(t, func(t *testing.T, w *world) {
+		w.written(3)
+		p := w.process("shipments").app.Pair
+		p.Times.Jobs = map[string]time.Duration{}
+		since := time.Now()
+		calls := func() int { return w.calls(sim.Upstock, strconv.Itoa(w.acc.Upstock.Supplier), "/orders", since) }
+		for n := range 2 {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			err := p.CheckCompleteness(ctx, upstockcin7.Job{Job: upstockcin7.JobCompleteness, Tenant: w.tenant})
+			cancel()
+			if err != nil || calls() != n {
+				t.Errorf("%d calls, %v", calls(), err)
+			}
+			if n == 0 {
+				doc := map[string]any{"spans": []map[string]any{{"at": time.Now()}}}
+				if _, err := ledger.New(w.store).SaveDoc(t.Context(), w.tenant, "completeness#asked", "", doc); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if c := w.completeness(time.Time{}, time.Time{}); c.Counts.Approved != 3 {
+			t.Errorf("%+v", c)
+		}
+	})
+}
