@@ -586,6 +586,9 @@ func (k *checking) compareSome() error {
 	var rows []CompletenessRow
 	for i := range batch {
 		x := &joined{checking: k, o: &batch[i], r: runs[batch[i].ID], now: k.Now()}
+		if status := x.o.Status; x.r == nil && (status == upstock.StatusOrdered || status == upstock.StatusScheduled) && len(k.bySale[x.o.ID]) == 0 {
+			continue // its approval was taken back, and nothing came of it
+		}
 		if err := x.healCancel(); err != nil {
 			return err
 		}
@@ -745,12 +748,14 @@ func (x *joined) unknown() {
 		x.say(true, DiffMissing, "Enter it in Cin7 Core by hand and tell Upstock's support.", "Upstock lists an approved order without a usable id.")
 	case x.o.Approved.IsZero():
 		x.say(true, DiffMissing, "Backfill it.", "Upstock lists the order without a readable time of approval, and it was not taken in.%s", sold)
+	case before && x.o.Status == upstock.StatusShipped:
+		x.say(true, DiffMissing, "Nothing, if it was sold without Stockbridge: a backfill leaves out what is shipped.", "The order was approved before Upstock was connected, is shipped, and was not taken in.%s", sold)
 	case before:
 		x.say(true, DiffMissing, "Backfill it if it should be sold through Stockbridge.", "The order was approved before Upstock was connected, and was not taken in.%s", sold)
 	case age < x.Times.Fresh:
 		x.class, x.why = underWay, "Approved in Upstock just now."
 	default:
-		x.say(true, DiffMissing, "Nothing: it is taken in within minutes. If this stays, test the webhook in Upstock.", "The order was approved in Upstock, but no webhook brought it.%s", sold)
+		x.say(true, DiffMissing, "Nothing: it is taken in within minutes. If this stays, backfill its day, and test the webhook in Upstock.", "The order was approved in Upstock, but no webhook brought it.%s", sold)
 	}
 }
 

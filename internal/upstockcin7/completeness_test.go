@@ -809,3 +809,29 @@ func TestCompletenessNever(t *testing.T) {
 		}
 	})
 }
+
+// TestCompletenessTakenBack: an order whose approval was taken back is nobody's
+// loss, unless it was taken in before.
+func TestCompletenessTakenBack(t *testing.T) {
+	story(t, func(t *testing.T, w *world) {
+		place := func(status string, at time.Time) int {
+			o, err := w.sim.PlaceOrder(w.acc.Upstock.Supplier, strings.TrimSuffix(groceries, "}")+fmt.Sprintf(`,"status":%q,"approvedAt":%q}`, status, at.UTC().Format(time.RFC3339)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return o.ID
+		}
+		old := time.Now().Add(-26 * time.Hour)
+		shipped := place("shipped", old)
+		place("ordered", time.Now())
+		time.Sleep(time.Hour)
+		if c := w.compare(time.Time{}, time.Time{}); c.Counts.Approved != 0 || c.Found != 0 || len(w.rows(c)) != 0 {
+			t.Errorf("%+v", c)
+		}
+		// One that was shipped before the connection is not for a backfill, which leaves it out.
+		c := w.compare(old, old.Add(time.Hour))
+		if diff := cmp.Diff([]string{fmt.Sprintf("missing %d", shipped)}, found(c)); diff != "" || strings.Contains(c.Differences[0].Fix, "Backfill it") {
+			t.Errorf("%s%+v", diff, c)
+		}
+	})
+}
