@@ -45,6 +45,7 @@ type check struct {
 	Phase    phase        `json:"phase"` // "" = no check is under way
 
 	After  string   `json:"after,omitempty"` // next page of orders
+	Turns  []byte   `json:"turns,omitempty"` // see turned
 	Orders []string `json:"orders,omitempty"`
 	Listed int      `json:"listed,omitempty"` // orders so far
 
@@ -422,10 +423,16 @@ func (k *checking) call(sys tenant.System, n *int, f func(ctx context.Context, c
 
 func (k *checking) ordersPage() error {
 	var page upstock.Page
+	var turns []byte
 	if err := k.call(tenant.Upstock, &k.Result.Counts.UpstockCalls, func(ctx context.Context, c tenant.Connection, s tenant.Secrets) (err error) {
 		page, err = k.Upstock(c, s, false).OrdersPage(ctx, upstock.OrdersQuery{ApprovedSince: k.Result.From, After: k.After, Limit: 100})
-		if err == nil && page.Next != "" && page.Next == k.After {
-			err = &rest.Error{Outcome: rest.Unknown, Kind: rest.Unavailable, Method: http.MethodGet, Path: "/orders", Status: http.StatusOK, Err: errors.New("the next page is the same page")}
+		if refusedPage(err) { // it does not know the page any more: the list begins anew
+			k.After, k.Turns = "", nil
+		}
+		if err == nil && page.Next != "" {
+			if turns, err = turned(k.Turns, page); err != nil {
+				err = &rest.Error{Outcome: rest.Unknown, Kind: rest.Unavailable, Method: http.MethodGet, Path: "/orders", Status: http.StatusOK, Err: err}
+			}
 		}
 		return err
 	}); err != nil {
@@ -450,9 +457,9 @@ func (k *checking) ordersPage() error {
 	if err != nil {
 		return err
 	}
-	k.Orders, k.After = append(k.Orders, names...), page.Next
+	k.Orders, k.After, k.Turns = append(k.Orders, names...), page.Next, turns
 	if past || page.Next == "" {
-		k.Phase, k.After, k.SalesAt = readSales, "", k.Now().UTC()
+		k.Phase, k.After, k.Turns, k.SalesAt = readSales, "", nil, k.Now().UTC()
 	}
 	return nil
 }

@@ -835,3 +835,53 @@ func TestCompletenessTakenBack(t *testing.T) {
 		}
 	})
 }
+
+// TestCompletenessPages: Upstock's list begins anew where a page is not known
+// any more; one that goes in circles ends in words and not in calls.
+func TestCompletenessPages(t *testing.T) {
+	live(t, 4, 0, func(t *testing.T, h *house) {
+		for i := range 7 {
+			h.listed(time.Now().Add(time.Duration(i)*time.Second), "")
+		}
+		time.Sleep(time.Hour)
+		h.idle()
+		calls, lost, circle := 0, true, false
+		h.set(func() {
+			h.answer = func(req *http.Request, _ []byte) (*http.Response, error) {
+				if !isList(req) {
+					return nil, nil
+				}
+				calls++
+				switch {
+				case circle && strings.Contains(req.URL.RawQuery, "after=b"):
+					return page(200, `{"orders":[{"id":2,"status":"processing","approvedAt":"2000-01-01T00:00:02Z"}],"next":"c"}`), nil
+				case circle:
+					return page(200, `{"orders":[{"id":1,"status":"processing","approvedAt":"2000-01-01T00:00:01Z"}],"next":"b"}`), nil
+				case lost && req.URL.Query().Get("after") != "":
+					lost = false
+					return page(400, `{"code":"invalid","message":"unknown page"}`), nil
+				}
+				return paged(h, req)
+			}
+		})
+		run := func() upstockcin7.Completeness {
+			t.Helper()
+			calls = 0
+			time.Sleep(31 * time.Minute)
+			h.job(upstockcin7.JobCompleteness)
+			time.Sleep(10 * time.Minute)
+			c, err := h.app.Pair.Completeness(t.Context(), h.tenant, time.Time{}, time.Time{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return c
+		}
+		if c := run(); c.Counts.Approved != 7 || c.Running || lost || c.Counts.UpstockCalls != 6 {
+			t.Errorf("%d calls: %+v", calls, c)
+		}
+		h.set(func() { circle = true })
+		if c := run(); !c.Running || !strings.Contains(c.Problem, "Upstock gave no usable answer") || calls > 15 {
+			t.Errorf("%d calls: %+v", calls, c)
+		}
+	})
+}
