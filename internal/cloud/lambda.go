@@ -164,6 +164,10 @@ func request(ctx context.Context, ev *events.APIGatewayV2HTTPRequest) (*http.Req
 	return req, nil
 }
 
+// maxText is how long a body may travel as a JSON string. There a letter may
+// take six bytes, of the 6 MB that an answer may have; in base64 it takes 4/3.
+const maxText = 1 << 20
+
 // answer collects a response.
 type answer struct {
 	header http.Header
@@ -200,7 +204,7 @@ func (a *answer) event() events.APIGatewayV2HTTPResponse {
 		}
 		ev.Headers[strings.ToLower(name)] = strings.Join(values, ", ")
 	}
-	if text := a.body.Bytes(); textual(a.sent) && utf8.Valid(text) {
+	if text := a.body.Bytes(); len(text) <= maxText && textual(a.sent) && utf8.Valid(text) {
 		ev.Body = string(text)
 	} else {
 		ev.Body, ev.IsBase64Encoded = base64.StdEncoding.EncodeToString(text), true

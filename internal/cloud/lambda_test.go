@@ -149,6 +149,12 @@ func TestAnswer(t *testing.T) {
 	}); !a.IsBase64Encoded || a.Body != "eA==" {
 		t.Errorf("encoded: %+v", a)
 	}
+	if a := do(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/csv; charset=utf-8")
+		io.WriteString(w, strings.Repeat("&", 4<<20))
+	}); !a.IsBase64Encoded || len(a.Body) > 6_000_000 {
+		t.Errorf("4 MiB take %d bytes, base64 %t", len(a.Body), a.IsBase64Encoded)
+	}
 }
 
 func TestSQSHandler(t *testing.T) {

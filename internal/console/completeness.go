@@ -203,7 +203,7 @@ func (a *api) completenessCSV(w http.ResponseWriter, r *http.Request, b tenant.B
 
 // cell keeps a spreadsheet from reading a text as a formula.
 func cell(s string) string {
-	if s != "" && strings.ContainsRune("=+-@\t\r＝＋－＠", []rune(s)[0]) {
+	if s != "" && strings.ContainsRune("=+-@\t\r\n＝＋－＠", []rune(s)[0]) {
 		return "'" + s
 	}
 	return s

@@ -24,6 +24,9 @@ func TestCompletenessAsked(t *testing.T) {
 	if a.get("checkedAt") != nil || a.get("counts") != nil || a.get("standing") != true || a.get("running") != false || a.get("summary") != "Not checked yet." {
 		t.Error(a.raw)
 	}
+	if diff := cmp.Diff(map[string]any{"summary": "Not checked yet.", "checked": nil, "missing": nil, "differences": nil}, h.do("GET", path+"/health", token, nil).is(200).get("completeness")); diff != "" {
+		t.Error(diff)
+	}
 	h.do("POST", target, token, nil).is(http.StatusConflict)
 	h.do("GET", target+".csv", token, nil).is(http.StatusConflict)
 	h.do("PUT", path+"/connections/cin7core", token, acc.Cin7Core).is(200)
@@ -123,6 +126,18 @@ func TestCompletenessFound(t *testing.T) {
 	if a := h.do("GET", path+"/completeness", token, nil).is(200); a.get("standing") != true || a.get("counts.approved") != 7.0 { // due as well
 		t.Error(a.raw)
 	}
+	checked := h.do("GET", path+"/completeness", token, nil).get("checkedAt")
+	want := map[string]any{"summary": "1 missing, 3 differences, checked just now", "checked": checked, "missing": 1.0, "differences": 3.0}
+	if diff := cmp.Diff(want, h.do("GET", path+"/health", token, nil).is(200).get("completeness")); diff != "" {
+		t.Error(diff)
+	}
+	// By hand it is checked anew, however short ago it was.
+	h.started = nil
+	h.do("POST", path+"/sync/completeness", token, nil).is(202)
+	h.work()
+	if a := h.do("GET", path+"/completeness", token, nil).is(200); a.get("checkedAt") == checked || a.get("running") != false {
+		t.Error(a.raw)
+	}
 	h.do("HEAD", path+"/completeness.csv"+query, token, nil).is(200)
 	c := h.do("GET", path+"/completeness.csv"+query, token, nil).is(200)
 	if got := c.header.Get("Content-Type"); got != "text/csv; charset=utf-8" {
@@ -166,7 +181,7 @@ func TestCompletenessFound(t *testing.T) {
 
 func TestCell(t *testing.T) {
 	for in, want := range map[string]string{
-		"": "", "plain": "plain", "a=b": "a=b", "=1": "'=1", "+1": "'+1", "-1": "'-1", "@x": "'@x", "\tx": "'\tx", "\rx": "'\rx",
+		"": "", "plain": "plain", "a=b": "a=b", "=1": "'=1", "+1": "'+1", "-1": "'-1", "@x": "'@x", "\tx": "'\tx", "\n=1": "'\n=1", "\rx": "'\rx",
 		"＝1": "'＝1", "＋1": "'＋1", "－1": "'－1", "＠x": "'＠x", "'=1": "'=1", "é": "é",
 	} {
 		if got := cell(in); got != want {

@@ -14,15 +14,24 @@ import (
 )
 
 type healthAnswer struct {
-	Connections []connectionAnswer `json:"connections"`
-	Mirror      mirrorAnswer       `json:"mirror"`
-	Webhooks    *webhooksAnswer    `json:"webhooks"` // Cin7 Core's to us; null: not connected
-	Jobs        []jobAnswer        `json:"jobs"`
-	Orders      counts             `json:"orders"`
-	Backlog     backlogAnswer      `json:"backlog"`
-	Budgets     []budgetAnswer     `json:"budgets"`
-	NewestEvent *eventAnswer       `json:"newestEvent"`
-	Started     time.Time          `json:"started"` // of this process
+	Connections  []connectionAnswer  `json:"connections"`
+	Mirror       mirrorAnswer        `json:"mirror"`
+	Webhooks     *webhooksAnswer     `json:"webhooks"` // Cin7 Core's to us; null: not connected
+	Jobs         []jobAnswer         `json:"jobs"`
+	Orders       counts              `json:"orders"`
+	Backlog      backlogAnswer       `json:"backlog"`
+	Completeness completenessSummary `json:"completeness"`
+	Budgets      []budgetAnswer      `json:"budgets"`
+	NewestEvent  *eventAnswer        `json:"newestEvent"`
+	Started      time.Time           `json:"started"` // of this process
+}
+
+// completenessSummary is what the newest check of the standing period found.
+type completenessSummary struct {
+	Summary     string     `json:"summary"`
+	Checked     *time.Time `json:"checked"` // null, as the next two: never
+	Missing     *int       `json:"missing"`
+	Differences *int       `json:"differences"`
 }
 
 type mirrorAnswer struct {
@@ -82,6 +91,14 @@ func (a *api) health(w http.ResponseWriter, r *http.Request, b tenant.Bundle) er
 	}
 	if h.Backlog, err = a.backlog(ctx, b, due, core); err != nil {
 		return err
+	}
+	c, err := a.Pair.Completeness(ctx, b.Tenant.ID, time.Time{}, time.Time{})
+	if err != nil {
+		return err
+	}
+	h.Completeness = completenessSummary{Summary: c.Summary, Checked: when(c.Checked)}
+	if h.Completeness.Checked != nil {
+		h.Completeness.Missing, h.Completeness.Differences = &c.Counts.Missing, &c.Found
 	}
 	events, _, err := a.Ledger.Events(ctx, b.Tenant.ID, "", 1)
 	if err != nil {

@@ -199,7 +199,13 @@ func (a *api) sync(w http.ResponseWriter, r *http.Request, b tenant.Bundle) erro
 		}
 	}
 	for _, job := range ans.Jobs {
-		if err := a.Pair.Kick(ctx, b.Tenant.ID, job); err != nil {
+		var err error
+		if job == upstockcin7.JobCompleteness { // a kick alone checks nothing that was checked not long ago
+			err = a.Pair.StartCompleteness(ctx, b.Tenant.ID, time.Time{}, time.Time{})
+		} else {
+			err = a.Pair.Kick(ctx, b.Tenant.ID, job)
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -38,12 +38,14 @@ const (
 // each other's, and the one that saves the check first goes on.
 type check struct {
 	Span     span         `json:"span"`
+	Asked    time.Time    `json:"asked,omitzero"` // the asking that it answers; zero = the schedule's
 	Result   Completeness `json:"result"`
 	Until    time.Time    `json:"until"` // end of the period, or when the check began
 	Accounts string       `json:"accounts"`
 	Phase    phase        `json:"phase"` // "" = no check is under way
 
 	After  string   `json:"after,omitempty"` // next page of orders
+	Turns  []byte   `json:"turns,omitempty"` // see turned
 	Orders []string `json:"orders,omitempty"`
 	Listed int      `json:"listed,omitempty"` // orders so far
 
@@ -244,9 +246,13 @@ func (k *checking) open() (bool, error) {
 	if !due || err != nil {
 		return false, err
 	}
+	var old Completeness
+	if _, err := k.Ledger.Doc(k.ctx, k.job.Tenant, next.doc(), &old); err != nil {
+		return false, err
+	}
 	now := k.Now().UTC()
-	k.check = check{Span: next, Phase: readOrders, Accounts: accounts, Page: 1, Passes: 1, Until: now,
-		Result: Completeness{From: next.From, To: next.To, Standing: next.standing(), Started: now}}
+	k.check = check{Span: next.span, Asked: next.At, Phase: readOrders, Accounts: accounts, Page: 1, Passes: 1, Until: now,
+		Result: Completeness{From: next.From, To: next.To, Standing: next.standing(), Started: latest(now, old.Started)}} // its worker's clock may have been ahead
 	if next.standing() {
 		k.Result.From, k.Result.To = k.standing(k.b)
 	} else if next.To.Before(now) {
@@ -255,23 +261,27 @@ func (k *checking) open() (bool, error) {
 	return true, k.load()
 }
 
-// next is the standing period once half its interval has passed, else what was asked for first.
-func (k *checking) next() (span, bool, error) {
+// next is the standing period once half its interval has passed, else what was
+// asked for first. At says which asking the check will have answered; zero = none.
+func (k *checking) next() (next askedSpan, due bool, err error) {
 	var a asked
 	if _, err := k.Ledger.Doc(k.ctx, k.job.Tenant, docAsked, &a); err != nil {
-		return span{}, false, err
+		return next, false, err
 	}
 	var last Completeness
-	if _, err := k.Ledger.Doc(k.ctx, k.job.Tenant, span{}.doc(), &last); err != nil {
-		return span{}, false, err
+	if _, err := k.Ledger.Doc(k.ctx, k.job.Tenant, next.doc(), &last); err != nil {
+		return next, false, err
 	}
-	if k.Now().Sub(last.Started) >= k.Times.Jobs[JobCompleteness]/2 {
-		return span{}, true, nil
+	if every := k.Times.Jobs[JobCompleteness]; every > 0 && k.Now().Sub(last.Started) >= every/2 { // 0: only as asked for
+		if i := slices.IndexFunc(a.Spans, func(o askedSpan) bool { return o.standing() }); i >= 0 {
+			next = a.Spans[i]
+		}
+		return next, true, nil
 	}
 	if len(a.Spans) > 0 {
-		return a.Spans[0].span, true, nil
+		return a.Spans[0], true, nil
 	}
-	return span{}, false, nil
+	return next, false, nil
 }
 
 // load reads what was read before.
@@ -413,10 +423,16 @@ func (k *checking) call(sys tenant.System, n *int, f func(ctx context.Context, c
 
 func (k *checking) ordersPage() error {
 	var page upstock.Page
+	var turns []byte
 	if err := k.call(tenant.Upstock, &k.Result.Counts.UpstockCalls, func(ctx context.Context, c tenant.Connection, s tenant.Secrets) (err error) {
 		page, err = k.Upstock(c, s, false).OrdersPage(ctx, upstock.OrdersQuery{ApprovedSince: k.Result.From, After: k.After, Limit: 100})
-		if err == nil && page.Next != "" && page.Next == k.After {
-			err = &rest.Error{Outcome: rest.Unknown, Kind: rest.Unavailable, Method: http.MethodGet, Path: "/orders", Status: http.StatusOK, Err: errors.New("the next page is the same page")}
+		if refusedPage(err) { // it does not know the page any more: the list begins anew
+			k.After, k.Turns = "", nil
+		}
+		if err == nil && page.Next != "" {
+			if turns, err = turned(k.Turns, page); err != nil {
+				err = &rest.Error{Outcome: rest.Unknown, Kind: rest.Unavailable, Method: http.MethodGet, Path: "/orders", Status: http.StatusOK, Err: err}
+			}
 		}
 		return err
 	}); err != nil {
@@ -441,9 +457,9 @@ func (k *checking) ordersPage() error {
 	if err != nil {
 		return err
 	}
-	k.Orders, k.After = append(k.Orders, names...), page.Next
+	k.Orders, k.After, k.Turns = append(k.Orders, names...), page.Next, turns
 	if past || page.Next == "" {
-		k.Phase, k.After, k.SalesAt = readSales, "", k.Now().UTC()
+		k.Phase, k.After, k.Turns, k.SalesAt = readSales, "", nil, k.Now().UTC()
 	}
 	return nil
 }
@@ -577,6 +593,9 @@ func (k *checking) compareSome() error {
 	var rows []CompletenessRow
 	for i := range batch {
 		x := &joined{checking: k, o: &batch[i], r: runs[batch[i].ID], now: k.Now()}
+		if status := x.o.Status; x.r == nil && (status == upstock.StatusOrdered || status == upstock.StatusScheduled) && len(k.bySale[x.o.ID]) == 0 {
+			continue // its approval was taken back, and nothing came of it
+		}
 		if err := x.healCancel(); err != nil {
 			return err
 		}
@@ -602,7 +621,7 @@ func (k *checking) compareSome() error {
 
 func (c *Completeness) add(d Difference) {
 	c.Found++
-	if len(c.Differences) >= maxDifferences {
+	if c.Found > len(c.Differences)+1 || len(c.Differences) >= maxDifferences { // one was left out already
 		return
 	}
 	c.Differences = append(c.Differences, d)
@@ -634,13 +653,13 @@ func (k *checking) finish(problem string) error {
 	if _, err := k.Ledger.SaveDoc(k.ctx, k.job.Tenant, k.Span.doc(), rev, k.Result); err != nil {
 		return err
 	}
-	began, done := k.Result.Started, k.Span
+	done := askedSpan{k.Span, k.Asked}
 	k.check = check{}
 	if err := k.save(); err != nil {
 		return err
 	}
 	return k.changeAsked(k.ctx, k.job.Tenant, func(a *asked) error {
-		a.Spans = slices.DeleteFunc(a.Spans, func(o askedSpan) bool { return o.same(done) && !o.At.After(began) })
+		a.Spans = slices.DeleteFunc(a.Spans, func(o askedSpan) bool { return o.same(done.span) && o.At.Equal(done.At) })
 		return nil
 	})
 }
@@ -736,12 +755,14 @@ func (x *joined) unknown() {
 		x.say(true, DiffMissing, "Enter it in Cin7 Core by hand and tell Upstock's support.", "Upstock lists an approved order without a usable id.")
 	case x.o.Approved.IsZero():
 		x.say(true, DiffMissing, "Backfill it.", "Upstock lists the order without a readable time of approval, and it was not taken in.%s", sold)
+	case before && x.o.Status == upstock.StatusShipped:
+		x.say(true, DiffMissing, "Nothing, if it was sold without Stockbridge: a backfill leaves out what is shipped.", "The order was approved before Upstock was connected, is shipped, and was not taken in.%s", sold)
 	case before:
 		x.say(true, DiffMissing, "Backfill it if it should be sold through Stockbridge.", "The order was approved before Upstock was connected, and was not taken in.%s", sold)
 	case age < x.Times.Fresh:
 		x.class, x.why = underWay, "Approved in Upstock just now."
 	default:
-		x.say(true, DiffMissing, "Nothing: it is taken in within minutes. If this stays, test the webhook in Upstock.", "The order was approved in Upstock, but no webhook brought it.%s", sold)
+		x.say(true, DiffMissing, "Nothing: it is taken in within minutes. If this stays, backfill its day, and test the webhook in Upstock.", "The order was approved in Upstock, but no webhook brought it.%s", sold)
 	}
 }
 

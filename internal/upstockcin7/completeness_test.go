@@ -751,3 +751,141 @@ func TestCompletenessAtOnce(t *testing.T) {
 		}
 	})
 }
+
+// TestCompletenessClocks: whoever asks, or checked before, may have a clock that is minutes ahead.
+func TestCompletenessClocks(t *testing.T) {
+	story(t, func(t *testing.T, w *world) {
+		from := time.Now()
+		w.written(3)
+		to := time.Now()
+		time.Sleep(time.Hour)
+		w.compare(time.Time{}, time.Time{})
+		time.Sleep(time.Second)
+		since := time.Now()
+		ahead := w.process("console").app.Pair
+		ahead.Now = func() time.Time { return time.Now().Add(5 * time.Minute) }
+		for _, span := range [][2]time.Time{{from, to}, {}} {
+			if err := ahead.StartCompleteness(t.Context(), w.tenant, span[0], span[1]); err != nil {
+				t.Fatal(err)
+			}
+			w.idle(time.Hour)
+		}
+		if n := w.calls(sim.Upstock, strconv.Itoa(w.acc.Upstock.Supplier), "/orders", since); n != 2 {
+			t.Errorf("%d calls for two checks", n)
+		}
+		books, name := ledger.New(w.store), fmt.Sprintf("completeness#%d#%d", from.Unix(), to.Unix())
+		doc := map[string]any{}
+		rev := must[string](w)(books.Doc(t.Context(), w.tenant, name, &doc))
+		doc["started"] = time.Now().Add(5 * time.Minute)
+		if _, err := books.SaveDoc(t.Context(), w.tenant, name, rev, doc); err != nil {
+			t.Fatal(err)
+		}
+		if c := w.compare(from, to); c.Counts.Approved == 0 || c.Found != 0 {
+			t.Errorf("%+v", c)
+		}
+	})
+}
+
+// TestCompletenessNever: where the job has no schedule, a check still ends once it is done.
+func TestCompletenessNever(t *testing.T) {
+	story(t, func(t *testing.T, w *world) {
+		w.written(3)
+		p := w.process("shipments").app.Pair
+		p.Times.Jobs = map[string]time.Duration{}
+		since := time.Now()
+		calls := func() int { return w.calls(sim.Upstock, strconv.Itoa(w.acc.Upstock.Supplier), "/orders", since) }
+		for n := range 2 {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			err := p.CheckCompleteness(ctx, upstockcin7.Job{Job: upstockcin7.JobCompleteness, Tenant: w.tenant})
+			cancel()
+			if err != nil || calls() != n {
+				t.Errorf("%d calls, %v", calls(), err)
+			}
+			if n == 0 {
+				doc := map[string]any{"spans": []map[string]any{{"at": time.Now()}}}
+				if _, err := ledger.New(w.store).SaveDoc(t.Context(), w.tenant, "completeness#asked", "", doc); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if c := w.completeness(time.Time{}, time.Time{}); c.Counts.Approved != 3 {
+			t.Errorf("%+v", c)
+		}
+	})
+}
+
+// TestCompletenessTakenBack: an order whose approval was taken back is nobody's
+// loss, unless it was taken in before.
+func TestCompletenessTakenBack(t *testing.T) {
+	story(t, func(t *testing.T, w *world) {
+		place := func(status string, at time.Time) int {
+			o, err := w.sim.PlaceOrder(w.acc.Upstock.Supplier, strings.TrimSuffix(groceries, "}")+fmt.Sprintf(`,"status":%q,"approvedAt":%q}`, status, at.UTC().Format(time.RFC3339)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return o.ID
+		}
+		old := time.Now().Add(-26 * time.Hour)
+		shipped := place("shipped", old)
+		place("ordered", time.Now())
+		time.Sleep(time.Hour)
+		if c := w.compare(time.Time{}, time.Time{}); c.Counts.Approved != 0 || c.Found != 0 || len(w.rows(c)) != 0 {
+			t.Errorf("%+v", c)
+		}
+		// One that was shipped before the connection is not for a backfill, which leaves it out.
+		c := w.compare(old, old.Add(time.Hour))
+		if diff := cmp.Diff([]string{fmt.Sprintf("missing %d", shipped)}, found(c)); diff != "" || strings.Contains(c.Differences[0].Fix, "Backfill it") {
+			t.Errorf("%s%+v", diff, c)
+		}
+	})
+}
+
+// TestCompletenessPages: Upstock's list begins anew where a page is not known
+// any more; one that goes in circles ends in words and not in calls.
+func TestCompletenessPages(t *testing.T) {
+	live(t, 4, 0, func(t *testing.T, h *house) {
+		for i := range 7 {
+			h.listed(time.Now().Add(time.Duration(i)*time.Second), "")
+		}
+		time.Sleep(time.Hour)
+		h.idle()
+		calls, lost, circle := 0, true, false
+		h.set(func() {
+			h.answer = func(req *http.Request, _ []byte) (*http.Response, error) {
+				if !isList(req) {
+					return nil, nil
+				}
+				calls++
+				switch {
+				case circle && strings.Contains(req.URL.RawQuery, "after=b"):
+					return page(200, `{"orders":[{"id":2,"status":"processing","approvedAt":"2000-01-01T00:00:02Z"}],"next":"c"}`), nil
+				case circle:
+					return page(200, `{"orders":[{"id":1,"status":"processing","approvedAt":"2000-01-01T00:00:01Z"}],"next":"b"}`), nil
+				case lost && req.URL.Query().Get("after") != "":
+					lost = false
+					return page(400, `{"code":"invalid","message":"unknown page"}`), nil
+				}
+				return paged(h, req)
+			}
+		})
+		run := func() upstockcin7.Completeness {
+			t.Helper()
+			calls = 0
+			time.Sleep(31 * time.Minute)
+			h.job(upstockcin7.JobCompleteness)
+			time.Sleep(10 * time.Minute)
+			c, err := h.app.Pair.Completeness(t.Context(), h.tenant, time.Time{}, time.Time{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return c
+		}
+		if c := run(); c.Counts.Approved != 7 || c.Running || lost || c.Counts.UpstockCalls != 6 {
+			t.Errorf("%d calls: %+v", calls, c)
+		}
+		h.set(func() { circle = true })
+		if c := run(); !c.Running || !strings.Contains(c.Problem, "Upstock gave no usable answer") || calls > 15 {
+			t.Errorf("%d calls: %+v", calls, c)
+		}
+	})
+}

@@ -97,7 +97,7 @@ func TestShippedByPoll(t *testing.T) {
 			id, sale := w.sell(groceries)
 			w.person(sale, "ship", `{"boxes":["A"],"of":["A","B"],"trackingNumber":"T-1","carrier":"Post Haste"}`)
 			w.poll()
-			r := w.is(id, ledger.PartlyShipped, "T-1 processing")
+			w.is(id, ledger.PartlyShipped, "T-1 processing")
 			list, _ := w.shipments(id)
 			if day := list[0].ShippedAt.In(auckland(t)).Format(time.DateOnly); list[0].Carrier != "Post Haste" || day != time.Now().In(auckland(t)).Format(time.DateOnly) {
 				t.Errorf("%+v", list)
@@ -107,10 +107,10 @@ func TestShippedByPoll(t *testing.T) {
 			w.is(id, ledger.Shipped, "! T-1 shipped")
 			w.person(sale, "tracking", `{"box":"B","trackingNumber":"T-2"}`)
 			w.poll()
-			r = w.is(id, ledger.Shipped, "T-1 T-2! shipped")
+			w.is(id, ledger.Shipped, "T-1 T-2! shipped")
 			w.person(sale, "tracking", `{"box":"A","trackingUrl":"https://track.example.com/T-1"}`)
 			w.poll()
-			r = w.is(id, ledger.Shipped, "T-2! https://track.example.com/T-1 shipped")
+			r := w.is(id, ledger.Shipped, "T-2! https://track.example.com/T-1 shipped")
 			if !r.Finished() {
 				t.Errorf("not finished: %+v", r)
 			}
