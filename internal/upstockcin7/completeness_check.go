@@ -122,6 +122,11 @@ type checking struct {
 	doubts []saleRow       // read one by one and not saved yet
 	again  []orderRow      // likewise
 	bySale map[string][]saleRow
+
+	// Of the running pass through the sales, if this very run began it: which
+	// there were, and how many the list says there are.
+	listed map[string]bool
+	total  int
 }
 
 // CheckCompleteness brings the check under way to its end, and then those that
@@ -130,7 +135,8 @@ type checking struct {
 // It lists the approved orders of the period from Upstock, oldest approval
 // first, and all sales made since its beginning from Cin7 Core, whose list
 // neither ends at a time nor has a documented order: several pages are read
-// again until a pass brings no new sale of ours. Then it compares them with the
+// again, unless a pass saw as many sales as the list says there are, until one
+// brings no new sale of ours. Then it compares them with the
 // ledger, and heals what costs no call. A call is made for a single record
 // only where the lists leave a doubt. All calls are of the second class. A
 // period with more than 100,000 orders is refused in words, not cut.
@@ -491,6 +497,16 @@ func (k *checking) salesPage() error {
 	}); err != nil {
 		return err
 	}
+	if k.Page <= 1 {
+		k.listed, k.total = map[string]bool{}, 0
+	}
+	if k.listed != nil {
+		for _, x := range page.Items {
+			k.listed[x.SaleID] = true
+		}
+		k.total = max(k.total, page.Total)
+	}
+	whole := k.listed != nil && k.total > 0 && len(k.listed) >= k.total
 	rows, err := k.ours(page.Items)
 	if err != nil {
 		return err
@@ -504,7 +520,7 @@ func (k *checking) salesPage() error {
 	switch {
 	case page.More:
 		k.Page++
-	case k.Pages > 1 && k.Fresh && k.Passes < maxPasses:
+	case k.Pages > 1 && k.Fresh && !whole && k.Passes < maxPasses:
 		k.Page, k.Pages, k.Fresh, k.Passes = 1, 0, false, k.Passes+1
 	default:
 		k.Phase = compare
