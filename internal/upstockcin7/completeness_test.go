@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -846,13 +847,14 @@ func TestCompletenessPages(t *testing.T) {
 		}
 		time.Sleep(time.Hour)
 		h.idle()
-		calls, lost, circle := 0, true, false
+		lost, circle := true, false
+		var calls atomic.Int32 // a check may go on while the test reads it
 		h.set(func() {
 			h.answer = func(req *http.Request, _ []byte) (*http.Response, error) {
 				if !isList(req) {
 					return nil, nil
 				}
-				calls++
+				calls.Add(1)
 				switch {
 				case circle && strings.Contains(req.URL.RawQuery, "after=b"):
 					return page(200, `{"orders":[{"id":2,"status":"processing","approvedAt":"2000-01-01T00:00:02Z"}],"next":"c"}`), nil
@@ -867,10 +869,11 @@ func TestCompletenessPages(t *testing.T) {
 		})
 		run := func() upstockcin7.Completeness {
 			t.Helper()
-			calls = 0
+			calls.Store(0)
 			time.Sleep(31 * time.Minute)
 			h.job(upstockcin7.JobCompleteness)
 			time.Sleep(10 * time.Minute)
+			h.idle()
 			c, err := h.app.Pair.Completeness(t.Context(), h.tenant, time.Time{}, time.Time{})
 			if err != nil {
 				t.Fatal(err)
@@ -878,11 +881,11 @@ func TestCompletenessPages(t *testing.T) {
 			return c
 		}
 		if c := run(); c.Counts.Approved != 7 || c.Running || lost || c.Counts.UpstockCalls != 6 {
-			t.Errorf("%d calls: %+v", calls, c)
+			t.Errorf("%d calls: %+v", calls.Load(), c)
 		}
 		h.set(func() { circle = true })
-		if c := run(); !c.Running || !strings.Contains(c.Problem, "Upstock gave no usable answer") || calls > 15 {
-			t.Errorf("%d calls: %+v", calls, c)
+		if c := run(); !c.Running || !strings.Contains(c.Problem, "Upstock gave no usable answer") || calls.Load() > 15 {
+			t.Errorf("%d calls: %+v", calls.Load(), c)
 		}
 	})
 }

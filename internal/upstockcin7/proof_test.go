@@ -146,18 +146,6 @@ func schedules(effects, more int) []schedule {
 	return list
 }
 
-// thinned keeps some of many schedules, where the race detector makes them slow:
-// all that are run without it, see the Makefile.
-func thinned(list []schedule) []schedule {
-	var some []schedule
-	for i, s := range list {
-		if len(s.faults) == 1 && i%2 == 0 || i%60 == 0 {
-			some = append(some, s)
-		}
-	}
-	return some
-}
-
 // wayEffects counts the effects of the undisturbed way.
 func wayEffects(t *testing.T, b *base) int {
 	verdict, effects := play(t, b, filepath.Join(t.TempDir(), "way.db"), schedule{scenario: "plain"}, "", horizon)
@@ -215,11 +203,7 @@ func TestCrashProof(t *testing.T) {
 	start := time.Now()
 	n := wayEffects(t, b)
 	list := schedules(n, 8)
-	if raceDetector {
-		list = thinned(list)
-	} else {
-		list = sample(list, size(len(list), 3000, 0))
-	}
+	list = sample(list, size(len(list), 1500, 100))
 	failed := playAll(t, b, list, "", false, horizon)
 	for s, verdict := range failed {
 		t.Errorf("%s: %s", s, verdict)

@@ -323,7 +323,7 @@ func TestCrashProofJobs(t *testing.T) {
 				t.Fatalf("undisturbed: %s", verdict)
 			}
 			list := schedulesOf(len(effects), 5)
-			list = sample(list, size(len(list), 120, 15))
+			list = sample(list, size(len(list), 120, 6))
 			for s, verdict := range v.walkAll(t, b, list, "", false) {
 				t.Errorf("%s: %s", s, verdict)
 			}

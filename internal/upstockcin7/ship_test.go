@@ -481,6 +481,7 @@ func TestDoubtOverManyParcels(t *testing.T) {
 
 // TestDoubtGivenUp: parcels that cannot be told again are a person's in the end.
 func TestDoubtGivenUp(t *testing.T) {
+	unraced(t)
 	t.Parallel()
 	live(t, 1, 0, func(t *testing.T, h *house) {
 		id := h.approve(groceries)
