@@ -393,15 +393,31 @@ func (s *Store) Secrets(ctx context.Context, c Connection) (Secrets, error) {
 	if err := json.Unmarshal(plain, &w); err != nil {
 		return v, fmt.Errorf("open secrets of %s: %w", c.System, err)
 	}
-	return Secrets{Secret(w.Key), w.User, Secret(w.Webhook), Secret(w.OldWebhook), Secret(w.Hook)}, nil
+	v = Secrets{Key: Secret(w.Key), User: w.User, Webhook: Secret(w.Webhook), Hook: Secret(w.Hook)}
+	for _, r := range w.Replaced {
+		v.Replaced = append(v.Replaced, Replaced{Secret(r.Secret), r.Until})
+	}
+	return v, nil
 }
 
 // clear is Secrets as it is sealed: there alone they are written out.
-type clear struct{ Key, User, Webhook, OldWebhook, Hook string }
+type clear struct {
+	Key, User, Webhook, Hook string
+	Replaced                 []clearReplaced
+}
+
+type clearReplaced struct {
+	Secret string
+	Until  time.Time
+}
 
 // Sealed seals secrets for a tenant.
 func (s *Store) Sealed(ctx context.Context, tenant string, v Secrets) ([]byte, error) {
-	plain, err := json.Marshal(clear{string(v.Key), v.User, string(v.Webhook), string(v.OldWebhook), string(v.Hook)})
+	c := clear{Key: string(v.Key), User: v.User, Webhook: string(v.Webhook), Hook: string(v.Hook)}
+	for _, r := range v.Replaced {
+		c.Replaced = append(c.Replaced, clearReplaced{string(r.Secret), r.Until})
+	}
+	plain, err := json.Marshal(c)
 	if err != nil {
 		return nil, err
 	}
@@ -410,6 +426,9 @@ func (s *Store) Sealed(ctx context.Context, tenant string, v Secrets) ([]byte, e
 
 // oldWebhookFor is how long a replaced webhook secret still verifies.
 const oldWebhookFor = 24 * time.Hour
+
+// maxReplaced is how many replaced secrets are kept, the newest first.
+const maxReplaced = 10
 
 // resumeFor is how long after a repair parked work is looked for. It must be
 // longer than any lease: a worker that saw the old key may park work until then.
@@ -449,7 +468,9 @@ func (s *Store) Connect(ctx context.Context, tenant string, sys System, what fun
 	c.State, c.Why, c.Changed = Connected, "", now
 	c.Generation++
 	if oldSec.Webhook != "" && sec.Webhook != oldSec.Webhook {
-		sec.OldWebhook, c.OldUntil = oldSec.Webhook, now.Add(oldWebhookFor)
+		sec.Replaced = append([]Replaced{{oldSec.Webhook, now.Add(oldWebhookFor)}}, oldSec.Replaced...)
+		sec.Replaced = slices.DeleteFunc(sec.Replaced, func(r Replaced) bool { return r.Secret == sec.Webhook || now.After(r.Until) })
+		sec.Replaced = sec.Replaced[:min(len(sec.Replaced), maxReplaced)]
 	}
 	c.Resume = now.Add(resumeFor) // a fresh one too: orders may have waited since the last was taken away
 	if c.Sealed, err = s.Sealed(ctx, tenant, sec); err != nil {

@@ -80,7 +80,6 @@ type Connection struct {
 
 	Sealed     []byte    `json:"sealed"`            // Secrets, sealed
 	Generation int       `json:"generation"`        // changes with every replaced key
-	OldUntil   time.Time `json:"oldUntil,omitzero"` // Secrets.OldWebhook verifies until then
 	Checked    int       `json:"checked,omitempty"` // orders that were looked up before selling, see upstockcin7
 	Mirror     Mirror    `json:"mirror,omitzero"`   // Cin7 Core
 	Resume     time.Time `json:"resume,omitzero"`   // listed in the index RESUME until then
@@ -139,11 +138,31 @@ func (Secret) MarshalText() ([]byte, error) { return []byte("[redacted]"), nil }
 
 // Secrets are what a connection needs to call and to be called.
 type Secrets struct {
-	Key        Secret // Upstock token, Cin7 Core application key, Cin7 Omni key, JOOR token
-	User       string // Cin7 Omni username
-	Webhook    Secret // Upstock's webhook secret, whsec_…
-	OldWebhook Secret // the one before, valid until Connection.OldUntil
-	Hook       Secret // the token of our webhook URL
+	Key      Secret     // Upstock token, Cin7 Core application key, Cin7 Omni key, JOOR token
+	User     string     // Cin7 Omni username
+	Webhook  Secret     // Upstock's webhook secret, whsec_…; what Cin7 Core's webhooks bear
+	Replaced []Replaced // webhook secrets before it, each valid for a day more
+	Hook     Secret     // the token of our webhook URL
+}
+
+// Replaced is a webhook secret that was replaced, and until when it is valid.
+type Replaced struct {
+	Secret Secret
+	Until  time.Time
+}
+
+// Webhooks are the webhook secrets that are valid at an instant.
+func (s Secrets) Webhooks(at time.Time) []Secret {
+	var list []Secret
+	if s.Webhook != "" {
+		list = append(list, s.Webhook)
+	}
+	for _, r := range s.Replaced {
+		if at.Before(r.Until) {
+			list = append(list, r.Secret)
+		}
+	}
+	return list
 }
 
 // Sealer encrypts what must not be stored in the clear, bound to a tenant.

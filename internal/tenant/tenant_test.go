@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -156,11 +157,26 @@ func TestConnect(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if sec2.Hook != sec.Hook || c2.Since != c.Since || sec2.OldWebhook != "w1" || c2.Generation != c.Generation+1 {
+	if sec2.Hook != sec.Hook || c2.Since != c.Since || len(sec2.Replaced) != 1 || sec2.Replaced[0].Secret != "w1" || c2.Generation != c.Generation+1 {
 		t.Errorf("after a new key: %+v", c2)
 	}
-	if left := time.Until(c2.OldUntil); left < 23*time.Hour || left > 24*time.Hour {
+	if left := time.Until(sec2.Replaced[0].Until); left < 23*time.Hour || left > 24*time.Hour {
 		t.Errorf("the old webhook secret is valid for %s", left)
+	}
+	// Replaced again on the same day, both are; and each no longer than its day.
+	_, sec3, err := connect(t, s, a.ID, "7", "k2", "w3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	opened, err := s.Connection(ctx, a.ID, Upstock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sec3, err = s.Secrets(ctx, opened); err != nil || !slices.Equal(sec3.Webhooks(time.Now()), []Secret{"w3", "w2", "w1"}) {
+		t.Errorf("valid secrets: %d %v", len(sec3.Webhooks(time.Now())), err)
+	}
+	if now := sec3.Webhooks(time.Now().Add(25 * time.Hour)); !slices.Equal(now, []Secret{"w3"}) {
+		t.Errorf("a day later %d are valid", len(now))
 	}
 	// A refused key changes nothing.
 	refused := errors.New("refused")

@@ -32,7 +32,7 @@ const heardEvery = 15 * time.Minute
 // Cin7Webhook takes in what Cin7 Core delivers at POST /webhooks/cin7core/{token}.
 //
 // Cin7 Core signs nothing: it bears the secret under which the webhook was
-// registered, and while that rotates two are valid. What it delivers is a hint
+// registered; a replaced one is valid for a day more. What it delivers is a hint
 // and never a fact: the sale it names is read, if it is one of the tenant's,
 // and whatever the body is, 202 means that this is on record. Cin7 Core tries
 // six times in 75 minutes; then it gives the webhook up until CheckWebhooks
@@ -51,7 +51,7 @@ func (p *Pair) receiveHint(req *http.Request) (int, string) {
 	if err != nil {
 		return unavailable()
 	}
-	if !p.bears(c, secrets, req.Header.Get("Authorization")) {
+	if !p.bears(secrets, req.Header.Get("Authorization")) {
 		p.Ledger.RecordSome(ctx, c.Tenant, ledger.Event{Kind: "webhookRefused", Text: "A delivery from Cin7 Core was refused (401): it did not bear this connection's secret. " +
 			"If somebody changed the webhook in Cin7 Core, there is nothing to do: it is put right within half an hour."})
 		return http.StatusUnauthorized, "The bearer token is not this address's."
@@ -68,15 +68,14 @@ func (p *Pair) receiveHint(req *http.Request) (int, string) {
 }
 
 // bears says whether an Authorization header holds a secret of the connection.
-func (p *Pair) bears(c tenant.Connection, s tenant.Secrets, header string) bool {
+func (p *Pair) bears(s tenant.Secrets, header string) bool {
 	scheme, token, _ := strings.Cut(strings.TrimSpace(header), " ")
 	if !strings.EqualFold(scheme, "Bearer") {
 		return false
 	}
-	is := func(secret tenant.Secret) bool {
-		return secret != "" && subtle.ConstantTimeCompare([]byte(secret), []byte(strings.TrimSpace(token))) == 1
-	}
-	return is(s.Webhook) || p.Now().Before(c.OldUntil) && is(s.OldWebhook)
+	return slices.ContainsFunc(s.Webhooks(p.Now()), func(secret tenant.Secret) bool {
+		return subtle.ConstantTimeCompare([]byte(secret), []byte(strings.TrimSpace(token))) == 1
+	})
 }
 
 // hinted has what a hint names looked at. nil means that this is durable.

@@ -815,7 +815,7 @@ func TestWebhookSecretRotates(t *testing.T) {
 		w.person(sale, "ship", `{"trackingNumber":"T-1"}`)
 		w.fault(sim.Fault{Match: "PUT /webhooks", Kind: "before", How: "500", Times: 7})
 		s := connect("key-2")
-		if s.Webhook == old.Webhook || s.Webhook == "" || s.OldWebhook != old.Webhook || s.Hook != old.Hook {
+		if s.Webhook == old.Webhook || s.Webhook == "" || !slices.Contains(s.Webhooks(time.Now()), old.Webhook) || s.Hook != old.Hook {
 			t.Error("a new key, not a new secret")
 		}
 		w.until(id, "T-1! shipped", 2*time.Minute) // with the old secret
@@ -857,7 +857,7 @@ func TestWebhooksOfConnections(t *testing.T) {
 		story(t, func(t *testing.T, w *world) {
 			store := tenant.NewStore(w.store, w.box)
 			if _, _, err := store.Connect(t.Context(), w.tenant, tenant.Cin7Core, func(c *tenant.Connection, s *tenant.Secrets) error {
-				s.Webhook, s.OldWebhook, c.Webhooks = "", "", tenant.Webhooks{}
+				s.Webhook, s.Replaced, c.Webhooks = "", nil, tenant.Webhooks{}
 				return nil
 			}); err != nil {
 				t.Fatal(err)

@@ -27,8 +27,8 @@ const maxWebhook = 4 << 20
 //
 // 202 means that the order is written down durably: from then on it is ours to
 // bring through. Deliveries are verified as the Standard Webhooks
-// specification says, with 5 minutes of skew; while a secret rotates, two
-// verify. Refusals under a known token leave an event that the tenant sees.
+// specification says, with 5 minutes of skew; a replaced secret verifies for a
+// day more. Refusals under a known token leave an event that the tenant sees.
 func (p *Pair) Webhook() http.Handler { return deliveries(p.receive) }
 
 // deliveries answers each delivery with a status and its reason.
@@ -71,7 +71,7 @@ func (p *Pair) receive(req *http.Request) (int, string) {
 	case len(body) > maxWebhook:
 		return refuse(http.StatusRequestEntityTooLarge, "The body is over 4 MiB.")
 	}
-	if !verified(c, secrets, body, req.Header) {
+	if !verified(secrets, body, req.Header) {
 		return refuse(http.StatusUnauthorized, "The signature does not fit, or is over 5 minutes old. Compare the webhook secret in Upstock with the one saved here.")
 	}
 	event, err := upstock.ParseEvent(body)
@@ -91,15 +91,8 @@ func unavailable() (int, string) {
 	return http.StatusServiceUnavailable, "Not taken in. Send it again."
 }
 
-func verified(c tenant.Connection, s tenant.Secrets, body []byte, h http.Header) bool {
-	secrets := []tenant.Secret{s.Webhook}
-	if time.Now().Before(c.OldUntil) {
-		secrets = append(secrets, s.OldWebhook)
-	}
-	for _, secret := range secrets {
-		if secret == "" {
-			continue
-		}
+func verified(s tenant.Secrets, body []byte, h http.Header) bool {
+	for _, secret := range s.Webhooks(time.Now()) {
 		if wh, err := standardwebhooks.NewWebhook(string(secret)); err == nil && wh.Verify(body, h) == nil {
 			return true
 		}
