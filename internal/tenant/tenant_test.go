@@ -164,15 +164,15 @@ func TestConnect(t *testing.T) {
 		t.Errorf("the old webhook secret is valid for %s", left)
 	}
 	// Replaced again on the same day, both are; and each no longer than its day.
-	_, sec3, err := connect(t, s, a.ID, "7", "k2", "w3")
-	if err != nil {
+	if _, _, err := connect(t, s, a.ID, "7", "k2", "w3"); err != nil {
 		t.Fatal(err)
 	}
 	opened, err := s.Connection(ctx, a.ID, Upstock)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if sec3, err = s.Secrets(ctx, opened); err != nil || !slices.Equal(sec3.Webhooks(time.Now()), []Secret{"w3", "w2", "w1"}) {
+	sec3, err := s.Secrets(ctx, opened)
+	if err != nil || !slices.Equal(sec3.Webhooks(time.Now()), []Secret{"w3", "w2", "w1"}) {
 		t.Errorf("valid secrets: %d %v", len(sec3.Webhooks(time.Now())), err)
 	}
 	if now := sec3.Webhooks(time.Now().Add(25 * time.Hour)); !slices.Equal(now, []Secret{"w3"}) {
