@@ -98,7 +98,7 @@ func (a *api) previewBackfill(w http.ResponseWriter, r *http.Request, b tenant.B
 		return err
 	}
 	if after != "" && !cursor(after) {
-		return tenant.FieldErrors{{Field: "after", Message: "Use the next of the page before."}}
+		return unknownAfter()
 	}
 	v, err := a.Pair.PreviewBackfill(r.Context(), b.Tenant.ID, from, to, after)
 	if err != nil {

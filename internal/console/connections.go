@@ -88,7 +88,7 @@ func (a *api) listConnections(w http.ResponseWriter, r *http.Request, b tenant.B
 func (a *api) getConnection(w http.ResponseWriter, r *http.Request, b tenant.Bundle) error {
 	c, ok := b.Connections[tenant.System(r.PathValue("system"))]
 	if !ok {
-		return notFound()
+		return notConnected(r.PathValue("system"))
 	}
 	ans, err := a.withURL(r, c)
 	if err != nil {
@@ -122,10 +122,21 @@ func (a *api) putConnection(w http.ResponseWriter, r *http.Request, b tenant.Bun
 	return respond(w, r, http.StatusOK, ans)
 }
 
+// notConnected says that a system is not connected, or that there is no such system.
+func notConnected(sys string) error {
+	if name := names[tenant.System(sys)]; name != "" {
+		return missing(name + " is not connected.")
+	}
+	return missing("There is no such system. There are: upstock, cin7core.")
+}
+
 func (a *api) deleteConnection(w http.ResponseWriter, r *http.Request, b tenant.Bundle) error {
 	sys, err := system(r)
 	if err != nil {
 		return err
+	}
+	if _, ok := b.Connections[sys]; !ok {
+		return notConnected(string(sys))
 	}
 	if err := a.Pair.Disconnect(r.Context(), b.Tenant.ID, sys); err != nil {
 		return err

@@ -16,7 +16,9 @@ import (
 	_ "embed"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
+	"net/url"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -70,6 +72,7 @@ type api struct {
 // route is one line of the list: exactly one of its handlers is set.
 type route struct {
 	method, path string
+	query        string // the query parameters that it knows, with a space between
 
 	open  func(http.ResponseWriter, *http.Request) error                // needs no token
 	known func(http.ResponseWriter, *http.Request, caller) error        // needs any token
@@ -83,25 +86,27 @@ func (a *api) routes() []route {
 		{method: "GET", path: "/healthz", open: a.alive},
 		{method: "GET", path: "/api/openapi.yaml", open: a.description},
 
-		{method: "GET", path: "/api/v1/tenants", known: a.listTenants},
+		{method: "GET", path: "/api/v1/tenants", query: "after limit", known: a.listTenants},
 		{method: "POST", path: "/api/v1/tenants", known: a.createTenant},
 		{method: "POST", path: t + "/tokens", of: a.createToken},
 		{method: "GET", path: t + "/settings", of: a.getSettings},
 		{method: "PUT", path: t + "/settings", of: a.putSettings},
+		{method: "PATCH", path: t + "/settings", of: a.patchSettings},
+		{method: "GET", path: t + "/options", of: a.options},
 		{method: "GET", path: t + "/health", of: a.health},
-		{method: "GET", path: t + "/events", of: a.listEvents},
+		{method: "GET", path: t + "/events", query: "after limit", of: a.listEvents},
 		{method: "POST", path: t + "/sync/{job}", of: a.sync},
 
-		{method: "GET", path: t + "/completeness", of: a.getCompleteness},
+		{method: "GET", path: t + "/completeness", query: "from to", of: a.getCompleteness},
 		{method: "POST", path: t + "/completeness", of: a.startCompleteness},
-		{method: "GET", path: t + "/completeness.csv", of: a.completenessCSV},
+		{method: "GET", path: t + "/completeness.csv", query: "from to", of: a.completenessCSV},
 
 		{method: "GET", path: t + "/connections", of: a.listConnections},
 		{method: "GET", path: t + "/connections/{system}", of: a.getConnection},
 		{method: "PUT", path: t + "/connections/{system}", of: a.putConnection},
 		{method: "DELETE", path: t + "/connections/{system}", of: a.deleteConnection},
 
-		{method: "GET", path: t + "/orders", of: a.listOrders},
+		{method: "GET", path: t + "/orders", query: "state q after limit", of: a.listOrders},
 		{method: "POST", path: t + "/orders/retry", of: a.retryAll},
 		{method: "POST", path: t + "/orders/preview", of: a.preview},
 		{method: "GET", path: t + "/orders/{id}", of: a.getOrder},
@@ -143,7 +148,7 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	var allow []string
-	for _, m := range []string{"GET", "HEAD", "POST", "PUT", "DELETE"} {
+	for _, m := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"} {
 		if _, pattern := a.mux.Handler(&http.Request{Method: m, URL: r.URL, Host: r.Host}); pattern != "" {
 			allow = append(allow, m)
 		}
@@ -165,17 +170,51 @@ func (a *api) serve(rt route, w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if rt.known != nil {
+		if err := rt.knows(r.URL.RawQuery); err != nil {
+			return err
+		}
 		return rt.known(w, r, c)
 	}
 	id := r.PathValue("tenant")
 	if !c.may(id) || !fitsKey(id, 100) {
-		return notFound()
+		return missing("There is no such tenant, or this token is not one of its own.")
 	}
 	b, err := a.Tenants.Load(r.Context(), id)
+	if errors.Is(err, tenant.ErrNotFound) {
+		return missing("There is no such tenant, or this token is not one of its own.")
+	}
 	if err != nil {
 		return err
 	}
+	if err := rt.knows(r.URL.RawQuery); err != nil {
+		return err
+	}
 	return rt.of(w, r, b)
+}
+
+// knows refuses query parameters that the route does not have, or that are
+// given twice: a misspelt filter would quietly show everything.
+func (rt route) knows(query string) error {
+	q, err := url.ParseQuery(query)
+	if err != nil {
+		return &problem{Status: http.StatusBadRequest, Detail: "The query of the address cannot be read."}
+	}
+	known, hint := strings.Fields(rt.query), "This address takes no parameters."
+	if len(known) > 0 {
+		hint = "This address takes " + strings.Join(known, ", ") + "."
+	}
+	var errs tenant.FieldErrors
+	for _, name := range slices.Sorted(maps.Keys(q)) {
+		if !slices.Contains(known, name) {
+			errs = append(errs, tenant.FieldError{Field: name, Message: "There is no such parameter. " + hint})
+		} else if len(q[name]) > 1 {
+			errs = append(errs, tenant.FieldError{Field: name, Message: "This parameter is given more than once."})
+		}
+	}
+	if errs != nil {
+		return badQuery(errs...)
+	}
+	return nil
 }
 
 // caller is who holds the request's token.

@@ -18,6 +18,7 @@ type healthAnswer struct {
 	Mirror       mirrorAnswer        `json:"mirror"`
 	Webhooks     *webhooksAnswer     `json:"webhooks"` // Cin7 Core's to us; null: not connected
 	Jobs         []jobAnswer         `json:"jobs"`
+	Settings     []string            `json:"settings"` // what they name that Cin7 Core does not have, or that is not checked yet
 	Orders       counts              `json:"orders"`
 	Backlog      backlogAnswer       `json:"backlog"`
 	Completeness completenessSummary `json:"completeness"`
@@ -85,6 +86,11 @@ func (a *api) health(w http.ResponseWriter, r *http.Request, b tenant.Bundle) er
 	if h.Jobs, err = a.jobs(ctx, b); err != nil {
 		return err
 	}
+	lost, err := a.Pair.LostSettings(ctx, b)
+	if err != nil {
+		return err
+	}
+	h.Settings = append([]string{}, lost...)
 	var due []ledger.Ref
 	if h.Orders, due, err = a.count(ctx, b.Tenant.ID); err != nil {
 		return err

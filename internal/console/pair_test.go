@@ -248,7 +248,7 @@ func TestPreview(t *testing.T) {
 		{"no order", `{"order":7}`, 422, []string{"order"}},
 		{"null", `{"order":null}`, 422, []string{"order"}},
 		{"unknown field", `{"order":{},"dryRun":true}`, 422, []string{"dryRun"}},
-		{"bad settings", `{"order":{},"settings":{"orderStatus":"sent","colour":1}}`, 422, []string{"settings.colour"}},
+		{"bad settings", `{"order":{},"settings":{"orderStatus":"sent","colour":1}}`, 422, []string{"settings.colour", "settings.orderStatus"}},
 		{"no settings", `{"order":{},"settings":[]}`, 422, []string{"settings"}},
 		{"no such order", `{"orderId":8}`, 422, []string{"orderId"}},
 		{"of no kind", `{"orderId":true}`, 422, []string{"orderId"}},

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"strings"
 	"time"
 
 	"stockbridge/internal/ledger"
@@ -78,30 +77,26 @@ type lineAnswer struct {
 // preview says what would become of an order, given or on record, with the
 // settings given or stored. It writes nothing anywhere.
 func (a *api) preview(w http.ResponseWriter, r *http.Request, b tenant.Bundle) error {
-	var order, doc json.RawMessage
+	var order, doc, named json.RawMessage
 	var id orderID
-	if err := decode(w, r, false, map[string]any{"order": &order, "orderId": &id, "settings": &doc}); err != nil {
-		return err
-	}
-	if (id == "") == (order == nil) {
-		return tenant.FieldErrors{{Field: "order", Message: "Give either order or orderId."}}
-	}
-	if order != nil && order[0] != '{' { // the decoder took the space around it off
-		return tenant.FieldErrors{{Field: "order", Message: "This is not an order."}}
-	}
 	var s *tenant.Settings
-	if doc != nil {
-		parsed, err := tenant.ParseSettings(doc)
-		if fields := (tenant.FieldErrors)(nil); errors.As(err, &fields) {
-			for i := range fields {
-				fields[i].Field = strings.TrimSuffix("settings."+fields[i].Field, ".")
-			}
-			return fields
+	err := decode(w, r, false, map[string]any{"order": &order, "orderId": &named, "settings": &doc}, func() (errs tenant.FieldErrors) {
+		if named != nil && json.Unmarshal(named, &id) != nil {
+			errs = append(errs, tenant.FieldError{Field: "orderId", Message: "This value has the wrong type."})
+		} else if (id == "") == (order == nil) {
+			errs = append(errs, tenant.FieldError{Field: "order", Message: "Give either order or orderId."})
+		} else if order != nil && order[0] != '{' { // the decoder took the space around it off
+			errs = append(errs, tenant.FieldError{Field: "order", Message: "This is not an order."})
 		}
-		if err != nil {
-			return err
+		if doc == nil {
+			return errs
 		}
+		parsed, faults := parseSettings(doc, "settings")
 		s = &parsed
+		return errs.Add(faults)
+	})
+	if err != nil {
+		return err
 	}
 	if id != "" {
 		run, err := a.order(r, b, string(id))

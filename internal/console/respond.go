@@ -34,8 +34,19 @@ type problem struct {
 
 func (p *problem) Error() string { return p.Detail }
 
-func notFound() error {
-	return &problem{Status: http.StatusNotFound, Detail: "There is nothing at this address."}
+func notFound() error { return missing("There is nothing at this address.") }
+
+// missing says what there is not.
+func missing(what string) error { return &problem{Status: http.StatusNotFound, Detail: what} }
+
+// badQuery refuses parameters of the query.
+func badQuery(errs ...tenant.FieldError) error {
+	return &problem{Status: http.StatusBadRequest, Detail: tenant.FieldErrors(errs).Error(), Errors: errs}
+}
+
+// unknownAfter refuses an after that no page has given.
+func unknownAfter() error {
+	return badQuery(tenant.FieldError{Field: "after", Message: "No page has this as its next. Use the next of the page before."})
 }
 
 // fail answers an error. What is nobody's fault outside is logged and not shown.
@@ -54,7 +65,9 @@ func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 			p.Status = http.StatusServiceUnavailable
 			w.Header().Set("Retry-After", "60")
 		}
-	case errors.Is(err, tenant.ErrNotFound), errors.Is(err, ledger.ErrNotFound):
+	case errors.Is(err, ledger.ErrNotFound):
+		p = &problem{Status: http.StatusNotFound, Detail: "There is no such order here. An order comes here when it is approved in Upstock."}
+	case errors.Is(err, tenant.ErrNotFound):
 		errors.As(notFound(), &p)
 	case errors.Is(err, tenant.ErrClaimed):
 		p = &problem{Status: http.StatusConflict, Detail: "This account is connected by another tenant. Disconnect it there first."}
@@ -132,7 +145,8 @@ func body(w http.ResponseWriter, r *http.Request, empty bool) (raw []byte, field
 	if empty && len(raw) == 0 {
 		return raw, nil, nil
 	}
-	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || kind != "application/json" && !(r.Method == http.MethodPatch && kind == "application/merge-patch+json") {
 		return nil, nil, &problem{Status: http.StatusUnsupportedMediaType, Detail: "Send JSON, with Content-Type: application/json."}
 	}
 	if err := json.Unmarshal(raw, &fields); err != nil || fields == nil { // Unmarshal refuses what follows the object
@@ -142,8 +156,9 @@ func body(w http.ResponseWriter, r *http.Request, empty bool) (raw []byte, field
 }
 
 // decode reads a request's body into the fields that it may have; all others,
-// and values of another type, are refused by name.
-func decode(w http.ResponseWriter, r *http.Request, empty bool, into map[string]any) error {
+// and values of another type, are refused by name, together with what the
+// checks say of the rest.
+func decode(w http.ResponseWriter, r *http.Request, empty bool, into map[string]any, checks ...func() tenant.FieldErrors) error {
 	_, fields, err := body(w, r, empty)
 	if err != nil {
 		return err
@@ -155,6 +170,9 @@ func decode(w http.ResponseWriter, r *http.Request, empty bool, into map[string]
 		} else if json.Unmarshal(fields[name], p) != nil {
 			errs = append(errs, tenant.FieldError{Field: name, Message: "This value has the wrong type."})
 		}
+	}
+	for _, check := range checks {
+		errs = errs.Add(check())
 	}
 	if errs != nil {
 		return errs
@@ -176,7 +194,7 @@ func paging(q url.Values) (after string, limit int, err error) {
 	}
 	after = q.Get("after")
 	if after != "" && !cursor(after) {
-		return "", 0, tenant.FieldErrors{{Field: "after", Message: "Use the next of the page before."}}
+		return "", 0, unknownAfter()
 	}
 	return after, limit, nil
 }

@@ -2,10 +2,8 @@ package console
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -33,7 +31,7 @@ func (a *api) listTenants(w http.ResponseWriter, r *http.Request, c caller) erro
 	at, last, _ := strings.Cut(after, ".")
 	shard, err := strconv.Atoi(cmp.Or(at, "0"))
 	if err != nil || shard < 0 || shard >= tenant.Shards {
-		return tenant.FieldErrors{{Field: "after", Message: "Use the next of the page before."}}
+		return unknownAfter()
 	}
 	var items []tenant.Tenant
 	for shard < tenant.Shards && len(items) < maxPage {
@@ -58,7 +56,7 @@ func (a *api) createTenant(w http.ResponseWriter, r *http.Request, c caller) err
 		return &problem{Status: http.StatusForbidden, Detail: "Only the operator's token makes tenants."}
 	}
 	var name, zone string
-	if err := decode(w, r, false, map[string]any{"name": &name, "timeZone": &zone}); err != nil {
+	if err := decode(w, r, false, map[string]any{"name": &name, "timeZone": &zone}, func() tenant.FieldErrors { return tenant.CheckTenant(name, zone) }); err != nil {
 		return err
 	}
 	t, token, err := a.Tenants.Create(r.Context(), name, zone)
@@ -83,44 +81,6 @@ func (a *api) createToken(w http.ResponseWriter, r *http.Request, b tenant.Bundl
 	return respond(w, r, http.StatusCreated, map[string]string{"token": string(token)})
 }
 
-func etag(version int) string { return `"` + strconv.Itoa(version) + `"` }
-
-func (a *api) getSettings(w http.ResponseWriter, r *http.Request, b tenant.Bundle) error {
-	w.Header().Set("ETag", etag(b.Version))
-	return respond(w, r, http.StatusOK, b.Settings)
-}
-
-func (a *api) putSettings(w http.ResponseWriter, r *http.Request, b tenant.Bundle) error {
-	raw, _, err := body(w, r, false)
-	if err != nil {
-		return err
-	}
-	version := -1
-	if match := r.Header.Values("If-Match"); match != nil {
-		tags := strings.FieldsFunc(strings.Join(match, ","), func(c rune) bool { return c == ',' || c == ' ' })
-		stale := &problem{Status: http.StatusPreconditionFailed, Detail: "The settings are at another version than If-Match says. Read them again."}
-		if !slices.Contains(tags, etag(b.Version)) && !slices.Contains(tags, "*") {
-			return stale
-		}
-		if version = b.Version; slices.Contains(tags, "*") {
-			version = -1
-		}
-	}
-	s, err := tenant.ParseSettings(raw)
-	if err != nil {
-		return err
-	}
-	saved, err := a.Tenants.SaveSettings(r.Context(), b.Tenant.ID, s, version)
-	if version >= 0 && errors.Is(err, tenant.ErrChanged) {
-		return &problem{Status: http.StatusPreconditionFailed, Detail: "The settings changed meanwhile. Read them again."}
-	}
-	if err != nil {
-		return err
-	}
-	w.Header().Set("ETag", etag(saved))
-	return respond(w, r, http.StatusOK, s)
-}
-
 type eventAnswer struct {
 	At    time.Time `json:"at"`
 	Kind  string    `json:"kind"`
@@ -137,6 +97,9 @@ func (a *api) listEvents(w http.ResponseWriter, r *http.Request, b tenant.Bundle
 	after, limit, err := paging(r.URL.Query())
 	if err != nil {
 		return err
+	}
+	if after != "" && !ledger.IsEventKey(after) {
+		return unknownAfter()
 	}
 	events, next, err := a.Ledger.Events(r.Context(), b.Tenant.ID, after, limit)
 	if err != nil {

@@ -580,6 +580,13 @@ func eventOp(tenantID string, e Event, sk string) (table.Op, error) {
 	return table.Put(table.Item{Key: table.Key{PK: partition(tenantID, "event"), SK: sk}, Data: data, Expires: e.At.Add(Keep).Truncate(time.Second)}), err
 }
 
+// IsEventKey reports whether s could be a key that Events has returned.
+func IsEventKey(s string) bool {
+	at, rest, ok := strings.Cut(s, "#")
+	_, err := time.Parse(timeKey, at)
+	return ok && err == nil && rest != ""
+}
+
 // Events reads one page of a tenant's events, newest first.
 func (l *Ledger) Events(ctx context.Context, tenantID, after string, limit int) (list []Event, next string, err error) {
 	p, err := l.table.Query(ctx, table.Query{PK: partition(tenantID, "event"), After: after, Desc: true, Limit: limit})

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -188,6 +189,35 @@ func (l *Ledger) EachMirrorRow(ctx context.Context, tenantID, kind string, yield
 		}
 	}
 	return nil
+}
+
+// MirrorMembers lists the rows that names of a kind lead to, at most so many.
+func (l *Ledger) MirrorMembers(ctx context.Context, tenantID, names string, most int) ([]MirrorKey, error) {
+	var keys []MirrorKey
+	for shard := range uint32(mirrorShards) {
+		q := table.Query{PK: mirrorPartition(tenantID, names, shard)}
+		for {
+			p, err := l.table.Query(ctx, q)
+			if err != nil {
+				return nil, fmt.Errorf("list mirror of %s: %w", names, err)
+			}
+			for _, it := range p.Items {
+				m, err := mirroredOf(it)
+				if err != nil {
+					return nil, err
+				}
+				for _, id := range slices.Sorted(maps.Keys(m.Members)) {
+					if keys = append(keys, MirrorKey{m.Of, id}); len(keys) >= most {
+						return keys, nil
+					}
+				}
+			}
+			if q.After = p.Next; p.Next == "" {
+				break
+			}
+		}
+	}
+	return keys, nil
 }
 
 // SaveMirror writes rows that are new or changed, and says how many were.

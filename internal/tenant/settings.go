@@ -61,8 +61,9 @@ func (s Settings) MarshalJSON() ([]byte, error) {
 
 // FieldError says what is wrong with one field of a document.
 type FieldError struct {
-	Field   string `json:"field"`
-	Message string `json:"message"`
+	Field   string   `json:"field"`
+	Message string   `json:"message"`
+	Choices []string `json:"choices,omitempty"` // what it may be instead
 }
 
 // FieldErrors are all faults of one document.
@@ -79,6 +80,22 @@ func (e FieldErrors) Error() string {
 	return b.String()
 }
 
+// Add puts faults beside the others: one a field is enough. A fault of a pair of
+// settings is left out where one of the two is at fault itself.
+func (e FieldErrors) Add(more FieldErrors) FieldErrors {
+	at := func(field string) bool {
+		return slices.ContainsFunc(e, func(f FieldError) bool { return f.Field == field })
+	}
+	known := slices.Clone(e)
+	for _, f := range more {
+		if at(f.Field) || f.Field == "creationMode" && (at("saleType") || at("orderStatus")) {
+			continue
+		}
+		known = append(known, f)
+	}
+	return known
+}
+
 // ParseSettings reads a whole settings document over the defaults. A field
 // that is unknown or has a bad value is refused by name (FieldErrors), all at once.
 func ParseSettings(doc []byte) (Settings, error) {
@@ -86,7 +103,7 @@ func ParseSettings(doc []byte) (Settings, error) {
 	var fields map[string]json.RawMessage
 	dec := json.NewDecoder(bytes.NewReader(doc))
 	if err := dec.Decode(&fields); err != nil || fields == nil || dec.More() {
-		return s, FieldErrors{{"", "The settings must be one JSON object."}}
+		return s, FieldErrors{{Field: "", Message: "The settings must be one JSON object."}}
 	}
 	var errs FieldErrors
 	into := map[string]any{
@@ -99,35 +116,90 @@ func ParseSettings(doc []byte) (Settings, error) {
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		p, ok := into[name]
 		if !ok {
-			errs = append(errs, FieldError{name, "There is no such setting."})
+			errs = append(errs, FieldError{Field: name, Message: "There is no such setting."})
 			continue
 		}
 		if string(fields[name]) == "null" {
-			errs = append(errs, FieldError{name, "null is not a value; leave the setting out for its default."})
+			errs = append(errs, FieldError{Field: name, Message: "null is not a value; leave the setting out for its default."})
 			continue
 		}
 		if name == "totalTolerance" && len(fields[name]) > 20 {
-			errs = append(errs, FieldError{name, "This is not an amount."})
+			errs = append(errs, FieldError{Field: name, Message: "This is not an amount."})
 			continue
 		}
 		if err := json.Unmarshal(fields[name], p); err != nil {
-			errs = append(errs, FieldError{name, "This value has the wrong type."})
+			errs = append(errs, FieldError{Field: name, Message: "This value has the wrong type."})
 		}
 	}
-	if len(errs) == 0 {
-		errs = s.validate()
-	}
-	if len(errs) > 0 {
+	if errs = errs.Add(s.validate()); len(errs) > 0 {
 		return s, errs
 	}
 	return s, nil
+}
+
+// PatchSettings changes settings by a JSON merge patch (RFC 7396): what the
+// patch names; null gives a setting its default, or takes a tax rule out. Faults
+// are those of ParseSettings.
+func PatchSettings(s Settings, patch []byte) (Settings, error) {
+	var changes, doc map[string]json.RawMessage
+	dec := json.NewDecoder(bytes.NewReader(patch))
+	if err := dec.Decode(&changes); err != nil || changes == nil || dec.More() {
+		return s, FieldErrors{{Field: "", Message: "The settings must be one JSON object."}}
+	}
+	whole, err := json.Marshal(s)
+	if err != nil {
+		return s, err
+	}
+	if err := json.Unmarshal(whole, &doc); err != nil {
+		return s, err
+	}
+	for name, value := range changes {
+		_, known := doc[name]
+		switch {
+		case string(value) == "null" && known:
+			delete(doc, name)
+		case name == "taxRules":
+			doc[name] = patchRules(s.TaxRules, value)
+		default:
+			doc[name] = value
+		}
+	}
+	if whole, err = json.Marshal(doc); err != nil {
+		return s, err
+	}
+	return ParseSettings(whole)
+}
+
+// patchRules merges tax rules, whose percentages compare as decimals: 15 is 15.00.
+func patchRules(rules map[string]string, patch json.RawMessage) json.RawMessage {
+	var changes map[string]json.RawMessage
+	if json.Unmarshal(patch, &changes) != nil {
+		return patch // no object: refused as such
+	}
+	doc := map[string]json.RawMessage{}
+	for rate, rule := range rules {
+		doc[rate], _ = json.Marshal(rule)
+	}
+	for rate, value := range changes {
+		percent, err := decimal.NewFromString(rate)
+		for old := range rules {
+			if was, oerr := decimal.NewFromString(old); err == nil && oerr == nil && was.Equal(percent) {
+				delete(doc, old)
+			}
+		}
+		if string(value) != "null" {
+			doc[rate] = value
+		}
+	}
+	whole, _ := json.Marshal(doc)
+	return whole
 }
 
 func (s *Settings) validate() FieldErrors {
 	var errs FieldErrors
 	oneOf := func(field, v string, allowed ...string) {
 		if !slices.Contains(allowed, v) {
-			errs = append(errs, FieldError{field, "Use one of: " + strings.Join(allowed, ", ") + "."})
+			errs = append(errs, FieldError{Field: field, Message: "Use one of: " + strings.Join(allowed, ", ") + "."})
 		}
 	}
 	oneOf("orderStatus", s.OrderStatus, Draft, Authorised)
@@ -137,12 +209,11 @@ func (s *Settings) validate() FieldErrors {
 	oneOf("onCancel", s.OnCancel, Tell, Void)
 	oneOf("addressMatch", s.AddressMatch, MatchLine1, MatchCity, MatchPostcode, MatchAny)
 	if s.CreationMode != NoPick && (s.SaleType != Simple || s.OrderStatus != Authorised) {
-		errs = append(errs, FieldError{"creationMode",
-			"Automatic picking works only with saleType simple and orderStatus authorised: Cin7 Core ignores it otherwise. Use noPick, or change those two."})
+		errs = append(errs, FieldError{Field: "creationMode", Message: "Automatic picking works only with saleType simple and orderStatus authorised: Cin7 Core ignores it otherwise. Use noPick, or change those two."})
 	}
 	long := func(field, v string, max int) {
 		if len([]rune(v)) > max {
-			errs = append(errs, FieldError{field, fmt.Sprintf("This is longer than %d characters.", max)})
+			errs = append(errs, FieldError{Field: field, Message: fmt.Sprintf("This is longer than %d characters.", max)})
 		}
 	}
 	long("location", s.Location, 256)
@@ -154,20 +225,20 @@ func (s *Settings) validate() FieldErrors {
 		field := "taxRules." + rate
 		d, err := decimal.NewFromString(rate)
 		if len(rate) > 12 || err != nil || d.IsNegative() || d.GreaterThan(decimal.New(100, 0)) {
-			errs = append(errs, FieldError{field, "The key must be a percentage from 0 to 100, as 15.00."})
+			errs = append(errs, FieldError{Field: field, Message: "The key must be a percentage from 0 to 100, as 15.00."})
 			continue
 		}
 		if seen[d.String()] {
-			errs = append(errs, FieldError{field, "This percentage is there twice."})
+			errs = append(errs, FieldError{Field: field, Message: "This percentage is there twice."})
 		}
 		seen[d.String()] = true
 		if s.TaxRules[rate] == "" {
-			errs = append(errs, FieldError{field, "Name a Cin7 Core tax rule."})
+			errs = append(errs, FieldError{Field: field, Message: "Name a Cin7 Core tax rule."})
 		}
 		long(field, s.TaxRules[rate], 50)
 	}
 	if s.TotalTolerance.IsNegative() || s.TotalTolerance.GreaterThan(decimal.New(1000, 0)) || s.TotalTolerance.Exponent() < -2 {
-		errs = append(errs, FieldError{"totalTolerance", "Use an amount from 0.00 to 1000.00 with at most two decimals."})
+		errs = append(errs, FieldError{Field: "totalTolerance", Message: "Use an amount from 0.00 to 1000.00 with at most two decimals."})
 	}
 	return errs
 }

@@ -1,6 +1,7 @@
 package tenant
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -61,15 +62,10 @@ func item(pk, sk string, v any) (table.Item, error) {
 
 // Create makes a tenant with default settings, and its first API token.
 func (s *Store) Create(ctx context.Context, name, timeZone string) (Tenant, Secret, error) {
-	if name = strings.TrimSpace(name); name == "" || len(name) > 200 {
-		return Tenant{}, "", FieldErrors{{"name", "Give the tenant a name of at most 200 characters."}}
+	if errs := CheckTenant(name, timeZone); errs != nil {
+		return Tenant{}, "", errs
 	}
-	if timeZone == "" {
-		timeZone = "Pacific/Auckland"
-	}
-	if _, err := time.LoadLocation(timeZone); err != nil || timeZone == "Local" {
-		return Tenant{}, "", FieldErrors{{"timeZone", "This is not an IANA time zone, as Pacific/Auckland."}}
-	}
+	name, timeZone = strings.TrimSpace(name), cmp.Or(timeZone, "Pacific/Auckland")
 	t := Tenant{ID: strings.ToLower(rand.Text()[:16]), Name: name, TimeZone: timeZone, Created: time.Now().UTC().Truncate(time.Second)}
 	it, err := item(Partition(t.ID), "tenant", t)
 	if err != nil {
@@ -86,6 +82,17 @@ func (s *Store) Create(ctx context.Context, name, timeZone string) (Tenant, Secr
 		return Tenant{}, "", fmt.Errorf("create tenant: %w", err)
 	}
 	return t, token, nil
+}
+
+// CheckTenant says what is wrong with a tenant's name and time zone ("" = the default).
+func CheckTenant(name, timeZone string) (errs FieldErrors) {
+	if name = strings.TrimSpace(name); name == "" || len(name) > 200 {
+		errs = append(errs, FieldError{Field: "name", Message: "Give the tenant a name of at most 200 characters."})
+	}
+	if _, err := time.LoadLocation(timeZone); err != nil || timeZone == "Local" {
+		errs = append(errs, FieldError{Field: "timeZone", Message: "This is not an IANA time zone, as Pacific/Auckland."})
+	}
+	return errs
 }
 
 func newToken(tenant string) (Secret, table.Item, error) {

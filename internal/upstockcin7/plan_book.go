@@ -71,19 +71,15 @@ func (p *planner) taxRuleFrom(r taxRate) string {
 		p.problem(line, code, tax+what, fix+thenRetry, Want{Kind: WantTaxRules})
 	}
 	if name := strings.TrimSpace(p.s.TaxRule(r.percent)); name != "" {
-		i := named(rules, name, taxName)
-		switch {
-		case i < 0:
-			problem("taxRuleUnknown", "the Cin7 Core account has no tax rule "+quote(name)+", which the setting taxRules names.", fix)
-		case !rules[i].IsActive:
-			problem("taxRuleInactive", "the tax rule "+quote(name)+" of the setting taxRules is not active in Cin7 Core.", "Activate the rule in Cin7 Core, or choose another one in the setting taxRules")
-		case !rules[i].IsTaxForSale:
-			problem("taxRuleNotForSale", "the tax rule "+quote(name)+" of the setting taxRules is not for sales in Cin7 Core.", fix)
-		case !rules[i].TaxPercent.Equal(r.percent):
-			problem("taxRulePercent", fmt.Sprintf("the tax rule %s of the setting taxRules charges %s %% in Cin7 Core.", quote(name), bare(rules[i].TaxPercent.String(), 20)), fix)
-		default:
-			return rules[i].Name
+		rule, code, what := settingRule(rules, name, r.percent)
+		if what == "" {
+			return rule
 		}
+		mend := fix
+		if code == "taxRuleInactive" {
+			mend = "Activate the rule in Cin7 Core, or choose another one in the setting taxRules"
+		}
+		problem(code, what, mend)
 		return ""
 	}
 	if i := named(rules, strings.TrimSpace(p.card.TaxRule), taxName); i >= 0 && forSale(rules[i]) && rules[i].TaxPercent.Equal(r.percent) {
@@ -104,6 +100,23 @@ func (p *planner) taxRuleFrom(r taxRate) string {
 		problem("taxRuleAmbiguous", "Cin7 Core has several sales tax rules of this percentage: "+quotes(fit)+".", fix)
 	}
 	return ""
+}
+
+// settingRule is the account's rule that the setting taxRules names for a
+// percentage, or what is wrong with it.
+func settingRule(rules []cin7core.TaxRule, name string, percent decimal.Decimal) (rule, code, what string) {
+	i := named(rules, strings.TrimSpace(name), taxName)
+	switch {
+	case i < 0:
+		return "", "taxRuleUnknown", "the Cin7 Core account has no tax rule " + quote(name) + ", which the setting taxRules names."
+	case !rules[i].IsActive:
+		return "", "taxRuleInactive", "the tax rule " + quote(name) + " of the setting taxRules is not active in Cin7 Core."
+	case !rules[i].IsTaxForSale:
+		return "", "taxRuleNotForSale", "the tax rule " + quote(name) + " of the setting taxRules is not for sales in Cin7 Core."
+	case !rules[i].TaxPercent.Equal(percent):
+		return "", "taxRulePercent", fmt.Sprintf("the tax rule %s of the setting taxRules charges %s %% in Cin7 Core.", quote(name), bare(rules[i].TaxPercent.String(), 20))
+	}
+	return rules[i].Name, "", ""
 }
 
 func taxName(r cin7core.TaxRule) string { return r.Name }
@@ -127,14 +140,20 @@ func (p *planner) headerTaxFrom(card cin7core.Customer) string {
 	return rule
 }
 
-// locationFrom is where the sale takes its stock from.
-func (p *planner) locationFrom(card cin7core.Customer) string {
+// sellingPlaces are the locations that a sale can name: not their bins.
+func sellingPlaces(locations []cin7core.Location) []cin7core.Location {
 	var places []cin7core.Location
-	for _, l := range p.ref.Books.Locations {
-		if parent := strings.Trim(l.ParentID, "0-"); parent == "" { // else a bin
+	for _, l := range locations {
+		if parent := strings.Trim(l.ParentID, "0-"); parent == "" {
 			places = append(places, l)
 		}
 	}
+	return places
+}
+
+// locationFrom is where the sale takes its stock from.
+func (p *planner) locationFrom(card cin7core.Customer) string {
+	places := sellingPlaces(p.ref.Books.Locations)
 	find := func(name string) int {
 		return named(places, name, func(l cin7core.Location) string { return l.Name })
 	}

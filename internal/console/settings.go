@@ -1,0 +1,123 @@
+package console
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"stockbridge/internal/ledger"
+	"stockbridge/internal/tenant"
+)
+
+func etag(version int) string { return `"` + strconv.Itoa(version) + `"` }
+
+func (a *api) getSettings(w http.ResponseWriter, r *http.Request, b tenant.Bundle) error {
+	w.Header().Set("ETag", etag(b.Version))
+	return respond(w, r, http.StatusOK, b.Settings)
+}
+
+// options lists what each setting may name in the tenant's Cin7 Core account.
+func (a *api) options(w http.ResponseWriter, r *http.Request, b tenant.Bundle) error {
+	o, err := a.Pair.Options(r.Context(), b)
+	if err != nil {
+		return err
+	}
+	return respond(w, r, http.StatusOK, o)
+}
+
+// putSettings replaces all settings: what the body leaves out gets its default.
+func (a *api) putSettings(w http.ResponseWriter, r *http.Request, b tenant.Bundle) error {
+	raw, _, err := body(w, r, false)
+	if err != nil {
+		return err
+	}
+	version, err := wantedVersion(r, b)
+	if err != nil {
+		return err
+	}
+	s, err := tenant.ParseSettings(raw)
+	if err != nil {
+		return err
+	}
+	return a.saveSettings(w, r, b, s, version)
+}
+
+// patchSettings changes what the body names (RFC 7396); null gives a setting its default back.
+func (a *api) patchSettings(w http.ResponseWriter, r *http.Request, b tenant.Bundle) error {
+	raw, _, err := body(w, r, false)
+	if err != nil {
+		return err
+	}
+	wanted, err := wantedVersion(r, b)
+	if err != nil {
+		return err
+	}
+	for try := 0; ; try++ {
+		s, err := tenant.PatchSettings(b.Settings, raw)
+		if err != nil {
+			return err
+		}
+		err = a.saveSettings(w, r, b, s, b.Version) // what the patch leaves alone must not be of an older version
+		if !errors.Is(err, tenant.ErrChanged) || wanted >= 0 || try == 3 {
+			return err
+		}
+		if b, err = a.Tenants.Load(r.Context(), b.Tenant.ID); err != nil {
+			return err
+		}
+	}
+}
+
+// wantedVersion is the version that If-Match asks for; -1 = whichever.
+func wantedVersion(r *http.Request, b tenant.Bundle) (int, error) {
+	match := r.Header.Values("If-Match")
+	if match == nil {
+		return -1, nil
+	}
+	tags := strings.FieldsFunc(strings.Join(match, ","), func(c rune) bool { return c == ',' || c == ' ' })
+	switch {
+	case slices.Contains(tags, "*"):
+		return -1, nil
+	case slices.Contains(tags, etag(b.Version)):
+		return b.Version, nil
+	}
+	return 0, &problem{Status: http.StatusPreconditionFailed, Detail: "The settings are at another version than If-Match says. Read them again."}
+}
+
+// saveSettings saves settings at a version (-1 = whichever), after what they
+// name anew was looked for in Cin7 Core. What could not be checked is an event, and health says it.
+func (a *api) saveSettings(w http.ResponseWriter, r *http.Request, b tenant.Bundle, s tenant.Settings, version int) error {
+	ctx := r.Context()
+	said, err := a.Pair.CheckSettings(ctx, b, s)
+	if err != nil {
+		return err
+	}
+	saved, err := a.Tenants.SaveSettings(ctx, b.Tenant.ID, s, version)
+	if r.Header.Get("If-Match") != "" && version >= 0 && errors.Is(err, tenant.ErrChanged) {
+		return &problem{Status: http.StatusPreconditionFailed, Detail: "The settings changed meanwhile. Read them again."}
+	}
+	if err != nil {
+		return err
+	}
+	for _, text := range said {
+		if err := a.Ledger.Record(ctx, b.Tenant.ID, ledger.Event{Kind: "settings", Text: text}); err != nil {
+			return err
+		}
+	}
+	w.Header().Set("ETag", etag(saved))
+	return respond(w, r, http.StatusOK, s)
+}
+
+// parseSettings reads settings that stand in a field of another document.
+func parseSettings(doc json.RawMessage, field string) (tenant.Settings, tenant.FieldErrors) {
+	s, err := tenant.ParseSettings(doc)
+	var errs tenant.FieldErrors
+	if errors.As(err, &errs) {
+		for i := range errs {
+			errs[i].Field = strings.TrimSuffix(field+"."+errs[i].Field, ".")
+		}
+	}
+	return s, errs
+}
