@@ -5,7 +5,7 @@
 // The table is the record; queues only wake. A run that wants attention at a
 // certain time says so in Next, and the sparse index lists it until then:
 //
-//	T#<tenant>#order        <id, 20 digits>   Run                  index DUE#<shard> / PARKED#<tenant> / ATTENTION#<tenant>
+//	T#<tenant>#order        <id, 20 digits>   Run                  index DUE#<shard>#<work> / PARKED#<tenant> / ATTENTION#<tenant>
 //	T#<tenant>#order#<id>   body#<n>          the order as received, gzip, in chunks of 350 KB
 //	                        fresh#<n>         the order as read again from Upstock
 //	                        plan#<n>          the frozen plan, likewise
@@ -93,8 +93,11 @@ func (r *Run) item() (table.Item, error) {
 	switch {
 	case r.Parked:
 		it.Index, it.Sort = "PARKED#"+r.Tenant, it.SK
+		if r.Needs != "" {
+			it.Sort = string(r.Needs) + "#" + it.SK
+		}
 	case !r.Next.IsZero():
-		it.Index = fmt.Sprintf("DUE#%d", tenant.Shard(r.Tenant, dueShards))
+		it.Index = dueIndex(tenant.Shard(r.Tenant, dueShards), r.Work())
 		it.Sort = r.Next.UTC().Format(timeKey) + "#" + r.Tenant + "#" + r.ID
 	case r.State == Attention:
 		it.Index, it.Sort = "ATTENTION#"+r.Tenant, it.SK
@@ -452,31 +455,14 @@ func (l *Ledger) Runs(ctx context.Context, tenantID, after string, limit int) (l
 	return list, p.Next, nil
 }
 
-// Ref names a run.
-type Ref struct {
-	Tenant, ID string
-	Due        time.Time
-}
-
-// Due lists runs whose Next has passed, oldest first within a shard, until
-// the loop ends. The index may lag: read the run before acting.
-func (l *Ledger) Due(ctx context.Context, shard int, now time.Time, yield func(Ref) bool) error {
-	until := now.UTC().Add(time.Millisecond).Format(timeKey)
-	return l.index(ctx, fmt.Sprintf("DUE#%d", shard), until, func(e table.Entry) bool {
-		at, rest, _ := strings.Cut(e.Sort, "#")
-		tenantID, id, _ := strings.Cut(rest, "#")
-		due, _ := time.Parse(timeKey, at)
-		return yield(Ref{tenantID, id, due})
-	})
-}
-
-// Shards is how many shards Due has.
-const Shards = dueShards
-
 // Parked lists a tenant's runs that wait for a connection to work again.
 func (l *Ledger) Parked(ctx context.Context, tenantID string, yield func(Ref) bool) error {
 	return l.index(ctx, "PARKED#"+tenantID, "", func(e table.Entry) bool {
-		return yield(Ref{Tenant: tenantID, ID: trimID(e.SK)})
+		needs, _, said := strings.Cut(e.Sort, "#")
+		if !said {
+			needs = ""
+		}
+		return yield(Ref{Tenant: tenantID, ID: trimID(e.SK), Needs: tenant.System(needs)})
 	})
 }
 
@@ -495,21 +481,45 @@ func trimID(sk string) string {
 }
 
 func (l *Ledger) index(ctx context.Context, index, until string, yield func(table.Entry) bool) error {
-	q := table.Query{PK: index, Until: until}
+	p := l.pages(ctx, index, until)
 	for {
-		p, err := l.table.List(ctx, q)
-		if err != nil {
-			return fmt.Errorf("list %s: %w", index, err)
+		entries, err := p.next()
+		if len(entries) == 0 || err != nil {
+			return err
 		}
-		for _, e := range p.Entries {
+		for _, e := range entries {
 			if !yield(e) {
 				return nil
 			}
 		}
-		if q.After = p.Next; p.Next == "" {
-			return nil
+	}
+}
+
+// pages reads one partition of the index page by page.
+type pages struct {
+	l   *Ledger
+	ctx context.Context
+	q   table.Query
+	end bool
+}
+
+func (l *Ledger) pages(ctx context.Context, index, until string) *pages {
+	return &pages{l: l, ctx: ctx, q: table.Query{PK: index, Until: until}}
+}
+
+// next reads the next entries; none = there are no more.
+func (p *pages) next() ([]table.Entry, error) {
+	for !p.end {
+		page, err := p.l.table.List(p.ctx, p.q)
+		if err != nil {
+			return nil, fmt.Errorf("list %s: %w", p.q.PK, err)
+		}
+		p.q.After, p.end = page.Next, page.Next == ""
+		if len(page.Entries) > 0 {
+			return page.Entries, nil
 		}
 	}
+	return nil, nil
 }
 
 // Link remembers that a record of one system is a record of another.

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"stockbridge/internal/tenant"
 )
 
 // State of an order, as the JSON API says it.
@@ -31,6 +33,9 @@ type Run struct {
 	Why    string    `json:"why,omitempty"`    // Waiting: for what, in plain words
 	Next   time.Time `json:"next,omitzero"`    // when work goes on by itself; zero = it does not
 	Parked bool      `json:"parked,omitempty"` // waits for a connection, however long
+
+	Needs    tenant.System `json:"needs,omitempty"`   // parked: whose key it waits for; "" = both, as an earlier version wrote it
+	ParkedAt time.Time     `json:"parkedAt,omitzero"` // parked: since when; zero = an earlier version parked it
 
 	// What a list shows.
 	Number    string    `json:"number,omitempty"`
