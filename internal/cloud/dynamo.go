@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"time"
 
@@ -19,7 +20,7 @@ import (
 	"stockbridge/internal/table"
 )
 
-// The attributes of an item, and the index over ix and is. They are named in
+// The attributes of an item, and the indexes over ix and is, and gx and gs. They are named in
 // expressions by #name throughout, as some are reserved words.
 const (
 	attrPK    = "pk"
@@ -28,15 +29,19 @@ const (
 	attrData  = "data"
 	attrIndex = "ix" // absent: not in the index
 	attrSort  = "is"
+	attrGroup = "gx" // absent: not in the second index
+	attrOrder = "gs"
 	attrTTL   = "ttl" // seconds since 1970
 
 	indexName = "due"
+	groupName = "groups"
 )
 
 // dynamo is table.Table over a DynamoDB table.
 //
 // One operation is one conditional request; several are one transaction, which
-// costs twice as many write units. Both ask for the item that refused them, to
+// costs twice as many write units. What is to be written ahead of them is a
+// request of its own before. Both ask for the item that refused them, to
 // know their own first try by its revision.
 type dynamo struct {
 	client *dynamodb.Client
@@ -60,16 +65,19 @@ func CreateTable(ctx context.Context, client *dynamodb.Client, name string) erro
 			{AttributeName: aws.String(sort), KeyType: types.KeyTypeRange},
 		}
 	}
+	index := func(name, hash, sort string) types.GlobalSecondaryIndex {
+		return types.GlobalSecondaryIndex{IndexName: aws.String(name), KeySchema: keys(hash, sort),
+			Projection: &types.Projection{ProjectionType: types.ProjectionTypeKeysOnly}}
+	}
 	_, err := client.CreateTable(ctx, &dynamodb.CreateTableInput{
 		TableName:            &name,
 		BillingMode:          types.BillingModePayPerRequest,
-		AttributeDefinitions: []types.AttributeDefinition{str(attrPK), str(attrSK), str(attrIndex), str(attrSort)},
+		AttributeDefinitions: []types.AttributeDefinition{str(attrPK), str(attrSK), str(attrIndex), str(attrSort), str(attrGroup), str(attrOrder)},
 		KeySchema:            keys(attrPK, attrSK),
-		GlobalSecondaryIndexes: []types.GlobalSecondaryIndex{{
-			IndexName:  aws.String(indexName),
-			KeySchema:  keys(attrIndex, attrSort),
-			Projection: &types.Projection{ProjectionType: types.ProjectionTypeKeysOnly},
-		}},
+		GlobalSecondaryIndexes: []types.GlobalSecondaryIndex{
+			index(indexName, attrIndex, attrSort),
+			index(groupName, attrGroup, attrOrder),
+		},
 	})
 	if err != nil {
 		return fmt.Errorf("create table %s: %w", name, err)
@@ -103,6 +111,9 @@ func attributesOf(it table.Item) attributes {
 	if it.Index != "" {
 		a[attrIndex], a[attrSort] = text(it.Index), text(it.Sort)
 	}
+	if it.Group != "" {
+		a[attrGroup], a[attrOrder] = text(it.Group), text(it.Order)
+	}
 	if !it.Expires.IsZero() {
 		a[attrTTL] = &types.AttributeValueMemberN{Value: strconv.FormatInt(it.Expires.Unix(), 10)}
 	}
@@ -117,7 +128,7 @@ func itemOf(a attributes) (it table.Item, err error) {
 		}
 		return v.Value
 	}
-	it = table.Item{Key: table.Key{PK: str(attrPK), SK: str(attrSK)}, Rev: str(attrRev), Index: str(attrIndex), Sort: str(attrSort)}
+	it = table.Item{Key: table.Key{PK: str(attrPK), SK: str(attrSK)}, Rev: str(attrRev), Index: str(attrIndex), Sort: str(attrSort), Group: str(attrGroup), Order: str(attrOrder)}
 	if v, ok := a[attrData].(*types.AttributeValueMemberB); ok {
 		it.Data = v.Value
 	}
@@ -298,9 +309,20 @@ func (d *dynamo) List(ctx context.Context, q table.Query) (table.Entries, error)
 	if q.From != "" && q.Until != "" && q.From >= q.Until {
 		return table.Entries{}, ctx.Err()
 	}
-	expr, names, values := rangeOf(attrIndex, attrSort, q)
+	name, hash, sort := indexName, attrIndex, attrSort
+	if q.Group {
+		name, hash, sort = groupName, attrGroup, attrOrder
+	}
+	entry := func(a attributes) (table.Entry, error) {
+		it, err := itemOf(a)
+		if q.Group {
+			return table.Entry{Key: it.Key, Sort: it.Order}, err
+		}
+		return table.Entry{Key: it.Key, Sort: it.Sort}, err
+	}
+	expr, names, values := rangeOf(hash, sort, q)
 	in := &dynamodb.QueryInput{
-		TableName: &d.name, IndexName: aws.String(indexName), KeyConditionExpression: &expr,
+		TableName: &d.name, IndexName: aws.String(name), KeyConditionExpression: &expr,
 		ExpressionAttributeNames: names, ExpressionAttributeValues: values,
 		ScanIndexForward: aws.Bool(!q.Desc), Limit: limitOf(q),
 	}
@@ -310,7 +332,7 @@ func (d *dynamo) List(ctx context.Context, q table.Query) (table.Entries, error)
 			return table.Entries{}, fmt.Errorf("list: not a continuation: %w", err)
 		}
 		in.ExclusiveStartKey = keyOf(e.Key)
-		in.ExclusiveStartKey[attrIndex], in.ExclusiveStartKey[attrSort] = text(q.PK), text(e.Sort)
+		in.ExclusiveStartKey[hash], in.ExclusiveStartKey[sort] = text(q.PK), text(e.Sort)
 	}
 	out, err := d.client.Query(ctx, in)
 	if err != nil {
@@ -318,20 +340,20 @@ func (d *dynamo) List(ctx context.Context, q table.Query) (table.Entries, error)
 	}
 	var es table.Entries
 	for _, a := range out.Items {
-		it, err := itemOf(a)
+		e, err := entry(a)
 		if err != nil {
 			return table.Entries{}, err
 		}
-		if q.Until == "" || it.Sort < q.Until {
-			es.Entries = append(es.Entries, table.Entry{Key: it.Key, Sort: it.Sort})
+		if q.Until == "" || e.Sort < q.Until {
+			es.Entries = append(es.Entries, e)
 		}
 	}
 	if len(out.LastEvaluatedKey) > 0 {
-		last, err := itemOf(out.LastEvaluatedKey)
+		last, err := entry(out.LastEvaluatedKey)
 		if err != nil {
 			return table.Entries{}, err
 		}
-		es.Next = continuation(table.Entry{Key: last.Key, Sort: last.Sort})
+		es.Next = continuation(last)
 	}
 	return es, nil
 }
@@ -358,6 +380,66 @@ func (d *dynamo) Write(ctx context.Context, ops ...table.Op) error {
 	if len(ops) == 0 {
 		return ctx.Err()
 	}
+	ahead, rest, at := split(ops)
+	if err := d.ahead(ctx, ahead); err != nil {
+		return fmt.Errorf("write ahead: %w", err)
+	}
+	if len(rest) == 0 {
+		return nil
+	}
+	err := d.writeRest(ctx, rest)
+	if c := (*table.Conflict)(nil); errors.As(err, &c) && len(ahead) > 0 {
+		return c.Renumbered(at)
+	}
+	return err
+}
+
+// split parts what is written ahead from the rest; at has the place in ops of each of the rest.
+func split(ops []table.Op) (ahead, rest []table.Op, at []int) {
+	for i, o := range ops {
+		if o.Kind == table.KindAhead {
+			ahead = append(ahead, o)
+			continue
+		}
+		rest, at = append(rest, o), append(at, i)
+	}
+	return ahead, rest, at
+}
+
+// ahead writes items without a condition, in no promised order.
+func (d *dynamo) ahead(ctx context.Context, ops []table.Op) error {
+	if len(ops) == 1 {
+		return d.single(ctx, ops[0])
+	}
+	const most = 25 // of one request
+	for some := range slices.Chunk(ops, most) {
+		var puts []types.WriteRequest
+		for _, o := range some {
+			puts = append(puts, types.WriteRequest{PutRequest: &types.PutRequest{Item: attributesOf(o.Item)}})
+		}
+		for try := 0; len(puts) > 0; {
+			out, err := d.client.BatchWriteItem(ctx, &dynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{d.name: puts}})
+			if err != nil {
+				return err
+			}
+			left := out.UnprocessedItems[d.name]
+			if len(left) < len(puts) {
+				try = 0
+			} else if try++; try == tries {
+				return fmt.Errorf("%d left unwritten", len(left))
+			}
+			if puts = left; len(left) > 0 {
+				if err := pause(ctx, max(try, 1)); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// writeRest writes what has conditions, or must take effect together.
+func (d *dynamo) writeRest(ctx context.Context, ops []table.Op) error {
 	for try := 1; ; try++ {
 		conflict, busy, err := d.write(ctx, ops)
 		switch {

@@ -29,7 +29,8 @@ type Options struct {
 //
 //	items  len(pk) pk sk                      → the item
 //	index  len(index) index sort' len(pk) pk sk → since, until (what a lagging index shows)
-//	due    time, key of items or index        → what to drop then
+//	groups the same of the second index
+//	due    time, key of items or an index     → what to drop then
 //
 // Lengths are two bytes; sort' is Sort escaped so that composite keys order as
 // their parts do. A few expired items are dropped with each write.
@@ -46,6 +47,7 @@ type File struct {
 var (
 	itemsBucket = []byte("items")
 	indexBucket = []byte("index")
+	groupBucket = []byte("groups")
 	dueBucket   = []byte("due")
 )
 
@@ -86,14 +88,14 @@ func Open(path string, o Options) (*File, error) {
 func (f *File) prepare() error {
 	made := false
 	f.db.View(func(tx *bbolt.Tx) error {
-		made = tx.Bucket(dueBucket) != nil
+		made = tx.Bucket(groupBucket) != nil // the youngest
 		return nil
 	})
 	if made {
 		return nil
 	}
 	return f.db.Update(func(tx *bbolt.Tx) error {
-		for _, b := range [][]byte{itemsBucket, indexBucket, dueBucket} {
+		for _, b := range [][]byte{itemsBucket, indexBucket, dueBucket, groupBucket} {
 			if _, err := tx.CreateBucketIfNotExists(b); err != nil {
 				return err
 			}
@@ -205,8 +207,12 @@ func (f *File) List(ctx context.Context, q Query) (Entries, error) {
 	now := time.Now().UnixNano()
 	var es Entries
 	bytes := 0
+	bucket := indexBucket
+	if q.Group {
+		bucket = groupBucket
+	}
 	err := f.db.View(func(tx *bbolt.Tx) error {
-		return s.each(tx.Bucket(indexBucket), func(k, v []byte) (bool, error) {
+		return s.each(tx.Bucket(bucket), func(k, v []byte) (bool, error) {
 			since, until := shown(v)
 			if now < since || until != 0 && now >= until {
 				return true, nil
@@ -366,6 +372,7 @@ func (f *File) commit(batch ...*write) {
 		t := &change{
 			items: tx.Bucket(itemsBucket),
 			index: tx.Bucket(indexBucket),
+			group: tx.Bucket(groupBucket),
 			due:   tx.Bucket(dueBucket),
 			now:   now,
 			lag:   f.lag,
@@ -388,9 +395,9 @@ func (f *File) commit(batch ...*write) {
 
 // change is a running transaction.
 type change struct {
-	items, index, due *bbolt.Bucket
-	now               time.Time
-	lag               time.Duration
+	items, index, group, due *bbolt.Bucket
+	now                      time.Time
+	lag                      time.Duration
 }
 
 func (t *change) apply(w *write) error {
@@ -402,6 +409,12 @@ func (t *change) apply(w *write) error {
 		}
 		if ok {
 			old[i] = &it
+		}
+		if o.Kind == KindAhead { // stands, whatever becomes of the others
+			it := settled(o.Item)
+			if err := t.set(old[i], &it); err != nil {
+				return err
+			}
 		}
 	}
 	c := &Conflict{Current: map[int]Item{}}
@@ -480,35 +493,69 @@ func (t *change) set(old, it *Item) error {
 			return err
 		}
 	}
-	if it.Index == "" || old != nil && old.Index == it.Index && old.Sort == it.Sort {
+	return errors.Join(t.enter('x', it.Index, it.Sort, indexOf(old), it.Key), t.enter('g', it.Group, it.Order, groupOf(old), it.Key))
+}
+
+// place is where an item stands in an index; no index = nowhere.
+type place struct{ index, sort string }
+
+func indexOf(it *Item) place {
+	if it == nil || it.Index == "" {
+		return place{}
+	}
+	return place{it.Index, it.Sort}
+}
+
+func groupOf(it *Item) place {
+	if it == nil || it.Group == "" {
+		return place{}
+	}
+	return place{it.Group, it.Order}
+}
+
+// entriesOf is the bucket of an index: 'x' the first, 'g' the second.
+func (t *change) entriesOf(index byte) *bbolt.Bucket {
+	if index == 'g' {
+		return t.group
+	}
+	return t.index
+}
+
+// enter makes the entry of an item that was elsewhere in the index, or not in it.
+func (t *change) enter(which byte, index, sort string, old place, k Key) error {
+	if index == "" || old == (place{index, sort}) {
 		return nil
 	}
-	ik := indexKey(*it)
+	ik, b := indexKey(index, sort, k), t.entriesOf(which)
 	since := t.now.Add(t.lag).UnixNano()
-	if v := t.index.Get(ik); v != nil { // still showing from before
+	if v := b.Get(ik); v != nil { // still showing from before
 		since, _ = shown(v)
 	}
-	return t.index.Put(ik, shows(since, 0))
+	return b.Put(ik, shows(since, 0))
 }
 
 func (t *change) unindex(old, it *Item) error {
-	if old.Index == "" || it != nil && it.Index == old.Index && it.Sort == old.Sort {
+	return errors.Join(t.leave('x', indexOf(old), indexOf(it), old.Key), t.leave('g', groupOf(old), groupOf(it), old.Key))
+}
+
+func (t *change) leave(which byte, old, now place, k Key) error {
+	if old.index == "" || old == now {
 		return nil
 	}
-	ik := indexKey(*old)
+	ik, b := indexKey(old.index, old.sort, k), t.entriesOf(which)
 	if t.lag == 0 {
-		return t.index.Delete(ik)
+		return b.Delete(ik)
 	}
-	v := t.index.Get(ik)
+	v := b.Get(ik)
 	if v == nil {
 		return nil
 	}
 	since, _ := shown(v)
 	until := t.now.Add(t.lag).UnixNano()
-	if err := t.index.Put(ik, shows(since, until)); err != nil {
+	if err := b.Put(ik, shows(since, until)); err != nil {
 		return err
 	}
-	return t.due.Put(dueKey(until, 'x', ik), nil)
+	return t.due.Put(dueKey(until, which, ik), nil)
 }
 
 // sweep drops at most n things that are past their time.
@@ -523,10 +570,11 @@ func (t *change) sweep(n int) error {
 			return err
 		}
 		what, key := k[8], k[9:]
-		if what == 'x' {
-			if v := t.index.Get(key); v != nil {
+		if what == 'x' || what == 'g' {
+			b := t.entriesOf(what)
+			if v := b.Get(key); v != nil {
 				if _, until := shown(v); until != 0 && until <= t.now.UnixNano() {
-					if err := t.index.Delete(key); err != nil {
+					if err := b.Delete(key); err != nil {
 						return err
 					}
 				}
@@ -560,11 +608,13 @@ func load(b *bbolt.Bucket, k Key) (Item, bool, error) {
 // errFormat is a file of another format, or a broken one.
 var errFormat = errors.New("not a record of this table")
 
-// An item's value: rev, index, sort (each after its length), expiry in Unix
-// seconds (0 = never; all varints), data.
+// An item's value: rev, index, sort, group, order (each after its length),
+// expiry in Unix seconds (0 = never; all varints), data. The 0 in front tells it
+// from the older form, without group and order, which begins with the length of
+// a revision.
 func encode(it Item) []byte {
-	v := make([]byte, 0, 16+len(it.Rev)+len(it.Index)+len(it.Sort)+len(it.Data))
-	for _, s := range []string{it.Rev, it.Index, it.Sort} {
+	v := make([]byte, 1, 24+len(it.Rev)+len(it.Index)+len(it.Sort)+len(it.Group)+len(it.Order)+len(it.Data))
+	for _, s := range []string{it.Rev, it.Index, it.Sort, it.Group, it.Order} {
 		v = binary.AppendUvarint(v, uint64(len(s)))
 		v = append(v, s...)
 	}
@@ -577,7 +627,11 @@ func encode(it Item) []byte {
 
 func decode(k Key, v []byte) (Item, error) {
 	it := Item{Key: k}
-	for _, s := range []*string{&it.Rev, &it.Index, &it.Sort} {
+	fields := []*string{&it.Rev, &it.Index, &it.Sort}
+	if len(v) > 0 && v[0] == 0 {
+		v, fields = v[1:], append(fields, &it.Group, &it.Order)
+	}
+	for _, s := range fields {
 		n, w := binary.Uvarint(v)
 		if w <= 0 || uint64(len(v)-w) < n {
 			return Item{}, errFormat
@@ -598,8 +652,8 @@ func decode(k Key, v []byte) (Item, error) {
 
 func itemKey(k Key) []byte { return join(sized(nil, k.PK), k.SK) }
 
-func indexKey(it Item) []byte {
-	return append(join(sized(nil, it.Index), escaped(it.Sort), terminator), itemKey(it.Key)...)
+func indexKey(index, sort string, k Key) []byte {
+	return append(join(sized(nil, index), escaped(sort), terminator), itemKey(k)...)
 }
 
 func dueKey(at int64, what byte, key []byte) []byte {

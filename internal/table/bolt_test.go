@@ -2,14 +2,19 @@ package table_test
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.etcd.io/bbolt"
 
 	"stockbridge/internal/table"
 	"stockbridge/internal/table/tabletest"
@@ -34,6 +39,51 @@ func TestFile(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			tabletest.Run(t, func(t *testing.T) table.Table { return open(t, "", o) })
 		})
+	}
+}
+
+// TestOlderFile reads and goes on with a file of before the second index.
+func TestOlderFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "table.db")
+	db, err := bbolt.Open(path, 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sized := func(s string) string { return string(binary.BigEndian.AppendUint16(nil, uint16(len(s)))) + s }
+	field := func(s string) string { return string(rune(len(s))) + s }
+	rev := strings.Repeat("R", 26)
+	if err := db.Update(func(tx *bbolt.Tx) error {
+		var made []*bbolt.Bucket
+		for _, name := range []string{"items", "index", "due"} {
+			b, err := tx.CreateBucket([]byte(name))
+			if err != nil {
+				return err
+			}
+			made = append(made, b)
+		}
+		key := sized("p") + "s"
+		return errors.Join(made[0].Put([]byte(key), []byte(field(rev)+field("due")+field("1")+"\x00"+"kept")),
+			made[1].Put([]byte(sized("due")+"1"+"\x00\x01"+key), make([]byte, 16)))
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	f := open(t, path, table.Options{NoSync: true})
+	it := table.Item{Key: table.Key{PK: "p", SK: "s"}, Rev: rev, Data: []byte("kept"), Index: "due", Sort: "1"}
+	got, err := f.Get(t.Context(), it.Key)
+	if err != nil || !cmp.Equal(got, []table.Item{it}) {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	it.Group, it.Order = "list", "1"
+	if err := f.Write(t.Context(), table.Replace(it)); err != nil {
+		t.Fatal(err)
+	}
+	for _, q := range []table.Query{{PK: "due"}, {PK: "list", Group: true}} {
+		if es, err := f.List(t.Context(), q); err != nil || !cmp.Equal(es.Entries, []table.Entry{{Key: it.Key, Sort: "1"}}) {
+			t.Errorf("%+v: %+v, %v", q, es, err)
+		}
 	}
 }
 

@@ -1,13 +1,20 @@
 // Package table is the one storage port: items under a partition key and a
-// sort key, one sparse index over them, and writes that state their condition.
+// sort key, two sparse indexes over them, and writes that state their condition.
 //
-// It is the shape of a single DynamoDB table with one sparse global secondary
-// index; [Open] gives the same contract over one local file (bbolt). tabletest
+// It is the shape of a single DynamoDB table with two sparse global secondary
+// indexes; [Open] gives the same contract over one local file (bbolt). tabletest
 // holds both to the same behaviour and to the same limits.
 //
-// Reads by key and queries are consistent. The index is eventually consistent
+// Reads by key and queries are consistent. The indexes are eventually consistent
 // in both: an entry may show late or stay a while after its item has changed,
 // so whoever acts on an entry reads the item first.
+//
+// # Cost
+//
+// DynamoDB counts each KB of an item that is written, and each index entry that
+// is made or removed; within a transaction, which is what a Write of several
+// operations is, an item counts double. Operations made with [Ahead] are no part
+// of the transaction.
 //
 // # Lost answers
 //
@@ -59,10 +66,12 @@ type Item struct {
 	Data    []byte
 	Index   string    // partition of the sparse index; "" = not in it
 	Sort    string    // sort key within Index; not empty if Index is not, and kept only with it
+	Group   string    // partition of the second index, likewise; "" = not in it
+	Order   string    // sort key within Group
 	Expires time.Time // the store may drop the item any time after; zero = never. Whole seconds.
 }
 
-// Op is one conditional write. Make it with Create, Replace, Remove, Check or Put.
+// Op is one conditional write. Make it with Create, Replace, Remove, Check, Put or Ahead.
 type Op struct {
 	Kind Kind
 	Item Item   // as it will stand; Item.Rev is the new revision
@@ -79,6 +88,7 @@ const (
 	KindRemove                  // the item must still have revision If; an item that is gone counts as removed
 	KindCheck                   // writes nothing; the item must still have revision If ("" = must not exist)
 	KindPut                     // no condition: last writer wins
+	KindAhead                   // as Put, but done before the rest of its Write is tried, and whether or not that is refused
 )
 
 // Create writes an item whose key must not exist yet.
@@ -98,6 +108,11 @@ func Check(it Item) Op { return op(KindCheck, it) }
 // what was there (copies of a vendor's data, log entries under a unique key).
 func Put(it Item) Op { return op(KindPut, it) }
 
+// Ahead writes without a condition before the other operations of its Write are
+// tried. It stands whether or not they are refused, so it is for an item that
+// means nothing until one of them names it, under a key that nobody else uses.
+func Ahead(it Item) Op { return op(KindAhead, it) }
+
 func op(k Kind, it Item) Op {
 	o := Op{Kind: k, Item: it, If: it.Rev}
 	if k != KindCheck {
@@ -106,8 +121,8 @@ func op(k Kind, it Item) Op {
 	return o
 }
 
-// Conflict is the error of a Write none of whose operations took effect
-// because at least one condition did not hold.
+// Conflict is the error of a Write none of whose operations, but for those made
+// with Ahead, took effect because at least one condition did not hold.
 type Conflict struct {
 	Failed  []int        // indexes of the operations refused
 	Current map[int]Item // by index of the refused operation: the item as it is; absent if there is none
@@ -132,6 +147,19 @@ func (c *Conflict) Done(ops []Op) bool {
 	return own > 0
 }
 
+// Renumbered is the conflict of some of a Write's operations as one of the whole
+// Write: at has the place of each in it.
+func (c *Conflict) Renumbered(at []int) *Conflict {
+	whole := &Conflict{Current: make(map[int]Item, len(c.Current))}
+	for _, i := range c.Failed {
+		whole.Failed = append(whole.Failed, at[i])
+		if it, ok := c.Current[i]; ok {
+			whole.Current[at[i]] = it
+		}
+	}
+	return whole
+}
+
 // Query selects items of one partition in the order of their sort keys (bytewise).
 type Query struct {
 	PK    string
@@ -140,6 +168,7 @@ type Query struct {
 	After string // exclusive; continue where Page.Next (List: Entries.Next, which is opaque) says
 	Desc  bool   // largest first; After then means: smaller than
 	Limit int    // at most so many items; 0 = as many as a page holds
+	Group bool   // List: PK is a Group of the second index, and the bounds compare Order
 }
 
 // Page is one page of a Query. Next is "" on the last page; a page may be
@@ -149,10 +178,10 @@ type Page struct {
 	Next  string
 }
 
-// Entry is one row of the sparse index.
+// Entry is one row of a sparse index.
 type Entry struct {
 	Key
-	Sort string
+	Sort string // of the second index: Order
 }
 
 // Entries is one page of index rows.
@@ -170,9 +199,10 @@ type Table interface {
 	Get(ctx context.Context, keys ...Key) ([]Item, error)
 	// Query reads one page, consistently.
 	Query(ctx context.Context, q Query) (Page, error)
-	// List reads one page of the sparse index, eventually consistent.
+	// List reads one page of a sparse index, eventually consistent.
 	// Query.PK is the index partition, From, Until compare Entry.Sort.
 	List(ctx context.Context, q Query) (Entries, error)
-	// Write applies all operations or none (*Conflict). Keys must be distinct.
+	// Write applies all operations or none (*Conflict), but for those made with
+	// Ahead, which come first. Keys must be distinct.
 	Write(ctx context.Context, ops ...Op) error
 }

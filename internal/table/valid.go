@@ -27,7 +27,7 @@ func Valid(ops ...Op) error {
 			return errors.New("operation without a revision")
 		}
 		switch o.Kind {
-		case KindCreate, KindReplace, KindPut:
+		case KindCreate, KindReplace, KindPut, KindAhead:
 			if err := validIndex(o.Item); err != nil {
 				return err
 			}
@@ -72,11 +72,10 @@ func validKey(k Key) error {
 
 // validIndex: DynamoDB refuses an item whose index key is empty or too long.
 func validIndex(it Item) error {
-	if it.Index == "" {
-		return nil
-	}
-	if !validString(it.Index, 2048) || !validString(it.Sort, 1024) {
-		return fmt.Errorf("index key of %d and %d bytes: %w", len(it.Index), len(it.Sort), ErrTooLarge)
+	for _, k := range []struct{ index, sort string }{{it.Index, it.Sort}, {it.Group, it.Order}} {
+		if k.index != "" && (!validString(k.index, 2048) || !validString(k.sort, 1024)) {
+			return fmt.Errorf("index key of %d and %d bytes: %w", len(k.index), len(k.sort), ErrTooLarge)
+		}
 	}
 	return nil
 }
@@ -92,6 +91,9 @@ func size(it Item) int {
 	if it.Index != "" {
 		n += len("ix") + len(it.Index) + len("is") + len(it.Sort)
 	}
+	if it.Group != "" {
+		n += len("gx") + len(it.Group) + len("gs") + len(it.Order)
+	}
 	if !it.Expires.IsZero() {
 		n += len("ttl") + 8
 	}
@@ -102,6 +104,9 @@ func size(it Item) int {
 func settled(it Item) Item {
 	if it.Index == "" {
 		it.Sort = ""
+	}
+	if it.Group == "" {
+		it.Order = ""
 	}
 	if !it.Expires.IsZero() {
 		it.Expires = it.Expires.Truncate(time.Second)

@@ -42,8 +42,12 @@ func Run(t *testing.T, open func(t *testing.T) table.Table) {
 		{"Data", suite.data},
 		{"Query", suite.query},
 		{"QueryLarge", suite.queryLarge},
-		{"Index", suite.index},
-		{"IndexPages", suite.indexPages},
+		{"Index", func(s suite) { s.index(false) }},
+		{"IndexPages", func(s suite) { s.indexPages(false) }},
+		{"Groups", func(s suite) { s.index(true) }},
+		{"GroupsPages", func(s suite) { s.indexPages(true) }},
+		{"TwoIndexes", suite.twoIndexes},
+		{"Ahead", suite.ahead},
 		{"Expires", suite.expires},
 		{"Limits", suite.limits},
 		{"Increment", suite.increment},
@@ -503,33 +507,41 @@ func (s suite) lists(q table.Query, want ...string) {
 	s.Fatalf("%+v lists %q, want %q", q, got, want)
 }
 
-func (s suite) index() {
-	due, state := table.Query{PK: "due"}, table.Query{PK: "state#sold"}
-	at := func(sk, index, sort string) table.Item {
-		it := item(sk, "x")
+// placed is the item at a place in one of the indexes.
+func placed(it table.Item, group bool, index, sort string) table.Item {
+	if group {
+		it.Group, it.Order = index, sort
+	} else {
 		it.Index, it.Sort = index, sort
-		return it
 	}
+	return it
+}
+
+// index tries one of the two indexes.
+func (s suite) index(group bool) {
+	due, state := table.Query{PK: "due", Group: group}, table.Query{PK: "state#sold", Group: group}
+	at := func(sk, index, sort string) table.Item { return placed(item(sk, "x"), group, index, sort) }
 	a := s.written(table.Create(at("a", "due", "2026-03-01T10:00:00Z")))
 	b := s.written(table.Create(at("b", "due", "2026-03-01T09:00:00Z")))
 	s.written(table.Create(at("c", "", "")))
 	s.lists(due, "2026-03-01T09:00:00Z=b", "2026-03-01T10:00:00Z=a")
-	s.lists(table.Query{PK: "du"})
+	s.lists(table.Query{PK: "du", Group: group})
+	s.lists(table.Query{PK: "due", Group: !group})
 
-	a.Sort = "2026-03-01T08:00:00Z" // moves within
+	a = placed(a, group, "due", "2026-03-01T08:00:00Z") // moves within
 	a = s.written(table.Replace(a))
 	s.lists(due, "2026-03-01T08:00:00Z=a", "2026-03-01T09:00:00Z=b")
 	a.Data = []byte("y") // stays
 	a = s.written(table.Replace(a))
 	s.lists(due, "2026-03-01T08:00:00Z=a", "2026-03-01T09:00:00Z=b")
-	b.Index, b.Sort = "state#sold", "1" // moves to another
+	b = placed(b, group, "state#sold", "1") // moves to another
 	b = s.written(table.Replace(b))
 	s.lists(due, "2026-03-01T08:00:00Z=a")
 	s.lists(state, "1=b")
 	b = s.written(table.Put(at("b", "due", "5"))) // and back, unread
 	s.lists(state)
 	s.lists(due, "2026-03-01T08:00:00Z=a", "5=b")
-	b.Index = "" // leaves
+	b = placed(b, group, "", "5") // leaves
 	s.written(table.Replace(b))
 	s.lists(due, "2026-03-01T08:00:00Z=a")
 	s.stands(a)
@@ -547,13 +559,81 @@ func (s suite) index() {
 	s.same([]table.Entry{{Key: a.Key, Sort: "2"}}, p.Entries)
 }
 
-func (s suite) indexPages() {
+// twoIndexes: an item has its place in each, which changes by itself.
+func (s suite) twoIndexes() {
+	it := placed(placed(item("a", "x"), false, "due", "1"), true, "list", "9")
+	it = s.written(table.Create(it))
+	s.stands(it)
+	due, list := table.Query{PK: "due"}, table.Query{PK: "list", Group: true}
+	s.lists(due, "1=a")
+	s.lists(list, "9=a")
+	it = s.written(table.Replace(placed(it, false, "", "")))
+	s.stands(it)
+	s.lists(due)
+	s.lists(list, "9=a")
+	it = s.written(table.Replace(placed(placed(it, false, "due", "2"), true, "list", "8")))
+	s.lists(due, "2=a")
+	s.lists(list, "8=a")
+	s.write(table.Remove(it))
+	s.lists(due)
+	s.lists(list)
+	// An order without a group is not kept.
+	it = s.written(table.Create(placed(item("a", "x"), true, "", "dropped")))
+	it.Order = ""
+	s.stands(it)
+}
+
+// ahead: what is written ahead stands whether or not the rest is refused; the
+// conflict names the refused by their places in the whole Write.
+func (s suite) ahead() {
+	one := s.written(table.Ahead(item("one", "1")))
+	s.stands(one)
+	a := s.written(table.Create(item("a", "")))
+
+	ahead := table.Ahead(item("one", "2"))
+	ops := []table.Op{ahead, table.Put(item("b", "")), table.Create(item("a", "again"))}
+	s.refused(ops, map[int]table.Item{2: a})
+	s.stands(ahead.Item, a, item("b", ""))
+	single := []table.Op{table.Ahead(item("two", "")), table.Create(item("a", "again")), table.Ahead(item("three", ""))}
+	s.refused(single, map[int]table.Item{1: a})
+	s.stands(a, single[0].Item, single[2].Item)
+
+	// Both stand, and a repeated Write is done.
+	a.Data = []byte("named")
+	ops = []table.Op{table.Replace(a)}
+	var stands []table.Item
+	for i := range 40 {
+		ops = append(ops, table.Ahead(item(fmt.Sprintf("part-%02d", i), strconv.Itoa(i))))
+	}
+	for range 2 {
+		s.write(ops...)
+		stands = nil
+		for _, o := range ops {
+			stands = append(stands, o.Item)
+		}
+		s.stands(stands...)
+	}
+	var many []table.Op
+	for i := range 3 { // together over what one item may hold, with their places in the indexes
+		it := placed(placed(item("large"+strconv.Itoa(i), strings.Repeat("x", 300_000)), false, "due", strconv.Itoa(i)), true, "list", strconv.Itoa(9-i))
+		many = append(many, table.Ahead(it))
+	}
+	s.write(many...)
+	s.lists(table.Query{PK: "due"}, "0=large0", "1=large1", "2=large2")
+	s.lists(table.Query{PK: "list", Group: true}, "7=large2", "8=large1", "9=large0")
+	if err := s.table.Write(s.Context(), table.Ahead(item("x", "")), table.Create(item("x", ""))); !errors.Is(err, table.ErrTooLarge) {
+		s.Errorf("one key twice: %v", err)
+	}
+	s.stands(item("x", ""))
+}
+
+// indexPages pages through one of the two indexes.
+func (s suite) indexPages(group bool) {
 	sorts := []string{"1", "1\x00", "10", "2", "2", "2", "2", "2", "2é", "3"}
 	var ops []table.Op
 	var want []string
 	for i, sort := range sorts {
-		it := item(string(rune('a'+i)), "")
-		it.Index, it.Sort = "due", sort
+		it := placed(item(string(rune('a'+i)), ""), group, "due", sort)
 		ops = append(ops, table.Create(it))
 		want = append(want, sort+"="+it.SK)
 	}
@@ -563,14 +643,14 @@ func (s suite) indexPages() {
 		slices.Sort(out)
 		return out
 	}
-	for end := time.Now().Add(10 * time.Second); len(s.entries(table.Query{PK: "due"})) < len(want); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(10 * time.Second); len(s.entries(table.Query{PK: "due", Group: group})) < len(want); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			s.Fatal("the index does not catch up")
 		}
 	}
 	for _, desc := range []bool{false, true} {
 		for _, limit := range []int{0, 1, 2, 5, len(want)} {
-			got := s.entries(table.Query{PK: "due", Limit: limit, Desc: desc})
+			got := s.entries(table.Query{PK: "due", Group: group, Limit: limit, Desc: desc})
 			s.same(order(want), order(got))
 			first, last := want[0], want[len(want)-1]
 			if desc {
@@ -579,10 +659,10 @@ func (s suite) indexPages() {
 			if got[0] != first || got[len(got)-1] != last {
 				s.Errorf("from %q to %q", got[0], got[len(got)-1])
 			}
-			s.same(order(want[3:8]), order(s.entries(table.Query{PK: "due", From: "2", Until: "2é", Limit: limit, Desc: desc})))
-			s.same(order(want[:3]), order(s.entries(table.Query{PK: "due", Until: "2", Limit: limit, Desc: desc})))
-			s.same(order(want[3:]), order(s.entries(table.Query{PK: "due", From: "11", Limit: limit, Desc: desc})))
-			s.same([]string(nil), s.entries(table.Query{PK: "due", From: "3", Until: "2", Limit: limit, Desc: desc}))
+			s.same(order(want[3:8]), order(s.entries(table.Query{PK: "due", Group: group, From: "2", Until: "2é", Limit: limit, Desc: desc})))
+			s.same(order(want[:3]), order(s.entries(table.Query{PK: "due", Group: group, Until: "2", Limit: limit, Desc: desc})))
+			s.same(order(want[3:]), order(s.entries(table.Query{PK: "due", Group: group, From: "11", Limit: limit, Desc: desc})))
+			s.same([]string(nil), s.entries(table.Query{PK: "due", Group: group, From: "3", Until: "2", Limit: limit, Desc: desc}))
 		}
 	}
 }
