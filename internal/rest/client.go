@@ -151,6 +151,7 @@ func (c *Client) do(ctx context.Context, x *Exchange, in, out any) *Error {
 		most = 32 << 20
 	}
 	x.Answer, err = io.ReadAll(io.LimitReader(answer.Body, most+1))
+	x.Answer = WithoutMark(x.Answer)
 	if err != nil {
 		return unknown(x.Status, fmt.Errorf("read answer: %w", err))
 	}

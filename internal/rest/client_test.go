@@ -344,3 +344,22 @@ func TestOutcomeOf(t *testing.T) {
 		t.Error("Wait")
 	}
 }
+
+// TestMarkedAnswer: a byte order mark in front of an answer is none of it, whether the answer is good or an error.
+func TestMarkedAnswer(t *testing.T) {
+	bodies := []string{"\uFEFF{\"ID\":\"7\"}", " \n\uFEFF{\"ID\":\"7\"}", "\uFEFF"}
+	c := &rest.Client{Base: base(t, "http://vendor.test"), HTTP: roundTrip(func(*http.Request) (*http.Response, error) {
+		body := bodies[0]
+		bodies = bodies[1:]
+		return answer(http.StatusOK, body), nil
+	})}
+	for range 2 {
+		var got struct{ ID string }
+		if err := c.Do(t.Context(), http.MethodGet, "/x", nil, nil, &got); err != nil || got.ID != "7" {
+			t.Errorf("%+v, %v", got, err)
+		}
+	}
+	if err := c.Do(t.Context(), http.MethodPut, "/x", nil, nil, nil); err != nil {
+		t.Error(err)
+	}
+}

@@ -40,14 +40,16 @@ func (e FieldErrors) Error() string {
 }
 
 // Unmarshal reads a document as forgivingly as can be done without guessing: null is the zero value, numbers and booleans
-// may be strings and the other way round, an empty string is a zero number, names are compared without case, times may lack
-// zone (UTC) and fraction, unknown fields are skipped. What it cannot read it reports as FieldErrors, and reads on.
+// may be strings and the other way round, a string without anything in it is no number, names are compared without case, times
+// may lack zone (UTC) and fraction, unknown fields are skipped, as is a byte order mark in front. Where an object may be absent (a
+// pointer to a struct), one in which nothing is given, not even in a field that is not known, is absent: {}, {"a":null} and [].
+// What it cannot read it reports as FieldErrors, and reads on.
 //
 // Fields are named by their json tag; a rest tag may add "guid" (lower-cased, for vendors whose case varies), "named" (its
 // absence is reported), "required" (null and "" too), "most=100" (of a list or map: what is beyond so many entries is
 // reported and not read) and "as=Other" (one more name).
 func Unmarshal(data []byte, out any) error {
-	dec := json.NewDecoder(bytes.NewReader(data))
+	dec := json.NewDecoder(bytes.NewReader(WithoutMark(data)))
 	dec.UseNumber()
 	r := &reader{dec: dec}
 	to := reflect.ValueOf(out).Elem()
@@ -69,6 +71,17 @@ func Unmarshal(data []byte, out any) error {
 		return r.problems
 	}
 	return nil
+}
+
+// WithoutMark is a document without the byte order mark that some systems write in front of it.
+func WithoutMark(data []byte) []byte {
+	for {
+		rest, found := bytes.CutPrefix(bytes.TrimLeft(data, " \t\r\n"), []byte("\xEF\xBB\xBF"))
+		if !found {
+			return data
+		}
+		data = rest
+	}
 }
 
 // ParseNumber reads a decimal of at most 64 digits and an exponent of two digits at most: enough for any money, and small
@@ -116,6 +129,7 @@ type shape struct {
 type reader struct {
 	dec      *json.Decoder
 	problems FieldErrors
+	hollow   bool // nothing was given in the object, or list, that was just read
 }
 
 // shapes remembers the shape of each type, as encoding/json does: to work it out costs more than to read a small document.
@@ -138,8 +152,12 @@ var (
 // value reads the next value into v and says whether there was one (not null, not ""). Its error is the end of all reading.
 func (r *reader) value(path string, v reflect.Value, f *field) (present bool, err error) {
 	if v.Kind() == reflect.Pointer {
-		fresh := reflect.New(v.Type().Elem())
-		if present, err = r.value(path, fresh.Elem(), f); present {
+		fresh, before := reflect.New(v.Type().Elem()), len(r.problems)
+		present, err = r.value(path, fresh.Elem(), f)
+		if present && r.hollow && fresh.Elem().Kind() == reflect.Struct { // what is missing in nothing is no problem
+			present, r.problems = false, r.problems[:before]
+		}
+		if present {
 			v.Set(fresh)
 		}
 		return present, err
@@ -155,6 +173,7 @@ func (r *reader) value(path string, v reflect.Value, f *field) (present bool, er
 		if err := u.UnmarshalJSON(raw); err != nil {
 			r.problem(path, "cannot be read")
 		}
+		r.hollow = false
 		return true, nil
 	}
 	token, err := r.dec.Token()
@@ -162,13 +181,14 @@ func (r *reader) value(path string, v reflect.Value, f *field) (present bool, er
 		return false, err
 	}
 	v.SetZero()
+	r.hollow = false
 	switch t := token.(type) {
 	case nil:
 		return false, nil
 	case json.Delim:
 		return true, r.container(t, path, v, f)
 	case string:
-		return t != "", r.scalar(path, v, t, f)
+		return strings.TrimSpace(t) != "", r.scalar(path, v, t, f)
 	case bool:
 		return true, r.scalar(path, v, strconv.FormatBool(t), f)
 	default:
@@ -184,7 +204,12 @@ func (r *reader) container(open json.Delim, path string, v reflect.Value, f *fie
 		r.problem(path, fmt.Sprintf("has more than %d entries", f.most))
 		return true
 	}
-	object := open == '{'
+	object, empty := open == '{', !r.dec.More()
+	defer func() {
+		if !object || v.Kind() != reflect.Struct {
+			r.hollow = empty
+		}
+	}()
 	switch {
 	case object && v.Kind() == reflect.Struct && v.Type() != timeType && v.Type() != decimalType:
 		return r.object(path, v)
@@ -215,6 +240,7 @@ func (r *reader) container(open json.Delim, path string, v reflect.Value, f *fie
 			}
 			v.Set(reflect.Append(v, item))
 		}
+	case empty && v.Kind() == reflect.Map: // [] is how some write an empty one
 	default:
 		switch v.Kind() {
 		case reflect.Slice:
@@ -239,6 +265,7 @@ func (r *reader) container(open json.Delim, path string, v reflect.Value, f *fie
 func (r *reader) object(path string, v reflect.Value) error {
 	shape := shapeOf(v.Type())
 	var seen []*field
+	anything := false
 	for r.dec.More() {
 		token, err := r.dec.Token()
 		if err != nil {
@@ -250,12 +277,16 @@ func (r *reader) object(path string, v reflect.Value) error {
 		}
 		if f == nil {
 			token, err := r.dec.Token()
+			text, isText := token.(string)
+			given := token != nil && !(isText && strings.TrimSpace(text) == "")
 			if err == nil && (token == json.Delim('{') || token == json.Delim('[')) {
+				given = r.dec.More()
 				err = r.skip()
 			}
 			if err != nil {
 				return err
 			}
+			anything = anything || given
 			continue
 		}
 		before := len(r.problems)
@@ -266,6 +297,7 @@ func (r *reader) object(path string, v reflect.Value) error {
 		if present || len(r.problems) > before || f.named {
 			seen = append(seen, f)
 		}
+		anything = anything || present && !r.hollow || len(r.problems) > before
 	}
 	for _, f := range shape.wanted {
 		if !slices.Contains(seen, f) {
@@ -273,6 +305,7 @@ func (r *reader) object(path string, v reflect.Value) error {
 		}
 	}
 	_, err := r.dec.Token()
+	r.hollow = !anything
 	return err
 }
 
@@ -294,7 +327,7 @@ func (r *reader) skip() error {
 }
 
 func (r *reader) scalar(path string, v reflect.Value, s string, f *field) error {
-	if s == "" && v.Kind() != reflect.String {
+	if v.Kind() != reflect.String && strings.TrimSpace(s) == "" {
 		return nil
 	}
 	if err := set(v, s, f); err != nil {

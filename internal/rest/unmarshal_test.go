@@ -73,7 +73,7 @@ func TestUnmarshalProblems(t *testing.T) {
 		{`{"items":{}}`, "items is not a list"},
 		{`{"items":[{},{"quantity":""},{"quantity":[]}]}`, "items[0].quantity is missing, and 2 more"},
 		{`{"items":["x"]}`, "items[0] is not an object"},
-		{`{"Map":[]}`, "Map is not an object"},
+		{`{"Map":[1]}`, "Map is not an object"},
 		{`{"Map":"x"}`, "Map is not an object"},
 		{`{"Some":7}`, "Some is not an object"},
 		{`[]`, "the document is not an object"},
@@ -98,13 +98,60 @@ func TestUnmarshalProblems(t *testing.T) {
 	}
 }
 
+// TestUnmarshalNothing: where an object may be absent, one without anything in it is; a mark in front of a document is none of it.
+func TestUnmarshalNothing(t *testing.T) {
+	type part struct {
+		A     string
+		N     decimal.Decimal `json:"n" rest:"required"`
+		Inner *struct{ B string }
+	}
+	for _, tt := range []struct {
+		in      string
+		present bool
+		want    string // the error
+	}{
+		{`{"Part":null}`, false, ""},
+		{`{}`, false, ""},
+		{`{"Part":{}}`, false, ""},
+		{`{"Part":[]}`, false, ""},
+		{`{"Part":""}`, false, ""},
+		{`{"Part":{"A":null,"n":null,"other":null}}`, false, ""},
+		{`{"Part":{"A":" ","n":"","other":"  ","more":{},"list":[],"Inner":{"B":""}}}`, false, ""},
+		{`{"Part":{"A":"x","n":1}}`, true, ""},
+		{`{"Part":{"n":0}}`, true, ""},
+		{`{"Part":{"A":"x"}}`, true, "Part.n is missing"},
+		{`{"Part":{"other":"x"}}`, true, "Part.n is missing"},
+		{`{"Part":{"other":0}}`, true, "Part.n is missing"},
+		{`{"Part":{"other":[null]}}`, true, "Part.n is missing"},
+		{`{"Part":{"n":"many"}}`, true, "Part.n is not a number"},
+		{`{"Part":{"n":1,"Inner":{"B":"x"}}}`, true, ""},
+		{`{"Part":"x"}`, true, "Part is not an object"},
+		{`{"Part":[1]}`, true, "Part is not an object"},
+		{"\uFEFF{\"Part\":{\"n\":1}}", true, ""},
+		{" \r\n\uFEFF\uFEFF {\"Part\":{}}", false, ""},
+	} {
+		var got struct{ Part *part }
+		err := rest.Unmarshal([]byte(tt.in), &got)
+		if (got.Part != nil) != tt.present || (err == nil) != (tt.want == "") || err != nil && err.Error() != tt.want {
+			t.Errorf("%s: %+v, %v; want there %v, %q", tt.in, got.Part, err, tt.present, tt.want)
+		}
+	}
+	var got struct {
+		N   decimal.Decimal `rest:"required"`
+		Map map[string]string
+	}
+	if err := rest.Unmarshal([]byte(`{"N":" ","Map":[]}`), &got); err == nil || err.Error() != "N is missing" || len(got.Map) != 0 {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
 func FuzzUnmarshal(f *testing.F) {
 	f.Add([]byte(`{"ID":"A","count":"1","items":[{"quantity":1e2}],"Map":{"a":1},"Some":{},"Raw":[[]]}`))
 	f.Add([]byte(`[{"ID":{}}]`))
 	f.Add([]byte(`{"Price":1e999999999}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var d document
-		if err := rest.Unmarshal(data, &d); err == nil && !json.Valid(data) {
+		if err := rest.Unmarshal(data, &d); err == nil && !json.Valid(rest.WithoutMark(data)) {
 			t.Errorf("read what is not JSON: %q", data)
 		} else if err != nil && err.Error() == "" {
 			t.Error("an error without words")

@@ -486,7 +486,10 @@ func (c *coreCall) writeAddresses(x *sale, who *customer, in *saleBody, fresh bo
 		if err != nil {
 			return err
 		}
-		x.ShippingAddress = shippingAddress{id, a, b.Company, b.Contact, b.ShipToOther}
+		x.ShippingAddress = shippingAddress{ID: id, address: a, ShipToOther: b.ShipToOther}
+		if b.ShipToOther { // documented for these alone
+			x.ShippingAddress.Company, x.ShippingAddress.Contact = b.Company, b.Contact
+		}
 	} else if fresh {
 		x.ShippingAddress = shippingAddress{Company: who.Name, Contact: who.defaultContact().Name}
 		if card := who.address("Shipping"); card != nil {

@@ -38,6 +38,7 @@ func (e *ConnectError) Error() string { return e.Problem.Message }
 // and, for Upstock, the webhook URL to paste there.
 // Errors: tenant.FieldErrors, tenant.ErrClaimed, *ConnectError.
 func (p *Pair) Connect(ctx context.Context, tenantID string, sys tenant.System, cred Credentials) (tenant.Connection, string, error) {
+	cred = cred.pasted()
 	b, err := p.Tenants.Load(ctx, tenantID)
 	if err != nil {
 		return tenant.Connection{}, "", err
@@ -104,6 +105,8 @@ func missingFields(sys tenant.System, c *tenant.Connection, s *tenant.Secrets) t
 			errs = append(errs, tenant.FieldError{Field: field, Message: "This is needed to connect."})
 		} else if len(value) > 512 {
 			errs = append(errs, tenant.FieldError{Field: field, Message: "This is too long."})
+		} else if strings.ContainsFunc(value, noKey) {
+			errs = append(errs, tenant.FieldError{Field: field, Message: "This has a blank, a line break or an unseen character in it. Copy it again, in one piece."})
 		}
 	}
 	if sys == tenant.Upstock {
