@@ -54,6 +54,7 @@ func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p := (*problem)(nil)
 	var fields tenant.FieldErrors
 	var refused *upstockcin7.ConnectError
+	var other *upstockcin7.OtherCompany
 	switch {
 	case errors.As(err, &p):
 	case errors.As(err, &fields):
@@ -73,6 +74,8 @@ func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 		p = &problem{Status: http.StatusConflict, Detail: "This account is connected by another tenant. Disconnect it there first."}
 	case errors.Is(err, tenant.ErrChanged):
 		p = &problem{Status: http.StatusConflict, Detail: "Somebody else changed this at the same time. Read it again and repeat."}
+	case errors.As(err, &other):
+		p = &problem{Status: http.StatusConflict, Detail: other.Error()}
 	case errors.Is(err, upstockcin7.ErrNothingToRetry):
 		p = &problem{Status: http.StatusConflict, Detail: "This order has nothing to retry."}
 	default:

@@ -5,7 +5,7 @@
 // The table is the record; queues only wake. A run that wants attention at a
 // certain time says so in Next, and the sparse index lists it until then:
 //
-//	T#<tenant>#order        <id, 20 digits>   Run                  index DUE#<shard>#<work> / PARKED#<tenant> / ATTENTION#<tenant>
+//	T#<tenant>#order        <id, 20 digits>   Run, see RunID       index DUE#<shard>#<work> / PARKED#<tenant>[#<account awaited>] / ATTENTION#<tenant>
 //	T#<tenant>#order#<id>   body#<n>          the order as received, gzip, in chunks of 350 KB
 //	                        fresh#<n>         the order as read again from Upstock
 //	                        plan#<n>          the frozen plan, likewise
@@ -91,6 +91,8 @@ func (r *Run) item() (table.Item, error) {
 	}
 	it := table.Item{Key: runKey(r.Tenant, r.ID), Rev: r.rev, Data: data}
 	switch {
+	case r.Parked && r.Awaits != "":
+		it.Index, it.Sort = awaitedIndex(r.Tenant, r.Awaits), it.SK
 	case r.Parked:
 		it.Index, it.Sort = "PARKED#"+r.Tenant, it.SK
 		if r.Needs != "" {
@@ -184,6 +186,11 @@ func (l *Ledger) Load(ctx context.Context, tenantID, id string) (r *Run, body, p
 		return nil, nil, nil, err
 	}
 	return r, body, plan, nil
+}
+
+// Received reads the order of a run as it came first.
+func (l *Ledger) Received(ctx context.Context, r *Run) ([]byte, error) {
+	return l.readBlob(ctx, r, "body", nil)
 }
 
 // Get reads a run alone.
@@ -465,6 +472,17 @@ func (l *Ledger) Parked(ctx context.Context, tenantID string, yield func(Ref) bo
 		return yield(Ref{Tenant: tenantID, ID: trimID(e.SK), Needs: tenant.System(needs)})
 	})
 }
+
+// AwaitedRuns lists a tenant's runs that are parked until one account (see
+// Awaited) is connected again. Parked leaves them out, or those of an account
+// that never comes back would be tried with each other one.
+func (l *Ledger) AwaitedRuns(ctx context.Context, tenantID, awaited string, yield func(Ref) bool) error {
+	return l.index(ctx, awaitedIndex(tenantID, awaited), "", func(e table.Entry) bool {
+		return yield(Ref{Tenant: tenantID, ID: trimID(e.SK)})
+	})
+}
+
+func awaitedIndex(tenantID, awaited string) string { return "PARKED#" + tenantID + "#" + awaited }
 
 // NeedAttention lists a tenant's runs that wait for a person.
 func (l *Ledger) NeedAttention(ctx context.Context, tenantID string, yield func(Ref) bool) error {

@@ -27,7 +27,11 @@ const (
 // Run is the journal of one order.
 type Run struct {
 	Tenant string `json:"-"`
-	ID     string `json:"id"` // Upstock's order id; "!" and the webhook's id where the order has none
+	ID     string `json:"id"` // see RunID
+
+	// Supplier is the Upstock supplier whose order it is. "" = written before it
+	// was noted: the frozen plan's ExternalID says it, else the webhook as received.
+	Supplier string `json:"supplier,omitempty"`
 
 	State  State     `json:"state"`
 	Why    string    `json:"why,omitempty"`    // Waiting: for what, in plain words
@@ -36,6 +40,7 @@ type Run struct {
 
 	Needs    tenant.System `json:"needs,omitempty"`   // parked: whose key it waits for; "" = both, as an earlier version wrote it
 	ParkedAt time.Time     `json:"parkedAt,omitzero"` // parked: since when; zero = an earlier version parked it
+	Awaits   string        `json:"awaits,omitempty"`  // parked: the account that must be connected again, see Awaited; "" = none in particular
 
 	// What a list shows.
 	Number    string    `json:"number,omitempty"`
@@ -109,6 +114,28 @@ type Parcel struct {
 	Gone     bool      `json:"gone,omitempty"`     // shipped no more in Cin7 Core, which Upstock cannot be told
 	Known    bool      `json:"known,omitempty"`    // a person has taken note that it is gone
 }
+
+// RunID is the id of the run of an order. The orders of a tenant's first Upstock
+// supplier go by Upstock's ids alone, as they did when there was only one; those
+// of any other supplier by <supplier>:<Upstock's id>, as the ids of two suppliers
+// may be equal. Where an order has no id, "!" and the webhook's id stand for it.
+func RunID(supplier, first, order string) string {
+	if supplier == first {
+		return order
+	}
+	return supplier + ":" + order
+}
+
+// OrderID is Upstock's id of the run's order.
+func (r *Run) OrderID() string {
+	if _, order, ok := strings.Cut(r.ID, ":"); ok {
+		return order
+	}
+	return r.ID
+}
+
+// Awaited names an account that parked runs wait for.
+func Awaited(sys tenant.System, account string) string { return string(sys) + ":" + account }
 
 // LookDue says that the sold order's sale is to be looked at.
 func (r *Run) LookDue() bool {

@@ -142,6 +142,8 @@ type Bundle struct {
 	Version     int // of the settings; 0 = never saved
 	Connections map[System]Connection
 	Books       []byte // as package upstockcin7 saved them; nil = none yet
+	First       string // the Upstock supplier that was connected first; "" = none, or none since this is noted
+	Former      []Former
 
 	settingsRev string
 }
@@ -188,6 +190,16 @@ func (b *Bundle) add(it table.Item) error {
 		var err error
 		b.Version, b.settingsRev = v.Version, it.Rev
 		b.Settings, err = ParseSettings(v.Settings)
+		return err
+	case it.SK == firstKey:
+		var f Former
+		err := json.Unmarshal(it.Data, &f)
+		b.First = f.Account
+		return err
+	case strings.HasPrefix(it.SK, "was#"):
+		var f Former
+		err := json.Unmarshal(it.Data, &f)
+		b.Former = append(b.Former, f)
 		return err
 	case it.SK == "books":
 		b.Books = it.Data
@@ -279,6 +291,20 @@ func (s *Store) Connections(ctx context.Context, tenants []string, sys System) (
 		}
 	}
 	return found, nil
+}
+
+// firstKey is the sort key of the supplier that a tenant connected first. It is
+// written once.
+const firstKey = "first#" + string(Upstock)
+
+// firstOp notes a tenant's first supplier, unless one is noted already.
+func (s *Store) firstOp(ctx context.Context, tenant, account string) ([]table.Op, error) {
+	items, err := s.table.Get(ctx, table.Key{PK: Partition(tenant), SK: firstKey})
+	if err != nil || len(items) > 0 {
+		return nil, err
+	}
+	it, err := item(Partition(tenant), firstKey, Former{System: Upstock, Account: account})
+	return []table.Op{table.Create(it)}, err
 }
 
 func connKey(tenant string, sys System) table.Key {
@@ -488,6 +514,13 @@ func (s *Store) Connect(ctx context.Context, tenant string, sys System, what fun
 		if claims, err = s.claims(ctx, tenant, sys, old.Account, c.Account); err != nil {
 			return none, sec, err
 		}
+		if c.First != "" {
+			first, err := s.firstOp(ctx, tenant, c.First)
+			if err != nil {
+				return none, sec, err
+			}
+			claims = append(claims, first...)
+		}
 	}
 	if sec.Hook != oldSec.Hook {
 		h, err := item("HOOK#"+hashed(string(sec.Hook)), "hook", hook{tenant, sys})
@@ -568,7 +601,8 @@ func claimKey(sys System, account string) table.Key {
 	return table.Key{PK: "CLAIM#" + string(sys) + "#" + account, SK: "claim"}
 }
 
-// Disconnect forgets a connection with its secrets, webhook URL and claim.
+// Disconnect forgets a connection with its secrets, webhook URL and claim. That
+// the account was connected stays on record.
 func (s *Store) Disconnect(ctx context.Context, tenant string, sys System) error {
 	for range updateTries {
 		err := s.disconnect(ctx, tenant, sys)
@@ -592,7 +626,11 @@ func (s *Store) disconnect(ctx context.Context, tenant string, sys System) error
 	if err != nil {
 		return err
 	}
-	ops := []table.Op{table.Remove(it)}
+	was, err := item(Partition(tenant), "was#"+string(sys)+"#"+c.Account, Former{System: sys, Account: c.Account, Name: c.Name, Since: c.Since, Until: time.Now().UTC()})
+	if err != nil {
+		return err
+	}
+	ops := []table.Op{table.Remove(it), table.Put(was)}
 	if sec.Hook != "" {
 		items, err := s.table.Get(ctx, table.Key{PK: "HOOK#" + hashed(string(sec.Hook)), SK: "hook"})
 		if err != nil {

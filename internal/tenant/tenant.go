@@ -7,6 +7,8 @@
 //	tenant            Tenant
 //	settings          Settings
 //	conn#<system>     Connection; its credentials are sealed
+//	first#upstock     the Upstock supplier that was connected first
+//	was#<system>#<account>  Former: an account that was connected
 //	books             the small reference books of Cin7 Core (written by package upstockcin7)
 //
 // Beside it stand
@@ -85,9 +87,22 @@ type Connection struct {
 	Resume     time.Time `json:"resume,omitzero"`   // listed in the index RESUME until then
 	Webhooks   Webhooks  `json:"webhooks,omitzero"` // Cin7 Core's to us
 
+	// First is the Upstock supplier that the tenant connected first, whose orders
+	// go by Upstock's ids alone. "" = connected before this was noted, or not Upstock.
+	First string `json:"first,omitempty"`
+
 	Trial bool `json:"-"` // the key is being tried: its calls are nobody's budget yet
 
 	rev string
+}
+
+// Former is an account that a tenant had connected and took away.
+type Former struct {
+	System  System    `json:"system"`
+	Account string    `json:"account"`
+	Name    string    `json:"name,omitempty"`
+	Since   time.Time `json:"since"`
+	Until   time.Time `json:"until"` // when it was taken away, last
 }
 
 // Webhooks is how far the vendor's webhooks to us are registered.

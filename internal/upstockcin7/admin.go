@@ -59,7 +59,11 @@ func (p *Pair) Connect(ctx context.Context, tenantID string, sys tenant.System, 
 			return errs
 		}
 		if sys == tenant.Upstock {
-			return p.tryUpstock(ctx, c, s)
+			err := p.tryUpstock(ctx, c, s)
+			if err == nil && !had {
+				c.First, err = p.firstSupplier(ctx, b, c.Account)
+			}
+			return err
 		}
 		giveHook(s, c.Account != account || s.Key != key)
 		if c.Account != account { // what is known of the old one goes with the same write, or new orders could be planned by it
@@ -213,12 +217,19 @@ func (p *Pair) Retry(ctx context.Context, tenantID, order string, o RetryOptions
 	if err != nil {
 		return err
 	}
-	if _, err := strconv.ParseInt(r.ID, 10, 64); err != nil {
+	if _, err := strconv.ParseInt(r.OrderID(), 10, 64); err != nil {
 		return ErrNothingToRetry
 	}
 	b, err := p.Tenants.Load(ctx, tenantID)
 	if err != nil {
 		return err
+	}
+	own, err := p.supplierOf(ctx, r)
+	if err != nil {
+		return err
+	}
+	if other := otherCompany(b, own); other != nil {
+		return other
 	}
 	now := p.Now().UTC()
 	err = p.Ledger.Update(ctx, r, func(r *ledger.Run, _ *ledger.Extra) error {
@@ -238,6 +249,9 @@ func (p *Pair) Retry(ctx context.Context, tenantID, order string, o RetryOptions
 			}
 		}
 		r.Note(now, "%s", text)
+		if r.Supplier == "" { // nothing says whose order it is, and a person says that it is of the connected one
+			r.Supplier = b.Connections[tenant.Upstock].Account
+		}
 		r.Failures, r.Failing, r.Dead, r.Parked, r.Why = 0, time.Time{}, 0, false, ""
 		r.Reread = !sold && r.SaleID == "" && len(made(r)) == 0 && !undecided(r)
 		if r.SoldAt.IsZero() {
@@ -291,6 +305,7 @@ func (p *Pair) RetryAll(ctx context.Context, tenantID string) (int, error) {
 		switch err := p.Retry(ctx, tenantID, id, RetryOptions{}); {
 		case err == nil:
 			n++
+		case errors.As(err, new(*OtherCompany)):
 		case !errors.Is(err, ErrNothingToRetry) && !errors.Is(err, ledger.ErrNotFound):
 			return n, err
 		}

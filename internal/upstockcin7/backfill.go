@@ -247,6 +247,7 @@ type filling struct {
 	*Pair
 	ctx    context.Context
 	tenant string
+	of     supplier
 	days
 	*Backfill
 }
@@ -269,7 +270,7 @@ func (p *Pair) Backfill(ctx context.Context, j Job) error {
 	if err != nil {
 		return err
 	}
-	f := &filling{Pair: p, ctx: ctx, tenant: j.Tenant, Backfill: &b}
+	f := &filling{Pair: p, ctx: ctx, tenant: j.Tenant, of: supplierAt(t.Connections[tenant.Upstock]), Backfill: &b}
 	if f.days, err = b.span(); err != nil {
 		return f.fail("Its days cannot be read: " + err.Error() + ".")
 	}
@@ -317,7 +318,7 @@ func (p *Pair) Backfill(ctx context.Context, j Job) error {
 
 // page takes in a page and counts it. beyond says that it reaches past the range.
 func (f *filling) page(page upstock.Page) (fresh int, beyond bool, err error) {
-	rows, err := f.listed(f.ctx, f.tenant, page.Orders, f.since, f.until)
+	rows, err := f.listed(f.ctx, f.of, page.Orders, f.since, f.until)
 	if err != nil {
 		return 0, false, err
 	}
@@ -330,13 +331,14 @@ func (f *filling) page(page upstock.Page) (fresh int, beyond bool, err error) {
 			f.Shipped++
 			continue
 		}
-		took, err := f.takeRow(f.ctx, f.tenant, r, arrival{how: byBackfill, delay: time.Duration(fresh) * f.Times.Soon})
+		took, err := f.takeRow(f.ctx, f.of, r, arrival{how: byBackfill, delay: time.Duration(fresh) * f.Times.Soon})
 		if err != nil {
 			return 0, false, err
 		}
 		if r.outcome == OutcomeSell && !took { // another worker's, or a webhook's, meanwhile
-			if r.run, err = f.Ledger.Get(f.ctx, f.tenant, r.id); err != nil {
-				return 0, false, err
+			here, err := f.orders(f.ctx, f.of, []string{r.id})
+			if r.run = here[r.id]; err != nil || r.run == nil {
+				return 0, false, cmp.Or(err, ledger.ErrNotFound)
 			}
 		}
 		switch {
@@ -450,7 +452,7 @@ type BackfillPreview struct {
 // BackfillItem is an order and what would become of it. Totals and Said are
 // known of those that would be sold.
 type BackfillItem struct {
-	ID         string // Upstock's; "!…" where there is none
+	ID         string // as the order's run has it; "!…" where Upstock gives none
 	Number     string
 	Reference  string
 	Customer   string
@@ -503,7 +505,7 @@ func (p *Pair) PreviewBackfill(ctx context.Context, tenantID string, from, to ti
 		v.Problems = []ledger.Problem{pr}
 		return v, nil
 	}
-	rows, err := p.listed(ctx, tenantID, page.Orders, d.since, d.until)
+	rows, err := p.listed(ctx, supplierAt(w.up), page.Orders, d.since, d.until)
 	if err != nil {
 		return v, err
 	}
@@ -527,9 +529,12 @@ func (p *Pair) PreviewBackfill(ctx context.Context, tenantID string, from, to ti
 }
 
 func (w *work) item(r row, stuck **ledger.Problem) (BackfillItem, error) {
-	run := &ledger.Run{Tenant: w.run.Tenant, ID: r.id}
+	run := &ledger.Run{Tenant: w.run.Tenant, ID: supplierAt(w.up).key(r.id)}
 	describe(run, r.order)
-	it := BackfillItem{ID: r.id, Number: run.Number, Reference: run.Reference, Customer: run.Customer, Approved: run.Approved, Outcome: r.outcome, OrderTotal: run.Total}
+	if r.run != nil {
+		run.ID = r.run.ID
+	}
+	it := BackfillItem{ID: run.ID, Number: run.Number, Reference: run.Reference, Customer: run.Customer, Approved: run.Approved, Outcome: r.outcome, OrderTotal: run.Total}
 	if r.run != nil {
 		it.State, it.SaleTotal, it.Problems = r.run.State, r.run.SaleTotal, r.run.Problems
 		return it, nil

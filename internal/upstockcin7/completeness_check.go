@@ -554,7 +554,7 @@ func (k *checking) ours(list []cin7core.SaleRow) ([]saleRow, error) {
 		}
 		rows = append(rows, row)
 	}
-	runs, err := k.Ledger.GetRuns(k.ctx, k.job.Tenant, others)
+	runs, err := k.Pair.orders(k.ctx, supplierAt(k.b.Connections[tenant.Upstock]), others)
 	if err != nil {
 		return nil, err
 	}
@@ -600,7 +600,7 @@ func (k *checking) compareSome() error {
 			ids = append(ids, o.ID)
 		}
 	}
-	runs, err := k.Ledger.GetRuns(k.ctx, k.job.Tenant, ids)
+	runs, err := k.Pair.orders(k.ctx, supplierAt(k.b.Connections[tenant.Upstock]), ids)
 	if err != nil {
 		return err
 	}
@@ -694,7 +694,7 @@ func (k *checking) strangers() error {
 			ids = append(ids, s.Order)
 		}
 	}
-	runs, err := k.Ledger.GetRuns(k.ctx, k.job.Tenant, ids)
+	runs, err := k.Pair.orders(k.ctx, supplierAt(k.b.Connections[tenant.Upstock]), ids)
 	if err != nil {
 		return err
 	}

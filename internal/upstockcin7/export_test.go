@@ -3,6 +3,8 @@ package upstockcin7
 import (
 	"context"
 	"encoding/json"
+
+	"stockbridge/internal/tenant"
 )
 
 // Without switches one rule of the protocol off, for the proof that the proof
@@ -32,5 +34,9 @@ func (p *Pair) Without(rule string) {
 
 // Approved takes an order in as a webhook does.
 func (p *Pair) Approved(ctx context.Context, tenantID, eventID string, raw json.RawMessage, body []byte) (fresh bool, err error) {
-	return p.approved(ctx, tenantID, eventID, OriginWebhook, raw, body)
+	c, err := p.Tenants.Connection(ctx, tenantID, tenant.Upstock)
+	if err != nil {
+		return false, err
+	}
+	return p.approved(ctx, supplierAt(c), eventID, OriginWebhook, raw, body)
 }

@@ -682,7 +682,7 @@ func (p *Pair) reference(ctx context.Context, b tenant.Bundle, o upstock.Order) 
 	}
 	link := ledger.MirrorLink{}
 	if strings.TrimSpace(o.Customer.ExternalID) == "" && o.Customer.ID > 0 {
-		link = ledger.MirrorLink{Kind: linkKind, ID: strconv.FormatInt(o.Customer.ID, 10), Row: customerRows}
+		link = ledger.MirrorLink{Kind: linkKind, ID: supplierAt(b.Connections[tenant.Upstock]).key(strconv.FormatInt(o.Customer.ID, 10)), Row: customerRows}
 	}
 	rows, to, err := p.Ledger.Mirrored(ctx, b.Tenant.ID, keys, link)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -227,9 +228,7 @@ func (w *poll) done(newest time.Time) error {
 // whether any row was new to the window.
 func (w *poll) rows(rows []cin7core.SaleRow, seen map[uint64]bool) error {
 	cur := w.cur
-	prefix := ExternalID(w.b.Connections[tenant.Upstock].Account, "")
-	newest := map[string]cin7core.SaleRow{} // by sale
-	var ids []string
+	changed := map[string]cin7core.SaleRow{} // newest row by sale
 	first := cur.Passes == 1
 	for _, row := range rows {
 		cur.Tally.Rows++
@@ -240,37 +239,54 @@ func (w *poll) rows(rows []cin7core.SaleRow, seen map[uint64]bool) error {
 			seen[n] = true
 			cur.Fresh = cur.Fresh || first || !row.Updated.After(cur.Newest) // what changed after the first pass belongs to the next window
 		}
-		id, ours := strings.CutPrefix(row.ExternalID, prefix)
-		if !ours || id == "" {
+		if _, _, ours := orderOfExternalID(row.ExternalID); !ours {
 			continue
 		}
-		if old, ok := newest[row.SaleID]; !ok || row.Updated.After(old.Updated) {
-			newest[row.SaleID] = row
-			ids = append(ids, id)
+		if old, ok := changed[row.SaleID]; !ok || row.Updated.After(old.Updated) {
+			changed[row.SaleID] = row
 		}
 	}
-	if len(ids) == 0 {
+	for i, s := range suppliers(w.b) { // the list is the account's: a change at another supplier's sale would not be listed again
+		if err := w.markOf(s, i == 0, changed); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// markOf marks one supplier's orders whose sales changed.
+func (w *poll) markOf(s supplier, connected bool, changed map[string]cin7core.SaleRow) error {
+	byOrder := map[string][]cin7core.SaleRow{}
+	for _, sale := range slices.Sorted(maps.Keys(changed)) {
+		row := changed[sale]
+		if id, order, _ := orderOfExternalID(row.ExternalID); id == s.id {
+			byOrder[order] = append(byOrder[order], row)
+		}
+	}
+	if len(byOrder) == 0 {
 		return nil
 	}
-	runs, err := w.Ledger.GetRuns(w.ctx, w.job.Tenant, ids)
+	orders := slices.Sorted(maps.Keys(byOrder))
+	runs, err := w.Pair.orders(w.ctx, s, orders)
 	if err != nil {
 		return err
 	}
-	for _, row := range newest {
-		r := runs[strings.TrimPrefix(row.ExternalID, prefix)]
+	for _, order := range orders {
+		r, rows := runs[order], byOrder[order]
 		if r == nil {
-			cur.Tally.Unknown++
+			if connected {
+				w.cur.Tally.Unknown += len(rows)
+			}
 			continue
 		}
-		if r.SaleID != "" && r.SaleID != row.SaleID {
-			continue // somebody's copy of the sale
-		}
-		if !concerns(r, row) {
-			continue
-		}
-		cur.Tally.Marked++
-		if err := w.markLook(w.ctx, r, row.Updated, listedOf(row.CombinedShippingStatus, row.CombinedTrackingNumbers)); err != nil {
-			return err
+		for _, row := range rows {
+			if r.SaleID != "" && r.SaleID != row.SaleID || !concerns(r, row) { // somebody's copy of the sale, or nothing new
+				continue
+			}
+			w.cur.Tally.Marked++
+			if err := w.markLook(w.ctx, r, row.Updated, listedOf(row.CombinedShippingStatus, row.CombinedTrackingNumbers)); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

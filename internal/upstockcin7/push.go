@@ -63,7 +63,7 @@ func (w *work) create() error {
 			}
 			r.Total, r.Account = plan.OrderTotal.StringFixed(2), w.core.Account
 			if plan.LinkCustomer {
-				x.Add(ledger.LinkOp(w.b.Tenant.ID, linkKind, w.customer(), ledger.Link{ID: plan.CustomerID, At: now.UTC(), By: "match"}))
+				x.Add(ledger.LinkOp(w.b.Tenant.ID, linkKind, supplierAt(w.up).key(w.customer()), ledger.Link{ID: plan.CustomerID, At: now.UTC(), By: "match"}))
 			}
 		}
 		if r.Reread && !w.reread {
@@ -189,7 +189,7 @@ func (w *work) order() (json.RawMessage, error) {
 	if !w.run.Reread {
 		return orderOf(w.body)
 	}
-	id, err := strconv.ParseInt(w.run.ID, 10, 64)
+	id, err := strconv.ParseInt(w.run.OrderID(), 10, 64)
 	if err != nil {
 		return orderOf(w.body)
 	}
@@ -283,7 +283,8 @@ func (w *work) customer() string {
 	return strconv.FormatInt(o.Customer.ID, 10)
 }
 
-// linkKind names links from Upstock customers to Cin7 Core customers.
+// linkKind names links from Upstock customers to Cin7 Core customers, by
+// supplier.key.
 const linkKind = "customer"
 
 // firstOrders is how many orders of a new connection are looked up as somebody else's sales before they are sold.
@@ -620,7 +621,7 @@ func (w *work) after() error {
 
 // tell gives Upstock the sale's number and page.
 func (w *work) tell() error {
-	id, err := strconv.ParseInt(w.run.ID, 10, 64)
+	id, err := strconv.ParseInt(w.run.OrderID(), 10, 64)
 	if err != nil {
 		return fmt.Errorf("order id: %w", err)
 	}

@@ -93,7 +93,7 @@ func refusedPage(err error) bool {
 // bring takes in what a page lists and is not here.
 func (w *poll) bring(page []json.RawMessage) error {
 	cur, now := w.cur, w.Now()
-	rows, err := w.listed(w.ctx, w.job.Tenant, page, w.conn.Since, time.Time{})
+	rows, err := w.listed(w.ctx, supplierAt(w.conn), page, w.conn.Since, time.Time{})
 	if err != nil {
 		return err
 	}
@@ -106,7 +106,7 @@ func (w *poll) bring(page []json.RawMessage) error {
 			}
 			continue
 		}
-		fresh, err := w.takeRow(w.ctx, w.job.Tenant, row, arrival{how: "Found in Upstock's list of orders, as no webhook had brought it"})
+		fresh, err := w.takeRow(w.ctx, supplierAt(w.conn), row, arrival{how: "Found in Upstock's list of orders, as no webhook had brought it"})
 		if err != nil {
 			return err
 		}
@@ -184,7 +184,7 @@ type row struct {
 	raw     json.RawMessage
 	order   upstock.Order
 	number  int64       // Upstock's id; 0 = it has none that can be used
-	id      string      // of its run
+	id      string      // likewise, as text; else what stands for it
 	run     *ledger.Run // nil = it is not here
 	outcome Outcome
 }
@@ -192,7 +192,7 @@ type row struct {
 // listed reads a page's orders that were approved from an instant on and before
 // another (zero = whenever), and says what becomes of each. What cannot be
 // placed in time is among them; an order whose approval was taken back is not.
-func (p *Pair) listed(ctx context.Context, tenantID string, page []json.RawMessage, from, until time.Time) ([]row, error) {
+func (p *Pair) listed(ctx context.Context, s supplier, page []json.RawMessage, from, until time.Time) ([]row, error) {
 	var rows []row
 	var ids []string
 	for _, raw := range page {
@@ -211,7 +211,7 @@ func (p *Pair) listed(ctx context.Context, tenantID string, page []json.RawMessa
 	if len(rows) == 0 {
 		return nil, nil
 	}
-	runs, err := p.Ledger.GetRuns(ctx, tenantID, ids)
+	runs, err := p.orders(ctx, s, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -238,7 +238,7 @@ func (p *Pair) listed(ctx context.Context, tenantID string, page []json.RawMessa
 
 // takeRow does what a row's outcome says, on the same condition as a webhook:
 // an order is written down once. fresh says that it was not here.
-func (p *Pair) takeRow(ctx context.Context, tenantID string, r row, a arrival) (fresh bool, err error) {
+func (p *Pair) takeRow(ctx context.Context, s supplier, r row, a arrival) (fresh bool, err error) {
 	a.event, a.origin, a.raw, a.body = hashed(r.raw), OriginReconcile, r.raw, r.raw
 	switch r.outcome {
 	case OutcomeKnown:
@@ -251,9 +251,9 @@ func (p *Pair) takeRow(ctx context.Context, tenantID string, r row, a arrival) (
 			return false, p.markCancelled(ctx, r.run)
 		}
 		const how = "Found in Upstock's list of orders as cancelled, before anything else was heard of it. No sale is made."
-		err := p.cancelledOrder(ctx, tenantID, r.number, how, r.raw, a.body)
+		err := p.cancelledOrder(ctx, s, r.number, how, r.raw, a.body)
 		if errors.Is(err, ledger.ErrTooLarge) {
-			err = p.cancelledOrder(ctx, tenantID, r.number, how, r.raw, nil)
+			err = p.cancelledOrder(ctx, s, r.number, how, r.raw, nil)
 		}
 		return err == nil, err
 	case OutcomeShipped:
@@ -265,11 +265,11 @@ func (p *Pair) takeRow(ctx context.Context, tenantID string, r row, a arrival) (
 			return false, nil
 		}
 	}
-	fresh, err = p.takeIn(ctx, tenantID, a)
+	fresh, err = p.takeIn(ctx, s, a)
 	if errors.Is(err, ledger.ErrTooLarge) {
 		a.problem = ledger.Problem{Code: "tooLarge", Message: "The order is too large to be kept: over 3.5 MB even when compressed.", Fix: "Split it in Upstock, or enter it in Cin7 Core by hand."}
 		a.body = fmt.Appendf(nil, `{"id":%d}`, r.number)
-		fresh, err = p.takeIn(ctx, tenantID, a)
+		fresh, err = p.takeIn(ctx, s, a)
 	}
 	return fresh, err
 }

@@ -301,7 +301,7 @@ func (w *work) doubtOver() bool {
 // putShipment tells Upstock of one parcel. A plain refusal is final until the
 // parcel changes or a person retries, and is returned in words.
 func (w *work) putShipment(p parcel, complete bool) (refused string, err error) {
-	id, err := strconv.ParseInt(w.run.ID, 10, 64)
+	id, err := strconv.ParseInt(w.run.OrderID(), 10, 64)
 	if err != nil {
 		return "", fmt.Errorf("order id: %w", err)
 	}

@@ -195,10 +195,16 @@ func (p *Pair) resume(ctx context.Context) error {
 			continue
 		}
 		var ids []string
-		err = p.Ledger.Parked(ctx, c.Tenant, func(ref ledger.Ref) bool {
+		some := func(ref ledger.Ref) bool {
 			ids = append(ids, ref.ID)
 			return len(ids) < perResume
-		})
+		}
+		err = p.Ledger.Parked(ctx, c.Tenant, some)
+		for _, sys := range []tenant.System{tenant.Upstock, tenant.Cin7Core} { // those that wait for this very account
+			if err == nil && len(ids) < perResume {
+				err = p.Ledger.AwaitedRuns(ctx, c.Tenant, ledger.Awaited(sys, b.Connections[sys].Account), some)
+			}
+		}
 		errs = errors.Join(errs, err)
 		var repaired time.Time
 		for _, c := range b.Connections {

@@ -112,22 +112,22 @@ func (p *Pair) take(ctx context.Context, c tenant.Connection, e upstock.Event, b
 	case upstock.Ping:
 		return note("ping", "Upstock reached this address and its signature fits.")
 	case upstock.OrderApproved:
-		_, err := p.approved(ctx, c.Tenant, e.ID, OriginWebhook, e.RawOrder, body)
+		_, err := p.approved(ctx, supplierAt(c), e.ID, OriginWebhook, e.RawOrder, body)
 		return err
 	case upstock.OrderCancelled:
-		return p.cancelled(ctx, c.Tenant, e, body)
+		return p.cancelled(ctx, supplierAt(c), e, body)
 	}
 	return note("unknownEvent", "A delivery of the type "+quote(e.Type)+" was ignored: Stockbridge does not know it.")
 }
 
 // approved writes an approved order down, once, and wakes the work on it.
 // fresh says that it was not there yet.
-func (p *Pair) approved(ctx context.Context, tenantID, eventID, origin string, raw json.RawMessage, body []byte) (fresh bool, err error) {
+func (p *Pair) approved(ctx context.Context, s supplier, eventID, origin string, raw json.RawMessage, body []byte) (fresh bool, err error) {
 	how := "Received from Upstock"
 	if origin != OriginWebhook {
 		how = "Found in Upstock's list of orders, as no webhook had brought it"
 	}
-	return p.takeIn(ctx, tenantID, arrival{event: eventID, origin: origin, how: how, raw: raw, body: body})
+	return p.takeIn(ctx, s, arrival{event: eventID, origin: origin, how: how, raw: raw, body: body})
 }
 
 // arrival is an approved order and how it came.
@@ -140,10 +140,10 @@ type arrival struct {
 	problem       ledger.Problem  // why it is a person's from the start; no Code = it is not
 }
 
-func (p *Pair) takeIn(ctx context.Context, tenantID string, a arrival) (fresh bool, err error) {
+func (p *Pair) takeIn(ctx context.Context, s supplier, a arrival) (fresh bool, err error) {
 	now := p.Now().UTC()
 	o, _ := upstock.ParseOrder(a.raw)
-	run := &ledger.Run{Tenant: tenantID, ID: noID(a.event), State: ledger.Received, Received: now, Next: now.Add(p.Times.Grace + a.delay)}
+	run := &ledger.Run{Tenant: s.tenant, ID: noID(a.event), State: ledger.Received, Received: now, Next: now.Add(p.Times.Grace + a.delay)}
 	id, ok := upstock.OrderID(a.raw)
 	if ok {
 		run.ID = strconv.FormatInt(id, 10)
@@ -157,7 +157,7 @@ func (p *Pair) takeIn(ctx context.Context, tenantID string, a arrival) (fresh bo
 		run.State, run.Next = ledger.Attention, time.Time{}
 		run.Problems = []ledger.Problem{a.problem}
 	}
-	old, err := p.Ledger.Receive(ctx, run, a.body)
+	old, err := p.writeDown(ctx, s, run, a.body)
 	if errors.Is(err, ledger.ErrExists) {
 		return false, p.again(ctx, old, o)
 	}
@@ -165,7 +165,7 @@ func (p *Pair) takeIn(ctx context.Context, tenantID string, a arrival) (fresh bo
 		return err == nil, err
 	}
 	// A pointer that cannot be sent is no loss: the sweep finds the order.
-	_ = p.Wake(ctx, ledger.Pointer{Tenant: tenantID, Order: run.ID, Origin: a.origin}, a.delay)
+	_ = p.Wake(ctx, ledger.Pointer{Tenant: s.tenant, Order: run.ID, Origin: a.origin}, a.delay)
 	return true, nil
 }
 
@@ -200,22 +200,22 @@ func approvedAt(t time.Time) string {
 }
 
 // cancelled marks an order as cancelled, whether it is there, sold or not here yet.
-func (p *Pair) cancelled(ctx context.Context, tenantID string, e upstock.Event, body []byte) error {
+func (p *Pair) cancelled(ctx context.Context, s supplier, e upstock.Event, body []byte) error {
 	id, ok := upstock.OrderID(e.RawOrder)
 	if !ok {
-		return p.Ledger.RecordSome(ctx, tenantID, ledger.Event{Kind: "noOrderId", Text: "Upstock delivered a cancellation without a usable order id."})
+		return p.Ledger.RecordSome(ctx, s.tenant, ledger.Event{Kind: "noOrderId", Text: "Upstock delivered a cancellation without a usable order id."})
 	}
-	return p.cancelledOrder(ctx, tenantID, id, "Cancelled in Upstock before it was approved here.", e.RawOrder, body)
+	return p.cancelledOrder(ctx, s, id, "Cancelled in Upstock before it was approved here.", e.RawOrder, body)
 }
 
 // cancelledOrder marks a cancelled order, or writes it down as such if it is not here.
-func (p *Pair) cancelledOrder(ctx context.Context, tenantID string, id int64, how string, raw json.RawMessage, body []byte) error {
+func (p *Pair) cancelledOrder(ctx context.Context, s supplier, id int64, how string, raw json.RawMessage, body []byte) error {
 	now := p.Now().UTC()
 	o, _ := upstock.ParseOrder(raw)
-	run := &ledger.Run{Tenant: tenantID, ID: strconv.FormatInt(id, 10), State: ledger.Cancelled, Received: now, Cancelled: now, Told: true}
+	run := &ledger.Run{Tenant: s.tenant, ID: strconv.FormatInt(id, 10), State: ledger.Cancelled, Received: now, Cancelled: now, Told: true}
 	describe(run, o)
 	run.Note(now, "%s", how)
-	old, err := p.Ledger.Receive(ctx, run, body)
+	old, err := p.writeDown(ctx, s, run, body)
 	if !errors.Is(err, ledger.ErrExists) {
 		return err
 	}

@@ -31,7 +31,10 @@ type (
 	// reject needs a person.
 	reject struct{ problems []ledger.Problem }
 	// park waits for a connection to work again, however long.
-	park struct{ why string }
+	park struct {
+		why    string
+		awaits string // the account that must be connected again; "" = none in particular
+	}
 	// vendorDown is a vendor that gives no sensible answer.
 	vendorDown struct {
 		who string
@@ -68,6 +71,7 @@ type work struct {
 	planNo   int // which of the run's plans planData is
 	plan     *Plan
 	b        tenant.Bundle
+	own      string // the Upstock supplier whose order it is
 	up, core tenant.Connection
 	upstock  *upstock.Client
 	cin7     *cin7core.Client
@@ -127,9 +131,9 @@ func (w *work) connect() error {
 		c, ok := w.b.Connections[sys]
 		switch {
 		case !ok:
-			return &park{systemName(sys) + " is not connected. Connect it, and the order goes on by itself."}
+			return &park{why: systemName(sys) + " is not connected. Connect it, and the order goes on by itself."}
 		case c.State != tenant.Connected:
-			return &park{systemName(sys) + " needs reconnecting: " + c.Why + " Save a new key, and the order goes on by itself."}
+			return &park{why: systemName(sys) + " needs reconnecting: " + c.Why + " Save a new key, and the order goes on by itself."}
 		}
 		s, err := w.Tenants.Secrets(w.ctx, c)
 		if err != nil {
@@ -145,6 +149,9 @@ func (w *work) connect() error {
 		if c.Limit != nil {
 			c.Limit = &patient{c.Limit, w.Times.Soon}
 		}
+	}
+	if err := w.belongs(); err != nil {
+		return err
 	}
 	if w.run.Account != "" && w.run.Account != w.core.Account && w.run.SoldAt.IsZero() {
 		return problem("accountChanged", "The order was started in another Cin7 Core account than the one connected now.",
@@ -233,7 +240,10 @@ func (w *work) hold(r *ledger.Run) error {
 	}
 	r.Lease = ledger.Lease{Token: w.token, Until: now.Add(w.Times.Lease).UTC()}
 	w.reread, w.newSale = r.Reread, r.NewSale
-	r.State, r.Why, r.Parked = workingState(r), "", false
+	if w.own != "" {
+		r.Supplier = w.own
+	}
+	r.State, r.Why, r.Parked, r.Awaits = workingState(r), "", false, ""
 	r.Next = r.Lease.Until
 	r.Attempts++
 	return nil
@@ -344,7 +354,7 @@ func (w *work) answered(sys tenant.System, err error) error {
 		if cur.State == tenant.Connected { // replaced meanwhile
 			return &later{now.Add(time.Second), "The key has just been replaced."}
 		}
-		return &park{why + " Save a new key, and the order goes on by itself."}
+		return &park{why: why + " Save a new key, and the order goes on by itself."}
 	case rest.Other:
 		return err
 	}
@@ -395,7 +405,7 @@ func (w *work) finish(err error) error {
 			w.state(r, ledger.Waiting)
 			r.Note(now, "Waiting: %s", e.why)
 		case *park:
-			r.Parked, r.Why = true, e.why
+			r.Parked, r.Why, r.Awaits = true, e.why, e.awaits
 			w.state(r, ledger.Waiting)
 			r.Note(now, "Waiting: %s", e.why)
 		case *reject:
@@ -654,10 +664,11 @@ func (w *work) search(q cin7core.SalesQuery, ext string) (rows []cin7core.SaleRo
 	return rows, others, nil
 }
 
-func (w *work) externalID() string { return ExternalID(w.up.Account, w.run.ID) }
+func (w *work) externalID() string { return ExternalID(w.own, w.run.OrderID()) }
 
+// supplier is whose order it is; of a preview, who is connected.
 func (w *work) supplier() int64 {
-	id, _ := strconv.ParseInt(w.up.Account, 10, 64)
+	id, _ := strconv.ParseInt(cmp.Or(w.own, w.up.Account), 10, 64)
 	return id
 }
 

@@ -1,0 +1,295 @@
+package upstockcin7
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"stockbridge/internal/ledger"
+	"stockbridge/internal/tenant"
+	"stockbridge/internal/upstock"
+)
+
+// A run belongs to its supplier, and once a sale was begun to its Cin7 Core
+// account: a tenant may take a connection away and connect another company's.
+// What is asked of the far sides for a run goes by the run's own supplier, and
+// work goes on only while that one is connected.
+
+// supplier is one Upstock supplier of a tenant.
+type supplier struct {
+	tenant string
+	id     string // Upstock's
+	first  string // whose orders go by Upstock's ids alone; "" = it is not known whose those of earlier versions are
+	// since: runs without a supplier that were taken in later are this one's;
+	// zero = that has to be read from each.
+	since time.Time
+}
+
+// supplierAt is the supplier of a connection. One that was made before suppliers
+// were noted goes on with Upstock's ids alone, as it has done.
+func supplierAt(c tenant.Connection) supplier {
+	s := supplier{tenant: c.Tenant, id: c.Account, first: c.First}
+	if c.First == "" {
+		s.first, s.since = c.Account, c.Since.Add(clocks)
+	}
+	return s
+}
+
+// key is an id of the supplier's in Upstock as it stands in our keys, an order's
+// or a customer's: the ids of two suppliers may be equal.
+func (s supplier) key(id string) string { return ledger.RunID(s.id, s.first, id) }
+
+// noFirst is in the place of a tenant's first supplier where its orders do not say who that was.
+const noFirst = "unknown"
+
+// ownSupplier is the supplier whose order a run is; "" = nothing of it says so.
+// plan and body are as Load gave them.
+func (p *Pair) ownSupplier(ctx context.Context, r *ledger.Run, plan, body []byte) (string, error) {
+	if r.Supplier != "" {
+		return r.Supplier, nil
+	}
+	var frozen struct {
+		Header struct{ ExternalID string } `json:"header"`
+	}
+	if json.Unmarshal(plan, &frozen) == nil {
+		if id, order, ok := orderOfExternalID(frozen.Header.ExternalID); ok && order == r.OrderID() {
+			return id, nil
+		}
+	}
+	if r.Parts["fresh"] > 0 { // what Upstock was asked for has no envelope
+		var err error
+		if body, err = p.Ledger.Received(ctx, r); err != nil {
+			return "", err
+		}
+	}
+	if e, err := upstock.ParseEvent(body); err == nil && e.SupplierID > 0 {
+		return strconv.FormatInt(e.SupplierID, 10), nil
+	}
+	return "", nil
+}
+
+// orderOfExternalID takes apart what ExternalID makes.
+func orderOfExternalID(ext string) (supplier, order string, ok bool) {
+	rest, ours := strings.CutPrefix(ext, "upstock:")
+	supplier, order, ok = strings.Cut(rest, ":")
+	return supplier, order, ours && ok && supplier != "" && order != ""
+}
+
+// owns reports whether a run, found under Upstock's id alone, may be one of the
+// supplier's orders. It is read whole, once, where it does not say whose it is;
+// a run of which nobody can say is taken for every supplier's, so that there is
+// no second one beside it.
+func (p *Pair) owns(ctx context.Context, s supplier, r *ledger.Run) (bool, error) {
+	if r.Supplier == "" && !s.since.IsZero() && r.Received.After(s.since) {
+		return true, nil
+	}
+	own, err := p.supplierOf(ctx, r)
+	return own == "" || own == s.id, err
+}
+
+// supplierOf is the supplier whose order a run is, and notes it in the run; "" =
+// nobody can say.
+func (p *Pair) supplierOf(ctx context.Context, r *ledger.Run) (string, error) {
+	if r.Supplier != "" {
+		return r.Supplier, nil
+	}
+	whole, body, plan, err := p.Ledger.Load(ctx, r.Tenant, r.ID)
+	if err != nil {
+		return "", err
+	}
+	own, err := p.ownSupplier(ctx, whole, plan, body)
+	if own == "" || err != nil {
+		return "", err
+	}
+	err = p.Ledger.Update(ctx, r, func(r *ledger.Run, _ *ledger.Extra) error { r.Supplier = own; return nil })
+	return own, err
+}
+
+// orders finds the runs of a supplier's orders, by Upstock's ids.
+func (p *Pair) orders(ctx context.Context, s supplier, ids []string) (map[string]*ledger.Run, error) {
+	found := map[string]*ledger.Run{}
+	alone, err := p.Ledger.GetRuns(ctx, s.tenant, ids)
+	if err != nil {
+		return nil, err
+	}
+	var rest, keys []string
+	for _, id := range ids {
+		if r := alone[id]; r != nil {
+			ours, err := p.owns(ctx, s, r)
+			if err != nil {
+				return nil, err
+			}
+			if ours {
+				found[id] = r
+				continue
+			}
+		} else if s.id == s.first {
+			continue
+		}
+		rest, keys = append(rest, id), append(keys, s.id+":"+id)
+	}
+	named, err := p.Ledger.GetRuns(ctx, s.tenant, keys)
+	if err != nil {
+		return nil, err
+	}
+	for i, id := range rest {
+		if r := named[keys[i]]; r != nil {
+			found[id] = r
+		}
+	}
+	return found, nil
+}
+
+// writeDown writes a new run of a supplier's order down, with the order as it
+// came. ledger.ErrExists, and the run that is there, where it is here already.
+func (p *Pair) writeDown(ctx context.Context, s supplier, r *ledger.Run, body []byte) (*ledger.Run, error) {
+	order := r.ID
+	r.Supplier = s.id
+	if r.ID = s.key(order); r.ID != order { // an earlier version may have written it under Upstock's id alone
+		found, err := p.orders(ctx, s, []string{order})
+		if err != nil {
+			return nil, err
+		}
+		if old := found[order]; old != nil {
+			return old, ledger.ErrExists
+		}
+		return p.Ledger.Receive(ctx, r, body)
+	}
+	old, err := p.Ledger.Receive(ctx, r, body)
+	if !errors.Is(err, ledger.ErrExists) {
+		return old, err
+	}
+	ours, oerr := p.owns(ctx, s, old)
+	switch {
+	case oerr != nil:
+		return nil, oerr
+	case ours:
+		return old, err
+	}
+	r.ID = s.id + ":" + order // of another supplier, and the same id
+	return p.Ledger.Receive(ctx, r, body)
+}
+
+// firstRuns is how many of a tenant's runs are asked at most who its first supplier was.
+const firstRuns = 200
+
+// firstSupplier is the supplier whose orders go by Upstock's ids alone, as it is
+// to be noted with a connection to one: the one that is noted, else the one that
+// the runs of an earlier version are of, else this one.
+func (p *Pair) firstSupplier(ctx context.Context, b tenant.Bundle, connecting string) (string, error) {
+	if b.First != "" {
+		return b.First, nil
+	}
+	var first *ledger.Run
+	runs, after := 0, ""
+	for runs < firstRuns {
+		list, next, err := p.Ledger.Runs(ctx, b.Tenant.ID, after, 100)
+		if err != nil {
+			return "", err
+		}
+		for _, r := range list {
+			if runs++; first != nil && !r.Received.Before(first.Received) {
+				continue
+			}
+			own, err := p.supplierOf(ctx, r)
+			if err != nil {
+				return "", err
+			}
+			if own != "" {
+				first = r
+			}
+		}
+		if after = next; next == "" {
+			break
+		}
+	}
+	switch {
+	case first != nil:
+		return first.Supplier, nil
+	case runs > 0:
+		return noFirst, nil
+	}
+	return connecting, nil
+}
+
+// companyName is how people know a supplier that is or was connected.
+func companyName(b tenant.Bundle, supplier string) string {
+	name := ""
+	if c := b.Connections[tenant.Upstock]; c.Account == supplier {
+		name = c.Name
+	}
+	for _, f := range b.Former {
+		if f.System == tenant.Upstock && f.Account == supplier {
+			name = cmp.Or(name, f.Name)
+		}
+	}
+	if name == "" {
+		return "the Upstock supplier " + supplier
+	}
+	return name + " (Upstock supplier " + supplier + ")"
+}
+
+// suppliers are all that the tenant has or had connected, the connected one first.
+func suppliers(b tenant.Bundle) []supplier {
+	c := b.Connections[tenant.Upstock]
+	list := []supplier{supplierAt(c)}
+	add := func(id string) {
+		if id != "" && id != noFirst && !slices.ContainsFunc(list, func(s supplier) bool { return s.id == id }) {
+			list = append(list, supplier{tenant: b.Tenant.ID, id: id, first: cmp.Or(c.First, b.First, c.Account)})
+		}
+	}
+	add(b.First)
+	for _, f := range b.Former {
+		if f.System == tenant.Upstock {
+			add(f.Account)
+		}
+	}
+	return list
+}
+
+// OtherCompany says that an order is of another company than the one connected.
+type OtherCompany struct {
+	Own, Connected string // as people know them
+}
+
+func (e *OtherCompany) Error() string {
+	return "This order is of " + e.Own + ", and " + e.Connected + " is connected now. Nothing is done with it meanwhile: connect " + e.Own + " again, and it goes on."
+}
+
+// otherCompany is the error where a run's supplier is not the connected one; nil
+// where it is, or where none is connected.
+func otherCompany(b tenant.Bundle, own string) *OtherCompany {
+	c, ok := b.Connections[tenant.Upstock]
+	if !ok || own == "" || own == c.Account {
+		return nil
+	}
+	return &OtherCompany{companyName(b, own), companyName(b, c.Account)}
+}
+
+// belongs makes sure that the order's own supplier is the connected one. Another
+// company's order waits, however long, and is never sold into this one's books.
+func (w *work) belongs() error {
+	if w.preview {
+		return nil
+	}
+	var err error
+	if w.own, err = w.ownSupplier(w.ctx, w.run, w.planData, w.body); err != nil {
+		return err
+	}
+	if w.own == "" && settled(w.run) {
+		w.own = w.up.Account
+	}
+	if other := otherCompany(w.b, w.own); other != nil {
+		return &park{why: other.Error(), awaits: ledger.Awaited(tenant.Upstock, w.own)}
+	}
+	if w.own == "" {
+		return problem("supplierUnknown", "It is not on record of which Upstock supplier this order is: it was taken in before that was noted, and nothing was sold yet.",
+			"Look whether it is one of "+companyName(w.b, w.up.Account)+". If it is, retry; else enter it in the right Cin7 Core account by hand.")
+	}
+	return nil
+}
