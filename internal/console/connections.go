@@ -14,6 +14,7 @@ type connectionAnswer struct {
 	System     tenant.System          `json:"system"`
 	State      tenant.ConnectionState `json:"state"`
 	Why        *string                `json:"why"`
+	Refused    *time.Time             `json:"refused"` // since when it needs reconnecting
 	Account    string                 `json:"account"`
 	Name       *string                `json:"name"`
 	Currency   *string                `json:"currency"`
@@ -54,20 +55,17 @@ func webhooksOf(c tenant.Connection) *webhooksAnswer {
 
 func connectionOf(c tenant.Connection) connectionAnswer {
 	return connectionAnswer{
-		System: c.System, State: c.State, Why: known(c.Why), Account: c.Account, Name: known(c.Name), Currency: known(c.Currency),
+		System: c.System, State: c.State, Why: known(c.Why), Refused: when(c.Refused), Account: c.Account, Name: known(c.Name), Currency: known(c.Currency),
 		TimeZone: known(c.TimeZone), Warnings: append([]string{}, c.Warnings...), Since: c.Since, Changed: c.Changed,
 		Webhooks: webhooksOf(c),
 	}
 }
 
-// withURL adds the webhook URL of a system that calls us.
-func (a *api) withURL(r *http.Request, c tenant.Connection) (connectionAnswer, error) {
+// withNotes adds what is to be said of a connection now, and the webhook URL of a system that a tenant has to tell ours.
+func (a *api) withNotes(r *http.Request, c tenant.Connection) (connectionAnswer, error) {
 	ans := connectionOf(c)
-	if c.System != tenant.Upstock {
-		return ans, nil
-	}
 	var err error
-	ans.WebhookURL, err = a.Pair.WebhookURLOf(r.Context(), c)
+	ans.Warnings, ans.WebhookURL, err = a.Pair.Notes(r.Context(), c)
 	return ans, err
 }
 
@@ -75,7 +73,7 @@ func (a *api) listConnections(w http.ResponseWriter, r *http.Request, b tenant.B
 	var items []connectionAnswer
 	for _, sys := range tenant.Systems() {
 		if c, ok := b.Connections[sys]; ok {
-			item, err := a.withURL(r, c)
+			item, err := a.withNotes(r, c)
 			if err != nil {
 				return err
 			}
@@ -90,7 +88,7 @@ func (a *api) getConnection(w http.ResponseWriter, r *http.Request, b tenant.Bun
 	if !ok {
 		return notConnected(r.PathValue("system"))
 	}
-	ans, err := a.withURL(r, c)
+	ans, err := a.withNotes(r, c)
 	if err != nil {
 		return err
 	}
@@ -113,12 +111,14 @@ func (a *api) putConnection(w http.ResponseWriter, r *http.Request, b tenant.Bun
 		return err
 	}
 	cred := upstockcin7.Credentials{Account: account, Key: tenant.Secret(key), Webhook: tenant.Secret(webhook)}
-	c, url, err := a.Pair.Connect(r.Context(), b.Tenant.ID, sys, cred)
+	c, _, err := a.Pair.Connect(r.Context(), b.Tenant.ID, sys, cred)
 	if err != nil {
 		return err
 	}
-	ans := connectionOf(c)
-	ans.WebhookURL = url
+	ans, err := a.withNotes(r, c)
+	if err != nil {
+		return err
+	}
 	return respond(w, r, http.StatusOK, ans)
 }
 

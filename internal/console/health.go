@@ -69,7 +69,12 @@ func (a *api) health(w http.ResponseWriter, r *http.Request, b tenant.Bundle) er
 		if !ok {
 			continue
 		}
-		h.Connections = append(h.Connections, connectionOf(c))
+		shown, err := a.withNotes(r, c)
+		if err != nil {
+			return err
+		}
+		shown.WebhookURL = "" // health may be shown on a wall
+		h.Connections = append(h.Connections, shown)
 		if !slices.Contains(vendors, sys) {
 			continue
 		}
@@ -141,6 +146,9 @@ func (a *api) jobs(ctx context.Context, b tenant.Bundle) ([]jobAnswer, error) {
 		j := jobAnswer{
 			Job: job, Every: a.Pair.Times.Jobs[job].Seconds(), Started: when(c.Started), Checked: when(c.Checked), Problem: known(c.Problem),
 			Running: c.Started.After(c.Checked) || c.Asked.After(c.Started), Rows: c.Last.Rows, Marked: c.Last.Marked, Unknown: c.Last.Unknown,
+		}
+		if upstockcin7.Outdated(b, c.Problem) {
+			j.Problem = nil
 		}
 		if why != "" {
 			j.Problem, j.Running = known("Skipped: "+why), false

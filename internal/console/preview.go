@@ -129,6 +129,9 @@ func previewOf(p upstockcin7.Preview) previewAnswer {
 	ans.SaleTotal = known(money(plan.SaleTotal))
 	h, o := plan.Header, plan.Order
 	at := h.ShippingAddress
+	if c := p.Card; c != nil {
+		at.Line1, at.Line2, at.City, at.State, at.Postcode, at.Country = c.Line1, c.Line2, c.City, c.State, c.Postcode, c.Country
+	}
 	s := &saleAnswer{
 		CustomerID: plan.CustomerID, Contact: h.Contact, Email: h.Email, Phone: h.Phone, CustomerReference: h.CustomerReference,
 		ExternalID: h.ExternalID, SaleType: h.SaleType, Status: string(o.Status), CreationMode: string(o.AutoPickPackShipMode),

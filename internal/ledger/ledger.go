@@ -13,6 +13,7 @@
 //	T#<tenant>#link#<kind>  <foreign id>      Link
 //	T#<tenant>#doc          <name>            a job's own document, gzip: [Cursor] and others
 //	T#<tenant>#event        <time>#<random>   Event, for 90 days
+//	T#<tenant>#said         <minute>#<kind>   that an event of this kind was written in this minute
 //
 // Every write of a run is conditional on its revision. What others wrote
 // meanwhile is read and the change is made again on top of it ([Ledger.Update]),
@@ -587,16 +588,32 @@ func (l *Ledger) Record(ctx context.Context, tenantID string, e Event) error {
 	return l.repeat(ctx, op)
 }
 
-// RecordSome writes an event unless one of the same kind was written in the
-// same minute: for what outsiders can cause as often as they like.
-func (l *Ledger) RecordSome(ctx context.Context, tenantID string, e Event) error {
-	e.At = time.Now().UTC()
-	op, err := eventOp(tenantID, e, e.At.Truncate(time.Minute).Format(timeKey)+"#"+e.Kind)
+// RecordOnce writes an event of a time and name, however often it is asked to.
+func (l *Ledger) RecordOnce(ctx context.Context, tenantID string, at time.Time, name string, e Event) error {
+	e.At = at.UTC()
+	op, err := eventOp(tenantID, e, e.At.Format(timeKey)+"#"+name)
 	if err != nil {
 		return err
 	}
 	op.Kind, op.If = table.KindCreate, ""
 	err = l.repeat(ctx, op)
+	if c := (*table.Conflict)(nil); errors.As(err, &c) {
+		return nil
+	}
+	return err
+}
+
+// RecordSome writes an event unless one of the same kind was written in the
+// same minute: for what outsiders can cause as often as they like.
+func (l *Ledger) RecordSome(ctx context.Context, tenantID string, e Event) error {
+	e.At = time.Now().UTC()
+	op, err := eventOp(tenantID, e, e.At.Format(timeKey)+"#"+e.Kind) // its own time, so that events stand in their order
+	if err != nil {
+		return err
+	}
+	once := table.Create(table.Item{Key: table.Key{PK: partition(tenantID, "said"), SK: e.At.Truncate(time.Minute).Format(timeKey) + "#" + e.Kind},
+		Data: []byte("{}"), Expires: e.At.Add(time.Hour).Truncate(time.Second)})
+	err = l.repeat(ctx, op, once)
 	if c := (*table.Conflict)(nil); errors.As(err, &c) {
 		return nil
 	}

@@ -498,7 +498,7 @@ func (s *Store) Connect(ctx context.Context, tenant string, sys System, what fun
 	if err := what(&c, &sec); err != nil {
 		return none, sec, err
 	}
-	c.State, c.Why, c.Changed = Connected, "", now
+	c.State, c.Why, c.Refused, c.Changed = Connected, "", time.Time{}, now
 	c.Generation++
 	if oldSec.Webhook != "" && sec.Webhook != oldSec.Webhook {
 		sec.Replaced = append([]Replaced{{oldSec.Webhook, now.Add(oldWebhookFor)}}, oldSec.Replaced...)
@@ -655,7 +655,7 @@ func (s *Store) disconnect(ctx context.Context, tenant string, sys System) error
 func (s *Store) Broken(ctx context.Context, tenant string, sys System, generation int, why string) (Connection, error) {
 	return s.Update(ctx, tenant, sys, func(c *Connection) error {
 		if c.Generation == generation && c.State == Connected {
-			c.State, c.Why = NeedsReconnecting, why
+			c.State, c.Why, c.Refused = NeedsReconnecting, why, time.Now().UTC().Truncate(time.Second)
 		}
 		return nil
 	})

@@ -74,7 +74,8 @@ type Connection struct {
 	Name    string          `json:"name,omitempty"`
 	Since   time.Time       `json:"since"` // first connected, whole seconds: earlier orders are not taken in by themselves
 	Changed time.Time       `json:"changed"`
-	Why     string          `json:"why,omitempty"` // NeedsReconnecting: in the tenant's words
+	Why     string          `json:"why,omitempty"`    // NeedsReconnecting: in the tenant's words
+	Refused time.Time       `json:"refused,omitzero"` // NeedsReconnecting: since when
 
 	Currency string   `json:"currency,omitempty"`
 	TimeZone string   `json:"timeZone,omitempty"`

@@ -44,8 +44,9 @@ func (p *Pair) Connect(ctx context.Context, tenantID string, sys tenant.System, 
 		return tenant.Connection{}, "", err
 	}
 	old, had := b.Connections[sys]
+	var saved savedKeys
 	c, sec, err := p.Tenants.Connect(ctx, tenantID, sys, func(c *tenant.Connection, s *tenant.Secrets) error {
-		account, key := c.Account, s.Key
+		account, key, secret := c.Account, s.Key, s.Webhook
 		if cred.Key != "" {
 			s.Key = cred.Key
 		}
@@ -58,6 +59,7 @@ func (p *Pair) Connect(ctx context.Context, tenantID string, sys tenant.System, 
 		if errs := missingFields(sys, c, s); len(errs) > 0 {
 			return errs
 		}
+		saved = savedKeys{first: !had, key: s.Key != key, account: c.Account != account, secret: s.Webhook != secret, firstSecret: s.Webhook != "" && secret == ""}
 		if sys == tenant.Upstock {
 			err := p.tryUpstock(ctx, c, s)
 			if err == nil && !had {
@@ -92,11 +94,7 @@ func (p *Pair) Connect(ctx context.Context, tenantID string, sys tenant.System, 
 			return c, "", fmt.Errorf("start job %s: %w", JobWebhooks, err)
 		}
 	}
-	text := systemName(sys) + " was connected (" + c.Name + ")."
-	if had {
-		text = "The key of " + systemName(sys) + " was replaced; waiting orders go on."
-	}
-	if err := p.Ledger.Record(ctx, tenantID, ledger.Event{Kind: "connection", Text: text}); err != nil {
+	if err := p.Ledger.Record(ctx, tenantID, ledger.Event{Kind: "connection", Text: saved.text(sys, c.Name)}); err != nil {
 		return c, "", err
 	}
 	return c, p.webhookURL(sys, sec), nil
@@ -154,7 +152,7 @@ func (p *Pair) tryCin7(ctx context.Context, c *tenant.Connection, s *tenant.Secr
 		return refusedKey(tenant.Cin7Core, err)
 	}
 	c.Name, c.Currency, c.TimeZone = short(me.Company), short(me.Currency), short(me.TimeZone)
-	c.Warnings = bookWarnings(Books{Me: me})
+	c.Warnings = meWarnings(me) // the other books are not read yet
 	return nil
 }
 
@@ -315,8 +313,9 @@ func (p *Pair) RetryAll(ctx context.Context, tenantID string) (int, error) {
 
 // Preview is what would happen to an order.
 type Preview struct {
-	Plan     Plan             `json:"plan"`
-	Problems []ledger.Problem `json:"problems"`
+	Plan     Plan                      `json:"plan"`
+	Problems []ledger.Problem          `json:"problems"`
+	Card     *cin7core.CustomerAddress // the address of the customer's card that the plan names; nil = it writes one out
 }
 
 // Preview plans an order with the given settings (nil = the stored ones), or
@@ -332,18 +331,20 @@ func (p *Pair) Preview(ctx context.Context, tenantID string, order json.RawMessa
 	w := &work{Pair: p, ctx: ctx, run: &ledger.Run{Tenant: tenantID}, b: b}
 	w.preview = true
 	if err := w.connect(); err != nil {
-		pr := ledger.Problem{Code: "notReady", Message: err.Error(), Fix: "Connect both systems and wait until the reference data is read."}
-		switch e := err.(type) {
-		case *later:
-			pr.Message = e.why
-		case *park:
-			pr.Message = e.why
-		}
-		return Preview{Problems: []ledger.Problem{pr}}, nil
+		return Preview{Problems: []ledger.Problem{previewProblem(b, err)}}, nil
 	}
 	raw, _ := orderOf(order)
 	plan, problems, err := w.makePlan(raw)
-	return Preview{plan, problems}, err
+	if err != nil && isOutcome(err) { // a live read was refused, or must wait
+		if b, lerr := p.Tenants.Load(ctx, tenantID); lerr == nil {
+			return Preview{Problems: []ledger.Problem{previewProblem(b, err)}}, nil
+		}
+	}
+	if err != nil {
+		return Preview{}, err
+	}
+	card, err := p.cardAddress(ctx, tenantID, plan.CustomerID, plan.Header.ShippingAddress.ID)
+	return Preview{plan, problems, card}, err
 }
 
 // SaleURL is the page of a sale for people.

@@ -372,11 +372,10 @@ func (f *filling) failed(conn tenant.Connection, err error) error {
 	now := f.Now().UTC()
 	switch kind := rest.KindOf(err); {
 	case kind == rest.Unauthorized:
-		const why = "Upstock refused the key."
-		if _, err := f.Tenants.Broken(f.ctx, f.tenant, tenant.Upstock, conn.Generation, why); err != nil {
+		if _, err := f.markRefused(f.ctx, conn); err != nil {
 			return err
 		}
-		return f.wait(why+" Save a new key, and it goes on by itself.", time.Time{})
+		return f.wait(whyRefused(tenant.Upstock)+" Save a new key, and it goes on by itself.", time.Time{})
 	case kind == rest.Waiting:
 		at := now.Add(f.Times.Soon)
 		if e, ok := errors.AsType[*rest.Wait](err); ok {

@@ -397,10 +397,7 @@ func (m *mirroring) after(err error) (delay time.Duration, problem string, _ err
 	case rest.Other:
 		return stop, "", err // our own: the queue repeats it
 	case rest.Unauthorized:
-		_, err := m.Tenants.Broken(m.ctx, m.conn.Tenant, tenant.Cin7Core, m.conn.Generation, "Cin7 Core refused the key.")
-		if errors.Is(err, tenant.ErrNotFound) {
-			err = nil
-		}
+		_, err := m.markRefused(m.ctx, m.conn)
 		return stop, "", err
 	case rest.Waiting, rest.Throttled:
 		e, _ := errors.AsType[*rest.Error](err)
@@ -494,8 +491,24 @@ func decodeBooks(data []byte) (b Books, err error) {
 // bookWarnings says what in the account's books would change orders behind our
 // back, or stop them.
 func bookWarnings(b Books) []string {
+	said := meWarnings(b.Me)
+	if !slices.ContainsFunc(b.Contacts, func(c cin7core.Contact) bool { return sameText(c.Name, tenant.DefaultSalesRep) }) {
+		said = append(said, "Cin7 Core has no contact named "+tenant.DefaultSalesRep+": sales to customers without a sales representative have none, unless the setting defaultSalesRep names another.")
+	}
+	if !slices.ContainsFunc(b.Locations, func(l cin7core.Location) bool {
+		return l.IsDefault && !l.IsDeprecated && strings.Trim(l.ParentID, "0-") == ""
+	}) {
+		said = append(said, "Cin7 Core has no default location: choose one in the setting location, or orders of customers without one cannot be sent.")
+	}
+	if !slices.ContainsFunc(b.TaxRules, forSale) {
+		said = append(said, "Cin7 Core has no active tax rule for sales: no order can be sent.")
+	}
+	return said
+}
+
+// meWarnings are those of bookWarnings that the account's own settings tell.
+func meWarnings(me cin7core.Me) []string {
 	var said []string
-	me := b.Me
 	if me.AutomaticallyApplyDiscounts {
 		said = append(said, "Cin7 Core applies discounts by itself when an order is authorised, which may change a sale's total afterwards. Switch that off in Cin7 Core, or keep the setting orderStatus at draft.")
 	}
@@ -509,17 +522,6 @@ func bookWarnings(b Books) []string {
 	}
 	if strings.TrimSpace(me.Currency) == "" {
 		said = append(said, "Cin7 Core does not say which currency its account is kept in: no order can be sent.")
-	}
-	if !slices.ContainsFunc(b.Contacts, func(c cin7core.Contact) bool { return sameText(c.Name, tenant.DefaultSalesRep) }) {
-		said = append(said, "Cin7 Core has no contact named "+tenant.DefaultSalesRep+": sales to customers without a sales representative have none, unless the setting defaultSalesRep names another.")
-	}
-	if !slices.ContainsFunc(b.Locations, func(l cin7core.Location) bool {
-		return l.IsDefault && !l.IsDeprecated && strings.Trim(l.ParentID, "0-") == ""
-	}) {
-		said = append(said, "Cin7 Core has no default location: choose one in the setting location, or orders of customers without one cannot be sent.")
-	}
-	if !slices.ContainsFunc(b.TaxRules, forSale) {
-		said = append(said, "Cin7 Core has no active tax rule for sales: no order can be sent.")
 	}
 	return said
 }

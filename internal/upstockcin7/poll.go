@@ -109,11 +109,10 @@ func (w *poll) pause(err error) error {
 	case err == nil:
 		w.cur.Problem = ""
 	case kind == rest.Unauthorized:
-		why := systemName(w.conn.System) + " refused the key."
-		if _, berr := w.Tenants.Broken(w.ctx, w.conn.Tenant, w.conn.System, w.conn.Generation, why); berr != nil {
+		if _, berr := w.markRefused(w.ctx, w.conn); berr != nil {
 			return berr
 		}
-		w.cur.Problem, wait = why, 0
+		w.cur.Problem, wait = whyRefused(w.conn.System), 0
 	case kind == rest.Waiting:
 		w.cur.Problem = "The budget of calls to " + systemName(w.conn.System) + " is used up for the moment."
 		if e, ok := errors.AsType[*rest.Wait](err); ok {

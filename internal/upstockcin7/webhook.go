@@ -196,7 +196,7 @@ func approvedAt(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
-	return " " + t.UTC().Format("2 January 2006 15:04:05")
+	return " " + t.UTC().Format("2 January 2006 15:04:05 UTC")
 }
 
 // cancelled marks an order as cancelled, whether it is there, sold or not here yet.

@@ -346,15 +346,14 @@ func (w *work) answered(sys tenant.System, err error) error {
 		if sys == tenant.Upstock {
 			c = w.up
 		}
-		why := systemName(sys) + " refused the key."
-		cur, berr := w.Tenants.Broken(w.ctx, c.Tenant, sys, c.Generation, why)
+		cur, berr := w.markRefused(w.ctx, c)
 		if berr != nil {
 			return berr
 		}
 		if cur.State == tenant.Connected { // replaced meanwhile
 			return &later{now.Add(time.Second), "The key has just been replaced."}
 		}
-		return &park{why: why + " Save a new key, and the order goes on by itself."}
+		return &park{why: whyRefused(sys) + " Save a new key, and the order goes on by itself."}
 	case rest.Other:
 		return err
 	}
@@ -487,7 +486,7 @@ func (w *work) failure(r *ledger.Run, err error, now time.Time) error {
 		if r.LookDue() { // the next poll, or a person, asks again
 			r.State = ledger.Attention
 			r.Problems = append(slices.DeleteFunc(r.Problems, func(p ledger.Problem) bool { return p.Code == "gaveUp" }),
-				ledger.Problem{Code: "gaveUp", Message: fmt.Sprintf("What became of its sale could not be read or told since %s, in %d attempts: %s.", r.Failing.Format("2 January 15:04"), r.Failures, err),
+				ledger.Problem{Code: "gaveUp", Message: fmt.Sprintf("What became of its sale could not be read or told since %s, in %d attempts: %s.", clockText(w.b, r.Failing), r.Failures, err),
 					Fix: "Retry when the cause is gone."})
 		}
 		r.Say(fmt.Sprintf("A last step was given up after %d attempts: %s.", r.Failures, err))
@@ -496,7 +495,7 @@ func (w *work) failure(r *ledger.Run, err error, now time.Time) error {
 		r.Failures, r.Failing = 0, time.Time{} // what is asked for next has as long again
 		return nil
 	default:
-		return problem("gaveUp", fmt.Sprintf("It has not worked since %s, in %d attempts: %s.", r.Failing.Format("2 January 15:04"), r.Failures, err),
+		return problem("gaveUp", fmt.Sprintf("It has not worked since %s, in %d attempts: %s.", clockText(w.b, r.Failing), r.Failures, err),
 			"Retry when the cause is gone.")
 	}
 	if down, ok := errors.AsType[*vendorDown](err); ok {
