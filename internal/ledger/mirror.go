@@ -3,11 +3,12 @@ package ledger
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
-	"math/rand/v2"
+	"math/big"
 	"slices"
 	"strconv"
 	"strings"
@@ -299,7 +300,7 @@ func (l *Ledger) changeSome(ctx context.Context, tenantID string, changes []mirr
 		case !errors.As(err, &c):
 			return 0, fmt.Errorf("write mirror: %w", err)
 		}
-		time.Sleep(rand.N(time.Duration(try+1) * 5 * time.Millisecond)) // somebody else mirrors the same rows
+		time.Sleep(below(time.Duration(try+1) * 5 * time.Millisecond)) // somebody else mirrors the same rows
 	}
 	return 0, errors.New("write mirror: others keep changing it")
 }
@@ -546,4 +547,10 @@ func (l *Ledger) SaveTurn(ctx context.Context, tenantID, name string, t Turn) er
 func turnItem(tenantID, name string, t Turn) (table.Item, error) {
 	data, err := json.Marshal(t)
 	return table.Item{Key: turnKey(tenantID, name), Data: data, Expires: t.Until.Add(seenFor).Truncate(time.Second)}, err
+}
+
+// below is a random duration below n, from the same source as all else that is random here.
+func below(n time.Duration) time.Duration {
+	v, _ := rand.Int(rand.Reader, big.NewInt(int64(n)))
+	return time.Duration(v.Int64())
 }

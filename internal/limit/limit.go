@@ -27,11 +27,12 @@ package limit
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"math/rand/v2"
+	"math/big"
 	"time"
 
 	"stockbridge/internal/table"
@@ -215,7 +216,7 @@ func (l *Limiter) Take(ctx context.Context) (time.Time, error) {
 			return time.UnixMicro(at), nil
 		}
 	}
-	return time.Time{}, &Wait{l.now().Add(l.scaled(50*time.Millisecond + rand.N(200*time.Millisecond)))}
+	return time.Time{}, &Wait{l.now().Add(l.scaled(50*time.Millisecond + below(200*time.Millisecond)))}
 }
 
 // Throttled tells everybody to leave the account alone: the vendor refused a
@@ -346,7 +347,7 @@ func (l *Limiter) write(ctx context.Context, k bucket) error {
 
 // pause lets those who were faster get out of the way.
 func (l *Limiter) pause(ctx context.Context, try int) error {
-	t := time.NewTimer(l.scaled(rand.N(min(2*time.Millisecond<<try, 64*time.Millisecond))))
+	t := time.NewTimer(l.scaled(below(min(2*time.Millisecond<<try, 64*time.Millisecond))))
 	defer t.Stop()
 	select {
 	case <-t.C:
@@ -354,4 +355,10 @@ func (l *Limiter) pause(ctx context.Context, try int) error {
 	case <-ctx.Done():
 		return l.failed(ctx.Err())
 	}
+}
+
+// below is a random duration below n, from the same source as all else that is random here.
+func below(n time.Duration) time.Duration {
+	v, _ := rand.Int(rand.Reader, big.NewInt(int64(n)))
+	return time.Duration(v.Int64())
 }

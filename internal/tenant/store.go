@@ -11,7 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
-	mathrand "math/rand/v2"
+	"math/big"
 	"slices"
 	"strings"
 	"sync"
@@ -343,7 +343,7 @@ func (s *Store) Update(ctx context.Context, tenant string, sys System, change fu
 		op := table.Replace(it)
 		err = s.table.Write(ctx, op)
 		if conflict := (*table.Conflict)(nil); errors.As(err, &conflict) {
-			time.Sleep(mathrand.N(time.Duration(try+1) * 5 * time.Millisecond)) // many orders at once, each of a new connection's first
+			time.Sleep(below(time.Duration(try+1) * 5 * time.Millisecond)) // many orders at once, each of a new connection's first
 			continue
 		}
 		c.rev = op.Item.Rev
@@ -490,7 +490,7 @@ func (s *Store) Connect(ctx context.Context, tenant string, sys System, what fun
 	c.Tenant, c.System = tenant, sys
 	if fresh {
 		c.Since = now.Truncate(time.Second)
-		c.Generation = mathrand.N(1 << 40) // not one that a forgotten connection had
+		c.Generation = int(below(1 << 40)) // not one that a forgotten connection had
 	}
 	if sec.Hook == "" && (sys == Upstock || sys == Cin7Core) {
 		sec.Hook = newHook()
@@ -722,4 +722,10 @@ func (s *Store) unlist(ctx context.Context, c Connection) error {
 		return nil
 	}
 	return err
+}
+
+// below is a random duration below n, from the same source as all else that is random here.
+func below(n time.Duration) time.Duration {
+	v, _ := rand.Int(rand.Reader, big.NewInt(int64(n)))
+	return time.Duration(v.Int64())
 }

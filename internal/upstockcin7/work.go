@@ -8,7 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	mathrand "math/rand/v2"
+	"math/big"
 	"slices"
 	"strconv"
 	"strings"
@@ -364,13 +364,19 @@ func jitter(base, spread time.Duration) time.Duration {
 	if spread <= 0 {
 		return base
 	}
-	return base + mathrand.N(spread)
+	return base + below(spread)
+}
+
+// below is a random duration below n, from the same source as all else that is random here.
+func below(n time.Duration) time.Duration {
+	v, _ := rand.Int(rand.Reader, big.NewInt(int64(n)))
+	return time.Duration(v.Int64())
 }
 
 // backoff is full jitter over an exponential, never under the smallest wait.
 func (p *Pair) backoff(failures int, most time.Duration) time.Duration {
 	d := min(most, p.Times.MinRetry<<min(failures, 20))
-	return p.Times.MinRetry/2 + mathrand.N(d)
+	return p.Times.MinRetry/2 + below(d)
 }
 
 // finish writes down how the work ended and gives the lease back.
