@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help test proof lint run build invoke event seed conformance bench kills fuzz
+.PHONY: help test simulate proof lint run build invoke event seed conformance bench kills fuzz
 
 LOCAL   := go run ./internal/local
 FN      ?= orders
@@ -20,6 +20,17 @@ run: ## everything on this machine, with a demo; ARGS="-listen … -demo=false" 
 test: ## all tests, with the race detector; then what is too slow with it
 	GOGC=400 go test -race -shuffle=on ./...
 	GOGC=400 go test -count=1 ./internal/upstockcin7 -run '$(LARGE)'
+	GOGC=400 go test -count=1 ./internal/upstockcin7/simulate
+
+SEEDS   ?= 2000
+FROM    ?= 1
+SECONDS ?= 0
+simulate: ## the simulated whole: SEEDS=2000 seeds FROM=1 on, or for SECONDS=…; a process for each core
+	@go test -c -o .cache/simulate ./internal/upstockcin7/simulate
+	@cores=$$(nproc); pids=; echo "seeds from $(FROM) on"; cd internal/upstockcin7/simulate; \
+	for n in $$(seq 0 $$((cores-1))); do \
+	  GOGC=400 GOMAXPROCS=1 ../../../.cache/simulate -test.v -test.timeout 0 -test.run '^TestSimulate$$' -seeds $$((($(SEEDS)+cores-1)/cores)) -seconds $(SECONDS) -from $$(($(FROM)+n)) -step $$cores & pids="$$pids $$!"; \
+	done; code=0; for pid in $$pids; do wait $$pid || code=1; done; exit $$code
 
 proof: ## the whole crash proof and the largest tests whole: minutes
 	@GOGC=400 go test -count=1 -v -timeout 30m ./internal/upstockcin7 -run 'CrashProof|LossyWebhooks|Outages|FanOut' -args -whole | grep -E 'crash proof|lost|backlog|tenants|missing|FAIL|panic|_test.go.*: [a-z]+ [0-9]+:|^ok'

@@ -152,12 +152,12 @@ func (l *Ledger) SaveDoc(ctx context.Context, tenantID, name, rev string, v any)
 func (l *Ledger) GetRuns(ctx context.Context, tenantID string, ids []string) (map[string]*Run, error) {
 	found := map[string]*Run{}
 	keys := map[table.Key]bool{}
+	all := make([]table.Key, 0, len(ids))
 	for _, id := range ids {
-		keys[runKey(tenantID, id)] = true
-	}
-	all := make([]table.Key, 0, len(keys))
-	for k := range keys {
-		all = append(all, k)
+		if k := runKey(tenantID, id); !keys[k] {
+			keys[k] = true
+			all = append(all, k)
+		}
 	}
 	for some := range slices.Chunk(all, table.MaxKeys) {
 		items, err := l.table.Get(ctx, some...)

@@ -147,7 +147,8 @@ func (l *Ledger) Mirrored(ctx context.Context, tenantID string, keys []MirrorKey
 				if m.Row != nil {
 					add(k, m.Row)
 				}
-				for id, row := range m.Members {
+				for _, id := range slices.Sorted(maps.Keys(m.Members)) {
+					row := m.Members[id]
 					if k := (MirrorKey{m.Of, id}); isNull(row) {
 						next = append(next, k)
 					} else {

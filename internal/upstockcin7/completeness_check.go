@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -685,7 +686,8 @@ func (k *checking) finish(problem string) error {
 func (k *checking) strangers() error {
 	var list []saleRow
 	var ids []string
-	for _, s := range k.sales {
+	for _, id := range slices.Sorted(maps.Keys(k.sales)) {
+		s := k.sales[id]
 		if _, ok := k.at[s.Order]; ok || !s.live() {
 			continue
 		}

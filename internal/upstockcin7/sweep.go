@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -54,7 +55,8 @@ func (p *Pair) Sweep(ctx context.Context) error {
 		errs = errors.Join(errs, err)
 	}
 	accounts := map[string][][]ledger.Ref{} // by Cin7 Core account: each of its tenants' oldest
-	for id, refs := range oldest {
+	for _, id := range slices.Sorted(maps.Keys(oldest)) {
+		refs := oldest[id]
 		c, err := p.Tenants.Connection(ctx, id, tenant.Cin7Core)
 		if err != nil && !errors.Is(err, tenant.ErrNotFound) {
 			errs = errors.Join(errs, err)
@@ -69,7 +71,8 @@ func (p *Pair) Sweep(ctx context.Context) error {
 		delay time.Duration
 	}
 	var due []waking
-	for _, tenants := range accounts {
+	for _, account := range slices.Sorted(maps.Keys(accounts)) {
+		tenants := accounts[account]
 		list := inTurn(tenants)
 		runs, err := p.runsOf(ctx, list)
 		errs = errors.Join(errs, err)
@@ -115,7 +118,8 @@ func (p *Pair) runsOf(ctx context.Context, refs []ledger.Ref) (runs map[string]m
 		ids[ref.Tenant] = append(ids[ref.Tenant], ref.ID)
 	}
 	runs = map[string]map[string]*ledger.Run{}
-	for id, of := range ids {
+	for _, id := range slices.Sorted(maps.Keys(ids)) {
+		of := ids[id]
 		var terr error
 		runs[id], terr = p.Ledger.GetRuns(ctx, id, of)
 		err = errors.Join(err, terr)

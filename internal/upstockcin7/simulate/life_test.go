@@ -1,0 +1,180 @@
+package simulate
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"stockbridge/internal/app"
+	"stockbridge/internal/ledger"
+)
+
+// live lets the whole life of a seed happen: hours in which people trade and
+// everything goes wrong, then calm, until nothing is left to do.
+func (w *world) live() (verdict string) {
+	end := w.begin.Add(time.Duration(w.profile.hours) * time.Hour)
+	w.people(end)
+	w.schedules(end)
+	w.stage.run(end, nil)
+	w.tell("calm")
+	w.calm, w.spells, w.store.lag = true, nil, nil
+	if !w.settle() {
+		return "it does not come to rest: " + w.unrest()
+	}
+	return w.verdict()
+}
+
+// people plans what people do and when.
+func (w *world) people(end time.Time) {
+	span := end.Sub(w.begin) - time.Hour
+	bursts := 1 + w.stage.rng.IntN(3)
+	var at []time.Duration
+	for range bursts {
+		at = append(at, w.between(time.Minute, span))
+	}
+	for i := range w.profile.orders {
+		s := w.shops[i%len(w.shops)]
+		when := at[i%bursts] + w.between(0, 20*time.Minute)
+		w.stage.at(when, func() {
+			o := w.place(s)
+			w.approve(o)
+			w.fulfil(o, end)
+		})
+	}
+	for range w.profile.spells {
+		w.stage.at(at[w.stage.rng.IntN(bursts)]+w.between(0, 20*time.Minute), w.bad)
+	}
+}
+
+// fulfil plans what the warehouse does with an order.
+func (w *world) fulfil(o *order, end time.Time) {
+	if w.chance(48) {
+		return
+	}
+	first := w.between(2*time.Minute, 90*time.Minute)
+	w.stage.at(first, func() { w.ship(o) })
+	if w.chance(128) {
+		w.stage.at(first+w.between(time.Minute, time.Hour), func() { w.track(o) })
+	}
+	w.stage.at(first+w.between(2*time.Minute, 2*time.Hour), func() { w.ship(o) })
+	if w.chance(128) {
+		w.stage.at(first+w.between(time.Minute, 3*time.Hour), func() { w.track(o) })
+	}
+}
+
+// schedules starts the jobs on their intervals until the end, seldom where
+// nothing happens.
+func (w *world) schedules(end time.Time) {
+	var minute func()
+	minute = func() {
+		if w.due() && !w.chance(4) || w.chance(6) {
+			w.schedule("orders")
+		}
+		if next := time.Now().Truncate(time.Minute).Add(time.Minute); next.Before(end) {
+			w.stage.at(time.Until(next), minute)
+		}
+	}
+	w.stage.at(0, minute)
+	for job, every := range app.Schedules() {
+		if job == "orders" {
+			continue
+		}
+		w.jobs = append(w.jobs, job)
+		_ = every
+	}
+	w.jobs = sorted(w.jobs)
+	for _, job := range w.jobs {
+		every := app.Schedules()[job]
+		var again func()
+		again = func() {
+			if time.Now().After(end) {
+				return
+			}
+			w.schedule(job)
+			gap := every
+			if w.chance(160) { // nothing much happens meanwhile
+				gap += every * time.Duration(w.stage.rng.IntN(8))
+			}
+			w.stage.at(gap, again)
+		}
+		w.stage.at(w.between(time.Second, every), again)
+	}
+}
+
+// due says that a sweep would find something.
+func (w *world) due() bool {
+	now := time.Now().Add(2 * time.Second).UTC().Format("2006-01-02T15:04:05.000Z")
+	return w.store.indexed(func(index, first string) bool {
+		return strings.HasPrefix(index, "DUE#") && first < now || index == "RESUME"
+	})
+}
+
+// settle lets the world turn in calm until nothing is left, an outcome that may
+// take days where something backed off far; it says whether that came about.
+func (w *world) settle() bool {
+	begin := time.Now()
+	round := 0
+	for time.Since(begin) < 12*24*time.Hour {
+		step := time.Minute
+		if round%30 == 0 && round < 360 || round%360 == 0 {
+			for _, job := range w.jobs {
+				w.schedule(job)
+			}
+		}
+		if w.due() {
+			w.schedule("orders")
+		}
+		w.stage.run(time.Now().Truncate(time.Minute).Add(step), nil)
+		round++
+		if round > 300 && round%30 == 20 && w.unrest() == "" {
+			return true
+		}
+	}
+	return false
+}
+
+// unrest is what is still to come, "" if nothing is.
+func (w *world) unrest() string {
+	var text []string
+	if w.busy > 0 || w.flying > 0 || w.lag > 0 {
+		text = append(text, "work is under way")
+	}
+	for _, o := range w.orders {
+		switch r := w.run(o); {
+		case r == nil:
+			text = append(text, "an order is not here")
+		case !r.Finished() && r.State != ledger.Attention:
+			text = append(text, "order "+r.ID+" is "+string(r.State)+" "+r.Why)
+		}
+	}
+	return strings.Join(text, "; ")
+}
+
+// calmly runs a seed in its bubble.
+func live(t *testing.T, seed uint64, story func(*world)) (w *world, verdict string) {
+	p := draw(seed)
+	b := prepare(t, p.shape)
+	bubble(t, seed, func(t *testing.T) {
+		w = newWorld(t, seed, p, b.box)
+		if story != nil {
+			story(w)
+		}
+		w.on(b)
+		verdict = w.live()
+		w.sim.Close()
+		w.drain()
+	})
+	return w, verdict
+}
+
+// drain lets every goroutine end.
+func (w *world) drain() {
+	for _, list := range w.warm {
+		for _, p := range list {
+			p.dead.Store(true)
+		}
+	}
+	w.stage.run(time.Now().Add(time.Minute), nil)
+	_ = context.Background
+}

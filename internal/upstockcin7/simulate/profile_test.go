@@ -1,0 +1,51 @@
+package simulate
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"stockbridge/internal/sim"
+)
+
+// profile is what sort of world a seed makes.
+type profile struct {
+	name     string
+	shape    shape
+	sim      sim.Options
+	hours    int
+	orders   int
+	often    [classes]int // faults of 4096 effects
+	spells   int
+	skew     float64 // clocks differ by up to so many seconds either way
+	indexLag time.Duration
+}
+
+// draw is the profile of a seed, from a source of its own.
+func draw(seed uint64) profile {
+	r := rand.New(rand.NewPCG(seed, 0xca57))
+	p := profile{shape: []shape{{1, 1}, {1, 1}, {2, 1}, {3, 2}}[r.IntN(4)], hours: 6 + r.IntN(5), orders: 5 + r.IntN(5)}
+	p.sim = sim.Options{ListOrder: sim.ListOrder(r.IntN(3)), ListDrift: r.IntN(2) == 0, TinyPages: []int{0, 0, 2, 3, 5}[r.IntN(5)], NoAutomation: r.IntN(3) == 0}
+	p.indexLag = []time.Duration{0, 0, time.Second, 20 * time.Second, 90 * time.Second}[r.IntN(5)]
+	rate := 0
+	switch n := r.IntN(100); {
+	case n < 6:
+		p.name = "smooth"
+	case n < 40:
+		p.name, rate, p.spells, p.skew = "usual", 30, r.IntN(2), 0.5
+	case n < 80:
+		p.name, rate, p.spells, p.skew = "rough", 90, r.IntN(4), 1
+	case n < 97:
+		p.name, rate, p.spells, p.skew = "storm", 260, 2+r.IntN(6), 1
+	default:
+		p.name, rate, p.spells, p.skew = "large", 40, r.IntN(3), 1
+		p.orders, p.hours, p.shape = 40+r.IntN(50), 10, shape{4, 2}
+	}
+	for c := range p.often {
+		p.often[c] = rate * r.IntN(200) / 100
+	}
+	p.often[vendorWrite] *= 6 // there are fewest of them, and most hangs on them
+	p.often[vendorRead] *= 2
+	p.often[hookIn] *= 4
+	p.often[queueSend] *= 2
+	return p
+}

@@ -1,0 +1,121 @@
+// Package simulate is the whole of Stockbridge in one seed: the real code over a
+// table in memory, queues, schedules, processes that die, stall and have clocks
+// of their own, the simulated vendors, and people at both ends, for hours of
+// simulated time in a testing/synctest bubble. All chance and all order of work
+// come from the seed, so that a failing seed fails again, always.
+//
+//	stage    whose turn it is        process  our processes and what may befall each of their effects
+//	faults   what goes wrong         world    vendors, tenants, orders, and what people do to them
+//	profile  what sort of world      life     the hours of a seed, and the calm after
+//	oracle   the verdict             store    the table in memory
+package simulate
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/cryptotest"
+	"testing/synctest"
+	"time"
+)
+
+var (
+	seeds = flag.Int("seeds", 0, "how many seeds; 0 = those of make test")
+	from  = flag.Uint64("from", 1, "the first seed")
+	step  = flag.Uint64("step", 1, "from one seed to the next")
+	secs  = flag.Int("seconds", 0, "end after so many; 0 = when the seeds are through")
+	whole = flag.Bool("story", false, "print the whole story of each seed")
+)
+
+// usual is how many seeds make test runs.
+const usual = 300
+
+func sorted(list []string) []string { slices.Sort(list); return list }
+
+// bubble runs f under fake time, all that is random from the seed.
+func bubble(t *testing.T, seed uint64, f func(t *testing.T)) {
+	cryptotest.SetGlobalRandom(t, seed)
+	synctest.Test(t, f)
+}
+
+// TestSimulate runs seeds, and tells the story of those that end badly.
+func TestSimulate(t *testing.T) {
+	if raceDetector {
+		t.Skip("slow with the race detector: make test runs it without")
+	}
+	n := *seeds
+	if n == 0 {
+		n = usual
+	}
+	start := time.Now()
+	effects, faults, bad := 0, 0, 0
+	done := 0
+	for i := range uint64(n) {
+		if *secs > 0 && time.Since(start) > time.Duration(*secs)*time.Second {
+			break
+		}
+		done++
+		seed := *from + i**step
+		var text bytes.Buffer
+		w, verdict := live(t, seed, func(w *world) {
+			if *whole {
+				w.story = &text
+			}
+		})
+		effects, faults = effects+w.effects, faults+w.faults
+		if *whole {
+			fmt.Print(text.String())
+		}
+		if verdict != "" {
+			bad++
+			t.Errorf("seed %d (%s): %s\n%s", seed, w.profile.name, verdict, retold(t, seed))
+			if bad >= 5 {
+				t.Fatalf("five bad seeds: the rest is left out")
+			}
+		}
+	}
+	took := time.Since(start)
+	t.Logf("%d seeds from %d: %d bad, %d effects, %d faults, %.1f seeds a second", done, *from, bad, effects, faults, float64(done)/took.Seconds())
+}
+
+// retold runs a bad seed again and tells its story in short: what people and
+// vendors did, what went wrong, and what was written to the vendors.
+func retold(t *testing.T, seed uint64) string {
+	var text bytes.Buffer
+	live(t, seed, func(w *world) { w.story = &text })
+	var lines []string
+	for line := range strings.Lines(text.String()) {
+		if !strings.Contains(line, "   ") && !strings.Contains(line, " schedule: ") || strings.Contains(line, "!!") || strings.Contains(line, ": POST") || strings.Contains(line, ": PUT") || strings.Contains(line, ": DELETE") {
+			lines = append(lines, line)
+		}
+	}
+	const most = 120
+	if len(lines) > most {
+		lines = append(append(lines[:most/2:most/2], fmt.Sprintf("… %d lines …\n", len(lines)-most)), lines[len(lines)-most/2:]...)
+	}
+	return strings.Join(lines, "")
+}
+
+// TestSimulateRepeats runs seeds twice: their stories are the same, byte by byte.
+func TestSimulateRepeats(t *testing.T) {
+	if raceDetector {
+		t.Skip("slow with the race detector: make test runs it without")
+	}
+	for seed := uint64(1); seed <= 100; seed++ {
+		var one, two bytes.Buffer
+		live(t, seed, func(w *world) { w.story = &one })
+		live(t, seed, func(w *world) { w.story = &two })
+		if !bytes.Equal(one.Bytes(), two.Bytes()) {
+			a, b := strings.Split(one.String(), "\n"), strings.Split(two.String(), "\n")
+			for i := range a {
+				if i >= len(b) || a[i] != b[i] {
+					t.Fatalf("seed %d differs in line %d:\n%s\n%s", seed, i, strings.Join(a[max(0, i-5):min(i+2, len(a))], "\n"), strings.Join(b[min(i, len(b)-1):min(i+2, len(b))], "\n"))
+				}
+			}
+			t.Fatalf("seed %d: the second story goes on", seed)
+		}
+	}
+}

@@ -1,0 +1,363 @@
+package simulate
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"testing/cryptotest"
+	"testing/synctest"
+	"time"
+
+	"stockbridge/internal/ledger"
+	"stockbridge/internal/sim"
+	"stockbridge/internal/tenant"
+	"stockbridge/internal/upstockcin7"
+)
+
+// A world is all there is in one seed: the simulated vendors, the table, the
+// queues and schedules, our processes, and the people at both ends.
+type world struct {
+	t       testing.TB
+	seed    uint64
+	profile profile
+	stage   *stage
+	sim     *sim.Sim
+	store   *memory
+	box     *tenant.Box
+	shops   []*shop
+	orders  []*order
+
+	jobs      []string // that have a part for each tenant
+	warm      map[string][]*process
+	processes int
+	busy      int // invocations that run
+	flying    int // messages under way
+	lag       int // effects still to come
+	effects   int
+	faults    int
+	spells    []spell
+	calm      bool // nothing goes wrong any more
+
+	begin time.Time
+	story io.Writer // nil = nobody wants it
+}
+
+// shop is a tenant: a supplier of Upstock with an account of Cin7 Core, which
+// others may have too.
+type shop struct {
+	tenant  string
+	account sim.Account // of Upstock; its Cin7 Core account may be a neighbour's
+	shared  bool        // Cin7 Core does not know Upstock's ids
+}
+
+// order is one as its people know it.
+type order struct {
+	shop     *shop
+	id       int
+	approved time.Time
+	shipped  int
+}
+
+// shape is what a world is built of: how many tenants, on how many accounts of Cin7 Core.
+type shape struct{ tenants, accounts int }
+
+// base is a table of connected tenants whose mirrors are ready, made once.
+type base struct {
+	store   *memory
+	tenants []string
+	hooks   []string // where Upstock delivers
+	box     *tenant.Box
+	ready   time.Time
+}
+
+var bases = struct {
+	sync.Mutex
+	of map[shape]*base
+}{of: map[shape]*base{}}
+
+// prepare makes the base of a shape, outside of any bubble.
+func prepare(t *testing.T, s shape) *base {
+	bases.Lock()
+	defer bases.Unlock()
+	if b := bases.of[s]; b != nil {
+		return b
+	}
+	b := new(base)
+	var err error
+	if b.box, err = tenant.NewBox(bytes.Repeat([]byte{7}, 32)); err != nil {
+		t.Fatal(err)
+	}
+	cryptotest.SetGlobalRandom(t, 1)
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 0, profile{shape: s}, b.box)
+		defer w.sim.Close()
+		w.calm, w.store = true, newMemory()
+		for _, sh := range w.shops {
+			w.console(func(ctx context.Context, p *process) error {
+				tn, _, err := p.app.Tenants.Create(ctx, sh.account.Name, "Pacific/Auckland")
+				if err != nil {
+					return err
+				}
+				sh.tenant = tn.ID
+				_, url, err := p.app.Pair.Connect(ctx, tn.ID, tenant.Upstock, upstockcin7.Credentials{Key: tenant.Secret(sh.account.Upstock.Token)})
+				if err != nil {
+					return err
+				}
+				secret, err := w.sim.RegisterWebhook(sh.account.Upstock.Supplier, url)
+				if err != nil {
+					return err
+				}
+				b.tenants, b.hooks = append(b.tenants, tn.ID), append(b.hooks, url)
+				_, _, err = p.app.Pair.Connect(ctx, tn.ID, tenant.Upstock, upstockcin7.Credentials{Webhook: tenant.Secret(secret)})
+				return err
+			})
+		}
+		for _, sh := range w.shops {
+			w.console(func(ctx context.Context, p *process) error {
+				_, _, err := p.app.Pair.Connect(ctx, sh.tenant, tenant.Cin7Core, sh.key())
+				return err
+			})
+		}
+		w.stage.run(time.Now().Add(15*time.Minute), nil)
+		for _, sh := range w.shops {
+			w.console(func(ctx context.Context, p *process) error {
+				c, err := p.app.Tenants.Connection(ctx, sh.tenant, tenant.Cin7Core)
+				if err == nil && c.Mirror.State != tenant.MirrorReady {
+					return fmt.Errorf("the mirror is not ready: %+v", c.Mirror)
+				}
+				return err
+			})
+		}
+		b.ready = time.Now().Add(10 * time.Minute).Truncate(time.Hour).Add(time.Hour)
+		b.store = w.store.clone()
+	})
+	bases.of[s] = b
+	return b
+}
+
+func (s *shop) key() upstockcin7.Credentials {
+	return upstockcin7.Credentials{Account: s.account.Cin7Core.AccountID, Key: tenant.Secret(s.account.Cin7Core.ApplicationKey)}
+}
+
+// newWorld makes the vendors and their accounts, the same ones for a shape in every world.
+func newWorld(t testing.TB, seed uint64, p profile, box *tenant.Box) *world {
+	w := &world{t: t, seed: seed, profile: p, box: box, stage: newStage(seed), warm: map[string][]*process{}, begin: time.Now()}
+	o := p.sim
+	o.Seed, o.Deliver = "simulate", deliverer{w}
+	var err error
+	if w.sim, err = sim.New(o); err != nil {
+		t.Fatal(err)
+	}
+	names := []string{"Harbour Roasters", "Southern Lakes", "Kauri Provisions", "Tasman Pantry", "Cape Grocers", "Fern Hill"}
+	for n := range p.shape.tenants {
+		a := w.sim.AddAccount(names[n%len(names)], "")
+		s := &shop{account: a}
+		if n >= p.shape.accounts {
+			s.account.Cin7Core, s.shared = w.shops[n%p.shape.accounts].account.Cin7Core, true
+		}
+		w.shops = append(w.shops, s)
+	}
+	return w
+}
+
+// on puts the world on its base. The vendors' books of webhooks start anew.
+func (w *world) on(b *base) {
+	w.store = b.store.clone()
+	for i, s := range w.shops {
+		s.tenant = b.tenants[i]
+		if _, err := w.sim.RegisterWebhook(s.account.Upstock.Supplier, b.hooks[i]); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	w.calm = true
+	w.stage.run(b.ready, nil)
+	w.calm, w.begin = false, time.Now()
+	if most := w.profile.indexLag; most > 0 {
+		w.store.lag = func() time.Duration { return time.Duration(w.stage.rng.Int64N(int64(most))) }
+	}
+}
+
+// console does something by hand, in a process where nothing goes wrong, and waits for it.
+func (w *world) console(do func(ctx context.Context, p *process) error) {
+	over := false
+	var err error
+	w.invoke("console", func(ctx context.Context, p *process) { err = do(ctx, p) }, func(*process) { over = true })
+	w.stage.run(time.Now().Add(time.Hour), func() bool { return over })
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// tell adds a line to the story.
+func (w *world) tell(format string, args ...any) {
+	if w.story != nil {
+		fmt.Fprintf(w.story, "%s "+format+"\n", append([]any{w.clock()}, args...)...)
+	}
+}
+
+func (w *world) clock() string {
+	d := time.Since(w.begin)
+	return fmt.Sprintf("%02d:%02d:%09.6f", int(d.Hours()), int(d.Minutes())%60, (d % time.Minute).Seconds())
+}
+
+// effect tells of one effect and how it went.
+func (w *world) effect(p *process, name string, f fault, err error) {
+	w.effects++
+	if f != none {
+		w.faults++
+	}
+	if w.story != nil {
+		text := ""
+		if err != nil {
+			text = " → " + err.Error()
+		}
+		if f != none {
+			text = " !! " + f.String() + text
+		}
+		w.tell("  %s %d: %s%s", p.name, p.id, name, text)
+	}
+}
+
+// run is the order's run as it stands, nil if there is none.
+func (w *world) run(o *order) *ledger.Run {
+	r, err := ledger.New(w.store).Get(context.Background(), o.shop.tenant, strconv.Itoa(o.id))
+	if errors.Is(err, ledger.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return r
+}
+
+// live are the sales that carry the order's id and are not voided, voided those that are.
+func (w *world) sales(o *order) (live, voided []sim.SaleSummary) {
+	ext := fmt.Sprintf("upstock:%d:%d", o.shop.account.Upstock.Supplier, o.id)
+	seen := map[string]bool{}
+	for _, s := range w.shops {
+		account := s.account.Cin7Core.AccountID
+		if seen[account] {
+			continue
+		}
+		seen[account] = true
+		for _, sale := range w.sim.Sales(account) {
+			switch {
+			case sale.ExternalID != ext:
+			case sale.Status == "VOIDED":
+				voided = append(voided, sale)
+			default:
+				live = append(live, sale)
+			}
+		}
+	}
+	return live, voided
+}
+
+// place lets a customer order something.
+func (w *world) place(s *shop) *order {
+	body := ""
+	if s.shared { // ids of Cin7 Core mean nothing to this one: names do
+		goods := []string{"SLT-FLK", "GRN-TST", "KWK-100", "CHC-72", "OAT-RLD"}
+		var lines []string
+		for range 1 + w.stage.rng.IntN(3) {
+			lines = append(lines, fmt.Sprintf(`{"sku":%q,"productExternalId":null,"quantity":"%d","unitPrice":"6.80"}`, pick(w, goods...), 1+w.stage.rng.IntN(9)))
+		}
+		body = `{"customer":{"name":"Harbourside Grocers","externalId":null},"lines":[` + strings.Join(lines, ",") + `]}`
+	}
+	summary, err := w.sim.PlaceOrder(s.account.Upstock.Supplier, body)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	o := &order{shop: s, id: summary.ID}
+	w.orders = append(w.orders, o)
+	return o
+}
+
+// approve lets the supplier approve it.
+func (w *world) approve(o *order) {
+	w.tell("order %d is approved", o.id)
+	if _, err := w.sim.Approve(o.id); err != nil {
+		w.t.Fatal(err)
+	}
+	o.approved = time.Now()
+}
+
+// standing is the order as Upstock has it.
+func (w *world) standing(o *order) sim.OrderSummary {
+	s, err := w.sim.Order(o.id)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return s
+}
+
+// ship lets the warehouse ship some or all of the order's sale, if there is one to ship.
+func (w *world) ship(o *order) {
+	live, _ := w.sales(o)
+	if len(live) != 1 || live[0].Lines == 0 {
+		return
+	}
+	o.shipped++
+	body := fmt.Sprintf(`{"of":["A","B"],"boxes":["A"],"carrier":"Parcel Post","trackingNumber":"T-%d-%d"}`, o.id, o.shipped)
+	if o.shipped > 1 {
+		body = fmt.Sprintf(`{"carrier":"Parcel Post","trackingNumber":"T-%d-%d"}`, o.id, o.shipped)
+	} else if w.chance(128) {
+		body = fmt.Sprintf(`{"carrier":"Parcel Post","trackingNumber":"T-%d-whole"}`, o.id)
+	}
+	_, err := w.sim.Sale(live[0].ID, "ship", body)
+	w.tell("the warehouse ships of order %d: %v", o.id, err)
+}
+
+// track lets the carrier change a tracking number.
+func (w *world) track(o *order) {
+	live, _ := w.sales(o)
+	if len(live) != 1 || o.shipped == 0 {
+		return
+	}
+	o.shipped++
+	_, err := w.sim.Sale(live[0].ID, "tracking", fmt.Sprintf(`{"trackingNumber":"T-%d-%d"}`, o.id, o.shipped))
+	w.tell("the tracking of order %d changes: %v", o.id, err)
+}
+
+// soldOf are the parcels that left, by the sale.
+func (w *world) parcels(id string) (tracking []string, whole bool) {
+	raw, err := w.sim.Sale(id, "", "")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var s struct {
+		CombinedShippingStatus string
+		Fulfilments            []struct {
+			Ship struct {
+				Status string
+				Lines  []struct {
+					TrackingNumber, TrackingURL string
+					IsShipped                   bool
+				}
+			}
+		}
+	}
+	if err := json.Unmarshal(raw, &s); err != nil {
+		w.t.Fatal(err)
+	}
+	for _, f := range s.Fulfilments {
+		for _, l := range f.Ship.Lines {
+			if l.IsShipped && strings.Contains(f.Ship.Status, "AUTHORISED") {
+				if l.TrackingURL == "" {
+					l.TrackingURL = l.TrackingNumber
+				}
+				tracking = append(tracking, l.TrackingURL)
+			}
+		}
+	}
+	slices.Sort(tracking)
+	return tracking, s.CombinedShippingStatus == "SHIPPED"
+}
