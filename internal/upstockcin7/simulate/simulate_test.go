@@ -30,8 +30,11 @@ var (
 	whole = flag.Bool("story", false, "print the whole story of each seed")
 )
 
+// repeats is how many seeds are run twice.
+const repeats = 40
+
 // usual is how many seeds make test runs.
-const usual = 300
+const usual = 100
 
 func sorted(list []string) []string { slices.Sort(list); return list }
 
@@ -104,7 +107,7 @@ func TestSimulateRepeats(t *testing.T) {
 	if raceDetector {
 		t.Skip("slow with the race detector: make test runs it without")
 	}
-	for seed := uint64(1); seed <= 100; seed++ {
+	for seed := uint64(1); seed <= repeats; seed++ {
 		var one, two bytes.Buffer
 		live(t, seed, func(w *world) { w.story = &one })
 		live(t, seed, func(w *world) { w.story = &two })
