@@ -25,7 +25,13 @@ type memory struct {
 
 	mu    sync.Mutex
 	parts map[string]*part
-	index map[string][]shown
+	index map[place][]shown
+}
+
+// place is a partition of one of the two indexes.
+type place struct {
+	group bool
+	name  string
 }
 
 // part is one partition: its items by the order of their sort keys.
@@ -41,14 +47,14 @@ type shown struct {
 }
 
 func newMemory() *memory {
-	return &memory{parts: map[string]*part{}, index: map[string][]shown{}}
+	return &memory{parts: map[string]*part{}, index: map[place][]shown{}}
 }
 
 // clone is the table as it stands.
 func (m *memory) clone() *memory {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	c := &memory{lag: m.lag, parts: make(map[string]*part, len(m.parts)), index: make(map[string][]shown, len(m.index))}
+	c := &memory{lag: m.lag, parts: make(map[string]*part, len(m.parts)), index: make(map[place][]shown, len(m.index))}
 	for pk, p := range m.parts {
 		c.parts[pk] = &part{slices.Clone(p.keys), maps.Clone(p.items)}
 	}
@@ -99,7 +105,7 @@ func own(it table.Item) table.Item {
 const pageBytes = 1 << 20
 
 func weight(it table.Item) int {
-	return len(it.PK) + len(it.SK) + len(it.Data) + len(it.Index) + len(it.Sort) + 40
+	return len(it.PK) + len(it.SK) + len(it.Data) + len(it.Index) + len(it.Sort) + len(it.Group) + len(it.Order) + 40
 }
 
 func (m *memory) Query(ctx context.Context, q table.Query) (table.Page, error) {
@@ -163,7 +169,7 @@ func (m *memory) List(ctx context.Context, q table.Query) (table.Entries, error)
 	now := time.Now()
 	var es table.Entries
 	bytes := 0
-	rows := m.index[q.PK]
+	rows := m.index[place{q.Group, q.PK}]
 	lo, hi := 0, len(rows)
 	at := func(r shown) int {
 		i, _ := slices.BinarySearchFunc(rows, r, compareRows)
@@ -211,6 +217,12 @@ func (m *memory) Write(ctx context.Context, ops ...table.Op) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	now := time.Now()
+	for _, o := range ops {
+		if o.Kind == table.KindAhead {
+			m.set(own(o.Item), now)
+		}
+	}
 	c := &table.Conflict{Current: map[int]table.Item{}}
 	for i, o := range ops {
 		it, ok := m.item(o.Item.Key)
@@ -227,7 +239,6 @@ func (m *memory) Write(ctx context.Context, ops ...table.Op) error {
 		}
 		return c
 	}
-	now := time.Now()
 	for _, o := range ops {
 		switch o.Kind {
 		case table.KindCreate, table.KindReplace, table.KindPut:
@@ -257,6 +268,9 @@ func (m *memory) set(it table.Item, now time.Time) {
 	if it.Index == "" {
 		it.Sort = ""
 	}
+	if it.Group == "" {
+		it.Order = ""
+	}
 	if !it.Expires.IsZero() {
 		it.Expires = time.Unix(it.Expires.Unix(), 0).UTC()
 	}
@@ -271,14 +285,20 @@ func (m *memory) set(it table.Item, now time.Time) {
 		p.keys = slices.Insert(p.keys, i, it.SK)
 	}
 	p.items[it.SK] = it
-	if old.Index == it.Index && old.Sort == it.Sort {
+	m.move(place{false, old.Index}, old.Sort, place{false, it.Index}, it.Sort, it.Key, now)
+	m.move(place{true, old.Group}, old.Order, place{true, it.Group}, it.Order, it.Key, now)
+}
+
+// move takes an item's row from one place in an index to another.
+func (m *memory) move(from place, old string, to place, sort string, k table.Key, now time.Time) {
+	if from == to && old == sort {
 		return
 	}
-	if old.Index != "" {
-		m.unindex(old, now)
+	if from.name != "" {
+		m.leave(from, shown{Entry: table.Entry{Key: k, Sort: old}}, now)
 	}
-	if it.Index != "" {
-		m.enter(it, now)
+	if to.name != "" {
+		m.enter(to, shown{Entry: table.Entry{Key: k, Sort: sort}, since: m.behind(now)})
 	}
 }
 
@@ -294,9 +314,8 @@ func (m *memory) remove(k table.Key, now time.Time) {
 	delete(p.items, k.SK)
 	i, _ := slices.BinarySearch(p.keys, k.SK)
 	p.keys = slices.Delete(p.keys, i, i+1)
-	if old.Index != "" {
-		m.unindex(old, now)
-	}
+	m.move(place{false, old.Index}, old.Sort, place{}, "", k, now)
+	m.move(place{true, old.Group}, old.Order, place{true, ""}, "", k, now)
 }
 
 func (m *memory) behind(now time.Time) time.Time {
@@ -310,27 +329,25 @@ func compareRows(a, b shown) int {
 	return cmp.Or(strings.Compare(a.Sort, b.Sort), strings.Compare(a.PK, b.PK), strings.Compare(a.SK, b.SK))
 }
 
-func (m *memory) enter(it table.Item, now time.Time) {
-	rows := m.index[it.Index]
-	row := shown{Entry: table.Entry{Key: it.Key, Sort: it.Sort}, since: m.behind(now)}
+func (m *memory) enter(to place, row shown) {
+	rows := m.index[to]
 	i, there := slices.BinarySearchFunc(rows, row, compareRows)
 	if there { // still showing from before
 		row.since = rows[i].since
 		rows[i] = row
 		return
 	}
-	m.index[it.Index] = slices.Insert(rows, i, row)
+	m.index[to] = slices.Insert(rows, i, row)
 }
 
-func (m *memory) unindex(old table.Item, now time.Time) {
-	rows := slices.DeleteFunc(m.index[old.Index], func(r shown) bool { return !r.until.IsZero() && !now.Before(r.until) })
-	i, there := slices.BinarySearchFunc(rows, shown{Entry: table.Entry{Key: old.Key, Sort: old.Sort}}, compareRows)
-	if there {
+func (m *memory) leave(from place, row shown, now time.Time) {
+	rows := slices.DeleteFunc(m.index[from], func(r shown) bool { return !r.until.IsZero() && !now.Before(r.until) })
+	if i, there := slices.BinarySearchFunc(rows, row, compareRows); there {
 		if rows[i].until = m.behind(now); !rows[i].until.After(now) {
 			rows = slices.Delete(rows, i, i+1)
 		}
 	}
-	m.index[old.Index] = rows
+	m.index[from] = rows
 }
 
 // dump is every item of a partition whose key begins so, for the verdict.
@@ -353,7 +370,7 @@ func (m *memory) indexed(is func(index, first string) bool) bool {
 	for ix, rows := range m.index {
 		for _, r := range rows {
 			if r.until.IsZero() {
-				if is(ix, r.Sort) {
+				if !ix.group && is(ix.name, r.Sort) {
 					return true
 				}
 				break
