@@ -89,7 +89,7 @@ type work struct {
 	progress bool      // a call succeeded: failures in a row start anew
 	preview  bool      // plan only: no lease, no write
 	released bool      // the lease went back with the last step's own write
-	fresh    string // the sale that this very worker made: nobody else knows it yet
+	fresh    string    // the sale that this very worker made: nobody else knows it yet
 }
 
 // Push works on one order until it is done or must wait. first says that the
