@@ -38,6 +38,7 @@ func New(base string, rt http.RoundTripper, limit rest.Limiter, accountID, appli
 		r.Header.Set("api-auth-accountid", accountID)
 		r.Header.Set("api-auth-applicationkey", applicationKey)
 	}}
+	c.Hide(applicationKey)
 	if u, err := url.Parse(base); err == nil && u.Host != "" {
 		c.Base = u // a client without one answers every call with an error
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"path"
 	"regexp"
 	"strings"
 	"unicode"
@@ -70,6 +71,7 @@ func (c *Client) DeleteWebhook(ctx context.Context, id string) error {
 }
 
 func (c *Client) writeWebhook(ctx context.Context, method string, w Webhook) (Webhook, error) {
+	ctx = rest.WithSecrets(ctx, w.BearerToken, path.Base(w.URL)) // the address ends in a token
 	all, err := c.webhooks(ctx, method, nil, wireWebhook{w.ID, w.Type, w.Active, w.URL, w.AuthorizationType, w.BearerToken})
 	if err != nil {
 		return Webhook{}, err

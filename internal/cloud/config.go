@@ -186,8 +186,10 @@ func Transport() *http.Transport {
 		DialContext:           (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
 		TLSHandshakeTimeout:   5 * time.Second,
 		ExpectContinueTimeout: time.Second,
-		ForceAttemptHTTP2:     true,
-		MaxIdleConnsPerHost:   32,
+		// No HTTP/2: it would send a request again whose stream was refused, and so
+		// few calls gain nothing by it. (A dial of our own leaves it off.)
+		ForceAttemptHTTP2:   false,
+		MaxIdleConnsPerHost: 32,
 		// Lambda freezes a function between two events; a connection that the far
 		// side closed meanwhile looks alive, and a write on it ends unknown.
 		IdleConnTimeout: 10 * time.Second,

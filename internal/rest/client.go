@@ -7,12 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"net/http/httptrace"
 	"net/url"
+	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 )
 
@@ -35,6 +33,24 @@ type Client struct {
 	GrantLife time.Duration       // how long a reserved grant may wait for its call; 0: 1 s
 	// Read finds a vendor's error in an answer, whatever its status; nil: none, or what FromStatus says.
 	Read func(status int, header http.Header, body []byte) *Error
+
+	hidden *[]string // see Hide; behind a pointer, so that who prints a Client does not print them
+	hide   *redactor // all of them
+	unread *redactor // those that are taken out before an answer is read
+}
+
+// Hide names values that must not come back: wherever an answer repeats one, however it is written, [Redacted] stands in its
+// place in errors, recorded exchanges and what is read. Values below 6 characters cannot be told from other text; those
+// below 16 are left in what is read, where they could stand in a number.
+func (c *Client) Hide(values ...string) {
+	if c.hidden != nil {
+		values = slices.Concat(*c.hidden, values)
+	}
+	c.hidden, c.hide = &values, newRedactor(leastSecret, values...)
+	c.unread = c.hide
+	if slices.ContainsFunc(values, func(v string) bool { return len(strings.TrimSpace(v)) < leastRead }) {
+		c.unread = newRedactor(leastRead, values...)
+	}
 }
 
 // Reserve takes one grant now, for the next call made with the context that it returns; if that call comes more than a
@@ -65,20 +81,46 @@ func (c *Client) take(ctx context.Context) (time.Time, *Error) {
 
 // Do makes one call: path is below Base and already escaped, in is sent as JSON unless nil, and the answer is read into out
 // (by Unmarshal, as forgiving as the vendors are uneven) unless nil. Every error is an *Error.
+//
+// Each request that is written is granted, guarded and recorded by itself. A GET that met a kept connection which the far
+// side had given up is sent once more, as a call of its own; nothing else is ever sent again.
 func (c *Client) Do(ctx context.Context, method, path string, query url.Values, in, out any) error {
+	err, stale := c.once(ctx, method, path, query, in, out)
+	if stale && method == http.MethodGet {
+		err, _ = c.once(ctx, method, path, query, in, out)
+	}
+	if err == nil {
+		return nil
+	}
+	return err
+}
+
+// once makes one call that is written once at most. stale says that it met a kept connection that had gone bad.
+func (c *Client) once(ctx context.Context, method, path string, query url.Values, in, out any) (err *Error, stale bool) {
 	path = "/" + strings.TrimPrefix(path, "/")
 	x := Exchange{Method: method, Path: path, Query: query.Encode(), At: time.Now()}
-	err := c.do(ctx, &x, in, out)
+	hide := c.hide
+	if more := secretsOf(ctx); len(more) > 0 {
+		if c.hidden != nil {
+			more = slices.Concat(*c.hidden, more)
+		}
+		hide = newRedactor(leastSecret, more...)
+	}
+	err, stale = c.do(ctx, &x, in, out)
 	if err != nil {
-		err.Method, err.Path, err.Messages = method, path, trim(err.Messages)
+		for i, m := range err.Messages {
+			err.Messages[i] = hide.text(m)
+		}
+		err.Method, err.Path, err.Messages, err.Err = method, path, trim(err.Messages), hide.err(err.Err)
 		x.Err, x.Outcome = err, err.Outcome
 	}
 	x.Took = time.Since(x.At)
 	if record, ok := ctx.Value(recorderKey{}).(func(Exchange)); ok {
+		x.Query, x.Request, x.Answer = hide.text(x.Query), hide.redact(x.Request), hide.redact(x.Answer)
 		record(x)
 	}
 	if err == nil {
-		return nil
+		return nil, false
 	}
 	// Any 503 is a throttle to the limiter, even where it leaves the call itself unknown.
 	if c.Limit != nil && (err.Kind == Throttled || err.Status == http.StatusServiceUnavailable) {
@@ -86,7 +128,7 @@ func (c *Client) Do(ctx context.Context, method, path string, query url.Values, 
 		defer cancel()
 		c.Limit.Throttled(late, err.RetryAfter)
 	}
-	return err
+	return err, stale
 }
 
 func notSent(err error) *Error { return &Error{Outcome: Refused, Kind: NotSent, Err: err} }
@@ -95,54 +137,46 @@ func unknown(status int, err error) *Error {
 	return &Error{Outcome: Unknown, Kind: Unavailable, Status: status, Err: err}
 }
 
-func (c *Client) do(ctx context.Context, x *Exchange, in, out any) *Error {
+func (c *Client) do(ctx context.Context, x *Exchange, in, out any) (failed *Error, stale bool) {
 	req, err := c.request(x, in)
 	if err != nil {
-		return notSent(err)
+		return notSent(err), false
 	}
 	if err := ctx.Err(); err != nil {
-		return notSent(err)
+		return notSent(err), false
 	}
 	if reserved, _ := ctx.Value(grantKey{}).(*reservation); c.Limit != nil && !reserved.take(c) {
 		if _, err := c.take(ctx); err != nil {
-			return err
+			return err, false
 		}
 	}
 	if err := guardOf(ctx); err != nil {
-		return notSent(err)
+		return notSent(err), false
 	}
 	if err := ctx.Err(); err != nil {
-		return notSent(err)
+		return notSent(err), false
 	}
 
 	timeout := c.Timeout
 	if timeout == 0 {
 		timeout = 20 * time.Second
 	}
-	// The transport asks for a connection (GetConn) and is handed one (GotConn): in between, nothing was written. It asks
-	// again only after a connection that took none of the request.
-	var asked, got atomic.Bool
-	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GetConn: func(string) { asked.Store(true); got.Store(false) },
-		GotConn: func(httptrace.GotConnInfo) { got.Store(true) },
-		// An in-process transport may tell no more than this.
-		WroteRequest: func(httptrace.WroteRequestInfo) { got.Store(true) },
-	})
-	traced, cancel := context.WithTimeout(traced, timeout)
+	traced, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
+	w := &writing{}
+	req = w.once(req.WithContext(traced))
 	transport := c.HTTP
 	if transport == nil {
 		transport = http.DefaultTransport
 	}
 	// RoundTrip itself rather than an http.Client: no redirect is followed (it would take the key elsewhere), no cookie kept.
 	x.At = time.Now()
-	answer, err := transport.RoundTrip(req.WithContext(traced))
+	answer, err := transport.RoundTrip(req)
 	if err != nil {
-		dial, ok := errors.AsType[*net.OpError](err)
-		if !got.Load() && (asked.Load() || ok && dial.Op == "dial") {
-			return notSent(err)
+		if w.unsent(err) {
+			return notSent(err), false
 		}
-		return unknown(0, err)
+		return unknown(0, err), w.stale() && traced.Err() == nil
 	}
 	defer answer.Body.Close()
 	x.Status = answer.StatusCode
@@ -153,13 +187,13 @@ func (c *Client) do(ctx context.Context, x *Exchange, in, out any) *Error {
 	x.Answer, err = io.ReadAll(io.LimitReader(answer.Body, most+1))
 	x.Answer = WithoutMark(x.Answer)
 	if err != nil {
-		return unknown(x.Status, fmt.Errorf("read answer: %w", err))
+		return unknown(x.Status, fmt.Errorf("read answer: %w", err)), false
 	}
 	if int64(len(x.Answer)) > most {
 		x.Answer = x.Answer[:most]
-		return unknown(x.Status, fmt.Errorf("answer exceeds %d bytes", most))
+		return unknown(x.Status, fmt.Errorf("answer exceeds %d bytes", most)), false
 	}
-	return c.read(x, answer.Header, out)
+	return c.read(x, answer.Header, out), false
 }
 
 func (c *Client) request(x *Exchange, in any) (*http.Request, error) {
@@ -188,8 +222,9 @@ func (c *Client) request(x *Exchange, in any) (*http.Request, error) {
 }
 
 func (c *Client) read(x *Exchange, header http.Header, out any) *Error {
+	said := c.hide.redact(x.Answer)
 	if c.Read != nil {
-		if e := c.Read(x.Status, header, x.Answer); e != nil {
+		if e := c.Read(x.Status, c.hide.header(header), said); e != nil {
 			if e.Outcome == Done { // an error is never done; a vendor's reading that forgot to say is in doubt
 				e.Outcome = Unknown
 			}
@@ -208,7 +243,10 @@ func (c *Client) read(x *Exchange, header http.Header, out any) *Error {
 	case len(body) == 0:
 		return unknown(x.Status, errors.New("the answer is empty"))
 	}
-	if err := Unmarshal(x.Answer, out); err != nil {
+	if c.unread != c.hide {
+		said = c.unread.redact(x.Answer)
+	}
+	if err := Unmarshal(said, out); err != nil {
 		return unknown(x.Status, fmt.Errorf("read answer: %w", err))
 	}
 	return nil

@@ -31,6 +31,7 @@ func New(base string, rt http.RoundTripper, limit rest.Limiter, token string) *C
 	c := &rest.Client{HTTP: rt, Limit: limit, Read: readError, Sign: func(r *http.Request) {
 		r.Header.Set("Authorization", "Bearer "+token)
 	}}
+	c.Hide(token)
 	if u, err := url.Parse(base); err == nil && u.Host != "" {
 		c.Base = u // a client without one answers every call with an error
 	}

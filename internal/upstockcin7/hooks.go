@@ -256,6 +256,7 @@ func (p *Pair) CheckWebhooks(ctx context.Context, j Job) error {
 			return w.pause(lost)
 		}
 		client := p.Cin7Core(w.conn, w.sec, false)
+		ctx := rest.WithSecrets(ctx, string(w.sec.Webhook), string(w.sec.Hook))
 		all, err := client.Webhooks(ctx)
 		if errors.Is(err, cin7core.ErrNoAutomation) {
 			return w.webhooks(tenant.WebhooksUnavailable, "Cin7 Core does not let this account have webhooks: they need its Automation module. "+polled(), nil)
