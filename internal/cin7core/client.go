@@ -34,7 +34,7 @@ type Client struct {
 
 // New returns a client of the account; rt nil is the default transport, limit nil no limit.
 func New(base string, rt http.RoundTripper, limit rest.Limiter, accountID, applicationKey string) *Client {
-	c := &rest.Client{HTTP: rt, Limit: limit, Read: readError, Sign: func(r *http.Request) {
+	c := &rest.Client{HTTP: rt, Limit: limit, Read: readError, Routes: routes, Sign: func(r *http.Request) {
 		r.Header.Set("api-auth-accountid", accountID)
 		r.Header.Set("api-auth-applicationkey", applicationKey)
 	}}
@@ -56,7 +56,7 @@ type Page[T any] struct {
 // envelope is every list's: only the rows go by another name in each.
 type envelope[T any] struct {
 	Total, Page int
-	Rows        []T `rest:"named,as=MeContactsList,as=LocationList,as=TaxRuleList,as=PaymentTermList,as=PriceTiers,as=CarrierList,as=CustomerList,as=Products,as=SaleList"`
+	Rows        []T `rest:"named,as=MeContactsList,as=LocationList,as=TaxRuleList,as=PaymentTermList,as=CarrierList,as=CustomerList,as=Products,as=SaleList"`
 }
 
 // list reads one page.

@@ -2,6 +2,7 @@ package cin7core
 
 import (
 	"context"
+	"net/http"
 
 	"github.com/shopspring/decimal"
 )
@@ -62,10 +63,13 @@ type PriceTier struct {
 	Name string
 }
 
-// PriceTiers reads /ref/priceTier: always all ten, on one page.
+// PriceTiers reads /ref/priceTier: always all ten. It has no pages.
 func (c *Client) PriceTiers(ctx context.Context) ([]PriceTier, error) {
-	p, err := list[PriceTier](ctx, c, "/ref/priceTier", params{}, 1)
-	return p.Items, err
+	var answer struct {
+		PriceTiers []PriceTier `rest:"named"`
+	}
+	err := c.Do(ctx, http.MethodGet, "/ref/priceTier", nil, nil, &answer)
+	return answer.PriceTiers, err
 }
 
 // Carrier is named on a sale by its Description.

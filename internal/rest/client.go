@@ -31,6 +31,7 @@ type Client struct {
 	Timeout   time.Duration       // from writing to the last byte of the answer; 0: 20 s
 	MaxAnswer int64               // bytes; 0: 32 MiB
 	GrantLife time.Duration       // how long a reserved grant may wait for its call; 0: 1 s
+	Routes    Routes              // the calls that there are; nil: any
 	// Read finds a vendor's error in an answer, whatever its status; nil: none, or what FromStatus says.
 	Read func(status int, header http.Header, body []byte) *Error
 
@@ -106,7 +107,7 @@ func (c *Client) once(ctx context.Context, method, path string, query url.Values
 		}
 		hide = newRedactor(leastSecret, more...)
 	}
-	err, stale = c.do(ctx, &x, in, out)
+	err, stale = c.do(ctx, &x, query, in, out)
 	if err != nil {
 		for i, m := range err.Messages {
 			err.Messages[i] = hide.text(m)
@@ -137,7 +138,10 @@ func unknown(status int, err error) *Error {
 	return &Error{Outcome: Unknown, Kind: Unavailable, Status: status, Err: err}
 }
 
-func (c *Client) do(ctx context.Context, x *Exchange, in, out any) (failed *Error, stale bool) {
+func (c *Client) do(ctx context.Context, x *Exchange, query url.Values, in, out any) (failed *Error, stale bool) {
+	if err := c.Routes.check(x.Method, x.Path, query); err != nil {
+		return notSent(err), false
+	}
 	req, err := c.request(x, in)
 	if err != nil {
 		return notSent(err), false

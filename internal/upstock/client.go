@@ -26,9 +26,18 @@ const BaseURL = "https://api.upstock.app/v1"
 // Client holds the conversation with one supplier's account. Timeout may be set before the first call.
 type Client struct{ *rest.Client }
 
+// routes are the calls of this client, with the contract's query parameters.
+var routes = rest.Routes{
+	"GET /supplier":                           {},
+	"GET /orders":                             {"status", "approvedSince", "after", "limit"},
+	"GET /orders/{id}":                        {},
+	"PUT /orders/{id}/external":               {},
+	"PUT /orders/{id}/shipments/{externalId}": {},
+}
+
 // New returns a client of the account; rt nil is the default transport, limit nil no limit.
 func New(base string, rt http.RoundTripper, limit rest.Limiter, token string) *Client {
-	c := &rest.Client{HTTP: rt, Limit: limit, Read: readError, Sign: func(r *http.Request) {
+	c := &rest.Client{HTTP: rt, Limit: limit, Read: readError, Routes: routes, Sign: func(r *http.Request) {
 		r.Header.Set("Authorization", "Bearer "+token)
 	}}
 	c.Hide(token)

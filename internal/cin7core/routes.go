@@ -1,0 +1,28 @@
+package cin7core
+
+import "stockbridge/internal/rest"
+
+// routes are the calls of this client, each with what the vendor's blueprint names as its query parameters and we send. What
+// it does not name is not sent: the vendor ignores an unknown parameter today, and may refuse it tomorrow. Page and Limit belong
+// to every call that answers Total and Page, which GET /ref/priceTier and the webhooks do not.
+var routes = rest.Routes{
+	"GET /me":              {},
+	"GET /me/contacts":     {"Page", "Limit"},
+	"GET /ref/location":    {"Page", "Limit"},
+	"GET /ref/tax":         {"Page", "Limit"},
+	"GET /ref/paymentterm": {"Page", "Limit"},
+	"GET /ref/priceTier":   {},
+	"GET /ref/carrier":     {"Page", "Limit"},
+	"GET /customer":        {"Page", "Limit", "ID", "Name", "ContactFilter", "ModifiedSince", "IncludeDeprecated", "IncludeProductPrices"},
+	"GET /product":         {"Page", "Limit", "ID", "Name", "Sku", "ModifiedSince", "IncludeDeprecated", "IncludeAttachments", "IncludeCustomPrices"},
+	"GET /saleList": {"Page", "Limit", "Search", "CreatedSince", "UpdatedSince", "UpdatedUntil", "Status", "OrderStatus",
+		"CombinedShippingStatus", "ExternalID"},
+	"GET /sale":        {"ID"},
+	"POST /sale":       {},
+	"DELETE /sale":     {"ID", "Void"},
+	"POST /sale/order": {},
+	"GET /webhooks":    {},
+	"POST /webhooks":   {},
+	"PUT /webhooks":    {},
+	"DELETE /webhooks": {"ID"},
+}
