@@ -65,6 +65,7 @@ type orderAnswer struct {
 	AutoPick    *autoPick      `json:"autoPick"`    // null: Cin7 Core was asked for none
 	LookPending bool           `json:"lookPending"` // the sale is to be looked at
 	VoidPending bool           `json:"voidPending"` // the order is cancelled, and its sale is to be voided
+	CancelOpen  bool           `json:"cancelOpen"`  // Upstock is asked whether the order's cancellation counts
 	Said        []string       `json:"said"`
 	Intents     []intentAnswer `json:"intents"`
 	Timeline    []entryAnswer  `json:"timeline"`
@@ -230,7 +231,7 @@ func answerOf(run *ledger.Run, exchanges []ledger.Exchange, now time.Time) order
 	ans := orderAnswer{
 		orderItem: itemOf(run), SoldAt: when(run.SoldAt), CancelledAt: when(run.Cancelled), Parked: run.Parked,
 		VoidedSales: append([]string{}, run.Voided...), Parcels: parcelsOf(run), AutoPick: autoPickOf(run),
-		LookPending: run.LookDue(), VoidPending: run.Void, Said: append([]string{}, run.Said...),
+		LookPending: run.LookDue(), VoidPending: run.Void, CancelOpen: run.CancelOpen(), Said: append([]string{}, run.Said...),
 		Intents: []intentAnswer{}, Timeline: []entryAnswer{},
 	}
 	if run.Lease.Until.After(now) {
@@ -255,8 +256,11 @@ func answerOf(run *ledger.Run, exchanges []ledger.Exchange, now time.Time) order
 
 func (a *api) retry(w http.ResponseWriter, r *http.Request, b tenant.Bundle) error {
 	var o upstockcin7.RetryOptions
-	if err := decode(w, r, true, map[string]any{"newSale": &o.NewSale}); err != nil {
+	if err := decode(w, r, true, map[string]any{"newSale": &o.NewSale, "beside": &o.Beside}); err != nil {
 		return err
+	}
+	if len(o.Beside) > 0 && !o.NewSale {
+		return tenant.FieldErrors{{Field: "beside", Message: "This is for a new sale: say newSale too."}}
 	}
 	run, err := a.order(r, b, r.PathValue("id"))
 	if err != nil {

@@ -30,6 +30,7 @@ type problem struct {
 	Detail   string              `json:"detail"`
 	Errors   []tenant.FieldError `json:"errors,omitempty"`   // what is wrong with which field of the request
 	Problems []ledger.Problem    `json:"problems,omitempty"` // what a person must act on elsewhere
+	Sales    []string            `json:"sales,omitempty"`    // numbers of sales that stand in the way
 }
 
 func (p *problem) Error() string { return p.Detail }
@@ -55,6 +56,7 @@ func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 	var fields tenant.FieldErrors
 	var refused *upstockcin7.ConnectError
 	var other *upstockcin7.OtherCompany
+	var standing *upstockcin7.StandingError
 	switch {
 	case errors.As(err, &p):
 	case errors.As(err, &fields):
@@ -66,6 +68,8 @@ func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 			p.Status = http.StatusServiceUnavailable
 			w.Header().Set("Retry-After", "60")
 		}
+	case errors.As(err, &standing):
+		p = &problem{Status: http.StatusConflict, Detail: standing.Error(), Sales: standing.Sales()}
 	case errors.Is(err, ledger.ErrNotFound):
 		p = &problem{Status: http.StatusNotFound, Detail: "There is no such order here. An order comes here when it is approved in Upstock."}
 	case errors.Is(err, tenant.ErrNotFound):

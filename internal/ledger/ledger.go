@@ -363,6 +363,7 @@ func (r *Run) clone() *Run {
 	c.Voided = slices.Clone(r.Voided)
 	c.Parcels = slices.Clone(r.Parcels)
 	c.Unpicked = slices.Clone(r.Unpicked)
+	c.Beside, c.Former = slices.Clone(r.Beside), slices.Clone(r.Former)
 	if r.Parts != nil {
 		c.Parts = make(map[string]int, len(r.Parts))
 		for k, v := range r.Parts {

@@ -202,7 +202,8 @@ func (p *Pair) Disconnect(ctx context.Context, tenantID string, sys tenant.Syste
 
 // RetryOptions are a person's wishes for a retry.
 type RetryOptions struct {
-	NewSale bool `json:"newSale"` // sell anew although the sale of this order was voided
+	NewSale bool     `json:"newSale"` // sell anew although the sale of this order was voided
+	Beside  []string `json:"beside"`  // numbers of other sales with its reference and customer that the new one is beside
 }
 
 // ErrNothingToRetry says that an order needs no retry.
@@ -210,6 +211,8 @@ var ErrNothingToRetry = errors.New("nothing to retry")
 
 // Retry lets an order that needs attention, or waits, go on now. While no
 // sale exists and no create is unanswered, the order is read again from Upstock.
+// A new sale is wished for where all the order's sales are voided, one that was sold included.
+// Errors: ErrNothingToRetry, ledger.ErrNotFound, *StandingError.
 func (p *Pair) Retry(ctx context.Context, tenantID, order string, o RetryOptions) error {
 	r, err := p.Ledger.Get(ctx, tenantID, order)
 	if err != nil {
@@ -229,19 +232,28 @@ func (p *Pair) Retry(ctx context.Context, tenantID, order string, o RetryOptions
 	if other := otherCompany(b, own); other != nil {
 		return other
 	}
+	if o.NewSale && r.Cancelled.IsZero() {
+		if err := p.salesStanding(ctx, b, r.ID, own, o.Beside); err != nil {
+			return err
+		}
+	}
 	now := p.Now().UTC()
 	err = p.Ledger.Update(ctx, r, func(r *ledger.Run, _ *ledger.Extra) error {
 		sold := !r.SoldAt.IsZero()
-		if r.Finished() || r.State == ledger.Cancelled || sold && r.State != ledger.Attention && r.Next.IsZero() && !r.Parked {
+		again := o.NewSale && sold && r.Cancelled.IsZero() && r.Account == b.Connections[tenant.Cin7Core].Account // its sale was voided, though nobody may have looked yet
+		if !again && (r.Finished() || r.State == ledger.Cancelled || sold && r.State != ledger.Attention && r.Next.IsZero() && !r.Parked) {
 			return ErrNothingToRetry
 		}
-		if sold && r.State == ledger.Attention {
+		if r.CancelOpen() { // what Upstock said so far counts on
+			r.Unsettled, r.Ask = now, now
+		}
+		if sold && (r.State == ledger.Attention || again) {
 			lookAgain(r, b.Settings)
 		}
 		text := "Retried by a person."
 		if o.NewSale {
 			text = "Retried by a person, who wants a new sale."
-			r.NewSale = !sold
+			r.NewSale, r.Beside = true, o.Beside
 			if r.Account != b.Connections[tenant.Cin7Core].Account && !sold { // what was begun there counts no more
 				r.Account = ""
 			}
@@ -250,8 +262,8 @@ func (p *Pair) Retry(ctx context.Context, tenantID, order string, o RetryOptions
 		if r.Supplier == "" { // nothing says whose order it is, and a person says that it is of the connected one
 			r.Supplier = b.Connections[tenant.Upstock].Account
 		}
-		r.Wishes, r.Granted = r.Wishes+1, r.Last()
 		r.Failures, r.Failing, r.Dead, r.Parked, r.Why = 0, time.Time{}, 0, false, ""
+		r.Replan = false
 		r.Reread = !sold && r.SaleID == "" && len(made(r)) == 0 && !undecided(r)
 		if r.SoldAt.IsZero() {
 			r.State = ledger.Working
@@ -276,8 +288,8 @@ func lookAgain(r *ledger.Run, s tenant.Settings) {
 			p.Hash = ""
 		}
 	}
-	r.Void = !r.Cancelled.IsZero() && s.OnCancel == tenant.Void
-	r.Problems = nil
+	r.Void = !r.Cancelled.IsZero() && !r.CancelOpen() && s.OnCancel == tenant.Void
+	r.Problems = slices.DeleteFunc(r.Problems, func(p ledger.Problem) bool { return !lostCode(p.Code) && (p.Code != cancelUnclear || !r.CancelOpen()) })
 	r.Asked++
 }
 

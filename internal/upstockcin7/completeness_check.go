@@ -747,6 +747,9 @@ func (x *joined) compare() error {
 	}
 	cancelled := x.o.Status == upstock.StatusCancelled || x.r != nil && !x.r.Cancelled.IsZero()
 	switch {
+	case x.revived():
+		x.approvedSince()
+		return nil
 	case cancelled:
 		return x.cancelled()
 	case x.r == nil:
@@ -769,8 +772,12 @@ func (x *joined) unknown() {
 		sold = " Cin7 Core has " + saleNames(x.live) + " with its id."
 	}
 	switch {
+	case x.o.ID == "" && sold != "":
+		x.say(true, DiffMissing, soldElsewhere+" Tell Upstock's support.", "Upstock lists an approved order without a usable id.%s", sold)
 	case x.o.ID == "":
-		x.say(true, DiffMissing, "Enter it in Cin7 Core by hand and tell Upstock's support.", "Upstock lists an approved order without a usable id.")
+		x.say(true, DiffMissing, "Look in Cin7 Core whether it was sold; if not, enter it there by hand. Tell Upstock's support.", "Upstock lists an approved order without a usable id.")
+	case sold != "" && (before || x.o.Approved.IsZero()):
+		x.say(true, DiffMissing, soldElsewhere, "The order was not taken in.%s", sold)
 	case x.o.Approved.IsZero():
 		x.say(true, DiffMissing, "Backfill it.", "Upstock lists the order without a readable time of approval, and it was not taken in.%s", sold)
 	case before && x.o.Status == upstock.StatusShipped:
@@ -795,7 +802,7 @@ func (x *joined) unsold() {
 		if n := len(r.Problems) - 1; n > 0 {
 			more = fmt.Sprintf(" (and %d more)", n)
 		}
-		x.say(true, DiffNotSold, short(r.Problems[0].Fix), "The order needs attention: %s%s", short(r.Problems[0].Message), more)
+		x.say(true, DiffNotSold, x.fixOf(r.Problems[0]), "The order needs attention: %s%s", short(r.Problems[0].Message), more)
 	case r.State != ledger.Attention && (age < x.Times.Fresh || r.Lease.Until.After(x.now) || smooth && age < 6*x.Times.Fresh):
 		x.class, x.why = underWay, cmp.Or(r.Why, "It is being worked on.")
 	default:
@@ -820,7 +827,7 @@ func (x *joined) cancelled() error {
 	if len(x.live) == 0 {
 		return nil
 	}
-	if r := x.r; r != nil && !r.Cancelled.IsZero() && x.now.Sub(r.Cancelled) < x.Times.Fresh && (r.Void || r.SoldAt.IsZero()) {
+	if r := x.r; r != nil && !r.Cancelled.IsZero() && x.now.Sub(r.Cancelled) < x.Times.Fresh && (r.Void || r.CancelOpen() || r.SoldAt.IsZero()) {
 		return nil // it is being voided
 	}
 	shipped := ""
@@ -892,15 +899,22 @@ func (x *joined) sold() error {
 	switch {
 	case x.sale.Gone:
 		x.class = ""
-		lacks := "does not have that sale"
+		lacks, fix := "does not have that sale", anotherSale
 		if x.unsure {
-			lacks = "does not list that sale"
+			lacks, fix = "does not list that sale", "Look for the sale in Cin7 Core by its number; it may be there all the same."
 		}
-		x.say(true, DiffSaleMissing, "Look for the sale in Cin7 Core. If the order should be sold, enter it there by hand.", "The order was sold as %s, and Cin7 Core %s.%s", r.SaleNumber, lacks, beside)
+		if len(others) > 0 {
+			fix = takenUp
+		}
+		x.say(true, DiffSaleMissing, fix, "The order was sold as %s, and Cin7 Core %s.%s", r.SaleNumber, lacks, beside)
 		return nil
 	case !x.sale.live():
 		x.class = ""
-		x.say(true, DiffSaleVoided, "Cancel the order in Upstock, or enter it again in Cin7 Core by hand.", "The sale %s of this order was voided in Cin7 Core.%s", r.SaleNumber, beside)
+		fix := anotherSale
+		if len(others) > 0 {
+			fix = takenUp
+		}
+		x.say(true, DiffSaleVoided, fix, "The sale %s of this order was voided in Cin7 Core.%s", r.SaleNumber, beside)
 		return nil
 	case len(others) > 0:
 		all := append(others, *x.sale)
@@ -1033,6 +1047,9 @@ func (x *joined) heal() error {
 	}
 	if err := x.healCancel(); err != nil {
 		return err
+	}
+	if x.revived() {
+		return x.Pair.again(x.ctx, r, upstock.Order{ApprovedAt: x.o.Approved}, nil)
 	}
 	s, ok := x.sales[r.SaleID]
 	if !ok || s.Gone || r.SoldAt.IsZero() || x.otherAccount() {

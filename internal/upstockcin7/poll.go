@@ -279,11 +279,18 @@ func (w *poll) markOf(s supplier, connected bool, changed map[string]cin7core.Sa
 			continue
 		}
 		for _, row := range rows {
-			if r.SaleID != "" && r.SaleID != row.SaleID || !concerns(r, row) { // somebody's copy of the sale, or nothing new
+			updated, listed := row.Updated, listedOf(row.CombinedShippingStatus, row.CombinedTrackingNumbers)
+			switch {
+			case r.SaleID != "" && r.SaleID != row.SaleID: // somebody's copy of the sale, which may stand for it
+				if !lostItsSale(r) || row.Status.Is(cin7core.Voided) || !row.Updated.After(r.Seen) {
+					continue
+				}
+				updated, listed = time.Time{}, ""
+			case !concerns(r, row):
 				continue
 			}
 			w.cur.Tally.Marked++
-			if err := w.markLook(w.ctx, r, row.Updated, listedOf(row.CombinedShippingStatus, row.CombinedTrackingNumbers)); err != nil {
+			if err := w.markLook(w.ctx, r, updated, listed); err != nil {
 				return err
 			}
 		}

@@ -3,6 +3,7 @@ package upstockcin7
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -29,8 +30,6 @@ type rules struct {
 	noReread bool // a window of several pages is read once
 	hasty    bool // the cursor moves before the window's orders are marked
 	noDoubt  bool // a shipment that may take effect late is not told again
-
-	hindsight bool // what was decided before the lease, or before others wrote, is done all the same
 }
 
 // maxIntents keeps a run that never succeeds from growing without end.
@@ -68,9 +67,12 @@ func (w *work) create() error {
 				x.Add(ledger.LinkOp(w.b.Tenant.ID, linkKind, supplierAt(w.up).key(w.customer()), ledger.Link{ID: plan.CustomerID, At: now.UTC(), By: "match"}))
 			}
 		}
-		r.Problems, r.Reread = nil, false
-		if r.NewSale { // a person's wish is for one sale, and for whatever others there are
-			r.NewSale, r.Foreign = false, true
+		if r.Reread && !w.reread {
+			return errMoved
+		}
+		r.Problems, r.OfPlan, r.Reread, r.Replan = nil, false, false, false
+		if r.NewSale || r.Anew { // the wish is for one sale
+			r.NewSale, r.Anew, r.Beside, r.Foreign = false, false, nil, true
 		}
 		seq = w.intend(r, ledger.StepCreate, "")
 		w.watch(r)
@@ -110,8 +112,8 @@ func (w *work) create() error {
 // write it into its own intent; only the lease's holder chooses the sale.
 func (w *work) created(seq int, sale cin7core.Sale, err error, plan *Plan) error {
 	if rest.OutcomeOf(err) == rest.Unknown {
-		uerr := w.result(func(r *ledger.Run) error {
-			r.Intent(seq, ledger.StepCreate).Unknown = true
+		uerr := w.Ledger.Update(w.ctx, w.run, func(r *ledger.Run, _ *ledger.Extra) error {
+			r.Intent(seq).Unknown = true
 			r.Note(w.Now(), "No believable answer to the new sale: it may exist, so it is looked for before anything else.")
 			return nil
 		})
@@ -121,8 +123,8 @@ func (w *work) created(seq int, sale cin7core.Sale, err error, plan *Plan) error
 		return &vendorDown{systemName(tenant.Cin7Core), err}
 	}
 	chosen := false
-	uerr := w.result(func(r *ledger.Run) error {
-		i := r.Intent(seq, ledger.StepCreate)
+	uerr := w.Ledger.Update(w.ctx, w.run, func(r *ledger.Run, _ *ledger.Extra) error {
+		i := r.Intent(seq)
 		chosen = false
 		if i.Answer != ledger.Open {
 			return nil
@@ -144,7 +146,7 @@ func (w *work) created(seq int, sale cin7core.Sale, err error, plan *Plan) error
 		return uerr
 	}
 	if err != nil {
-		return w.refusedOr(err, "the sale")
+		return ofPlan(w.refusedOr(err, "the sale"))
 	}
 	w.progress = true
 	if !chosen {
@@ -168,7 +170,7 @@ func (w *work) refusedOr(err error, what string) error {
 		if len(problems) == 0 {
 			problems = append(problems, ledger.Problem{Code: "refused", Message: "Cin7 Core refused " + what + " (" + reason(err) + ").", Fix: "See the recorded answer, then retry."})
 		}
-		return &reject{problems}
+		return &reject{problems: problems}
 	}
 	return w.answered(tenant.Cin7Core, err)
 }
@@ -192,24 +194,34 @@ func (w *work) order() (json.RawMessage, error) {
 	if err != nil {
 		return orderOf(w.body)
 	}
+	asked := w.Now().UTC()
 	raw, err := w.upstock.Order(w.calling("upstock"), id)
 	switch rest.KindOf(err) {
 	case rest.NotFound, rest.Invalid:
-		return orderOf(w.body) // Upstock does not show it any more: what was approved counts
+		if w.run.Anew && !w.run.NewSale {
+			return nil, notConfirmed("Upstock does not show the order any more")
+		}
+		return w.delivered() // Upstock does not show it any more: what was approved counts
 	}
 	if err := w.answered(tenant.Upstock, err); err != nil {
 		return nil, err
 	}
 	o, _ := upstock.ParseOrder(raw)
+	switch {
+	case w.run.Anew && !w.run.NewSale && o.Status != upstock.StatusCancelled && !confirms(o, w.run.Approved):
+		return nil, notConfirmed("Upstock shows the order as " + short(o.Status) + since(o.ApprovedAt))
+	case w.run.Replan && o.Status != upstock.StatusCancelled && !confirms(o, w.run.Approved):
+		return w.delivered() // it shows an earlier state than the approval that was delivered
+	}
 	w.body = raw
 	return raw, w.update(func(r *ledger.Run, x *ledger.Extra) error {
 		x.Fresh = raw
 		describe(r, o)
 		if o.Status == upstock.StatusOrdered || o.Status == upstock.StatusScheduled {
-			return problem("notApproved", "Upstock shows the order as "+o.Status+": it is not approved any more.", "Approve it in Upstock, then retry.")
+			return ofPlan(problem("notApproved", "Upstock shows the order as "+o.Status+": it is not approved any more.", "Approve it in Upstock, then retry."))
 		}
 		if o.Status == upstock.StatusCancelled && r.Cancelled.IsZero() {
-			r.Cancelled = w.Now().UTC()
+			r.Cancelled, r.Occurred, r.Confirmed = asked, occurredAt(time.Time{}, o.ApprovedAt, asked), asked
 			r.Note(w.Now(), "Upstock says that the order is cancelled.")
 		}
 		return nil
@@ -294,34 +306,26 @@ const firstOrders = 10
 // integration may still be on, or was. What Upstock itself shows as sold is not
 // sold again, whenever it was approved: none of our sales of it was found.
 func (w *work) foreign(plan *Plan) error {
-	if w.run.Foreign || w.run.NewSale {
+	if w.run.Foreign && !sellsAnew(w.run) {
 		return nil
 	}
 	raw, _ := orderOf(w.body)
-	if o, _ := upstock.ParseOrder(raw); o.External != nil {
-		return &reject{[]ledger.Problem{shownAsSold(o)}}
+	if o, _ := upstock.ParseOrder(raw); o.External != nil && !w.run.NewSale && !formerly(w.run, o.External.Number) {
+		return &reject{problems: []ledger.Problem{shownAsSold(o)}}
 	}
 	earlier := !w.run.Approved.IsZero() && w.run.Approved.Before(w.up.Since)
-	if w.core.Checked >= firstOrders && !earlier {
+	if w.core.Checked >= firstOrders && !earlier && !sellsAnew(w.run) {
 		return nil
 	}
 	if err := w.take(); err != nil {
 		return err
 	}
-	ext := w.externalID()
-	var found []string
-	for row, err := range w.cin7.Sales(w.calling("cin7core"), cin7core.SalesQuery{Search: plan.Header.CustomerReference}) {
-		if err != nil {
-			return w.answered(tenant.Cin7Core, err)
-		}
-		if row.ExternalID != ext && row.CustomerReference == plan.Header.CustomerReference && row.CustomerID == plan.Header.CustomerID && !row.Status.Is(cin7core.Voided) &&
-			!strings.HasPrefix(row.ExternalID, "upstock:") {
-			found = append(found, row.OrderNumber)
-		}
+	found, err := w.strangers(plan.Header)
+	if err != nil {
+		return err
 	}
-	if len(found) > 0 {
-		return problem("foreignSale", fmt.Sprintf("Cin7 Core already has a sale with this reference for this customer that is not ours: %s.", strings.Join(found, ", ")),
-			"If Upstock's own Cin7 integration made it, switch that off in Upstock. If this order should be sold all the same, retry with a new sale.")
+	if found = besides(found, w.run.Beside); len(found) > 0 {
+		return &reject{problems: []ledger.Problem{othersSale(found)}}
 	}
 	if err := w.update(func(r *ledger.Run, _ *ledger.Extra) error { r.Foreign = true; return nil }); err != nil {
 		return err
@@ -408,7 +412,7 @@ func (w *work) newPlan() (*Plan, []byte, error) {
 		return nil, nil, err
 	}
 	if len(problems) > 0 {
-		return nil, nil, &reject{problems}
+		return nil, nil, ofPlan(&reject{problems: problems})
 	}
 	data, err := json.Marshal(p)
 	return &p, data, err
@@ -450,6 +454,11 @@ func (w *work) inspect(plan *Plan) (done bool, err error) {
 			return true, problem("changedByOthers", fmt.Sprintf("The order is cancelled in Upstock, and somebody changed its sale %s in Cin7 Core, so it was left alone.", number(s)),
 				"Void it in Cin7 Core if it should not be delivered.")
 		}
+		if err := w.sureCancelled(); err != nil {
+			return true, err
+		}
+		w.onCancel = true
+		defer func() { w.onCancel = false }()
 		return true, w.void(s, fmt.Sprintf("The order is cancelled: the empty sale %s was voided.", number(s)))
 	}
 	return false, nil
@@ -461,7 +470,7 @@ func (w *work) wasVoided(s cin7core.Sale) error {
 		return i.Step == ledger.StepVoid && i.SaleID == s.ID && i.Answer != ledger.Refused
 	})
 	if !byUs && !w.run.NewSale {
-		return w.voided(s.ID, number(s))
+		return w.voidedByOthers(s)
 	}
 	return w.update(func(r *ledger.Run, _ *ledger.Extra) error {
 		for k := range r.Intents {
@@ -480,14 +489,14 @@ func (w *work) lined(seq int, saved cin7core.OrderDocument, err error, plan *Pla
 		return w.sold(saved, plan, seq, nil)
 	}
 	if err == nil { // taken, but not as sent: a GET tells what stands there now
-		return w.result(func(r *ledger.Run) error {
-			r.Intent(seq, ledger.StepLines).Answer = ledger.Done
+		return w.Ledger.Update(w.ctx, w.run, func(r *ledger.Run, _ *ledger.Extra) error {
+			r.Intent(seq).Answer = ledger.Done
 			return nil
 		})
 	}
 	out := rest.OutcomeOf(err)
-	if uerr := w.result(func(r *ledger.Run) error {
-		if i := r.Intent(seq, ledger.StepLines); out == rest.Unknown {
+	if uerr := w.Ledger.Update(w.ctx, w.run, func(r *ledger.Run, _ *ledger.Extra) error {
+		if i := r.Intent(seq); out == rest.Unknown {
 			i.Unknown = true
 			r.Note(w.Now(), "No believable answer to the lines: the sale is read before anything else.")
 		} else if i.Answer == ledger.Open {
@@ -549,10 +558,8 @@ func (w *work) sold(doc cin7core.OrderDocument, plan *Plan, seq int, whole *cin7
 	err := w.Ledger.Update(w.ctx, w.run, func(r *ledger.Run, x *ledger.Extra) error {
 		now := w.Now().UTC()
 		chosen = false
-		if seq > 0 {
-			if i := r.Intent(seq, ledger.StepLines); i.Answer == ledger.Open {
-				i.Answer = ledger.Done
-			}
+		if seq > 0 && r.Intent(seq).Answer == ledger.Open {
+			r.Intent(seq).Answer = ledger.Done
 		}
 		if r.Lease.Token != w.token && !w.rules.noLease || r.SaleID != saleID || !r.SoldAt.IsZero() {
 			return nil
@@ -597,6 +604,15 @@ func (w *work) sold(doc cin7core.OrderDocument, plan *Plan, seq int, whole *cin7
 
 // after is what is left once the order is sold, or cancelled: none of it holds back the news.
 func (w *work) after() error {
+	var asking error // holds back nothing else
+	if askDue(w.run, w.Now()) {
+		if asking = w.settleCancel(); errors.Is(asking, errMoved) || errors.Is(asking, errLost) {
+			return asking
+		}
+	}
+	if !settled(w.run) { // it is to be sold again
+		return errMoved
+	}
 	if w.run.Void { // people pick meanwhile, whether or not Upstock answers
 		if err := w.inspectSold(); err != nil || w.released {
 			return err
@@ -617,7 +633,7 @@ func (w *work) after() error {
 			return err
 		}
 	}
-	return nil
+	return asking
 }
 
 // tell gives Upstock the sale's number and page.

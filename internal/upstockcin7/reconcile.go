@@ -242,18 +242,18 @@ func (p *Pair) takeRow(ctx context.Context, s supplier, r row, a arrival) (fresh
 	a.event, a.origin, a.raw, a.body = hashed(r.raw), OriginReconcile, r.raw, r.raw
 	switch r.outcome {
 	case OutcomeKnown:
-		return false, nil
+		return false, p.again(ctx, r.run, r.order, r.raw)
 	case OutcomeCancelled:
-		if r.run != nil && !r.run.Cancelled.IsZero() {
+		if r.run != nil && !r.run.Cancelled.IsZero() && !r.run.CancelOpen() {
 			return false, nil
 		}
 		if r.run != nil {
 			return false, p.markCancelled(ctx, r.run)
 		}
 		const how = "Found in Upstock's list of orders as cancelled, before anything else was heard of it. No sale is made."
-		err := p.cancelledOrder(ctx, s, r.number, how, r.raw, a.body)
+		err := p.cancelledOrder(ctx, s, r.number, time.Time{}, how, r.raw, a.body)
 		if errors.Is(err, ledger.ErrTooLarge) {
-			err = p.cancelledOrder(ctx, s, r.number, how, r.raw, nil)
+			err = p.cancelledOrder(ctx, s, r.number, time.Time{}, how, r.raw, nil)
 		}
 		return err == nil, err
 	case OutcomeShipped:

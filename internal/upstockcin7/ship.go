@@ -151,6 +151,9 @@ func (w *work) inspectSold() error {
 			return nil
 		}
 	}
+	if moved, err := w.lostSale(s, plan, gone, asked); moved || err != nil {
+		return err
+	}
 	parcels, err := w.tellParcels(s)
 	if err != nil {
 		return err
@@ -388,7 +391,9 @@ func (w *work) shippedState(r *ledger.Run, s cin7core.Sale) {
 	for _, p := range r.Problems {
 		had[p.Code+p.Message] = true
 	}
-	problems := slices.DeleteFunc(slices.Clone(r.Problems), func(p ledger.Problem) bool { return p.Code != cancelledButKept })
+	problems := slices.DeleteFunc(slices.Clone(r.Problems), func(p ledger.Problem) bool {
+		return p.Code != cancelledButKept && !(p.Code == cancelUnclear && r.CancelOpen()) && !(lostCode(p.Code) && (s.ID == "" || s.Status.Is(cin7core.Voided)))
+	})
 	if len(gone) > 0 {
 		problems = append(problems, ledger.Problem{Code: shipmentUndone,
 			Message: fmt.Sprintf("Upstock was told of a shipment that is not shipped any more in Cin7 Core: %s.", strings.Join(gone, "; ")),
@@ -524,7 +529,11 @@ func (w *work) voidCancelled(s cin7core.Sale, plan *Plan) (voided bool, err erro
 			return nil
 		})
 	}
-	if why := begun(s, plan); why != "" {
+	why := begun(s, plan)
+	if why == "" && w.run.Copied {
+		why = "a person made it, as a copy of ours"
+	}
+	if why != "" {
 		return false, w.update(func(r *ledger.Run, _ *ledger.Extra) error {
 			r.Void = false
 			message := fmt.Sprintf("The order was cancelled in Upstock after it was sold, and its sale %s was not voided: %s.", r.SaleNumber, why)
@@ -534,12 +543,18 @@ func (w *work) voidCancelled(s cin7core.Sale, plan *Plan) (voided bool, err erro
 			return nil
 		})
 	}
+	if err := w.sureCancelled(); err != nil {
+		return false, err
+	}
 	ctx, err := w.cin7.Reserve(w.calling("cin7core"))
 	if err != nil {
 		return false, w.answered(tenant.Cin7Core, err)
 	}
 	seq := 0
 	if err := w.update(func(r *ledger.Run, _ *ledger.Extra) error {
+		if !cancelStands(r) || r.SaleID != s.ID {
+			return errMoved
+		}
 		seq = w.intend(r, ledger.StepVoid, s.ID)
 		return nil
 	}); err != nil {
@@ -552,10 +567,10 @@ func (w *work) voidCancelled(s cin7core.Sale, plan *Plan) (voided bool, err erro
 	}
 	if uerr := w.update(func(r *ledger.Run, _ *ledger.Extra) error {
 		if err != nil {
-			r.Intent(seq, ledger.StepVoid).Answer = ledger.Refused
+			r.Intent(seq).Answer = ledger.Refused
 			return nil
 		}
-		r.Intent(seq, ledger.StepVoid).Answer = ledger.Done
+		r.Intent(seq).Answer = ledger.Done
 		endCancelled(r)
 		r.Note(w.Now(), "The order was cancelled in Upstock: its sale %s was voided.", r.SaleNumber)
 		return nil
@@ -610,6 +625,9 @@ func begun(s cin7core.Sale, plan *Plan) string {
 	}
 	if plan == nil || !sameGoods(plan.Order, s.Order) {
 		return "somebody changed its lines"
+	}
+	if s.Order.Status.Is(cin7core.Authorised) && !plan.Order.Status.Is(cin7core.Authorised) {
+		return "somebody authorised it"
 	}
 	return ""
 }

@@ -107,6 +107,25 @@ func (w *world) retry(id int, newSale bool) {
 	w.settle(id, horizon)
 }
 
+// retryBeside is a person's wish for a new sale beside others that they name.
+func (w *world) retryBeside(id int, beside ...string) {
+	w.t.Helper()
+	if err := w.pair().Retry(context.Background(), w.tenant, strconv.Itoa(id), upstockcin7.RetryOptions{NewSale: true, Beside: beside}); err != nil {
+		w.t.Fatal(err)
+	}
+	w.settle(id, horizon)
+}
+
+// stands wants a new sale to be refused for one that stands.
+func (w *world) stands(id int, number string, beside ...string) {
+	w.t.Helper()
+	err := w.pair().Retry(context.Background(), w.tenant, strconv.Itoa(id), upstockcin7.RetryOptions{NewSale: true, Beside: beside})
+	standing, ok := errors.AsType[*upstockcin7.StandingError](err)
+	if !ok || !slices.Equal(standing.Sales(), []string{number}) || !strings.Contains(err.Error(), number) {
+		w.t.Fatalf("a new sale of order %d beside %v: %v", id, beside, err)
+	}
+}
+
 // sales are those with the order's id, voided ones too.
 func (w *world) sales(id int) []sim.SaleSummary {
 	ext := fmt.Sprintf("upstock:%d:%d", w.acc.Upstock.Supplier, id)
@@ -494,10 +513,11 @@ func TestPersonsWorkStands(t *testing.T) {
 			w.settle(id, horizon)
 			w.sold(id)
 			for order, want := range map[string]error{strconv.Itoa(id): upstockcin7.ErrNothingToRetry, "4711": ledger.ErrNotFound} {
-				if err := w.pair().Retry(t.Context(), w.tenant, order, upstockcin7.RetryOptions{NewSale: true}); !errors.Is(err, want) {
+				if err := w.pair().Retry(t.Context(), w.tenant, order, upstockcin7.RetryOptions{}); !errors.Is(err, want) {
 					t.Errorf("retry order %s: %v", order, err)
 				}
 			}
+			w.stands(id, w.sale(id).Number)
 		})
 	})
 }
@@ -1027,7 +1047,9 @@ func TestForeignSales(t *testing.T) {
 			}
 			w.retry(id, false)
 			w.attention(id, "foreignSale", "SO-00001")
-			w.retry(id, true)
+			w.stands(id, "SO-00001")
+			w.stands(id, "SO-00001", "SO-00002")
+			w.retryBeside(id, "so-00001 ")
 			w.sold(id)
 			var foreign struct{ ID string }
 			if err := json.Unmarshal(made, &foreign); err != nil {

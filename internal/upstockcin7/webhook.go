@@ -159,7 +159,7 @@ func (p *Pair) takeIn(ctx context.Context, s supplier, a arrival) (fresh bool, e
 	}
 	old, err := p.writeDown(ctx, s, run, a.body)
 	if errors.Is(err, ledger.ErrExists) {
-		return false, p.again(ctx, old, o)
+		return false, p.again(ctx, old, o, a.raw)
 	}
 	if err != nil || run.State == ledger.Attention {
 		return err == nil, err
@@ -179,19 +179,6 @@ func noID(event string) string {
 	return "!" + event
 }
 
-// again meets an approval of an order that is written down already: most often
-// the same one delivered twice, which changes nothing. A later one is said on
-// the order, and is no second sale.
-func (p *Pair) again(ctx context.Context, old *ledger.Run, o upstock.Order) error {
-	if o.ApprovedAt.IsZero() || o.ApprovedAt.Equal(old.Approved) {
-		return nil
-	}
-	return p.Ledger.Update(ctx, old, func(r *ledger.Run, _ *ledger.Extra) error {
-		r.Note(p.Now(), "Upstock delivered another approval of this order,%s. It is not sold a second time.", approvedAt(o.ApprovedAt))
-		return nil
-	})
-}
-
 func approvedAt(t time.Time) string {
 	if t.IsZero() {
 		return ""
@@ -205,67 +192,7 @@ func (p *Pair) cancelled(ctx context.Context, s supplier, e upstock.Event, body 
 	if !ok {
 		return p.Ledger.RecordSome(ctx, s.tenant, ledger.Event{Kind: "noOrderId", Text: "Upstock delivered a cancellation without a usable order id."})
 	}
-	return p.cancelledOrder(ctx, s, id, "Cancelled in Upstock before it was approved here.", e.RawOrder, body)
-}
-
-// cancelledOrder marks a cancelled order, or writes it down as such if it is not here.
-func (p *Pair) cancelledOrder(ctx context.Context, s supplier, id int64, how string, raw json.RawMessage, body []byte) error {
-	now := p.Now().UTC()
-	o, _ := upstock.ParseOrder(raw)
-	run := &ledger.Run{Tenant: s.tenant, ID: strconv.FormatInt(id, 10), State: ledger.Cancelled, Received: now, Cancelled: now, Told: true}
-	describe(run, o)
-	run.Note(now, "%s", how)
-	old, err := p.writeDown(ctx, s, run, body)
-	if !errors.Is(err, ledger.ErrExists) {
-		return err
-	}
-	return p.markCancelled(ctx, old)
-}
-
-// markCancelled marks an order that is here as cancelled in Upstock.
-func (p *Pair) markCancelled(ctx context.Context, old *ledger.Run) error {
-	b, err := p.Tenants.Load(ctx, old.Tenant)
-	if err != nil {
-		return err
-	}
-	now, wake := p.Now().UTC(), false
-	err = p.Ledger.Update(ctx, old, func(r *ledger.Run, _ *ledger.Extra) error {
-		wake = false
-		if !r.Cancelled.IsZero() {
-			return nil
-		}
-		r.Cancelled = now
-		switch {
-		case !r.SoldAt.IsZero():
-			r.Note(now, "Cancelled in Upstock after it was sold.")
-			cancelSold(r, b.Settings)
-			if r.Void && !r.Parked && !r.Lease.Until.After(now) {
-				r.Next, wake = now, true
-			}
-		case r.SaleID == "" && len(made(r)) == 0 && !undecided(r) && (r.Lease.Until.IsZero() || now.After(r.Lease.Until)):
-			r.State, r.Problems, r.Parked, r.Next, r.Why = ledger.Cancelled, nil, false, time.Time{}, ""
-			if len(r.Of(ledger.StepCreate, ledger.Open)) > 0 { // given up as not made; it may show yet
-				r.Watches = p.watches()
-			}
-			r.Next = firstWatch(r)
-			r.Note(now, "Cancelled in Upstock; no sale was made.")
-		default:
-			r.Note(now, "Cancelled in Upstock while the sale was being made.")
-			if r.State == ledger.Attention {
-				r.State = ledger.Working
-			}
-			if !r.Parked {
-				if r.Next = r.Lease.Until; !r.Next.After(now) {
-					r.Next, wake = now, true
-				}
-			}
-		}
-		return nil
-	})
-	if err == nil && wake {
-		_ = p.Wake(ctx, ledger.Pointer{Tenant: old.Tenant, Order: old.ID, Origin: OriginSweep}, 0)
-	}
-	return err
+	return p.cancelledOrder(ctx, s, id, e.OccurredAt, "Cancelled in Upstock before it was approved here.", e.RawOrder, body)
 }
 
 // cancelSold says what becomes of the sale of an order that was cancelled after

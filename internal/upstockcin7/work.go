@@ -29,7 +29,10 @@ type (
 		why string
 	}
 	// reject needs a person.
-	reject struct{ problems []ledger.Problem }
+	reject struct {
+		problems []ledger.Problem
+		ofPlan   bool // all are of the plan, and nothing was made
+	}
 	// park waits for a connection to work again, however long.
 	park struct {
 		why    string
@@ -53,26 +56,19 @@ var (
 	errLost = errors.New("the lease is lost")
 	// errMoved: the run is not what the step was decided on; decide again.
 	errMoved = errors.New("the order has moved on")
-	// errIdle: there is nothing to do on the order now.
-	errIdle = errors.New("nothing to do")
 	// errShort: too little of the lease or the invocation is left to start a call.
 	errShort = errors.New("too little time left")
 )
 
 func problem(code, message, fix string) error {
-	return &reject{[]ledger.Problem{{Code: code, Message: message, Fix: fix}}}
+	return &reject{problems: []ledger.Problem{{Code: code, Message: message, Fix: fix}}}
 }
 
 // work is one worker's hold on one order.
 type work struct {
 	*Pair
 	ctx      context.Context
-	ptr      ledger.Pointer
-	first    bool // the pointer's message is received for the first time, and nothing has come in between
 	run      *ledger.Run
-	basis    ledger.Run // what the step at hand was decided on
-	readAt   time.Time  // when the run was read
-	readRev  string     // and its revision then
 	body     []byte
 	planData []byte
 	planNo   int // which of the run's plans planData is
@@ -89,36 +85,40 @@ type work struct {
 	progress bool      // a call succeeded: failures in a row start anew
 	preview  bool      // plan only: no lease, no write
 	released bool      // the lease went back with the last step's own write
-	fresh    string    // the sale that this very worker made: nobody else knows it yet
+	reread   bool      // a person's wishes when the lease was taken
+	newSale  bool
+	onCancel bool   // a void is for a cancellation: one that counts no more stops it
+	fresh    string // the sale that this very worker made: nobody else knows it yet
 }
 
 // Push works on one order until it is done or must wait. first says that the
 // pointer's message was received for the first time. An error means that the
 // state could not be written down; everything else is in the ledger.
 func (p *Pair) Push(ctx context.Context, ptr ledger.Pointer, first bool) error {
-	w := &work{Pair: p, ctx: ctx, ptr: ptr, first: first, token: rand.Text()}
-	for range 5 {
-		err := w.begin()
-		if errors.Is(err, ledger.ErrNotFound) || errors.Is(err, errIdle) || w.run == nil {
-			return w.nothing(err)
-		}
-		if err == nil {
-			err = w.steps()
-		}
-		if err = w.finish(err); !errors.Is(err, errMoved) {
-			return err
-		}
-		w.first = false // others are at this order too
-	}
-	return nil // it is due as they left it
-}
-
-// nothing ends work that found nothing to do.
-func (w *work) nothing(err error) error {
-	if errors.Is(err, ledger.ErrNotFound) || errors.Is(err, errIdle) {
+	run, body, plan, err := p.Ledger.Load(ctx, ptr.Tenant, ptr.Order)
+	if errors.Is(err, ledger.ErrNotFound) {
 		return nil
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	now := p.Now()
+	if run.Finished() || run.Parked && ptr.Origin != OriginRetry || run.State == ledger.Attention && !watchDue(run, now) && !run.LookDue() && !askDue(run, now) && (run.Doubt.IsZero() || run.Doubt.After(now)) {
+		return nil
+	}
+	if !p.rules.noLease && run.Lease.Until.After(now) {
+		return nil // it is due at the lease's end
+	}
+	w := &work{Pair: p, ctx: ctx, run: run, body: body, planData: plan, planNo: run.Plans, token: rand.Text()}
+	w.plain = ptr.Origin == OriginWebhook && first && !run.Approved.IsZero() && now.Sub(run.Approved) < p.Times.Fresh
+	w.b, err = p.Tenants.Load(ctx, ptr.Tenant)
+	if err == nil {
+		err = w.connect()
+	}
+	if err == nil {
+		err = w.steps()
+	}
+	return w.finish(err)
 }
 
 // Origins of a pointer.
@@ -204,21 +204,17 @@ func systemName(sys tenant.System) string {
 	return map[tenant.System]string{tenant.Upstock: "Upstock", tenant.Cin7Core: "Cin7 Core", tenant.Cin7Omni: "Cin7 Omni", tenant.JOOR: "JOOR"}[sys]
 }
 
-// update changes the run while our lease holds, taking the lease with the first
-// change, and only if the run is as the change was decided on (errMoved).
+// update changes the run while our lease holds, taking the lease with the first change.
 func (w *work) update(change func(r *ledger.Run, x *ledger.Extra) error) error {
 	err := w.Ledger.Update(w.ctx, w.run, func(r *ledger.Run, x *ledger.Extra) error {
 		w.released = false // it was not, if somebody else wrote meanwhile
 		if err := w.hold(r); err != nil {
 			return err
 		}
-		if !w.asDecided(r) {
-			return errMoved
-		}
 		return change(r, x)
 	})
 	if err == nil {
-		w.until, w.basis = w.run.Lease.Until, *w.run
+		w.until = w.run.Lease.Until
 	}
 	return err
 }
@@ -242,13 +238,12 @@ func (w *work) hold(r *ledger.Run) error {
 		return errLost
 	case r.Lease.Until.After(now) && !w.rules.noLease:
 		return errLost
-	case !w.asRead(r):
-		return errMoved
 	}
 	if r.Lease.Token != "" && !r.SoldAt.IsZero() && len(r.Parcels)+r.Asked > 0 { // its worker died: a shipment may be on its way yet
 		w.doubt(r, r.Lease.Until)
 	}
 	r.Lease = ledger.Lease{Token: w.token, Until: now.Add(w.Times.Lease).UTC()}
+	w.reread, w.newSale = r.Reread, r.NewSale
 	if w.own != "" {
 		r.Supplier = w.own
 	}
@@ -388,17 +383,10 @@ func (p *Pair) backoff(failures int, most time.Duration) time.Duration {
 	return p.Times.MinRetry/2 + below(d)
 }
 
-// finish writes down how the work ended and gives the lease back. errMoved:
-// nothing was ours yet, and the order is to be read anew.
+// finish writes down how the work ended and gives the lease back.
 func (w *work) finish(err error) error {
-	if errors.Is(err, errMoved) && !w.until.IsZero() { // again and again while it was worked on
-		err = &later{w.Now().Add(w.Times.Soon), "The order was changed while it was worked on."}
-	}
 	if errors.Is(err, errLost) || errors.Is(err, errMoved) {
-		if ferr := w.flush(); ferr != nil || errors.Is(err, errLost) {
-			return ferr
-		}
-		return err
+		return w.flush()
 	}
 	if errors.Is(err, ledger.ErrNotFound) || w.ctx.Err() != nil && !isOutcome(err) {
 		return err
@@ -407,11 +395,7 @@ func (w *work) finish(err error) error {
 		w.ended()
 		return nil
 	}
-	uerr := w.Ledger.Update(w.ctx, w.run, func(r *ledger.Run, _ *ledger.Extra) error {
-		if err := w.hold(r); err != nil {
-			return err
-		}
-		moved := !w.asDecided(r)
+	uerr := w.update(func(r *ledger.Run, _ *ledger.Extra) error {
 		now := w.Now().UTC()
 		r.Lease, r.Next, r.Why, r.Dead = ledger.Lease{}, time.Time{}, "", 0
 		if w.progress {
@@ -425,14 +409,8 @@ func (w *work) finish(err error) error {
 		switch e := out.(type) {
 		case nil:
 			r.Next = nextDue(r)
-			if moved && !r.Finished() {
-				r.Next = now
-			}
 		case *later:
 			r.Next, r.Why = e.at.UTC(), e.why
-			if soon := now.Add(w.Times.Soon); moved && r.Next.After(soon) { // what came meanwhile does not wait so long
-				r.Next = soon
-			}
 			w.state(r, ledger.Waiting)
 			r.Note(now, "Waiting: %s", e.why)
 		case *park:
@@ -440,7 +418,7 @@ func (w *work) finish(err error) error {
 			w.state(r, ledger.Waiting)
 			r.Note(now, "Waiting: %s", e.why)
 		case *reject:
-			if moved { // a person wished for more meanwhile, or another worker's answer came: it is decided again
+			if r.Reread && !w.reread || r.NewSale && !w.newSale { // a person wished for more meanwhile
 				r.Next = now
 				return nil
 			}
@@ -448,8 +426,8 @@ func (w *work) finish(err error) error {
 				r.Watches, r.Next = nil, nextDue(r)
 				return nil
 			}
-			r.Problems = e.problems
-			r.Reread, r.NewSale, r.None = false, false, time.Time{}
+			r.Problems, r.OfPlan = e.problems, e.ofPlan
+			r.Reread, r.Replan, r.NewSale, r.Anew, r.None = false, false, false, false, time.Time{}
 			w.state(r, ledger.Attention)
 			r.Next = firstWatch(r)
 			for _, pr := range e.problems {
@@ -458,11 +436,6 @@ func (w *work) finish(err error) error {
 		}
 		return nil
 	})
-	if errors.Is(uerr, errMoved) {
-		if err := w.flush(); err != nil {
-			return err
-		}
-	}
 	if uerr != nil && !errors.Is(uerr, errLost) {
 		return uerr
 	}
@@ -481,6 +454,9 @@ func nextDue(r *ledger.Run) time.Time {
 	next := firstWatch(r)
 	if !r.Doubt.IsZero() && (next.IsZero() || r.Doubt.Before(next)) {
 		next = r.Doubt
+	}
+	if r.CancelOpen() && !r.Ask.IsZero() && (next.IsZero() || r.Ask.Before(next)) {
+		next = r.Ask
 	}
 	return next
 }
@@ -557,9 +533,6 @@ func reason(err error) string {
 
 // flush writes recorded exchanges of a worker that has lost its lease.
 func (w *work) flush() error {
-	if !w.run.Unwritten() {
-		return nil
-	}
 	err := w.Ledger.Update(w.ctx, w.run, func(*ledger.Run, *ledger.Extra) error { return nil })
 	if errors.Is(err, ledger.ErrNotFound) {
 		return nil
@@ -571,13 +544,14 @@ func (w *work) flush() error {
 func (w *work) steps() error {
 	for range 12 { // each turn moves the run on, or ends it
 		r := w.run
-		w.basis = *r
 		var err error
 		switch {
 		case settled(r):
-			if err = w.after(); err == nil {
-				return nil
+			if err = w.after(); !errors.Is(err, errMoved) {
+				return err
 			}
+		case r.CancelOpen():
+			err = w.settleCancel()
 		case r.SaleID == "":
 			err = w.find()
 		default:
@@ -585,9 +559,6 @@ func (w *work) steps() error {
 		}
 		if err != nil && !errors.Is(err, errMoved) {
 			return err
-		}
-		if err != nil && w.until.IsZero() {
-			return err // nothing is ours yet: all is read anew
 		}
 	}
 	return errMoved
@@ -753,6 +724,8 @@ func (w *work) look() error {
 		}
 	}
 	switch {
+	case len(live) == 1 && somebodysCopy(w.run, live[0]):
+		return w.takeCopy(plan, live[0], numbers[live[0]])
 	case len(live) == 1:
 		return w.adopt(live[0], numbers[live[0]])
 	case len(live) > 1:
@@ -791,8 +764,8 @@ func (w *work) look() error {
 			return errMoved
 		}
 		for _, i := range open {
-			if i := r.Intent(i.Seq, ledger.StepCreate); i.Answer == ledger.Open {
-				i.Settled = true
+			if r.Intent(i.Seq).Answer == ledger.Open {
+				r.Intent(i.Seq).Settled = true
 			}
 		}
 		r.Looked, r.None = now.UTC(), time.Time{}
@@ -808,8 +781,7 @@ func (w *work) look() error {
 
 // voided is the end where a person voided the sale.
 func (w *work) voided(id, number string) error {
-	return problem("saleVoided", fmt.Sprintf("The sale %s of this order was voided in Cin7 Core.", cmp.Or(number, id)),
-		"If it should be sold all the same, retry with a new sale; else cancel the order in Upstock.")
+	return &reject{problems: []ledger.Problem{lostProblem(saleVoided, fmt.Sprintf("The sale %s of this order was voided in Cin7 Core.", cmp.Or(number, id)), "")}}
 }
 
 // several sales carry this order's ExternalID: keep one, void what is surely ours and empty, leave the rest to people.
@@ -903,6 +875,9 @@ func (w *work) void(s cin7core.Sale, note string) error {
 	}
 	seq := 0
 	if err := w.update(func(r *ledger.Run, _ *ledger.Extra) error {
+		if w.onCancel && !cancelStands(r) {
+			return errMoved
+		}
 		seq = w.intend(r, ledger.StepVoid, s.ID)
 		return nil
 	}); err != nil {
@@ -913,8 +888,8 @@ func (w *work) void(s cin7core.Sale, note string) error {
 	if rest.OutcomeOf(err) == rest.Unknown {
 		return w.answered(tenant.Cin7Core, err) // a later look or GET tells
 	}
-	uerr := w.result(func(r *ledger.Run) error {
-		i := r.Intent(seq, ledger.StepVoid)
+	uerr := w.Ledger.Update(w.ctx, w.run, func(r *ledger.Run, _ *ledger.Extra) error {
+		i := r.Intent(seq)
 		i.Answer = ledger.Refused
 		if err == nil {
 			i.Answer = ledger.Done

@@ -1,0 +1,438 @@
+package upstockcin7
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"stockbridge/internal/ledger"
+	"stockbridge/internal/rest"
+	"stockbridge/internal/tenant"
+	"stockbridge/internal/upstock"
+)
+
+// A cancellation stops creating at once, whatever else is known. Whether it
+// counts is a question of Upstock's clock, not of when it came:
+//
+//   - where nothing was made, and no approval is known that is later, it counts;
+//   - else it is open ([ledger.Run.CancelOpen]), and Upstock is asked. A read that
+//     shows the order cancelled confirms it. Two reads at least 2 minutes apart,
+//     both after it was heard of, that show the order live and approved after it
+//     was cancelled, drop it. What does neither is a person's.
+//
+// Nothing is voided for a cancellation without a read that confirms it, a moment
+// old at most.
+
+// apart is how long after a first read that shows an order live the second one
+// follows: 2 minutes, though two workers' clocks differ by seconds.
+func (p *Pair) apart() time.Duration { return p.Times.Settle + p.Times.Soon }
+
+// unansweredFor is how long Upstock is asked about a cancellation before a person is: an hour.
+func (p *Pair) unansweredFor() time.Duration { return 30 * p.Times.Settle }
+
+// cancelUnclear is the code of an order whose cancellation Upstock neither confirms nor takes back.
+const cancelUnclear = "cancelUnclear"
+
+const askingUpstock = "Upstock is asked whether the order is cancelled. Until it has said so twice, nothing is made and nothing voided."
+
+// nothingMade reports whether no create of the order can have made a sale that still counts.
+func nothingMade(r *ledger.Run) bool {
+	return r.SaleID == "" && len(made(r)) == 0 && !undecided(r)
+}
+
+// cancelledOrder marks a cancelled order, or writes it down as such if it is
+// not here. occurred is by Upstock's clock; zero = not known.
+func (p *Pair) cancelledOrder(ctx context.Context, s supplier, id int64, occurred time.Time, how string, raw json.RawMessage, body []byte) error {
+	now := p.Now().UTC()
+	o, _ := upstock.ParseOrder(raw)
+	run := &ledger.Run{Tenant: s.tenant, ID: strconv.FormatInt(id, 10), State: ledger.Cancelled, Received: now, Cancelled: now, Told: true}
+	describe(run, o)
+	run.Occurred = occurredAt(occurred, o.ApprovedAt, now)
+	run.Note(now, "%s", how)
+	if run.Approved.After(run.Occurred) {
+		unsettle(run, now)
+		run.Next = now
+	}
+	old, err := p.writeDown(ctx, s, run, body)
+	if errors.Is(err, ledger.ErrExists) {
+		return p.markCancelledAt(ctx, old, occurred)
+	}
+	if err == nil && run.CancelOpen() {
+		p.wakeSoon(ctx, run, 0)
+	}
+	return err
+}
+
+// occurredAt is when an order was cancelled, as near as can be told: as the
+// event says, else no earlier than its approval.
+func occurredAt(occurred, approved, heard time.Time) time.Time {
+	switch {
+	case !occurred.IsZero():
+		return occurred.UTC()
+	case !approved.IsZero():
+		return approved.UTC()
+	}
+	return heard
+}
+
+// markCancelled marks an order that is here, and that Upstock's list shows as cancelled.
+func (p *Pair) markCancelled(ctx context.Context, old *ledger.Run) error {
+	return p.markCancelledAt(ctx, old, time.Time{})
+}
+
+// markCancelledAt marks an order that is here as cancelled in Upstock, at an
+// instant by Upstock's clock; zero = not known, but after its approval.
+func (p *Pair) markCancelledAt(ctx context.Context, old *ledger.Run, occurred time.Time) error {
+	now, wake := p.Now().UTC(), false
+	err := p.Ledger.Update(ctx, old, func(r *ledger.Run, _ *ledger.Extra) error {
+		wake = false
+		if !p.hearCancel(r, occurredAt(occurred, r.Approved, now), now) {
+			return errMarked
+		}
+		wake = r.CancelOpen() && dueNow(r, now)
+		return nil
+	})
+	if errors.Is(err, errMarked) {
+		return nil
+	}
+	if err == nil && wake {
+		p.wakeSoon(ctx, old, 0)
+	}
+	return err
+}
+
+// hearCancel writes a cancellation into a run. false = it was heard of before, and changes nothing.
+func (p *Pair) hearCancel(r *ledger.Run, occurred, now time.Time) bool {
+	before := !r.Cancelled.IsZero()
+	switch {
+	case !before && !r.Dropped.IsZero() && occurred.Equal(r.Dropped):
+		return false // the one that was dropped, delivered once more
+	case before && !occurred.After(r.Occurred) && !(r.CancelOpen() && r.Ask.IsZero()):
+		return false
+	}
+	r.Occurred = latest(r.Occurred, occurred)
+	if before && !r.CancelOpen() {
+		return true
+	}
+	if !before {
+		r.Cancelled = now
+	}
+	stale := r.Approved.After(r.Occurred)
+	free := r.Lease.Until.IsZero() || now.After(r.Lease.Until)
+	switch {
+	case r.SoldAt.IsZero() && nothingMade(r) && free && !stale && !before:
+		r.State, r.Problems, r.Parked, r.Why = ledger.Cancelled, nil, false, ""
+		if len(r.Of(ledger.StepCreate, ledger.Open)) > 0 { // given up as not made; it may show yet
+			r.Watches = p.watches()
+		}
+		r.Next = firstWatch(r)
+		r.Note(now, "Cancelled in Upstock; no sale was made.")
+		return true
+	case before:
+		r.Note(now, "Upstock delivered a cancellation of this order once more.")
+	case stale:
+		r.Note(now, "Upstock delivered a cancellation of%s, from before the order's approval. It is asked which counts.", instant(r.Occurred))
+	case !r.SoldAt.IsZero():
+		r.Note(now, "Cancelled in Upstock after it was sold.")
+	default:
+		r.Note(now, "Cancelled in Upstock while the sale was being made.")
+	}
+	unsettle(r, now)
+	return true
+}
+
+// unsettle has Upstock asked whether an order's cancellation counts. Until then nothing is made or voided.
+func unsettle(r *ledger.Run, now time.Time) {
+	now = now.UTC()
+	r.Unsettled, r.Ask, r.Alive, r.Void = now, now, time.Time{}, false
+	if r.SoldAt.IsZero() {
+		r.State, r.Why, r.Problems = ledger.Waiting, askingUpstock, nil
+	}
+}
+
+// dueNow makes a run due as soon as nobody works on it, and reports whether that is now.
+func dueNow(r *ledger.Run, now time.Time) bool {
+	if r.Parked {
+		return false
+	}
+	if r.Next = r.Lease.Until; r.Next.After(now) {
+		return false
+	}
+	r.Next = now.UTC()
+	return true
+}
+
+// wakeSoon sends a pointer, best effort: the sweep finds the order otherwise.
+func (p *Pair) wakeSoon(ctx context.Context, r *ledger.Run, delay time.Duration) {
+	_ = p.Wake(ctx, ledger.Pointer{Tenant: r.Tenant, Order: r.ID, Origin: OriginSweep}, max(delay, 0))
+}
+
+func instant(t time.Time) string {
+	return " " + t.UTC().Format("2 January 2006 15:04:05")
+}
+
+// standing is what a read of an order says of its cancellation.
+type standing int
+
+const (
+	saysNeither   standing = iota // not approved, or approved before it was cancelled
+	saysCancelled                 // cancelled
+	saysLive                      // live, and approved after it was cancelled
+)
+
+// standingOf reads an order as Upstock shows it, against a cancellation of an instant by Upstock's clock.
+func standingOf(o upstock.Order, occurred time.Time) standing {
+	switch {
+	case o.Status == upstock.StatusCancelled:
+		return saysCancelled
+	case approvedNow(o) && o.ApprovedAt.After(occurred):
+		return saysLive
+	}
+	return saysNeither
+}
+
+// approvedNow reports whether Upstock shows an order as approved.
+func approvedNow(o upstock.Order) bool {
+	return o.Status == upstock.StatusProcessing || o.Status == upstock.StatusShipped
+}
+
+// askDue reports whether Upstock is to be asked about a cancellation now.
+func askDue(r *ledger.Run, now time.Time) bool {
+	return r.CancelOpen() && !r.Ask.IsZero() && !r.Ask.After(now)
+}
+
+// settleCancel asks Upstock whether the order's cancellation counts, when that
+// is due, and does what it says.
+func (w *work) settleCancel() error {
+	if !askDue(w.run, w.Now()) {
+		return &later{w.run.Ask, askingUpstock}
+	}
+	if err := w.take(); err != nil {
+		return err
+	}
+	if !askDue(w.run, w.Now()) { // as it is with the lease
+		return errMoved
+	}
+	id, err := strconv.ParseInt(w.run.OrderID(), 10, 64)
+	if err != nil {
+		return fmt.Errorf("order id: %w", err)
+	}
+	asked := w.Now().UTC() // after the run was read with its mark
+	raw, err := w.upstock.Order(w.calling("upstock"), id)
+	if rest.KindOf(err) == rest.NotFound {
+		return w.unclear("Upstock delivered a cancellation of this order, and does not know the order.")
+	}
+	if out := w.answered(tenant.Upstock, err); out != nil {
+		if _, parked := out.(*park); !parked && asked.Sub(w.run.Unsettled) >= w.unansweredFor() {
+			return w.unclear("Upstock delivered a cancellation of this order, and has not said for an hour whether it is cancelled (" + reason(err) + ").")
+		}
+		return out
+	}
+	w.progress = true
+	o, _ := upstock.ParseOrder(raw)
+	switch standingOf(o, w.run.Occurred) {
+	case saysCancelled:
+		return w.confirmCancel(o, asked)
+	case saysLive:
+		return w.seenLive(raw, o, asked)
+	}
+	if asked.Sub(w.run.Unsettled) < w.apart() { // it may show how the order was a moment ago
+		return w.askAgain(w.run.Unsettled, time.Time{})
+	}
+	return w.unclear(fmt.Sprintf("Upstock delivered a cancellation of%s, and shows the order as %s%s.", instant(w.run.Occurred), short(o.Status), since(o.ApprovedAt)))
+}
+
+func since(approved time.Time) string {
+	if approved.IsZero() {
+		return ""
+	}
+	return ", approved on" + instant(approved)
+}
+
+// askAgain has Upstock asked once more, long enough after a time. alive is when a read first showed the order live.
+func (w *work) askAgain(after, alive time.Time) error {
+	if err := w.update(func(r *ledger.Run, _ *ledger.Extra) error {
+		if !r.CancelOpen() {
+			return errMoved
+		}
+		if r.Ask = after.Add(w.apart()); r.Alive.IsZero() && !alive.IsZero() {
+			r.Note(w.Now(), "Upstock shows the order as approved after it was cancelled. It is asked once more before that counts.")
+		}
+		r.Alive = alive
+		return nil
+	}); err != nil {
+		return err
+	}
+	w.wakeSoon(w.ctx, w.run, w.run.Ask.Sub(w.Now()))
+	if w.run.SoldAt.IsZero() {
+		return &later{w.run.Ask, askingUpstock}
+	}
+	return nil
+}
+
+// confirmCancel: Upstock shows the order as cancelled.
+func (w *work) confirmCancel(o upstock.Order, asked time.Time) error {
+	return w.update(func(r *ledger.Run, _ *ledger.Extra) error {
+		if !r.CancelOpen() {
+			return errMoved
+		}
+		endQuestion(r)
+		r.Confirmed, r.Occurred = asked, latest(r.Occurred, o.ApprovedAt)
+		r.Note(w.Now(), "Upstock shows the order as cancelled.")
+		switch {
+		case r.SoldAt.IsZero():
+			r.State, r.Problems = ledger.Working, nil
+		case r.State != ledger.Cancelled:
+			if cancelSold(r, w.b.Settings); lostItsSale(r) { // nothing is left to void, nor to decide
+				r.Asked++
+			}
+		}
+		return nil
+	})
+}
+
+// endQuestion: it is known whether the cancellation counts.
+func endQuestion(r *ledger.Run) {
+	r.Unsettled, r.Ask, r.Alive = time.Time{}, time.Time{}, time.Time{}
+	withoutProblem(r, cancelUnclear)
+}
+
+// withoutProblem takes a problem from an order; one that is sold then needs nobody, if it was the last.
+func withoutProblem(r *ledger.Run, code string) {
+	r.Problems = slices.DeleteFunc(r.Problems, func(p ledger.Problem) bool { return p.Code == code })
+	if r.State == ledger.Attention && !r.SoldAt.IsZero() && len(r.Problems) == 0 {
+		r.State = soldState(r)
+	}
+}
+
+// soldState is the state of a sold order that needs nobody, by its parcels.
+func soldState(r *ledger.Run) ledger.State {
+	state := ledger.Sold
+	for _, p := range r.Parcels {
+		switch {
+		case p.Gone:
+		case p.Complete:
+			return ledger.Shipped
+		default:
+			state = ledger.PartlyShipped
+		}
+	}
+	return state
+}
+
+// seenLive: Upstock shows the order live, and approved after it was cancelled.
+// Seen so twice, long enough apart, the cancellation is dropped.
+func (w *work) seenLive(raw json.RawMessage, o upstock.Order, asked time.Time) error {
+	if alive := w.run.Alive; alive.IsZero() {
+		return w.askAgain(asked, asked)
+	} else if asked.Sub(alive) < w.Times.Settle {
+		return w.askAgain(alive, alive)
+	}
+	before, _ := orderOf(w.body)
+	was, _ := upstock.ParseOrder(before)
+	if err := w.update(func(r *ledger.Run, x *ledger.Extra) error {
+		if !r.CancelOpen() || !o.ApprovedAt.After(r.Occurred) {
+			return errMoved
+		}
+		x.Fresh = raw
+		w.revive(r, o, !sameWish(was, o))
+		return nil
+	}); err != nil {
+		return err
+	}
+	w.body = raw
+	return nil
+}
+
+// revive drops the cancellation of an order that was approved since. A sale that
+// stands is taken up; where ours were voided, one new one is made.
+func (w *work) revive(r *ledger.Run, o upstock.Order, changed bool) {
+	now := w.Now()
+	endQuestion(r)
+	r.Dropped, r.Cancelled, r.Occurred, r.Confirmed = r.Occurred, time.Time{}, time.Time{}, time.Time{}
+	r.Approved = latest(r.Approved, o.ApprovedAt)
+	r.Said = slices.DeleteFunc(r.Said, func(s string) bool { return s == cancelledStands })
+	r.Note(now, "The cancellation counts no more: Upstock shows the order as approved after it, on%s.", instant(o.ApprovedAt))
+	if !r.SoldAt.IsZero() {
+		if changed {
+			r.Say("The order was approved again in Upstock with other contents than it was sold with: compare its sale " + r.SaleNumber + ".")
+		}
+		if withoutProblem(r, cancelledButKept); r.State == ledger.Cancelled || voidTried(r, r.SaleID) { // a look tells whether the sale stands
+			r.Asked++
+		}
+		if r.State == ledger.Cancelled {
+			r.State = soldState(r)
+		}
+		return
+	}
+	describe(r, o)
+	r.Told, r.Looked, r.None = false, time.Time{}, time.Time{}
+	r.State, r.Why, r.Problems = ledger.Working, "", nil
+	if nothingMade(r) {
+		r.Anew = len(r.Voided) > 0
+		return
+	}
+	if changed {
+		r.State = ledger.Attention
+		r.Problems = []ledger.Problem{{Code: "changedSinceApproved", Message: "The order was cancelled and approved again with other contents, after its sale was begun.",
+			Fix: "Retry to sell it as it was approved first, and put the sale right in Cin7 Core. Or void what there is of it in Cin7 Core, and retry with a new sale."}}
+		r.Note(now, "Needs attention: %s", r.Problems[0].Message)
+	}
+}
+
+// sameWish reports whether two states of an order ask for the same sale.
+func sameWish(a, b upstock.Order) bool {
+	wish := func(o upstock.Order) string {
+		data, _ := json.Marshal([]any{o.Customer.ID, o.Customer.ExternalID, o.Currency, o.DeliveryAddress, o.Lines, o.Freight})
+		return string(data)
+	}
+	return wish(a) == wish(b)
+}
+
+// unclear hands the question to a person: nothing is made, and nothing voided.
+func (w *work) unclear(message string) error {
+	return w.update(func(r *ledger.Run, _ *ledger.Extra) error {
+		if !r.CancelOpen() {
+			return errMoved
+		}
+		r.Problems = slices.DeleteFunc(r.Problems, func(p ledger.Problem) bool { return p.Code == cancelUnclear || r.SoldAt.IsZero() })
+		r.Problems = append(r.Problems, ledger.Problem{Code: cancelUnclear, Message: message,
+			Fix: "Look at the order in Upstock. If it should be sold, approve it there again; else cancel it there. Then retry: Upstock is asked once more."})
+		r.State, r.Ask, r.Alive = ledger.Attention, time.Time{}, time.Time{}
+		r.Note(w.Now(), "Needs attention: %s", message)
+		return nil
+	})
+}
+
+// sureCancelled makes sure, before something is voided for a cancellation, that
+// Upstock showed the order as cancelled a moment ago. errMoved: it is asked first.
+func (w *work) sureCancelled() error {
+	if cancelStands(w.run) && w.Now().Sub(w.run.Confirmed) < w.Times.Settle {
+		return nil
+	}
+	if err := w.update(func(r *ledger.Run, _ *ledger.Extra) error {
+		if !r.Cancelled.IsZero() && !r.CancelOpen() {
+			unsettle(r, w.Now())
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	return errMoved
+}
+
+// cancelStands reports whether an order is cancelled, and a read has said so.
+func cancelStands(r *ledger.Run) bool {
+	return !r.Cancelled.IsZero() && !r.CancelOpen() && !r.Confirmed.IsZero()
+}
+
+// voidTried reports whether we voided a sale, or tried to and were not refused.
+func voidTried(r *ledger.Run, id string) bool {
+	return slices.ContainsFunc(r.Intents, func(i ledger.Intent) bool {
+		return i.Step == ledger.StepVoid && i.SaleID == id && i.Answer != ledger.Refused
+	})
+}
