@@ -380,7 +380,7 @@ func (d *dynamo) Write(ctx context.Context, ops ...table.Op) error {
 	if len(ops) == 0 {
 		return ctx.Err()
 	}
-	ahead, rest, at := split(ops)
+	ahead, rest, at := table.Split(ops)
 	if err := d.ahead(ctx, ahead); err != nil {
 		return fmt.Errorf("write ahead: %w", err)
 	}
@@ -392,18 +392,6 @@ func (d *dynamo) Write(ctx context.Context, ops ...table.Op) error {
 		return c.Renumbered(at)
 	}
 	return err
-}
-
-// split parts what is written ahead from the rest; at has the place in ops of each of the rest.
-func split(ops []table.Op) (ahead, rest []table.Op, at []int) {
-	for i, o := range ops {
-		if o.Kind == table.KindAhead {
-			ahead = append(ahead, o)
-			continue
-		}
-		rest, at = append(rest, o), append(at, i)
-	}
-	return ahead, rest, at
 }
 
 // ahead writes items without a condition, in no promised order.

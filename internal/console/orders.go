@@ -220,7 +220,7 @@ func (a *api) getOrder(w http.ResponseWriter, r *http.Request, b tenant.Bundle) 
 	if err != nil {
 		return err
 	}
-	exchanges, err := a.Ledger.Exchanges(r.Context(), b.Tenant.ID, run.ID)
+	exchanges, err := a.Ledger.Exchanges(r.Context(), run)
 	if err != nil {
 		return err
 	}

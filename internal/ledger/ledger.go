@@ -6,10 +6,10 @@
 // certain time says so in Next, and the sparse index lists it until then:
 //
 //	T#<tenant>#order        <id, 20 digits>   Run, see RunID       index DUE#<shard>#<work> / PARKED#<tenant>[#<account awaited>] / ATTENTION#<tenant>
-//	T#<tenant>#order#<id>   body#<n>          the order as received, gzip, in chunks of 350 KB
-//	                        fresh#<n>         the order as read again from Upstock
-//	                        plan#<n>          the frozen plan, likewise
-//	                        x#<nnnn>          Exchange: one request and its answer, for 90 days
+//	T#<tenant>#order#<id>   body@<hash>#<n>   the order as received, gzip, in chunks of 350 KB
+//	                        fresh@<hash>#<n>  the order as read again from Upstock
+//	                        plan@<hash>#<n>   the frozen plan, likewise
+//	                        x#<nnnn>#<random> Exchange: one request and its answer, for 90 days
 //	T#<tenant>#link#<kind>  <foreign id>      Link
 //	T#<tenant>#doc          <name>            a job's own document, gzip: [Cursor] and others
 //	T#<tenant>#event        <time>#<random>   Event, for 90 days
@@ -29,6 +29,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -90,7 +91,14 @@ func (r *Run) item() (table.Item, error) {
 	if err != nil {
 		return table.Item{}, err
 	}
+	if data, err = zip(data); err != nil {
+		return table.Item{}, err
+	}
 	it := table.Item{Key: runKey(r.Tenant, r.ID), Rev: r.rev, Data: data}
+	if r.stays() {
+		it.Index, it.Sort, it.Group, it.Order = r.stand.index, r.stand.sort, r.stand.group, r.stand.order
+		return it, nil
+	}
 	switch {
 	case r.Parked && r.Awaits != "":
 		it.Index, it.Sort = awaitedIndex(r.Tenant, r.Awaits), it.SK
@@ -110,12 +118,22 @@ func (r *Run) item() (table.Item, error) {
 
 func runOf(it table.Item) (*Run, error) {
 	r := new(Run)
-	if err := json.Unmarshal(it.Data, r); err != nil {
+	data, err := unzip(it.Data)
+	if err == nil {
+		err = json.Unmarshal(data, r)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("run %s: %w", it.SK, err)
 	}
 	r.Tenant, _, _ = strings.Cut(strings.TrimPrefix(it.PK, "T#"), "#")
-	r.rev = it.Rev
+	r.wrote(it)
 	return r, nil
+}
+
+// wrote notes how the run stands in the table.
+func (r *Run) wrote(it table.Item) {
+	r.rev = it.Rev
+	r.stand = stand{it.Index, it.Sort, it.Group, it.Order, r.Next}
 }
 
 // repeat makes a write again while it is open whether it took effect: each Op
@@ -134,8 +152,8 @@ func (l *Ledger) repeat(ctx context.Context, ops ...table.Op) error {
 	return err
 }
 
-// Receive writes a new run with the order's body as it came, in one write on
-// the condition that there is none yet (ErrExists, and the run as it stands).
+// Receive writes a new run with the order's body as it came, on the condition
+// that there is none yet (ErrExists, and the run as it stands).
 func (l *Ledger) Receive(ctx context.Context, r *Run, body []byte) (*Run, error) {
 	parts, err := r.blob("body", body) // notes its chunks in the run
 	if err != nil {
@@ -153,45 +171,53 @@ func (l *Ledger) Receive(ctx context.Context, r *Run, body []byte) (*Run, error)
 			if err != nil {
 				return nil, err
 			}
+			l.forget(ctx, old, r, parts)
 			return old, ErrExists
 		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("receive order %s: %w", r.ID, err)
 	}
-	r.rev = run.Item.Rev
+	r.wrote(run.Item)
 	return r, nil
+}
+
+// forget removes, best effort, the body that was written ahead of a run that was
+// there already, unless that run has the very same.
+func (l *Ledger) forget(ctx context.Context, old, refused *Run, parts []table.Op) {
+	name, _ := refused.part("body")
+	if _, same := old.Parts[name]; same {
+		return
+	}
+	for _, o := range parts {
+		_ = l.table.Write(ctx, table.Remove(o.Item)) // only as this very write left it
+	}
 }
 
 // Load reads a run with the parts that work on it needs: the body as
 // received or as read again, and the frozen plan.
 func (l *Ledger) Load(ctx context.Context, tenantID, id string) (r *Run, body, plan []byte, err error) {
-	items, err := l.table.Get(ctx, runKey(tenantID, id), partKey(tenantID, id, "body#0"), partKey(tenantID, id, "fresh#0"), partKey(tenantID, id, "plan#0"))
-	if err != nil {
-		return nil, nil, nil, fmt.Errorf("load order %s: %w", id, err)
-	}
-	if len(items) == 0 || items[0].Key != runKey(tenantID, id) {
-		return nil, nil, nil, fmt.Errorf("order %q: %w", id, ErrNotFound)
-	}
-	if r, err = runOf(items[0]); err != nil {
+	if r, err = l.Get(ctx, tenantID, id); err != nil {
 		return nil, nil, nil, err
 	}
 	bodyPart := "body"
-	if r.Parts["fresh"] > 0 {
+	if r.Has("fresh") {
 		bodyPart = "fresh"
 	}
-	if body, err = l.readBlob(ctx, r, bodyPart, items[1:]); err != nil {
+	parts, err := l.blobs(ctx, r, bodyPart, "plan")
+	if err != nil {
 		return nil, nil, nil, err
 	}
-	if plan, err = l.readBlob(ctx, r, "plan", items[1:]); err != nil {
-		return nil, nil, nil, err
-	}
-	return r, body, plan, nil
+	return r, parts[0], parts[1], nil
 }
 
 // Received reads the order of a run as it came first.
 func (l *Ledger) Received(ctx context.Context, r *Run) ([]byte, error) {
-	return l.readBlob(ctx, r, "body", nil)
+	parts, err := l.blobs(ctx, r, "body")
+	if err != nil {
+		return nil, err
+	}
+	return parts[0], nil
 }
 
 // Get reads a run alone.
@@ -239,63 +265,7 @@ func unzip(data []byte) ([]byte, error) {
 	return io.ReadAll(r)
 }
 
-// blob returns the writes that keep data as a part of the run, and notes the
-// number of chunks in the run itself.
-func (r *Run) blob(part string, data []byte) ([]table.Op, error) {
-	z, err := zip(data)
-	if err != nil {
-		return nil, err
-	}
-	if len(z) > maxBlob {
-		return nil, fmt.Errorf("%s of order %s: %d bytes: %w", part, r.ID, len(z), table.ErrTooLarge)
-	}
-	var ops []table.Op
-	for c := range slices.Chunk(z, chunk) {
-		it := table.Item{Key: partKey(r.Tenant, r.ID, fmt.Sprintf("%s#%d", part, len(ops))), Data: c}
-		ops = append(ops, table.Put(it))
-	}
-	if r.Parts == nil {
-		r.Parts = map[string]int{}
-	}
-	r.Parts[part] = len(ops)
-	return ops, nil
-}
-
-func (l *Ledger) readBlob(ctx context.Context, r *Run, part string, have []table.Item) ([]byte, error) {
-	n := r.Parts[part]
-	if n == 0 {
-		return nil, nil
-	}
-	var keys []table.Key
-	var z []byte
-	for i := range n {
-		k := partKey(r.Tenant, r.ID, fmt.Sprintf("%s#%d", part, i))
-		if at := slices.IndexFunc(have, func(it table.Item) bool { return it.Key == k }); at >= 0 {
-			z = append(z, have[at].Data...)
-			continue
-		}
-		keys = append(keys, k)
-	}
-	if len(keys) > 0 {
-		items, err := l.table.Get(ctx, keys...)
-		if err != nil {
-			return nil, fmt.Errorf("%s of order %s: %w", part, r.ID, err)
-		}
-		if len(items) < len(keys) {
-			return nil, fmt.Errorf("%s of order %s: a chunk is missing", part, r.ID)
-		}
-		for _, it := range items {
-			z = append(z, it.Data...)
-		}
-	}
-	data, err := unzip(z)
-	if err != nil {
-		return nil, fmt.Errorf("%s of order %s: %w", part, r.ID, err)
-	}
-	return data, nil
-}
-
-// Extra is what a change writes beside the run, in the same write.
+// Extra is what a change writes beside the run.
 type Extra struct {
 	Plan  []byte // the plan to freeze
 	Fresh []byte // the order as read again
@@ -305,6 +275,14 @@ type Extra struct {
 // Add lets other items ride in the same write. A refusal of theirs is an
 // error of Update, not a reason to start again.
 func (x *Extra) Add(ops ...table.Op) { x.ops = append(x.ops, ops...) }
+
+// Ahead lets other items be written before the run. They stand even if its write
+// is refused, so they must be true in any case.
+func (x *Extra) Ahead(items ...table.Item) {
+	for _, it := range items {
+		x.ops = append(x.ops, table.Ahead(it))
+	}
+}
 
 // updateTries bounds how often Update starts again.
 const updateTries = 20
@@ -332,7 +310,8 @@ func (l *Ledger) Update(ctx context.Context, r *Run, change func(*Run, *Extra) e
 			if err != nil {
 				return fmt.Errorf("write order %s: %w", r.ID, err)
 			}
-			next.rev, next.exchanges = ops[0].Item.Rev, nil
+			next.wrote(ops[0].Item)
+			next.exchanges = nil
 			*r = *next
 			return nil
 		}
@@ -364,12 +343,7 @@ func (r *Run) clone() *Run {
 	c.Parcels = slices.Clone(r.Parcels)
 	c.Unpicked = slices.Clone(r.Unpicked)
 	c.Beside, c.Former = slices.Clone(r.Beside), slices.Clone(r.Former)
-	if r.Parts != nil {
-		c.Parts = make(map[string]int, len(r.Parts))
-		for k, v := range r.Parts {
-			c.Parts[k] = v
-		}
-	}
+	c.Parts = maps.Clone(r.Parts)
 	return &c
 }
 
@@ -378,7 +352,6 @@ func (r *Run) write(x *Extra) ([]table.Op, error) {
 	if x.Plan != nil {
 		r.Plans++
 	}
-	recorded := 0
 	for _, b := range []struct {
 		part string
 		data []byte
@@ -392,22 +365,11 @@ func (r *Run) write(x *Extra) ([]table.Op, error) {
 		}
 		ops = append(ops, parts...)
 	}
-	for i, ex := range r.exchanges {
-		data, err := json.Marshal(ex)
-		if err != nil {
-			return nil, err
-		}
-		if data, err = zip(data); err != nil {
-			return nil, err
-		}
-		r.Exchanges++
-		r.note(Entry{At: ex.At, Text: ex.line(), Exchange: r.Exchanges})
-		if recorded += len(data); i >= 40 || recorded > 512<<10 { // the rest of a long look is in the timeline only
-			continue
-		}
-		ops = append(ops, table.Put(table.Item{Key: partKey(r.Tenant, r.ID, fmt.Sprintf("x#%06d", r.Exchanges)), Data: data, Expires: ex.At.Add(Keep).Truncate(time.Second)}))
+	recordings, err := r.recordings()
+	if err != nil {
+		return nil, err
 	}
-	slices.SortStableFunc(r.Timeline, func(a, b Entry) int { return a.At.Compare(b.At) })
+	ops = append(ops, recordings...)
 	it, err := r.item()
 	if err != nil {
 		return nil, err
@@ -419,33 +381,6 @@ func (r *Run) write(x *Extra) ([]table.Op, error) {
 		}
 	}
 	return append(append([]table.Op{table.Replace(it)}, ops...), x.ops...), nil
-}
-
-// Exchanges reads the recorded requests and answers of a run, oldest first.
-func (l *Ledger) Exchanges(ctx context.Context, tenantID, id string) ([]Exchange, error) {
-	var list []Exchange
-	q := table.Query{PK: partition(tenantID, "order#"+id), From: "x#", Until: "x$"}
-	for {
-		p, err := l.table.Query(ctx, q)
-		if err != nil {
-			return nil, fmt.Errorf("exchanges of order %s: %w", id, err)
-		}
-		for _, it := range p.Items {
-			data, err := unzip(it.Data)
-			if err != nil {
-				return nil, err
-			}
-			var x Exchange
-			if err := json.Unmarshal(data, &x); err != nil {
-				return nil, err
-			}
-			fmt.Sscanf(it.SK, "x#%d", &x.Number)
-			list = append(list, x)
-		}
-		if q.After = p.Next; p.Next == "" {
-			return list, nil
-		}
-	}
 }
 
 // Runs reads one page of a tenant's runs, newest id first. Next continues it.
@@ -551,8 +486,13 @@ type Link struct {
 
 // LinkOp is the write that remembers a link, to ride in a run's Update.
 func LinkOp(tenantID, kind, id string, to Link) table.Op {
+	return table.Put(LinkItem(tenantID, kind, id, to))
+}
+
+// LinkItem is a link as it is stored.
+func LinkItem(tenantID, kind, id string, to Link) table.Item {
 	data, _ := json.Marshal(to)
-	return table.Put(table.Item{Key: linkKey(tenantID, kind, id), Data: data})
+	return table.Item{Key: linkKey(tenantID, kind, id), Data: data}
 }
 
 func linkKey(tenantID, kind, id string) table.Key {

@@ -114,6 +114,7 @@ type Run struct {
 
 	exchanges []Exchange // to be written with the next Update
 	rev       string
+	stand     stand
 }
 
 // Parcel is one shipment as Upstock was told of it.
@@ -204,6 +205,7 @@ type Entry struct {
 	At       time.Time `json:"at"`
 	Text     string    `json:"text"`
 	Exchange int       `json:"exchange,omitempty"` // number of the recorded request and answer
+	Mark     string    `json:"mark,omitempty"`     // what its key ends in, beside the number; "" = it was not kept, or by an earlier version
 	Times    int       `json:"times,omitempty"`    // said so often, last at At
 }
 

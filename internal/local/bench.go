@@ -59,7 +59,7 @@ type measurement struct {
 }
 
 func measurements() []measurement {
-	return []measurement{{"calls", benchCalls}, {"shipments", benchShipments}, {"shown", benchShown}, {"fanout", benchFanOut}, {"budget", benchBudget}, {"rate", benchRate}, {"memory", benchMemory}, {"size", benchSize}, {"start", benchStart}}
+	return []measurement{{"calls", benchCalls}, {"units", benchUnits}, {"shipments", benchShipments}, {"shown", benchShown}, {"fanout", benchFanOut}, {"budget", benchBudget}, {"rate", benchRate}, {"memory", benchMemory}, {"size", benchSize}, {"start", benchStart}}
 }
 
 type benchOptions struct {

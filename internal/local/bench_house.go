@@ -38,6 +38,7 @@ type house struct {
 	acc    sim.Account
 	tenant string
 	table  counter
+	meter  table.Meter
 	far    caller
 	over   int              // calls over Cin7 Core's limit before the measuring began
 	ended  chan *ledger.Run // orders whose work has ended for now
@@ -118,7 +119,10 @@ func openHouse(ctx context.Context, o houseOptions) (h *house, err error) {
 		never += job + "=0,"
 	}
 	run := options{listen: "127.0.0.1:0", token: "dev", speed: o.speed, every: never + o.every, change: func(d *app.Deps) {
-		h.table.Table = d.Table
+		h.meter.Table, h.table.Table = d.Table, d.Table
+		if o.metered {
+			h.table.Table = &h.meter
+		}
 		d.Table, d.HTTP, d.Unlimited = &h.table, &h.far, o.unlimited
 		d.OnEnd = func(r *ledger.Run) { h.ended <- r }
 	}}
@@ -142,6 +146,7 @@ type houseOptions struct {
 	unlimited  bool // no limiter
 	every      string
 	noWebhooks bool // Cin7 Core has none to us
+	metered    bool // count the table's write units
 	stock      func(*house) error
 }
 

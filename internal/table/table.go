@@ -147,6 +147,19 @@ func (c *Conflict) Done(ops []Op) bool {
 	return own > 0
 }
 
+// Split parts what is written ahead from the rest of a Write. at has the place
+// of each of the rest in it, for [Conflict.Renumbered].
+func Split(ops []Op) (ahead, rest []Op, at []int) {
+	for i, o := range ops {
+		if o.Kind == KindAhead {
+			ahead = append(ahead, o)
+			continue
+		}
+		rest, at = append(rest, o), append(at, i)
+	}
+	return ahead, rest, at
+}
+
 // Renumbered is the conflict of some of a Write's operations as one of the whole
 // Write: at has the place of each in it.
 func (c *Conflict) Renumbered(at []int) *Conflict {

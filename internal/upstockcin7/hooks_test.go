@@ -996,7 +996,7 @@ func TestWebhookSecretsAreSilent(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		exchanges, err := l.Exchanges(ctx, w.tenant, fmt.Sprint(id))
+		exchanges, err := l.Exchanges(ctx, w.run(id))
 		if err != nil || len(exchanges) == 0 {
 			t.Fatal(err)
 		}

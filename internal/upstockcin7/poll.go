@@ -23,12 +23,13 @@ const (
 	linkSaleNumber = "saleNumber" // the sale's number: all that the shipment of an Advanced Sale has
 )
 
-// linkSaleTo lets a webhook find the order of a sale.
+// linkSaleTo lets a webhook find the order of a sale. Whichever sale the order
+// is known by in the end: the links are hints, and true of a sale we made.
 func linkSaleTo(r *ledger.Run, x *ledger.Extra, at time.Time) {
 	to := ledger.Link{ID: r.ID, At: at.UTC(), By: "sold"}
-	x.Add(ledger.LinkOp(r.Tenant, linkSale, strings.ToLower(r.SaleID), to))
+	x.Ahead(ledger.LinkItem(r.Tenant, linkSale, strings.ToLower(r.SaleID), to))
 	if r.SaleNumber != "" {
-		x.Add(ledger.LinkOp(r.Tenant, linkSaleNumber, strings.ToUpper(r.SaleNumber), to))
+		x.Ahead(ledger.LinkItem(r.Tenant, linkSaleNumber, strings.ToUpper(r.SaleNumber), to))
 	}
 }
 

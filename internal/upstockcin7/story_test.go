@@ -1531,7 +1531,9 @@ func TestIsolation(t *testing.T) {
 		if list, _, err := l.Runs(ctx, v.tenant, "", 10); err != nil || len(list) > 0 {
 			t.Errorf("another tenant's orders are listed: %v %v", list, err)
 		}
-		if list, err := l.Exchanges(ctx, v.tenant, order); err != nil || len(list) > 0 {
+		theirs := *r
+		theirs.Tenant = v.tenant
+		if list, err := l.Exchanges(ctx, &theirs); err != nil || len(list) > 0 {
 			t.Errorf("another tenant's exchanges are listed: %v %v", list, err)
 		}
 		if err := p.Pair.Retry(ctx, v.tenant, order, upstockcin7.RetryOptions{}); !errors.Is(err, ledger.ErrNotFound) {

@@ -248,7 +248,9 @@ func (w *work) hold(r *ledger.Run) error {
 		r.Supplier = w.own
 	}
 	r.State, r.Why, r.Parked, r.Awaits = workingState(r), "", false, ""
-	r.Next = r.Lease.Until
+	if r.Next.Before(r.Lease.Until) || r.Next.After(r.Lease.Until.Add(w.Times.Grace)) { // else it is due soon enough after the lease
+		r.Next = r.Lease.Until
+	}
 	r.Attempts++
 	return nil
 }

@@ -37,6 +37,7 @@ type world struct {
 	t       testing.TB
 	sim     *sim.Sim
 	store   *table.File
+	meter   table.Meter // counts what the processes write, where its Table is set
 	box     *tenant.Box
 	acc     sim.Account
 	tenant  string
@@ -244,8 +245,26 @@ func (g gateTable) List(ctx context.Context, q table.Query) (table.Entries, erro
 	return g.p.w.store.List(ctx, q)
 }
 
+// Write makes two effects of what is written ahead and the rest, as DynamoDB does.
 func (g gateTable) Write(ctx context.Context, ops ...table.Op) error {
-	return g.p.effect("write "+ops[0].Item.PK, func() error { return g.p.w.store.Write(context.WithoutCancel(ctx), ops...) })
+	store := table.Table(g.p.w.store)
+	if g.p.w.meter.Table != nil {
+		store = &g.p.w.meter
+	}
+	write := func(name string, ops []table.Op) error {
+		return g.p.effect(name+ops[0].Item.PK, func() error { return store.Write(context.WithoutCancel(ctx), ops...) })
+	}
+	ahead, rest, at := table.Split(ops)
+	if len(ahead) > 0 {
+		if err := write("write ahead ", ahead); err != nil || len(rest) == 0 {
+			return err
+		}
+	}
+	err := write("write ", rest)
+	if c := (*table.Conflict)(nil); errors.As(err, &c) {
+		return c.Renumbered(at)
+	}
+	return err
 }
 
 const raceDetector = upstockcin7.RaceDetector
