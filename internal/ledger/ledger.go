@@ -195,16 +195,30 @@ func (l *Ledger) forget(ctx context.Context, old, refused *Run, parts []table.Op
 }
 
 // Load reads a run with the parts that work on it needs: the body as
-// received or as read again, and the frozen plan.
-func (l *Ledger) Load(ctx context.Context, tenantID, id string) (r *Run, body, plan []byte, err error) {
-	if r, err = l.Get(ctx, tenantID, id); err != nil {
+// received or as read again, and the frozen plan. Where its pointer says under
+// which name the body is kept, it is read with the run.
+func (l *Ledger) Load(ctx context.Context, tenantID, id string, body ...string) (r *Run, order, plan []byte, err error) {
+	keys := []table.Key{runKey(tenantID, id)}
+	for _, name := range body {
+		if name != "" {
+			keys = append(keys, partKey(tenantID, id, name+"#0"))
+		}
+	}
+	items, err := l.table.Get(ctx, keys...)
+	if err != nil {
+		return nil, nil, nil, fmt.Errorf("load order %s: %w", id, err)
+	}
+	if len(items) == 0 || items[0].Key != keys[0] {
+		return nil, nil, nil, fmt.Errorf("order %q: %w", id, ErrNotFound)
+	}
+	if r, err = runOf(items[0]); err != nil {
 		return nil, nil, nil, err
 	}
-	bodyPart := "body"
+	part := "body"
 	if r.Has("fresh") {
-		bodyPart = "fresh"
+		part = "fresh"
 	}
-	parts, err := l.blobs(ctx, r, bodyPart, "plan")
+	parts, err := l.blobs(ctx, r, items[1:], part, "plan")
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -213,7 +227,7 @@ func (l *Ledger) Load(ctx context.Context, tenantID, id string) (r *Run, body, p
 
 // Received reads the order of a run as it came first.
 func (l *Ledger) Received(ctx context.Context, r *Run) ([]byte, error) {
-	parts, err := l.blobs(ctx, r, "body")
+	parts, err := l.blobs(ctx, r, nil, "body")
 	if err != nil {
 		return nil, err
 	}

@@ -312,5 +312,6 @@ func (r *Run) Finished() bool {
 type Pointer struct {
 	Tenant string `json:"tenant"`
 	Order  string `json:"order"`
-	Origin string `json:"origin"` // webhook, sweep, retry: only a webhook's own first pointer is beyond doubt
+	Origin string `json:"origin"`         // webhook, sweep, retry: only a webhook's own first pointer is beyond doubt
+	Body   string `json:"body,omitempty"` // under which name the order is kept, to spare a read
 }

@@ -37,6 +37,12 @@ func (r *Run) Has(part string) bool {
 	return n > 0
 }
 
+// Body is the name under which the order as received is kept, for a [Pointer].
+func (r *Run) Body() string {
+	name, _ := r.part("body")
+	return name
+}
+
 // part returns the name under which a part is stored, and its number of chunks; 0 = there is none.
 func (r *Run) part(part string) (name string, chunks int) {
 	for name, n := range r.Parts {
@@ -75,18 +81,23 @@ func (r *Run) blob(part string, data []byte) ([]table.Op, error) {
 	return ops, nil
 }
 
-// blobs reads parts of a run, each nil if it has none.
-func (l *Ledger) blobs(ctx context.Context, r *Run, parts ...string) ([][]byte, error) {
+// blobs reads parts of a run, each nil if it has none. items are what was read already.
+func (l *Ledger) blobs(ctx context.Context, r *Run, items []table.Item, parts ...string) ([][]byte, error) {
 	var keys []table.Key
 	for _, part := range parts {
 		name, n := r.part(part)
 		for i := range n {
-			keys = append(keys, chunkKey(r, name, i))
+			if k := chunkKey(r, name, i); !slices.ContainsFunc(items, func(it table.Item) bool { return it.Key == k }) {
+				keys = append(keys, k)
+			}
 		}
 	}
-	items, err := l.table.Get(ctx, keys...)
-	if err != nil {
-		return nil, fmt.Errorf("parts of order %s: %w", r.ID, err)
+	if len(keys) > 0 {
+		more, err := l.table.Get(ctx, keys...)
+		if err != nil {
+			return nil, fmt.Errorf("parts of order %s: %w", r.ID, err)
+		}
+		items = slices.Concat(items, more)
 	}
 	list := make([][]byte, len(parts))
 	for p, part := range parts {
@@ -102,6 +113,7 @@ func (l *Ledger) blobs(ctx context.Context, r *Run, parts ...string) ([][]byte, 
 			}
 			z = append(z, items[at].Data...)
 		}
+		var err error
 		if list[p], err = unzip(z); err != nil {
 			return nil, fmt.Errorf("%s of order %s: %w", part, r.ID, err)
 		}

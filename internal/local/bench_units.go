@@ -29,7 +29,7 @@ func benchUnits(ctx context.Context, _ benchOptions) ([]figure, error) {
 	}
 	defer h.close()
 	pause(ctx, minute) // the mirror has used some of the budget
-	for range first { // looked for as somebody else's sales too
+	for range first {  // looked for as somebody else's sales too
 		if err := h.order(ctx, ""); err != nil {
 			return nil, err
 		}

@@ -165,7 +165,7 @@ func (p *Pair) takeIn(ctx context.Context, s supplier, a arrival) (fresh bool, e
 		return err == nil, err
 	}
 	// A pointer that cannot be sent is no loss: the sweep finds the order.
-	_ = p.Wake(ctx, ledger.Pointer{Tenant: s.tenant, Order: run.ID, Origin: a.origin}, a.delay)
+	_ = p.Wake(ctx, ledger.Pointer{Tenant: s.tenant, Order: run.ID, Origin: a.origin, Body: run.Body()}, a.delay)
 	return true, nil
 }
 

@@ -95,7 +95,7 @@ type work struct {
 // pointer's message was received for the first time. An error means that the
 // state could not be written down; everything else is in the ledger.
 func (p *Pair) Push(ctx context.Context, ptr ledger.Pointer, first bool) error {
-	run, body, plan, err := p.Ledger.Load(ctx, ptr.Tenant, ptr.Order)
+	run, body, plan, err := p.Ledger.Load(ctx, ptr.Tenant, ptr.Order, ptr.Body)
 	if errors.Is(err, ledger.ErrNotFound) {
 		return nil
 	}
