@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,7 +17,9 @@ import (
 	"time"
 
 	"stockbridge/internal/ledger"
+	"stockbridge/internal/sim"
 	"stockbridge/internal/tenant"
+	"stockbridge/internal/upstockcin7"
 )
 
 // A schedule is one way in which an order's way can go wrong.
@@ -25,7 +28,10 @@ type schedule struct {
 	faults   map[int]fault            // by number of the effect
 	settings bool                     // the tenant changes settings right after each fault
 	on       map[string]map[int]fault // by name of the effect and its number among those
+	like     map[string]map[int]fault // by a part of the name
 	frozen   bool                     // invocations have no deadline
+	reads    bool                     // what is read counts as an effect, and may fail
+	person   string                   // what a person does at the moment of the fault: cancel, retry, void; "" = nothing
 }
 
 func (s schedule) String() string {
@@ -38,8 +44,17 @@ func (s schedule) String() string {
 			text += fmt.Sprintf(" %s %d:%s", name, n, s.on[name][n])
 		}
 	}
+	for part, of := range s.like {
+		text += fmt.Sprint(" ", part, of)
+	}
 	if s.settings {
 		text += " settings changed"
+	}
+	if s.reads {
+		text += " reads too"
+	}
+	if s.person != "" {
+		text += ", a person's " + s.person
 	}
 	return text
 }
@@ -79,7 +94,7 @@ func play(t testing.TB, b *base, path string, s schedule, without string, most t
 			w.copies, w.skewed = 2, true
 			w.afterQuery = staleReader()
 		}
-		w.faults, w.on, w.frozen = s.faults, s.on, s.frozen
+		w.faults, w.on, w.like, w.frozen, w.reads = s.faults, s.on, s.like, s.frozen, s.reads
 		if s.settings {
 			w.onFault = func() {
 				if err := changeSettings(w); err != nil {
@@ -87,11 +102,28 @@ func play(t testing.TB, b *base, path string, s schedule, without string, most t
 				}
 			}
 		}
-		id := w.approve(`{"comments":[{"text":"Leave at the back door"}]}`)
+		var id int
+		if s.person != "" {
+			acted := false
+			w.onFault = func() {
+				if !acted {
+					acted = true
+					w.acts(id, s.person)
+				}
+			}
+		}
+		o, err := w.sim.PlaceOrder(w.acc.Upstock.Supplier, `{"comments":[{"text":"Leave at the back door"}]}`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.armed, id = true, o.ID
+		if _, err := w.sim.Approve(id); err != nil {
+			t.Fatal(err)
+		}
 		w.settle(id, most)
 		w.sim.Quiet()
 		synctest.Wait()
-		verdict, effects = w.verdict(id), w.names
+		verdict, effects = w.verdictAfter(id, s.person), w.names
 		if verdict != "" && testing.Verbose() {
 			r := w.run(id)
 			if r != nil {
@@ -102,6 +134,43 @@ func play(t testing.TB, b *base, path string, s schedule, without string, most t
 		}
 	})
 	return verdict, effects
+}
+
+// acts is a person's doing in the middle of it all.
+func (w *world) acts(id int, what string) {
+	switch what {
+	case "cancel":
+		_, _ = w.sim.Cancel(id)
+	case "retry":
+		_ = w.process("console").app.Pair.Retry(context.Background(), w.tenant, strconv.Itoa(id), upstockcin7.RetryOptions{})
+	case "void":
+		for _, s := range w.live(id) {
+			_, _ = w.sim.Sale(s.ID, "void", "")
+		}
+	}
+}
+
+// verdictAfter is verdict where a person did something meanwhile: a cancelled
+// order may end without a sale, and one whose sale was voided with a person;
+// but never with two sales, an orphan or nobody's.
+func (w *world) verdictAfter(id int, person string) string {
+	v := w.verdict(id)
+	if person == "" || person == "retry" || v == "" || w.run(id) == nil {
+		return v
+	}
+	r, live := w.run(id), w.live(id)
+	full := slices.ContainsFunc(live, func(s sim.SaleSummary) bool { return s.Lines > 0 })
+	switch {
+	case len(live) > 1, len(live) == 1 && !full, !r.Finished() && r.State != ledger.Attention:
+		return v
+	case len(live) == 1 && !r.SoldAt.IsZero() && r.SaleID == live[0].ID:
+		return ""
+	case len(live) == 0 && person == "cancel" && r.State == ledger.Cancelled:
+		return ""
+	case len(live) == 0 && person == "void" && r.State == ledger.Attention:
+		return ""
+	}
+	return v
 }
 
 // changeSettings saves settings that make another header of the same order.
@@ -209,6 +278,74 @@ func TestCrashProof(t *testing.T) {
 		t.Errorf("%s: %s", s, verdict)
 	}
 	t.Logf("crash proof: %d runs over %d effects in %s, %d failed", len(list), n, time.Since(start).Round(time.Millisecond), len(failed))
+}
+
+// TestCrashProofReads lets everything that is read fail too, alone, for a
+// while, and together with a write that goes wrong.
+func TestCrashProofReads(t *testing.T) {
+	b := prepare(t)
+	start := time.Now()
+	verdict, effects := play(t, b, filepath.Join(t.TempDir(), "reads.db"), schedule{scenario: "plain", reads: true}, "", horizon)
+	if verdict != "" {
+		t.Fatal(verdict)
+	}
+	var list []schedule
+	isRead := func(i int) bool {
+		_, what, _ := strings.Cut(effects[i-1], ": ")
+		verb, _, _ := strings.Cut(what, " ")
+		return slices.Contains([]string{"GET", "get", "query", "list"}, verb)
+	}
+	for i := 1; i <= len(effects); i++ {
+		for _, sc := range []string{"plain", "duplicate"} {
+			list = append(list, schedule{scenario: sc, reads: true, faults: map[int]fault{i: spell}})
+			if !isRead(i) {
+				continue
+			}
+			for _, k := range []fault{before, die} {
+				list = append(list, schedule{scenario: sc, reads: true, faults: map[int]fault{i: k}})
+				for j := max(1, i-10); j <= i+10; j++ {
+					if j <= len(effects) && !isRead(j) {
+						for _, k2 := range []fault{after, late, spell} {
+							list = append(list, schedule{scenario: sc, reads: true, faults: map[int]fault{i: k, j: k2}})
+						}
+					}
+				}
+			}
+		}
+	}
+	list = sample(list, size(len(list), 300, 20))
+	failed := playAll(t, b, list, "", false, horizon)
+	for s, verdict := range failed {
+		t.Errorf("%s: %s", s, verdict)
+	}
+	t.Logf("crash proof of reads: %d runs over %d effects in %s, %d failed", len(list), len(effects), time.Since(start).Round(time.Millisecond), len(failed))
+}
+
+// TestCrashProofPeople lets a person cancel, retry or void at the moment at
+// which something goes wrong, and something else go wrong after it.
+func TestCrashProofPeople(t *testing.T) {
+	b := prepare(t)
+	start := time.Now()
+	n := wayEffects(t, b)
+	var list []schedule
+	for _, sc := range []string{"plain", "duplicate", "two"} {
+		for _, person := range []string{"cancel", "retry", "void"} {
+			for i := 1; i <= n; i++ {
+				for _, k := range []fault{before, after, late, die, spell} {
+					list = append(list, schedule{scenario: sc, person: person, faults: map[int]fault{i: k}})
+					for j := i + 1; j <= n+8; j++ {
+						list = append(list, schedule{scenario: sc, person: person, faults: map[int]fault{i: k, j: []fault{before, after, late, die}[(i+j)%4]}})
+					}
+				}
+			}
+		}
+	}
+	list = sample(list, size(len(list), 300, 20))
+	failed := playAll(t, b, list, "", false, horizon)
+	for s, verdict := range failed {
+		t.Errorf("%s: %s", s, verdict)
+	}
+	t.Logf("crash proof with people: %d runs over %d effects in %s, %d failed", len(list), n, time.Since(start).Round(time.Millisecond), len(failed))
 }
 
 const (

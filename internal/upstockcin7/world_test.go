@@ -2,6 +2,7 @@ package upstockcin7_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -52,6 +54,9 @@ type world struct {
 	seen       map[string]int           // effects by name
 	faults     map[int]fault            // by number of the effect
 	on         map[string]map[int]fault // by name and number of the effect with that name
+	like       map[string]map[int]fault // by a part of the name, and number among those that have it
+	reads      bool                     // what is read counts as an effect too
+	down       map[string]time.Time     // effects of these names fail until then
 	frozen     bool                     // an invocation has no deadline: its process may be frozen and thawed
 	onFault    func()
 	afterQuery func(*process) // between what a process reads and what it does
@@ -74,16 +79,20 @@ const (
 	pause        // it takes effect, and the process goes on long after its lease
 	beyond       // the answer is lost at once, the effect comes long after the settle time
 	freeze       // the process is frozen while sending, long past the settle time
+	slow         // the answer is lost at once, the effect comes last thing within the settle time
+	spell        // it fails and does nothing, and so do all of its name for a while
 )
 
 // lateBy is how late a late effect is: after the first look, within the settle time.
 const (
 	lateBy   = 100 * time.Second
 	beyondBy = 8 * time.Minute
+	slowBy   = 135 * time.Second
+	spellFor = 10 * time.Minute
 )
 
 func (f fault) String() string {
-	return [...]string{"none", "before", "after", "late", "die", "stall", "pause", "beyond", "freeze"}[f]
+	return [...]string{"none", "before", "after", "late", "die", "stall", "pause", "beyond", "freeze", "slow", "spell"}[f]
 }
 
 // process is one invocation of one function.
@@ -139,6 +148,21 @@ func (p *process) effect(name string, do func() error) error {
 		if f = w.faults[w.effects]; f == none {
 			f = w.on[name][w.seen[name]]
 		}
+		for part, of := range w.like {
+			if strings.Contains(name, part) {
+				w.seen["like "+part]++
+				f = cmp.Or(f, of[w.seen["like "+part]])
+			}
+		}
+		if f == spell {
+			if w.down == nil {
+				w.down = map[string]time.Time{}
+			}
+			w.down[name] = time.Now().Add(spellFor)
+		}
+		if time.Now().Before(w.down[name]) {
+			f = before
+		}
 		if f != none && w.onFault != nil {
 			defer w.onFault()
 		}
@@ -164,6 +188,9 @@ func (p *process) effect(name string, do func() error) error {
 	case late:
 		afterwards(lateBy)
 		return errLost
+	case slow:
+		afterwards(slowBy)
+		return errLost
 	case beyond:
 		afterwards(beyondBy)
 		return errLost
@@ -187,14 +214,30 @@ func (p *process) effect(name string, do func() error) error {
 	return do()
 }
 
+// read lets something be read, which may fail where the world has reads fail.
+func (p *process) read(name string, do func() error) error {
+	if p.w.reads {
+		return p.effect(name, do)
+	}
+	if p.dead.Load() {
+		return errDead
+	}
+	return do()
+}
+
 type gateHTTP struct{ p *process }
 
 func (g gateHTTP) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.Method == http.MethodGet {
-		if g.p.dead.Load() {
-			return nil, errDead
+		var answer *http.Response
+		err := g.p.read(req.Method+" "+req.URL.Path, func() (err error) {
+			answer, err = g.p.w.sim.Transport().RoundTrip(req)
+			return err
+		})
+		if err != nil {
+			return nil, err
 		}
-		return g.p.w.sim.Transport().RoundTrip(req)
+		return answer, nil
 	}
 	body, _ := io.ReadAll(req.Body)
 	req.Body.Close()
@@ -220,29 +263,34 @@ func (g gateHTTP) RoundTrip(req *http.Request) (*http.Response, error) {
 
 type gateTable struct{ p *process }
 
-func (g gateTable) Get(ctx context.Context, keys ...table.Key) ([]table.Item, error) {
-	if g.p.dead.Load() {
-		return nil, errDead
-	}
-	return g.p.w.store.Get(ctx, keys...)
+func (g gateTable) Get(ctx context.Context, keys ...table.Key) (items []table.Item, err error) {
+	err = g.p.read("get "+keys[0].PK, func() (err error) {
+		items, err = g.p.w.store.Get(ctx, keys...)
+		return err
+	})
+	return items, err
 }
 
-func (g gateTable) Query(ctx context.Context, q table.Query) (table.Page, error) {
-	if g.p.dead.Load() {
-		return table.Page{}, errDead
+func (g gateTable) Query(ctx context.Context, q table.Query) (page table.Page, err error) {
+	err = g.p.read("query "+q.PK, func() (err error) {
+		page, err = g.p.w.store.Query(ctx, q)
+		return err
+	})
+	if err == errDead {
+		return page, err
 	}
-	page, err := g.p.w.store.Query(ctx, q)
 	if g.p.w.afterQuery != nil {
 		g.p.w.afterQuery(g.p)
 	}
 	return page, err
 }
 
-func (g gateTable) List(ctx context.Context, q table.Query) (table.Entries, error) {
-	if g.p.dead.Load() {
-		return table.Entries{}, errDead
-	}
-	return g.p.w.store.List(ctx, q)
+func (g gateTable) List(ctx context.Context, q table.Query) (entries table.Entries, err error) {
+	err = g.p.read("list "+q.PK, func() (err error) {
+		entries, err = g.p.w.store.List(ctx, q)
+		return err
+	})
+	return entries, err
 }
 
 // Write makes two effects of what is written ahead and the rest, as DynamoDB does.
