@@ -61,7 +61,7 @@ func (p *Pair) ownSupplier(ctx context.Context, r *ledger.Run, plan, body []byte
 			return id, nil
 		}
 	}
-	if r.Parts["fresh"] > 0 { // what Upstock was asked for has no envelope
+	if r.Has("fresh") { // what Upstock was asked for has no envelope
 		var err error
 		if body, err = p.Ledger.Received(ctx, r); err != nil {
 			return "", err
