@@ -60,7 +60,7 @@ func (p *Pair) receiveHint(req *http.Request) (int, string) {
 	if len(body) > maxHint || err != nil {
 		p.Ledger.RecordSome(ctx, c.Tenant, ledger.Event{Kind: "webhookCut", Text: "A delivery from Cin7 Core was read in part only: it is over 1 MiB or ended early. What it was about is asked of Cin7 Core all the same."})
 	}
-	if err := p.hinted(ctx, c.Tenant, cin7core.ParseWebhook(body[:min(len(body), maxHint)])); err != nil {
+	if err := p.hinted(ctx, c, cin7core.ParseWebhook(body[:min(len(body), maxHint)])); err != nil {
 		return unavailable()
 	}
 	p.heard(ctx, c)
@@ -79,13 +79,17 @@ func (p *Pair) bears(s tenant.Secrets, header string) bool {
 }
 
 // hinted has what a hint names looked at. nil means that this is durable.
-func (p *Pair) hinted(ctx context.Context, tenantID string, h cin7core.WebhookHint) error {
-	order, err := p.meant(ctx, tenantID, h)
+func (p *Pair) hinted(ctx context.Context, c tenant.Connection, h cin7core.WebhookHint) error {
+	tenantID := c.Tenant
+	order, err := p.meant(ctx, c, h)
 	if err != nil {
 		return err
 	}
 	if order != "" {
 		r, err := p.Ledger.Get(ctx, tenantID, order)
+		if err == nil && r.Account != "" && r.Account != c.Account {
+			return nil // of an account that was connected before, and numbers its sales alike
+		}
 		if err == nil {
 			return p.markLook(ctx, r, time.Time{}, "")
 		}
@@ -101,16 +105,16 @@ func (p *Pair) hinted(ctx context.Context, tenantID string, h cin7core.WebhookHi
 }
 
 // meant is the order whose sale a hint names; "" = none of this tenant's.
-func (p *Pair) meant(ctx context.Context, tenantID string, h cin7core.WebhookHint) (string, error) {
+func (p *Pair) meant(ctx context.Context, c tenant.Connection, h cin7core.WebhookHint) (string, error) {
 	task := h.TaskID
 	if task == h.SaleID {
 		task = ""
 	}
-	for _, by := range []struct{ kind, id string }{{linkSale, h.SaleID}, {linkSale, task}, {linkSaleNumber, strings.ToUpper(h.OrderNumber)}} {
-		if by.id == "" {
+	for _, by := range []struct{ kind, id string }{{linkSale, h.SaleID}, {linkSale, task}, {linkSaleNumber, numberIn(c.Account, h.OrderNumber)}, {linkSaleNumber, strings.ToUpper(h.OrderNumber)}} {
+		if by.id == "" || by.kind == linkSaleNumber && h.OrderNumber == "" {
 			continue
 		}
-		if link, err := p.Ledger.Link(ctx, tenantID, by.kind, by.id); err != nil || link.ID != "" {
+		if link, err := p.Ledger.Link(ctx, c.Tenant, by.kind, by.id); err != nil || link.ID != "" {
 			return link.ID, err
 		}
 	}

@@ -20,7 +20,7 @@ import (
 // Links from what Cin7 Core's webhooks name to our orders.
 const (
 	linkSale       = "sale"       // the sale's id
-	linkSaleNumber = "saleNumber" // the sale's number: all that the shipment of an Advanced Sale has
+	linkSaleNumber = "saleNumber" // the sale's number in its account: all that the shipment of an Advanced Sale has
 )
 
 // linkSaleTo lets a webhook find the order of a sale. Whichever sale the order
@@ -29,9 +29,13 @@ func linkSaleTo(r *ledger.Run, x *ledger.Extra, at time.Time) {
 	to := ledger.Link{ID: r.ID, At: at.UTC(), By: "sold"}
 	x.Ahead(ledger.LinkItem(r.Tenant, linkSale, strings.ToLower(r.SaleID), to))
 	if r.SaleNumber != "" {
-		x.Ahead(ledger.LinkItem(r.Tenant, linkSaleNumber, strings.ToUpper(r.SaleNumber), to))
+		x.Ahead(ledger.LinkItem(r.Tenant, linkSaleNumber, numberIn(r.Account, r.SaleNumber), to))
 	}
 }
+
+// numberIn is a sale's number with its account: two accounts number alike. An
+// earlier version wrote the number alone.
+func numberIn(account, number string) string { return strings.ToUpper(account + "|" + number) }
 
 // maxPasses bounds how often a window of several pages is read again.
 const maxPasses = 10

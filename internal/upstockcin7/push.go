@@ -613,7 +613,7 @@ func (w *work) after() error {
 	if !settled(w.run) { // it is to be sold again
 		return errMoved
 	}
-	if w.run.Void { // people pick meanwhile, whether or not Upstock answers
+	if w.run.Void && !w.soldElsewhere() { // people pick meanwhile, whether or not Upstock answers
 		if err := w.inspectSold(); err != nil || w.released {
 			return err
 		}
@@ -691,6 +691,9 @@ func (w *work) refusedByUpstock(err error) error {
 
 // watched looks for a twin that appeared after the settle time.
 func (w *work) watched() error {
+	if w.soldElsewhere() {
+		return w.awaitAccount()
+	}
 	due, keep := w.run.Watches[0], 1
 	if w.run.SaleID == "" {
 		keep = 0

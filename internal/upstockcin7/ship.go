@@ -109,18 +109,11 @@ func (w *work) inspectSold() error {
 	if err := w.take(); err != nil {
 		return err
 	}
-	if w.run.Account != "" && w.run.Account != w.core.Account {
-		return w.update(func(r *ledger.Run, _ *ledger.Extra) error {
-			r.Looks, r.ReadBack, r.Void, r.Doubt = r.Asked, false, false, time.Time{}
-			r.Seen, r.Listed, r.Stale = time.Time{}, "", 0 // connected again, that account's list asks for this look anew
-			r.Say(otherAccount)
-			s := cin7core.Sale{} // as it was last known
-			if slices.ContainsFunc(r.Parcels, func(p ledger.Parcel) bool { return p.Complete && !p.Gone }) {
-				s.CombinedShippingStatus = cin7core.Shipped
-			}
-			w.shippedState(r, s)
-			return nil
-		})
+	if w.soldElsewhere() {
+		if err := w.sayElsewhere(); err != nil {
+			return err
+		}
+		return w.awaitAccount()
 	}
 	if w.doubtOver() {
 		if err := w.untold(); err != nil {
@@ -170,7 +163,7 @@ func (w *work) inspectSold() error {
 		}
 		noteParcels(r, parcels, now)
 		r.Parcels = heeded(parcels, r, asked)
-		r.Said = slices.DeleteFunc(r.Said, func(s string) bool { return s == otherAccount })
+		r.Said = slices.DeleteFunc(r.Said, func(s string) bool { return strings.HasPrefix(s, otherAccountBegins) })
 		if plan != nil && !gone {
 			unpicked(r, plan, s, now)
 		}
@@ -183,8 +176,33 @@ func (w *work) inspectSold() error {
 	})
 }
 
+// soldElsewhere reports whether the order's sale, or what may be one, is in a
+// Cin7 Core account that is not connected.
+func (w *work) soldElsewhere() bool {
+	return w.run.Account != "" && w.run.Account != w.core.Account
+}
+
+// sayElsewhere says of a sold order that its sale is not followed for now.
+func (w *work) sayElsewhere() error {
+	return w.update(func(r *ledger.Run, _ *ledger.Extra) error {
+		r.Say(otherAccount)
+		s := cin7core.Sale{} // as it was last known: a person may have taken note of something meanwhile
+		if slices.ContainsFunc(r.Parcels, func(p ledger.Parcel) bool { return p.Complete && !p.Gone }) {
+			s.CombinedShippingStatus = cin7core.Shipped
+		}
+		w.shippedState(r, s)
+		return nil
+	})
+}
+
+// awaitAccount leaves what is to be done until the sale's own account is connected again.
+func (w *work) awaitAccount() error {
+	return &park{why: otherAccount, awaits: ledger.Awaited(tenant.Cin7Core, w.run.Account)}
+}
+
 // otherAccount is said of an order whose sale is in an account that is not connected.
-const otherAccount = "The order was sold in another Cin7 Core account than the one connected now: its shipping is not followed."
+const otherAccountBegins = "The order was sold in another Cin7 Core account than the one connected now: "
+const otherAccount = otherAccountBegins + "its shipping is not followed until that account is connected again."
 
 // untold has every parcel told once more, one after the other: what was sent
 // without a believable answer has taken effect by now or never will, and may

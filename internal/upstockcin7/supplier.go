@@ -271,7 +271,8 @@ func otherCompany(b tenant.Bundle, own string) *OtherCompany {
 	return &OtherCompany{companyName(b, own), companyName(b, c.Account)}
 }
 
-// belongs makes sure that the order's own supplier is the connected one. Another
+// belongs makes sure that the order's own supplier is the connected one, and that
+// its sale was begun in no other Cin7 Core account, where it may stand. Another
 // company's order waits, however long, and is never sold into this one's books.
 func (w *work) belongs() error {
 	if w.preview {
@@ -291,5 +292,12 @@ func (w *work) belongs() error {
 		return problem("supplierUnknown", "It is not on record of which Upstock supplier this order is: it was taken in before that was noted, and nothing was sold yet.",
 			"Look whether it is one of "+companyName(w.b, w.up.Account)+". If it is, retry; else enter it in the right Cin7 Core account by hand.")
 	}
-	return nil
+	if !w.soldElsewhere() || !w.run.SoldAt.IsZero() {
+		return nil
+	}
+	if w.run.State == ledger.Cancelled { // what is left is to look for a twin
+		return w.awaitAccount()
+	}
+	return problem("accountChanged", "The order was started in another Cin7 Core account than the one connected now.",
+		"Look for its sale in the old account. Then connect that account again and retry, or retry with a new sale.")
 }

@@ -157,10 +157,6 @@ func (w *work) connect() error {
 	if err := w.belongs(); err != nil {
 		return err
 	}
-	if w.run.Account != "" && w.run.Account != w.core.Account && w.run.SoldAt.IsZero() {
-		return problem("accountChanged", "The order was started in another Cin7 Core account than the one connected now.",
-			"Look for its sale in the old account. Then connect that account again and retry, or retry with a new sale.")
-	}
 	if w.core.Mirror.Ready.IsZero() {
 		if !w.preview && w.Now().Sub(w.core.Changed) > w.Times.Settle { // its job may have been lost; a second one ends at once
 			if err := w.Start(w.ctx, Job{Job: JobMirror, Tenant: w.run.Tenant}, 0); err != nil {
