@@ -3,6 +3,7 @@ package simulate
 import (
 	"errors"
 	"net"
+	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -34,11 +35,14 @@ const (
 	drifts           // a vendor's list moves between its pages
 	doubled          // a message is delivered twice
 	dropped          // a message is lost, though its sending was answered
+	refuses          // Cin7 Core has a reason against it, and says so
+	ahead            // a row is dated a month ahead
+	blank            // the order's id is missing in an answer
 )
 
 var faultNames = [...]string{"", "failed", "answer lost", "answer lost, effect late", "no answer in time", "process died after it", "process died before it", "process slept before it",
 	"process slept after it", "throttled", "a page for people", "a page for people, though done", "server error", "server error, though done", "no connection", "answer of a while ago",
-	"filter ignored", "list moved", "delivered twice", "message lost"}
+	"filter ignored", "list moved", "delivered twice", "message lost", "refused", "dated ahead", "ids left out"}
 
 func (f fault) String() string { return faultNames[f] }
 
@@ -103,6 +107,9 @@ func (w *world) trouble(c class, name string) fault {
 	if w.stage.rng.IntN(4096) >= w.profile.often[c] {
 		return none
 	}
+	if c == vendorWrite && w.chance(w.profile.flows.refuse) {
+		return refuses
+	}
 	list := kinds[c]
 	return list[w.stage.rng.IntN(len(list))]
 }
@@ -138,6 +145,20 @@ func (w *world) bad() {
 	w.spells = append(w.spells, s)
 	w.tell("spell: %s for %s of all %s %q, %d/256", s.fault, time.Until(s.until).Round(time.Second), className[s.class], s.match, s.often)
 }
+
+// spoilt is an answer with something wrong in it.
+func spoilt(f fault, answer string) string {
+	if f == ahead {
+		const day = `"Updated":"2000-01-`
+		if at := strings.LastIndex(answer, day); at >= 0 {
+			return answer[:at] + `"Updated":"2000-03-` + answer[at+len(day):]
+		}
+		return answer
+	}
+	return externalID.ReplaceAllString(answer, `"ExternalID":null`)
+}
+
+var externalID = regexp.MustCompile(`"ExternalID":"[^"]*"`)
 
 var className = [classes]string{"table reads", "table writes", "calls that read", "calls that write", "messages sent", "webhooks"}
 

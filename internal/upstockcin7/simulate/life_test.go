@@ -37,10 +37,20 @@ func (w *world) people(end time.Time) {
 		s := w.shops[i%len(w.shops)]
 		when := at[i%bursts] + w.between(0, 20*time.Minute)
 		w.stage.at(when, func() {
+			if s.away && s.account.Upstock.Supplier == w.spare.Upstock.Supplier {
+				return
+			}
 			o := w.place(s)
 			w.approve(o)
 			w.fulfil(o, end)
+			w.fate(o)
 		})
+	}
+	for _, s := range w.shops {
+		w.mischief(s, end)
+	}
+	if w.chance(w.profile.flows.restore) {
+		w.stage.at(at[0]+w.between(0, 30*time.Minute), w.restore)
 	}
 	for range w.profile.spells {
 		w.stage.at(at[w.stage.rng.IntN(bursts)]+w.between(0, 20*time.Minute), w.bad)
@@ -60,6 +70,28 @@ func (w *world) fulfil(o *order, end time.Time) {
 	w.stage.at(first+w.between(2*time.Minute, 2*time.Hour), func() { w.ship(o) })
 	if w.chance(128) {
 		w.stage.at(first+w.between(time.Minute, 3*time.Hour), func() { w.track(o) })
+	}
+}
+
+// fate plans what else befalls an order.
+func (w *world) fate(o *order) {
+	f := w.profile.flows
+	soon := func() time.Duration {
+		if w.chance(128) {
+			return w.between(time.Millisecond, 10*time.Second)
+		}
+		return w.between(time.Second, 3*time.Hour)
+	}
+	if w.chance(f.cancel) {
+		w.stage.at(soon(), func() { w.cancel(o) })
+	}
+	if w.chance(f.edit) {
+		w.stage.at(soon(), func() { w.edit(o) })
+	}
+	for range 3 {
+		if w.chance(f.retry) {
+			w.stage.at(soon(), func() { w.tend(o) })
+		}
 	}
 }
 
@@ -125,6 +157,13 @@ func (w *world) settle() bool {
 		if w.due() {
 			w.schedule("orders")
 		}
+		if round%20 == 19 && round < 240 {
+			for _, o := range w.orders {
+				if r := w.run(o); r != nil && r.State == ledger.Attention {
+					w.tend(o)
+				}
+			}
+		}
 		w.stage.run(time.Now().Truncate(time.Minute).Add(step), nil)
 		round++
 		if round > 300 && round%30 == 20 && w.unrest() == "" {
@@ -142,6 +181,8 @@ func (w *world) unrest() string {
 	}
 	for _, o := range w.orders {
 		switch r := w.run(o); {
+		case r == nil && o.supplier == w.spare.Upstock.Supplier:
+		case r != nil && w.waits(o, r):
 		case r == nil:
 			text = append(text, "an order is not here")
 		case !r.Finished() && r.State != ledger.Attention:

@@ -141,6 +141,7 @@ func (p *process) suffer(c class, f fault, name string, do func() error) error {
 		w.stage.at(w.between(time.Second, latest), func() {
 			w.lag--
 			w.tell("%s takes effect late", name)
+			w.tardy[time.Now().UTC()] = true
 			do()
 		})
 		return lostBy(c)
@@ -152,6 +153,7 @@ func (p *process) suffer(c class, f fault, name string, do func() error) error {
 		p.dead.Store(true)
 		return errDead
 	case stalls:
+		defer func() { w.tardy[time.Now().UTC()] = true }()
 		d := w.between(napLeast, napMost)
 		if c == vendorWrite {
 			d = w.between(napLeast, latest)
@@ -249,6 +251,9 @@ func (g gateHTTP) RoundTrip(req *http.Request) (*http.Response, error) {
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		var err error
 		answer, err = w.sim.Transport().RoundTrip(r)
+		if err == nil && c == vendorWrite && vendor == sim.Cin7Core {
+			w.witness(req, answer)
+		}
 		return err
 	}
 	say := func(status int, kind, text string) error {
@@ -256,8 +261,9 @@ func (g gateHTTP) RoundTrip(req *http.Request) (*http.Response, error) {
 			Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Body: io.NopCloser(strings.NewReader(text)), ContentLength: int64(len(text)), Request: req}
 		return nil
 	}
+	path := strings.TrimPrefix(req.URL.Path, sim.PrefixCin7Core)
 	written := true
-	err := g.p.effect(ctx, c, name, ofVendor, call, func(f fault) (error, bool) {
+	err := g.p.effect(ctx, c, name, toVendor, call, func(f fault) (error, bool) {
 		switch f {
 		case unsent:
 			written = false
@@ -280,6 +286,19 @@ func (g gateHTTP) RoundTrip(req *http.Request) (*http.Response, error) {
 			return say(pick(w, 500, 502, 503, 504), "text/html", "<h1>Server Error</h1>"), true
 		case stale:
 			w.sim.Fault(vendor, sim.Fault{Match: "*", Kind: "stale", Seconds: w.between(time.Second, ago).Seconds()})
+		case refuses:
+			if vendor != sim.Cin7Core || !strings.HasPrefix(path, "/sale") {
+				return nil, false
+			}
+			w.refusals++
+			return say(400, "application/json", `[{"ErrorCode":400,"Exception":"The period is locked."}]`), true
+		case ahead, blank:
+			err := call()
+			if err == nil && vendor == sim.Cin7Core && answer.StatusCode == 200 {
+				raw, _ := io.ReadAll(answer.Body)
+				return say(200, "application/json", spoilt(f, string(raw))), true
+			}
+			return err, true
 		case unfiltered:
 			w.sim.Fault(vendor, sim.Fault{Match: "*", Kind: "ignoreFilter"})
 		case drifts:
@@ -289,6 +308,14 @@ func (g gateHTTP) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		return call(), true
 	})
+	if err == nil && !g.p.asleep {
+		if late := w.stage.park(ctx, g.p.label("answer"), ofVendor); late != nil {
+			err = late
+		} else if g.p.overdue() {
+			g.p.dead.Store(true)
+			err = errDead
+		}
+	}
 	if tr := httptrace.ContextClientTrace(ctx); written && err != errDead && tr != nil && tr.WroteRequest != nil {
 		tr.WroteRequest(httptrace.WroteRequestInfo{})
 	}
@@ -364,7 +391,7 @@ func (d deliverer) RoundTrip(req *http.Request) (*http.Response, error) {
 	req.Body.Close()
 	w.stage.park(context.Background(), "webhook "+req.URL.Path+string(body), ofQueue)
 	f := w.trouble(hookIn, "webhook "+req.URL.Path)
-	w.tell("webhook %s %s %s", req.URL.Path[:min(20, len(req.URL.Path))], brief(body), f)
+	w.tell("webhook %s %s %s", req.URL.Path[:min(20, len(req.URL.Path))], short(body), f)
 	switch f {
 	case failed:
 		return nil, errReset
@@ -401,6 +428,6 @@ func (d deliverer) RoundTrip(req *http.Request) (*http.Response, error) {
 	return answer, nil
 }
 
-func brief(body []byte) string {
+func short(body []byte) string {
 	return string(body[:min(len(body), 90)])
 }

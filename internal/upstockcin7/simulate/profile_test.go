@@ -14,6 +14,7 @@ type profile struct {
 	sim      sim.Options
 	hours    int
 	orders   int
+	flows    flows
 	often    [classes]int // faults of 4096 effects
 	spells   int
 	skew     float64 // clocks differ by up to so many seconds either way
@@ -47,5 +48,12 @@ func draw(seed uint64) profile {
 	p.often[vendorRead] *= 2
 	p.often[hookIn] *= 4
 	p.often[queueSend] *= 2
+	f := func(often int) int { // of 256, in half of the seeds
+		if r.IntN(2) == 0 {
+			return 0
+		}
+		return often
+	}
+	p.flows = flows{cancel: f(50), edit: f(40), retry: f(60), refuse: f(24), keys: f(90), account: f(256), company: f(0), gap: f(0), restore: f(90), setting: f(120)}
 	return p
 }

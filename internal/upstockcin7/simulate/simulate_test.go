@@ -27,6 +27,8 @@ var (
 	from  = flag.Uint64("from", 1, "the first seed")
 	step  = flag.Uint64("step", 1, "from one seed to the next")
 	secs  = flag.Int("seconds", 0, "end after so many; 0 = when the seeds are through")
+	most  = flag.Int("most", 5, "how many bad seeds are enough")
+	brief = flag.Bool("brief", false, "print no story")
 	whole = flag.Bool("story", false, "print the whole story of each seed")
 )
 
@@ -74,9 +76,13 @@ func TestSimulate(t *testing.T) {
 		}
 		if verdict != "" {
 			bad++
-			t.Errorf("seed %d (%s): %s\n%s", seed, w.profile.name, verdict, retold(t, seed))
-			if bad >= 5 {
-				t.Fatalf("five bad seeds: the rest is left out")
+			story := ""
+			if !*brief {
+				story = "\n" + retold(t, seed)
+			}
+			t.Errorf("seed %d (%s): %s%s", seed, w.profile.name, verdict, story)
+			if bad >= *most {
+				t.Fatalf("enough bad seeds: the rest is left out")
 			}
 		}
 	}

@@ -47,7 +47,8 @@ var (
 	atOnce   = pace{}
 	ofTable  = pace{time.Millisecond, 9 * time.Millisecond}
 	ofQueue  = pace{4 * time.Millisecond, 40 * time.Millisecond}
-	ofVendor = pace{30 * time.Millisecond, 700 * time.Millisecond}
+	toVendor = pace{20 * time.Millisecond, 300 * time.Millisecond} // a grant of its budget lives for a second
+	ofVendor = pace{20 * time.Millisecond, 600 * time.Millisecond} // the way back, and the vendor's work
 )
 
 // rarely is how often, of 256 times, something takes up to thirty times as long.
@@ -62,7 +63,7 @@ func (s *stage) took(p pace) time.Duration {
 		return 0
 	}
 	d := p.least + time.Duration(s.rng.Int64N(int64(p.most-p.least)))
-	if s.rng.IntN(256) < rarely {
+	if s.rng.IntN(256) < rarely && p != toVendor {
 		d += time.Duration(s.rng.Int64N(int64(30 * p.most)))
 	}
 	return d

@@ -46,6 +46,15 @@ type world struct {
 	spells    []spell
 	calm      bool // nothing goes wrong any more
 
+	spare      sim.Account // another company's, and another account
+	spareTaken bool
+	made       map[string]time.Time // sales that our calls made
+	touched    map[string]bool      // sales that people changed
+	tardy      map[time.Time]bool   // when calls came that had been long under way
+	wrong      []string             // what must never happen, and did
+	restored   time.Time
+	refusals   int
+
 	begin time.Time
 	story io.Writer // nil = nobody wants it
 }
@@ -56,14 +65,23 @@ type shop struct {
 	tenant  string
 	account sim.Account // of Upstock; its Cin7 Core account may be a neighbour's
 	shared  bool        // Cin7 Core does not know Upstock's ids
+	hook    string      // where Upstock delivers
+	away    bool        // something else is connected, or nothing
+	voids   bool        // the sale of a cancelled order may be voided
 }
 
 // order is one as its people know it.
 type order struct {
 	shop     *shop
 	id       int
+	supplier int
+	account  string // Cin7 Core's, when it was placed
 	approved time.Time
 	shipped  int
+
+	cancelled time.Time
+	edits     []string // what people did with its sale
+	codes     []string // of attention that people met
 }
 
 // shape is what a world is built of: how many tenants, on how many accounts of Cin7 Core.
@@ -149,7 +167,8 @@ func (s *shop) key() upstockcin7.Credentials {
 
 // newWorld makes the vendors and their accounts, the same ones for a shape in every world.
 func newWorld(t testing.TB, seed uint64, p profile, box *tenant.Box) *world {
-	w := &world{t: t, seed: seed, profile: p, box: box, stage: newStage(seed), warm: map[string][]*process{}, begin: time.Now()}
+	w := &world{t: t, seed: seed, profile: p, box: box, stage: newStage(seed), warm: map[string][]*process{}, begin: time.Now(),
+		made: map[string]time.Time{}, touched: map[string]bool{}, tardy: map[time.Time]bool{}}
 	o := p.sim
 	o.Seed, o.Deliver = "simulate", deliverer{w}
 	var err error
@@ -165,6 +184,7 @@ func newWorld(t testing.TB, seed uint64, p profile, box *tenant.Box) *world {
 		}
 		w.shops = append(w.shops, s)
 	}
+	w.spare = w.sim.AddAccount("Long Beach Imports", "")
 	return w
 }
 
@@ -172,7 +192,7 @@ func newWorld(t testing.TB, seed uint64, p profile, box *tenant.Box) *world {
 func (w *world) on(b *base) {
 	w.store = b.store.clone()
 	for i, s := range w.shops {
-		s.tenant = b.tenants[i]
+		s.tenant, s.hook = b.tenants[i], b.hooks[i]
 		if _, err := w.sim.RegisterWebhook(s.account.Upstock.Supplier, b.hooks[i]); err != nil {
 			w.t.Fatal(err)
 		}
@@ -226,9 +246,17 @@ func (w *world) effect(p *process, name string, f fault, err error) {
 	}
 }
 
+// runID is what the order's run is called: a tenant's first supplier goes without saying.
+func (w *world) runID(o *order) string {
+	if o.supplier == w.spare.Upstock.Supplier {
+		return fmt.Sprintf("%d:%d", o.supplier, o.id)
+	}
+	return strconv.Itoa(o.id)
+}
+
 // run is the order's run as it stands, nil if there is none.
 func (w *world) run(o *order) *ledger.Run {
-	r, err := ledger.New(w.store).Get(context.Background(), o.shop.tenant, strconv.Itoa(o.id))
+	r, err := ledger.New(w.store).Get(context.Background(), o.shop.tenant, w.runID(o))
 	if errors.Is(err, ledger.ErrNotFound) {
 		return nil
 	}
@@ -240,14 +268,8 @@ func (w *world) run(o *order) *ledger.Run {
 
 // live are the sales that carry the order's id and are not voided, voided those that are.
 func (w *world) sales(o *order) (live, voided []sim.SaleSummary) {
-	ext := fmt.Sprintf("upstock:%d:%d", o.shop.account.Upstock.Supplier, o.id)
-	seen := map[string]bool{}
-	for _, s := range w.shops {
-		account := s.account.Cin7Core.AccountID
-		if seen[account] {
-			continue
-		}
-		seen[account] = true
+	ext := fmt.Sprintf("upstock:%d:%d", o.supplier, o.id)
+	for _, account := range w.accounts() {
 		for _, sale := range w.sim.Sales(account) {
 			switch {
 			case sale.ExternalID != ext:
@@ -259,6 +281,15 @@ func (w *world) sales(o *order) (live, voided []sim.SaleSummary) {
 		}
 	}
 	return live, voided
+}
+
+// accounts are those of Cin7 Core.
+func (w *world) accounts() []string {
+	var list []string
+	for _, a := range w.sim.Accounts() {
+		list = append(list, a.Cin7Core.AccountID)
+	}
+	return list
 }
 
 // place lets a customer order something.
@@ -276,7 +307,7 @@ func (w *world) place(s *shop) *order {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	o := &order{shop: s, id: summary.ID}
+	o := &order{shop: s, id: summary.ID, supplier: s.account.Upstock.Supplier, account: s.account.Cin7Core.AccountID}
 	w.orders = append(w.orders, o)
 	return o
 }

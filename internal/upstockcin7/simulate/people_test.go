@@ -1,0 +1,311 @@
+package simulate
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"time"
+
+	"stockbridge/internal/ledger"
+	"stockbridge/internal/sim"
+	"stockbridge/internal/tenant"
+	"stockbridge/internal/upstockcin7"
+)
+
+// flows are what people do in a seed beside ordering and shipping, each so often of 256.
+type flows struct {
+	cancel  int // an order is cancelled in Upstock
+	edit    int // somebody changes, voids or copies a sale in Cin7 Core
+	retry   int // somebody retries an order, whatever it does
+	refuse  int // Cin7 Core refuses a sale or its lines, for a reason of its own
+	early   int // an order was approved before Upstock was connected, and a backfill brings it
+	keys    int // a key is replaced at a vendor, and only later here; likewise the next three, for each tenant
+	account int // another Cin7 Core account is connected for a while
+	company int // another Upstock supplier is connected for a while
+	gap     int // a connection is taken away for a while
+	restore int // the table is restored to some minutes ago
+	setting int // settings change
+}
+
+// do has a person do something in the console, again and again until it works.
+func (w *world) do(what string, do func(ctx context.Context, p *process) error) {
+	var try func()
+	try = func() {
+		var err error
+		w.invoke("console", func(ctx context.Context, p *process) { err = do(ctx, p) }, func(p *process) {
+			if p.dead.Load() {
+				err = errDead
+			}
+			w.tell("console: %s: %v", what, err)
+			if err != nil {
+				w.stage.at(w.between(30*time.Second, 4*time.Minute), try)
+			}
+		})
+	}
+	try()
+}
+
+// control changes something at a vendor, as its own people do.
+func (w *world) control(method, path, body string) {
+	rec := httptest.NewRecorder()
+	w.sim.Handler().ServeHTTP(rec, httptest.NewRequest(method, "http://sim.test"+path, strings.NewReader(body)))
+	if rec.Code/100 != 2 {
+		w.t.Fatalf("%s %s: %d %s", method, path, rec.Code, rec.Body)
+	}
+}
+
+// mischief plans all that people do to one tenant's connections.
+func (w *world) mischief(s *shop, end time.Time) {
+	f := w.profile.flows
+	span := end.Sub(w.begin) - 2*time.Hour
+	when := func(often int, do func()) {
+		if w.chance(often) {
+			w.stage.at(w.between(time.Minute, span), do)
+		}
+	}
+	when(f.keys, func() { w.replaceKey(s) })
+	when(f.setting, func() { w.settings(s) })
+	when(f.setting, func() { w.settings(s) })
+	switch away := w.between(5*time.Minute, 100*time.Minute); w.stage.rng.IntN(4) {
+	case 0:
+		when(f.account, func() { w.elsewhere(s, away) })
+	case 1:
+		when(f.company, func() { w.otherCompany(s, away) })
+	case 2:
+		when(f.gap, func() { w.gap(s, tenant.Upstock, away) })
+	case 3:
+		when(f.gap, func() { w.gap(s, tenant.Cin7Core, away) })
+	}
+}
+
+// replaceKey gives an account a new key at its vendor; here it is saved later.
+func (w *world) replaceKey(s *shop) {
+	if s.away {
+		return
+	}
+	later := w.between(time.Minute, 3*time.Hour)
+	key := fmt.Sprintf("key-%08x-%08x", w.stage.rng.Uint32(), w.stage.rng.Uint32())
+	if w.chance(100) {
+		w.tell("the Upstock token of %s is replaced", s.account.Name)
+		w.control(http.MethodPut, fmt.Sprintf("/sim/upstock/accounts/%d", s.account.Upstock.Supplier), fmt.Sprintf(`{"token":%q}`, key))
+		s.account.Upstock.Token = key
+		w.stage.at(later, func() { w.connect(s, tenant.Upstock) })
+		return
+	}
+	account := s.account.Cin7Core.AccountID
+	w.tell("the Cin7 Core key of %s is replaced", s.account.Name)
+	w.control(http.MethodPut, "/sim/cin7core/accounts/"+account, fmt.Sprintf(`{"applicationKey":%q}`, key))
+	for _, other := range w.shops {
+		if other.account.Cin7Core.AccountID == account {
+			other.account.Cin7Core.ApplicationKey = key
+			w.stage.at(later+w.between(0, 10*time.Minute), func() { w.connect(other, tenant.Cin7Core) })
+		}
+	}
+}
+
+// connect saves the keys that a tenant has now.
+func (w *world) connect(s *shop, sys tenant.System) {
+	w.do("connects "+string(sys)+" of "+s.account.Name, func(ctx context.Context, p *process) error {
+		if s.away {
+			return nil // whoever took it away connects it again
+		}
+		return w.save(ctx, p, s, sys)
+	})
+}
+
+func (w *world) save(ctx context.Context, p *process, s *shop, sys tenant.System) error {
+	cred := s.key()
+	if sys == tenant.Upstock {
+		cred = upstockcin7.Credentials{Key: tenant.Secret(s.account.Upstock.Token)}
+	}
+	_, url, err := p.app.Pair.Connect(ctx, s.tenant, sys, cred)
+	if err != nil || sys != tenant.Upstock || url == "" || url == s.hook {
+		return err
+	}
+	secret, err := w.sim.RegisterWebhook(s.account.Upstock.Supplier, url)
+	if err != nil {
+		return err
+	}
+	if _, _, err = p.app.Pair.Connect(ctx, s.tenant, sys, upstockcin7.Credentials{Webhook: tenant.Secret(secret)}); err == nil {
+		s.hook = url
+	}
+	return err
+}
+
+// elsewhere connects another Cin7 Core account for a while.
+func (w *world) elsewhere(s *shop, away time.Duration) {
+	own, shared := s.account.Cin7Core, s.shared
+	w.do("connects another Cin7 Core account for "+s.account.Name, func(ctx context.Context, p *process) error {
+		s.away, s.shared, s.account.Cin7Core = true, true, w.spare.Cin7Core
+		return w.save(ctx, p, s, tenant.Cin7Core)
+	})
+	w.stage.at(away, func() {
+		w.do("connects the own Cin7 Core account of "+s.account.Name+" again", func(ctx context.Context, p *process) error {
+			for _, other := range w.shops {
+				if other.account.Cin7Core.AccountID == own.AccountID {
+					own = other.account.Cin7Core
+				}
+			}
+			s.away, s.shared, s.account.Cin7Core = false, shared, own
+			return w.save(ctx, p, s, tenant.Cin7Core)
+		})
+	})
+}
+
+// otherCompany connects another Upstock supplier for a while, and its orders come.
+func (w *world) otherCompany(s *shop, away time.Duration) {
+	if w.spareTaken {
+		return
+	}
+	w.spareTaken = true
+	own, hook, shared := s.account.Upstock, s.hook, s.shared
+	swap := func(to sim.UpstockAccount) {
+		w.do("connects the company "+to.Token, func(ctx context.Context, p *process) error {
+			err := p.app.Pair.Disconnect(ctx, s.tenant, tenant.Upstock)
+			if err != nil && !errors.Is(err, tenant.ErrNotFound) {
+				return err
+			}
+			if s.account.Upstock.Supplier != to.Supplier {
+				s.hook = ""
+			}
+			s.account.Upstock = to
+			s.away, s.shared = to.Supplier != own.Supplier, shared || to.Supplier != own.Supplier
+			return w.save(ctx, p, s, tenant.Upstock)
+		})
+	}
+	swap(w.spare.Upstock)
+	for range 1 + w.stage.rng.IntN(3) {
+		w.stage.at(w.between(time.Minute, away), func() {
+			if s.account.Upstock.Supplier == w.spare.Upstock.Supplier {
+				w.approve(w.place(s))
+			}
+		})
+	}
+	_ = hook
+	w.stage.at(away, func() { swap(own) })
+}
+
+// gap takes a connection away for a while.
+func (w *world) gap(s *shop, sys tenant.System, away time.Duration) {
+	if s.away {
+		return
+	}
+	w.do("disconnects "+string(sys)+" of "+s.account.Name, func(ctx context.Context, p *process) error {
+		s.away = true
+		err := p.app.Pair.Disconnect(ctx, s.tenant, sys)
+		if errors.Is(err, tenant.ErrNotFound) {
+			err = nil
+		}
+		if sys == tenant.Upstock && err == nil {
+			s.hook = ""
+		}
+		return err
+	})
+	w.stage.at(away, func() {
+		w.do("connects "+string(sys)+" of "+s.account.Name+" again", func(ctx context.Context, p *process) error {
+			s.away = false
+			return w.save(ctx, p, s, sys)
+		})
+	})
+}
+
+// settings change what is asked of the next sales.
+func (w *world) settings(s *shop) {
+	doc := tenant.DefaultSettings()
+	doc.OrderStatus = pick(w, tenant.Draft, tenant.Authorised)
+	doc.SaleType = pick(w, tenant.Simple, tenant.Advanced)
+	doc.ShipBySource = pick(w, tenant.DeliveryDate, tenant.NoDate)
+	doc.Location = pick(w, "", "Main Warehouse", "Southern Store")
+	doc.OnCancel = pick(w, tenant.Tell, tenant.Void)
+	if doc.OrderStatus == tenant.Authorised && doc.SaleType == tenant.Simple {
+		doc.CreationMode = pick(w, tenant.NoPick, tenant.AutoPick)
+	}
+	w.do(fmt.Sprintf("sets %s: %s %s %q, cancel %s", s.account.Name, doc.OrderStatus, doc.SaleType, doc.Location, doc.OnCancel), func(ctx context.Context, p *process) error {
+		_, err := p.app.Tenants.SaveSettings(ctx, s.tenant, doc, -1)
+		if err == nil && doc.OnCancel == tenant.Void {
+			s.voids = true
+		}
+		return err
+	})
+}
+
+// restore takes the table back by some minutes. Whoever runs is ended first.
+func (w *world) restore() {
+	before := w.store.clone()
+	ago := w.between(time.Minute, 12*time.Minute)
+	w.stage.at(ago, func() {
+		w.tell("the table is restored to %s ago", ago.Round(time.Second))
+		for _, list := range w.warm {
+			for _, p := range list {
+				p.dead.Store(true)
+			}
+		}
+		w.warm = map[string][]*process{}
+		w.store.restore(before)
+		w.restored = time.Now()
+	})
+}
+
+// cancel lets the customer cancel.
+func (w *world) cancel(o *order) {
+	if _, err := w.sim.Cancel(o.id); err != nil {
+		return // it is shipped
+	}
+	o.cancelled = time.Now()
+	w.tell("order %d is cancelled", o.id)
+}
+
+// edit lets somebody in Cin7 Core do as they please with an order's sale.
+func (w *world) edit(o *order) {
+	live, _ := w.sales(o)
+	if len(live) == 0 {
+		return
+	}
+	sale := live[w.stage.rng.IntN(len(live))]
+	what := pick(w, "void", "void", "copy", "lines")
+	body := "{}"
+	if _, err := w.sim.Sale(sale.ID, what, body); err != nil {
+		return
+	}
+	o.edits = append(o.edits, what)
+	w.touched[sale.ID] = true
+	w.tell("somebody does %s with sale %s of order %d", what, sale.Number, o.id)
+}
+
+// tend lets a person retry an order, as its page says.
+func (w *world) tend(o *order) {
+	r := w.run(o)
+	if r == nil || r.State == ledger.Cancelled {
+		return
+	}
+	var codes []string
+	for _, p := range r.Problems {
+		codes = append(codes, p.Code)
+	}
+	if r.State == ledger.Attention {
+		o.codes = append(o.codes, codes...)
+	}
+	anew := slices.ContainsFunc(codes, func(c string) bool { return c == "saleVoided" || c == "saleGone" || c == "madeAndVoided" })
+	w.doOnce(fmt.Sprintf("retries order %d (%s, new sale: %t)", o.id, strings.Join(codes, " "), anew), func(ctx context.Context, p *process) error {
+		return p.app.Pair.Retry(ctx, o.shop.tenant, r.ID, upstockcin7.RetryOptions{NewSale: anew})
+	})
+}
+
+// doOnce has a person try something once.
+func (w *world) doOnce(what string, do func(ctx context.Context, p *process) error) {
+	var err error
+	w.invoke("console", func(ctx context.Context, p *process) { err = do(ctx, p) }, func(*process) { w.tell("console: %s: %v", what, err) })
+}
+
+// created notes the sale that a call made, whoever hears of it.
+func (w *world) created(answer []byte) {
+	_, rest, ok := bytes.Cut(answer, []byte(`"ID":"`))
+	if id, _, end := strings.Cut(string(rest), `"`); ok && end {
+		w.made[id] = time.Now()
+	}
+}
