@@ -19,10 +19,23 @@ func (w *world) live() (verdict string) {
 	w.stage.run(end, nil)
 	w.tell("calm")
 	w.calm, w.spells, w.store.lag = true, nil, nil
+	w.lived = w.effects
 	if !w.settle() {
 		return "it does not come to rest: " + w.unrest()
 	}
+	w.compare() // which heals what was lost with a restored table
+	w.compare()
 	return w.verdict()
+}
+
+// compare has every tenant's books compared.
+func (w *world) compare() {
+	for _, s := range w.shops {
+		w.console(func(ctx context.Context, p *process) error {
+			return p.app.Pair.StartCompleteness(ctx, s.tenant, time.Time{}, time.Time{})
+		})
+	}
+	w.stage.run(time.Now().Add(10*time.Minute), nil)
 }
 
 // people plans what people do and when.
@@ -125,7 +138,7 @@ func (w *world) schedules(end time.Time) {
 			}
 			w.schedule(job)
 			gap := every
-			if w.chance(160) { // nothing much happens meanwhile
+			if w.chance(160) || job == "completeness" { // nothing much happens meanwhile
 				gap += every * time.Duration(w.stage.rng.IntN(8))
 			}
 			w.stage.at(gap, again)
@@ -149,9 +162,11 @@ func (w *world) settle() bool {
 	round := 0
 	for time.Since(begin) < 12*24*time.Hour {
 		step := time.Minute
-		if round%30 == 0 && round < 360 || round%360 == 0 {
+		if round == 0 || round == 20 || round%90 == 0 && round < 300 || round%720 == 0 {
 			for _, job := range w.jobs {
-				w.schedule(job)
+				if job != "completeness" {
+					w.schedule(job)
+				}
 			}
 		}
 		if w.due() {
@@ -217,5 +232,4 @@ func (w *world) drain() {
 		}
 	}
 	w.stage.run(time.Now().Add(time.Minute), nil)
-	_ = context.Background
 }

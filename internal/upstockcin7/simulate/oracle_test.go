@@ -2,16 +2,20 @@ package simulate
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
+	"stockbridge/internal/app"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/sim"
+	"stockbridge/internal/upstockcin7"
 )
 
 // verdict compares what people wanted with what stands at the vendors and in the
@@ -24,6 +28,11 @@ func (w *world) verdict() string {
 		}
 	}
 	bad = append(bad, w.wrong...)
+	for _, s := range w.shops {
+		if text := w.books(s); text != "" {
+			bad = append(bad, text)
+		}
+	}
 	if text := w.budgets(); text != "" {
 		bad = append(bad, text)
 	}
@@ -108,6 +117,7 @@ func (w *world) judgeCancelled(o *order, r *ledger.Run, full []string) string {
 		return "it is cancelled in Upstock, and that is not written down"
 	case len(full) == 0 && len(o.edits) == 0 && r.State != ledger.Cancelled && r.State != ledger.Attention:
 		return "it is cancelled and has no sale, and the ledger says " + string(r.State)
+	case len(full) == 1 && r.SoldAt.IsZero() && !w.restored.IsZero() && w.named(o): // the table forgot it
 	case len(full) == 1 && r.SoldAt.IsZero():
 		return "it is cancelled, and its sale " + full[0] + " is not known"
 	case len(full) == 1 && len(r.Said) == 0 && len(r.Problems) == 0:
@@ -201,6 +211,50 @@ func (w *world) toldOf(o *order, sale string, up sim.OrderSummary, r *ledger.Run
 		return "Upstock was told that all is shipped, and it is not"
 	}
 	return ""
+}
+
+// books asks what the comparison of both sides found: nothing, but for what
+// people did.
+func (w *world) books(s *shop) string {
+	c, err := w.reader().Completeness(context.Background(), s.tenant, time.Time{}, time.Time{})
+	if err != nil {
+		return err.Error()
+	}
+	if c.Running || c.Checked.IsZero() || c.Problem != "" {
+		return fmt.Sprintf("the books of %s are not compared: %q %s", s.account.Name, c.Problem, c.Progress)
+	}
+	for _, d := range c.Differences {
+		o := w.orderOf(d.Order)
+		switch {
+		case o == nil:
+			return fmt.Sprintf("the books of %s differ in an order that nobody knows: %+v", s.account.Name, d)
+		case len(o.edits) > 0 || !o.cancelled.IsZero() || w.run(o).Account != s.account.Cin7Core.AccountID || o.supplier != s.account.Upstock.Supplier:
+		case !w.restored.IsZero() && w.is(w.run(o), "foreignSale"):
+		default:
+			return fmt.Sprintf("the books of %s differ: %+v", s.account.Name, d)
+		}
+	}
+	return ""
+}
+
+func (w *world) orderOf(id string) *order {
+	for _, o := range w.orders {
+		if strconv.Itoa(o.id) == id {
+			return o
+		}
+	}
+	return nil
+}
+
+// reader is the pair over the table itself.
+func (w *world) reader() *upstockcin7.Pair {
+	return app.New(app.Deps{Table: w.store, Sealer: w.box, PublicURL: "https://hooks.example.test"}).Pair
+}
+
+// named says that the comparison of the books named an order.
+func (w *world) named(o *order) bool {
+	c, err := w.reader().Completeness(context.Background(), o.shop.tenant, time.Time{}, time.Time{})
+	return err == nil && slices.ContainsFunc(c.Differences, func(d upstockcin7.Difference) bool { return d.Order == strconv.Itoa(o.id) })
 }
 
 // budgets counts calls: no account may be called more than 60 times in any minute.

@@ -273,7 +273,7 @@ func (w *world) edit(o *order) {
 		return
 	}
 	o.edits = append(o.edits, what)
-	w.touched[sale.ID] = true
+	w.touched[sale.ID] = w.touched[sale.ID] || what != "copy"
 	w.tell("somebody does %s with sale %s of order %d", what, sale.Number, o.id)
 }
 

@@ -56,7 +56,7 @@ func TestSimulate(t *testing.T) {
 		n = usual
 	}
 	start := time.Now()
-	effects, faults, bad := 0, 0, 0
+	effects, lived, faults, bad := 0, 0, 0, 0
 	done := 0
 	for i := range uint64(n) {
 		if *secs > 0 && time.Since(start) > time.Duration(*secs)*time.Second {
@@ -70,7 +70,7 @@ func TestSimulate(t *testing.T) {
 				w.story = &text
 			}
 		})
-		effects, faults = effects+w.effects, faults+w.faults
+		effects, lived, faults = effects+w.effects, lived+w.lived, faults+w.faults
 		if *whole {
 			fmt.Print(text.String())
 		}
@@ -87,7 +87,7 @@ func TestSimulate(t *testing.T) {
 		}
 	}
 	took := time.Since(start)
-	t.Logf("%d seeds from %d: %d bad, %d effects, %d faults, %.1f seeds a second", done, *from, bad, effects, faults, float64(done)/took.Seconds())
+	t.Logf("%d seeds from %d: %d bad, %d effects (%d before the calm), %d faults, %.1f seeds a second", done, *from, bad, effects, lived, faults, float64(done)/took.Seconds())
 }
 
 // retold runs a bad seed again and tells its story in short: what people and

@@ -42,6 +42,7 @@ type world struct {
 	flying    int // messages under way
 	lag       int // effects still to come
 	effects   int
+	lived     int // of these, before the calm
 	faults    int
 	spells    []spell
 	calm      bool // nothing goes wrong any more
