@@ -118,6 +118,11 @@ func (w *world) connect(s *shop, sys tenant.System) {
 	})
 }
 
+// saveBoth saves what of both keys may have changed while something else was connected.
+func (w *world) saveBoth(ctx context.Context, p *process, s *shop) error {
+	return errors.Join(w.save(ctx, p, s, tenant.Upstock), w.save(ctx, p, s, tenant.Cin7Core))
+}
+
 func (w *world) save(ctx context.Context, p *process, s *shop, sys tenant.System) error {
 	cred := s.key()
 	if sys == tenant.Upstock {
@@ -152,7 +157,7 @@ func (w *world) elsewhere(s *shop, away time.Duration) {
 				}
 			}
 			s.away, s.shared, s.account.Cin7Core = false, shared, own
-			return w.save(ctx, p, s, tenant.Cin7Core)
+			return w.saveBoth(ctx, p, s)
 		})
 	})
 }
@@ -163,7 +168,7 @@ func (w *world) otherCompany(s *shop, away time.Duration) {
 		return
 	}
 	w.spareTaken = true
-	own, hook, shared := s.account.Upstock, s.hook, s.shared
+	own, shared := s.account.Upstock, s.shared
 	swap := func(to sim.UpstockAccount) {
 		w.do("connects the company "+to.Token, func(ctx context.Context, p *process) error {
 			err := p.app.Pair.Disconnect(ctx, s.tenant, tenant.Upstock)
@@ -175,7 +180,7 @@ func (w *world) otherCompany(s *shop, away time.Duration) {
 			}
 			s.account.Upstock = to
 			s.away, s.shared = to.Supplier != own.Supplier, shared || to.Supplier != own.Supplier
-			return w.save(ctx, p, s, tenant.Upstock)
+			return w.saveBoth(ctx, p, s)
 		})
 	}
 	swap(w.spare.Upstock)
@@ -186,7 +191,6 @@ func (w *world) otherCompany(s *shop, away time.Duration) {
 			}
 		})
 	}
-	_ = hook
 	w.stage.at(away, func() { swap(own) })
 }
 
@@ -209,7 +213,7 @@ func (w *world) gap(s *shop, sys tenant.System, away time.Duration) {
 	w.stage.at(away, func() {
 		w.do("connects "+string(sys)+" of "+s.account.Name+" again", func(ctx context.Context, p *process) error {
 			s.away = false
-			return w.save(ctx, p, s, sys)
+			return w.saveBoth(ctx, p, s)
 		})
 	})
 }
