@@ -28,6 +28,7 @@ var (
 	step  = flag.Uint64("step", 1, "from one seed to the next")
 	secs  = flag.Int("seconds", 0, "end after so many; 0 = when the seeds are through")
 	most  = flag.Int("most", 5, "how many bad seeds are enough")
+	tick  = flag.Bool("progress", false, "print each bad seed at once, and how many are through")
 	brief = flag.Bool("brief", false, "print no story")
 	whole = flag.Bool("story", false, "print the whole story of each seed")
 )
@@ -73,6 +74,12 @@ func TestSimulate(t *testing.T) {
 		effects, lived, faults = effects+w.effects, lived+w.lived, faults+w.faults
 		if *whole {
 			fmt.Print(text.String())
+		}
+		if *tick {
+			fmt.Printf("seeds %d\n", done)
+			if verdict != "" {
+				fmt.Printf("bad seed %d (%s): %s\n", seed, w.profile.name, strings.ReplaceAll(verdict, "\n", "; "))
+			}
 		}
 		if verdict != "" {
 			bad++
