@@ -35,7 +35,17 @@ func (w *world) compare() {
 			return p.app.Pair.StartCompleteness(ctx, s.tenant, time.Time{}, time.Time{})
 		})
 	}
-	w.stage.run(time.Now().Add(10*time.Minute), nil)
+	for range 12 {
+		w.stage.run(time.Now().Add(5*time.Minute), nil)
+		running := false
+		for _, s := range w.shops {
+			c, err := w.reader().Completeness(context.Background(), s.tenant, time.Time{}, time.Time{})
+			running = running || err != nil || c.Running
+		}
+		if !running {
+			return
+		}
+	}
 }
 
 // people plans what people do and when.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"slices"
 	"strconv"
@@ -83,7 +84,7 @@ func (w *world) judge(o *order) string {
 		return "no sale: it is " + string(r.State) + " " + r.Why
 	case r.SaleID != live[0].ID || r.SaleNumber != live[0].Number:
 		return fmt.Sprintf("the ledger says %s, Cin7 Core %s", r.SaleNumber, live[0].Number)
-	case live[0].Total != up.Total || r.SaleTotal != up.Total:
+	case !near(live[0].Total, up.Total) || r.SaleTotal != live[0].Total:
 		return fmt.Sprintf("totals: order %s, sale %s, ledger %s", up.Total, live[0].Total, r.SaleTotal)
 	case up.External != live[0].Number:
 		return "Upstock shows " + up.External + " as its sale, which is " + live[0].Number
@@ -117,6 +118,7 @@ func (w *world) judgeCancelled(o *order, r *ledger.Run, full []string) string {
 		return "it is cancelled in Upstock, and that is not written down"
 	case len(full) == 0 && len(o.edits) == 0 && r.State != ledger.Cancelled && r.State != ledger.Attention:
 		return "it is cancelled and has no sale, and the ledger says " + string(r.State)
+	case r.State == ledger.Attention && len(r.Problems) > 0: // somebody is told
 	case len(full) == 1 && r.SoldAt.IsZero() && !w.restored.IsZero() && w.named(o): // the table forgot it
 	case len(full) == 1 && r.SoldAt.IsZero():
 		return "it is cancelled, and its sale " + full[0] + " is not known"
@@ -273,6 +275,14 @@ func (w *world) budgets() string {
 		}
 	}
 	return ""
+}
+
+// near says that two totals are within what a tenant tolerates without having
+// said so: 0.02.
+func near(a, b string) bool {
+	x, err := strconv.ParseFloat(a, 64)
+	y, err2 := strconv.ParseFloat(b, 64)
+	return err == nil && err2 == nil && math.Abs(x-y) < 0.025
 }
 
 // decimals is a number without the zeros at its end.

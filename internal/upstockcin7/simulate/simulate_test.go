@@ -34,10 +34,10 @@ var (
 )
 
 // repeats is how many seeds are run twice.
-const repeats = 40
+const repeats = 20
 
 // usual is how many seeds make test runs.
-const usual = 100
+const usual = 60
 
 func sorted(list []string) []string { slices.Sort(list); return list }
 
