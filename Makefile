@@ -15,7 +15,9 @@ help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 run: ## everything on this machine, with a demo; ARGS="-listen … -demo=false" passes flags on
-	@$(LOCAL) $(ARGS)
+	@mkdir -p .cache; [ -x .cache/stockbridge ] || echo "Building: the first time takes about a minute."
+	@go build -o .cache/stockbridge ./internal/local
+	@trap : INT; .cache/stockbridge $(ARGS)
 
 test: ## all tests, with the race detector; then what is too slow with it
 	GOGC=400 go test -race -shuffle=on ./...

@@ -108,6 +108,46 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// TestReadmeWalk pastes the README's way from nothing to a sale into a shell.
+func TestReadmeWalk(t *testing.T) {
+	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(readme), "```bash\n")
+	walk, _, found := strings.Cut(rest, "```")
+	if !found {
+		t.Fatal("the README has no walk")
+	}
+	o, err := parse([]string{"-listen", "127.0.0.1:0", "-sim", "127.0.0.1:0", "-data", "", "-demo=false", "-token", "dev"}, os.Stderr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 45*time.Second)
+	defer cancel()
+	started, up := context.WithCancel(ctx)
+	out := &watched{want: "webhooks ", seen: up}
+	ended := make(chan error, 1)
+	go func() { ended <- run(ctx, o, func(string) string { return "" }, out) }()
+	<-started.Done()
+	out.mu.Lock()
+	told := out.Buffer.String()
+	out.mu.Unlock()
+	for _, a := range []struct{ name, is string }{{"JSON API", "http://127.0.0.1:8080/api/v1"}, {"simulators", "http://127.0.0.1:8081/sim"}} {
+		_, line, _ := strings.Cut(told, a.name)
+		address := strings.Fields(line + " none")[0]
+		walk = strings.ReplaceAll(walk, a.is, address)
+	}
+	got, err := exec.CommandContext(ctx, "bash", "-eu", "-c", walk).CombinedOutput()
+	if err != nil || !strings.Contains(string(got), `"saleNumber":"SO-`) {
+		t.Errorf("%v: %s\n%s", err, got, told)
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
 // watched cancels when it is written what it waits for.
 type watched struct {
 	want string
