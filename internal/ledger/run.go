@@ -49,6 +49,7 @@ type Run struct {
 	Currency  string    `json:"currency,omitempty"`
 	Total     string    `json:"total,omitempty"`     // of the order, two decimals; "" = not known
 	SaleTotal string    `json:"saleTotal,omitempty"` // of the sale
+	Rounding  string    `json:"rounding,omitempty"`  // what of their difference was reckoned beforehand; "" = nothing
 	Received  time.Time `json:"received"`
 	Approved  time.Time `json:"approved,omitzero"`
 	Cancelled time.Time `json:"cancelled,omitzero"` // the mark of a cancellation: when it was heard of

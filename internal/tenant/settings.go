@@ -26,6 +26,9 @@ type Settings struct {
 	AddressMatch    string            `json:"addressMatch"`    // line1 | city | postcode | any: what of the customer's address the field's value equals
 	TotalTolerance  decimal.Decimal   `json:"totalTolerance"`  // how far the sale's total may be from the order's
 	OnCancel        string            `json:"onCancel"`        // tell | void: what becomes of the sale when the order is cancelled after it was sold
+
+	OnUnknownAddress string `json:"onUnknownAddress"` // say | reject: where the custom field's value fits no address of the customer's card
+	OnMissingTaxRate string `json:"onMissingTaxRate"` // useRule | reject: where the order gives a line no tax rate, and no totals to check Cin7 Core's rule by
 }
 
 // Values of the enumerated settings.
@@ -36,6 +39,7 @@ const (
 	DeliveryDate, NoDate                             = "deliveryDate", "none"
 	Tell, Void                                       = "tell", "void"
 	MatchLine1, MatchCity, MatchPostcode, MatchAny   = "line1", "city", "postcode", "any"
+	Say, UseRule, Reject                             = "say", "useRule", "reject"
 )
 
 // DefaultSalesRep is the name that Upstock's own integration uses.
@@ -46,7 +50,7 @@ func DefaultSettings() Settings {
 	return Settings{
 		OrderStatus: Draft, SaleType: Simple, CreationMode: NoPick, ShipBySource: DeliveryDate,
 		TaxRules: map[string]string{}, DefaultSalesRep: DefaultSalesRep, AddressMatch: MatchAny,
-		TotalTolerance: decimal.New(2, -2), OnCancel: Tell,
+		TotalTolerance: decimal.New(2, -2), OnCancel: Tell, OnUnknownAddress: Say, OnMissingTaxRate: UseRule,
 	}
 }
 
@@ -111,7 +115,7 @@ func ParseSettings(doc []byte) (Settings, error) {
 		"shipBySource": &s.ShipBySource, "location": &s.Location, "freightProduct": &s.FreightProduct,
 		"taxRules": &s.TaxRules, "defaultSalesRep": &s.DefaultSalesRep, "addressField": &s.AddressField,
 		"addressMatch": &s.AddressMatch, "totalTolerance": &s.TotalTolerance,
-		"onCancel": &s.OnCancel,
+		"onCancel": &s.OnCancel, "onUnknownAddress": &s.OnUnknownAddress, "onMissingTaxRate": &s.OnMissingTaxRate,
 	}
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		p, ok := into[name]
@@ -208,6 +212,8 @@ func (s *Settings) validate() FieldErrors {
 	oneOf("shipBySource", s.ShipBySource, DeliveryDate, NoDate)
 	oneOf("onCancel", s.OnCancel, Tell, Void)
 	oneOf("addressMatch", s.AddressMatch, MatchLine1, MatchCity, MatchPostcode, MatchAny)
+	oneOf("onUnknownAddress", s.OnUnknownAddress, Say, Reject)
+	oneOf("onMissingTaxRate", s.OnMissingTaxRate, UseRule, Reject)
 	if s.CreationMode != NoPick && (s.SaleType != Simple || s.OrderStatus != Authorised) {
 		errs = append(errs, FieldError{Field: "creationMode", Message: "Automatic picking works only with saleType simple and orderStatus authorised: Cin7 Core ignores it otherwise. Use noPick, or change those two."})
 	}

@@ -3,6 +3,7 @@ package upstock
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -39,13 +40,18 @@ func (d Date) In(place *time.Location) time.Time {
 
 func (d Date) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 
-// UnmarshalText reads YYYY-MM-DD; an instant is not a date, as it is another day elsewhere.
+// UnmarshalText reads YYYY-MM-DD, also with a midnight of no zone behind it; an instant is not a date, as it is another day
+// elsewhere.
 func (d *Date) UnmarshalText(text []byte) error {
 	*d = Date{}
 	if len(text) == 0 {
 		return nil
 	}
-	t, err := time.Parse(time.DateOnly, string(text))
+	day, clock, _ := strings.Cut(strings.TrimSpace(string(text)), "T")
+	if strings.Trim(clock, "0:.") != "" {
+		day = ""
+	}
+	t, err := time.Parse(time.DateOnly, day)
 	if err != nil || t.IsZero() || t.Year() == 0 {
 		return errors.New("is not a date like 2026-03-31")
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/shopspring/decimal"
@@ -32,7 +33,7 @@ type Order struct {
 	ApprovedAt      time.Time         `json:"approvedAt"`
 	Currency        string            `json:"currency" rest:"required"`
 	Customer        Customer          `json:"customer" rest:"required"`
-	DeliveryAddress *Address          `json:"deliveryAddress"`
+	DeliveryAddress *Address          `json:"deliveryAddress"` // nil where nothing of it is given, as Freight, Stated and External
 	CustomFields    map[string]string `json:"customFields" rest:"most=1000"`
 	Comments        []Comment         `json:"comments" rest:"most=1000"` // oldest first
 	Lines           []Line            `json:"lines" rest:"required,most=20000"`
@@ -71,22 +72,22 @@ type Comment struct {
 
 // Line is one product ordered.
 type Line struct {
-	ID                int64           `json:"id" rest:"required"`
-	ProductExternalID string          `json:"productExternalId"`
-	SKU               string          `json:"sku"`
-	Name              string          `json:"name"`
-	Quantity          decimal.Decimal `json:"quantity" rest:"required"`
-	UnitPrice         decimal.Decimal `json:"unitPrice" rest:"required"`
-	DiscountPercent   decimal.Decimal `json:"discountPercent"`
-	TaxRate           decimal.Decimal `json:"taxRate"` // percent
-	Comment           string          `json:"comment"`
+	ID                int64            `json:"id"`
+	ProductExternalID string           `json:"productExternalId"`
+	SKU               string           `json:"sku"`
+	Name              string           `json:"name"`
+	Quantity          decimal.Decimal  `json:"quantity" rest:"required"`
+	UnitPrice         decimal.Decimal  `json:"unitPrice" rest:"required"`
+	DiscountPercent   decimal.Decimal  `json:"discountPercent"` // 0 where it is not given
+	TaxRate           *decimal.Decimal `json:"taxRate"`         // percent; nil where it is not given, which is not 0
+	Comment           string           `json:"comment"`
 }
 
 // Freight is the order's freight charge.
 type Freight struct {
-	Description string          `json:"description"`
-	Amount      decimal.Decimal `json:"amount"`
-	TaxRate     decimal.Decimal `json:"taxRate"`
+	Description string           `json:"description"`
+	Amount      decimal.Decimal  `json:"amount" rest:"required"`
+	TaxRate     *decimal.Decimal `json:"taxRate"` // nil where it is not given, which is not 0
 }
 
 // Totals are an order's sums.
@@ -114,6 +115,7 @@ func ParseOrder(raw json.RawMessage) (Order, []FieldError) {
 	if err := rest.Unmarshal(raw, &o); err != nil {
 		wrong, _ = errors.AsType[rest.FieldErrors](err)
 	}
+	o.Status = strings.ToLower(strings.TrimSpace(o.Status))
 	if !slices.ContainsFunc(o.Comments, func(c Comment) bool { return c.At.IsZero() }) {
 		slices.SortStableFunc(o.Comments, func(a, b Comment) int { return a.At.Compare(b.At) })
 	}
@@ -130,17 +132,21 @@ func (o *Order) check(known []FieldError) []FieldError {
 	}
 	hundred := decimal.NewFromInt(100)
 	percent := func(d decimal.Decimal) bool { return d.IsNegative() || d.GreaterThan(hundred) }
+	rate := func(d *decimal.Decimal) bool { return d != nil && percent(*d) }
 	say(o.ID <= 0, "is not more than 0", "id")
+	if !slices.ContainsFunc(known, func(e FieldError) bool { return e.Field == "customer" }) {
+		say(o.Customer.ID <= 0, "is not more than 0", "customer.id")
+	}
 	say(len(o.Lines) == 0, "is empty", "lines")
 	for i, l := range o.Lines {
 		say(!l.Quantity.IsPositive(), "is not more than 0", "lines[%d].quantity", i)
 		say(l.UnitPrice.IsNegative(), "is less than 0", "lines[%d].unitPrice", i)
 		say(percent(l.DiscountPercent), "is not between 0 and 100", "lines[%d].discountPercent", i)
-		say(percent(l.TaxRate), "is not between 0 and 100", "lines[%d].taxRate", i)
+		say(rate(l.TaxRate), "is not between 0 and 100", "lines[%d].taxRate", i)
 	}
 	if o.Freight != nil {
 		say(o.Freight.Amount.IsNegative(), "is less than 0", "freight.amount")
-		say(percent(o.Freight.TaxRate), "is not between 0 and 100", "freight.taxRate")
+		say(rate(o.Freight.TaxRate), "is not between 0 and 100", "freight.taxRate")
 	}
 	return wrong
 }
@@ -159,11 +165,18 @@ func (l Line) Net() decimal.Decimal {
 	return l.Quantity.Mul(l.UnitPrice).Mul(decimal.NewFromInt(100).Sub(l.DiscountPercent)).Shift(-2).Round(2)
 }
 
-// Tax is the tax on Net, in cents.
-func (l Line) Tax() decimal.Decimal { return l.Net().Mul(l.TaxRate).Shift(-2).Round(2) }
+// Tax is the tax on Net, in cents; 0 where no rate is given.
+func (l Line) Tax() decimal.Decimal { return tax(l.Net(), l.TaxRate) }
 
-// Tax is the tax on Amount, in cents.
-func (f Freight) Tax() decimal.Decimal { return f.Amount.Round(2).Mul(f.TaxRate).Shift(-2).Round(2) }
+// Tax is the tax on Amount, in cents; 0 where no rate is given.
+func (f Freight) Tax() decimal.Decimal { return tax(f.Amount.Round(2), f.TaxRate) }
+
+func tax(net decimal.Decimal, percent *decimal.Decimal) decimal.Decimal {
+	if percent == nil {
+		return decimal.Zero
+	}
+	return net.Mul(*percent).Shift(-2).Round(2)
+}
 
 // Totals are the order's own, else the computed ones.
 func (o Order) Totals() Totals {

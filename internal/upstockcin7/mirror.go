@@ -683,7 +683,7 @@ func (p *Pair) reference(ctx context.Context, b tenant.Bundle, o upstock.Order) 
 		}
 	}
 	link := ledger.MirrorLink{}
-	if strings.TrimSpace(o.Customer.ExternalID) == "" && o.Customer.ID > 0 {
+	if realID(o.Customer.ExternalID) == "" && o.Customer.ID > 0 {
 		link = ledger.MirrorLink{Kind: linkKind, ID: supplierAt(b.Connections[tenant.Upstock]).key(strconv.FormatInt(o.Customer.ID, 10)), Row: customerRows}
 	}
 	rows, to, err := p.Ledger.Mirrored(ctx, b.Tenant.ID, keys, link)
@@ -755,6 +755,8 @@ func (l *liveReads) all(wants []Want, m tenant.Mirror) error {
 		switch {
 		case w.Kind == WantProduct:
 			products++
+		case w.Kind == WantChangedProducts:
+			products = max(products, 6)
 		case w.Kind == WantCustomer:
 			err = l.customer(w)
 		case l.may():

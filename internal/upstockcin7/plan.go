@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf16"
 
 	"github.com/shopspring/decimal"
 
@@ -22,6 +21,7 @@ type Plan struct {
 	Order        cin7core.OrderDocument `json:"order"`                  // SaleID is set once the sale exists
 	OrderTotal   decimal.Decimal        `json:"orderTotal"`             // what Upstock says, tax included
 	SaleTotal    decimal.Decimal        `json:"saleTotal"`              // what Cin7 Core will say, predicted
+	Rounding     decimal.Decimal        `json:"rounding,omitzero"`      // what of their difference comes of taxing the whole order at once
 	CustomerID   string                 `json:"customerId"`             // Cin7 Core
 	LinkCustomer bool                   `json:"linkCustomer,omitempty"` // matched by name or e-mail: remember the link
 	Said         []string               `json:"said,omitempty"`         // in plain sentences: cuts, small differences, what was left out
@@ -62,13 +62,14 @@ const (
 //
 //	Upstock                     Cin7 Core                 rule
 //	supplier, id                ExternalID                upstock:<supplier>:<id>
-//	customer                    CustomerID                linked id; the link we remember; the one card of that name or e-mail; never created
-//	reference, orderNumber      CustomerReference         the first that is given; cut at 256 and said
-//	orderDate                   SaleOrderDate             a calendar date; after the account's lock date
+//	customer                    CustomerID                linked id; the link we remember; the one card of that name; never created
+//	reference, orderNumber, id  CustomerReference         the first that is given; cut at 256 and said
+//	orderDate                   SaleOrderDate             a calendar date, else that of the approval; after the account's lock date
 //	deliveryDate                ShipBy                    setting shipBySource; none: first line of ShippingNotes instead
 //	comments                    ShippingNotes             the first with text; cut at 1,024 and said
 //	deliveryAddress,            ShippingAddress           the card's address that the custom field chooses; else the card's own that equals it;
-//	  customFields                                        else written out with ShipToOther, so that the card stays as it is; none: the card's default
+//	  customFields                                        else written out with ShipToOther, so that the card stays as it is; none: the card's default;
+//	                                                      written out too where its company or contact is not the card's
 //	–                           BillingAddress            the card's default
 //	–                           Location                  setting; the card's; the account's default
 //	–                           SalesRepresentative       the card's; setting (the built-in default is left out where it is missing)
@@ -79,10 +80,11 @@ const (
 //	–                           SaleType, Status,         settings
 //	                              AutoPickPackShipMode
 //	line product                ProductID, SKU, Name      by id; exact SKU; SKU in another case if only one
-//	line quantity               Quantity                  1 to 1e9, at most the account's decimals
+//	line quantity               Quantity                  1 to 1e9, 4 decimals
 //	line unitPrice              Price                     4 decimals; finer is rounded and said
 //	line discountPercent        Discount                  2 decimals; finer goes into Price, and Discount is 0
-//	line taxRate                TaxRule, Tax              setting taxRules; the card's rule; the only sales rule of that percentage
+//	line taxRate                TaxRule, Tax              setting taxRules; the card's rule; the only sales rule of that percentage;
+//	                                                      not given: the product's sale tax rule, else the card's
 //	line comment                Comment                   cut at 256 and said
 //	–                           DropShip                  false
 //	–                           line Total                round2(round4(Price × (100 − Discount)/100) × Quantity), tax excluded
@@ -96,8 +98,9 @@ func MakePlan(o upstock.Order, faults []upstock.FieldError, s tenant.Settings, r
 	p.checkOrder()
 	p.customer()
 	p.taxRules()
-	p.plan.Header = p.headerFrom(o, p.card)
-	p.plan.Order = p.orderFrom(o)
+	p.plan.Header = p.headerFrom(p.o, p.card)
+	p.plan.Order = p.orderFrom(p.o)
+	p.plan.Header.TaxRule = p.headerTaxFrom(p.card)
 	p.totals()
 	return p.finish()
 }
@@ -114,7 +117,9 @@ type planner struct {
 	rules     map[string]taxRate // by percentage
 	rates     []string           // the keys of rules in the order of their lines
 	products  productIndex
-	uncounted bool // some amount cannot be read: totals mean nothing
+	uncounted bool         // some amount cannot be read: totals mean nothing
+	date      upstock.Date // the order's, else that of its approval
+	unfit     string       // why the custom field chooses no delivery address
 
 	problems []ledger.Problem
 	wants    []Want
@@ -127,12 +132,12 @@ func newPlanner(o upstock.Order, s tenant.Settings, ref Reference) *planner {
 	for i := range o.Lines {
 		l := &o.Lines[i]
 		l.Quantity, l.UnitPrice = plainZero(l.Quantity), plainZero(l.UnitPrice)
-		l.DiscountPercent, l.TaxRate = plainZero(l.DiscountPercent), plainZero(l.TaxRate)
+		l.DiscountPercent, l.TaxRate = plainZero(l.DiscountPercent), plainRate(l.TaxRate)
 	}
 	if f := o.Freight; f != nil {
-		o.Freight = &upstock.Freight{Description: f.Description, Amount: plainZero(f.Amount), TaxRate: plainZero(f.TaxRate)}
-		if _, ok := amount(f.TaxRate); !ok && f.Amount.IsZero() { // nobody looks at it then
-			o.Freight.TaxRate = decimal.Zero
+		o.Freight = &upstock.Freight{Description: f.Description, Amount: plainZero(f.Amount), TaxRate: plainRate(f.TaxRate)}
+		if f.Amount.IsZero() { // nobody looks at it then
+			o.Freight.TaxRate = nil
 		}
 	}
 	return &planner{
@@ -212,6 +217,14 @@ func (p *planner) faults(faults []upstock.FieldError) (whole bool) {
 			continue
 		}
 		p.faulty[f.Field] = true
+		if n == 2 && !neededOfLine(field) {
+			p.sayLine(line+1, fmt.Sprintf("the %s %s, and was left out.", bare(field, 60), bare(f.Message, 100)))
+			continue
+		}
+		if n == 0 && !p.needed(f.Field) {
+			p.say("The order's %s %s, and was left out.", bare(f.Field, 80), bare(f.Message, 100))
+			continue
+		}
 		if n == 1 {
 			p.problem(line+1, "unreadable", fmt.Sprintf("Line %d %s.", line+1, bare(f.Message, 100)), fix)
 			continue
@@ -245,6 +258,45 @@ func (p *planner) faults(faults []upstock.FieldError) (whole bool) {
 	return false
 }
 
+// needed reports whether a sale could not be made rightly without a field of the order.
+func (p *planner) needed(field string) bool {
+	top, below, _ := strings.Cut(field, ".")
+	top, _, _ = strings.Cut(top, "[")
+	switch top {
+	case "orderNumber", "reference", "orderDate", "deliveryDate", "customFields", "comments", "shipments":
+		return false
+	case "customer":
+		linked := below != "" && below != "externalId" && realID(p.o.Customer.ExternalID) != ""
+		return below != "email" && below != "phone" && !linked
+	case "deliveryAddress":
+		return below != "company" && below != "contact"
+	case "freight":
+		return below != "description"
+	case "totals":
+		return below != "subtotal" && below != "tax"
+	}
+	return true
+}
+
+// neededOfLine is needed, of a line. Of its product either the id or the SKU is enough, and that neither is there is said where it is looked for.
+func neededOfLine(field string) bool {
+	switch field {
+	case "id", "name", "comment", "productExternalId", "sku":
+		return false
+	}
+	return true
+}
+
+// badUnder reports whether a field, or one below it that is needed, cannot be read.
+func (p *planner) badUnder(field string) bool {
+	for f := range p.faulty {
+		if f == field || (strings.HasPrefix(f, field+".") || strings.HasPrefix(f, field+"[")) && (p.needed(f) || field == "customFields") {
+			return true
+		}
+	}
+	return false
+}
+
 func (p *planner) bad(format string, args ...any) bool {
 	return len(p.faulty) > 0 && p.faulty[fmt.Sprintf(format, args...)]
 }
@@ -265,20 +317,21 @@ func (p *planner) checkOrder() {
 	if o.ID <= 0 && !p.bad("id") {
 		p.problem(0, "unreadable", "The order has no id.", correct)
 	}
-	switch number := clean(o.OrderNumber); {
-	case p.bad("orderNumber"):
-	case number == "":
-		p.problem(0, "orderNumber", "The order has no number.", correct)
-	case len(utf16.Encode([]rune(number))) > maxReference:
-		p.problem(0, "orderNumber", fmt.Sprintf("The order's number is longer than %d characters.", maxReference), correct)
+	p.date = o.OrderDate
+	if p.date.IsZero() && !o.ApprovedAt.IsZero() {
+		zone, err := time.LoadLocation(me.TimeZone)
+		if err != nil {
+			zone = time.UTC
+		}
+		p.date = upstock.DateOf(o.ApprovedAt.In(zone))
+		p.say("The order has no date; the sale has the day of its approval, %s.", p.date)
 	}
 	locked := me.LockDate()
 	switch {
-	case p.bad("orderDate"):
-	case o.OrderDate.IsZero():
-		p.problem(0, "orderDate", "The order has no date.", correct)
-	case !locked.IsZero() && !dateOf(o.OrderDate).After(dateOf(upstock.DateOf(locked))):
-		p.problem(0, "dateLocked", fmt.Sprintf("The order is dated %s, but the Cin7 Core account is locked up to %s.", o.OrderDate, upstock.DateOf(locked)),
+	case p.date.IsZero():
+		p.problem(0, "orderDate", "The order has no date, and none of its approval.", correct)
+	case !locked.IsZero() && !dateOf(p.date).After(dateOf(upstock.DateOf(locked))):
+		p.problem(0, "dateLocked", fmt.Sprintf("The order is dated %s, but the Cin7 Core account is locked up to %s.", p.date, upstock.DateOf(locked)),
 			"Move the lock date in Cin7 Core (General settings), or change the order's date in Upstock"+thenRetry, Want{Kind: WantMe})
 	}
 	if len(o.Lines) == 0 && !p.bad("lines") {
@@ -295,14 +348,13 @@ func (p *planner) headerFrom(o upstock.Order, card cin7core.Customer) cin7core.S
 		ExternalID:          ExternalID(strconv.FormatInt(p.ref.Supplier, 10), strconv.FormatInt(o.ID, 10)),
 		CustomerID:          card.ID,
 		CustomerReference:   p.referenceFrom(o),
-		SaleOrderDate:       dateOf(o.OrderDate),
+		SaleOrderDate:       dateOf(p.date),
 		ShipBy:              p.shipByFrom(o),
 		ShippingNotes:       p.notesFrom(o),
 		ShippingAddress:     p.shippingFrom(o, card),
 		BillingAddress:      billingFrom(card),
 		Location:            p.locationFrom(card),
 		SalesRepresentative: p.salesRepFrom(card),
-		TaxRule:             p.headerTaxFrom(card),
 		TaxInclusive:        false,
 		SkipQuote:           true,
 		SaleType:            saleTypeFrom(p.s),
@@ -316,6 +368,10 @@ func (p *planner) referenceFrom(o upstock.Order) string {
 	ref := clean(o.Reference)
 	if ref == "" {
 		ref = clean(o.OrderNumber)
+	}
+	if ref == "" && o.ID > 0 {
+		ref = strconv.FormatInt(o.ID, 10)
+		p.say("The order has neither a reference nor a number; the sale has Upstock's id of it, %s.", ref)
 	}
 	ref, was := cut(ref, maxReference)
 	if was {

@@ -2,11 +2,13 @@ package upstockcin7
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
 	"stockbridge/internal/cin7core"
+	"stockbridge/internal/match"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstock"
 )
@@ -23,61 +25,195 @@ func billingFrom(card cin7core.Customer) cin7core.AddressRef {
 	return cin7core.AddressRef{ID: defaultAddress(card, billingType).ID}
 }
 
-// shippingFrom is where the order goes. An address of the card is sent by its id; any other is written out with
-// ShipToOther, without which Cin7 Core would add it to the card.
+// shippingFrom is where the order goes, and who takes it there. An address of the card is sent by its id; any other is
+// written out with ShipToOther, without which Cin7 Core would add it to the card. So is one of the card's where somebody
+// else takes the delivery: Cin7 Core keeps a company and a contact beside ShipToOther alone.
 func (p *planner) shippingFrom(o upstock.Order, card cin7core.Customer) cin7core.AddressRef {
-	if id := p.chosenAddress(o, card); id != "" {
-		return cin7core.AddressRef{ID: id}
+	if p.badUnder("deliveryAddress") {
+		return cin7core.AddressRef{} // there is a problem already
 	}
-	a := cleanAddress(o.DeliveryAddress)
-	if a == (upstock.Address{}) {
-		return cin7core.AddressRef{ID: defaultAddress(card, shippingType).ID}
+	given := cleanAddress(o.DeliveryAddress)
+	at, place := p.destination(o, given, card)
+	p.sayUnfit(place)
+	switch {
+	case at.ID == "" && hasPlace(given):
+		return p.writtenOut(given, card)
+	case !takenByOther(given, card):
+		return cin7core.AddressRef{ID: at.ID}
+	case at.ID == "":
+		p.problem(0, "address", "The order says who takes the delivery, but not where, and the customer's card has no default delivery address.",
+			"Complete the delivery address in Upstock"+thenRetry, Want{Kind: WantCustomer, ID: card.ID})
+		return cin7core.AddressRef{}
 	}
-	same := matching(card, func(c cin7core.CustomerAddress) bool {
-		return fold(a.Line1) != "" && fold(c.Line1) == fold(a.Line1) && fold(c.City) == fold(a.City) && fold(c.Postcode) == fold(a.Postcode) &&
-			(fold(c.Line2) == fold(a.Line2) || fold(c.Line2) == "" || fold(a.Line2) == "")
-	})
-	if len(same) > 0 {
-		return cin7core.AddressRef{ID: same[0].ID}
-	}
-	return p.addressFrom(a, card)
+	return p.writtenOut(upstock.Address{Company: given.Company, Contact: given.Contact, Line1: clean(at.Line1), Line2: clean(at.Line2),
+		City: clean(at.City), Region: clean(at.State), Postcode: clean(at.Postcode), Country: clean(at.Country)}, card)
 }
 
-// chosenAddress is the card's address that the custom field of the settings names, "" where there is none.
-func (p *planner) chosenAddress(o upstock.Order, card cin7core.Customer) string {
+// destination is the address of the card that the order goes to, and in words where that is: the one that the custom
+// field chooses, the one that is the order's delivery address, the default. It has no ID where the delivery address is
+// none of the card's, or the card has none to choose.
+func (p *planner) destination(o upstock.Order, given upstock.Address, card cin7core.Customer) (at cin7core.CustomerAddress, place string) {
+	if at = p.chosenAddress(o, given, card); at.ID != "" {
+		return at, ""
+	}
+	if hasPlace(given) {
+		place = "the order's delivery address, " + quote(oneLine(given.Line1, given.Line2, given.City, given.Postcode))
+		if same := p.sameAddresses(given, card); len(same) > 0 {
+			at = same[0]
+		}
+		return at, place
+	}
+	if at = defaultAddress(card, shippingType); at.ID != "" {
+		return at, "the default delivery address of the customer's card, " + quote(oneLine(at.Line1, at.Line2, at.City, at.Postcode))
+	}
+	var all []cin7core.CustomerAddress
+	for _, a := range card.Addresses {
+		if a.ID != "" && sameText(a.Type, shippingType) {
+			all = append(all, a)
+		}
+	}
+	switch len(all) {
+	case 0:
+		return at, "no address: neither the order nor the customer's card has one"
+	case 1:
+		return all[0], "the only delivery address of the customer's card, " + quote(oneLine(all[0].Line1, all[0].Line2, all[0].City, all[0].Postcode))
+	}
+	if p.unfit == "" {
+		p.say("The order names no delivery address, and of the %d on the customer's card none is the default: Cin7 Core chooses one.", len(all))
+	}
+	return at, "the address that Cin7 Core chooses, as the customer's card has no default"
+}
+
+func oneLine(parts ...string) string {
+	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return strings.TrimSpace(s) == "" }), ", ")
+}
+
+// sayUnfit says where the sale goes although the custom field names another place, or makes that a problem.
+func (p *planner) sayUnfit(place string) {
+	switch {
+	case p.unfit == "":
+	case p.s.OnUnknownAddress == tenant.Reject:
+		p.problem(0, "address", p.unfit+".", "Correct the custom field in Upstock, add the address to the customer's card in Cin7 Core, or set onUnknownAddress to say"+thenRetry,
+			Want{Kind: WantCustomer, ID: p.card.ID})
+	case place == "":
+		p.say("%s.", p.unfit)
+	default:
+		p.say("%s; the sale goes to %s.", p.unfit, place)
+	}
+}
+
+// chosenAddress is the card's address that the custom field of the settings names, none where there is none or it names none.
+func (p *planner) chosenAddress(o upstock.Order, given upstock.Address, card cin7core.Customer) (none cin7core.CustomerAddress) {
 	key, value := strings.TrimSpace(p.s.AddressField), ""
 	if key == "" || !p.known {
-		return ""
+		return none
 	}
 	for _, k := range slices.Sorted(maps.Keys(o.CustomFields)) {
 		if sameText(k, key) && (value == "" || k == key) {
 			value = o.CustomFields[k]
 		}
 	}
-	wanted := fold(value)
-	if wanted == "" {
-		return ""
-	}
-	found := matching(card, func(c cin7core.CustomerAddress) bool {
-		switch p.s.AddressMatch {
-		case tenant.MatchLine1:
-			return fold(c.Line1) == wanted
-		case tenant.MatchCity:
-			return fold(c.City) == wanted
-		case tenant.MatchPostcode:
-			return fold(c.Postcode) == wanted
+	if match.Words(value) == "" {
+		if p.badUnder("customFields") {
+			p.unfit = "The order's custom fields cannot be read, and " + quote(key) + " should choose the delivery address"
 		}
-		return fold(c.Line1) == wanted || fold(c.City) == wanted || fold(c.Postcode) == wanted
-	})
+		return none
+	}
+	found := fitting(card, value, p.s.AddressMatch)
 	if len(found) == 0 {
-		p.say("No address on the customer's card fits the custom field %s, which says %s.", quote(key), quote(value))
+		p.unfit = fmt.Sprintf("No address on the customer's card fits the custom field %s, which says %s", quote(key), quote(value))
 		p.want(Want{Kind: WantCustomer, ID: card.ID})
-		return ""
+		return none
 	}
-	if len(found) > 1 && !found[0].DefaultForType {
-		p.say("%d addresses on the customer's card fit the custom field %s, which says %s; the sale has %s.", len(found), quote(key), quote(value), quote(found[0].Line1))
+	for _, a := range found {
+		if sameAddress(given, a) {
+			return a
+		}
 	}
-	return found[0].ID
+	if len(found) > 1 {
+		p.unfit = fmt.Sprintf("%d addresses on the customer's card fit the custom field %s, which says %s", len(found), quote(key), quote(value))
+		if p.s.OnUnknownAddress != tenant.Reject {
+			p.unfit = ""
+			p.say("%d addresses on the customer's card fit the custom field %s, which says %s; the sale has %s.", len(found), quote(key), quote(value),
+				quote(oneLine(found[0].Line1, found[0].Line2, found[0].City)))
+		} else if found[0].DefaultForType && !found[1].DefaultForType {
+			p.unfit = ""
+		}
+	}
+	return found[0]
+}
+
+// fitting are the card's addresses that a custom field's value fits, different ones only: those that it names in full
+// before those that it names in part.
+func fitting(card cin7core.Customer, value, by string) []cin7core.CustomerAddress {
+	words, code := match.Words(value), match.Code(value)
+	line1 := by == tenant.MatchLine1 || by == tenant.MatchAny || by == ""
+	full := func(a cin7core.CustomerAddress) bool {
+		street := match.Words(a.Line1 + " " + a.Line2)
+		return line1 && street != "" && slices.Contains([]string{street, street + " " + match.Words(a.City), match.Words(a.Line1 + " " + a.Line2 + " " + a.City + " " + a.Postcode),
+			match.Words(a.Line1 + " " + a.Line2 + " " + a.City + " " + a.State + " " + a.Postcode)}, words)
+	}
+	part := func(a cin7core.CustomerAddress) bool {
+		return line1 && match.Words(a.Line1) == words || by != tenant.MatchLine1 && by != tenant.MatchPostcode && match.Words(a.City) == words ||
+			by != tenant.MatchLine1 && by != tenant.MatchCity && code != "" && match.Code(a.Postcode) == code
+	}
+	found := matching(card, full)
+	if len(found) == 0 {
+		found = matching(card, part)
+	}
+	var different []cin7core.CustomerAddress
+	for _, a := range found {
+		if !slices.ContainsFunc(different, func(b cin7core.CustomerAddress) bool { return sameAddress(asGiven(b), a) }) {
+			different = append(different, a)
+		}
+	}
+	return different
+}
+
+func asGiven(a cin7core.CustomerAddress) upstock.Address {
+	return upstock.Address{Line1: a.Line1, Line2: a.Line2, City: a.City, Region: a.State, Postcode: a.Postcode, Country: a.Country}
+}
+
+// sameAddresses are the card's that are the address given, letter for letter first.
+func (p *planner) sameAddresses(given upstock.Address, card cin7core.Customer) []cin7core.CustomerAddress {
+	same := matching(card, func(a cin7core.CustomerAddress) bool { return sameAddress(given, a) })
+	slices.SortStableFunc(same, func(a, b cin7core.CustomerAddress) int {
+		given.Company, given.Contact = "", ""
+		return cmp.Compare(boolInt(asGiven(b) == given), boolInt(asGiven(a) == given))
+	})
+	return same
+}
+
+func boolInt(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// sameAddress compares part by part, each as what it is. A part that one of them lacks makes them different: a building is
+// not a shop in it.
+func sameAddress(given upstock.Address, a cin7core.CustomerAddress) bool {
+	return match.Words(given.Line1) != "" && match.Words(given.Line1) == match.Words(a.Line1) && match.Words(given.Line2) == match.Words(a.Line2) &&
+		match.Words(given.City) == match.Words(a.City) && match.Words(given.Region) == match.Words(a.State) &&
+		match.Code(given.Postcode) == match.Code(a.Postcode) && match.Country(given.Country) == match.Country(a.Country)
+}
+
+// takenByOther reports whether somebody takes the delivery whom Cin7 Core would not put on a sale to the card's own address.
+func takenByOther(given upstock.Address, card cin7core.Customer) bool {
+	if given.Company != "" && match.Key(given.Company) != match.Key(card.Name) && (card.DisplayName == "" || match.Key(given.Company) != match.Key(card.DisplayName)) {
+		return true
+	}
+	if given.Contact == "" {
+		return false
+	}
+	var names []string
+	for _, c := range card.Contacts {
+		if c.Default || len(card.Contacts) == 1 {
+			names = append(names, match.Key(c.Name))
+		}
+	}
+	return len(names) != 1 || names[0] != match.Key(given.Contact) // of several defaults, who would stand on it is not known
 }
 
 // matching are the card's addresses that fit, shipping addresses only if any of them does; defaults first, then by id.
@@ -116,12 +252,17 @@ func defaultAddress(card cin7core.Customer, kind string) cin7core.CustomerAddres
 	return cin7core.CustomerAddress{}
 }
 
-// cleanAddress has its first line first, and the country alone is no address.
+// cleanAddress has its first line first, and no part without a letter or digit, as “-”.
 func cleanAddress(given *upstock.Address) upstock.Address {
 	if given == nil {
 		return upstock.Address{}
 	}
-	line := func(s string) string { return strings.Join(strings.Fields(clean(s)), " ") }
+	line := func(s string) string {
+		if match.Words(s) == "" {
+			return ""
+		}
+		return strings.Join(strings.Fields(clean(s)), " ")
+	}
 	a := upstock.Address{
 		Company: line(given.Company), Contact: line(given.Contact), Line1: line(given.Line1), Line2: line(given.Line2),
 		City: line(given.City), Region: line(given.Region), Postcode: line(given.Postcode), Country: line(given.Country),
@@ -129,14 +270,14 @@ func cleanAddress(given *upstock.Address) upstock.Address {
 	if a.Line1 == "" {
 		a.Line1, a.Line2 = a.Line2, ""
 	}
-	if a == (upstock.Address{Country: a.Country}) {
-		return upstock.Address{}
-	}
 	return a
 }
 
-// addressFrom writes an address out.
-func (p *planner) addressFrom(a upstock.Address, card cin7core.Customer) cin7core.AddressRef {
+// hasPlace reports whether an address says where: a country alone does not, nor who takes the delivery.
+func hasPlace(a upstock.Address) bool { return a.Line1+a.Line2+a.City+a.Region+a.Postcode != "" }
+
+// writtenOut is an address that stands on the sale alone.
+func (p *planner) writtenOut(a upstock.Address, card cin7core.Customer) cin7core.AddressRef {
 	const fix = "Complete the delivery address in Upstock" + thenRetry
 	if a.Line1 == "" {
 		p.problem(0, "address", "The delivery address has no street line.", fix)
@@ -146,7 +287,7 @@ func (p *planner) addressFrom(a upstock.Address, card cin7core.Customer) cin7cor
 		if country = countryOf(card); country != "" {
 			p.say("The delivery address names no country; the sale has %s, as the customer's card.", quote(country))
 		} else if p.known {
-			p.problem(0, "address", "The delivery address names no country, and the customer's card has none either.", fix, Want{Kind: WantCustomer, ID: card.ID})
+			p.problem(0, "address", "The delivery address names no country, and the customer's card has none either, or several.", fix, Want{Kind: WantCustomer, ID: card.ID})
 		}
 	}
 	short := func(what, s string, max int) string {
@@ -169,16 +310,15 @@ func (p *planner) addressFrom(a upstock.Address, card cin7core.Customer) cin7cor
 	}
 }
 
+// countryOf is the country in which all addresses of the card are.
 func countryOf(card cin7core.Customer) string {
-	for _, a := range []cin7core.CustomerAddress{defaultAddress(card, shippingType), defaultAddress(card, billingType)} {
-		if c := strings.TrimSpace(a.Country); c != "" {
-			return c
-		}
-	}
+	country := ""
 	for _, a := range card.Addresses {
-		if c := strings.TrimSpace(a.Country); c != "" {
-			return c
+		c := strings.TrimSpace(a.Country)
+		if c != "" && country != "" && match.Country(c) != match.Country(country) {
+			return ""
 		}
+		country = cmp.Or(country, c)
 	}
-	return ""
+	return country
 }

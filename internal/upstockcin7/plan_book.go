@@ -1,12 +1,16 @@
 package upstockcin7
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/shopspring/decimal"
 
 	"stockbridge/internal/cin7core"
+	"stockbridge/internal/tenant"
+	"stockbridge/internal/upstock"
 )
 
 // taxRate is one percentage of the order: where it stands, and the rule that charges it.
@@ -17,7 +21,7 @@ type taxRate struct {
 	rule    string // "" where there is none: there is a problem then
 }
 
-// taxRules chooses a rule for every percentage of the order, once each.
+// taxRules chooses a rule for every percentage that the order gives, once each.
 func (p *planner) taxRules() {
 	add := func(percent decimal.Decimal, line int) {
 		percent, ok := amount(percent)
@@ -38,12 +42,12 @@ func (p *planner) taxRules() {
 		p.rules[key] = r
 	}
 	for i, l := range p.o.Lines {
-		if !p.bad("lines[%d].taxRate", i) {
-			add(l.TaxRate, i+1)
+		if l.TaxRate != nil && !p.bad("lines[%d].taxRate", i) {
+			add(*l.TaxRate, i+1)
 		}
 	}
-	if p.hasFreight() && !p.bad("freight.taxRate") {
-		add(p.o.Freight.TaxRate, 0)
+	if p.hasFreight() && p.o.Freight.TaxRate != nil && !p.bad("freight.taxRate") {
+		add(*p.o.Freight.TaxRate, 0)
 	}
 	for _, key := range p.rates {
 		r := p.rules[key]
@@ -119,6 +123,61 @@ func settingRule(rules []cin7core.TaxRule, name string, percent decimal.Decimal)
 	return rules[i].Name, "", ""
 }
 
+// rated is a line, or the freight, that is taxed.
+type rated struct {
+	n     int // of the line; 0 the freight
+	wrong func(code, what, fix string, wants ...Want)
+	say   func(what string)
+}
+
+func (p *planner) lineRow(n int, l upstock.Line) rated {
+	return rated{n, func(code, what, fix string, wants ...Want) { p.wrong(n, l, code, what, fix, wants...) }, func(what string) { p.sayLine(n, what) }}
+}
+
+func (p *planner) freightRow() rated {
+	return rated{0, func(code, what, fix string, wants ...Want) { p.problem(0, code, "The freight: "+what, fix+thenRetry, wants...) },
+		func(what string) { p.say("The freight: %s", what) }}
+}
+
+// absentRate is how a row is taxed to which the order gives no rate, which is not a rate of 0: by the sale tax rule of its
+// product, else by the customer's. What the order's own total cannot confirm is said, or is a problem, as the tenant wants.
+func (p *planner) absentRate(r rated, product cin7core.Product) (percent decimal.Decimal, rule string) {
+	const fix = "Give it a tax rate in Upstock"
+	name, whose := strings.TrimSpace(product.SaleTaxRule), "its product's sale tax rule"
+	live := []Want{{Kind: WantProduct, ID: product.ID}, {Kind: WantTaxRules}}
+	if name == "" {
+		name, whose = strings.TrimSpace(p.card.TaxRule), "the customer's tax rule"
+		live = append(live, Want{Kind: WantCustomer, ID: p.card.ID})
+	}
+	unchecked := p.o.Stated == nil
+	i := named(p.ref.Books.TaxRules, name, taxName)
+	switch {
+	case product.ID == "" || name == "" && !p.known: // there is a problem already
+	case unchecked && p.s.OnMissingTaxRate == tenant.Reject:
+		r.wrong("taxRate", "it has no tax rate, and the order states no totals by which one could be checked.", fix+", or set onMissingTaxRate to useRule")
+	case name == "":
+		r.wrong("taxRate", "it has no tax rate, and neither its product nor the customer's card has a tax rule.", fix+", or choose a sale tax rule for the product in Cin7 Core", live...)
+	case i < 0 || !forSale(p.ref.Books.TaxRules[i]):
+		what := "does not exist"
+		if i >= 0 {
+			what = "is not active, or not for sales"
+		}
+		r.wrong("taxRate", fmt.Sprintf("it has no tax rate, and %s, %s, %s.", whose, quote(name), what), fix+", or choose another rule in Cin7 Core", live...)
+	default:
+		found := p.ref.Books.TaxRules[i]
+		if unchecked { // then nothing but the mirror is known of the rule
+			p.want(Want{Kind: WantChangedProducts}, Want{Kind: WantTaxRules})
+			if len(live) > 2 {
+				p.want(live[2])
+			}
+			r.say(fmt.Sprintf("the order gives no tax rate; the sale has %s, %s, which is %s %%.", whose, quote(found.Name), bare(found.TaxPercent.String(), 20)))
+		}
+		return found.TaxPercent, found.Name
+	}
+	p.uncounted = true
+	return decimal.Zero, ""
+}
+
 func taxName(r cin7core.TaxRule) string { return r.Name }
 
 func forSale(r cin7core.TaxRule) bool {
@@ -129,10 +188,13 @@ func forSale(r cin7core.TaxRule) bool {
 func (p *planner) headerTaxFrom(card cin7core.Customer) string {
 	name := strings.TrimSpace(card.TaxRule)
 	i := named(p.ref.Books.TaxRules, name, taxName)
-	if !p.known || len(p.rates) == 0 || name != "" && i >= 0 && forSale(p.ref.Books.TaxRules[i]) {
+	rule := ""
+	for _, l := range slices.Backward(p.plan.Order.Lines) {
+		rule = cmp.Or(l.TaxRule, rule)
+	}
+	if !p.known || name != "" && i >= 0 && forSale(p.ref.Books.TaxRules[i]) {
 		return ""
 	}
-	rule := p.rules[p.rates[0]].rule
 	if name != "" && rule != "" {
 		p.want(Want{Kind: WantTaxRules})
 		p.say("The tax rule %s on the customer's card cannot be used for sales any more; the sale has %s.", quote(name), quote(rule))

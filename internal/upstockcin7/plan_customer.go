@@ -22,7 +22,7 @@ func (p *planner) customer() {
 
 func (p *planner) findCustomer() (cin7core.Customer, bool) {
 	buyer := p.o.Customer
-	if id := strings.TrimSpace(buyer.ExternalID); id != "" {
+	if id := realID(buyer.ExternalID); id != "" {
 		if c, ok := p.customerByID(id); ok {
 			return c, true
 		}

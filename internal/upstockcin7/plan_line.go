@@ -30,7 +30,7 @@ func (p *planner) lineFrom(i int, l upstock.Line) cin7core.OrderLine {
 	product := p.productFrom(i+1, l)
 	quantity := p.quantityFrom(i, l)
 	price, discount := p.priceFrom(i, l)
-	rate := p.rateFrom(i, l)
+	rate, rule := p.rateFrom(i, l, product)
 	comment, was := cut(clean(l.Comment), maxLineComment)
 	if was {
 		p.sayLine(i+1, fmt.Sprintf("the comment was cut at %d characters.", maxLineComment))
@@ -39,7 +39,7 @@ func (p *planner) lineFrom(i int, l upstock.Line) cin7core.OrderLine {
 	return cin7core.OrderLine{
 		ProductID: product.ID, SKU: product.SKU, Name: product.Name,
 		Quantity: quantity, Price: price, Discount: discount,
-		TaxRule: p.ruleOf(rate), Tax: rowTax(total, rate),
+		TaxRule: rule, Tax: rowTax(total, rate),
 		Comment: comment, DropShip: false, // the goods are in the merchant's hands; a product with Optional Drop Ship asks
 		Total: total,
 	}
@@ -75,15 +75,14 @@ const correctOrder = "Correct the order in Upstock"
 
 func (p *planner) quantityFrom(i int, l upstock.Line) decimal.Decimal {
 	q, sensible, said := p.count(l.Quantity, "lines[%d].quantity", i)
-	switch most := p.ref.Books.Me.QuantityPlaces(); {
+	switch {
 	case said:
 	case !sensible:
 		p.wrong(i+1, l, "quantity", "the quantity is too large to be meant.", correctOrder)
 	case q.LessThan(one):
 		p.wrong(i+1, l, "quantity", fmt.Sprintf("the quantity is %s; Cin7 Core takes 1 and more.", figure(q)), correctOrder)
-	case places(q) > most:
-		p.wrong(i+1, l, "quantity", fmt.Sprintf("the quantity %s has more than the %d decimals that the Cin7 Core account keeps.", figure(q), most),
-			"Correct the order in Upstock, or allow more decimals in Cin7 Core (General settings)", Want{Kind: WantMe})
+	case places(q) > 4: // MaximumDecimalPlacesInQuantity is about documents in print
+		p.wrong(i+1, l, "quantity", fmt.Sprintf("the quantity %s has more than the 4 decimals that Cin7 Core takes.", figure(q)), correctOrder)
 	}
 	return q
 }
@@ -114,15 +113,20 @@ func (p *planner) priceFrom(i int, l upstock.Line) (price, discount decimal.Deci
 	return price.Round(4), discount
 }
 
-// rateFrom is the tax percentage, 0 where it makes no sense.
-func (p *planner) rateFrom(i int, l upstock.Line) decimal.Decimal {
-	rate, sensible, said := p.count(l.TaxRate, "lines[%d].taxRate", i)
+// rateFrom is the tax percentage, 0 where it makes no sense, and the rule that charges it.
+func (p *planner) rateFrom(i int, l upstock.Line, product cin7core.Product) (rate decimal.Decimal, rule string) {
+	if l.TaxRate == nil && !p.bad("lines[%d].taxRate", i) {
+		rate, rule = p.absentRate(p.lineRow(i+1, l), product)
+		p.o.Lines[i].TaxRate = &rate
+		return rate, rule
+	}
+	rate, sensible, said := p.count(rateOf(l.TaxRate), "lines[%d].taxRate", i)
 	if !said && (!sensible || rate.IsNegative() || rate.GreaterThan(hundred)) {
 		p.wrong(i+1, l, "taxRate", "the tax rate is not between 0 and 100 %.", correctOrder)
 		p.uncounted = true
-		return decimal.Zero
+		return decimal.Zero, ""
 	}
-	return rate
+	return rate, p.ruleOf(rate)
 }
 
 // productIndex finds the candidates of thousands of lines.
@@ -144,7 +148,7 @@ func indexProducts(products []cin7core.Product) productIndex {
 
 // productFrom is the product of line n, by id, else by SKU; the id of a product made anew leads nowhere, its SKU still does.
 func (p *planner) productFrom(n int, l upstock.Line) cin7core.Product {
-	id, sku := strings.TrimSpace(l.ProductExternalID), strings.TrimSpace(l.SKU)
+	id, sku := realID(l.ProductExternalID), strings.TrimSpace(l.SKU)
 	if id == "" && sku == "" {
 		p.wrong(n, l, "unknownSku", "it names no product: it has neither a Cin7 Core id nor a SKU.", "Link the product in Upstock, or give it the SKU that it has in Cin7 Core")
 		return cin7core.Product{}
@@ -214,7 +218,7 @@ func (p *planner) hasFreight() bool {
 }
 
 func (p *planner) chargeFrom(f upstock.Freight) cin7core.Charge {
-	name := p.freightProduct()
+	product := p.freightProduct()
 	price, sensible, said := p.count(f.Amount, "freight.amount")
 	switch {
 	case said:
@@ -225,11 +229,19 @@ func (p *planner) chargeFrom(f upstock.Freight) cin7core.Charge {
 	case places(price) > 4:
 		p.say("The freight is finer than the 4 decimals that Cin7 Core takes, and was rounded.")
 	}
-	rate, sensible, said := p.count(f.TaxRate, "freight.taxRate")
-	if !said && (!sensible || rate.IsNegative() || rate.GreaterThan(hundred)) {
-		p.problem(0, "freight", "The freight's tax rate is not between 0 and 100 %.", correctOrder+thenRetry)
-		p.uncounted = true
-		rate = decimal.Zero
+	var rate decimal.Decimal
+	var rule string
+	if f.TaxRate == nil && !p.bad("freight.taxRate") {
+		rate, rule = p.absentRate(p.freightRow(), product)
+		p.o.Freight.TaxRate = &rate
+	} else {
+		rate, sensible, said = p.count(rateOf(f.TaxRate), "freight.taxRate")
+		if !said && (!sensible || rate.IsNegative() || rate.GreaterThan(hundred)) {
+			p.problem(0, "freight", "The freight's tax rate is not between 0 and 100 %.", correctOrder+thenRetry)
+			p.uncounted = true
+			rate = decimal.Zero
+		}
+		rule = p.ruleOf(rate)
 	}
 	comment, was := cut(clean(f.Description), maxCharge)
 	if was {
@@ -238,19 +250,19 @@ func (p *planner) chargeFrom(f upstock.Freight) cin7core.Charge {
 	price = price.Round(4)
 	total := rowTotal(price, decimal.Zero, one)
 	return cin7core.Charge{
-		Description: name, Price: price, Quantity: one, Discount: decimal.Zero,
-		TaxRule: p.ruleOf(rate), Tax: rowTax(total, rate), Total: total, Comment: comment,
+		Description: product.Name, Price: price, Quantity: one, Discount: decimal.Zero,
+		TaxRule: rule, Tax: rowTax(total, rate), Total: total, Comment: comment,
 	}
 }
 
-// freightProduct is the name of the service product that freight is charged on; which of an account's services that is,
+// freightProduct is the service product that freight is charged on, by its name; which of an account's services that is,
 // only a person can say.
-func (p *planner) freightProduct() string {
+func (p *planner) freightProduct() (none cin7core.Product) {
 	setting := strings.TrimSpace(p.s.FreightProduct)
 	const choose = "Choose a service product of Cin7 Core in the setting freightProduct"
 	if setting == "" {
 		p.problem(0, "freightProduct", "The order has freight, but no product for freight is chosen.", choose+thenRetry)
-		return ""
+		return none
 	}
 	found := p.products.sku[setting]
 	for _, by := range []func(cin7core.Product) bool{
@@ -266,17 +278,17 @@ func (p *planner) freightProduct() string {
 	}
 	for _, c := range found {
 		if chargeable(c) == "" {
-			return c.Name
+			return c
 		}
 	}
 	if len(found) == 0 {
 		p.problem(0, "freightProduct", "The Cin7 Core account has no product "+quote(setting)+", which the setting freightProduct names.",
 			choose+thenRetry, productSKU(setting), productNamed(setting))
-		return ""
+		return none
 	}
 	p.problem(0, "freightProduct", fmt.Sprintf("The product %s of the setting freightProduct %s.", quote(setting), chargeable(found[0])),
 		choose+thenRetry, Want{Kind: WantProduct, ID: found[0].ID}, productSKU(setting), productNamed(setting))
-	return found[0].Name
+	return found[0]
 }
 
 // chargeable says what stands against charging freight on a product.

@@ -52,10 +52,10 @@ func TestTotals(t *testing.T) {
 		for range rapid.IntRange(1, 12).Draw(rt, "lines") {
 			o.Lines = append(o.Lines, upstock.Line{SKU: "TEA-1",
 				Quantity: number("quantity", 100, 20000, 2), UnitPrice: number("price", 0, 900000, 5),
-				DiscountPercent: number("discount", 0, 10000, 3).Mod(hundred), TaxRate: rapid.SampledFrom(rates).Draw(rt, "rate")})
+				DiscountPercent: number("discount", 0, 10000, 3).Mod(hundred), TaxRate: new(rapid.SampledFrom(rates).Draw(rt, "rate"))})
 		}
 		if rapid.Bool().Draw(rt, "freight") {
-			o.Freight = &upstock.Freight{Amount: number("freight", 1, 90000, 4), TaxRate: rapid.SampledFrom(rates).Draw(rt, "rate")}
+			o.Freight = &upstock.Freight{Amount: number("freight", 1, 90000, 4), TaxRate: new(rapid.SampledFrom(rates).Draw(rt, "rate"))}
 		}
 		p, problems, _ := MakePlan(o, nil, s, ref)
 		for _, pr := range problems {
@@ -86,11 +86,11 @@ func TestTotals(t *testing.T) {
 			own := round(times(times(rat(l.Quantity), rat(l.UnitPrice)), keep), 2)
 			sentKeep := new(big.Rat).Sub(big.NewRat(1, 1), share(sent.Discount))
 			net := round(times(round(times(rat(sent.Price), sentKeep), 4), rat(sent.Quantity)), 2)
-			row(net, own, l.TaxRate, sent.Total, sent.Tax)
+			row(net, own, *l.TaxRate, sent.Total, sent.Tax)
 		}
 		if f := o.Freight; f != nil {
 			sent := p.Order.AdditionalCharges[0]
-			row(round(rat(sent.Price), 2), round(rat(f.Amount), 2), f.TaxRate, sent.Total, sent.Tax)
+			row(round(rat(sent.Price), 2), round(rat(f.Amount), 2), *f.TaxRate, sent.Total, sent.Tax)
 		}
 		if ref.Books.Me.TaxCalculationMethod == "Total" {
 			tax = new(big.Rat)
@@ -129,10 +129,10 @@ func TestNothingPanics(t *testing.T) {
 			Comments:     []upstock.Comment{{Text: w("text")}, {Text: w("text")}}}
 		for range rapid.IntRange(0, 3).Draw(rt, "lines") {
 			o.Lines = append(o.Lines, upstock.Line{ProductExternalID: w("id"), SKU: w("sku"), Name: w("name"), Comment: w("comment"),
-				Quantity: d("quantity"), UnitPrice: d("price"), DiscountPercent: d("discount"), TaxRate: d("rate")})
+				Quantity: d("quantity"), UnitPrice: d("price"), DiscountPercent: d("discount"), TaxRate: rapid.SampledFrom([]*decimal.Decimal{nil, new(d("rate"))}).Draw(rt, "given")})
 		}
 		if rapid.Bool().Draw(rt, "freight") {
-			o.Freight = &upstock.Freight{Description: w("description"), Amount: d("amount"), TaxRate: d("rate")}
+			o.Freight = &upstock.Freight{Description: w("description"), Amount: d("amount"), TaxRate: rapid.SampledFrom([]*decimal.Decimal{nil, new(d("rate"))}).Draw(rt, "given")}
 		}
 		if rapid.Bool().Draw(rt, "stated") {
 			o.Stated = &upstock.Totals{Total: d("total")}

@@ -117,6 +117,15 @@ func fold(s string) string {
 	}, s)
 }
 
+// realID is an id, none where some systems write an absent one: blanks, or zeros.
+func realID(id string) string {
+	id = strings.TrimSpace(id)
+	if strings.Trim(id, "0-{}") == "" {
+		return ""
+	}
+	return id
+}
+
 // plainLetter takes the marks off Latin letters: Māori macrons, and what
 // European names have.
 var plainLetter = func() map[rune]rune {

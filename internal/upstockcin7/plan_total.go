@@ -7,6 +7,7 @@ import (
 	"github.com/shopspring/decimal"
 
 	"stockbridge/internal/cin7core"
+	"stockbridge/internal/tenant"
 )
 
 var (
@@ -37,6 +38,15 @@ func plainZero(d decimal.Decimal) decimal.Decimal {
 	return d
 }
 
+// plainRate is plainZero of a rate that may be absent.
+func plainRate(d *decimal.Decimal) *decimal.Decimal {
+	if d == nil {
+		return nil
+	}
+	rate := plainZero(*d)
+	return &rate
+}
+
 // places counts the decimals that mean something.
 func places(d decimal.Decimal) int {
 	_, fraction, _ := strings.Cut(d.String(), ".")
@@ -57,69 +67,144 @@ func rowTax(total, percent decimal.Decimal) decimal.Decimal {
 	return total.Mul(percent).Shift(-2).Round(2)
 }
 
-// totals predicts the sale's sums and compares them with the order's.
+// rounding is how far two totals may be apart that are worked out of the same amounts, where the tenant says nothing else.
+var rounding = tenant.DefaultSettings().TotalTolerance
+
+// totals predicts the sale's sums and compares them with the order's. Three totals are there: the order's own, that of its
+// lines by its own rule, and the sale's. The lines may be rounded in another way in Cin7 Core, which is within the rounding;
+// where the account taxes a whole order, the tax of many lines is another by itself, which is reckoned and taken off first.
+// A tolerance of the tenant's own is for the plain difference of order and sale, whatever it comes of.
 func (p *planner) totals() {
 	if p.uncounted || p.bad("lines") || p.bad("freight") || p.bad("totals") || p.bad("totals.total") {
 		return // there is a problem already
 	}
 	d := &p.plan.Order
-	d.TotalBeforeTax, d.Tax = p.sums(*d)
+	d.TotalBeforeTax, d.Tax = p.taxed(p.saleRows(*d))
 	d.Total = d.TotalBeforeTax.Add(d.Tax)
 	p.plan.SaleTotal = d.Total
 
-	tolerance, _ := amount(p.s.TotalTolerance)
-	rule := p.o.Computed().Total
-	p.plan.OrderTotal = rule
+	own := p.orderRows(*d)
+	lines := p.o.Computed().Total
+	net, tax := p.taxed(own)
+	atOnce := net.Add(tax).Sub(lines) // what taxing the whole order makes of it
+	order := lines
 	if p.o.Stated != nil {
-		stated, ok := amount(p.o.Stated.Total)
-		if !ok {
+		var ok bool
+		if order, ok = amount(p.o.Stated.Total); !ok {
+			p.plan.OrderTotal = lines
 			p.problem(0, "total", "The order's total is too large to be meant.", correctOrder+thenRetry)
 			return
 		}
-		p.plan.OrderTotal = stated
-		if rule.Sub(stated).Abs().GreaterThan(tolerance) {
-			p.say("The order's total is %s, but its lines and freight come to %s.", p.money(stated), p.money(rule))
-		}
 	}
-	switch apart := p.plan.SaleTotal.Sub(p.plan.OrderTotal).Abs(); {
-	case apart.GreaterThan(tolerance):
-		p.problem(0, "total", fmt.Sprintf("The order's total is %s, but the sale in Cin7 Core would be %s: %s apart, and %s is allowed.",
-			p.money(p.plan.OrderTotal), p.money(p.plan.SaleTotal), p.money(apart), p.money(tolerance)),
-			"Correct the order in Upstock, or allow more in the setting totalTolerance"+thenRetry, Want{Kind: WantMe})
-	case !apart.IsZero():
-		p.say("The sale in Cin7 Core is %s, the order %s: %s apart, because each rounds in its own way.",
-			p.money(p.plan.SaleTotal), p.money(p.plan.OrderTotal), p.money(apart))
+	p.plan.OrderTotal, p.plan.Rounding = order, atOnce
+	if !p.s.TotalTolerance.Equal(rounding) {
+		p.plan.Rounding = decimal.Zero // it counts as any other difference
+	}
+	p.compareTotals(order, lines, atOnce, net)
+}
+
+// compareTotals says how the order's total, its lines' and the sale's differ, and whether that is too much.
+func (p *planner) compareTotals(order, lines, atOnce, net decimal.Decimal) {
+	tolerance, _ := amount(p.s.TotalTolerance)
+	sale := p.plan.SaleTotal
+	over := func(a, b decimal.Decimal) bool { return a.Sub(b).Abs().GreaterThan(tolerance) }
+	fix := "Correct the order in Upstock, or allow more in the setting totalTolerance" + thenRetry
+	hint := ""
+	if p.o.Stated != nil && !over(order, net) && !lines.Equal(net) {
+		hint = " It looks as if the order's prices included the tax, or the order were free of it."
+	}
+	if p.o.Stated != nil && over(order, lines) {
+		p.say("The order's total is %s, but its lines and freight come to %s.", p.money(order), p.money(lines))
+	}
+	byLines := tolerance.Equal(rounding)
+	switch {
+	case !byLines && over(sale, order):
+		p.problem(0, "total", fmt.Sprintf("The order's total is %s, but the sale in Cin7 Core would be %s: %s apart, and %s is allowed.%s",
+			p.money(order), p.money(sale), p.money(sale.Sub(order).Abs()), p.money(tolerance), hint), fix, Want{Kind: WantMe})
+	case byLines && over(order, lines):
+		p.problem(0, "total", fmt.Sprintf("The order's total is %s, but its lines and freight come to %s, and the sale in Cin7 Core would be %s: %s apart, and %s is allowed.%s",
+			p.money(order), p.money(lines), p.money(sale), p.money(order.Sub(lines).Abs()), p.money(tolerance), hint), fix, Want{Kind: WantMe})
+	case byLines && (over(sale, lines.Add(atOnce)) || over(sale, order.Add(atOnce))):
+		p.problem(0, "total", fmt.Sprintf("The order's total is %s, but the sale in Cin7 Core would be %s: %s apart, and %s is allowed.%s%s",
+			p.money(order), p.money(sale), p.money(sale.Sub(order).Abs()), p.money(tolerance), p.taxAtOnce(atOnce), hint), fix, Want{Kind: WantMe})
+	case sale.Equal(order):
+	case atOnce.IsZero():
+		p.say("The sale in Cin7 Core is %s, the order %s: %s apart, because each rounds in its own way.", p.money(sale), p.money(order), p.money(sale.Sub(order).Abs()))
+	default:
+		p.say("The sale in Cin7 Core is %s, the order %s: %s apart.%s", p.money(sale), p.money(order), p.money(sale.Sub(order).Abs()), p.taxAtOnce(atOnce))
 	}
 }
 
-// sums are the document's, as Cin7 Core is taken to compute them from the rows sent, which the account's
-// TaxCalculationMethod decides: with “Row Total” the tax is the sum of the rows' taxes; with “Total” it is, for each tax
-// rule, the percentage of the sum of its rows, rounded once, half away from zero. The vendor documents the two names only.
-// Every percentage has one rule here, so that percentages stand for rules.
-func (p *planner) sums(d cin7core.OrderDocument) (net, tax decimal.Decimal) {
-	byRate := map[string]decimal.Decimal{}
-	row := func(rate, total, rowTax decimal.Decimal) {
-		net = net.Add(total)
-		tax = tax.Add(rowTax)
-		byRate[rate.String()] = byRate[rate.String()].Add(total)
+// taxAtOnce says what of a difference comes of the account's way of taxing.
+func (p *planner) taxAtOnce(apart decimal.Decimal) string {
+	if apart.IsZero() {
+		return ""
 	}
+	more := "more"
+	if apart.IsNegative() {
+		more = "less"
+	}
+	return fmt.Sprintf(" Cin7 Core taxes the whole order at once and Upstock each line, which makes %s %s.", p.money(apart.Abs()), more)
+}
+
+// taxedRow is a line or charge as its tax is reckoned.
+type taxedRow struct {
+	rule              string
+	percent, net, tax decimal.Decimal
+}
+
+// saleRows are the rows as they are sent, orderRows the same rows with the order's own amounts.
+func (p *planner) saleRows(d cin7core.OrderDocument) []taxedRow {
+	var rows []taxedRow
 	for i, l := range d.Lines {
-		row(p.o.Lines[i].TaxRate, l.Total, l.Tax)
+		rows = append(rows, taxedRow{l.TaxRule, rateOf(p.o.Lines[i].TaxRate), l.Total, l.Tax})
 	}
 	for _, c := range d.AdditionalCharges {
-		row(p.o.Freight.TaxRate, c.Total, c.Tax)
+		rows = append(rows, taxedRow{c.TaxRule, rateOf(p.o.Freight.TaxRate), c.Total, c.Tax})
+	}
+	return rows
+}
+
+func (p *planner) orderRows(d cin7core.OrderDocument) []taxedRow {
+	rows := p.saleRows(d)
+	for i := range rows {
+		if r := &rows[i]; i < len(p.o.Lines) {
+			r.net, r.tax = p.o.Lines[i].Net(), p.o.Lines[i].Tax()
+		} else {
+			r.net, r.tax = p.o.Freight.Amount.Round(2), p.o.Freight.Tax()
+		}
+	}
+	return rows
+}
+
+func rateOf(percent *decimal.Decimal) decimal.Decimal {
+	if percent == nil {
+		return decimal.Zero
+	}
+	return *percent
+}
+
+// taxed are a document's sums, as Cin7 Core is taken to compute them from its rows, which the account's
+// TaxCalculationMethod decides: with “Row Total” the tax is the sum of the rows' taxes; with “Total” it is, for each tax
+// rule, the percentage of the sum of its rows, rounded once, half away from zero. The vendor documents the two names only.
+func (p *planner) taxed(rows []taxedRow) (net, tax decimal.Decimal) {
+	byRule := map[string]taxedRow{}
+	for _, r := range rows {
+		net, tax = net.Add(r.net), tax.Add(r.tax)
+		key := strings.ToLower(r.rule) + "|" + r.percent.String()
+		sum := byRule[key]
+		sum.percent, sum.net = r.percent, sum.net.Add(r.net)
+		byRule[key] = sum
 	}
 	if !strings.EqualFold(strings.TrimSpace(p.ref.Books.Me.TaxCalculationMethod), "Total") {
 		return net, tax
 	}
 	tax = decimal.Zero
-	for rate, total := range byRate {
-		percent, _ := decimal.NewFromString(rate)
-		tax = tax.Add(rowTax(total, percent))
+	for _, r := range byRule {
+		tax = tax.Add(rowTax(r.net, r.percent))
 	}
 	return net, tax
 }
-
 // money is exact where cents are not.
 func (p *planner) money(d decimal.Decimal) string {
 	text := d.StringFixed(2)
@@ -127,4 +212,12 @@ func (p *planner) money(d decimal.Decimal) string {
 		text = figure(d)
 	}
 	return bare(text, 40) + " " + bare(p.o.Currency, 8)
+}
+
+// reckoned is the plan's Rounding as a run keeps it.
+func (p *Plan) reckoned() string {
+	if p.Rounding.IsZero() {
+		return ""
+	}
+	return p.Rounding.StringFixed(2)
 }

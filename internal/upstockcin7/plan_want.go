@@ -28,6 +28,9 @@ const (
 	WantPriceTiers   = "priceTiers"
 	WantCustomer     = "customer"
 	WantProduct      = "product"
+
+	WantChangedCustomers = "changedCustomers" // all that changed since the mirror was read
+	WantChangedProducts  = "changedProducts"
 )
 
 // Needs is what MakePlan has to be given of the mirror for an order, besides the books and the customer of the stored link.
@@ -41,14 +44,14 @@ func Needs(o upstock.Order, s tenant.Settings) []Want {
 		}
 	}
 	c := o.Customer
-	if id := strings.TrimSpace(c.ExternalID); id != "" {
+	if id := realID(c.ExternalID); id != "" {
 		need(Want{Kind: WantCustomer, ID: id}, id)
 	} else {
 		need(customerNamed(c.Name), c.Name)
 		need(customerMailed(c.Email), c.Email)
 	}
 	for _, l := range o.Lines {
-		if id := strings.TrimSpace(l.ProductExternalID); id != "" {
+		if id := realID(l.ProductExternalID); id != "" {
 			need(Want{Kind: WantProduct, ID: id}, id)
 		} else {
 			need(productSKU(l.SKU), l.SKU)

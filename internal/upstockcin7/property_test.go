@@ -117,7 +117,7 @@ func (f *far) sell(rt *rapid.T, o upstock.Order, order sim.OrderSummary, s tenan
 	if order.Total != "" && !decimal.RequireFromString(order.Total).Equal(p.OrderTotal) {
 		rt.Fatalf("the order says %s, the plan %s", order.Total, p.OrderTotal)
 	}
-	if p.SaleTotal.Sub(p.OrderTotal).Abs().GreaterThan(s.TotalTolerance) {
+	if p.SaleTotal.Sub(p.OrderTotal).Sub(p.Rounding).Abs().GreaterThan(s.TotalTolerance) {
 		rt.Fatalf("order %s, sale %s, tolerance %s", p.OrderTotal, p.SaleTotal, s.TotalTolerance)
 	}
 	for i, l := range o.Lines {

@@ -62,7 +62,7 @@ func (w *work) create() error {
 			for _, text := range plan.Said {
 				r.Say(text)
 			}
-			r.Total, r.Account = plan.OrderTotal.StringFixed(2), w.core.Account
+			r.Total, r.Account, r.Rounding = plan.OrderTotal.StringFixed(2), w.core.Account, plan.reckoned()
 			if plan.LinkCustomer {
 				x.Add(ledger.LinkOp(w.b.Tenant.ID, linkKind, supplierAt(w.up).key(w.customer()), ledger.Link{ID: plan.CustomerID, At: now.UTC(), By: "match"}))
 			}
@@ -355,7 +355,7 @@ func (w *work) lines() error {
 		}
 		if err := w.update(func(r *ledger.Run, x *ledger.Extra) error {
 			x.Plan = planned
-			r.Total, r.Account = p.OrderTotal.StringFixed(2), w.core.Account
+			r.Total, r.Account, r.Rounding = p.OrderTotal.StringFixed(2), w.core.Account, p.reckoned()
 			for _, text := range p.Said {
 				r.Say(text)
 			}
