@@ -97,7 +97,7 @@ func (p *planner) totals() {
 		}
 	}
 	p.plan.OrderTotal, p.plan.Rounding = order, atOnce
-	if !p.s.TotalTolerance.Equal(rounding) {
+	if tolerance, _ := amount(p.s.TotalTolerance); !tolerance.Equal(rounding) {
 		p.plan.Rounding = decimal.Zero // it counts as any other difference
 	}
 	p.compareTotals(order, lines, atOnce, net)
