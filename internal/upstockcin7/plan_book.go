@@ -135,7 +135,9 @@ func (p *planner) lineRow(n int, l upstock.Line) rated {
 }
 
 func (p *planner) freightRow() rated {
-	return rated{0, func(code, what, fix string, wants ...Want) { p.problem(0, code, "The freight: "+what, fix+thenRetry, wants...) },
+	return rated{0, func(code, what, fix string, wants ...Want) {
+		p.problem(0, code, "The freight: "+what, fix+thenRetry, wants...)
+	},
 		func(what string) { p.say("The freight: %s", what) }}
 }
 

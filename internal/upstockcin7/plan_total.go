@@ -205,6 +205,7 @@ func (p *planner) taxed(rows []taxedRow) (net, tax decimal.Decimal) {
 	}
 	return net, tax
 }
+
 // money is exact where cents are not.
 func (p *planner) money(d decimal.Decimal) string {
 	text := d.StringFixed(2)
