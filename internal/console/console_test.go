@@ -331,7 +331,7 @@ func TestOrder(t *testing.T) {
 		r.Note(at, "Received.")
 		r.Say("The freight was left out.")
 		r.Intend(ledger.StepCreate, at, at.Add(time.Minute), "")
-		r.Intent(r.Intend(ledger.StepLines, at, at.Add(time.Minute), "5f1e")).Answer = ledger.Done
+		r.Intent(r.Intend(ledger.StepLines, at, at.Add(time.Minute), "5f1e"), ledger.StepLines).Answer = ledger.Done
 		r.Lease = ledger.Lease{Token: "leasetoken", Until: at.Add(time.Minute)}
 		return nil
 	})

@@ -67,7 +67,11 @@ type Run struct {
 	Lease   Lease  `json:"lease,omitzero"`
 
 	Intents    []Intent    `json:"intents,omitempty"`
-	SaleID     string      `json:"saleId,omitempty"` // the sale chosen
+	Past       Past        `json:"past,omitzero"`      // intents that are kept no more
+	Granted    int         `json:"granted,omitempty"`  // intents up to this number stand in no new one's way: a person, or a newer approval, has asked since
+	Wishes     int         `json:"wishes,omitempty"`   // how often a person has asked for something: what was decided before is decided again
+	Unwanted   []Problem   `json:"unwanted,omitempty"` // why Cin7 Core refused the lines of the sale chosen: it is voided before anything else is tried, then these need a person
+	SaleID     string      `json:"saleId,omitempty"`   // the sale chosen
 	SaleNumber string      `json:"saleNumber,omitempty"`
 	Adopted    bool        `json:"adopted,omitempty"` // the sale was found by a look: read it before writing to it
 	Voided     []string    `json:"voided,omitempty"`  // sales of this order that we voided
@@ -198,7 +202,17 @@ type Intent struct {
 	Answer   Answer    `json:"answer,omitempty"`
 	Unknown  bool      `json:"unknown,omitempty"` // it came back without a believable answer
 	SaleID   string    `json:"saleId,omitempty"`  // create: the sale made; lines, void: the sale meant
-	Settled  bool      `json:"settled,omitempty"` // create: looked for after the settle time and not there
+	Settled  bool      `json:"settled,omitempty"` // without an answer, and found not to be done: create: looked for after the settle time and not there; void: the sale was read after it, twice, and stands
+	Live     time.Time `json:"live,omitzero"`     // void without an answer: when the sale was first read after the settle time, and stood
+	Number   string    `json:"number,omitempty"`  // of the sale made or voided, for people
+}
+
+// Past counts what is left of intents that are kept no more: all of them, and
+// of these the creates and voids that may have taken effect.
+type Past struct {
+	Intents int `json:"intents"`
+	Creates int `json:"creates,omitempty"`
+	Voids   int `json:"voids,omitempty"`
 }
 
 // Entry is one line of the timeline.
@@ -232,6 +246,12 @@ func (x *Exchange) line() string {
 	}
 	return fmt.Sprintf("%s %s → %s (%s, %d ms)", x.Method, x.Path, status, x.Outcome, x.Millis)
 }
+
+// Revision is the run's as it was read: it changes with every write.
+func (r *Run) Revision() string { return r.rev }
+
+// Unwritten says that exchanges were recorded since the run was last written.
+func (r *Run) Unwritten() bool { return len(r.exchanges) > 0 }
 
 // Record keeps an exchange for the next Update. A path with a query of
 // somebody else's making may be of any length, and a run must stay an item.
@@ -277,15 +297,85 @@ func (r *Run) Say(text string) {
 	}
 }
 
-// Intend puts an outside write on record and returns its number.
+// Intend puts an outside write on record and returns its number. Of very many
+// intents, old ones that cannot matter any more are dropped and only counted.
 func (r *Run) Intend(step Step, at, deadline time.Time, saleID string) int {
-	seq := len(r.Intents) + 1
+	r.dropSpent(at)
+	seq := r.Last() + 1
 	r.Intents = append(r.Intents, Intent{Seq: seq, Step: step, At: at.UTC(), Deadline: deadline.UTC(), SaleID: saleID})
 	return seq
 }
 
-// Intent returns the intent with this number.
-func (r *Run) Intent(seq int) *Intent { return &r.Intents[seq-1] }
+// Last is the number of the newest intent; 0 = there was none.
+func (r *Run) Last() int {
+	if n := len(r.Intents); n > 0 {
+		return r.Intents[n-1].Seq
+	}
+	return 0
+}
+
+// Intent returns the intent with this number. One that was dropped comes back
+// as it was begun: its worker has learned only now what became of it.
+func (r *Run) Intent(seq int, step Step) *Intent {
+	at, found := slices.BinarySearchFunc(r.Intents, seq, func(i Intent, seq int) int { return i.Seq - seq })
+	if !found {
+		r.Intents = slices.Insert(r.Intents, at, Intent{Seq: seq, Step: step})
+		if r.Past.Intents--; step == StepCreate && r.Past.Creates > 0 {
+			r.Past.Creates--
+		}
+	}
+	return &r.Intents[at]
+}
+
+const (
+	manyIntents = 80 // from so many on old ones are dropped
+	keptIntents = 40 // the newest, which stay
+	// spentAfter is when an intent without an answer has no effect any more, for
+	// certain, and no look for its effect is to come.
+	spentAfter = 2 * time.Hour
+)
+
+// dropSpent holds the intents to a bounded number.
+func (r *Run) dropSpent(now time.Time) {
+	if len(r.Intents) < manyIntents {
+		return
+	}
+	old := len(r.Intents) - keptIntents
+	kept := make([]Intent, 0, len(r.Intents))
+	for n, i := range r.Intents {
+		if n >= old || !r.spent(i, now) {
+			kept = append(kept, i)
+			continue
+		}
+		r.Past.Intents++
+		switch {
+		case i.Step == StepCreate && i.Answer != Refused:
+			r.Past.Creates++
+		case i.Step == StepVoid && i.Answer == Done:
+			r.Past.Voids++
+		}
+	}
+	r.Intents = kept
+}
+
+// spent says that nothing will be decided on an intent any more.
+func (r *Run) spent(i Intent, now time.Time) bool {
+	voided := slices.Contains(r.Voided, i.SaleID)
+	over := now.Sub(i.Deadline) > spentAfter
+	switch {
+	case i.Answer == Refused:
+		return true
+	case i.Step == StepCreate && i.Answer == Done:
+		return voided
+	case i.Step == StepCreate:
+		return i.Settled && over
+	case i.Step == StepVoid && i.Answer == Open:
+		return i.Settled && over
+	case i.Step == StepLines:
+		return voided || over
+	}
+	return i.Answer == Done
+}
 
 // Of returns the intents of one step with one answer.
 func (r *Run) Of(step Step, a Answer) []Intent {

@@ -262,6 +262,7 @@ func (p *Pair) Retry(ctx context.Context, tenantID, order string, o RetryOptions
 		if r.Supplier == "" { // nothing says whose order it is, and a person says that it is of the connected one
 			r.Supplier = b.Connections[tenant.Upstock].Account
 		}
+		r.Wishes, r.Granted = r.Wishes+1, r.Last()
 		r.Failures, r.Failing, r.Dead, r.Parked, r.Why = 0, time.Time{}, 0, false, ""
 		r.Replan = false
 		r.Reread = !sold && r.SaleID == "" && len(made(r)) == 0 && !undecided(r)

@@ -53,7 +53,7 @@ func (w *work) lostSale(s cin7core.Sale, plan *Plan, missing bool, asked int) (m
 			r.Note(w.Now(), "The order is cancelled, and its sale %s is voided.", r.SaleNumber)
 			return nil
 		})
-	case w.run.NewSale || !missing && voidTried(w.run, s.ID):
+	case w.run.NewSale || !missing && voidTried(w.run, s.ID) && !w.run.Dropped.IsZero(): // as a person wants, or a newer approval
 		if err := w.update(func(r *ledger.Run, _ *ledger.Extra) error {
 			if r.SaleID != s.ID && !missing || !r.Cancelled.IsZero() {
 				return errMoved
@@ -70,7 +70,6 @@ func (w *work) lostSale(s cin7core.Sale, plan *Plan, missing bool, asked int) (m
 		}); err != nil {
 			return true, err
 		}
-		w.reread, w.newSale = true, w.run.NewSale
 		return true, errMoved
 	}
 	return w.soldWithout(s, plan, missing, asked)

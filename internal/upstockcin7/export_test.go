@@ -27,6 +27,8 @@ func (p *Pair) Without(rule string) {
 		p.rules.noReread = true
 	case "marks before the cursor":
 		p.rules.hasty = true
+	case "decided again":
+		p.rules.hindsight = true
 	case "doubt":
 		p.rules.noDoubt = true
 	}

@@ -30,6 +30,8 @@ type rules struct {
 	noReread bool // a window of several pages is read once
 	hasty    bool // the cursor moves before the window's orders are marked
 	noDoubt  bool // a shipment that may take effect late is not told again
+
+	hindsight bool // what was decided before the lease, or before others wrote, is done all the same
 }
 
 // maxIntents keeps a run that never succeeds from growing without end.
@@ -66,9 +68,6 @@ func (w *work) create() error {
 			if plan.LinkCustomer {
 				x.Add(ledger.LinkOp(w.b.Tenant.ID, linkKind, supplierAt(w.up).key(w.customer()), ledger.Link{ID: plan.CustomerID, At: now.UTC(), By: "match"}))
 			}
-		}
-		if r.Reread && !w.reread {
-			return errMoved
 		}
 		r.Problems, r.OfPlan, r.Reread, r.Replan = nil, false, false, false
 		if r.NewSale || r.Anew { // the wish is for one sale
@@ -112,8 +111,8 @@ func (w *work) create() error {
 // write it into its own intent; only the lease's holder chooses the sale.
 func (w *work) created(seq int, sale cin7core.Sale, err error, plan *Plan) error {
 	if rest.OutcomeOf(err) == rest.Unknown {
-		uerr := w.Ledger.Update(w.ctx, w.run, func(r *ledger.Run, _ *ledger.Extra) error {
-			r.Intent(seq).Unknown = true
+		uerr := w.result(func(r *ledger.Run) error {
+			r.Intent(seq, ledger.StepCreate).Unknown = true
 			r.Note(w.Now(), "No believable answer to the new sale: it may exist, so it is looked for before anything else.")
 			return nil
 		})
@@ -123,8 +122,8 @@ func (w *work) created(seq int, sale cin7core.Sale, err error, plan *Plan) error
 		return &vendorDown{systemName(tenant.Cin7Core), err}
 	}
 	chosen := false
-	uerr := w.Ledger.Update(w.ctx, w.run, func(r *ledger.Run, _ *ledger.Extra) error {
-		i := r.Intent(seq)
+	uerr := w.result(func(r *ledger.Run) error {
+		i := r.Intent(seq, ledger.StepCreate)
 		chosen = false
 		if i.Answer != ledger.Open {
 			return nil
@@ -489,14 +488,14 @@ func (w *work) lined(seq int, saved cin7core.OrderDocument, err error, plan *Pla
 		return w.sold(saved, plan, seq, nil)
 	}
 	if err == nil { // taken, but not as sent: a GET tells what stands there now
-		return w.Ledger.Update(w.ctx, w.run, func(r *ledger.Run, _ *ledger.Extra) error {
-			r.Intent(seq).Answer = ledger.Done
+		return w.result(func(r *ledger.Run) error {
+			r.Intent(seq, ledger.StepLines).Answer = ledger.Done
 			return nil
 		})
 	}
 	out := rest.OutcomeOf(err)
-	if uerr := w.Ledger.Update(w.ctx, w.run, func(r *ledger.Run, _ *ledger.Extra) error {
-		if i := r.Intent(seq); out == rest.Unknown {
+	if uerr := w.result(func(r *ledger.Run) error {
+		if i := r.Intent(seq, ledger.StepLines); out == rest.Unknown {
 			i.Unknown = true
 			r.Note(w.Now(), "No believable answer to the lines: the sale is read before anything else.")
 		} else if i.Answer == ledger.Open {
@@ -558,8 +557,10 @@ func (w *work) sold(doc cin7core.OrderDocument, plan *Plan, seq int, whole *cin7
 	err := w.Ledger.Update(w.ctx, w.run, func(r *ledger.Run, x *ledger.Extra) error {
 		now := w.Now().UTC()
 		chosen = false
-		if seq > 0 && r.Intent(seq).Answer == ledger.Open {
-			r.Intent(seq).Answer = ledger.Done
+		if seq > 0 {
+			if i := r.Intent(seq, ledger.StepLines); i.Answer == ledger.Open {
+				i.Answer = ledger.Done
+			}
 		}
 		if r.Lease.Token != w.token && !w.rules.noLease || r.SaleID != saleID || !r.SoldAt.IsZero() {
 			return nil

@@ -585,10 +585,10 @@ func (w *work) voidCancelled(s cin7core.Sale, plan *Plan) (voided bool, err erro
 	}
 	if uerr := w.update(func(r *ledger.Run, _ *ledger.Extra) error {
 		if err != nil {
-			r.Intent(seq).Answer = ledger.Refused
+			r.Intent(seq, ledger.StepVoid).Answer = ledger.Refused
 			return nil
 		}
-		r.Intent(seq).Answer = ledger.Done
+		r.Intent(seq, ledger.StepVoid).Answer = ledger.Done
 		endCancelled(r)
 		r.Note(w.Now(), "The order was cancelled in Upstock: its sale %s was voided.", r.SaleNumber)
 		return nil

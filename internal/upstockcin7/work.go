@@ -56,6 +56,8 @@ var (
 	errLost = errors.New("the lease is lost")
 	// errMoved: the run is not what the step was decided on; decide again.
 	errMoved = errors.New("the order has moved on")
+	// errIdle: there is nothing to do on the order now.
+	errIdle = errors.New("nothing to do")
 	// errShort: too little of the lease or the invocation is left to start a call.
 	errShort = errors.New("too little time left")
 )
@@ -68,7 +70,12 @@ func problem(code, message, fix string) error {
 type work struct {
 	*Pair
 	ctx      context.Context
+	ptr      ledger.Pointer
+	first    bool // the pointer's message is received for the first time, and nothing has come in between
 	run      *ledger.Run
+	basis    ledger.Run // what the step at hand was decided on
+	readAt   time.Time  // when the run was read
+	readRev  string     // and its revision then
 	body     []byte
 	planData []byte
 	planNo   int // which of the run's plans planData is
@@ -85,40 +92,37 @@ type work struct {
 	progress bool      // a call succeeded: failures in a row start anew
 	preview  bool      // plan only: no lease, no write
 	released bool      // the lease went back with the last step's own write
-	reread   bool      // a person's wishes when the lease was taken
-	newSale  bool
-	onCancel bool   // a void is for a cancellation: one that counts no more stops it
-	fresh    string // the sale that this very worker made: nobody else knows it yet
+	onCancel bool      // a void is for a cancellation: one that counts no more stops it
+	fresh    string    // the sale that this very worker made: nobody else knows it yet
 }
 
 // Push works on one order until it is done or must wait. first says that the
 // pointer's message was received for the first time. An error means that the
 // state could not be written down; everything else is in the ledger.
 func (p *Pair) Push(ctx context.Context, ptr ledger.Pointer, first bool) error {
-	run, body, plan, err := p.Ledger.Load(ctx, ptr.Tenant, ptr.Order, ptr.Body)
-	if errors.Is(err, ledger.ErrNotFound) {
+	w := &work{Pair: p, ctx: ctx, ptr: ptr, first: first, token: rand.Text()}
+	for range 5 {
+		err := w.begin()
+		if errors.Is(err, ledger.ErrNotFound) || errors.Is(err, errIdle) || w.run == nil {
+			return w.nothing(err)
+		}
+		if err == nil {
+			err = w.steps()
+		}
+		if err = w.finish(err); !errors.Is(err, errMoved) {
+			return err
+		}
+		w.first = false // others are at this order too
+	}
+	return nil // it is due as they left it
+}
+
+// nothing ends work that found nothing to do.
+func (w *work) nothing(err error) error {
+	if errors.Is(err, ledger.ErrNotFound) || errors.Is(err, errIdle) {
 		return nil
 	}
-	if err != nil {
-		return err
-	}
-	now := p.Now()
-	if run.Finished() || run.Parked && ptr.Origin != OriginRetry || run.State == ledger.Attention && !watchDue(run, now) && !run.LookDue() && !askDue(run, now) && (run.Doubt.IsZero() || run.Doubt.After(now)) {
-		return nil
-	}
-	if !p.rules.noLease && run.Lease.Until.After(now) {
-		return nil // it is due at the lease's end
-	}
-	w := &work{Pair: p, ctx: ctx, run: run, body: body, planData: plan, planNo: run.Plans, token: rand.Text()}
-	w.plain = ptr.Origin == OriginWebhook && first && !run.Approved.IsZero() && now.Sub(run.Approved) < p.Times.Fresh
-	w.b, err = p.Tenants.Load(ctx, ptr.Tenant)
-	if err == nil {
-		err = w.connect()
-	}
-	if err == nil {
-		err = w.steps()
-	}
-	return w.finish(err)
+	return err
 }
 
 // Origins of a pointer.
@@ -200,17 +204,21 @@ func systemName(sys tenant.System) string {
 	return map[tenant.System]string{tenant.Upstock: "Upstock", tenant.Cin7Core: "Cin7 Core", tenant.Cin7Omni: "Cin7 Omni", tenant.JOOR: "JOOR"}[sys]
 }
 
-// update changes the run while our lease holds, taking the lease with the first change.
+// update changes the run while our lease holds, taking the lease with the first
+// change, and only if the run is as the change was decided on (errMoved).
 func (w *work) update(change func(r *ledger.Run, x *ledger.Extra) error) error {
 	err := w.Ledger.Update(w.ctx, w.run, func(r *ledger.Run, x *ledger.Extra) error {
 		w.released = false // it was not, if somebody else wrote meanwhile
 		if err := w.hold(r); err != nil {
 			return err
 		}
+		if !w.asDecided(r) {
+			return errMoved
+		}
 		return change(r, x)
 	})
 	if err == nil {
-		w.until = w.run.Lease.Until
+		w.until, w.basis = w.run.Lease.Until, *w.run
 	}
 	return err
 }
@@ -234,12 +242,13 @@ func (w *work) hold(r *ledger.Run) error {
 		return errLost
 	case r.Lease.Until.After(now) && !w.rules.noLease:
 		return errLost
+	case !w.asRead(r):
+		return errMoved
 	}
 	if r.Lease.Token != "" && !r.SoldAt.IsZero() && len(r.Parcels)+r.Asked > 0 { // its worker died: a shipment may be on its way yet
 		w.doubt(r, r.Lease.Until)
 	}
 	r.Lease = ledger.Lease{Token: w.token, Until: now.Add(w.Times.Lease).UTC()}
-	w.reread, w.newSale = r.Reread, r.NewSale
 	if w.own != "" {
 		r.Supplier = w.own
 	}
@@ -381,10 +390,17 @@ func (p *Pair) backoff(failures int, most time.Duration) time.Duration {
 	return p.Times.MinRetry/2 + below(d)
 }
 
-// finish writes down how the work ended and gives the lease back.
+// finish writes down how the work ended and gives the lease back. errMoved:
+// nothing was ours yet, and the order is to be read anew.
 func (w *work) finish(err error) error {
+	if errors.Is(err, errMoved) && !w.until.IsZero() { // again and again while it was worked on
+		err = &later{w.Now().Add(w.Times.Soon), "The order was changed while it was worked on."}
+	}
 	if errors.Is(err, errLost) || errors.Is(err, errMoved) {
-		return w.flush()
+		if ferr := w.flush(); ferr != nil || errors.Is(err, errLost) {
+			return ferr
+		}
+		return err
 	}
 	if errors.Is(err, ledger.ErrNotFound) || w.ctx.Err() != nil && !isOutcome(err) {
 		return err
@@ -393,7 +409,11 @@ func (w *work) finish(err error) error {
 		w.ended()
 		return nil
 	}
-	uerr := w.update(func(r *ledger.Run, _ *ledger.Extra) error {
+	uerr := w.Ledger.Update(w.ctx, w.run, func(r *ledger.Run, _ *ledger.Extra) error {
+		if err := w.hold(r); err != nil {
+			return err
+		}
+		moved := !w.asDecided(r)
 		now := w.Now().UTC()
 		r.Lease, r.Next, r.Why, r.Dead = ledger.Lease{}, time.Time{}, "", 0
 		if w.progress {
@@ -407,8 +427,14 @@ func (w *work) finish(err error) error {
 		switch e := out.(type) {
 		case nil:
 			r.Next = nextDue(r)
+			if moved && !r.Finished() {
+				r.Next = now
+			}
 		case *later:
 			r.Next, r.Why = e.at.UTC(), e.why
+			if soon := now.Add(w.Times.Soon); moved && r.Next.After(soon) { // what came meanwhile does not wait so long
+				r.Next = soon
+			}
 			w.state(r, ledger.Waiting)
 			r.Note(now, "Waiting: %s", e.why)
 		case *park:
@@ -416,7 +442,7 @@ func (w *work) finish(err error) error {
 			w.state(r, ledger.Waiting)
 			r.Note(now, "Waiting: %s", e.why)
 		case *reject:
-			if r.Reread && !w.reread || r.NewSale && !w.newSale { // a person wished for more meanwhile
+			if moved { // a person wished for more meanwhile, or another worker's answer came: it is decided again
 				r.Next = now
 				return nil
 			}
@@ -434,6 +460,11 @@ func (w *work) finish(err error) error {
 		}
 		return nil
 	})
+	if errors.Is(uerr, errMoved) {
+		if err := w.flush(); err != nil {
+			return err
+		}
+	}
 	if uerr != nil && !errors.Is(uerr, errLost) {
 		return uerr
 	}
@@ -531,6 +562,9 @@ func reason(err error) string {
 
 // flush writes recorded exchanges of a worker that has lost its lease.
 func (w *work) flush() error {
+	if !w.run.Unwritten() {
+		return nil
+	}
 	err := w.Ledger.Update(w.ctx, w.run, func(*ledger.Run, *ledger.Extra) error { return nil })
 	if errors.Is(err, ledger.ErrNotFound) {
 		return nil
@@ -542,11 +576,12 @@ func (w *work) flush() error {
 func (w *work) steps() error {
 	for range 12 { // each turn moves the run on, or ends it
 		r := w.run
+		w.basis = *r
 		var err error
 		switch {
 		case settled(r):
-			if err = w.after(); !errors.Is(err, errMoved) {
-				return err
+			if err = w.after(); err == nil {
+				return nil
 			}
 		case r.CancelOpen():
 			err = w.settleCancel()
@@ -557,6 +592,9 @@ func (w *work) steps() error {
 		}
 		if err != nil && !errors.Is(err, errMoved) {
 			return err
+		}
+		if err != nil && w.until.IsZero() {
+			return err // nothing is ours yet: all is read anew
 		}
 	}
 	return errMoved
@@ -762,8 +800,8 @@ func (w *work) look() error {
 			return errMoved
 		}
 		for _, i := range open {
-			if r.Intent(i.Seq).Answer == ledger.Open {
-				r.Intent(i.Seq).Settled = true
+			if i := r.Intent(i.Seq, ledger.StepCreate); i.Answer == ledger.Open {
+				i.Settled = true
 			}
 		}
 		r.Looked, r.None = now.UTC(), time.Time{}
@@ -886,8 +924,8 @@ func (w *work) void(s cin7core.Sale, note string) error {
 	if rest.OutcomeOf(err) == rest.Unknown {
 		return w.answered(tenant.Cin7Core, err) // a later look or GET tells
 	}
-	uerr := w.Ledger.Update(w.ctx, w.run, func(r *ledger.Run, _ *ledger.Extra) error {
-		i := r.Intent(seq)
+	uerr := w.result(func(r *ledger.Run) error {
+		i := r.Intent(seq, ledger.StepVoid)
 		i.Answer = ledger.Refused
 		if err == nil {
 			i.Answer = ledger.Done
