@@ -3,6 +3,7 @@ package cin7core
 import (
 	"context"
 	"net/http"
+	"strings"
 
 	"github.com/shopspring/decimal"
 )
@@ -64,7 +65,7 @@ func (c *Client) SaveOrder(ctx context.Context, d OrderDocument) (OrderDocument,
 	if err := c.Do(ctx, http.MethodPost, "/sale/order", nil, d.wire(), &saved); err != nil {
 		return OrderDocument{}, reference(err)
 	}
-	if !isID(saved.SaleID) || saved.Status == "" {
+	if !isID(saved.SaleID) || saved.Status == "" || !strings.EqualFold(saved.SaleID, d.SaleID) {
 		return OrderDocument{}, nonsense(http.MethodPost, "/sale/order", "the answer is no order")
 	}
 	return saved, nil

@@ -175,12 +175,24 @@ func (c *Client) CreateSale(ctx context.Context, h SaleHeader) (Sale, error) {
 // Sale reads one; NotFound where there is none.
 func (c *Client) Sale(ctx context.Context, id string) (Sale, error) {
 	s, err := c.sale(ctx, http.MethodGet, url.Values{"ID": {id}}, nil)
-	return s, missing(err)
+	switch {
+	case err != nil:
+		return Sale{}, missing(err)
+	case !strings.EqualFold(s.ID, id):
+		return Sale{}, nonsense(http.MethodGet, "/sale", "the answer is another sale")
+	case s.Status == "" || s.Order.Status == "" && s.Order.SaleOrderNumber == "":
+		return Sale{}, nonsense(http.MethodGet, "/sale", "the answer lacks the sale's status or its order") // what is missing is not what is empty
+	}
+	return s, nil
 }
 
-// VoidSale voids; there is no deleting.
+// VoidSale voids; there is no deleting. An answer that does not show the sale as voided is Unknown: it may yet be.
 func (c *Client) VoidSale(ctx context.Context, id string) (Sale, error) {
-	return c.sale(ctx, http.MethodDelete, url.Values{"ID": {id}, "Void": {"true"}}, nil)
+	s, err := c.sale(ctx, http.MethodDelete, url.Values{"ID": {id}, "Void": {"true"}}, nil)
+	if err == nil && (!strings.EqualFold(s.ID, id) || !s.Status.Is(Voided)) {
+		return Sale{}, nonsense(http.MethodDelete, "/sale", "the answer does not show the sale as voided")
+	}
+	return s, err
 }
 
 // UndoSale takes a sale back towards draft.

@@ -88,6 +88,7 @@ func (a *api) routes() []route {
 
 		{method: "GET", path: "/api/v1/tenants", query: "after limit", known: a.listTenants},
 		{method: "POST", path: "/api/v1/tenants", known: a.createTenant},
+		{method: "POST", path: "/api/v1/restored", known: a.restored},
 		{method: "POST", path: t + "/tokens", of: a.createToken},
 		{method: "GET", path: t + "/settings", of: a.getSettings},
 		{method: "PUT", path: t + "/settings", of: a.putSettings},

@@ -51,6 +51,18 @@ func (a *api) listTenants(w http.ResponseWriter, r *http.Request, c caller) erro
 	return respond(w, r, http.StatusOK, page(items, next))
 }
 
+// restored is an operator's word that the table was put back to an earlier state.
+func (a *api) restored(w http.ResponseWriter, r *http.Request, c caller) error {
+	if !c.operator {
+		return &problem{Status: http.StatusForbidden, Detail: "Only the operator's token marks the table."}
+	}
+	until, err := a.Pair.Restored(r.Context())
+	if err != nil {
+		return err
+	}
+	return respond(w, r, http.StatusOK, map[string]time.Time{"until": until})
+}
+
 func (a *api) createTenant(w http.ResponseWriter, r *http.Request, c caller) error {
 	if !c.operator {
 		return &problem{Status: http.StatusForbidden, Detail: "Only the operator's token makes tenants."}

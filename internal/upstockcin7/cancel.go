@@ -355,6 +355,7 @@ func (w *work) revive(r *ledger.Run, o upstock.Order, changed bool) {
 	endQuestion(r)
 	r.Dropped, r.Cancelled, r.Occurred, r.Confirmed = r.Occurred, time.Time{}, time.Time{}, time.Time{}
 	r.Approved = latest(r.Approved, o.ApprovedAt)
+	r.Granted = r.Last() // where our only sales are voided by us, one new one is made
 	r.Said = slices.DeleteFunc(r.Said, func(s string) bool { return s == cancelledStands })
 	r.Note(now, "The cancellation counts no more: Upstock shows the order as approved after it, on%s.", instant(o.ApprovedAt))
 	if !r.SoldAt.IsZero() {

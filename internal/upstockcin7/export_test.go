@@ -27,6 +27,10 @@ func (p *Pair) Without(rule string) {
 		p.rules.noReread = true
 	case "marks before the cursor":
 		p.rules.hasty = true
+	case "a blank is no no":
+		p.rules.blankIsNo = true
+	case "restored":
+		p.rules.unmarked = true
 	case "decided again":
 		p.rules.hindsight = true
 	case "doubt":

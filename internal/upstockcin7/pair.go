@@ -13,7 +13,8 @@ import (
 // Pair is the business between Upstock and Cin7 Core.
 type Pair struct {
 	Deps
-	rules rules
+	rules    rules
+	restored *restoreMark
 }
 
 // New returns the pair.
@@ -21,7 +22,7 @@ func New(d Deps) *Pair {
 	if d.Now == nil {
 		d.Now = time.Now
 	}
-	return &Pair{Deps: d}
+	return &Pair{Deps: d, restored: new(restoreMark)}
 }
 
 // Deps are what the pair stands on.

@@ -25,6 +25,7 @@ type Plan struct {
 	CustomerID   string                 `json:"customerId"`             // Cin7 Core
 	LinkCustomer bool                   `json:"linkCustomer,omitempty"` // matched by name or e-mail: remember the link
 	Said         []string               `json:"said,omitempty"`         // in plain sentences: cuts, small differences, what was left out
+	Amended      bool                   `json:"amended,omitempty"`      // one row's total is as Cin7 Core expects it, see amend
 }
 
 // Reference is what the tenant's Cin7 Core account holds, as far as one order needs it.

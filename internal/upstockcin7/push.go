@@ -31,20 +31,16 @@ type rules struct {
 	hasty    bool // the cursor moves before the window's orders are marked
 	noDoubt  bool // a shipment that may take effect late is not told again
 
+	unmarked  bool // a restored table is like any other
+	blankIsNo bool // a row that does not say whose it is counts as somebody else's
 	hindsight bool // what was decided before the lease, or before others wrote, is done all the same
 }
-
-// maxIntents keeps a run that never succeeds from growing without end.
-const maxIntents = 1000
 
 // create makes the sale's header.
 func (w *work) create() error {
 	plan, planned, err := w.planned()
 	if err != nil {
 		return err
-	}
-	if len(w.run.Intents) >= maxIntents {
-		return problem("gaveUp", fmt.Sprintf("Cin7 Core gave no believable answer in %d attempts.", maxIntents), "Enter the order in Cin7 Core by hand, and look there for what the attempts may have left.")
 	}
 	if err := w.foreign(plan); err != nil {
 		return err
@@ -53,10 +49,16 @@ func (w *work) create() error {
 	if err != nil {
 		return w.answered(tenant.Cin7Core, err)
 	}
-	seq, decided := 0, len(w.run.Intents)
-	intend := func(r *ledger.Run, x *ledger.Extra) error {
-		if r.SaleID != "" || !r.Cancelled.IsZero() || len(r.Intents) != decided || (len(made(r)) > 0 || undecided(r)) && !w.rules.noLook {
+	seq := 0
+	intend := func(r *ledger.Run, x *ledger.Extra) (err error) {
+		if r.SaleID != "" || !r.Cancelled.IsZero() || (len(made(r)) > 0 || undecided(r) || w.barred(r) != nil) && !w.rules.noLook {
 			return errMoved
+		}
+		if sellsAnew(r) { // what was tried before counts no more
+			r.Granted = r.Last()
+		}
+		if seq, err = w.intend(r, ledger.StepCreate, ""); err != nil {
+			return err
 		}
 		now := w.Now()
 		if planned != nil {
@@ -69,19 +71,20 @@ func (w *work) create() error {
 				x.Add(ledger.LinkOp(w.b.Tenant.ID, linkKind, supplierAt(w.up).key(w.customer()), ledger.Link{ID: plan.CustomerID, At: now.UTC(), By: "match"}))
 			}
 		}
-		r.Problems, r.OfPlan, r.Reread, r.Replan = nil, false, false, false
+		r.Problems, r.OfPlan, r.Reread, r.Replan, r.Unwanted = nil, false, false, false, nil
 		if r.NewSale || r.Anew { // the wish is for one sale
 			r.NewSale, r.Anew, r.Beside, r.Foreign = false, false, nil, true
 		}
-		seq = w.intend(r, ledger.StepCreate, "")
 		w.watch(r)
 		return nil
 	}
 	if w.rules.noIntent {
 		if err := w.update(func(r *ledger.Run, x *ledger.Extra) error {
-			err := intend(r, x)
+			if err := intend(r, x); err != nil {
+				return err
+			}
 			r.Intents = r.Intents[:len(r.Intents)-1]
-			return err
+			return nil
 		}); err != nil {
 			return err
 		}
@@ -132,7 +135,7 @@ func (w *work) created(seq int, sale cin7core.Sale, err error, plan *Plan) error
 			i.Answer = ledger.Refused
 			return nil
 		}
-		i.Answer, i.SaleID = ledger.Done, sale.ID
+		i.Answer, i.SaleID, i.Number = ledger.Done, sale.ID, number(sale)
 		r.Note(w.Now(), "Cin7 Core made the sale %s.", number(sale))
 		mine := r.Lease.Token == w.token && r.SaleID == "" && (len(made(r)) == 1 && !undecided(r) || w.rules.noLook)
 		if mine || w.rules.rechosen {
@@ -160,18 +163,27 @@ func (w *work) created(seq int, sale cin7core.Sale, err error, plan *Plan) error
 
 // refusedOr turns a refusal of one of the order's writes into problems in the vendor's words, and everything else into how work goes on.
 func (w *work) refusedOr(err error, what string) error {
-	switch rest.KindOf(err) {
-	case rest.Invalid, rest.Conflict, rest.NotFound:
-		var problems []ledger.Problem
-		for _, m := range rest.MessagesOf(err) {
-			problems = append(problems, ledger.Problem{Code: "refused", Message: "Cin7 Core refused " + what + ": " + m, Fix: "Put it right in Cin7 Core, or change the order or the settings, then retry."})
-		}
-		if len(problems) == 0 {
-			problems = append(problems, ledger.Problem{Code: "refused", Message: "Cin7 Core refused " + what + " (" + reason(err) + ").", Fix: "See the recorded answer, then retry."})
-		}
-		return &reject{problems: problems}
+	if rej := refusal(err, what); rej != nil {
+		return rej
 	}
 	return w.answered(tenant.Cin7Core, err)
+}
+
+// refusal is a plain refusal in the vendor's words; nil where the call did not end in one.
+func refusal(err error, what string) *reject {
+	switch rest.KindOf(err) {
+	case rest.Invalid, rest.Conflict, rest.NotFound:
+	default:
+		return nil
+	}
+	var problems []ledger.Problem
+	for _, m := range rest.MessagesOf(err) {
+		problems = append(problems, ledger.Problem{Code: "refused", Message: "Cin7 Core refused " + what + ": " + m, Fix: "Put it right in Cin7 Core, or change the order or the settings, then retry."})
+	}
+	if len(problems) == 0 {
+		problems = append(problems, ledger.Problem{Code: "refused", Message: "Cin7 Core refused " + what + " (" + reason(err) + ").", Fix: "See the recorded answer, then retry."})
+	}
+	return &reject{problems: problems}
 }
 
 // planned returns the plan to create with: the frozen one, or a new one and
@@ -380,13 +392,13 @@ func (w *work) lines() error {
 	if err != nil {
 		return w.answered(tenant.Cin7Core, err)
 	}
-	seq, decided, saleID := 0, len(r.Intents), r.SaleID
-	if err := w.update(func(r *ledger.Run, _ *ledger.Extra) error {
-		if r.SaleID != saleID || len(r.Intents) != decided || !r.Cancelled.IsZero() {
+	seq, saleID := 0, r.SaleID
+	if err := w.update(func(r *ledger.Run, _ *ledger.Extra) (err error) {
+		if r.SaleID != saleID || !r.Cancelled.IsZero() || len(openVoids(r)) > 0 || len(r.Unwanted) > 0 {
 			return errMoved
 		}
-		seq = w.intend(r, ledger.StepLines, r.SaleID)
-		return nil
+		seq, err = w.intend(r, ledger.StepLines, r.SaleID)
+		return err
 	}); err != nil {
 		return err
 	}
@@ -428,7 +440,7 @@ func (w *work) inspect(plan *Plan) (done bool, err error) {
 		if w.run.NewSale {
 			return true, w.update(func(r *ledger.Run, _ *ledger.Extra) error { gone(r, r.SaleID); return nil })
 		}
-		return true, problem("saleGone", "Cin7 Core does not have the sale "+cmp.Or(w.run.SaleNumber, w.run.SaleID)+" any more.", "Retry with a new sale.")
+		return true, w.saleGone()
 	}
 	if err := w.answered(tenant.Cin7Core, err); err != nil {
 		return true, err
@@ -443,10 +455,8 @@ func (w *work) inspect(plan *Plan) (done bool, err error) {
 		return true, problem("changedByOthers", fmt.Sprintf("Somebody changed the sale %s in Cin7 Core before its lines were written: it has other lines than the order.", number(s)),
 			"Give it the order's lines in Cin7 Core and retry; or void it there and retry with a new sale.")
 	}
-	for _, i := range w.run.Of(ledger.StepLines, ledger.Open) {
-		if at := i.Deadline.Add(w.settle()); i.SaleID == w.run.SaleID && now.Before(at) {
-			return true, &later{at, "No answer came when the lines were written. The sale is read once more before they are written again."}
-		}
+	if at := linesDoubt(w.run).Add(w.settle()); now.Before(at) {
+		return true, &later{at, "No answer came when the lines were written. The sale is read once more before they are written again."}
 	}
 	if !w.run.Cancelled.IsZero() {
 		if !SameHeader(plan.Header, s) {
@@ -463,9 +473,14 @@ func (w *work) inspect(plan *Plan) (done bool, err error) {
 	return false, nil
 }
 
+// saleGone is the end where Cin7 Core does not have the run's sale.
+func (w *work) saleGone() error {
+	return problem(saleGone, "Cin7 Core does not have the sale "+cmp.Or(w.run.SaleNumber, w.run.SaleID)+" any more.", "Retry with a new sale.")
+}
+
 // wasVoided goes on from a sale that is voided: by us, or by a person.
 func (w *work) wasVoided(s cin7core.Sale) error {
-	byUs := slices.ContainsFunc(w.run.Intents, func(i ledger.Intent) bool {
+	byUs := slices.Contains(w.run.Voided, s.ID) || slices.ContainsFunc(w.run.Intents, func(i ledger.Intent) bool {
 		return i.Step == ledger.StepVoid && i.SaleID == s.ID && i.Answer != ledger.Refused
 	})
 	if !byUs && !w.run.NewSale {
@@ -493,55 +508,42 @@ func (w *work) lined(seq int, saved cin7core.OrderDocument, err error, plan *Pla
 			return nil
 		})
 	}
-	out := rest.OutcomeOf(err)
+	out, rej := rest.OutcomeOf(err), refusal(err, "the lines")
+	amended := plan.amend(rest.MessagesOf(err), w.b.Settings.TotalTolerance)
 	if uerr := w.result(func(r *ledger.Run) error {
-		if i := r.Intent(seq, ledger.StepLines); out == rest.Unknown {
+		i := r.Intent(seq, ledger.StepLines)
+		if out == rest.Unknown {
 			i.Unknown = true
 			r.Note(w.Now(), "No believable answer to the lines: the sale is read before anything else.")
-		} else if i.Answer == ledger.Open {
+			return nil
+		}
+		if i.Answer == ledger.Open {
 			i.Answer = ledger.Refused
+		}
+		if rej != nil && amended == nil && r.Lease.Token == w.token && r.SaleID == i.SaleID && r.SoldAt.IsZero() {
+			r.Unwanted = rej.problems // undo is next, whenever that is
 		}
 		return nil
 	}); uerr != nil {
 		return uerr
 	}
-	if w.run.Lease.Token != w.token && !w.rules.noLease {
-		return errLost
-	}
-	if out == rest.Unknown {
-		return &vendorDown{systemName(tenant.Cin7Core), err}
-	}
-	refused := w.refusedOr(err, "the lines")
-	rej, ok := refused.(*reject)
-	if !ok {
-		return refused
-	}
-	// Believed only after another look at the sale; a header of ours that stays empty is voided.
-	s, err := w.cin7.Sale(w.calling("cin7core"), w.run.SaleID)
-	if err := w.answered(tenant.Cin7Core, err); err != nil {
-		return err
-	}
 	switch {
-	case s.Status.Is(cin7core.Voided):
-		return w.wasVoided(s)
-	case !empty(s) && SameLines(plan.Order, s.Order):
-		return w.sold(s.Order, plan, 0, &s)
-	case !empty(s):
-		return rej
+	case w.run.Lease.Token != w.token && !w.rules.noLease:
+		return errLost
+	case out == rest.Unknown:
+		return &vendorDown{systemName(tenant.Cin7Core), err}
+	case rej != nil && amended != nil:
+		return w.refreeze(amended)
+	case rej != nil:
+		return nil
 	}
-	if w.run.Adopted && !SameHeader(plan.Header, s) {
-		return rej
-	}
-	if err := w.void(s, fmt.Sprintf("The lines were refused: the empty sale %s was voided.", number(s))); err != nil {
-		return err
-	}
-	return rej
+	return w.answered(tenant.Cin7Core, err)
 }
 
-// sameGoods says that an answer has the goods that were sent. What the account
-// made of their prices shows in the total, and is said.
+// sameGoods says that an answer has the goods that were sent, in any order.
+// What the account made of their prices shows in the total, and is said.
 func sameGoods(sent, got cin7core.OrderDocument) bool {
-	return slices.EqualFunc(sent.Lines, got.Lines, func(a, b cin7core.OrderLine) bool {
+	return paired(sent.Lines, got.Lines, func(a, b cin7core.OrderLine) bool {
 		return strings.EqualFold(a.ProductID, b.ProductID) && a.Quantity.Equal(b.Quantity)
 	})
 }
@@ -572,12 +574,16 @@ func (w *work) sold(doc cin7core.OrderDocument, plan *Plan, seq int, whole *cin7
 			}
 		}
 		r.State, r.SoldAt = ledger.Sold, now
-		r.Problems, r.NewSale, r.Reread = nil, false, false
+		r.Problems, r.NewSale, r.Reread, r.Unwanted = nil, false, false, nil
 		r.SaleNumber = cmp.Or(doc.SaleOrderNumber, r.SaleNumber)
 		r.SaleTotal = doc.Total.StringFixed(2)
 		r.Note(now, "Sold as %s, %s %s (order: %s).", r.SaleNumber, r.SaleTotal, r.Currency, r.Total)
 		if diff := doc.Total.Sub(plan.SaleTotal); !diff.IsZero() {
 			r.Say(fmt.Sprintf("Cin7 Core's total is %s, %s was expected: something in Cin7 Core changed the sale. Compare it with the order.", r.SaleTotal, plan.SaleTotal.StringFixed(2)))
+		}
+		if text := unlike(plan.Order.Status, doc.Status, seq > 0); text != "" {
+			r.Say(text)
+			r.Note(now, "%s", text)
 		}
 		if plan.Order.AutoPickPackShipMode != "" && plan.Order.AutoPickPackShipMode != cin7core.NoPick {
 			r.AutoPick, r.ReadBack = string(plan.Order.AutoPickPackShipMode), whole == nil
@@ -710,7 +716,9 @@ func (w *work) watched() error {
 	if err != nil {
 		return err
 	}
+	voided := false
 	for _, row := range rows {
+		voided = voided || row.SaleID == w.run.SaleID && row.Status.Is(cin7core.Voided)
 		if row.SaleID == w.run.SaleID || row.Status.Is(cin7core.Voided) {
 			continue
 		}
@@ -727,6 +735,9 @@ func (w *work) watched() error {
 	}
 	return w.update(func(r *ledger.Run, _ *ledger.Extra) error {
 		r.Watches = slices.DeleteFunc(r.Watches, due.Equal)
+		if voided && !r.SoldAt.IsZero() && !r.LookDue() { // by a void of ours that came late, or by a person: the look says so
+			r.Asked++
+		}
 		r.Note(w.Now(), "Looked for a twin of the sale.")
 		return nil
 	})

@@ -551,6 +551,9 @@ func (w *work) voidCancelled(s cin7core.Sale, plan *Plan) (voided bool, err erro
 	if why == "" && w.run.Copied {
 		why = "a person made it, as a copy of ours"
 	}
+	if why == "" && len(attempts(w.run, ledger.StepVoid)) >= maxAttempts {
+		why = fmt.Sprintf("Cin7 Core gave no believable answer in %d attempts", maxAttempts)
+	}
 	if why != "" {
 		return false, w.update(func(r *ledger.Run, _ *ledger.Extra) error {
 			r.Void = false
@@ -569,26 +572,32 @@ func (w *work) voidCancelled(s cin7core.Sale, plan *Plan) (voided bool, err erro
 		return false, w.answered(tenant.Cin7Core, err)
 	}
 	seq := 0
-	if err := w.update(func(r *ledger.Run, _ *ledger.Extra) error {
+	if err := w.update(func(r *ledger.Run, _ *ledger.Extra) (err error) {
 		if !cancelStands(r) || r.SaleID != s.ID {
 			return errMoved
 		}
-		seq = w.intend(r, ledger.StepVoid, s.ID)
-		return nil
+		seq, err = w.intendVoid(r, s)
+		return err
 	}); err != nil {
 		return false, err
 	}
 	_, err = w.cin7.VoidSale(ctx, s.ID)
 	w.sendBy = time.Time{}
 	if rest.OutcomeOf(err) == rest.Unknown {
+		if uerr := w.result(func(r *ledger.Run) error { w.voidUnknown(r, seq); return nil }); uerr != nil {
+			return false, uerr
+		}
 		return false, w.answered(tenant.Cin7Core, err) // the next look tells
 	}
-	if uerr := w.update(func(r *ledger.Run, _ *ledger.Extra) error {
-		if err != nil {
-			r.Intent(seq, ledger.StepVoid).Answer = ledger.Refused
+	if uerr := w.result(func(r *ledger.Run) error {
+		i := r.Intent(seq, ledger.StepVoid)
+		if i.Answer = ledger.Refused; err != nil {
 			return nil
 		}
-		r.Intent(seq, ledger.StepVoid).Answer = ledger.Done
+		i.Answer = ledger.Done
+		if r.SaleID != s.ID {
+			return nil
+		}
 		endCancelled(r)
 		r.Note(w.Now(), "The order was cancelled in Upstock: its sale %s was voided.", r.SaleNumber)
 		return nil

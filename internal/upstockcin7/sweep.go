@@ -254,11 +254,13 @@ func (p *Pair) DeadLetter(ctx context.Context, ptr ledger.Pointer) error {
 	if err != nil {
 		return err
 	}
-	if r.Finished() || r.State == ledger.Attention || r.Parked || !r.SoldAt.IsZero() {
-		return p.Ledger.Record(ctx, ptr.Tenant, ledger.Event{Kind: "deadLetter", Order: ptr.Order, Text: "A message about order " + ptr.Order + " was given up; the order itself is not affected."})
-	}
-	return p.Ledger.Update(ctx, r, func(r *ledger.Run, _ *ledger.Extra) error {
+	unaffected := false
+	err = p.Ledger.Update(ctx, r, func(r *ledger.Run, _ *ledger.Extra) error {
 		now := p.Now().UTC()
+		unaffected = r.Finished() || r.State == ledger.Attention || r.Parked || !r.SoldAt.IsZero() || r.Lease.Until.After(now) // a worker is at it
+		if unaffected {
+			return errNotDue
+		}
 		r.Dead++
 		r.Failures++
 		if r.Failing.IsZero() {
@@ -269,9 +271,13 @@ func (p *Pair) DeadLetter(ctx context.Context, ptr ledger.Pointer) error {
 			r.Next = now.Add(p.backoff(r.Failures-1, p.Times.MaxRetry))
 			return nil
 		}
-		r.State, r.Next, r.Why = ledger.Attention, time.Time{}, ""
+		r.State, r.Next, r.Why = ledger.Attention, firstWatch(r), ""
 		r.Problems = []ledger.Problem{{Code: "brokeOff", Message: "The work on this order broke off again and again without a result.",
 			Fix: "Retry. If it breaks off again, ask the operator to look at the function's log."}}
 		return nil
 	})
+	if unaffected {
+		return p.Ledger.Record(ctx, ptr.Tenant, ledger.Event{Kind: "deadLetter", Order: ptr.Order, Text: "A message about order " + ptr.Order + " was given up; the order itself is not affected."})
+	}
+	return err
 }

@@ -205,5 +205,6 @@ func cancelSold(r *ledger.Run, s tenant.Settings) {
 	r.Say(cancelledStands)
 }
 
-// undecided says that some create may yet show to have made a sale.
-func undecided(r *ledger.Run) bool { return len(unanswered(r)) > 0 }
+// undecided says that it is not known which sales there are: some create may
+// yet show to have made one, or some void to have taken effect.
+func undecided(r *ledger.Run) bool { return len(unanswered(r)) > 0 || len(openVoids(r)) > 0 }

@@ -295,11 +295,15 @@ func (w *work) calling(system string) context.Context {
 }
 
 // intend puts an outside write on record. It must be under way soon after, or
-// it is not sent: by its deadline it has been answered or given up.
-func (w *work) intend(r *ledger.Run, step ledger.Step, saleID string) int {
+// it is not sent: by its deadline it has been answered or given up. After very
+// many without a believable answer a person is asked instead.
+func (w *work) intend(r *ledger.Run, step ledger.Step, saleID string) (seq int, err error) {
+	if n := len(attempts(r, step)); n >= maxAttempts {
+		return 0, w.tooOften(r, fmt.Sprintf("Cin7 Core gave no believable answer in %d attempts (%s).", n, step))
+	}
 	now := w.Now()
 	w.sendBy = now.Add(w.Times.Soon)
-	return r.Intend(step, now, w.sendBy.Add(w.Times.HTTP), saleID)
+	return r.Intend(step, now, w.sendBy.Add(w.Times.HTTP), saleID), nil
 }
 
 // maxRecorded is how much of a body the flight recorder keeps.
@@ -451,7 +455,10 @@ func (w *work) finish(err error) error {
 				return nil
 			}
 			r.Problems, r.OfPlan = e.problems, e.ofPlan
-			r.Reread, r.Replan, r.NewSale, r.Anew, r.None = false, false, false, false, time.Time{}
+			if len(r.Unwanted) > 0 && !slices.Equal(r.Unwanted, e.problems) {
+				r.Problems = slices.Concat(r.Unwanted, e.problems)
+			}
+			r.Reread, r.Replan, r.NewSale, r.Anew, r.None, r.Unwanted = false, false, false, false, time.Time{}, nil
 			w.state(r, ledger.Attention)
 			r.Next = firstWatch(r)
 			for _, pr := range e.problems {
@@ -585,8 +592,12 @@ func (w *work) steps() error {
 			}
 		case r.CancelOpen():
 			err = w.settleCancel()
+		case len(openVoids(r)) > 0:
+			err = w.voidDoubt()
 		case r.SaleID == "":
 			err = w.find()
+		case len(r.Unwanted) > 0:
+			err = w.undo()
 		default:
 			err = w.lines()
 		}
@@ -634,6 +645,8 @@ func (w *work) find() error {
 		return w.look()
 	case cancelled:
 		return w.cancel()
+	case w.barred(w.run) != nil:
+		return w.barred(w.run)
 	case !w.plain && w.Now().Sub(w.run.Looked) > w.Times.Settle:
 		return w.look()
 	}
@@ -658,14 +671,14 @@ func (w *work) adopt(id, number string) error {
 
 // watch looks again later where more than one create may have made a sale.
 func (w *work) watch(r *ledger.Run) {
-	n := 0
+	n := r.Past.Creates
 	for _, i := range r.Intents {
 		if i.Step == ledger.StepCreate && i.Answer != ledger.Refused {
 			n++
 		}
 	}
 	if n > 1 {
-		r.Watches = w.watches()
+		w.watchMore(r)
 	}
 }
 
@@ -676,44 +689,6 @@ func (p *Pair) watches() []time.Time {
 		list = append(list, p.Now().Add(d).UTC())
 	}
 	return list
-}
-
-// rows lists the sales that carry this order's ExternalID, voided ones too.
-// Where the filter was ignored, the customer reference that we sent finds them.
-func (w *work) rows(p *Plan) ([]cin7core.SaleRow, error) {
-	ext, reference := w.externalID(), ""
-	if p != nil {
-		ext, reference = p.Header.ExternalID, p.Header.CustomerReference
-	} else { // nothing on record, as after a restore: what would be sent was
-		raw, _ := orderOf(w.body)
-		o, _ := upstock.ParseOrder(raw)
-		reference = newPlanner(o, w.b.Settings, Reference{}).referenceFrom(o)
-	}
-	all, ignored, err := w.search(cin7core.SalesQuery{ExternalID: ext}, ext)
-	if err != nil || !ignored {
-		return all, err
-	}
-	all, _, err = w.search(cin7core.SalesQuery{Search: reference}, ext)
-	return all, err
-}
-
-func (w *work) search(q cin7core.SalesQuery, ext string) (rows []cin7core.SaleRow, others bool, err error) {
-	for row, err := range w.cin7.Sales(w.calling("cin7core"), q) {
-		if err != nil {
-			return nil, false, w.answered(tenant.Cin7Core, err)
-		}
-		if row.ExternalID == ext {
-			if !slices.ContainsFunc(rows, func(r cin7core.SaleRow) bool { return r.SaleID == row.SaleID }) {
-				rows = append(rows, row)
-			}
-			continue
-		}
-		others = true
-		if q.ExternalID != "" {
-			break // the filter was ignored: do not read on through everything
-		}
-	}
-	return rows, others, nil
 }
 
 func (w *work) externalID() string { return ExternalID(w.own, w.run.OrderID()) }
@@ -883,71 +858,33 @@ func empty(s cin7core.Sale) bool {
 
 // voidTwin voids a sale beside the ones that count (keep: one, or none), if it is empty, equal to what we sent, and there are creates of ours to account for it.
 func (w *work) voidTwin(plan *Plan, s cin7core.Sale, keep int) error {
-	creates, voids := 0, 0
+	creates, voids := w.run.Past.Creates, w.run.Past.Voids
 	for _, i := range w.run.Intents {
 		switch {
 		case i.Step == ledger.StepCreate && i.Answer != ledger.Refused:
 			creates++
-		case i.Step == ledger.StepVoid && i.Answer == ledger.Done && i.SaleID != s.ID:
+		case i.Step == ledger.StepVoid && i.Answer != ledger.Refused && !i.Settled && i.SaleID != s.ID:
 			voids++
 		}
 	}
 	if plan == nil || !empty(s) || !SameHeader(plan.Header, s) || voids >= creates-keep {
-		return w.update(func(r *ledger.Run, _ *ledger.Extra) error {
-			text := fmt.Sprintf("Cin7 Core also has the sale %s with this order's id. It may be somebody's work, so it was left alone: void it there if it should not be.", number(s))
-			r.Say(text)
-			r.Note(w.Now(), "%s", text)
-			return nil
-		})
+		return w.leave(s, "It may be somebody's work")
 	}
-	return w.void(s, fmt.Sprintf("The empty twin %s was voided.", number(s)))
+	err := w.void(s, fmt.Sprintf("The empty twin %s was voided.", number(s)))
+	if _, refused := err.(*reject); refused {
+		return w.leave(s, "Cin7 Core does not void it")
+	}
+	return err
 }
 
-// void voids a header of ours that was just read as empty.
-func (w *work) void(s cin7core.Sale, note string) error {
-	ctx, err := w.cin7.Reserve(w.calling("cin7core"))
-	if err != nil {
-		return w.answered(tenant.Cin7Core, err)
-	}
-	seq := 0
-	if err := w.update(func(r *ledger.Run, _ *ledger.Extra) error {
-		if w.onCancel && !cancelStands(r) {
-			return errMoved
-		}
-		seq = w.intend(r, ledger.StepVoid, s.ID)
-		return nil
-	}); err != nil {
-		return err
-	}
-	_, err = w.cin7.VoidSale(ctx, s.ID)
-	w.sendBy = time.Time{}
-	if rest.OutcomeOf(err) == rest.Unknown {
-		return w.answered(tenant.Cin7Core, err) // a later look or GET tells
-	}
-	uerr := w.result(func(r *ledger.Run) error {
-		i := r.Intent(seq, ledger.StepVoid)
-		i.Answer = ledger.Refused
-		if err == nil {
-			i.Answer = ledger.Done
-			gone(r, s.ID)
-			r.Note(w.Now(), "%s", note)
-		}
+// leave says that a sale beside the order's own stays where it is.
+func (w *work) leave(s cin7core.Sale, why string) error {
+	return w.update(func(r *ledger.Run, _ *ledger.Extra) error {
+		text := fmt.Sprintf("Cin7 Core also has the sale %s with this order's id. %s, so it was left alone: void it there if it should not be.", number(s), why)
+		r.Say(text)
+		r.Note(w.Now(), "%s", text)
 		return nil
 	})
-	if uerr != nil {
-		return uerr
-	}
-	return w.answered(tenant.Cin7Core, err)
-}
-
-// gone records that a sale of this order is voided by us.
-func gone(r *ledger.Run, id string) {
-	if !slices.Contains(r.Voided, id) {
-		r.Voided = append(r.Voided, id)
-	}
-	if r.SaleID == id {
-		r.SaleID, r.SaleNumber, r.Adopted = "", "", false
-	}
 }
 
 // frozen returns the plan that the order is bound to, or nil: a create may

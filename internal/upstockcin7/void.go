@@ -1,0 +1,277 @@
+package upstockcin7
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"stockbridge/internal/cin7core"
+	"stockbridge/internal/ledger"
+	"stockbridge/internal/rest"
+	"stockbridge/internal/tenant"
+)
+
+// A void is an outside write like any other: without an answer it is in doubt
+// whether the sale still stands. Until a reading shows it voided, or two
+// readings after the settle time show it standing, nothing is created or
+// adopted (steps, undecided).
+
+// openVoids are the voids of which it is not known whether they took effect.
+func openVoids(r *ledger.Run) []ledger.Intent {
+	return slices.DeleteFunc(r.Of(ledger.StepVoid, ledger.Open), func(i ledger.Intent) bool { return i.Settled })
+}
+
+// void voids a header of ours that was just read as empty. A reject: Cin7 Core refused.
+func (w *work) void(s cin7core.Sale, note string) error {
+	ctx, err := w.cin7.Reserve(w.calling("cin7core"))
+	if err != nil {
+		return w.answered(tenant.Cin7Core, err)
+	}
+	seq := 0
+	if err := w.update(func(r *ledger.Run, _ *ledger.Extra) (err error) {
+		if w.onCancel && !cancelStands(r) {
+			return errMoved
+		}
+		seq, err = w.intendVoid(r, s)
+		return err
+	}); err != nil {
+		return err
+	}
+	_, err = w.cin7.VoidSale(ctx, s.ID)
+	w.sendBy = time.Time{}
+	if rest.OutcomeOf(err) == rest.Unknown {
+		if uerr := w.result(func(r *ledger.Run) error { w.voidUnknown(r, seq); return nil }); uerr != nil {
+			return uerr
+		}
+		return w.answered(tenant.Cin7Core, err)
+	}
+	if uerr := w.result(func(r *ledger.Run) error {
+		i := r.Intent(seq, ledger.StepVoid)
+		if i.Answer = ledger.Refused; err == nil {
+			i.Answer = ledger.Done
+			gone(r, s.ID)
+			r.Note(w.Now(), "%s", note)
+		}
+		return nil
+	}); uerr != nil {
+		return uerr
+	}
+	if rej := refusal(err, "to void the sale "+number(s)); rej != nil {
+		return rej
+	}
+	return w.answered(tenant.Cin7Core, err)
+}
+
+func (w *work) intendVoid(r *ledger.Run, s cin7core.Sale) (int, error) {
+	seq, err := w.intend(r, ledger.StepVoid, s.ID)
+	if err == nil {
+		r.Intent(seq, ledger.StepVoid).Number = number(s)
+	}
+	return seq, err
+}
+
+// voidUnknown leaves a void in doubt. It is looked after again later, as it may take effect late.
+func (w *work) voidUnknown(r *ledger.Run, seq int) {
+	i := r.Intent(seq, ledger.StepVoid)
+	if i.Answer != ledger.Open {
+		return
+	}
+	i.Unknown = true
+	r.Note(w.Now(), "No believable answer to voiding the sale %s: it is read before anything else.", cmp.Or(i.Number, i.SaleID))
+	w.watchMore(r)
+}
+
+// watchMore adds looks to those that are to come anyway.
+func (w *work) watchMore(r *ledger.Run) {
+	r.Watches = slices.SortedFunc(slices.Values(append(w.watches(), r.Watches...)), time.Time.Compare)
+	r.Watches = r.Watches[:min(len(r.Watches), 2*len(w.Times.Watch))]
+}
+
+// gone records that a sale of this order is voided by us.
+func gone(r *ledger.Run, id string) {
+	if !slices.Contains(r.Voided, id) {
+		r.Voided = append(r.Voided, id)
+	}
+	if r.SaleID == id {
+		r.SaleID, r.SaleNumber, r.Adopted = "", "", false
+	}
+}
+
+// voidDoubt decides whether a void without an answer took effect.
+func (w *work) voidDoubt() error {
+	open := openVoids(w.run)
+	id, settle, seen := open[0].SaleID, time.Time{}, false
+	for _, i := range open {
+		if i.SaleID == id {
+			settle, seen = latest(settle, i.Deadline.Add(w.settle())), seen || !i.Live.IsZero()
+		}
+	}
+	s, err := w.cin7.Sale(w.calling("cin7core"), id)
+	if rest.KindOf(err) == rest.NotFound {
+		return problem(saleGone, "Cin7 Core gave no believable answer when the sale "+cmp.Or(open[0].Number, id)+" was voided, and does not show it any more.",
+			"Look in Cin7 Core whether it is voided. Then retry with a new sale, or cancel the order in Upstock.")
+	}
+	if err := w.answered(tenant.Cin7Core, err); err != nil {
+		return err
+	}
+	now := w.Now()
+	each := func(change func(r *ledger.Run, i *ledger.Intent)) error {
+		return w.update(func(r *ledger.Run, _ *ledger.Extra) error {
+			for k := range r.Intents {
+				if i := &r.Intents[k]; i.Step == ledger.StepVoid && i.SaleID == id && i.Answer == ledger.Open && !i.Settled {
+					change(r, i)
+				}
+			}
+			return nil
+		})
+	}
+	switch {
+	case s.Status.Is(cin7core.Voided):
+		return each(func(r *ledger.Run, i *ledger.Intent) {
+			i.Answer = ledger.Done
+			gone(r, id)
+			r.Note(now, "The sale %s is voided.", number(s))
+		})
+	case now.Before(settle):
+		return &later{settle, "No answer came when the sale " + number(s) + " was voided. It is read once more before anything else is done."}
+	case !seen && !w.rules.noSettle:
+		if err := each(func(_ *ledger.Run, i *ledger.Intent) { i.Live = now.UTC() }); err != nil {
+			return err
+		}
+		return &later{now.Add(w.Times.Soon), "The sale " + number(s) + " still stands though it was to be voided. It is read once more before anything else is done."}
+	}
+	return each(func(r *ledger.Run, i *ledger.Intent) {
+		i.Settled = true
+		r.Note(now, "The sale %s stands: voiding it did not take effect.", number(s))
+		w.watchMore(r)
+	})
+}
+
+// undo does away with the sale whose lines Cin7 Core refused for good, before
+// anything else is tried. What it refused then needs a person.
+func (w *work) undo() error {
+	plan, err := w.frozen()
+	if err != nil {
+		return err
+	}
+	refused := &reject{problems: w.run.Unwanted}
+	s, err := w.cin7.Sale(w.calling("cin7core"), w.run.SaleID)
+	if rest.KindOf(err) == rest.NotFound {
+		return w.saleGone()
+	}
+	if err := w.answered(tenant.Cin7Core, err); err != nil {
+		return err
+	}
+	switch {
+	case s.Status.Is(cin7core.Voided):
+		return w.wasVoided(s)
+	case plan == nil: // nothing says what it should be
+		return refused
+	case !empty(s) && SameLines(plan.Order, s.Order): // a write without an answer had come before
+		return w.sold(s.Order, plan, 0, &s)
+	case !empty(s), w.run.Adopted && !SameHeader(plan.Header, s):
+		return refused // a person's work stands
+	}
+	if at := linesDoubt(w.run).Add(w.settle()); w.Now().Before(at) {
+		return &later{at, "Lines were sent without an answer. The sale is read once more before it is voided."}
+	}
+	return w.void(s, fmt.Sprintf("The lines were refused: the empty sale %s was voided.", number(s)))
+}
+
+// linesDoubt is until when lines that were sent to the run's sale without an answer may take effect.
+func linesDoubt(r *ledger.Run) (until time.Time) {
+	for _, i := range r.Of(ledger.StepLines, ledger.Open) {
+		if i.SaleID == r.SaleID {
+			until = latest(until, i.Deadline)
+		}
+	}
+	return until
+}
+
+// maxCreates is how often a sale of an order is created by itself; maxAttempts
+// how often anything else is tried without a believable answer. Then a person is asked.
+const (
+	maxCreates  = 5
+	maxAttempts = 20
+)
+
+// attempts are the intents of a step that may have taken effect, since a person last asked for something.
+func attempts(r *ledger.Run, step ledger.Step) (list []ledger.Intent) {
+	for _, i := range r.Intents {
+		if i.Step == step && i.Answer != ledger.Refused && i.Seq > r.Granted {
+			list = append(list, i)
+		}
+	}
+	return list
+}
+
+// barred says why no other sale of the order is made by itself: every earlier
+// create must be refused, or looked for and not there, and they are few. Where
+// one made a sale that was voided, only a person, or a newer approval, makes
+// another (both move Granted on). nil = there may be one.
+func (w *work) barred(r *ledger.Run) error {
+	if sellsAnew(r) {
+		return nil
+	}
+	tried := attempts(r, ledger.StepCreate)
+	for _, i := range tried {
+		switch {
+		case i.Answer == ledger.Done && len(r.Unwanted) > 0:
+			return &reject{problems: r.Unwanted}
+		case i.Answer == ledger.Done:
+			return problem(saleVoided, fmt.Sprintf("The sale %s that was made of this order is voided, so no other one is made by itself.", cmp.Or(i.Number, i.SaleID)),
+				"If it should be sold all the same, retry; else cancel the order in Upstock.")
+		}
+	}
+	n := len(tried)
+	if n >= maxCreates {
+		return w.tooOften(r, fmt.Sprintf("Cin7 Core gave no believable answer when its sale was created, %d times; each time it was looked for and not found.", n))
+	}
+	if n > 1 {
+		if at := tried[n-1].At.Add(time.Duration(n-1) * w.Times.MaxVendor); w.Now().Before(at) {
+			return &later{at, fmt.Sprintf("Cin7 Core gave no believable answer when the sale was created, %d times. It is tried again later.", n)}
+		}
+	}
+	return nil
+}
+
+// tooOften asks a person, and names every sale that is known of the order.
+func (w *work) tooOften(r *ledger.Run, what string) error {
+	if sales := salesNamed(r); sales != "" {
+		what += " Sales of this order: " + sales + "."
+	} else {
+		what += " No sale of this order is known."
+	}
+	return problem("gaveUp", what, "Look in Cin7 Core for what the attempts may have left. Retry when the cause is gone.")
+}
+
+// salesNamed lists every sale that is known of an order, and which of them are voided.
+func salesNamed(r *ledger.Run) string {
+	numbers := map[string]string{}
+	var ids []string
+	add := func(id, number string) {
+		if _, known := numbers[id]; !known && id != "" {
+			ids = append(ids, id)
+		}
+		if id != "" {
+			numbers[id] = cmp.Or(number, numbers[id], id)
+		}
+	}
+	for _, i := range r.Intents {
+		add(i.SaleID, i.Number)
+	}
+	for _, id := range r.Voided {
+		add(id, "")
+	}
+	add(r.SaleID, r.SaleNumber)
+	for n, id := range ids {
+		name := numbers[id]
+		if slices.Contains(r.Voided, id) {
+			name += " (voided)"
+		}
+		ids[n] = name
+	}
+	return strings.Join(ids, ", ")
+}
