@@ -2,16 +2,16 @@ package upstockcin7
 
 import (
 	"context"
-	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // restoreMark remembers for a moment whether the table is marked as put back to
 // an earlier state: every new order asks.
-type restoreMark struct {
-	mu       sync.Mutex
-	at, read time.Time
-}
+type restoreMark struct{ known atomic.Pointer[markRead] }
+
+// markRead is the mark as it was read at a time; at zero = there is none.
+type markRead struct{ at, read time.Time }
 
 // markFresh is how long an answer of the table's is remembered.
 const markFresh = 5 * time.Second
@@ -21,15 +21,14 @@ const markFresh = 5 * time.Second
 // before, and nothing here knows of it. After a while (15 minutes) its orders
 // are too old to be taken for new ones anyway.
 func (w *work) lately(now time.Time) bool {
-	m := w.restored
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if now.Sub(m.read).Abs() > markFresh {
+	m := w.restored.known.Load()
+	if m == nil || now.Sub(m.read).Abs() > markFresh {
 		at, err := w.Ledger.Restored(w.ctx)
 		if err != nil {
 			return true
 		}
-		m.at, m.read = at, now
+		m = &markRead{at, now}
+		w.restored.known.Store(m)
 	}
 	return !m.at.IsZero() && now.Sub(m.at) < w.Times.Fresh*3/2 && !w.rules.unmarked
 }
@@ -42,8 +41,6 @@ func (p *Pair) Restored(ctx context.Context) (until time.Time, err error) {
 	if err := p.Ledger.MarkRestored(ctx, now); err != nil {
 		return time.Time{}, err
 	}
-	p.restored.mu.Lock()
-	defer p.restored.mu.Unlock()
-	p.restored.at, p.restored.read = now, now
+	p.restored.known.Store(&markRead{now, now})
 	return now.Add(p.Times.Fresh * 3 / 2).UTC(), nil
 }

@@ -59,9 +59,11 @@ type world struct {
 	down       map[string]time.Time     // effects of these names fail until then
 	frozen     bool                     // an invocation has no deadline: its process may be frozen and thawed
 	onFault    func()
-	afterQuery func(*process) // between what a process reads and what it does
-	flying     int            // messages under way, waiting or being worked on
-	late       int            // effects still to come
+	instead    func(*http.Request, []byte) *http.Response // what a vendor answers without doing anything; nil = it does
+	altered    func(*http.Request, map[string]any)        // changes an object that a vendor answers
+	afterQuery func(*process)                             // between what a process reads and what it does
+	flying     int                                        // messages under way, waiting or being worked on
+	late       int                                        // effects still to come
 	processes  int
 	ended      []string // orders that reached an end, in order
 }
@@ -231,7 +233,7 @@ func (g gateHTTP) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.Method == http.MethodGet {
 		var answer *http.Response
 		err := g.p.read(req.Method+" "+req.URL.Path, func() (err error) {
-			answer, err = g.p.w.sim.Transport().RoundTrip(req)
+			answer, err = g.p.w.trip(req)
 			return err
 		})
 		if err != nil {
@@ -246,7 +248,7 @@ func (g gateHTTP) RoundTrip(req *http.Request) (*http.Response, error) {
 		r := req.Clone(context.WithoutCancel(req.Context()))
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		var err error
-		answer, err = g.p.w.sim.Transport().RoundTrip(r)
+		answer, err = g.p.w.trip(r)
 		return err
 	})
 	if err == errThawed {
@@ -259,6 +261,42 @@ func (g gateHTTP) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	return answer, nil
+}
+
+// trip takes a call to the vendors, unless a test answers in their place.
+func (w *world) trip(req *http.Request) (*http.Response, error) {
+	if w.instead != nil && req.Body != nil {
+		body, err := io.ReadAll(req.Body)
+		if err != nil {
+			return nil, err
+		}
+		if resp := w.instead(req, body); resp != nil {
+			return resp, nil
+		}
+		req.Body = io.NopCloser(bytes.NewReader(body))
+	}
+	resp, err := w.sim.Transport().RoundTrip(req)
+	if err != nil || w.altered == nil {
+		return resp, err
+	}
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return nil, err
+	}
+	var doc map[string]any
+	if json.Unmarshal(body, &doc) == nil {
+		w.altered(req, doc)
+		if body, err = json.Marshal(doc); err != nil {
+			return nil, err
+		}
+	}
+	resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	return resp, nil
+}
+
+// answerJSON is an answer in a vendor's place.
+func answerJSON(status int, body string) *http.Response {
+	return &http.Response{StatusCode: status, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body))}
 }
 
 type gateTable struct{ p *process }
