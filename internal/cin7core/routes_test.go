@@ -35,7 +35,7 @@ var documented = map[string]struct{ query, body string }{
 		"BillingAddress.City BillingAddress.State BillingAddress.Postcode BillingAddress.Country ShippingAddress.ID ShippingAddress.Line1 " +
 		"ShippingAddress.Line2 ShippingAddress.City ShippingAddress.State ShippingAddress.Postcode ShippingAddress.Country ShippingAddress.Company " +
 		"ShippingAddress.Contact ShippingAddress.ShipToOther ShippingNotes TaxRule TaxInclusive Terms PriceTier ShipBy SaleOrderDate Location Note " +
-		"CustomerReference CurrencyRate SalesRepresentative Carrier ExternalID AdditionalAttributes.AdditionalAttribute1 SaleType ServiceOnly"},
+		"CustomerReference CurrencyRate SalesRepresentative Carrier ExternalID " + attributes + "SaleType ServiceOnly"},
 	"POST /sale/order": {body: "SaleID CombineAdditionalCharges Memo Status AutoPickPackShipMode TotalBeforeTax Tax Total " +
 		"Lines.ProductID Lines.SKU Lines.Name Lines.Quantity Lines.Price Lines.Discount Lines.Tax Lines.TaxRule Lines.Comment Lines.DropShip Lines.Total " +
 		"AdditionalCharges.Description AdditionalCharges.Price AdditionalCharges.Quantity AdditionalCharges.Discount AdditionalCharges.Tax " +
@@ -45,6 +45,11 @@ var documented = map[string]struct{ query, body string }{
 	"POST /webhooks":   {body: "Type IsActive ExternalURL ExternalAuthorizationType ExternalBearerToken"},
 	"PUT /webhooks":    {body: "ID Type IsActive ExternalURL ExternalAuthorizationType ExternalBearerToken"},
 }
+
+const attributes = "AdditionalAttributes.AdditionalAttribute1 AdditionalAttributes.AdditionalAttribute2 AdditionalAttributes.AdditionalAttribute3 " +
+	"AdditionalAttributes.AdditionalAttribute4 AdditionalAttributes.AdditionalAttribute5 AdditionalAttributes.AdditionalAttribute6 " +
+	"AdditionalAttributes.AdditionalAttribute7 AdditionalAttributes.AdditionalAttribute8 AdditionalAttributes.AdditionalAttribute9 " +
+	"AdditionalAttributes.AdditionalAttribute10 "
 
 // fields names what is in a body, by path.
 func fields(at string, v any) (names []string) {
