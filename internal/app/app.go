@@ -103,6 +103,7 @@ func New(d Deps) *App {
 			cl.Timeout, cl.GrantLife = times.HTTP, life
 			return cl
 		},
+		Trial: a.trial, Tried: a.tried,
 		Wake: func(ctx context.Context, p ledger.Pointer, delay time.Duration) error {
 			return a.send(ctx, OrdersQueue, p, p.Tenant, delay)
 		},

@@ -27,10 +27,13 @@ type Me struct {
 	ApplyCustomerDiscountsAfterOtherDiscounts bool
 }
 
-// Me reads the account.
+// Me reads the account. An answer that names no company and no currency is none: a key was not tested by it.
 func (c *Client) Me(ctx context.Context) (Me, error) {
 	var me Me
 	err := c.Do(ctx, http.MethodGet, "/me", nil, nil, &me)
+	if err == nil && (strings.TrimSpace(me.Company) == "" || strings.TrimSpace(me.Currency) == "") {
+		err = nonsense(http.MethodGet, "/me", "the answer is no account")
+	}
 	return me, err
 }
 

@@ -4,11 +4,15 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/kms"
+	"github.com/aws/aws-sdk-go-v2/service/kms/types"
+
+	"stockbridge/internal/tenant"
 )
 
 // Sealer encrypts small values by a KMS key, with the tenant as encryption
@@ -60,7 +64,7 @@ func (s *Sealer) Open(ctx context.Context, tenant string, sealed []byte) ([]byte
 	}
 	out, err := s.client.Decrypt(ctx, &kms.DecryptInput{KeyId: &s.key, CiphertextBlob: sealed, EncryptionContext: boundTo(tenant)})
 	if err != nil {
-		return nil, fmt.Errorf("open sealed: %w", err)
+		return nil, fmt.Errorf("open sealed: %w", lost(err))
 	}
 	s.keep(tenant, sealed, out.Plaintext)
 	return out.Plaintext, nil
@@ -73,6 +77,20 @@ func (s *Sealer) keep(tenant string, sealed, plain []byte) {
 		clear(s.opened)
 	}
 	s.opened[nameOf(tenant, sealed)] = opened{bytes.Clone(plain), time.Now().Add(openedFor)}
+}
+
+// lost is tenant.ErrSealed where KMS will not open something however often it is asked, as its key was disabled or deleted or
+// is another; else err.
+func lost(err error) error {
+	var disabled *types.DisabledException
+	var deleted *types.NotFoundException
+	var state *types.KMSInvalidStateException // pending deletion
+	var other *types.IncorrectKeyException
+	var broken *types.InvalidCiphertextException
+	if errors.As(err, &disabled) || errors.As(err, &deleted) || errors.As(err, &state) || errors.As(err, &other) || errors.As(err, &broken) {
+		return fmt.Errorf("%w: %w", tenant.ErrSealed, err)
+	}
+	return err
 }
 
 func boundTo(tenant string) map[string]string { return map[string]string{"tenant": tenant} }

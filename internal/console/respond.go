@@ -64,6 +64,10 @@ func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.As(err, &refused):
 		p = &problem{Status: http.StatusUnprocessableEntity, Detail: strings.TrimSpace(refused.Problem.Message + " " + refused.Problem.Fix),
 			Problems: []ledger.Problem{refused.Problem}}
+		if refused.After > 0 {
+			p.Status = http.StatusTooManyRequests
+			w.Header().Set("Retry-After", strconv.Itoa(int(refused.After/time.Second)+1))
+		}
 		if refused.Retry {
 			p.Status = http.StatusServiceUnavailable
 			w.Header().Set("Retry-After", "60")

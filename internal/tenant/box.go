@@ -28,16 +28,30 @@ func NewBox(key []byte) (*Box, error) {
 	return &Box{aead}, nil
 }
 
-// OpenBox returns a Box whose key is kept in a file, made at first use.
+// OpenBox returns a Box whose key is kept in a file, made at first use. A file that others can read is refused: what it
+// seals would be sealed from nobody.
 func OpenBox(path string) (*Box, error) {
 	key, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		key = make([]byte, 32)
 		rand.Read(key)
-		err = os.WriteFile(path, key, 0o600)
+		if err = os.WriteFile(path, key, 0o600); err == nil {
+			err = os.Chmod(path, 0o600)
+		}
+	case err == nil:
+		info, serr := os.Stat(path)
+		if serr != nil {
+			err = serr
+		} else if mode := info.Mode().Perm(); mode&0o077 != 0 {
+			err = fmt.Errorf("%s can be read by others (mode %04o): it opens every stored key, so make it yours alone (chmod 600 %s), and save new keys if somebody may have read it", path, mode, path)
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("key file: %w", err)
+	}
+	if len(key) != 32 {
+		return nil, fmt.Errorf("key file: %s is not one: it has %d bytes, and a key has 32. Put the right file back; or move it away, and save the keys of every connection again", path, len(key))
 	}
 	return NewBox(key)
 }
@@ -49,5 +63,9 @@ func (b *Box) Seal(_ context.Context, tenant string, plain []byte) ([]byte, erro
 
 // Open implements Sealer.
 func (b *Box) Open(_ context.Context, tenant string, sealed []byte) ([]byte, error) {
-	return b.aead.Open(nil, nil, sealed, []byte(tenant))
+	plain, err := b.aead.Open(nil, nil, sealed, []byte(tenant))
+	if err != nil {
+		return nil, ErrSealed
+	}
+	return plain, nil
 }

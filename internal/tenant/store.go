@@ -468,8 +468,9 @@ const maxReplaced = 10
 const resumeFor = 24 * time.Hour
 
 // Connect makes or changes a connection: what says how, on a copy of the old
-// one (the zero Connection if there is none) and its secrets. It keeps the
-// webhook URL and Since, lets a replaced webhook secret verify for a day
+// one (the zero Connection if there is none) and its secrets; of secrets that
+// cannot be opened any more (ErrSealed) there are none left. It keeps the
+// webhook URL, if it can be opened, and Since, lets a replaced webhook secret verify for a day
 // more, claims an Upstock supplier for the tenant (ErrClaimed if another has
 // it) and marks the connection's parked work to go on.
 func (s *Store) Connect(ctx context.Context, tenant string, sys System, what func(*Connection, *Secrets) error) (Connection, Secrets, error) {
@@ -481,7 +482,9 @@ func (s *Store) Connect(ctx context.Context, tenant string, sys System, what fun
 	}
 	var sec Secrets
 	if !fresh {
-		if sec, err = s.Secrets(ctx, c); err != nil {
+		if sec, err = s.Secrets(ctx, c); errors.Is(err, ErrSealed) {
+			sec = Secrets{} // all anew, the webhook URL too
+		} else if err != nil {
 			return none, sec, err
 		}
 	}
@@ -619,7 +622,7 @@ func (s *Store) disconnect(ctx context.Context, tenant string, sys System) error
 		return err
 	}
 	sec, err := s.Secrets(ctx, c)
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrSealed) { // else its webhook URL is nobody's by the connection's end alone
 		return err
 	}
 	it, err := c.item()

@@ -87,7 +87,7 @@ type Supplier struct {
 func (c *Client) Supplier(ctx context.Context) (Supplier, error) {
 	var s Supplier
 	err := c.Do(ctx, http.MethodGet, "/supplier", nil, nil, &s)
-	if err == nil && s.ID == 0 {
+	if err == nil && (s.ID <= 0 || s.Name == "" || s.Currency == "") {
 		err = nonsense(http.MethodGet, "/supplier", "the answer is no supplier")
 	}
 	return s, err

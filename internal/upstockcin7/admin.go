@@ -10,8 +10,6 @@ import (
 	"strings"
 	"time"
 
-	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
-
 	"stockbridge/internal/cin7core"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/rest"
@@ -29,7 +27,8 @@ type Credentials struct {
 // ConnectError says why a key was not saved.
 type ConnectError struct {
 	Problem ledger.Problem
-	Retry   bool // the vendor did not answer: the key may be right
+	Retry   bool          // the vendor did not answer: the key may be right
+	After   time.Duration // > 0: keys were tried too often, and so long no more is
 }
 
 func (e *ConnectError) Error() string { return e.Problem.Message }
@@ -56,8 +55,11 @@ func (p *Pair) Connect(ctx context.Context, tenantID string, sys tenant.System, 
 		if cred.Webhook != "" {
 			s.Webhook = cred.Webhook
 		}
-		if errs := missingFields(sys, c, s); len(errs) > 0 {
+		if errs := missingFields(sys, c, s, cred.Webhook); len(errs) > 0 {
 			return errs
+		}
+		if err := p.mayTry(ctx, b, sys, c.Account); err != nil {
+			return err
 		}
 		saved = savedKeys{first: !had, key: s.Key != key, account: c.Account != account, secret: s.Webhook != secret, firstSecret: s.Webhook != "" && secret == ""}
 		if sys == tenant.Upstock {
@@ -76,8 +78,10 @@ func (p *Pair) Connect(ctx context.Context, tenantID string, sys tenant.System, 
 	if err != nil {
 		return tenant.Connection{}, "", err
 	}
+	p.Tenants.Hold(ctx, c)
 	if sys == tenant.Cin7Core {
 		if had && old.Account != c.Account {
+			p.Tenants.Release(ctx, old)
 			if s, err := p.Tenants.Secrets(ctx, old); err == nil {
 				p.unhook(ctx, old, s)
 			}
@@ -100,7 +104,7 @@ func (p *Pair) Connect(ctx context.Context, tenantID string, sys tenant.System, 
 	return c, p.webhookURL(sys, sec), nil
 }
 
-func missingFields(sys tenant.System, c *tenant.Connection, s *tenant.Secrets) tenant.FieldErrors {
+func missingFields(sys tenant.System, c *tenant.Connection, s *tenant.Secrets, webhook tenant.Secret) tenant.FieldErrors {
 	var errs tenant.FieldErrors
 	need := func(field, value string) {
 		if value == "" {
@@ -113,9 +117,12 @@ func missingFields(sys tenant.System, c *tenant.Connection, s *tenant.Secrets) t
 	}
 	if sys == tenant.Upstock {
 		need("token", string(s.Key))
-		if s.Webhook != "" {
-			if _, err := standardwebhooks.NewWebhook(string(s.Webhook)); err != nil {
+		if webhook != "" {
+			switch n := webhookKey(webhook); {
+			case n == 0:
 				errs = append(errs, tenant.FieldError{Field: "webhookSecret", Message: "This is not a webhook secret: it reads whsec_ and base64."})
+			case n < leastWebhookKey || n > mostWebhookKey:
+				errs = append(errs, tenant.FieldError{Field: "webhookSecret", Message: fmt.Sprintf("A webhook secret holds %d to %d bytes, and this one %d. Let Upstock make a new one.", leastWebhookKey, mostWebhookKey, n)})
 			}
 		}
 		return errs
@@ -142,6 +149,7 @@ func (p *Pair) tryUpstock(ctx context.Context, c *tenant.Connection, s *tenant.S
 			Fix: "Use a token of the connected supplier. To change to another one, disconnect first."}}
 	}
 	c.Account, c.Name, c.Currency, c.TimeZone = strconv.FormatInt(sup.ID, 10), short(sup.Name), short(sup.Currency), short(sup.TimeZone)
+	p.tried(ctx, *c)
 	c.Warnings = []string{"Switch off Upstock's own Cin7 integration (Upstock: Settings > Integrations), or every order is sold twice."}
 	return nil
 }
@@ -151,6 +159,7 @@ func (p *Pair) tryCin7(ctx context.Context, c *tenant.Connection, s *tenant.Secr
 	if err != nil {
 		return refusedKey(tenant.Cin7Core, err)
 	}
+	p.tried(ctx, *c)
 	c.Name, c.Currency, c.TimeZone = short(me.Company), short(me.Currency), short(me.TimeZone)
 	c.Warnings = meWarnings(me) // the other books are not read yet
 	return nil
@@ -177,7 +186,7 @@ func (p *Pair) webhookURL(sys tenant.System, s tenant.Secrets) string {
 // WebhookURLOf is the address of a connection's webhooks: Upstock's a tenant
 // pastes there, Cin7 Core's is registered by us.
 func (p *Pair) WebhookURLOf(ctx context.Context, c tenant.Connection) (string, error) {
-	s, err := p.Tenants.Secrets(ctx, c)
+	s, err := p.secrets(ctx, c)
 	return p.webhookURL(c.System, s), err
 }
 
@@ -187,14 +196,15 @@ func (p *Pair) Disconnect(ctx context.Context, tenantID string, sys tenant.Syste
 	if err != nil {
 		return err
 	}
-	sec, err := p.Tenants.Secrets(ctx, c)
-	if err != nil {
-		return err
+	sec, unsealed := p.Tenants.Secrets(ctx, c)
+	if unsealed != nil && !errors.Is(unsealed, tenant.ErrSealed) {
+		return unsealed
 	}
 	if err := p.Tenants.Disconnect(ctx, tenantID, sys); err != nil {
 		return err
 	}
-	if sys == tenant.Cin7Core {
+	p.Tenants.Release(ctx, c)
+	if sys == tenant.Cin7Core && unsealed == nil {
 		p.unhook(ctx, c, sec)
 	}
 	return p.Ledger.Record(ctx, tenantID, ledger.Event{Kind: "connection", Text: systemName(sys) + " was disconnected."})

@@ -282,7 +282,7 @@ func (p *Pair) Backfill(ctx context.Context, j Job) error {
 	if errors.As(bothConnected(t), &refused) { // Reconcile wakes it once they are
 		return f.wait(refused.Problem.Message, time.Time{})
 	}
-	sec, err := p.Tenants.Secrets(ctx, conn)
+	sec, err := p.secrets(ctx, conn)
 	if err != nil {
 		return err
 	}
@@ -488,7 +488,7 @@ func (p *Pair) PreviewBackfill(ctx context.Context, tenantID string, from, to ti
 		v.Problems = []ledger.Problem{pr}
 		return v, nil
 	}
-	sec, err := p.Tenants.Secrets(ctx, w.up)
+	sec, err := p.secrets(ctx, w.up)
 	if err != nil {
 		return v, err
 	}

@@ -414,7 +414,7 @@ func (k *checking) call(sys tenant.System, n *int, f func(ctx context.Context, c
 	c, sec := k.b.Connections[sys], k.sec
 	if sys != tenant.Upstock {
 		var err error
-		if sec, err = k.Tenants.Secrets(k.ctx, c); err != nil {
+		if sec, err = k.secrets(k.ctx, c); err != nil {
 			return err
 		}
 	}

@@ -74,9 +74,18 @@ func (p *Pair) Notes(ctx context.Context, c tenant.Connection) (notes []string, 
 	if c.System != tenant.Upstock {
 		return notes, "", nil
 	}
-	s, err := p.Tenants.Secrets(ctx, c)
+	s, err := p.secrets(ctx, c)
+	if errors.Is(err, tenant.ErrSealed) {
+		return append(notes, whyUnsealed(c.System)), "", nil
+	}
 	if err != nil {
 		return notes, "", err
+	}
+	if n := webhookKey(s.Webhook); s.Webhook != "" && n < leastWebhookKey {
+		notes = append(notes, fmt.Sprintf("The webhook secret that is saved is too short: %d bytes, where %d are the least. Let Upstock make a new one (Settings > Webhooks), and save it here; until then it is good.", n, leastWebhookKey))
+		if n == 0 {
+			notes[len(notes)-1] = "The webhook secret that is saved is empty, so what Upstock delivers is refused. Let Upstock make a new one (Settings > Webhooks), and save it here."
+		}
 	}
 	if s.Webhook == "" {
 		notes = append(notes, "No webhook secret is saved, so what Upstock delivers is refused, and approved orders are found in its list only, up to "+

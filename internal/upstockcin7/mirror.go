@@ -119,7 +119,7 @@ func (p *Pair) Mirror(ctx context.Context, j Job) error {
 }
 
 func (m *mirroring) run(b tenant.Bundle) error {
-	secrets, err := m.Tenants.Secrets(m.ctx, m.conn)
+	secrets, err := m.secrets(m.ctx, m.conn)
 	if err != nil {
 		return err
 	}

@@ -142,7 +142,7 @@ func (p *Pair) CheckSettings(ctx context.Context, b tenant.Bundle, s tenant.Sett
 		if core.State != tenant.Connected {
 			return unchecked("Cin7 Core needs reconnecting."), nil
 		}
-		secrets, err := p.Tenants.Secrets(ctx, core)
+		secrets, err := p.secrets(ctx, core)
 		if err != nil {
 			return nil, err
 		}

@@ -36,6 +36,11 @@ type Deps struct {
 	Upstock  func(c tenant.Connection, s tenant.Secrets, first bool) *upstock.Client
 	Cin7Core func(c tenant.Connection, s tenant.Secrets, first bool) *cin7core.Client
 
+	// Trial takes one trial of a key, for an account that the tenant is a stranger to or not: *rest.Wait where no more may be
+	// tried for now. Tried counts one that succeeded among the calls of its account. nil: nothing is bounded.
+	Trial func(ctx context.Context, tenantID string, sys tenant.System, account string, stranger bool) error
+	Tried func(ctx context.Context, c tenant.Connection)
+
 	// Wake sends a pointer to the orders queue; Start sends one tenant's part of a job to the queue of its kind.
 	Wake  func(ctx context.Context, p ledger.Pointer, delay time.Duration) error
 	Start func(ctx context.Context, j Job, delay time.Duration) error

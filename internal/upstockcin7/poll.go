@@ -80,7 +80,7 @@ func (p *Pair) begin(ctx context.Context, j Job, sys tenant.System) (*poll, erro
 	if !j.At.IsZero() && w.cur.Again.After(p.Now()) {
 		return nil, nil // it goes on by itself
 	}
-	if w.sec, err = p.Tenants.Secrets(ctx, w.conn); err != nil {
+	if w.sec, err = p.secrets(ctx, w.conn); err != nil {
 		return nil, err
 	}
 	if w.cur.Account != w.conn.Account { // how far another account's list was read says nothing of this one's

@@ -54,6 +54,9 @@ func (p *Pair) receive(req *http.Request) (int, string) {
 	if errors.Is(err, tenant.ErrNotFound) || err == nil && c.System != tenant.Upstock {
 		return http.StatusNotFound, "Nobody's webhook address ends like this. Copy it again from Stockbridge."
 	}
+	if errors.Is(err, tenant.ErrSealed) {
+		_, _ = p.markUnsealed(ctx, c)
+	}
 	if err != nil {
 		return unavailable()
 	}
@@ -93,7 +96,7 @@ func unavailable() (int, string) {
 
 func verified(s tenant.Secrets, body []byte, h http.Header) bool {
 	for _, secret := range s.Webhooks(time.Now()) {
-		if wh, err := standardwebhooks.NewWebhook(string(secret)); err == nil && wh.Verify(body, h) == nil {
+		if wh, err := standardwebhooks.NewWebhook(string(secret)); err == nil && webhookKey(secret) > 0 && wh.Verify(body, h) == nil {
 			return true
 		}
 	}

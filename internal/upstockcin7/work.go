@@ -143,7 +143,10 @@ func (w *work) connect() error {
 		case c.State != tenant.Connected:
 			return &park{why: systemName(sys) + " needs reconnecting: " + c.Why + " Save a new key, and the order goes on by itself."}
 		}
-		s, err := w.Tenants.Secrets(w.ctx, c)
+		s, err := w.secrets(w.ctx, c)
+		if errors.Is(err, tenant.ErrSealed) {
+			return &park{why: systemName(sys) + " needs reconnecting: " + whyUnsealed(sys) + " The order goes on by itself then."}
+		}
 		if err != nil {
 			return err
 		}

@@ -1,0 +1,32 @@
+package limit
+
+import (
+	"context"
+	"errors"
+
+	"stockbridge/internal/table"
+)
+
+// Note counts a call that was made without a grant, whatever is left of the budget: as the trial of a key, which spends
+// the budget of the account that it turned out to be of. It does what it can: a note that cannot be written is lost.
+func (l *Limiter) Note(ctx context.Context) {
+	if l.enter(ctx) != nil {
+		return
+	}
+	defer l.leave()
+	for try := range tries {
+		k, err := l.bucket(ctx)
+		if err != nil {
+			return
+		}
+		at := l.now().UnixMicro()
+		k.believe(at)
+		if n := len(k.stamps); n > 0 {
+			at = max(at, k.stamps[n-1])
+		}
+		k.add(l.budget, at)
+		if c := (*table.Conflict)(nil); !errors.As(l.write(ctx, k), &c) || l.pause(ctx, try) != nil {
+			return
+		}
+	}
+}

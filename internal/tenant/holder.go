@@ -1,0 +1,59 @@
+package tenant
+
+import (
+	"context"
+	"errors"
+
+	"stockbridge/internal/table"
+)
+
+// Who has an account connected stands in ACCOUNT#<system>#<sha256 of the account>, an item a tenant. It is a hint, kept beside
+// the connections: what it says is compared with them.
+
+func holderKey(sys System, account, tenant string) table.Key {
+	return table.Key{PK: "ACCOUNT#" + string(sys) + "#" + hashed(account), SK: tenant}
+}
+
+// Hold notes that a tenant has an account connected, as best it can: what fails is noted the next time.
+func (s *Store) Hold(ctx context.Context, c Connection) {
+	if c.Account == "" {
+		return
+	}
+	key := holderKey(c.System, c.Account, c.Tenant)
+	if items, err := s.table.Get(ctx, key); err != nil || len(items) > 0 {
+		return
+	}
+	_ = s.table.Write(ctx, table.Create(table.Item{Key: key, Data: []byte("{}")}))
+}
+
+// Release notes that a tenant has an account connected no more.
+func (s *Store) Release(ctx context.Context, c Connection) {
+	items, err := s.table.Get(ctx, holderKey(c.System, c.Account, c.Tenant))
+	if err != nil || len(items) == 0 {
+		return
+	}
+	_ = s.table.Write(ctx, table.Remove(items[0]))
+}
+
+// Holders are tenants that have an account connected, at most as many as a page holds.
+func (s *Store) Holders(ctx context.Context, sys System, account string) ([]string, error) {
+	p, err := s.table.Query(ctx, table.Query{PK: holderKey(sys, account, "").PK})
+	if err != nil {
+		return nil, err
+	}
+	var noted, held []string
+	for _, it := range p.Items {
+		noted = append(noted, it.SK)
+	}
+	connections, err := s.Connections(ctx, noted, sys)
+	for _, id := range noted {
+		if c, ok := connections[id]; ok && c.Account == account {
+			held = append(held, id)
+		}
+	}
+	return held, err
+}
+
+// ErrSealed says that secrets cannot be opened any more: the key that they were sealed with is lost, was replaced, or is
+// disabled. New ones can be saved.
+var ErrSealed = errors.New("sealed with a key that is lost or disabled")
