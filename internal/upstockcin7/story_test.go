@@ -1371,7 +1371,7 @@ func TestConnecting(t *testing.T) {
 				if err := w.sim.Fault(sim.Upstock, sim.Fault{Match: "GET /supplier", Kind: "before", How: "502"}); err != nil {
 					t.Fatal(err)
 				}
-				_, _, err = w.pair().Connect(t.Context(), w.tenant, sys, upstockcin7.Credentials{Key: "who knows"})
+				_, _, err = w.pair().Connect(t.Context(), w.tenant, sys, upstockcin7.Credentials{Key: "who-knows"})
 				if e := connectError(err); e == nil || !e.Retry || e.Problem.Code != "noAnswer" {
 					t.Errorf("%s: %v", sys, err)
 				}
