@@ -19,7 +19,7 @@ var mayImport = map[string][]string{
 	"match":           {},
 	"sim":             {},
 	"tenant":          {"table"},
-	"ledger":          {"table", "tenant"},
+	"ledger":          {"match", "table", "tenant"},
 	"limit":           {"table"},
 	"upstock":         {"rest"},
 	"cin7core":        {"rest"},

@@ -108,6 +108,7 @@ func (a *api) routes() []route {
 		{method: "DELETE", path: t + "/connections/{system}", of: a.deleteConnection},
 
 		{method: "GET", path: t + "/orders", query: "state q after limit", of: a.listOrders},
+		{method: "GET", path: t + "/orders/counts", of: a.countOrders},
 		{method: "POST", path: t + "/orders/retry", of: a.retryAll},
 		{method: "POST", path: t + "/orders/preview", of: a.preview},
 		{method: "GET", path: t + "/orders/{id}", of: a.getOrder},
@@ -285,16 +286,19 @@ func system(r *http.Request) (tenant.System, error) {
 
 // wake sends a tenant's due orders to be worked on, the oldest first, and says how many.
 func (a *api) wake(ctx context.Context, tenantID string) (n int, err error) {
-	const most, look = 500, 10_000
-	seen := 0
-	dueErr := a.Ledger.Due(ctx, int(tenant.Shard(tenantID, ledger.Shards)), time.Now(), func(ref ledger.Ref) bool {
-		if seen++; ref.Tenant == tenantID {
-			if err = a.Pair.Wake(ctx, ledger.Pointer{Tenant: ref.Tenant, Order: ref.ID, Origin: upstockcin7.OriginSweep}, 0); err != nil {
-				return false
-			}
-			n++
+	const most = 500
+	due, err := a.Ledger.DueOf(ctx, tenantID, time.Now(), most)
+	if err != nil {
+		return 0, err
+	}
+	for _, ref := range due.First {
+		if ref.Due.After(time.Now()) {
+			break
 		}
-		return n < most && seen < look
-	})
-	return n, errors.Join(err, dueErr)
+		if err := a.Pair.Wake(ctx, ledger.Pointer{Tenant: ref.Tenant, Order: ref.ID, Origin: upstockcin7.OriginSweep}, 0); err != nil {
+			return n, err
+		}
+		n++
+	}
+	return n, nil
 }

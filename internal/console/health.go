@@ -49,16 +49,17 @@ type mirrorProgress struct {
 	Total int    `json:"total"`
 }
 
-// counts of orders, from the index: of each at most countMost are counted.
+// counts of orders, from the tenant's own index: exact to ledger.CountMost.
 type counts struct {
-	Attention int `json:"attention"` // wait for a person
-	Parked    int `json:"parked"`    // wait for a connection to work again
-	Due       int `json:"due"`       // their time has come
-	Waiting   int `json:"waiting"`   // go on by themselves at a later time
+	Attention int      `json:"attention"` // wait for a person
+	Parked    int      `json:"parked"`    // wait for a connection to work again
+	Due       int      `json:"due"`       // their time has come
+	Waiting   int      `json:"waiting"`   // go on by themselves at a later time
+	More      []string `json:"more"`      // which of these are more than the number given
 }
 
-// countMost bounds every count, and how many runs a backlog's estimate reads.
-const countMost = 1000
+// backlogMost is how many orders a backlog's estimate reads.
+const backlogMost = 1000
 
 func (a *api) health(w http.ResponseWriter, r *http.Request, b tenant.Bundle) error {
 	ctx := r.Context()
@@ -174,10 +175,11 @@ func mirrorOf(b tenant.Bundle) mirrorAnswer {
 	return ans
 }
 
-// count counts, and returns the orders that are due or waiting, soonest first.
+// count counts, and returns the first of the orders that are due or waiting, soonest first.
 func (a *api) count(ctx context.Context, id string) (n counts, due []ledger.Ref, err error) {
+	n.More = []string{}
 	upTo := func(n *int) func(ledger.Ref) bool {
-		return func(ledger.Ref) bool { *n++; return *n < countMost }
+		return func(ledger.Ref) bool { *n++; return *n <= ledger.CountMost }
 	}
 	if err := a.Ledger.NeedAttention(ctx, id, upTo(&n.Attention)); err != nil {
 		return n, nil, err
@@ -185,23 +187,24 @@ func (a *api) count(ctx context.Context, id string) (n counts, due []ledger.Ref,
 	if err := a.Ledger.Parked(ctx, id, upTo(&n.Parked)); err != nil {
 		return n, nil, err
 	}
-	now := time.Now()
-	seen := 0 // other tenants' too: the shard is shared
-	err = a.Ledger.Due(ctx, int(tenant.Shard(id, ledger.Shards)), now.AddDate(100, 0, 0), func(ref ledger.Ref) bool {
-		if seen++; ref.Tenant == id {
-			switch {
-			case ref.Due.After(now):
-				n.Waiting++
-			case n.Due < countMost:
-				n.Due++
-			}
-			if len(due) < countMost {
-				due = append(due, ref)
-			}
+	if _, err := a.Ledger.Relist(ctx, id, relistMost); err != nil {
+		return n, nil, err
+	}
+	all, err := a.Ledger.DueOf(ctx, id, time.Now(), backlogMost)
+	if err != nil {
+		return n, nil, err
+	}
+	n.Due, n.Waiting = all.Due, all.Waiting
+	for _, c := range []struct {
+		name string
+		n    *int
+	}{{"attention", &n.Attention}, {"parked", &n.Parked}, {"due", &n.Due}, {"waiting", &n.Waiting}} {
+		if *c.n > ledger.CountMost {
+			*c.n = ledger.CountMost
+			n.More = append(n.More, c.name)
 		}
-		return seen < 10*countMost && n.Waiting < countMost
-	})
-	return n, due, err
+	}
+	return n, all.First, nil
 }
 
 // backlogAnswer is what of the orders' work is still to be done, and until when.
@@ -222,7 +225,7 @@ type backlogAnswer struct {
 // That is the soonest: an order is looked for again where the budget ran out
 // between the look and the sale.
 //
-// Of a longer backlog the first countMost are estimated. Nothing is expected
+// Of a longer backlog the first backlogMost are estimated. Nothing is expected
 // while a connection needs reconnecting or its records are not read yet.
 func (a *api) backlog(ctx context.Context, b tenant.Bundle, due []ledger.Ref, core limit.State) (n backlogAnswer, err error) {
 	const some = 100 // at once: a run may be large

@@ -1,11 +1,13 @@
 package console
 
 import (
+	"encoding/base64"
 	"errors"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/tenant"
@@ -135,72 +137,141 @@ type entryAnswer struct {
 	Exchange *ledger.Exchange `json:"exchange,omitempty"`
 }
 
-var states = []ledger.State{ledger.Received, ledger.Working, ledger.Waiting, ledger.Attention, ledger.Sold,
-	ledger.PartlyShipped, ledger.Shipped, ledger.Cancelled}
-
-// listOrders lists the newest first. With a filter it looks at scanMost orders
-// at most for one answer, which may then be short and still have a next.
+// listOrders lists the newest first; with a state those with work left before
+// the others, and with a search by the word that is found. However many orders
+// there are, it reads the ones it shows and at most some that it leaves out.
 func (a *api) listOrders(w http.ResponseWriter, r *http.Request, b tenant.Bundle) error {
-	const scanPage, scanMost = 100, 2000
-	ctx, query := r.Context(), r.URL.Query()
+	query := r.URL.Query()
 	after, limit, err := paging(query)
 	if err != nil {
 		return err
 	}
-	state, text := ledger.State(query.Get("state")), strings.ToLower(strings.TrimSpace(query.Get("q")))
-	if state != "" && !slices.Contains(states, state) {
+	state, text := ledger.State(query.Get("state")), strings.TrimSpace(query.Get("q"))
+	if state != "" && !slices.Contains(ledger.States(), state) {
 		return tenant.FieldErrors{{Field: "state", Message: "There is no such state."}}
 	}
+	list, err := a.ordersOf(r, b, state, text, after, limit)
+	if errors.Is(err, ledger.ErrAfter) {
+		return unknownAfter()
+	}
+	if err != nil {
+		return err
+	}
 	var items []orderItem
-	var exact string // the order whose id is q, which comes first
-	if limit > 1 && fitsKey(text, 100) {
-		run, err := a.order(r, b, text)
-		if err != nil && !errors.Is(err, ledger.ErrNotFound) {
-			return err
-		}
-		if err == nil {
-			exact = run.ID
-			if after == "" && matches(run, state, "") {
-				items = append(items, itemOf(run))
-			}
-		}
+	for _, run := range list.Runs {
+		items = append(items, itemOf(run))
 	}
-	size := scanPage
+	return respond(w, r, http.StatusOK, page(items, list.Next))
+}
+
+// relistMost is how many orders of an earlier version one request gives their place in the lists.
+const relistMost = 200
+
+func (a *api) ordersOf(r *http.Request, b tenant.Bundle, state ledger.State, text, after string, limit int) (list ledger.Listing, err error) {
+	ctx := r.Context()
 	if state == "" && text == "" {
-		size = limit
+		list.Runs, list.Next, err = a.Ledger.Runs(ctx, b.Tenant.ID, after, limit)
+		return list, err
 	}
+	// The order whose id is searched for comes first.
+	var exact *ledger.Run
+	if text != "" && limit > 1 && fitsKey(text, 100) {
+		if exact, err = a.order(r, b, text); err != nil && !errors.Is(err, ledger.ErrNotFound) {
+			return list, err
+		}
+	}
+	whole, err := a.Ledger.Relist(ctx, b.Tenant.ID, relistMost)
+	if err != nil {
+		return list, err
+	}
+	keep := func(run *ledger.Run) bool {
+		return (state == "" || run.State == state) && (exact == nil || run.ID != exact.ID)
+	}
+	if exact != nil && after == "" {
+		limit--
+	}
+	switch {
+	case !whole:
+		list, err = a.scan(r, b, text, after, limit, keep)
+	case text == "":
+		list, err = paged(after, func(after string) (ledger.Listing, error) {
+			return a.Ledger.InState(ctx, b.Tenant.ID, state, after, limit)
+		})
+	default:
+		list, err = paged(after, func(after string) (ledger.Listing, error) {
+			return a.Ledger.Find(ctx, b.Tenant.ID, text, after, limit, keep)
+		})
+	}
+	if exact != nil && after == "" && (state == "" || exact.State == state) {
+		list.Runs = append([]*ledger.Run{exact}, list.Runs...)
+	}
+	return list, err
+}
+
+// paged reads one page of a list whose continuation is not to be read by others.
+func paged(after string, read func(after string) (ledger.Listing, error)) (ledger.Listing, error) {
+	plain, err := base64.RawURLEncoding.DecodeString(after)
+	if err != nil || !utf8.Valid(plain) {
+		return ledger.Listing{}, ledger.ErrAfter
+	}
+	list, err := read(string(plain))
+	if list.Next != "" {
+		list.Next = base64.RawURLEncoding.EncodeToString([]byte(list.Next))
+	}
+	return list, err
+}
+
+// scan looks for orders that match one by one, for a tenant some of whose orders
+// an earlier version wrote and are not in the lists yet: at scanMost for one
+// answer, which may then be short and still have a next.
+func (a *api) scan(r *http.Request, b tenant.Bundle, text, after string, limit int, keep func(*ledger.Run) bool) (list ledger.Listing, err error) {
+	const scanPage, scanMost = 100, 2000
 	for scanned := 0; ; {
-		runs, next, err := a.Ledger.Runs(ctx, b.Tenant.ID, after, size)
+		runs, next, err := a.Ledger.Runs(r.Context(), b.Tenant.ID, after, scanPage)
 		if err != nil {
-			return err
+			return list, err
 		}
 		for i, run := range runs {
-			if len(items) == limit { // full before the page ends: the next one starts here
+			if len(list.Runs) == limit { // full before the page ends: the next one starts here
 				if i > 0 {
-					if _, after, err = a.Ledger.Runs(ctx, b.Tenant.ID, after, i); err != nil {
-						return err
-					}
+					_, after, err = a.Ledger.Runs(r.Context(), b.Tenant.ID, after, i)
 				}
-				return respond(w, r, http.StatusOK, page(items, after))
+				list.Next = after
+				return list, err
 			}
-			if run.ID != exact && matches(run, state, text) {
-				items = append(items, itemOf(run))
+			if keep(run) && run.Matches(text) {
+				list.Runs = append(list.Runs, run)
 			}
 		}
 		after, scanned = next, scanned+len(runs)
-		if after == "" || len(items) == limit || scanned >= scanMost {
-			return respond(w, r, http.StatusOK, page(items, after))
+		if after == "" || len(list.Runs) == limit || scanned >= scanMost {
+			list.Next = after
+			return list, nil
 		}
 	}
 }
 
-func matches(run *ledger.Run, state ledger.State, text string) bool {
-	if state != "" && run.State != state {
-		return false
+// stateCount is how many orders are in a state: exact to ledger.CountMost, and
+// beyond that as many with More.
+type stateCount struct {
+	State ledger.State `json:"state"`
+	Count int          `json:"count"`
+	More  bool         `json:"more"`
+}
+
+func (a *api) countOrders(w http.ResponseWriter, r *http.Request, b tenant.Bundle) error {
+	var items []stateCount
+	if _, err := a.Ledger.Relist(r.Context(), b.Tenant.ID, relistMost); err != nil {
+		return err
 	}
-	return text == "" || slices.ContainsFunc([]string{run.ID, run.Number, run.Reference, run.Customer, run.SaleNumber}, func(s string) bool {
-		return strings.Contains(strings.ToLower(s), text)
-	})
+	for _, s := range ledger.States() {
+		n, err := a.Ledger.CountIn(r.Context(), b.Tenant.ID, s)
+		if err != nil {
+			return err
+		}
+		items = append(items, stateCount{s, min(n, ledger.CountMost), n > ledger.CountMost})
+	}
+	return respond(w, r, http.StatusOK, page(items, ""))
 }
 
 // order reads a run. Ids differ that the ledger's keys, padded with zeros, do not tell apart.

@@ -257,7 +257,7 @@ func TestBacklog(t *testing.T) {
 		h.run(ledger.Run{Tenant: id, ID: fmt.Sprint(2000 + i), State: ledger.Received, Next: ago})
 	}
 	a := h.do("GET", path+"/health", token, nil).is(200)
-	if a.get("backlog.orders") != 1000.0 || a.get("orders.due") != 1000.0 {
+	if a.get("backlog.orders") != 1000.0 || a.get("orders.due") != 1201.0 || a.get("orders.waiting") != 4.0 {
 		t.Errorf("more than is counted: %v %v", a.get("backlog"), a.get("orders"))
 	}
 

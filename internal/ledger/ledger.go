@@ -5,11 +5,12 @@
 // The table is the record; queues only wake. A run that wants attention at a
 // certain time says so in Next, and the sparse index lists it until then:
 //
-//	T#<tenant>#order        <id, 20 digits>   Run, see RunID       index DUE#<shard>#<work> / PARKED#<tenant>[#<account awaited>] / ATTENTION#<tenant>
+//	T#<tenant>#order        <id, 20 digits>   Run, see RunID       index DUE#<shard>#<work> / PARKED#<tenant>[#<account awaited>] / ATTENTION#<tenant>, and T#<tenant>#list#<state>
 //	T#<tenant>#order#<id>   body@<hash>#<n>   the order as received, gzip, in chunks of 350 KB
 //	                        fresh@<hash>#<n>  the order as read again from Upstock
 //	                        plan@<hash>#<n>   the frozen plan, likewise
 //	                        x#<nnnn>#<random> Exchange: one request and its answer, for 90 days
+//	T#<tenant>#find         <word>#<id>       a word that a run is found by, see list.go
 //	T#<tenant>#link#<kind>  <foreign id>      Link
 //	T#<tenant>#doc          <name>            a job's own document, gzip: [Cursor] and others
 //	T#<tenant>#event        <time>#<random>   Event, for 90 days
@@ -40,10 +41,13 @@ import (
 )
 
 // Ledger is the journal in a table.
-type Ledger struct{ table table.Table }
+type Ledger struct {
+	table table.Table
+	whole sync.Map // tenants of whom Relist has nothing left to do
+}
 
 // New returns the ledger kept in t.
-func New(t table.Table) *Ledger { return &Ledger{t} }
+func New(t table.Table) *Ledger { return &Ledger{table: t} }
 
 // Keep is how long exchanges and events are kept.
 const Keep = 90 * 24 * time.Hour
@@ -113,6 +117,7 @@ func (r *Run) item() (table.Item, error) {
 	case r.State == Attention:
 		it.Index, it.Sort = "ATTENTION#"+r.Tenant, it.SK
 	}
+	it.Group, it.Order = r.listed()
 	return it, nil
 }
 
@@ -159,12 +164,14 @@ func (l *Ledger) Receive(ctx context.Context, r *Run, body []byte) (*Run, error)
 	if err != nil {
 		return nil, err
 	}
+	words := r.newWords(nil)
+	r.Found = listVersion
 	it, err := r.item()
 	if err != nil {
 		return nil, err
 	}
 	run := table.Create(it)
-	err = l.repeat(ctx, append([]table.Op{run}, parts...)...)
+	err = l.repeat(ctx, slices.Concat([]table.Op{run}, parts, words)...)
 	if c := (*table.Conflict)(nil); errors.As(err, &c) {
 		if cur, ok := c.Current[0]; ok {
 			old, err := runOf(cur)
@@ -314,6 +321,8 @@ func (l *Ledger) Update(ctx context.Context, r *Run, change func(*Run, *Extra) e
 		if err := change(next, &x); err != nil {
 			return err
 		}
+		x.ops = append(x.ops, next.newWords(r)...)
+		next.Found = listVersion
 		ops, err := next.write(&x)
 		if err != nil {
 			return err

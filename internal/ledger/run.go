@@ -24,6 +24,11 @@ const (
 	Cancelled     State = "cancelled"
 )
 
+// States lists them.
+func States() []State {
+	return []State{Received, Working, Waiting, Attention, Sold, PartlyShipped, Shipped, Cancelled}
+}
+
 // Run is the journal of one order.
 type Run struct {
 	Tenant string `json:"-"`
@@ -116,6 +121,7 @@ type Run struct {
 	Exchanges int            `json:"exchanges,omitempty"` // how many were recorded
 	Plans     int            `json:"plans,omitempty"`     // how often a plan was written
 	Parts     map[string]int `json:"parts,omitempty"`     // chunks of each blob
+	Found     int            `json:"found,omitempty"`     // version of its words and place in the lists; 0 = it has none
 
 	exchanges []Exchange // to be written with the next Update
 	rev       string

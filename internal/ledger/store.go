@@ -210,5 +210,5 @@ type stand struct {
 // lease is held and its due time is left alone. Each move costs two write units,
 // and the work of an order that goes well would make many of them, for moments.
 func (r *Run) stays() bool {
-	return r.Lease.Token != "" && !r.Parked && !r.Next.IsZero() && r.stand.index != "" && r.stand.next.Equal(r.Next)
+	return r.Lease.Token != "" && !r.Parked && !r.Next.IsZero() && r.stand.index != "" && r.stand.group != "" && r.stand.next.Equal(r.Next)
 }

@@ -77,7 +77,9 @@ func (s *Store) Create(ctx context.Context, name, timeZone string) (Tenant, Secr
 	if err != nil {
 		return Tenant{}, "", err
 	}
-	err = s.table.Write(ctx, table.Create(it), table.Create(listed), table.Create(tokenItem))
+	// What the ledger keeps of a tenant is in its lists from the first order on: ledger.Relist has nothing to do.
+	lists := table.Item{Key: table.Key{PK: Partition(t.ID) + "#doc", SK: "lists"}, Data: []byte(`{"whole":true}`)}
+	err = s.table.Write(ctx, table.Create(it), table.Create(listed), table.Create(tokenItem), table.Create(lists))
 	if err != nil {
 		return Tenant{}, "", fmt.Errorf("create tenant: %w", err)
 	}
