@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -39,12 +40,34 @@ type Cursor struct {
 	Problem string    `json:"problem,omitempty"`
 	Last    Tally     `json:"last,omitzero"` // of the last complete window
 
+	// Reconcile alone.
+	Opened time.Time `json:"opened,omitzero"`  // since when both are connected, as far as what was missed before is known
+	Missed bool      `json:"missed,omitempty"` // what was missed before is being looked for
+
+	Elsewhere map[string]Left `json:"elsewhere,omitempty"` // how far the lists of other accounts were read
+
 	tenant, name, rev string
 }
 
-// Restart forgets how far a list was read, as it is another account's now.
+// Left is how far one account's list was read when another one was connected.
+type Left struct {
+	Since   time.Time `json:"since,omitzero"`
+	Checked time.Time `json:"checked,omitzero"`
+}
+
+// Restart goes on with another account's list: where it was left, or at its beginning.
 func (c *Cursor) Restart(account string) {
-	*c = Cursor{Account: account, Asked: c.Asked, Started: c.Started, Checked: c.Checked, Again: c.Again, Last: c.Last, tenant: c.tenant, name: c.name, rev: c.rev}
+	next := Cursor{Account: account, Asked: c.Asked, Started: c.Started, Again: c.Again, Last: c.Last, Elsewhere: c.Elsewhere, tenant: c.tenant, name: c.name, rev: c.rev}
+	if c.Account != "" {
+		next.Elsewhere = maps.Clone(c.Elsewhere)
+		if next.Elsewhere == nil {
+			next.Elsewhere = map[string]Left{}
+		}
+		next.Elsewhere[c.Account] = Left{c.Since, c.Checked}
+	}
+	left := next.Elsewhere[account]
+	next.Since, next.Checked = left.Since, left.Checked
+	*c = next
 }
 
 // Tally counts what a window brought.

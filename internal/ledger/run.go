@@ -83,6 +83,7 @@ type Run struct {
 	None       time.Time   `json:"none,omitzero"`     // when a look found no sale at all; two must agree
 	Looked     time.Time   `json:"looked,omitzero"`   // when a look last found nothing that stands in the way of a new sale; soon stale, for the table may have been restored since
 	Foreign    bool        `json:"foreign,omitempty"` // looked for somebody else's sale of this order
+	Searched   time.Time   `json:"searched,omitzero"` // Foreign: when
 	NewSale    bool        `json:"newSale,omitempty"` // a person wants a new sale beside the voided ones
 	Beside     []string    `json:"beside,omitempty"`  // numbers of other sales that the person named: the new one is beside them
 	Anew       bool        `json:"anew,omitempty"`    // approved again since we voided its sale: one new sale

@@ -494,7 +494,6 @@ func (s *Store) Connect(ctx context.Context, tenant string, sys System, what fun
 	now := time.Now().UTC()
 	c.Tenant, c.System = tenant, sys
 	if fresh {
-		c.Since = now.Truncate(time.Second)
 		c.Generation = int(below(1 << 40)) // not one that a forgotten connection had
 	}
 	if sec.Hook == "" && (sys == Upstock || sys == Cin7Core) {
@@ -526,6 +525,13 @@ func (s *Store) Connect(ctx context.Context, tenant string, sys System, what fun
 			}
 			claims = append(claims, first...)
 		}
+	}
+	if c.Account != old.Account {
+		was, err := s.moved(ctx, &c, old, now)
+		if err != nil {
+			return none, sec, err
+		}
+		claims = append(claims, was...)
 	}
 	if sec.Hook != oldSec.Hook {
 		h, err := item("HOOK#"+hashed(string(sec.Hook)), "hook", hook{tenant, sys})
@@ -562,10 +568,42 @@ func (s *Store) Connect(ctx context.Context, tenant string, sys System, what fun
 			return none, sec, ErrChanged
 		}
 		if c.rev = newer.rev; c.Account == newer.Account {
-			c.Mirror, c.Checked, c.Webhooks = newer.Mirror, newer.Checked, newer.Webhooks
+			c.Mirror, c.Checked, c.Webhooks, c.Gaps = newer.Mirror, newer.Checked, newer.Webhooks, newer.Gaps
 		}
 	}
 	return none, sec, ErrChanged
+}
+
+// moved begins a connection to an account: what is known of it from before is
+// taken up. The writes put the account that it replaces on record.
+func (s *Store) moved(ctx context.Context, c *Connection, old Connection, now time.Time) ([]table.Op, error) {
+	c.Since, c.Begun, c.Gaps = now.Truncate(time.Second), time.Time{}, nil
+	items, err := s.table.Get(ctx, formerKey(c.Tenant, c.System, c.Account))
+	if err != nil {
+		return nil, err
+	}
+	for _, it := range items {
+		var f Former
+		if err := json.Unmarshal(it.Data, &f); err != nil {
+			return nil, err
+		}
+		c.Begun, c.Gaps = f.Since, f.Gaps
+	}
+	if old.Account == "" {
+		return nil, nil
+	}
+	was, err := old.former(now)
+	return []table.Op{table.Put(was)}, err
+}
+
+// former is the record of a connection that is taken away.
+func (c *Connection) former(now time.Time) (table.Item, error) {
+	key := formerKey(c.Tenant, c.System, c.Account)
+	return item(key.PK, key.SK, Former{System: c.System, Account: c.Account, Name: c.Name, Since: c.Beginning(), Until: now, Gaps: c.Gaps})
+}
+
+func formerKey(tenant string, sys System, account string) table.Key {
+	return table.Key{PK: Partition(tenant), SK: "was#" + string(sys) + "#" + account}
 }
 
 // newHook is what a webhook URL ends in: 32 characters of base32, 160 bits.
@@ -631,7 +669,7 @@ func (s *Store) disconnect(ctx context.Context, tenant string, sys System) error
 	if err != nil {
 		return err
 	}
-	was, err := item(Partition(tenant), "was#"+string(sys)+"#"+c.Account, Former{System: sys, Account: c.Account, Name: c.Name, Since: c.Since, Until: time.Now().UTC()})
+	was, err := c.former(time.Now().UTC())
 	if err != nil {
 		return err
 	}

@@ -72,7 +72,7 @@ type Connection struct {
 	State   ConnectionState `json:"state"`
 	Account string          `json:"account"` // Upstock supplier id, Cin7 Core account id, …
 	Name    string          `json:"name,omitempty"`
-	Since   time.Time       `json:"since"` // first connected, whole seconds: earlier orders are not taken in by themselves
+	Since   time.Time       `json:"since"` // connected, whole seconds; see Begun
 	Changed time.Time       `json:"changed"`
 	Why     string          `json:"why,omitempty"`    // NeedsReconnecting: in the tenant's words
 	Refused time.Time       `json:"refused,omitzero"` // NeedsReconnecting: since when
@@ -88,6 +88,14 @@ type Connection struct {
 	Resume     time.Time `json:"resume,omitzero"`   // listed in the index RESUME until then
 	Webhooks   Webhooks  `json:"webhooks,omitzero"` // Cin7 Core's to us
 
+	// Begun is when this account was connected first of all, whatever was between;
+	// zero = that is Since.
+	Begun time.Time `json:"begun,omitzero"`
+	// Gaps are the times since Begun in which nobody looked for approved orders of
+	// this Upstock supplier, oldest first. What was approved then and is not here is
+	// not taken in by itself.
+	Gaps []Gap `json:"gaps,omitempty"`
+
 	// First is the Upstock supplier that the tenant connected first, whose orders
 	// go by Upstock's ids alone. "" = connected before this was noted, or not Upstock.
 	First string `json:"first,omitempty"`
@@ -97,13 +105,45 @@ type Connection struct {
 	rev string
 }
 
+// Gap is a time in which approved orders were not taken in.
+type Gap struct {
+	From   time.Time `json:"from"`
+	To     time.Time `json:"to"`               // not of it any more
+	Orders int       `json:"orders,omitempty"` // approved then, as Upstock lists them, and not here; 0 while not Known
+	Known  bool      `json:"known,omitempty"`  // Orders is known
+}
+
+// Beginning is when the account was connected first of all: earlier orders are
+// not taken in by themselves.
+func (c *Connection) Beginning() time.Time {
+	if !c.Begun.IsZero() && c.Begun.Before(c.Since) {
+		return c.Begun
+	}
+	return c.Since
+}
+
+// Takes reports whether an order that was approved at an instant is taken in by
+// itself where it is found.
+func (c *Connection) Takes(approved time.Time) bool {
+	if approved.Before(c.Beginning()) {
+		return false
+	}
+	for _, g := range c.Gaps {
+		if !approved.Before(g.From) && approved.Before(g.To) {
+			return false
+		}
+	}
+	return true
+}
+
 // Former is an account that a tenant had connected and took away.
 type Former struct {
 	System  System    `json:"system"`
 	Account string    `json:"account"`
 	Name    string    `json:"name,omitempty"`
-	Since   time.Time `json:"since"`
+	Since   time.Time `json:"since"` // connected first of all
 	Until   time.Time `json:"until"` // when it was taken away, last
+	Gaps    []Gap     `json:"gaps,omitempty"`
 }
 
 // Webhooks is how far the vendor's webhooks to us are registered.

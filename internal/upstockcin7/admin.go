@@ -67,6 +67,9 @@ func (p *Pair) Connect(ctx context.Context, tenantID string, sys tenant.System, 
 			if err == nil && !had {
 				c.First, err = p.firstSupplier(ctx, b, c.Account)
 			}
+			if err == nil && !had { // people may have sold by hand meanwhile: the first orders are looked up again
+				err = p.uncheck(ctx, tenantID)
+			}
 			return err
 		}
 		giveHook(s, c.Account != account || s.Key != key)
@@ -96,6 +99,11 @@ func (p *Pair) Connect(ctx context.Context, tenantID string, sys tenant.System, 
 	if sys == tenant.Upstock && !had && b.Connections[tenant.Cin7Core].State == tenant.Connected {
 		if err := p.Start(ctx, Job{Job: JobWebhooks, Tenant: tenantID}, 0); err != nil { // it waited for both
 			return c, "", fmt.Errorf("start job %s: %w", JobWebhooks, err)
+		}
+	}
+	if !c.Begun.IsZero() && (!had || old.Account != c.Account) { // what was missed meanwhile is looked for now
+		if err := p.Kick(ctx, tenantID, JobReconcile); err != nil {
+			return c, "", err
 		}
 	}
 	if err := p.Ledger.Record(ctx, tenantID, ledger.Event{Kind: "connection", Text: saved.text(sys, c.Name)}); err != nil {

@@ -301,6 +301,9 @@ func (p *Pair) Backfill(ctx context.Context, j Job) error {
 		}
 		b.Errors, b.Failing, b.Why = 0, time.Time{}, ""
 		if page.Next == "" || beyond {
+			if err := p.filled(ctx, j.Tenant, b.Account, f.since, f.until); err != nil {
+				return err
+			}
 			return f.end(BackfillDone, "")
 		}
 		if b.Pages, err = turned(b.Pages, page); err != nil {

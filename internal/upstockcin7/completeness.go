@@ -34,9 +34,11 @@ type Completeness struct {
 
 	Rows []string `json:"rows,omitempty"` // names of the parts that hold a row for each order
 
+	Accounts string `json:"accounts,omitempty"` // that were compared; "" = an earlier version did not say
+
 	Running  bool   `json:"-"`
 	Progress string `json:"-"` // Running: how far it is
-	Summary  string `json:"-"` // "0 missing, checked 3 min ago"
+	Summary  string `json:"-"` // "0 missing, checked 3 min ago: …", and what that covers
 }
 
 // CompletenessCounts count a period's approved orders. Each is one of sold,
@@ -237,8 +239,12 @@ func (p *Pair) Completeness(ctx context.Context, tenantID string, from, to time.
 	if s.standing() {
 		c.From, c.To = p.standing(b)
 	}
+	empty := c
 	if _, err := p.Ledger.Doc(ctx, tenantID, s.doc(), &c); err != nil {
 		return c, err
+	}
+	if c.Accounts != "" && c.Accounts != comparedAccounts(b) { // of other accounts than those connected now
+		c = empty
 	}
 	var k check
 	if _, err := p.Ledger.Doc(ctx, tenantID, docCheck, &k); err != nil {
@@ -267,7 +273,7 @@ func (p *Pair) Completeness(ctx context.Context, tenantID string, from, to time.
 			c.Problem = "Nothing is checked while " + systemName(sys) + " is not connected."
 		}
 	}
-	c.Summary = c.summary(p.Now())
+	c.Summary = c.summary(p.Now(), b)
 	return c, nil
 }
 
@@ -276,13 +282,19 @@ func (p *Pair) standing(b tenant.Bundle) (from, to time.Time) {
 	now := p.Now().UTC()
 	y, m, d := now.In(zoneOf(b.Tenant)).Date()
 	from = time.Date(y, m, d-standingDays+1, 0, 0, 0, 0, zoneOf(b.Tenant)).UTC()
-	if since := b.Connections[tenant.Upstock].Since; since.After(from) {
+	up := b.Connections[tenant.Upstock]
+	if since := up.Beginning(); since.After(from) {
 		from = since.UTC()
 	}
 	return from, now
 }
 
-func (c *Completeness) summary(now time.Time) string {
+// comparedAccounts names what a check compares.
+func comparedAccounts(b tenant.Bundle) string {
+	return b.Connections[tenant.Upstock].Account + "|" + b.Connections[tenant.Cin7Core].Account
+}
+
+func (c *Completeness) summary(now time.Time, b tenant.Bundle) string {
 	if c.Checked.IsZero() {
 		if c.Running {
 			return "Not checked yet; a check is running."
@@ -296,7 +308,34 @@ func (c *Completeness) summary(now time.Time) string {
 	case c.Found > 0:
 		text += ", " + thousands(c.Found) + " differences"
 	}
-	return text + ", checked " + ago(now.Sub(c.Checked))
+	return text + ", checked " + ago(now.Sub(c.Checked)) + ": " + c.covers(b)
+}
+
+// covers says what was looked at, and what of the time since the supplier was
+// connected was not.
+func (c *Completeness) covers(b tenant.Bundle) string {
+	const form = "2 January 2006 15:04"
+	zone, to := zoneOf(b.Tenant), c.To
+	if !c.Started.IsZero() && c.Started.Before(to) {
+		to = c.Started
+	}
+	orders := "no order was"
+	switch c.Counts.Approved {
+	case 0:
+	case 1:
+		orders = "1 order,"
+	default:
+		orders = thousands(c.Counts.Approved) + " orders,"
+	}
+	text := fmt.Sprintf("%s approved from %s to %s (%s).", orders, c.From.In(zone).Format(form), to.In(zone).Format(form), zone)
+	if up := b.Connections[tenant.Upstock]; c.Standing {
+		for _, g := range up.Gaps {
+			if g.From.Before(c.From) && !(g.Known && g.Orders == 0) {
+				text += " " + GapText(b.Tenant, g)
+			}
+		}
+	}
+	return text
 }
 
 func ago(d time.Duration) string {

@@ -242,7 +242,7 @@ func (k *checking) open() (bool, error) {
 	if k.rev, err = k.Ledger.Doc(k.ctx, k.job.Tenant, docCheck, &k.check); err != nil {
 		return false, err
 	}
-	accounts := k.b.Connections[tenant.Upstock].Account + "|" + k.b.Connections[tenant.Cin7Core].Account
+	accounts := comparedAccounts(k.b)
 	if k.Phase != "" && k.Accounts == accounts && k.Now().Sub(k.Result.Started) < checkFor {
 		err := k.load()
 		if err == nil || !errors.Is(err, ledger.ErrNotFound) {
@@ -259,7 +259,7 @@ func (k *checking) open() (bool, error) {
 	}
 	now := k.Now().UTC()
 	k.check = check{Span: next.span, Asked: next.At, Phase: readOrders, Accounts: accounts, Page: 1, Passes: 1, Until: now,
-		Result: Completeness{From: next.From, To: next.To, Standing: next.standing(), Started: latest(now, old.Started)}} // its worker's clock may have been ahead
+		Result: Completeness{Accounts: accounts, From: next.From, To: next.To, Standing: next.standing(), Started: latest(now, old.Started)}} // its worker's clock may have been ahead
 	if next.standing() {
 		k.Result.From, k.Result.To = k.standing(k.b)
 	} else if next.To.Before(now) {
@@ -657,7 +657,7 @@ func (k *checking) finish(problem string) error {
 		}
 		k.Result.Checked = k.Now().UTC()
 	} else {
-		k.Result = Completeness{From: k.Result.From, To: k.Result.To, Standing: k.Result.Standing, Started: k.Result.Started, Problem: problem}
+		k.Result = Completeness{Accounts: k.Accounts, From: k.Result.From, To: k.Result.To, Standing: k.Result.Standing, Started: k.Result.Started, Problem: problem}
 	}
 	var old Completeness
 	rev, err := k.Ledger.Doc(k.ctx, k.job.Tenant, k.Span.doc(), &old)
@@ -764,7 +764,8 @@ func (x *joined) compare() error {
 
 func (x *joined) unknown() {
 	age := x.now.Sub(x.o.Approved)
-	before := x.o.Approved.Before(x.b.Connections[tenant.Upstock].Since)
+	up := x.b.Connections[tenant.Upstock]
+	before := x.o.Approved.Before(up.Beginning())
 	sold := ""
 	if x.o.External != "" {
 		sold = " Upstock shows it as " + x.o.External + "."
@@ -784,6 +785,10 @@ func (x *joined) unknown() {
 		x.say(true, DiffMissing, "Nothing, if it was sold without Stockbridge: a backfill leaves out what is shipped.", "The order was approved before Upstock was connected, is shipped, and was not taken in.%s", sold)
 	case before:
 		x.say(true, DiffMissing, "Backfill it if it should be sold through Stockbridge.", "The order was approved before Upstock was connected, and was not taken in.%s", sold)
+	case !up.Takes(x.o.Approved) && x.o.Status == upstock.StatusShipped:
+		x.say(true, DiffMissing, "Nothing, if it was sold without Stockbridge: a backfill leaves out what is shipped.", "The order was approved while a connection was away, is shipped, and was not taken in.%s", sold)
+	case !up.Takes(x.o.Approved):
+		x.say(true, DiffMissing, "Look whether somebody entered it by hand; else backfill its day.", "The order was approved while a connection was away, and was not taken in.%s", sold)
 	case age < x.Times.Fresh:
 		x.class, x.why = underWay, "Approved in Upstock just now."
 	default:
@@ -1040,7 +1045,7 @@ func (x *joined) orderNow() (fresh bool, err error) {
 func (x *joined) heal() error {
 	r := x.r
 	if r == nil {
-		if !x.Kicked && x.missing && x.o.ID != "" && !x.o.Approved.Before(x.b.Connections[tenant.Upstock].Since) {
+		if !x.Kicked && x.missing && x.o.ID != "" && x.takes() {
 			x.Kicked = true
 			return x.Kick(x.ctx, x.job.Tenant, JobReconcile)
 		}
@@ -1061,6 +1066,12 @@ func (x *joined) heal() error {
 		return nil
 	}
 	return x.markLook(x.ctx, r, s.Updated, listedOf(s.Shipping, s.Tracking))
+}
+
+// takes reports whether the order is taken in by itself where it is found.
+func (x *joined) takes() bool {
+	up := x.b.Connections[tenant.Upstock]
+	return up.Takes(x.o.Approved)
 }
 
 // healCancel marks what is cancelled in Upstock and no webhook said.

@@ -206,9 +206,10 @@ func (p *Pair) Shipments(ctx context.Context, j Job) error {
 // since is where a connection's first window begins: before, none of its sales
 // can be there. The clocks of the two sides may differ by minutes.
 func (w *poll) since() time.Time {
-	since := w.b.Connections[tenant.Upstock].Since
-	if c := w.b.Connections[tenant.Cin7Core].Since; c.Before(since) {
-		since = c
+	up, core := w.b.Connections[tenant.Upstock], w.b.Connections[tenant.Cin7Core]
+	since := up.Beginning()
+	if at := core.Beginning(); at.Before(since) {
+		since = at
 	}
 	return since.Add(-3 * w.Times.Overlap)
 }

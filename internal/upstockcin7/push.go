@@ -317,14 +317,14 @@ const firstOrders = 10
 // integration may still be on, or was. What Upstock itself shows as sold is not
 // sold again, whenever it was approved: none of our sales of it was found.
 func (w *work) foreign(plan *Plan) error {
-	if w.run.Foreign && !sellsAnew(w.run) {
+	earlier := !w.run.Approved.IsZero() && w.run.Approved.Before(opened(w.b))
+	if w.run.Foreign && !(earlier && w.run.Searched.Before(opened(w.b))) && !sellsAnew(w.run) { // a connection was away since: people may have sold it by hand
 		return nil
 	}
 	raw, _ := orderOf(w.body)
 	if o, _ := upstock.ParseOrder(raw); o.External != nil && !w.run.NewSale && !formerly(w.run, o.External.Number) {
 		return &reject{problems: []ledger.Problem{shownAsSold(o)}}
 	}
-	earlier := !w.run.Approved.IsZero() && w.run.Approved.Before(w.up.Since)
 	if w.core.Checked >= firstOrders && !earlier && !sellsAnew(w.run) {
 		return nil
 	}
@@ -338,7 +338,7 @@ func (w *work) foreign(plan *Plan) error {
 	if found = besides(found, w.run.Beside); len(found) > 0 {
 		return &reject{problems: []ledger.Problem{othersSale(found)}}
 	}
-	if err := w.update(func(r *ledger.Run, _ *ledger.Extra) error { r.Foreign = true; return nil }); err != nil {
+	if err := w.update(func(r *ledger.Run, _ *ledger.Extra) error { r.Foreign, r.Searched = true, w.Now().UTC(); return nil }); err != nil {
 		return err
 	}
 	c, err := w.Tenants.Update(w.ctx, w.core.Tenant, tenant.Cin7Core, func(c *tenant.Connection) error { c.Checked++; return nil })

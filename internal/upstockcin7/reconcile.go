@@ -44,10 +44,23 @@ func (p *Pair) Reconcile(ctx context.Context, j Job) error {
 
 func (w *poll) reconcile() error {
 	cur, client := w.cur, w.Upstock(w.conn, w.sec, false)
-	if cur.Since.Before(w.conn.Since) {
-		cur.Since = w.conn.Since
+	switch err := w.reopen(); {
+	case errors.Is(err, ledger.ErrBehind), errors.Is(err, tenant.ErrChanged):
+		return nil // another worker goes on
+	case err != nil:
+		return err
 	}
-	if cur.After == "" || cur.From.Before(w.conn.Since) { // a window of another supplier is nobody's
+	if cur.Missed {
+		switch err := w.lookForMissed(); {
+		case errors.Is(err, ledger.ErrBehind), errors.Is(err, tenant.ErrChanged):
+			return nil
+		case errors.Is(err, errShort):
+			return w.pause(nil)
+		case err != nil:
+			return w.pause(err)
+		}
+	}
+	if cur.After == "" {
 		cur.From, cur.After, cur.Pages, cur.Newest, cur.Held, cur.Seen, cur.Tally = cur.Since, "", 0, time.Time{}, time.Time{}, nil, ledger.Tally{}
 	}
 	for {
@@ -93,13 +106,16 @@ func refusedPage(err error) bool {
 // bring takes in what a page lists and is not here.
 func (w *poll) bring(page []json.RawMessage) error {
 	cur, now := w.cur, w.Now()
-	rows, err := w.listed(w.ctx, supplierAt(w.conn), page, w.conn.Since, time.Time{})
+	rows, err := w.listed(w.ctx, supplierAt(w.conn), page, w.conn.Beginning(), time.Time{})
 	if err != nil {
 		return err
 	}
 	cur.Tally.Rows += len(page)
 	for _, row := range rows {
 		at := row.order.ApprovedAt
+		if row.run == nil && !at.IsZero() && !w.conn.Takes(at) { // of a gap, listed by a filter that is not exact
+			continue
+		}
 		if row.run == nil && at.After(now.Add(-w.Times.Grace)) && at.Before(now.Add(farAhead)) {
 			if cur.Held.IsZero() || at.Before(cur.Held) {
 				cur.Held = at.UTC()
