@@ -24,6 +24,37 @@ type connectionAnswer struct {
 	Changed    time.Time              `json:"changed"`
 	WebhookURL string                 `json:"webhookUrl,omitempty"` // to paste into Upstock
 	Webhooks   *webhooksAnswer        `json:"webhooks,omitempty"`   // Cin7 Core's to us
+	Gaps       []gapAnswer            `json:"gaps,omitempty"`       // Upstock's
+}
+
+// gapAnswer is a time in which approved orders were not taken in.
+type gapAnswer struct {
+	From   time.Time `json:"from"`
+	To     time.Time `json:"to"`
+	Days   daysFrom  `json:"days"`   // as a backfill takes them
+	Orders *int      `json:"orders"` // null: not counted yet
+	Text   string    `json:"text"`
+}
+
+type daysFrom struct {
+	From string `json:"from"`
+	To   string `json:"to"`
+}
+
+// gapsOf lists the gaps that a backfill could fill.
+func gapsOf(t tenant.Tenant, c tenant.Connection) (list []gapAnswer) {
+	for _, g := range c.Gaps {
+		if g.Known && g.Orders == 0 {
+			continue
+		}
+		from, to := upstockcin7.GapDays(t, g)
+		ans := gapAnswer{From: g.From, To: g.To, Days: daysFrom{from, to}, Text: upstockcin7.GapText(t, g)}
+		if g.Known {
+			ans.Orders = &g.Orders
+		}
+		list = append(list, ans)
+	}
+	return list
 }
 
 // webhooksAnswer is how we hear of what changes in Cin7 Core.
@@ -62,8 +93,9 @@ func connectionOf(c tenant.Connection) connectionAnswer {
 }
 
 // withNotes adds what is to be said of a connection now, and the webhook URL of a system that a tenant has to tell ours.
-func (a *api) withNotes(r *http.Request, c tenant.Connection) (connectionAnswer, error) {
+func (a *api) withNotes(r *http.Request, t tenant.Tenant, c tenant.Connection) (connectionAnswer, error) {
 	ans := connectionOf(c)
+	ans.Gaps = gapsOf(t, c)
 	var err error
 	ans.Warnings, ans.WebhookURL, err = a.Pair.Notes(r.Context(), c)
 	return ans, err
@@ -73,7 +105,7 @@ func (a *api) listConnections(w http.ResponseWriter, r *http.Request, b tenant.B
 	var items []connectionAnswer
 	for _, sys := range tenant.Systems() {
 		if c, ok := b.Connections[sys]; ok {
-			item, err := a.withNotes(r, c)
+			item, err := a.withNotes(r, b.Tenant, c)
 			if err != nil {
 				return err
 			}
@@ -88,7 +120,7 @@ func (a *api) getConnection(w http.ResponseWriter, r *http.Request, b tenant.Bun
 	if !ok {
 		return notConnected(r.PathValue("system"))
 	}
-	ans, err := a.withNotes(r, c)
+	ans, err := a.withNotes(r, b.Tenant, c)
 	if err != nil {
 		return err
 	}
@@ -115,7 +147,7 @@ func (a *api) putConnection(w http.ResponseWriter, r *http.Request, b tenant.Bun
 	if err != nil {
 		return err
 	}
-	ans, err := a.withNotes(r, c)
+	ans, err := a.withNotes(r, b.Tenant, c)
 	if err != nil {
 		return err
 	}

@@ -70,7 +70,7 @@ func (a *api) health(w http.ResponseWriter, r *http.Request, b tenant.Bundle) er
 		if !ok {
 			continue
 		}
-		shown, err := a.withNotes(r, c)
+		shown, err := a.withNotes(r, b.Tenant, c)
 		if err != nil {
 			return err
 		}
@@ -104,6 +104,11 @@ func (a *api) health(w http.ResponseWriter, r *http.Request, b tenant.Bundle) er
 	if h.Backlog, err = a.backlog(ctx, b, due, core); err != nil {
 		return err
 	}
+	awaiting, err := a.Pair.Awaiting(ctx, b, countMost)
+	if err != nil {
+		return err
+	}
+	h.Orders.Parked = min(h.Orders.Parked+awaiting, countMost)
 	c, err := a.Pair.Completeness(ctx, b.Tenant.ID, time.Time{}, time.Time{})
 	if err != nil {
 		return err

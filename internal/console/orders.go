@@ -60,7 +60,8 @@ type orderAnswer struct {
 	orderItem
 	SoldAt      *time.Time     `json:"soldAt"`
 	CancelledAt *time.Time     `json:"cancelledAt"`
-	Parked      bool           `json:"parked"` // waits for a connection to work again
+	Parked      bool           `json:"parked"`   // waits for a connection to work again
+	Supplier    *string        `json:"supplier"` // Upstock's, whose order it is; null: not noted yet
 	WorkedUntil *time.Time     `json:"workedUntil"`
 	VoidedSales []string       `json:"voidedSales"` // that we made and voided
 	Parcels     []parcelAnswer `json:"parcels"`
@@ -300,7 +301,7 @@ func (a *api) getOrder(w http.ResponseWriter, r *http.Request, b tenant.Bundle) 
 
 func answerOf(run *ledger.Run, exchanges []ledger.Exchange, now time.Time) orderAnswer {
 	ans := orderAnswer{
-		orderItem: itemOf(run), SoldAt: when(run.SoldAt), CancelledAt: when(run.Cancelled), Parked: run.Parked,
+		orderItem: itemOf(run), SoldAt: when(run.SoldAt), CancelledAt: when(run.Cancelled), Parked: run.Parked, Supplier: known(run.Supplier),
 		VoidedSales: append([]string{}, run.Voided...), Parcels: parcelsOf(run), AutoPick: autoPickOf(run),
 		LookPending: run.LookDue(), VoidPending: run.Void, CancelOpen: run.CancelOpen(), Said: append([]string{}, run.Said...),
 		Intents: []intentAnswer{}, Timeline: []entryAnswer{},

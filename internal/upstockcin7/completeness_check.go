@@ -705,7 +705,7 @@ func (k *checking) strangers() error {
 	})
 	for _, s := range list {
 		if runs[s.Order] == nil {
-			k.Result.add(Difference{Code: DiffUnknownSale, Order: s.Order, SaleID: s.ID, Sale: s.Number,
+			k.Result.add(Difference{Code: DiffUnknownSale, Order: supplierAt(k.b.Connections[tenant.Upstock]).key(s.Order), SaleID: s.ID, Sale: s.Number,
 				Message: fmt.Sprintf("The sale %s in Cin7 Core carries the id of the order %s, which Upstock does not list in this period and Stockbridge does not know.", cmp.Or(s.Number, s.ID), s.Order),
 				Fix:     "Look where it comes from. Void it in Cin7 Core if it should not be there; if its order was approved before, backfill that day."})
 		}
@@ -730,7 +730,7 @@ type joined struct {
 }
 
 func (x *joined) say(missing bool, code, fix, format string, args ...any) {
-	d := Difference{Code: code, Message: fmt.Sprintf(format, args...), Fix: fix, Order: x.o.ID, Number: x.o.Number}
+	d := Difference{Code: code, Message: fmt.Sprintf(format, args...), Fix: fix, Order: x.key(), Number: x.o.Number}
 	if x.r != nil {
 		d.SaleID, d.Sale = x.r.SaleID, x.r.SaleNumber
 	}
@@ -1068,6 +1068,17 @@ func (x *joined) heal() error {
 	return x.markLook(x.ctx, r, s.Updated, listedOf(s.Shipping, s.Tracking))
 }
 
+// key is the order's id as its page has it.
+func (x *joined) key() string {
+	switch {
+	case x.r != nil:
+		return x.r.ID
+	case x.o.ID == "":
+		return ""
+	}
+	return supplierAt(x.b.Connections[tenant.Upstock]).key(x.o.ID)
+}
+
 // takes reports whether the order is taken in by itself where it is found.
 func (x *joined) takes() bool {
 	up := x.b.Connections[tenant.Upstock]
@@ -1108,7 +1119,7 @@ func (x *joined) count(c *Completeness) {
 
 func (x *joined) row() CompletenessRow {
 	o := x.o
-	row := CompletenessRow{Order: o.ID, Number: o.Number, Reference: o.Reference, Approved: o.Approved, Total: o.Total, Currency: o.Currency}
+	row := CompletenessRow{Order: x.key(), Number: o.Number, Reference: o.Reference, Approved: o.Approved, Total: o.Total, Currency: o.Currency}
 	var reasons []string
 	if x.class == underWay {
 		row.Codes, reasons = []string{underWay}, []string{short(x.why)}

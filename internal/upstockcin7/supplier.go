@@ -252,6 +252,26 @@ func suppliers(b tenant.Bundle) []supplier {
 	return list
 }
 
+// Awaiting counts the orders, at most so many, that wait for their own account to
+// be connected again.
+func (p *Pair) Awaiting(ctx context.Context, b tenant.Bundle, most int) (n int, err error) {
+	var accounts []string
+	for _, s := range suppliers(b) {
+		accounts = append(accounts, ledger.Awaited(tenant.Upstock, s.id))
+	}
+	for _, f := range b.Former {
+		if f.System == tenant.Cin7Core {
+			accounts = append(accounts, ledger.Awaited(f.System, f.Account))
+		}
+	}
+	for _, account := range accounts {
+		if err := p.Ledger.AwaitedRuns(ctx, b.Tenant.ID, account, func(ledger.Ref) bool { n++; return n < most }); n >= most || err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
 // OtherCompany says that an order is of another company than the one connected.
 type OtherCompany struct {
 	Own, Connected string // as people know them

@@ -1,0 +1,256 @@
+package upstockcin7_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"stockbridge/internal/ledger"
+	"stockbridge/internal/sim"
+	"stockbridge/internal/tenant"
+	"stockbridge/internal/upstockcin7"
+)
+
+// unheard approves an order whose webhook does not come.
+func (w *world) unheard(order string) int {
+	w.t.Helper()
+	w.upstockFault(sim.Fault{Match: "WEBHOOK order.approved", Kind: "drop", Times: 1})
+	return w.approve(order)
+}
+
+// unheardCancel cancels an order, and no webhook comes.
+func (w *world) unheardCancel(id int) {
+	w.t.Helper()
+	w.upstockFault(sim.Fault{Match: "WEBHOOK order.cancelled", Kind: "drop", Times: 1})
+	w.cancel(id)
+}
+
+// jobs lets everything run that runs by itself.
+func (w *world) jobs(hours int) {
+	w.t.Helper()
+	for range hours {
+		for _, job := range []string{"reconcile", "shipments", "completeness"} {
+			w.job(job)
+		}
+		w.turn(time.Hour)
+	}
+}
+
+func (w *world) connectionTo(sys tenant.System) tenant.Connection {
+	w.t.Helper()
+	return must[tenant.Connection](w)(tenant.NewStore(w.store, w.box).Connection(context.Background(), w.tenant, sys))
+}
+
+// byHand enters a sale in Cin7 Core as a person does, for an order's reference and customer.
+func (w *world) byHand(id int, reference string) {
+	w.t.Helper()
+	customer, _ := w.ids(id)
+	w.core("POST", "/sale", fmt.Sprintf(`{"CustomerID":%q,"CustomerReference":%q,"SkipQuote":true}`, customer, reference))
+}
+
+// TestReconnectShortGap: what was approved in a gap of a day at most, and no
+// webhook brought, is sold by itself, but for what somebody sold by hand meanwhile.
+func TestReconnectShortGap(t *testing.T) {
+	story(t, func(t *testing.T, w *world) {
+		w.jobs(1)
+		lost := w.unheard(groceries) // just before
+		time.Sleep(10 * time.Second)
+		w.disconnect(tenant.Upstock)
+		time.Sleep(10 * time.Hour)
+		during := w.unheard(unlinked)
+		hand := w.unheard(strings.Replace(groceries, "PO-4711", "PO-1234", 1))
+		w.byHand(hand, "PO-1234")
+		time.Sleep(10 * time.Hour)
+		w.connectUpstock(w.acc)
+		w.jobs(2)
+		w.sold(lost)
+		w.sold(during)
+		w.attention(hand, "foreignSale", "Cin7 Core already has a sale with this reference for this customer")
+		if len(w.sales(hand)) > 0 {
+			t.Errorf("sold beside a person's sale: %+v", w.sales(hand))
+		}
+		if c := w.connectionTo(tenant.Upstock); len(c.Gaps) > 0 {
+			t.Errorf("%+v", c.Gaps)
+		}
+	})
+}
+
+// TestReconnectLongGap: what is here is followed through a gap of weeks; what is
+// not here waits for a backfill, and is shown.
+func TestReconnectLongGap(t *testing.T) {
+	for name, away := range map[string][]tenant.System{"Upstock": {tenant.Upstock}, "Cin7 Core": {tenant.Cin7Core}, "both": {tenant.Upstock, tenant.Cin7Core}} {
+		t.Run(name, func(t *testing.T) {
+			story(t, func(t *testing.T, w *world) {
+				shipped, sale := w.sell(groceries)
+				gone, _ := w.sell(groceries)
+				stays, _ := w.sell(groceries)
+				w.jobs(1)
+				w.disconnect(away...)
+				time.Sleep(9 * 24 * time.Hour)
+				w.person(sale, "ship", `{"trackingNumber":"T-1"}`)
+				w.unheardCancel(gone)
+				missed := w.unheard(unlinked)
+				time.Sleep(11 * 24 * time.Hour)
+				for _, sys := range away {
+					if sys == tenant.Upstock {
+						w.connectUpstock(w.acc)
+					} else {
+						w.connectCore(w.acc)
+					}
+				}
+				w.jobs(2)
+
+				w.is(shipped, ledger.Shipped, "T-1! shipped")
+				if r := w.run(gone); r.Cancelled.IsZero() {
+					t.Errorf("a cancellation in the gap is not known: %s\n%s", r.State, timeline(r))
+				}
+				w.sold(stays)
+				if r := w.run(missed); r != nil {
+					t.Fatalf("an order of the gap was taken in by itself: %+v", r)
+				}
+				gaps := w.connectionTo(tenant.Upstock).Gaps
+				if len(gaps) != 1 || !gaps[0].Known || gaps[0].Orders != 1 || gaps[0].To.Sub(gaps[0].From).Round(24*time.Hour) != 20*24*time.Hour {
+					t.Fatalf("%+v", gaps)
+				}
+				c := w.completeness(time.Time{}, time.Time{})
+				w.says(c.Summary, "0 missing, checked ", "approved from 15 January 2000 00:00 to 21 January 2000", "One order approved from 2000-01-01 to 2000-01-21 is not here", "Backfill these days.")
+				w.says(strings.Join(w.eventTexts("missed"), " "), "One order approved from 2000-01-01 to 2000-01-21", "Cancelled in Upstock meanwhile: 1.")
+
+				tn := must[tenant.Bundle](w)(tenant.NewStore(w.store, w.box).Load(t.Context(), w.tenant)).Tenant
+				from, to := upstockcin7.GapDays(tn, gaps[0])
+				w.startBackfill(from, to)
+				w.jobs(1)
+				w.sold(missed)
+				if gaps := w.connectionTo(tenant.Upstock).Gaps; len(gaps) > 0 {
+					t.Errorf("the gap stays: %+v", gaps)
+				}
+				if c := w.compare(time.Time{}, time.Time{}); strings.Contains(c.Summary, "not here") {
+					t.Error(c.Summary)
+				}
+			})
+		})
+	}
+}
+
+// TestReconnectWithinTheWeek: what was approved in a gap of the last days is
+// missing, as the standing check says, and is not called a matter of minutes.
+func TestReconnectWithinTheWeek(t *testing.T) {
+	story(t, func(t *testing.T, w *world) {
+		w.jobs(1)
+		w.disconnect(tenant.Upstock)
+		time.Sleep(36 * time.Hour)
+		missed := w.unheard(groceries)
+		time.Sleep(36 * time.Hour)
+		w.connectUpstock(w.acc)
+		w.jobs(3)
+		if w.run(missed) != nil {
+			t.Fatal("taken in by itself")
+		}
+		c := w.completeness(time.Time{}, time.Time{})
+		w.says(c.Summary, "1 missing")
+		if len(c.Differences) != 1 || !strings.Contains(c.Differences[0].Message, "while a connection was away") || !strings.Contains(c.Differences[0].Fix, "backfill its day") {
+			t.Errorf("%+v", c.Differences)
+		}
+	})
+}
+
+// TestReconnectedOrdersAreLookedUp: the first orders after a reconnection are
+// looked up as somebody else's again, and so is each that waited through it.
+func TestReconnectedOrdersAreLookedUp(t *testing.T) {
+	story(t, func(t *testing.T, w *world) {
+		if c := w.connectionTo(tenant.Cin7Core); c.Checked < 10 {
+			t.Fatalf("%d checked", c.Checked)
+		}
+		w.disconnect(tenant.Cin7Core)
+		waits := w.approve(strings.Replace(groceries, "PO-4711", "PO-5555", 1)) // parked through the gap, and sold by hand meanwhile
+		w.turn(time.Hour)
+		w.byHand(waits, "PO-5555")
+		w.connectCore(w.acc)
+		w.disconnect(tenant.Upstock)
+		w.connectUpstock(w.acc)
+		if c := w.connectionTo(tenant.Cin7Core); c.Checked != 0 {
+			t.Errorf("%d checked", c.Checked)
+		}
+		w.turn(30 * time.Minute)
+		w.attention(waits, "foreignSale", "SO-")
+		start := time.Now()
+		id := w.approve(unlinked)
+		w.settle(id, horizon)
+		w.sold(id)
+		if calls := w.coreCalls(start); len(calls) != 3 || calls[0] != "GET /saleList" {
+			t.Errorf("%v", calls)
+		}
+	})
+}
+
+// TestListIsReadOnWhereItWasLeft: what changed at an account's sales while
+// another account was connected is found when it is back.
+func TestListIsReadOnWhereItWasLeft(t *testing.T) {
+	story(t, func(t *testing.T, w *world) {
+		id, sale := w.sell(groceries)
+		w.poll()
+		other := w.sim.AddAccount("Another account", "")
+		w.connectCore(other)
+		w.turn(5 * time.Minute)
+		w.poll()
+		w.person(sale, "ship", `{"trackingNumber":"T-1"}`)
+		time.Sleep(40 * 24 * time.Hour)
+		w.poll()
+		w.connectCore(w.acc)
+		w.turn(5 * time.Minute)
+		start := time.Now()
+		w.poll()
+		w.is(id, ledger.Shipped, "T-1! shipped")
+		lists := 0
+		for _, call := range w.coreCalls(start) {
+			if call == "GET /saleList" {
+				lists++
+			}
+		}
+		if lists != 1 {
+			t.Errorf("%d lists", lists)
+		}
+	})
+}
+
+// TestOtherSuppliersCheck: what a check found of one company's orders is not said of another's.
+func TestOtherSuppliersCheck(t *testing.T) {
+	story(t, func(t *testing.T, w *world) {
+		w.sell(groceries)
+		w.says(w.compare(time.Time{}, time.Time{}).Summary, "0 missing", "1 order, approved from")
+		w.disconnect(tenant.Upstock)
+		w.connectUpstock(w.sim.AddAccount("Second brand", ""))
+		if c := w.completeness(time.Time{}, time.Time{}); c.Summary != "Not checked yet." {
+			t.Error(c.Summary)
+		}
+		w.says(w.compare(time.Time{}, time.Time{}).Summary, "0 missing", "no order was approved from")
+	})
+}
+
+// TestEarlierVersionReconnects: a connection of the earlier version is taken away
+// and made again: its cursor tells how long nobody looked.
+func TestEarlierVersionReconnects(t *testing.T) {
+	upgraded(t, func(t *testing.T, w *world) {
+		w.turn(time.Hour)
+		w.job("reconcile")
+		w.turn(10 * time.Minute)
+		w.disconnect(tenant.Upstock)
+		time.Sleep(20 * 24 * time.Hour)
+		missed := w.unheard(groceries)
+		w.unheardCancel(120001)
+		time.Sleep(10 * 24 * time.Hour)
+		w.connectUpstock(w.acc)
+		w.jobs(2)
+		if w.run(missed) != nil {
+			t.Error("taken in by itself")
+		}
+		if gaps := w.connectionTo(tenant.Upstock).Gaps; len(gaps) != 1 || gaps[0].Orders != 1 {
+			t.Errorf("%+v", gaps)
+		}
+		if r := w.run(120001); r.Cancelled.IsZero() {
+			t.Errorf("%s\n%s", r.State, timeline(r))
+		}
+	})
+}
