@@ -98,17 +98,12 @@ func (a *api) health(w http.ResponseWriter, r *http.Request, b tenant.Bundle) er
 	}
 	h.Settings = append([]string{}, lost...)
 	var due []ledger.Ref
-	if h.Orders, due, err = a.count(ctx, b.Tenant.ID); err != nil {
+	if h.Orders, due, err = a.count(ctx, b); err != nil {
 		return err
 	}
 	if h.Backlog, err = a.backlog(ctx, b, due, core); err != nil {
 		return err
 	}
-	awaiting, err := a.Pair.Awaiting(ctx, b, countMost)
-	if err != nil {
-		return err
-	}
-	h.Orders.Parked = min(h.Orders.Parked+awaiting, countMost)
 	c, err := a.Pair.Completeness(ctx, b.Tenant.ID, time.Time{}, time.Time{})
 	if err != nil {
 		return err
@@ -181,7 +176,8 @@ func mirrorOf(b tenant.Bundle) mirrorAnswer {
 }
 
 // count counts, and returns the first of the orders that are due or waiting, soonest first.
-func (a *api) count(ctx context.Context, id string) (n counts, due []ledger.Ref, err error) {
+func (a *api) count(ctx context.Context, b tenant.Bundle) (n counts, due []ledger.Ref, err error) {
+	id := b.Tenant.ID
 	n.More = []string{}
 	upTo := func(n *int) func(ledger.Ref) bool {
 		return func(ledger.Ref) bool { *n++; return *n <= ledger.CountMost }
@@ -192,6 +188,11 @@ func (a *api) count(ctx context.Context, id string) (n counts, due []ledger.Ref,
 	if err := a.Ledger.Parked(ctx, id, upTo(&n.Parked)); err != nil {
 		return n, nil, err
 	}
+	awaiting, err := a.Pair.Awaiting(ctx, b, max(1, ledger.CountMost+1-n.Parked))
+	if err != nil {
+		return n, nil, err
+	}
+	n.Parked += awaiting
 	if _, err := a.Ledger.Relist(ctx, id, relistMost); err != nil {
 		return n, nil, err
 	}
