@@ -65,6 +65,7 @@ type Run struct {
 	Unsettled time.Time `json:"unsettled,omitzero"` // since when it is open whether the cancellation counts; zero = it is not open
 	Ask       time.Time `json:"ask,omitzero"`       // when Upstock is asked next; zero = a person was asked
 	Alive     time.Time `json:"alive,omitzero"`     // when a read first showed the order approved after it was cancelled
+	Unclear   time.Time `json:"unclear,omitzero"`   // when a read first showed it neither so nor cancelled
 	Confirmed time.Time `json:"confirmed,omitzero"` // when a read last showed the order cancelled
 	Dropped   time.Time `json:"dropped,omitzero"`   // Occurred of the last cancellation that counts no more
 

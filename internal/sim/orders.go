@@ -76,6 +76,36 @@ func (s *Sim) Cancel(id int) (OrderSummary, error) {
 	})
 }
 
+// Edit merges a JSON object into an order, as a supplier changes it in Upstock:
+// it may take an approval or a cancellation back, and nobody is told. Totals
+// that the body does not state are reckoned anew.
+func (s *Sim) Edit(id int, body string) (OrderSummary, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a, o := s.findOrder(id)
+	if o == nil {
+		return OrderSummary{}, fmt.Errorf("edit order %d: %w", id, notFound("Order"))
+	}
+	next := *o
+	next.Lines, next.Totals = slices.Clone(o.Lines), nil
+	err := json.Unmarshal([]byte(body), &next)
+	if err == nil && next.Totals == nil {
+		next.Totals, err = addUp(&next)
+	}
+	if err != nil {
+		return OrderSummary{}, fmt.Errorf("edit order %d: %w", id, err)
+	}
+	next.ID = id
+	i, _ := slices.BinarySearchFunc(a.Up.Orders, id, func(o *upOrder, id int) int { return o.ID - id })
+	a.Up.Approved = slices.DeleteFunc(a.Up.Approved, func(n int) bool { return n == i })
+	if *o = next; o.ApprovedAt != nil {
+		a.Up.Approved = append(a.Up.Approved, i)
+		slices.SortStableFunc(a.Up.Approved, func(x, y int) int { return a.Up.Orders[x].ApprovedAt.Compare(*a.Up.Orders[y].ApprovedAt) })
+	}
+	s.changed()
+	return summary(o), nil
+}
+
 // Order is an order as it stands.
 func (s *Sim) Order(id int) (OrderSummary, error) {
 	s.mu.Lock()

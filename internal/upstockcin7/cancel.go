@@ -148,7 +148,7 @@ func (p *Pair) hearCancel(r *ledger.Run, occurred, now time.Time) bool {
 // unsettle has Upstock asked whether an order's cancellation counts. Until then nothing is made or voided.
 func unsettle(r *ledger.Run, now time.Time) {
 	now = now.UTC()
-	r.Unsettled, r.Ask, r.Alive, r.Void = now, now, time.Time{}, false
+	r.Unsettled, r.Ask, r.Alive, r.Unclear, r.Void = now, now, time.Time{}, time.Time{}, false
 	if r.SoldAt.IsZero() {
 		r.State, r.Why, r.Problems = ledger.Waiting, askingUpstock, nil
 	}
@@ -240,8 +240,8 @@ func (w *work) settleCancel() error {
 	case saysLive:
 		return w.seenLive(raw, o, asked)
 	}
-	if asked.Sub(w.run.Unsettled) < w.apart() { // it may show how the order was a moment ago
-		return w.askAgain(w.run.Unsettled, time.Time{})
+	if first := w.run.Unclear; first.IsZero() || asked.Sub(first) < w.Times.Settle { // it may show how the order was a moment ago
+		return w.askAgain(asked, time.Time{})
 	}
 	return w.unclear(fmt.Sprintf("Upstock delivered a cancellation of%s, and shows the order as %s%s.", instant(w.run.Occurred), short(o.Status), since(o.ApprovedAt)))
 }
@@ -253,7 +253,7 @@ func since(approved time.Time) string {
 	return ", approved on" + instant(approved)
 }
 
-// askAgain has Upstock asked once more, long enough after a time. alive is when a read first showed the order live.
+// askAgain has Upstock asked once more, long enough after a read. alive is when one first showed the order live; zero = this one did not.
 func (w *work) askAgain(after, alive time.Time) error {
 	if err := w.update(func(r *ledger.Run, _ *ledger.Extra) error {
 		if !r.CancelOpen() {
@@ -262,7 +262,12 @@ func (w *work) askAgain(after, alive time.Time) error {
 		if r.Ask = after.Add(w.apart()); r.Alive.IsZero() && !alive.IsZero() {
 			r.Note(w.Now(), "Upstock shows the order as approved after it was cancelled. It is asked once more before that counts.")
 		}
-		r.Alive = alive
+		switch r.Alive = alive; {
+		case !alive.IsZero():
+			r.Unclear = time.Time{}
+		case r.Unclear.IsZero():
+			r.Unclear = after
+		}
 		return nil
 	}); err != nil {
 		return err
@@ -297,7 +302,7 @@ func (w *work) confirmCancel(o upstock.Order, asked time.Time) error {
 
 // endQuestion: it is known whether the cancellation counts.
 func endQuestion(r *ledger.Run) {
-	r.Unsettled, r.Ask, r.Alive = time.Time{}, time.Time{}, time.Time{}
+	r.Unsettled, r.Ask, r.Alive, r.Unclear = time.Time{}, time.Time{}, time.Time{}, time.Time{}
 	withoutProblem(r, cancelUnclear)
 }
 
@@ -403,7 +408,7 @@ func (w *work) unclear(message string) error {
 		r.Problems = slices.DeleteFunc(r.Problems, func(p ledger.Problem) bool { return p.Code == cancelUnclear || r.SoldAt.IsZero() })
 		r.Problems = append(r.Problems, ledger.Problem{Code: cancelUnclear, Message: message,
 			Fix: "Look at the order in Upstock. If it should be sold, approve it there again; else cancel it there. Then retry: Upstock is asked once more."})
-		r.State, r.Ask, r.Alive = ledger.Attention, time.Time{}, time.Time{}
+		r.State, r.Ask, r.Alive, r.Unclear = ledger.Attention, time.Time{}, time.Time{}, time.Time{}
 		r.Note(w.Now(), "Needs attention: %s", message)
 		return nil
 	})

@@ -149,7 +149,7 @@ func (w *work) copyOf(lost string, plan *Plan) (only *cin7core.Sale, why string,
 		}
 	}
 	if len(names) != 1 {
-		if len(names) > 1 {
+		if slices.Sort(names); len(names) > 1 {
 			why = "Cin7 Core has several others with the order's id: " + strings.Join(names, ", ") + "."
 		}
 		return nil, why, nil
