@@ -247,7 +247,8 @@ func inWorld(t *testing.T, b *base, play func(t *testing.T, w *world, s *sender)
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, b, path)
 		defer w.close()
-		time.Sleep(time.Hour) // events are rationed by the minute, and the base has had some
+		defer time.Sleep(10 * time.Minute) // let all work end, whatever the test came to
+		time.Sleep(time.Hour)              // events are rationed by the minute, and the base has had some
 		play(t, w, senderTo(w))
 	})
 }
