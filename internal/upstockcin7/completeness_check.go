@@ -832,7 +832,7 @@ func (x *joined) cancelled() error {
 	if len(x.live) == 0 {
 		return nil
 	}
-	if r := x.r; r != nil && !r.Cancelled.IsZero() && x.now.Sub(r.Cancelled) < x.Times.Fresh && (r.Void || r.CancelOpen() || r.SoldAt.IsZero()) {
+	if r := x.r; r != nil && !r.Cancelled.IsZero() && x.now.Sub(r.Cancelled) < x.Times.Fresh && (r.Void || r.CancelOpen() && x.b.Settings.OnCancel == tenant.Void || r.SoldAt.IsZero()) {
 		return nil // it is being voided
 	}
 	shipped := ""

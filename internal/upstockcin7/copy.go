@@ -250,6 +250,9 @@ func (w *work) voidedByOthers(s cin7core.Sale) error {
 // made: every create was answered, and named another.
 func somebodysCopy(r *ledger.Run, id string) bool {
 	known := false
+	if r.Past.Creates > 0 { // one that is on record no more may have made it
+		return false
+	}
 	for _, i := range r.Intents {
 		switch {
 		case i.Step != ledger.StepCreate || i.Answer == ledger.Refused:
