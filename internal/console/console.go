@@ -89,7 +89,9 @@ func (a *api) routes() []route {
 		{method: "GET", path: "/api/v1/tenants", query: "after limit", known: a.listTenants},
 		{method: "POST", path: "/api/v1/tenants", known: a.createTenant},
 		{method: "POST", path: "/api/v1/restored", known: a.restored},
+		{method: "GET", path: t + "/tokens", query: "after limit", of: a.listTokens},
 		{method: "POST", path: t + "/tokens", of: a.createToken},
+		{method: "DELETE", path: t + "/tokens/{id}", of: a.revokeToken},
 		{method: "GET", path: t + "/settings", of: a.getSettings},
 		{method: "PUT", path: t + "/settings", of: a.putSettings},
 		{method: "PATCH", path: t + "/settings", of: a.patchSettings},
@@ -171,6 +173,7 @@ func (a *api) serve(rt route, w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	r = r.WithContext(ledger.WithActor(r.Context(), c.name))
 	if rt.known != nil {
 		if err := rt.knows(r.URL.RawQuery); err != nil {
 			return err
@@ -190,6 +193,9 @@ func (a *api) serve(rt route, w http.ResponseWriter, r *http.Request) error {
 	}
 	if err := rt.knows(r.URL.RawQuery); err != nil {
 		return err
+	}
+	if c.viewer && rt.method != http.MethodGet {
+		return &problem{Status: http.StatusForbidden, Detail: "This token is a viewer's: it reads, and changes nothing."}
 	}
 	return rt.of(w, r, b)
 }
@@ -223,6 +229,8 @@ func (rt route) knows(query string) error {
 type caller struct {
 	operator bool
 	tenant   string // of a tenant's token
+	viewer   bool   // reads only
+	name     string // as events name it
 }
 
 func (c caller) may(tenantID string) bool {
@@ -238,13 +246,13 @@ func (a *api) caller(r *http.Request) (caller, error) {
 	}
 	sum := sha256.Sum256([]byte(token))
 	if subtle.ConstantTimeCompare(sum[:], a.operator[:]) == 1 && a.Token != "" {
-		return caller{operator: true}, nil
+		return caller{operator: true, name: "the operator"}, nil
 	}
-	id, err := a.Tenants.TokenTenant(r.Context(), token)
+	id, t, err := a.Tenants.Bearer(r.Context(), token)
 	if errors.Is(err, tenant.ErrNotFound) {
 		return caller{}, refused
 	}
-	return caller{tenant: id}, err
+	return caller{tenant: id, viewer: t.Role != tenant.Admin, name: tokenName(t)}, err
 }
 
 // fitsKey says whether a foreign text may be part of a key of the table: the

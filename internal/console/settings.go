@@ -101,6 +101,12 @@ func (a *api) saveSettings(w http.ResponseWriter, r *http.Request, b tenant.Bund
 	if err != nil {
 		return err
 	}
+	if changed := changedSettings(b.Settings, s); changed != "" {
+		text := "Settings were changed (version " + strconv.Itoa(saved) + "): " + changed + "."
+		if err := a.Ledger.Record(ctx, b.Tenant.ID, ledger.Event{Kind: "settings", Text: text}); err != nil {
+			return err
+		}
+	}
 	for _, text := range said {
 		if err := a.Ledger.Record(ctx, b.Tenant.ID, ledger.Event{Kind: "settings", Text: text}); err != nil {
 			return err
@@ -108,6 +114,25 @@ func (a *api) saveSettings(w http.ResponseWriter, r *http.Request, b tenant.Bund
 	}
 	w.Header().Set("ETag", etag(saved))
 	return respond(w, r, http.StatusOK, s)
+}
+
+// changedSettings names the settings that differ.
+func changedSettings(before, after tenant.Settings) string {
+	fields := func(s tenant.Settings) (m map[string]json.RawMessage) {
+		if raw, err := json.Marshal(s); err == nil {
+			_ = json.Unmarshal(raw, &m)
+		}
+		return m
+	}
+	old, now := fields(before), fields(after)
+	var names []string
+	for name, value := range now {
+		if string(old[name]) != string(value) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return strings.Join(names, ", ")
 }
 
 // parseSettings reads settings that stand in a field of another document.

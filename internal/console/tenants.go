@@ -75,22 +75,15 @@ func (a *api) createTenant(w http.ResponseWriter, r *http.Request, c caller) err
 	if err != nil {
 		return err
 	}
+	err = a.Ledger.Record(ledger.WithActor(r.Context(), c.name), t.ID, ledger.Event{Kind: "tenant", Text: "The tenant was made, and its first token."})
+	if err != nil {
+		return err
+	}
 	w.Header().Set("Location", "/api/v1/tenants/"+t.ID+"/settings")
 	return respond(w, r, http.StatusCreated, struct {
 		tenant.Tenant
 		Token string `json:"token"` // shown this once; only its hash is kept
 	}{t, string(token)})
-}
-
-func (a *api) createToken(w http.ResponseWriter, r *http.Request, b tenant.Bundle) error {
-	if err := decode(w, r, true, nil); err != nil {
-		return err
-	}
-	token, err := a.Tenants.NewToken(r.Context(), b.Tenant.ID)
-	if err != nil {
-		return err
-	}
-	return respond(w, r, http.StatusCreated, map[string]string{"token": string(token)})
 }
 
 type eventAnswer struct {
@@ -99,10 +92,11 @@ type eventAnswer struct {
 	Order orderID   `json:"order,omitempty"`
 	Text  string    `json:"text"`
 	Count int       `json:"count,omitempty"`
+	Actor string    `json:"actor,omitempty"` // who did it: the operator, or a token by its name and id
 }
 
 func eventOf(e ledger.Event) eventAnswer {
-	return eventAnswer{e.At, e.Kind, orderID(e.Order), e.Text, e.Count}
+	return eventAnswer{e.At, e.Kind, orderID(e.Order), e.Text, e.Count, e.Actor}
 }
 
 func (a *api) listEvents(w http.ResponseWriter, r *http.Request, b tenant.Bundle) error {

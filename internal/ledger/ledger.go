@@ -540,10 +540,19 @@ type Event struct {
 	Order string    `json:"order,omitempty"`
 	Text  string    `json:"text"`
 	Count int       `json:"count,omitempty"`
+	Actor string    `json:"actor,omitempty"` // who did it, where it was a person or a person's program
+}
+
+type actorKey struct{}
+
+// WithActor names who asks for what is done in a context: the events that it writes say so.
+func WithActor(ctx context.Context, name string) context.Context {
+	return context.WithValue(ctx, actorKey{}, name)
 }
 
 // Record writes an event.
 func (l *Ledger) Record(ctx context.Context, tenantID string, e Event) error {
+	e.Actor, _ = ctx.Value(actorKey{}).(string)
 	e.At = time.Now().UTC()
 	op, err := eventOp(tenantID, e, e.At.Format(timeKey)+"#"+rand.Text()[:10])
 	if err != nil {

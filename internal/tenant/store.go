@@ -73,13 +73,13 @@ func (s *Store) Create(ctx context.Context, name, timeZone string) (Tenant, Secr
 	}
 	listed := it
 	listed.Key = table.Key{PK: listPartition(t.ID), SK: t.ID}
-	token, tokenItem, err := newToken(t.ID)
+	_, token, ops, err := newToken(t.ID, Token{Name: "first", Role: Admin})
 	if err != nil {
 		return Tenant{}, "", err
 	}
 	// What the ledger keeps of a tenant is in its lists from the first order on: ledger.Relist has nothing to do.
 	lists := table.Item{Key: table.Key{PK: Partition(t.ID) + "#doc", SK: "lists"}, Data: []byte(`{"whole":true}`)}
-	err = s.table.Write(ctx, table.Create(it), table.Create(listed), table.Create(tokenItem), table.Create(lists))
+	err = s.table.Write(ctx, append(ops, table.Create(it), table.Create(listed), table.Create(lists))...)
 	if err != nil {
 		return Tenant{}, "", fmt.Errorf("create tenant: %w", err)
 	}
@@ -95,27 +95,6 @@ func CheckTenant(name, timeZone string) (errs FieldErrors) {
 		errs = append(errs, FieldError{Field: "timeZone", Message: "This is not an IANA time zone, as Pacific/Auckland."})
 	}
 	return errs
-}
-
-func newToken(tenant string) (Secret, table.Item, error) {
-	token := "sb_" + rand.Text()
-	it, err := item("TOKEN#"+hashed(token), "token", hook{Tenant: tenant})
-	return Secret(token), it, err
-}
-
-// NewToken makes one more API token for a tenant.
-func (s *Store) NewToken(ctx context.Context, tenant string) (Secret, error) {
-	token, it, err := newToken(tenant)
-	if err != nil {
-		return "", err
-	}
-	return token, s.table.Write(ctx, table.Create(it))
-}
-
-// TokenTenant is the tenant whose API token this is, else ErrNotFound.
-func (s *Store) TokenTenant(ctx context.Context, token string) (string, error) {
-	h, err := s.lookup(ctx, "TOKEN#"+hashed(token), "token")
-	return h.Tenant, err
 }
 
 // List reads one page of tenants of one shard (0 ≤ shard < Shards).

@@ -1,0 +1,100 @@
+package console
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"stockbridge/internal/tenant"
+)
+
+// TestTokensAreListed: tokens are made with a name and a role, show in a list, end when they are revoked or their time is
+// over, and none comes or goes without an event that says who did it.
+func TestTokensAreListed(t *testing.T) {
+	h := open(t)
+	_, mine, first := h.tenant("Aroha Foods")
+	_, theirs, _ := h.tenant("Kauri Supplies")
+	made := h.do("POST", mine+"/tokens", first, map[string]any{"name": "night job", "role": "admin"}).is(201)
+	admin, adminID := made.get("token").(string), made.get("id").(string)
+	viewer := h.do("POST", mine+"/tokens", admin, map[string]any{"name": "wall screen", "role": "viewer", "expires": time.Now().Add(time.Hour)}).is(201)
+	screen, screenID := viewer.get("token").(string), viewer.get("id").(string)
+	list := h.do("GET", mine+"/tokens", screen, nil).is(200)
+	if strings.Contains(list.raw, admin) || strings.Contains(list.raw, first) || len(list.get("items").([]any)) != 3 {
+		t.Errorf("list: %s", list.raw)
+	}
+	for _, name := range []string{"first", "night job", "wall screen"} {
+		if !strings.Contains(list.raw, `"name":"`+name+`"`) {
+			t.Errorf("%s is not listed: %s", name, list.raw)
+		}
+	}
+
+	// A viewer reads, and changes nothing.
+	h.do("GET", mine+"/settings", screen, nil).is(200)
+	h.do("POST", mine+"/tokens", screen, map[string]any{}).is(403)
+	h.do("DELETE", mine+"/tokens/"+adminID, screen, nil).is(403)
+	h.do("PUT", mine+"/settings", screen, map[string]any{}).is(403)
+	h.do("PUT", mine+"/connections/upstock", screen, map[string]any{"token": "x"}).is(403)
+	h.do("POST", mine+"/orders/retry", screen, nil).is(403)
+	h.do("POST", "/api/v1/tenants", screen, map[string]any{"name": "More"}).is(403)
+
+	for _, wrong := range []string{`{"role":"operator"}`, `{"expires":"2020-01-01T00:00:00Z"}`, `{"expires":"soon"}`, `{"name":"` + strings.Repeat("x", 101) + `"}`, `{"name":"a\nb"}`, `{"token":"sb_mine"}`} {
+		h.do("POST", mine+"/tokens", first, wrong).is(422)
+	}
+
+	// Settings and connections say who changed them.
+	h.do("PATCH", mine+"/settings", admin, map[string]any{"onCancel": "void"}).is(200)
+	h.do("PATCH", mine+"/settings", admin, map[string]any{"onCancel": "void"}).is(200) // changes nothing
+	acc := h.sim.AddAccount("Aroha Foods", "NZD")
+	h.do("PUT", mine+"/connections/upstock", operator, map[string]any{"token": acc.Upstock.Token}).is(200)
+	h.do("DELETE", mine+"/connections/upstock", first, nil).is(204)
+
+	// A revoked token opens nothing; another tenant's cannot be revoked, nor one twice.
+	h.do("DELETE", theirs+"/tokens/"+adminID, operator, nil).is(404)
+	h.do("DELETE", mine+"/tokens/"+adminID, first, nil).is(204)
+	h.do("GET", mine+"/settings", admin, nil).is(401)
+	h.do("DELETE", mine+"/tokens/"+adminID, first, nil).is(404)
+	h.do("DELETE", mine+"/tokens/"+screenID, operator, nil).is(204)
+	h.do("GET", mine+"/settings", screen, nil).is(401)
+
+	events := h.do("GET", mine+"/events", first, nil).is(200)
+	for _, want := range []struct{ kind, text, actor string }{
+		{"tenant", "first token", "the operator"},
+		{"token", "made: token night job", "token first ("},
+		{"token", "made: token wall screen", "token night job ("},
+		{"settings", "onCancel", "token night job ("},
+		{"connection", "was connected", "the operator"},
+		{"connection", "was disconnected", "token first ("},
+		{"token", "revoked: token night job", "token first ("},
+		{"token", "revoked: token wall screen", "the operator"},
+	} {
+		found := 0
+		for _, e := range events.get("items").([]any) {
+			e := object(e)
+			actor, _ := e["actor"].(string)
+			if e["kind"] == want.kind && strings.Contains(e["text"].(string), want.text) && strings.HasPrefix(actor, want.actor) {
+				found++
+			}
+		}
+		if found != 1 {
+			t.Errorf("%d events %+v: %s", found, want, events.raw)
+		}
+	}
+}
+
+// TestTokenEnds: a token ends with its time, and one from before tokens were listed shows once it is used.
+func TestTokenEnds(t *testing.T) {
+	h := open(t)
+	id, mine, first := h.tenant("Aroha Foods")
+	_, short, err := h.tenants.NewToken(t.Context(), id, tenant.Token{Name: "short", Expires: time.Now().Add(50 * time.Millisecond)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.tenants.TokenTenant(t.Context(), string(short)); err != nil {
+		t.Error(err)
+	}
+	time.Sleep(60 * time.Millisecond)
+	h.do("GET", mine+"/settings", string(short), nil).is(401)
+	if list := h.do("GET", mine+"/tokens", first, nil).is(200); !strings.Contains(list.raw, `"expired":true`) {
+		t.Error(list.raw)
+	}
+}
