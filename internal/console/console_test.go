@@ -161,7 +161,7 @@ func TestBodies(t *testing.T) {
 		{"no name", tenants, "application/json", `{}`, 422, []string{"name"}},
 		{"no such zone", tenants, "application/json", `{"name":"x","timeZone":"Pacific/Nowhere"}`, 422, []string{"timeZone"}},
 		{"no body is fine", path + "/tokens", "", "", 201, nil},
-		{"but not any body", path + "/tokens", "application/json", `{"name":"x"}`, 422, []string{"name"}},
+		{"but not any body", path + "/tokens", "application/json", `{"names":"x"}`, 422, []string{"names"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h.t = t
