@@ -43,23 +43,33 @@ func (p *Pair) Reconcile(ctx context.Context, j Job) error {
 }
 
 func (w *poll) reconcile() error {
-	cur, client := w.cur, w.Upstock(w.conn, w.sec, false)
 	switch err := w.reopen(); {
 	case errors.Is(err, ledger.ErrBehind), errors.Is(err, tenant.ErrChanged):
 		return nil // another worker goes on
 	case err != nil:
 		return err
 	}
-	if cur.Missed {
-		switch err := w.lookForMissed(); {
-		case errors.Is(err, ledger.ErrBehind), errors.Is(err, tenant.ErrChanged):
+	var missing error
+	if w.cur.Missed {
+		switch missing = w.lookForMissed(); {
+		case errors.Is(missing, ledger.ErrBehind), errors.Is(missing, tenant.ErrChanged):
 			return nil
-		case errors.Is(err, errShort):
+		case errors.Is(missing, errShort):
 			return w.pause(nil)
-		case err != nil:
-			return w.pause(err)
+		case rest.KindOf(missing) == rest.Waiting, rest.KindOf(missing) == rest.Unauthorized, missing != nil && rest.KindOf(missing) == rest.Other:
+			return w.pause(missing)
 		}
 	}
+	if err := w.window(); err != nil || missing == nil {
+		return err
+	}
+	w.cur.Problem = systemName(tenant.Upstock) + " gave no usable answer (" + reason(missing) + "), so what changed while a connection was away is not known yet."
+	return w.save()
+}
+
+// window reads the window of approvals on, or the next one.
+func (w *poll) window() error {
+	cur, client := w.cur, w.Upstock(w.conn, w.sec, false)
 	if cur.After == "" {
 		cur.From, cur.After, cur.Pages, cur.Newest, cur.Held, cur.Seen, cur.Tally = cur.Since, "", 0, time.Time{}, time.Time{}, nil, ledger.Tally{}
 	}

@@ -53,11 +53,11 @@ func (w *poll) reopen() error {
 	cur.From, cur.After, cur.Missed = time.Time{}, "", true
 	switch {
 	case at.Sub(checked) > shortGap:
-		m.From, m.To = left, at
-		if err := w.noteGap(tenant.Gap{From: left.UTC(), To: at.UTC()}); err != nil {
+		m.From, m.To = left.UTC(), at.Add(-w.Times.Overlap).UTC() // what is approved from now on may bear an earlier time
+		if err := w.noteGap(tenant.Gap{From: m.From, To: m.To}); err != nil {
 			return err
 		}
-		cur.Since = at
+		cur.Since = m.To
 	case cur.Since.IsZero():
 		cur.Since = left
 	}
@@ -209,13 +209,14 @@ func (w *poll) missedPage(m *missed, q upstock.OrdersQuery) error {
 	q.After, q.Limit = m.After, ordersPage
 	page, err := w.Upstock(w.conn, w.sec, false).OrdersPage(w.ctx, q)
 	switch {
-	case refusedPage(err) && m.After != "": // it does not know the page any more
+	case refusedPage(err) && m.After != "": // it does not know the page any more: the list begins anew
 		m.After, m.Turns = "", nil
+		if serr := w.saveMissed(m, false); serr != nil {
+			return serr
+		}
 		return err
 	case refusedPage(err):
-		m.next()
-		return w.Ledger.RecordSome(w.ctx, w.job.Tenant, ledger.Event{Kind: "missed", Text: "What changed at orders while a connection was away could not be read: Upstock refuses the list. " +
-			strings.Join(append(rest.MessagesOf(err), "("+reason(err)+")"), " ")})
+		return w.unread(m, "Upstock refuses the list. "+strings.Join(append(rest.MessagesOf(err), "("+reason(err)+")"), " "))
 	case err != nil:
 		return err
 	}
@@ -245,10 +246,10 @@ func (w *poll) missedPage(m *missed, q upstock.OrdersQuery) error {
 		past = !last.ApprovedAt.Before(m.To)
 	}
 	if m.After = page.Next; m.After != "" && !past {
-		m.Turns, err = turned(m.Turns, page)
-		if err == nil {
-			return nil
+		if m.Turns, err = turned(m.Turns, page); err != nil {
+			return w.unread(m, "Upstock's list could not be read to its end: "+err.Error()+".")
 		}
+		return nil
 	}
 	if m.Phase == missedGap || m.From.IsZero() {
 		if err := w.sayMissed(m); err != nil {
@@ -257,6 +258,12 @@ func (w *poll) missedPage(m *missed, q upstock.OrdersQuery) error {
 	}
 	m.next()
 	return nil
+}
+
+// unread gives a list up, and says so.
+func (w *poll) unread(m *missed, why string) error {
+	m.next()
+	return w.Ledger.RecordSome(w.ctx, w.job.Tenant, ledger.Event{Kind: "missed", Text: "What changed at orders while a connection was away is not known in full. " + why})
 }
 
 // until is the end of what is listed; zero = there is none.

@@ -77,6 +77,48 @@ func TestReconnectShortGap(t *testing.T) {
 	})
 }
 
+// TestReconnectInterrupted: what was missed is looked for until it is found,
+// whatever becomes of the calls; new orders are not kept waiting for it.
+func TestReconnectInterrupted(t *testing.T) {
+	story(t, func(t *testing.T, w *world) {
+		old, _ := w.sell(groceries)
+		w.jobs(1)
+		w.disconnect(tenant.Upstock)
+		time.Sleep(10 * 24 * time.Hour)
+		w.unheardCancel(old)
+		w.connectUpstock(w.acc)
+		w.turn(2 * time.Minute)
+		w.edit(old, func(r *ledger.Run) { // as if it had not been found yet
+			r.Cancelled, r.Unsettled, r.Ask, r.Occurred, r.State, r.Said = time.Time{}, time.Time{}, time.Time{}, time.Time{}, ledger.Sold, nil
+		})
+		w.disconnect(tenant.Upstock)
+		lost := w.unheard(unlinked)
+		time.Sleep(time.Minute)
+		for _, f := range []sim.Fault{{How: "500"}, {How: "503"}, {Kind: "html"}} {
+			if f.Match, f.Times = "GET /orders", 1; f.Kind == "" {
+				f.Kind = "before"
+			}
+			w.upstockFault(f)
+		}
+		w.connectUpstock(w.acc)
+		w.turn(3 * time.Minute)
+		if r := w.run(old); !r.Cancelled.IsZero() {
+			t.Fatal("the first call did not fail")
+		}
+		if cur := w.cursor(); cur.Problem == "" {
+			t.Error("nothing is said")
+		}
+		w.jobs(4)
+		w.sold(lost)
+		if r := w.run(old); r.Cancelled.IsZero() {
+			t.Errorf("%s\n%s", r.State, timeline(r))
+		}
+		if cur := w.cursor(); cur.Missed || cur.Problem != "" {
+			t.Errorf("%+v", cur)
+		}
+	})
+}
+
 // TestReconnectLongGap: what is here is followed through a gap of weeks; what is
 // not here waits for a backfill, and is shown.
 func TestReconnectLongGap(t *testing.T) {
