@@ -260,7 +260,7 @@ var (
 )
 
 func zip(data []byte) ([]byte, error) {
-	if len(data) < 512 { // not worth it, and JSON never begins as gzip does
+	if len(data) < 800 { // an item of one write unit as it is; and JSON never begins as gzip does
 		return data, nil
 	}
 	var b bytes.Buffer

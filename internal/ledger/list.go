@@ -232,8 +232,11 @@ const (
 
 func findPartition(tenantID string) string { return partition(tenantID, "find") }
 
-// words are what the run is found by: its numbers and reference as a whole, runs
-// of digits within them, and the words of its customer's name.
+// words are what the run is found by: its reference as a whole, runs of digits in
+// it and in its numbers, and the words of its customer's name. A number is kept
+// as a whole only where it does not end in a run of digits: the letters that
+// stand before the digits are a series', the same for one order as for all, and
+// each word costs a write.
 func (r *Run) words() []string {
 	var list []string
 	add := func(w string) {
@@ -244,11 +247,13 @@ func (r *Run) words() []string {
 			list = append(list, w)
 		}
 	}
-	for _, s := range []string{r.Number, r.SaleNumber, r.Reference} {
+	for i, s := range []string{r.Reference, r.Number, r.SaleNumber} {
 		folded := match.Fold(s)
-		add(folded)
+		if i == 0 || !numbered(folded) {
+			add(folded)
+		}
 		for _, d := range digits(folded) {
-			if !strings.HasPrefix(folded, d) {
+			if i > 0 || !strings.HasPrefix(folded, d) {
 				add(d)
 			}
 		}
@@ -263,6 +268,12 @@ func (r *Run) words() []string {
 		}
 	}
 	return list
+}
+
+// numbered says that a number is letters and marks, if any, before one run of digits.
+func numbered(s string) bool {
+	at := strings.IndexFunc(s, unicode.IsDigit)
+	return at >= 0 && !strings.ContainsFunc(s[at:], func(c rune) bool { return !unicode.IsDigit(c) })
 }
 
 // digits are the runs of digits in a text.
@@ -369,15 +380,16 @@ func (s span) holds(word string) bool {
 
 // Find reads one page of the tenant's runs that a query matches and that keep
 // admits: those that have a whole word of it first, newest first; then those with
-// words that only begin so, the greatest first.
+// words that only begin so, the greatest first. Letters that numbers begin with
+// show, after all others, those of the newest maxLook runs.
 func (l *Ledger) Find(ctx context.Context, tenantID, query, after string, limit int, keep func(*Run) bool) (Listing, error) {
 	const last = "\U0010FFFF"
 	var page Listing
 	list, at := spans(query), 0
 	if after != "" {
 		n, rest, ok := strings.Cut(after, "#")
-		at = strings.Index("0123", n)
-		if !ok || len(n) != 1 || at < 0 || at >= len(list) || !strings.HasPrefix(rest, list[at].word) {
+		at = strings.Index("01234", n)
+		if !ok || len(n) != 1 || at < 0 || at > len(list) || at < len(list) && rest != "" && !strings.HasPrefix(rest, list[at].word) {
 			return page, ErrAfter
 		}
 		after = rest
@@ -407,8 +419,12 @@ func (l *Ledger) Find(ctx context.Context, tenantID, query, after string, limit 
 					page.Runs = append(page.Runs, r)
 				}
 				if len(page.Runs) == limit || looked == maxLook {
-					if i < len(entries)-1 || p.Next != "" || at < len(list)-1 {
-						page.Next = fmt.Sprintf("%d#%s", at, p.Items[i].SK)
+					sk := p.Items[i].SK
+					if i == len(entries)-1 && p.Next == "" {
+						at, sk = at+1, ""
+					}
+					if at < len(list) || series(list) {
+						page.Next = fmt.Sprintf("%d#%s", at, sk)
 					}
 					return page, nil
 				}
@@ -418,7 +434,34 @@ func (l *Ledger) Find(ctx context.Context, tenantID, query, after string, limit 
 			}
 		}
 	}
+	if !series(list) {
+		return page, nil
+	}
+	newest, _, err := l.Runs(ctx, tenantID, "", maxLook)
+	if err != nil {
+		return Listing{}, err
+	}
+	for i, r := range newest {
+		sk := runKey(tenantID, r.ID).SK
+		if after != "" && sk >= after {
+			continue
+		}
+		shown := slices.ContainsFunc(r.words(), func(w string) bool { return slices.ContainsFunc(list, func(s span) bool { return s.holds(w) }) })
+		if !shown && r.Matches(query) && keep(r) {
+			page.Runs = append(page.Runs, r)
+		}
+		if len(page.Runs) == limit && i < len(newest)-1 {
+			page.Next = fmt.Sprintf("%d#%s", at, sk)
+			break
+		}
+	}
 	return page, nil
+}
+
+// series says that what is searched for may be the letters that a series of numbers begins with.
+func series(list []span) bool {
+	const most = 4
+	return len(list) > 0 && len(list[0].word) <= most && !strings.ContainsFunc(list[0].word, unicode.IsDigit)
 }
 
 // distinct leaves out entries of items that an earlier one has.

@@ -14,11 +14,12 @@ const unitBytes = 1 << 10
 // It reads each item before it is written, so it is for measuring only.
 type Meter struct {
 	Table
-	units atomic.Int64
+	Apart       func(Key) bool // items whose writes, and those of the second index, are counted apart; nil = none
+	units, more atomic.Int64
 }
 
-// Units is how many have been counted so far.
-func (m *Meter) Units() int64 { return m.units.Load() }
+// Units is how many have been counted so far, and how many apart.
+func (m *Meter) Units() (units, apart int64) { return m.units.Load(), m.more.Load() }
 
 // Write implements Table.
 func (m *Meter) Write(ctx context.Context, ops ...Op) error {
@@ -38,46 +39,44 @@ func (m *Meter) Write(ctx context.Context, ops ...Op) error {
 	}
 	err := m.Table.Write(ctx, ops...)
 	c := (*Conflict)(nil)
-	m.units.Add(int64(units(ops, before, errors.As(err, &c))))
+	m.count(ops, before, errors.As(err, &c))
 	return err
 }
 
-// units is what a Write costs: an item by the larger of what it was and what it
-// becomes, twice in a transaction; and one for each index entry that is made or
-// removed. A refused write costs as much, but for the entries.
-func units(ops []Op, before map[Key]Item, refused bool) (n int) {
-	conditional := 0
-	for _, o := range ops {
-		if o.Kind != KindAhead {
-			conditional++
-		}
-	}
+// count adds what a Write costs: an item by the larger of what it was and what
+// it becomes, twice in a transaction; and one for each index entry that is made
+// or removed. A refused write costs as much, but for the entries.
+func (m *Meter) count(ops []Op, before map[Key]Item, refused bool) {
+	_, rest, _ := Split(ops)
 	for _, o := range ops {
 		old, there := before[o.Item.Key]
-		now := o.Item
-		bytes, stays := 1, false
+		now, bytes := o.Item, 1
 		if there {
 			bytes = size(old)
 		}
 		switch o.Kind {
 		case KindCheck:
-			now, stays = old, true
+			now = old
 		case KindRemove:
 			now = Item{}
 		default:
 			bytes = max(bytes, size(now))
 		}
-		each := (bytes + unitBytes - 1) / unitBytes
-		if conditional > 1 && o.Kind != KindAhead {
-			each *= 2
+		n := (bytes + unitBytes - 1) / unitBytes
+		if len(rest) > 1 && o.Kind != KindAhead {
+			n *= 2
 		}
-		n += each
-		if stays || refused && o.Kind != KindAhead {
-			continue
+		apart := 0
+		if !refused || o.Kind == KindAhead {
+			n += moved(indexOf(&old), indexOf(&now))
+			apart = moved(groupOf(&old), groupOf(&now))
 		}
-		n += moved(indexOf(&old), indexOf(&now)) + moved(groupOf(&old), groupOf(&now))
+		if m.Apart != nil && m.Apart(o.Item.Key) {
+			n, apart = 0, n+apart
+		}
+		m.units.Add(int64(n))
+		m.more.Add(int64(apart))
 	}
-	return n
 }
 
 // moved is how many entries of an index are removed and made.

@@ -146,6 +146,7 @@ func (p *Pair) CheckCompleteness(ctx context.Context, j Job) error {
 	if w == nil || err != nil {
 		return err
 	}
+	p.relist(ctx, j.Tenant)
 	for {
 		k := &checking{poll: w, nonce: strings.ToLower(rand.Text()[:12])}
 		some, err := k.open()
