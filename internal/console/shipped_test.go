@@ -277,3 +277,34 @@ func TestBacklog(t *testing.T) {
 		t.Error("an end although Upstock needs reconnecting")
 	}
 }
+
+// TestNewSaleBeside: a new sale is refused for each sale that stands, by its
+// number, until the request names those that are not the order's own.
+func TestNewSaleBeside(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t)
+		acc, _, path, token := h.supplier("Aroha Foods")
+		order := h.approve(acc, path, basket)
+		standing := func(body, number string) {
+			t.Helper()
+			if a := h.do("POST", order+"/retry", token, body).is(http.StatusConflict); !strings.Contains(a.get("detail").(string), number) || fmt.Sprint(a.get("sales")) != "["+number+"]" {
+				t.Error(a.raw)
+			}
+		}
+		standing(`{"newSale":true}`, "SO-00001")
+		first := h.do("GET", order, token, nil).is(200)
+		copied, err := h.sim.Sale(first.get("saleId").(string), "copy", `{"externalId":""}`) // entered by hand
+		if err != nil || !strings.Contains(string(copied), "SO-00002") {
+			t.Fatal(err)
+		}
+		h.person(first, "void", "{}")
+		standing(`{"newSale":true}`, "SO-00002")
+		h.do("POST", order+"/retry", token, `{"beside":["SO-00002"]}`).is(422)
+		h.do("POST", order+"/retry", token, `{"newSale":true,"beside":"SO-00002"}`).is(422)
+		h.do("POST", order+"/retry", token, `{"newSale":true,"beside":["SO-00002"]}`).is(http.StatusAccepted)
+		h.work()
+		if a := h.do("GET", order, token, nil).is(200); a.get("state") != "sold" || a.get("saleNumber") != "SO-00003" {
+			t.Error(a.raw)
+		}
+	})
+}

@@ -34,14 +34,14 @@ const (
 // renewalOf decides what an approval of an instant means for an order as it stands.
 func renewalOf(r *ledger.Run, approved time.Time) renewal {
 	switch {
-	case approved.IsZero() || !approved.After(r.Approved):
-		return notNew
-	case !r.Cancelled.IsZero() && !approved.After(r.Occurred):
+	case approved.IsZero() || !r.Cancelled.IsZero() && !approved.After(r.Occurred):
 		return notNew // it was cancelled after that
-	case r.CancelOpen() && !r.Ask.IsZero():
+	case r.CancelOpen() && !r.Ask.IsZero() && approved.After(r.Approved):
 		return alreadyOpen
-	case !r.Cancelled.IsZero():
+	case !r.Cancelled.IsZero() && !(r.CancelOpen() && !r.Ask.IsZero()):
 		return askWhich
+	case !approved.After(r.Approved):
+		return notNew
 	case !r.SoldAt.IsZero() || !nothingMade(r):
 		return anEvent
 	case len(r.Of(ledger.StepCreate, ledger.Done)) > 0:
@@ -95,7 +95,7 @@ func (p *Pair) again(ctx context.Context, old *ledger.Run, o upstock.Order, raw 
 			r.Anew = true
 			wake = takeUp(r, now)
 		}
-		r.Approved = o.ApprovedAt.UTC()
+		r.Approved = latest(r.Approved, o.ApprovedAt)
 		return nil
 	})
 	if err == nil && wake {

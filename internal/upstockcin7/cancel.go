@@ -51,6 +51,7 @@ func (p *Pair) cancelledOrder(ctx context.Context, s supplier, id int64, occurre
 	o, _ := upstock.ParseOrder(raw)
 	run := &ledger.Run{Tenant: s.tenant, ID: strconv.FormatInt(id, 10), State: ledger.Cancelled, Received: now, Cancelled: now, Told: true}
 	describe(run, o)
+	occurred = sensible(occurred, now)
 	run.Occurred = occurredAt(occurred, o.ApprovedAt, now)
 	run.Note(now, "%s", how)
 	if run.Approved.After(run.Occurred) {
@@ -79,6 +80,14 @@ func occurredAt(occurred, approved, heard time.Time) time.Time {
 	return heard
 }
 
+// sensible leaves out an instant that lies further ahead than two clocks differ: no approval would ever be later.
+func sensible(occurred, now time.Time) time.Time {
+	if occurred.After(now.Add(farAhead)) {
+		return time.Time{}
+	}
+	return occurred
+}
+
 // markCancelled marks an order that is here, and that Upstock's list shows as cancelled.
 func (p *Pair) markCancelled(ctx context.Context, old *ledger.Run) error {
 	return p.markCancelledAt(ctx, old, time.Time{})
@@ -90,7 +99,7 @@ func (p *Pair) markCancelledAt(ctx context.Context, old *ledger.Run, occurred ti
 	now, wake := p.Now().UTC(), false
 	err := p.Ledger.Update(ctx, old, func(r *ledger.Run, _ *ledger.Extra) error {
 		wake = false
-		if !p.hearCancel(r, occurredAt(occurred, r.Approved, now), now) {
+		if !p.hearCancel(r, occurredAt(sensible(occurred, now), r.Approved, now), now) {
 			return errMarked
 		}
 		wake = r.CancelOpen() && dueNow(r, now)
@@ -236,14 +245,25 @@ func (w *work) settleCancel() error {
 	o, _ := upstock.ParseOrder(raw)
 	switch standingOf(o, w.run.Occurred) {
 	case saysCancelled:
+		if behind(w.run, o) && !w.unclearBefore(asked) {
+			return w.askAgain(asked, time.Time{})
+		}
 		return w.confirmCancel(o, asked)
 	case saysLive:
 		return w.seenLive(raw, o, asked)
 	}
-	if first := w.run.Unclear; first.IsZero() || asked.Sub(first) < w.Times.Settle { // it may show how the order was a moment ago
+	if !w.unclearBefore(asked) {
 		return w.askAgain(asked, time.Time{})
 	}
 	return w.unclear(fmt.Sprintf("Upstock delivered a cancellation of%s, and shows the order as %s%s.", instant(w.run.Occurred), short(o.Status), since(o.ApprovedAt)))
+}
+
+// behind reports whether a read shows an order as it was before an approval that was heard of.
+func behind(r *ledger.Run, o upstock.Order) bool { return o.ApprovedAt.Before(r.Approved) }
+
+// unclearBefore reports whether a read long enough ago was no answer either: what it shows is not how the order was a moment ago.
+func (w *work) unclearBefore(asked time.Time) bool {
+	return !w.run.Unclear.IsZero() && asked.Sub(w.run.Unclear) >= w.Times.Settle
 }
 
 func since(approved time.Time) string {
@@ -286,7 +306,7 @@ func (w *work) confirmCancel(o upstock.Order, asked time.Time) error {
 			return errMoved
 		}
 		endQuestion(r)
-		r.Confirmed, r.Occurred = asked, latest(r.Occurred, o.ApprovedAt)
+		r.Confirmed, r.Occurred = asked, latest(latest(r.Occurred, o.ApprovedAt), r.Approved) // whatever was heard of was before this
 		r.Note(w.Now(), "Upstock shows the order as cancelled.")
 		switch {
 		case r.SoldAt.IsZero():
@@ -377,8 +397,13 @@ func (w *work) revive(r *ledger.Run, o upstock.Order, changed bool) {
 	}
 	describe(r, o)
 	r.Told, r.Looked, r.None = false, time.Time{}, time.Time{}
-	r.State, r.Why, r.Problems = ledger.Working, "", nil
-	if nothingMade(r) {
+	r.State, r.Why, r.Problems, r.OfPlan = ledger.Working, "", nil, false
+	switch {
+	case nothingMade(r) && o.Status == upstock.StatusShipped: // by other means
+		r.State, r.Problems = ledger.Attention, []ledger.Problem{shippedAlready(o)}
+		r.Note(now, "Needs attention: %s", r.Problems[0].Message)
+		return
+	case nothingMade(r):
 		r.Anew = len(r.Voided) > 0
 		return
 	}

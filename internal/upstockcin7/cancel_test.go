@@ -753,3 +753,137 @@ func TestCopied(t *testing.T) {
 		}
 	})
 }
+
+// TestReadsBehind: a read that shows an order as it was before an approval that
+// was heard of decides nothing by itself.
+func TestReadsBehind(t *testing.T) {
+	t.Run("cancelled before it was approved again", func(t *testing.T) {
+		for _, sold := range []bool{false, true} {
+			within(t, func(t *testing.T, w *world, s *sender) {
+				w.change(void)
+				id := w.place(groceries)
+				first := time.Now()
+				doc := w.inUpstock(id, `{"status":"processing","approvedAt":%s}`, stamp(first))
+				if !sold {
+					doc = edited(t, doc, `currency="XXX"`)
+				}
+				s.must(http.StatusAccepted, s.occurred(upstock.OrderApproved, doc, first))
+				w.settle(id, horizon)
+				time.Sleep(time.Minute)
+				stale := w.inUpstock(id, `{"status":"cancelled"}`)
+				time.Sleep(time.Minute)
+				last := time.Now()
+				now := edited(t, stale, `status="processing"`, "approvedAt="+stamp(last))
+				s.must(http.StatusAccepted, s.occurred(upstock.OrderApproved, now, last)) // reads are behind
+				if sold {
+					s.must(http.StatusAccepted, s.occurred(upstock.OrderCancelled, stale, first.Add(time.Minute)))
+				}
+				w.turn(time.Minute)
+				if len(w.live(id)) == 0 && sold {
+					t.Fatalf("voided by what was read of before\n%s", timeline(w.run(id)))
+				}
+				w.inUpstock(id, `{"status":"processing","approvedAt":%s}`, stamp(last))
+				w.turn(30 * time.Minute)
+				if r := w.sold(id); r.State != ledger.Sold || len(w.sales(id)) != 1 {
+					t.Errorf("%s\n%s", r.State, timeline(r))
+				}
+			})
+		}
+	})
+	t.Run("a cancelled order shows no approval", func(t *testing.T) {
+		within(t, func(t *testing.T, w *world, s *sender) {
+			w.change(void)
+			id, _ := w.sell(groceries)
+			doc := w.inUpstock(id, `{"status":"cancelled","approvedAt":null}`)
+			s.must(http.StatusAccepted, s.occurred(upstock.OrderCancelled, doc, time.Now()))
+			w.turn(10 * time.Minute)
+			if r := w.run(id); r.State != ledger.Cancelled || len(w.live(id)) > 0 {
+				t.Errorf("%s %v\n%s", r.State, r.Problems, timeline(r))
+			}
+		})
+	})
+	t.Run("a cancellation dated far ahead", func(t *testing.T) {
+		within(t, func(t *testing.T, w *world, s *sender) {
+			id := w.place(groceries)
+			first := time.Now()
+			doc := w.inUpstock(id, `{"status":"processing","approvedAt":%s}`, stamp(first))
+			s.must(http.StatusAccepted, s.occurred(upstock.OrderCancelled, edited(t, doc, `status="cancelled"`), first.AddDate(0, 1, 0)))
+			time.Sleep(time.Minute)
+			last := time.Now()
+			doc = w.inUpstock(id, `{"approvedAt":%s}`, stamp(last))
+			s.must(http.StatusAccepted, s.occurred(upstock.OrderApproved, doc, last))
+			w.turn(30 * time.Minute)
+			w.sold(id)
+		})
+	})
+	t.Run("shipped meanwhile by other means", func(t *testing.T) {
+		within(t, func(t *testing.T, w *world, s *sender) {
+			id := w.place(groceries)
+			doc := w.inUpstock(id, `{"status":"cancelled"}`)
+			s.must(http.StatusAccepted, s.occurred(upstock.OrderCancelled, doc, time.Now()))
+			time.Sleep(time.Minute)
+			last := time.Now()
+			doc = w.inUpstock(id, `{"status":"shipped","approvedAt":%s}`, stamp(last))
+			s.must(http.StatusAccepted, s.occurred(upstock.OrderApproved, edited(t, doc, `status="processing"`), last))
+			w.turn(30 * time.Minute)
+			if w.attention(id, "shippedAlready"); len(w.sales(id)) > 0 {
+				t.Errorf("sales %+v", w.sales(id))
+			}
+		})
+	})
+}
+
+// TestCompletenessAdvisesNoSecondSale: where a sale is known that may be the
+// order's, nothing that a check advises makes another.
+func TestCompletenessAdvisesNoSecondSale(t *testing.T) {
+	none := func(w *world, c upstockcin7.Completeness, names string) {
+		w.t.Helper()
+		for _, d := range c.Differences {
+			text := strings.ToLower(d.Fix)
+			if !strings.Contains(d.Message+d.Fix, names) || strings.Contains(text, "enter it") || strings.Contains(text, "new sale") || strings.Contains(text, "backfill it") {
+				w.t.Errorf("%s: %s %s", d.Code, d.Message, d.Fix)
+			}
+		}
+		if c.Found == 0 {
+			w.t.Error("no difference")
+		}
+	}
+	t.Run("a copy that is not followed", func(t *testing.T) {
+		within(t, func(t *testing.T, w *world, s *sender) {
+			id, first := w.sell(groceries)
+			w.person(first, "copy", "")
+			w.person(w.sales(id)[1].ID, "lines", other)
+			w.person(first, "void", "")
+			none(w, w.compare(time.Time{}, time.Time{}), "SO-00002")
+		})
+	})
+	t.Run("an unsold order with a copy", func(t *testing.T) {
+		within(t, func(t *testing.T, w *world, s *sender) {
+			w.fault(sim.Fault{Match: "POST /sale/order", Kind: "throttle", How: "429", RetryAfter: "60"})
+			id := w.approve(groceries)
+			synctest.Wait()
+			first := w.sale(id).ID
+			w.person(first, "copy", "")
+			w.person(first, "void", "")
+			w.settle(id, horizon)
+			none(w, w.compare(time.Time{}, time.Time{}), "SO-00002")
+		})
+	})
+	t.Run("shown as sold", func(t *testing.T) {
+		within(t, func(t *testing.T, w *world, s *sender) {
+			id := w.listed(time.Now().Add(-90*time.Minute), "") // before Upstock was connected
+			w.putOrder(id, "external", `{"system":"cin7core","number":"SO-07777"}`)
+			none(w, w.compare(time.Now().Add(-3*time.Hour), time.Now()), "SO-07777")
+		})
+	})
+	t.Run("nothing known", func(t *testing.T) {
+		within(t, func(t *testing.T, w *world, s *sender) {
+			_, first := w.sell(groceries)
+			w.person(first, "void", "")
+			c := w.compare(time.Time{}, time.Time{})
+			if c.Counts.Missing != 1 || !strings.Contains(c.Differences[0].Fix, "looks in Cin7 Core first") {
+				t.Errorf("%+v", c)
+			}
+		})
+	})
+}

@@ -219,6 +219,8 @@ func (w *work) order() (json.RawMessage, error) {
 	}
 	o, _ := upstock.ParseOrder(raw)
 	switch {
+	case (w.run.Anew || w.run.Replan) && !w.run.NewSale && o.Status == upstock.StatusShipped:
+		return nil, &reject{problems: []ledger.Problem{shippedAlready(o)}}
 	case w.run.Anew && !w.run.NewSale && o.Status != upstock.StatusCancelled && !confirms(o, w.run.Approved):
 		return nil, notConfirmed("Upstock shows the order as " + short(o.Status) + since(o.ApprovedAt))
 	case w.run.Replan && o.Status != upstock.StatusCancelled && !confirms(o, w.run.Approved):
@@ -232,8 +234,11 @@ func (w *work) order() (json.RawMessage, error) {
 			return ofPlan(problem("notApproved", "Upstock shows the order as "+o.Status+": it is not approved any more.", "Approve it in Upstock, then retry."))
 		}
 		if o.Status == upstock.StatusCancelled && r.Cancelled.IsZero() {
-			r.Cancelled, r.Occurred, r.Confirmed = asked, occurredAt(time.Time{}, o.ApprovedAt, asked), asked
+			r.Cancelled, r.Occurred = asked, occurredAt(time.Time{}, o.ApprovedAt, asked)
 			r.Note(w.Now(), "Upstock says that the order is cancelled.")
+			if r.Confirmed = asked; behind(r, o) { // it may show how the order was before its newest approval
+				unsettle(r, asked)
+			}
 		}
 		return nil
 	})
@@ -250,9 +255,7 @@ func orderOf(body []byte) (json.RawMessage, error) {
 // describe keeps what lists show of an order.
 func describe(r *ledger.Run, o upstock.Order) {
 	r.Number, r.Reference, r.Customer, r.Currency = short(o.OrderNumber), short(o.Reference), short(o.Customer.Name), short(o.Currency)
-	if !o.ApprovedAt.IsZero() {
-		r.Approved = o.ApprovedAt.UTC()
-	}
+	r.Approved = latest(r.Approved, o.ApprovedAt) // a read may show how the order was before
 	if o.Stated != nil {
 		r.Total = o.Stated.Total.StringFixed(2)
 	}
