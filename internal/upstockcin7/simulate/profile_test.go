@@ -40,6 +40,7 @@ func draw(seed uint64) profile {
 	default:
 		p.name, rate, p.spells, p.skew = "large", 40, r.IntN(3), 1
 		p.orders, p.hours, p.shape = 40+r.IntN(50), 10, shape{4, 2}
+		p.sim.TinyPages, p.sim.ListDrift = 0, false
 	}
 	for c := range p.often {
 		p.often[c] = rate * r.IntN(200) / 100
