@@ -36,7 +36,9 @@ func (w *world) compare() {
 		})
 	}
 	for range 12 {
-		w.stage.run(time.Now().Add(5*time.Minute), nil)
+		for range 5 {
+			w.minute()
+		}
 		running := false
 		for _, s := range w.shops {
 			c, err := w.reader().Completeness(context.Background(), s.tenant, time.Time{}, time.Time{})
@@ -171,7 +173,6 @@ func (w *world) settle() bool {
 	begin := time.Now()
 	round := 0
 	for time.Since(begin) < 12*24*time.Hour {
-		step := time.Minute
 		if round == 0 || round == 20 || round%90 == 0 && round < 300 || round%720 == 0 {
 			for _, job := range w.jobs {
 				if job != "completeness" {
@@ -179,23 +180,28 @@ func (w *world) settle() bool {
 				}
 			}
 		}
-		if w.due() {
-			w.schedule("orders")
-		}
-		if round%20 == 19 && round < 240 {
+		if round%40 == 39 && round < 300 {
 			for _, o := range w.orders {
 				if r := w.run(o); r != nil && r.State == ledger.Attention {
 					w.tend(o)
 				}
 			}
 		}
-		w.stage.run(time.Now().Truncate(time.Minute).Add(step), nil)
+		w.minute()
 		round++
 		if round > 300 && round%30 == 20 && w.unrest() == "" {
 			return true
 		}
 	}
 	return false
+}
+
+// minute is one in the calm, with a sweep where that would find something.
+func (w *world) minute() {
+	if w.due() {
+		w.schedule("orders")
+	}
+	w.stage.run(time.Now().Truncate(time.Minute).Add(time.Minute), nil)
 }
 
 // unrest is what is still to come, "" if nothing is.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"net/http"
 	"slices"
@@ -54,7 +55,7 @@ func (w *world) judge(o *order) string {
 	var full, empty []string
 	for _, s := range live {
 		switch {
-		case s.Lines > 0 && w.made[s.ID].IsZero(): // a person's copy
+		case s.Lines > 0 && w.made[s.ID] == nil: // a person's copy
 		case s.Lines > 0:
 			full = append(full, s.Number)
 		default:
@@ -101,6 +102,9 @@ func (w *world) judge(o *order) string {
 // waits says that an order can only go on when another company, or another
 // account, is connected again.
 func (w *world) waits(o *order, r *ledger.Run) bool {
+	if o.supplier == w.spare.Upstock.Supplier && r.State == ledger.Attention {
+		return true
+	}
 	return (o.supplier == w.spare.Upstock.Supplier || o.account == w.spare.Cin7Core.AccountID) &&
 		(r.Parked || r.State == ledger.Attention && w.is(r, "accountChanged"))
 }
@@ -293,7 +297,16 @@ func decimals(s string) string {
 	return s
 }
 
-// witness sees every write that reached Cin7 Core, whoever heard of it.
+// sale is one that a call of ours made.
+type sale struct {
+	id, external string
+	at           time.Time
+	voidedAt     time.Time // by a call of ours
+	touched      bool      // people changed it
+}
+
+// witness sees every write that reached Cin7 Core, whoever heard of its answer,
+// and notes at once what must never happen.
 func (w *world) witness(req *http.Request, answer *http.Response) {
 	raw, _ := io.ReadAll(answer.Body)
 	answer.Body = io.NopCloser(bytes.NewReader(raw))
@@ -302,10 +315,63 @@ func (w *world) witness(req *http.Request, answer *http.Response) {
 	}
 	switch path := strings.TrimPrefix(req.URL.Path, sim.PrefixCin7Core); {
 	case req.Method == http.MethodPost && path == "/sale":
-		w.created(raw)
+		var made struct{ ID, ExternalID string }
+		if json.Unmarshal(raw, &made) == nil && made.ID != "" {
+			w.born(&sale{id: made.ID, external: made.ExternalID, at: time.Now()})
+		}
 	case req.Method == http.MethodDelete && path == "/sale":
-		if id := req.URL.Query().Get("ID"); w.touched[id] {
-			w.wrong = append(w.wrong, "a sale that people changed was voided: "+id)
+		s := w.made[req.URL.Query().Get("ID")]
+		switch {
+		case s == nil:
+			w.note("a sale was voided that no call of ours made")
+		case s.touched:
+			w.note("the sale %s was voided, which people had changed", s.id)
+		default:
+			s.voidedAt = time.Now()
 		}
 	}
+}
+
+// born notes a new sale: none may stand beside it, and where we voided one, a
+// person or a newer approval wanted this one.
+func (w *world) born(s *sale) {
+	o := w.byExternal(s.external)
+	if o == nil {
+		w.note("a sale was made for an order that nobody knows: %s", s.external)
+		return
+	}
+	live, _ := w.sales(o)
+	for _, other := range live {
+		if w.made[other.ID] != nil {
+			w.note("order %d: a second sale was made while %s stands", o.id, other.Number)
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(w.made)) {
+		if old := w.made[id]; old.external == s.external && !old.voidedAt.IsZero() && o.wanted.Before(old.voidedAt) && w.restored.Before(old.at) {
+			w.note("order %d: another sale was made by itself, though we had voided one", o.id)
+		}
+	}
+	if !o.cancelled.IsZero() && !o.heard.IsZero() && time.Since(o.heard) > inFlight {
+		w.note("order %d: a sale was made %s after its cancellation was taken in", o.id, time.Since(o.heard).Round(time.Second))
+	}
+	w.made[s.id] = s
+}
+
+// inFlight is how long after it was decided on a write may take effect.
+const inFlight = 25*time.Second + latest + napMost
+
+// note is for what must never happen.
+func (w *world) note(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	w.tell("WRONG: %s", text)
+	w.wrong = append(w.wrong, text)
+}
+
+func (w *world) byExternal(external string) *order {
+	for _, o := range w.orders {
+		if external == fmt.Sprintf("upstock:%d:%d", o.supplier, o.id) {
+			return o
+		}
+	}
+	return nil
 }

@@ -1,7 +1,6 @@
 package simulate
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -243,15 +242,18 @@ func (w *world) restore() {
 	before := w.store.clone()
 	ago := w.between(time.Minute, 12*time.Minute)
 	w.stage.at(ago, func() {
-		w.tell("the table is restored to %s ago", ago.Round(time.Second))
+		w.tell("the table is about to be restored to %s ago: all processes are ended", ago.Round(time.Second))
 		for _, list := range w.warm {
 			for _, p := range list {
 				p.dead.Store(true)
 			}
 		}
-		w.warm = map[string][]*process{}
-		w.store.restore(before)
-		w.restored = time.Now()
+		w.warm, w.down = map[string][]*process{}, true
+		w.stage.at(ago+3*time.Minute, func() {
+			w.tell("the table is restored")
+			w.store.restore(before)
+			w.restored, w.down = time.Now(), false
+		})
 	})
 }
 
@@ -277,7 +279,9 @@ func (w *world) edit(o *order) {
 		return
 	}
 	o.edits = append(o.edits, what)
-	w.touched[sale.ID] = w.touched[sale.ID] || what != "copy"
+	if s := w.made[sale.ID]; s != nil && what != "copy" {
+		s.touched = true
+	}
 	w.tell("somebody does %s with sale %s of order %d", what, sale.Number, o.id)
 }
 
@@ -295,6 +299,7 @@ func (w *world) tend(o *order) {
 		o.codes = append(o.codes, codes...)
 	}
 	anew := slices.ContainsFunc(codes, func(c string) bool { return c == "saleVoided" || c == "saleGone" || c == "madeAndVoided" })
+	o.wanted = time.Now()
 	w.doOnce(fmt.Sprintf("retries order %d (%s, new sale: %t)", o.id, strings.Join(codes, " "), anew), func(ctx context.Context, p *process) error {
 		return p.app.Pair.Retry(ctx, o.shop.tenant, r.ID, upstockcin7.RetryOptions{NewSale: anew})
 	})
@@ -304,12 +309,4 @@ func (w *world) tend(o *order) {
 func (w *world) doOnce(what string, do func(ctx context.Context, p *process) error) {
 	var err error
 	w.invoke("console", func(ctx context.Context, p *process) { err = do(ctx, p) }, func(*process) { w.tell("console: %s: %v", what, err) })
-}
-
-// created notes the sale that a call made, whoever hears of it.
-func (w *world) created(answer []byte) {
-	_, rest, ok := bytes.Cut(answer, []byte(`"ID":"`))
-	if id, _, end := strings.Cut(string(rest), `"`); ok && end {
-		w.made[id] = time.Now()
-	}
 }

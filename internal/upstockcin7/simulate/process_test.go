@@ -3,11 +3,13 @@ package simulate
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httptrace"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -58,6 +60,7 @@ func (w *world) hire(name string) *process {
 // invoke lets a process work on its own; over hears how it ended.
 func (w *world) invoke(name string, work func(ctx context.Context, p *process), over func(p *process)) {
 	p := w.hire(name)
+	p.dead.Store(p.dead.Load() || w.down)
 	p.ends = time.Now().Add(invocation)
 	p.asleep = false
 	w.busy++
@@ -245,6 +248,9 @@ func (g gateHTTP) RoundTrip(req *http.Request) (*http.Response, error) {
 		c = vendorWrite
 	}
 	name := req.Method + " " + req.URL.RequestURI()
+	if vendor == sim.Cin7Core {
+		name += w.about(req, body)
+	}
 	var answer *http.Response
 	call := func() error {
 		r := req.Clone(context.Background())
@@ -323,6 +329,29 @@ func (g gateHTTP) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	return answer, nil
+}
+
+var (
+	bodysID  = regexp.MustCompile(`"(?:ExternalID|SaleID)":"([^"]+)"`)
+	bodysOne = regexp.MustCompile(`upstock:\d+:(\d+)`)
+)
+
+// about says for the story which order a call is about.
+func (w *world) about(req *http.Request, body []byte) string {
+	if w.story == nil {
+		return ""
+	}
+	id := req.URL.Query().Get("ID")
+	if m := bodysID.FindSubmatch(body); m != nil {
+		id = string(m[1])
+	}
+	if s := w.made[id]; s != nil {
+		id = s.external
+	}
+	if m := bodysOne.FindStringSubmatch(id); m != nil {
+		return " of order " + m[1]
+	}
+	return ""
 }
 
 // send puts a message into a queue.
@@ -422,10 +451,29 @@ func (d deliverer) RoundTrip(req *http.Request) (*http.Response, error) {
 	case <-req.Context().Done():
 		w.stage.park(context.Background(), "webhook given up "+string(body), atOnce)
 	}
+	if answer != nil && answer.StatusCode/100 == 2 {
+		w.hears(body)
+	}
 	if answer == nil || f == lost {
 		return nil, errReset
 	}
 	return answer, nil
+}
+
+// hears notes when the cancellation of an order was taken in.
+func (w *world) hears(body []byte) {
+	var e struct {
+		Type string
+		Data struct{ Order struct{ ID int } }
+	}
+	if json.Unmarshal(body, &e) != nil || e.Type != "order.cancelled" {
+		return
+	}
+	for _, o := range w.orders {
+		if o.id == e.Data.Order.ID && o.heard.IsZero() {
+			o.heard = time.Now()
+		}
+	}
 }
 
 func short(body []byte) string {

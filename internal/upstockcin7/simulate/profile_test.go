@@ -55,6 +55,6 @@ func draw(seed uint64) profile {
 		}
 		return often
 	}
-	p.flows = flows{cancel: f(50), edit: f(40), retry: f(60), refuse: f(24), keys: f(90), account: f(256), company: f(0), gap: f(0), restore: f(90), setting: f(120)}
+	p.flows = flows{cancel: f(50), edit: f(40), retry: f(60), refuse: f(24), keys: f(90), account: f(128), company: f(128), gap: f(128), restore: f(90), setting: f(120)}
 	return p
 }

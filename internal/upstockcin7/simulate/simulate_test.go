@@ -14,6 +14,10 @@ import (
 	"bytes"
 	"flag"
 	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -56,6 +60,8 @@ func TestSimulate(t *testing.T) {
 	if n == 0 {
 		n = usual
 	}
+	n, wait := shared(t, n)
+	defer wait()
 	start := time.Now()
 	effects, lived, faults, bad := 0, 0, 0, 0
 	done := 0
@@ -85,7 +91,7 @@ func TestSimulate(t *testing.T) {
 			bad++
 			story := ""
 			if !*brief {
-				story = "\n" + retold(t, seed)
+				story = "\n" + retold(t, seed, verdict)
 			}
 			t.Errorf("seed %d (%s): %s%s", seed, w.profile.name, verdict, story)
 			if bad >= *most {
@@ -98,21 +104,54 @@ func TestSimulate(t *testing.T) {
 }
 
 // retold runs a bad seed again and tells its story in short: what people and
-// vendors did, what went wrong, and what was written to the vendors.
-func retold(t *testing.T, seed uint64) string {
+// vendors did, and what happened to the orders of the verdict.
+func retold(t *testing.T, seed uint64, verdict string) string {
 	var text bytes.Buffer
 	live(t, seed, func(w *world) { w.story = &text })
+	ids := orderID.FindAllString(verdict, -1)
 	var lines []string
 	for line := range strings.Lines(text.String()) {
-		if !strings.Contains(line, "   ") && !strings.Contains(line, " schedule: ") || strings.Contains(line, "!!") || strings.Contains(line, ": POST") || strings.Contains(line, ": PUT") || strings.Contains(line, ": DELETE") {
-			lines = append(lines, line)
+		effect, of := strings.Contains(line, "   "), false
+		for _, id := range ids {
+			of = of || strings.Contains(line, id)
+		}
+		quiet := strings.Contains(line, ": get ") && !strings.Contains(line, "!!") || strings.Contains(line, " schedule: ") || strings.Contains(line, " webhook /")
+		if of && !quiet || !effect && !quiet && !orderID.MatchString(line) {
+			lines = append(lines, line[:min(len(line), 240)])
 		}
 	}
-	const most = 120
+	const most = 150
 	if len(lines) > most {
 		lines = append(append(lines[:most/2:most/2], fmt.Sprintf("… %d lines …\n", len(lines)-most)), lines[len(lines)-most/2:]...)
 	}
 	return strings.Join(lines, "")
+}
+
+var orderID = regexp.MustCompile(`\b12\d{4}\b`)
+
+// shared has a second process do every other seed where nobody asked for seeds
+// of their own, and answers how to wait for it.
+func shared(t *testing.T, n int) (mine int, wait func()) {
+	if *seeds > 0 || runtime.NumCPU() < 2 {
+		return n, func() {}
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := exec.Command(self, "-test.run", "^"+t.Name()+"$", "-seeds", fmt.Sprint(n/2), "-from", "2", "-step", "2")
+	var out bytes.Buffer
+	c.Stdout, c.Stderr = &out, &out
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	*step = 2
+	return n - n/2, func() {
+		*step = 1
+		if err := c.Wait(); err != nil {
+			t.Errorf("every other seed: %v\n%s", err, out.String())
+		}
+	}
 }
 
 // TestSimulateRepeats runs seeds twice: their stories are the same, byte by byte.
@@ -120,7 +159,14 @@ func TestSimulateRepeats(t *testing.T) {
 	if raceDetector {
 		t.Skip("slow with the race detector: make test runs it without")
 	}
-	for seed := uint64(1); seed <= repeats; seed++ {
+	n := *seeds
+	if n == 0 {
+		n = repeats
+	}
+	n, wait := shared(t, n)
+	defer wait()
+	for i := range uint64(n) {
+		seed := *from + i**step
 		var one, two bytes.Buffer
 		live(t, seed, func(w *world) { w.story = &one })
 		live(t, seed, func(w *world) { w.story = &two })

@@ -49,11 +49,11 @@ type world struct {
 
 	spare      sim.Account // another company's, and another account
 	spareTaken bool
-	made       map[string]time.Time // sales that our calls made
-	touched    map[string]bool      // sales that people changed
-	tardy      map[time.Time]bool   // when calls came that had been long under way
-	wrong      []string             // what must never happen, and did
+	made       map[string]*sale   // that our calls made
+	tardy      map[time.Time]bool // when calls came that had been long under way
+	wrong      []string           // what must never happen, and did
 	restored   time.Time
+	down       bool // nothing of ours runs
 	refusals   int
 
 	begin time.Time
@@ -81,8 +81,10 @@ type order struct {
 	shipped  int
 
 	cancelled time.Time
-	edits     []string // what people did with its sale
-	codes     []string // of attention that people met
+	edits     []string  // what people did with its sale
+	codes     []string  // of attention that people met
+	wanted    time.Time // when a person last wanted it sold
+	heard     time.Time // when we took its cancellation in
 }
 
 // shape is what a world is built of: how many tenants, on how many accounts of Cin7 Core.
@@ -169,7 +171,7 @@ func (s *shop) key() upstockcin7.Credentials {
 // newWorld makes the vendors and their accounts, the same ones for a shape in every world.
 func newWorld(t testing.TB, seed uint64, p profile, box *tenant.Box) *world {
 	w := &world{t: t, seed: seed, profile: p, box: box, stage: newStage(seed), warm: map[string][]*process{}, begin: time.Now(),
-		made: map[string]time.Time{}, touched: map[string]bool{}, tardy: map[time.Time]bool{}}
+		made: map[string]*sale{}, tardy: map[time.Time]bool{}}
 	o := p.sim
 	o.Seed, o.Deliver = "simulate", deliverer{w}
 	var err error
