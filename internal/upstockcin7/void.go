@@ -225,6 +225,16 @@ func (w *work) barred(r *ledger.Run) error {
 				"If it should be sold all the same, retry; else cancel the order in Upstock.")
 		}
 	}
+	for _, i := range foundAndVoided(r) {
+		switch {
+		case i.Seq <= r.Granted:
+		case len(r.Unwanted) > 0:
+			return &reject{problems: r.Unwanted}
+		default:
+			return problem(saleVoided, fmt.Sprintf("The sale %s that was made of this order is voided, so no other one is made by itself.", cmp.Or(i.Number, i.SaleID)),
+				"If it should be sold all the same, retry; else cancel the order in Upstock.")
+		}
+	}
 	n := len(tried)
 	if n >= maxCreates {
 		return w.tooOften(r, fmt.Sprintf("Cin7 Core gave no believable answer when its sale was created, %d times; each time it was looked for and not found.", n))
@@ -235,6 +245,22 @@ func (w *work) barred(r *ledger.Run) error {
 		}
 	}
 	return nil
+}
+
+// foundAndVoided are our first voids of sales that were found, as no create that
+// was answered had made them, and that are voided now.
+func foundAndVoided(r *ledger.Run) (first []ledger.Intent) {
+	known := map[string]bool{}
+	for _, i := range r.Of(ledger.StepCreate, ledger.Done) {
+		known[i.SaleID] = true
+	}
+	for _, i := range r.Intents {
+		if i.Step == ledger.StepVoid && i.Answer != ledger.Refused && !known[i.SaleID] && slices.Contains(r.Voided, i.SaleID) {
+			known[i.SaleID] = true
+			first = append(first, i)
+		}
+	}
+	return first
 }
 
 // tooOften asks a person, and names every sale that is known of the order.

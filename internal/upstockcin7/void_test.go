@@ -71,6 +71,32 @@ func TestVoidInDoubt(t *testing.T) {
 	}
 }
 
+// TestFoundAndVoided: a sale that was found, as its create was never answered, and
+// was voided as Cin7 Core refused its lines, is not followed by another one either.
+func TestFoundAndVoided(t *testing.T) {
+	for _, void := range []string{"answered", "after"} {
+		t.Run(void, func(t *testing.T) {
+			story(t, func(t *testing.T, w *world) {
+				id, mend := unsellable(w)
+				w.fault(sim.Fault{Match: "POST /sale", Kind: "after", How: "502"})
+				if void != "answered" {
+					w.fault(sim.Fault{Match: "DELETE /sale", Kind: void})
+				}
+				must[sim.OrderSummary](w)(w.sim.Approve(id))
+				w.settle(id, horizon)
+				w.turn(2 * time.Hour)
+				if n := len(w.sales(id)); n != 1 || w.sale(id).Status != "VOIDED" {
+					t.Fatalf("%d sales of one order\n%s", n, timeline(w.run(id)))
+				}
+				w.attention(id, "refused", "GRN-TST")
+				mend()
+				w.retry(id, false)
+				w.soldAnew(id, 1)
+			})
+		})
+	}
+}
+
 // TestRetriedDuringVoid: a person's retry while a void is in doubt waits for what became of it.
 func TestRetriedDuringVoid(t *testing.T) {
 	for _, kind := range []string{"late", "before"} {

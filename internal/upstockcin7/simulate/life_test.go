@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -215,7 +216,7 @@ func (w *world) unrest() string {
 		case r == nil && o.supplier == w.spare.Upstock.Supplier:
 		case r != nil && w.waits(o, r):
 		case r == nil:
-			text = append(text, "an order is not here")
+			text = append(text, fmt.Sprintf("order %d is not here", o.id))
 		case !r.Finished() && r.State != ledger.Attention:
 			text = append(text, "order "+r.ID+" is "+string(r.State)+" "+r.Why)
 		}
