@@ -4,7 +4,7 @@ package simulate
 // were mended, each put back.
 func mutants() []mutant {
 	off := func(name, rule string) mutant {
-		return mutant{name, []edit{{"upstockcin7/pair.go", "return &Pair{Deps: d}", "return &Pair{Deps: d, rules: rules{" + rule + ": true}}"}}}
+		return mutant{name, []edit{{"upstockcin7/pair.go", "return &Pair{Deps: d, restored", "return &Pair{Deps: d, rules: rules{" + rule + ": true}, restored"}}}
 	}
 	return []mutant{
 		off("a create is sent without being on record", "noIntent"),

@@ -348,7 +348,7 @@ func (w *world) born(s *sale) {
 	}
 	for _, id := range slices.Sorted(maps.Keys(w.made)) {
 		if old := w.made[id]; old.external == s.external && !old.voidedAt.IsZero() && o.wanted.Before(old.voidedAt.Add(-3*time.Minute)) && w.restored.Before(old.at) {
-			w.note("order %d: another sale was made by itself, though we had voided one", o.id)
+			w.note("order %d: another sale was made by itself, though we had voided one at %s; a person wanted one at %s", o.id, old.voidedAt.Sub(w.begin), o.wanted.Sub(w.begin))
 		}
 	}
 	if !o.cancelled.IsZero() && !o.heard.IsZero() && time.Since(o.heard) > inFlight {

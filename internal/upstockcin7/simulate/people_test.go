@@ -298,10 +298,12 @@ func (w *world) tend(o *order) {
 	if r.State == ledger.Attention {
 		o.codes = append(o.codes, codes...)
 	}
-	anew := slices.ContainsFunc(codes, func(c string) bool { return c == "saleVoided" || c == "saleGone" || c == "madeAndVoided" })
+	anew := slices.ContainsFunc(codes, func(c string) bool { return c == "saleVoided" || c == "saleGone" })
 	o.wanted = time.Now()
 	w.doOnce(fmt.Sprintf("retries order %d (%s, new sale: %t)", o.id, strings.Join(codes, " "), anew), func(ctx context.Context, p *process) error {
-		return p.app.Pair.Retry(ctx, o.shop.tenant, r.ID, upstockcin7.RetryOptions{NewSale: anew})
+		err := p.app.Pair.Retry(ctx, o.shop.tenant, r.ID, upstockcin7.RetryOptions{NewSale: anew})
+		o.wanted = time.Now()
+		return err
 	})
 }
 
