@@ -179,7 +179,7 @@ func (s *Sim) putAccount(r *http.Request) (any, error) {
 			a.Core.NoAutomation = !*in.Automation
 		}
 	}
-	s.changed()
+	s.touched(a)
 	return a.Account, nil
 }
 

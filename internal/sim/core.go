@@ -101,7 +101,7 @@ func (s *Sim) serveCore(r *request) *response {
 	v, err := serve()
 	if err == nil {
 		if r.method != http.MethodGet {
-			s.changed()
+			s.touched(a)
 		}
 		return jsonResponse(http.StatusOK, v)
 	}

@@ -209,6 +209,7 @@ func (c *coreCall) send(r *saleRecord) {
 			d := &delivery{ID: c.s.guid(), Hook: h.ID, Type: e.event, Sale: r.Sale.Order.SaleOrderNumber, URL: h.ExternalURL, At: c.now.UTC(), State: "pending",
 				Body: c.a.payload(&r.Sale, e)}
 			keep(&c.Deliveries, d)
+			c.s.touched(c.a, d)
 			c.s.start(c.a, d, c.s.fast(coreFirstAttempt))
 		}
 	}

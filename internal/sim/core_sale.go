@@ -668,7 +668,7 @@ func (c *coreCall) touch(r *saleRecord) {
 	if len(r.Rows) > maxVersions {
 		r.Rows = append(r.Rows[:0:0], r.Rows[len(r.Rows)-maxVersions:]...)
 	}
-	c.s.changed()
+	c.s.touched(c.a, r)
 }
 
 // places counts decimals, trailing zeros aside.

@@ -102,7 +102,7 @@ func (s *Sim) Edit(id int, body string) (OrderSummary, error) {
 		a.Up.Approved = append(a.Up.Approved, i)
 		slices.SortStableFunc(a.Up.Approved, func(x, y int) int { return a.Up.Orders[x].ApprovedAt.Compare(*a.Up.Orders[y].ApprovedAt) })
 	}
-	s.changed()
+	s.touched(a, o)
 	return summary(o), nil
 }
 
@@ -138,7 +138,7 @@ func (s *Sim) move(verb string, id int, event string, from []string, change func
 	}
 	now := time.Now()
 	change(a, o, now)
-	s.changed()
+	s.touched(a, o)
 	s.emit(a, event, o, now)
 	return summary(o), nil
 }
@@ -206,7 +206,7 @@ func (s *Sim) place(a *account, body []byte) (*upOrder, error) {
 	if o.ApprovedAt != nil {
 		a.Up.Approved = append(a.Up.Approved, len(a.Up.Orders)-1)
 	}
-	s.changed()
+	s.touched(a, o)
 	return o, nil
 }
 

@@ -195,7 +195,7 @@ func (s *Sim) setAutomation(supplier int, on bool) error {
 		return notFound("Account")
 	}
 	a.Core.NoAutomation = !on
-	s.changed()
+	s.touched(a)
 	return nil
 }
 

@@ -28,6 +28,7 @@ import (
 	"fmt"
 	mathrand "math/rand/v2"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -143,6 +144,10 @@ type Sim struct {
 	quiet   []chan struct{}
 	closed  bool
 	saving  bool // a save is scheduled
+
+	dirty           map[*account]*dirt
+	log             *os.File // the file of the state, open to write behind; nil = the next save writes the whole
+	whole, appended int64    // bytes of the whole, and of what was written behind it
 }
 
 // account is everything one wholesaler has at the vendors.
@@ -167,7 +172,7 @@ func New(o Options) (*Sim, error) {
 	s := &Sim{
 		opts: o, rng: mathrand.NewChaCha8(sha256.Sum256([]byte(seed))),
 		bySup: map[int]*account{}, byCore: map[string]*account{}, byToken: map[string]*account{},
-		faults: map[string][]*Fault{}, meters: map[string]*meter{},
+		faults: map[string][]*Fault{}, meters: map[string]*meter{}, dirty: map[*account]*dirt{},
 	}
 	s.site = sync.OnceValue(s.routes)
 	s.ctx, s.cancel = context.WithCancel(context.Background())
@@ -212,7 +217,7 @@ func (s *Sim) AddAccount(name, currency string) Account {
 	a.Core.NoAutomation = s.opts.NoAutomation
 	s.state.Accounts = append(s.state.Accounts, a)
 	s.index(a)
-	s.changed()
+	s.touched(a)
 	return a.Account
 }
 

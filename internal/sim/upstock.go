@@ -216,7 +216,7 @@ func (s *Sim) serveUpstock(r *request) *response {
 		return upstockError(http.StatusUnprocessableEntity, "invalid", "The body is not valid JSON for this call")
 	}
 	if r.method != http.MethodGet {
-		s.changed()
+		s.touched(a)
 	}
 	if v == nil {
 		return &response{http.StatusNoContent, http.Header{}, nil}
@@ -361,6 +361,9 @@ func (c *upCall) withOrder(id string, f func(*upOrder) (any, error)) func() (any
 		o := c.order(n)
 		if o == nil {
 			return nil, notFound("Order")
+		}
+		if c.method != http.MethodGet {
+			c.s.touched(c.a, o)
 		}
 		return f(o)
 	}

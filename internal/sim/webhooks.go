@@ -75,7 +75,7 @@ func (s *Sim) RegisterWebhook(supplier int, address string) (secret string, err 
 		}
 	}
 	a.Up.Hooks = append(a.Up.Hooks, h)
-	s.changed()
+	s.touched(a)
 	s.emitTo(a, h, "ping", nil, time.Now())
 	return h.Secret, nil
 }
@@ -93,7 +93,7 @@ func (s *Sim) RotateWebhook(supplier int) (secret string, err error) {
 	for _, h := range a.Up.Hooks {
 		h.Old, h.Secret, h.OldUntil = h.Secret, secret, time.Now().Add(s.fast(rotation))
 	}
-	s.changed()
+	s.touched(a)
 	return secret, nil
 }
 
@@ -120,11 +120,17 @@ func (s *Sim) emitTo(a *account, h *hook, event string, o *upOrder, now time.Tim
 	d.Body, _ = json.Marshal(map[string]any{"id": id, "type": event, "occurredAt": now.UTC().Truncate(time.Millisecond),
 		"supplierId": a.Upstock.Supplier, "data": data})
 	keep(&a.Up.Deliveries, d)
+	s.touched(a, d)
 	s.start(a, d, 0)
 }
 
 func keep(all *[]*delivery, d *delivery) {
 	*all = append(*all, d)
+	trim(all)
+}
+
+// trim forgets the oldest delivery where there are too many.
+func trim(all *[]*delivery) {
 	if len(*all) > maxDeliveries && (*all)[0].State != "pending" {
 		*all = append((*all)[:0:0], (*all)[1:]...)
 	}
@@ -174,7 +180,7 @@ func (s *Sim) attempt(a *account, d *delivery, faults bool) {
 	}
 	if problem != "" {
 		d.State, d.Problem = "failed", problem
-		s.changed()
+		s.touched(a, d)
 		s.settle()
 		s.mu.Unlock()
 		return
@@ -213,7 +219,7 @@ func (s *Sim) attempt(a *account, d *delivery, faults bool) {
 	if err != nil {
 		d.Problem = err.Error()
 	}
-	s.changed()
+	s.touched(a, d)
 }
 
 // sign makes the webhook-signature header: one value per valid secret.
