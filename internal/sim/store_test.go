@@ -60,12 +60,14 @@ func TestChangesAreSaved(t *testing.T) {
 		var sales []string
 		var orders []int
 		steps := map[string]func(){
-			"a: place":    func() { orders = append(orders, place(b.a.Upstock.Supplier)) },
-			"b: other's":  func() { _, _ = b.Approve(place(other.Upstock.Supplier)) },
-			"c: approve":  func() { _, _ = b.Approve(orders[0]) },
-			"d: sell":     func() { sales = append(sales, b.sell("AUTHORISED")) },
-			"e: ship":     func() { b.act(sales[0], "ship", `{"trackingNumber":"T"}`) },
-			"f: external": func() { b.up("PUT", fmt.Sprintf("/orders/%d/external", orders[0]), obj{"system": "cin7core", "number": "SO-1"}, 200, nil) },
+			"a: place":   func() { orders = append(orders, place(b.a.Upstock.Supplier)) },
+			"b: other's": func() { _, _ = b.Approve(place(other.Upstock.Supplier)) },
+			"c: approve": func() { _, _ = b.Approve(orders[0]) },
+			"d: sell":    func() { sales = append(sales, b.sell("AUTHORISED")) },
+			"e: ship":    func() { b.act(sales[0], "ship", `{"trackingNumber":"T"}`) },
+			"f: external": func() {
+				b.up("PUT", fmt.Sprintf("/orders/%d/external", orders[0]), obj{"system": "cin7core", "number": "SO-1"}, 200, nil)
+			},
 			"g: shipment": func() {
 				b.up("PUT", fmt.Sprintf("/orders/%d/shipments/x", orders[0]), obj{"shippedAt": "2026-03-02T00:00:00Z", "complete": true}, 200, nil)
 			},
