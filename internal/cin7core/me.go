@@ -37,13 +37,29 @@ func (c *Client) Me(ctx context.Context) (Me, error) {
 	return me, err
 }
 
-// LockDate is the day up to which the account's books are closed; zero where there is none or it cannot be read.
+// LockDate is the day up to which the account's books are closed, for certain; zero where there is none or it cannot be
+// read. Where day and month cannot be told apart it is the earlier of the two: about what lies between, the vendor itself
+// decides when a sale is sent.
 func (m Me) LockDate() time.Time {
+	earliest, latest := m.LockDates()
+	if latest.Before(earliest) {
+		return latest
+	}
+	return earliest
+}
+
+// LockDates are the two days that LockDateText may mean: read as dd/MM/yyyy and as MM/dd/yyyy. They are most often the same.
+func (m Me) LockDates() (dayFirst, monthFirst time.Time) {
 	t, err := parseDate(m.LockDateText)
 	if err != nil {
-		return time.Time{}
+		return time.Time{}, time.Time{}
 	}
-	return t
+	for _, layout := range []string{"1/2/2006", "1/2/2006 15:04:05"} {
+		if other, err := time.Parse(layout, strings.TrimSpace(m.LockDateText)); err == nil {
+			return t, other
+		}
+	}
+	return t, t
 }
 
 // QuantityPlaces is how many decimals a quantity may have: 4, which the interface takes at most, where the account does not say less.
@@ -56,7 +72,7 @@ func (m Me) QuantityPlaces() int {
 }
 
 // parseDate reads a date in ISO or, as /me and webhooks send it, in the account's format, of which dd/MM/yyyy is the one
-// seen; what only fits as MM/dd/yyyy is read so.
+// seen; what only fits as MM/dd/yyyy is read so. LockDates tells where both fit.
 func parseDate(s string) (time.Time, error) {
 	s = strings.TrimSpace(s)
 	if t, err := rest.ParseTime(s); err == nil {

@@ -57,7 +57,10 @@ const (
 	chunk     = 350_000
 	// maxBlob keeps a run and its blob within one transaction of the table.
 	maxBlob = 10 * chunk
-	timeKey = "2006-01-02T15:04:05.000Z"
+	// A run is read and written often, and is an item of the table: it is held to so many bytes, packed, and lines.
+	maxRun      = 90_000
+	maxTimeline = 400
+	timeKey     = "2006-01-02T15:04:05.000Z"
 )
 
 // ErrExists is the answer to receiving a run that is there already.
@@ -397,7 +400,7 @@ func (r *Run) write(x *Extra) ([]table.Op, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(it.Data) > 300_000 && len(r.Timeline) > 20 { // a run never outgrows an item: the oldest lines go first
+	for (len(it.Data) > maxRun || len(r.Timeline) > maxTimeline) && len(r.Timeline) > 20 { // the oldest lines go first, but for how it came
 		r.Timeline = slices.Concat(r.Timeline[:1], r.Timeline[len(r.Timeline)/2:])
 		if it, err = r.item(); err != nil {
 			return nil, err

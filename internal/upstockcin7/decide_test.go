@@ -53,7 +53,14 @@ func TestDecidedAgain(t *testing.T) {
 	for _, stall := range []time.Duration{10 * time.Second, 30 * time.Second, 50 * time.Second} {
 		t.Run("the order is cancelled meanwhile, "+stall.String(), func(t *testing.T) {
 			story(t, func(t *testing.T, w *world) {
-				id := headerMade(w)
+				w.fault(sim.Fault{Match: "POST /sale/order", Kind: "throttle", RetryAfter: "1"})
+				w.fault(sim.Fault{Match: "POST /sale", Kind: "after"})
+				id := w.approve(groceries)
+				synctest.Wait()
+				time.Sleep(20 * time.Second)
+				w.wake(id) // finds the sale, and meets the throttle
+				synctest.Wait()
+				time.Sleep(2 * time.Second)
 				w.stallOne(stall)
 				w.wake(id)
 				time.Sleep(time.Second)

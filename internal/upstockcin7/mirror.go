@@ -512,7 +512,11 @@ func meWarnings(me cin7core.Me) []string {
 	if me.AutomaticallyApplyDiscounts {
 		said = append(said, "Cin7 Core applies discounts by itself when an order is authorised, which may change a sale's total afterwards. Switch that off in Cin7 Core, or keep the setting orderStatus at draft.")
 	}
-	if lock := me.LockDate(); lock.After(time.Now()) {
+	day, month := me.LockDates()
+	if lock := me.LockDate(); !day.Equal(month) && (day.After(time.Now()) || month.After(time.Now())) {
+		said = append(said, fmt.Sprintf("Cin7 Core's books are locked until %s or %s: its lock date %s can be read both ways. Cin7 Core itself refuses what is too old.",
+			day.Format("2 January 2006"), month.Format("2 January 2006"), quote(me.LockDateText)))
+	} else if lock.After(time.Now()) {
 		said = append(said, fmt.Sprintf("Cin7 Core's books are locked until %s: orders dated up to then cannot be sent.", lock.Format("2 January 2006")))
 	} else if lock.IsZero() && strings.TrimSpace(me.LockDateText) != "" {
 		said = append(said, "Cin7 Core's lock date "+quote(me.LockDateText)+" cannot be read, so it is not known which orders are too old to be sent.")

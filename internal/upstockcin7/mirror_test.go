@@ -805,6 +805,7 @@ func TestBookWarnings(t *testing.T) {
 	for want, spoil := range map[string]func(*Books){
 		"discounts":       func(b *Books) { b.Me.AutomaticallyApplyDiscounts = true },
 		"31 December":     func(b *Books) { b.Me.LockDateText = "31/12/2999" },
+		"or 4 March 2999": func(b *Books) { b.Me.LockDateText = "03/04/2999" },
 		"cannot be read":  func(b *Books) { b.Me.LockDateText = "Hogmanay" },
 		"computing tax":   func(b *Books) { b.Me.TaxCalculationMethod = "" },
 		"currency":        func(b *Books) { b.Me.Currency = "" },

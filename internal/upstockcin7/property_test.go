@@ -243,7 +243,11 @@ func (f *far) change(rt *rapid.T) {
 	if once(rt, 2, "locked") {
 		days := oneOf(rt, "locked days ago", 400, 40, 2, 1)
 		layout := oneOf(rt, "lock date's form", "02/01/2006", "2006-01-02T00:00:00")
-		f.put(rt, "me"+account, fmt.Sprintf(`{"LockDate":%q}`, time.Now().AddDate(0, 0, -days).Format(layout)))
+		lock := time.Now().AddDate(0, 0, -days)
+		if lock.Day() <= 12 { // day and month cannot be told apart: Cin7 Core says it itself
+			layout = "2006-01-02T00:00:00"
+		}
+		f.put(rt, "me"+account, fmt.Sprintf(`{"LockDate":%q}`, lock.Format(layout)))
 	}
 	if once(rt, 5, "no sales contacts") {
 		f.put(rt, "contacts"+account, `[{"ContactID":"c1","Name":"Aroha Tait","Type":"Billing"}]`)
