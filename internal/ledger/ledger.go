@@ -59,7 +59,7 @@ const (
 	maxBlob = 10 * chunk
 	// A run is read and written often, and is an item of the table: it is held to so many bytes, packed, and lines.
 	maxRun      = 90_000
-	maxTimeline = 400
+	maxTimeline = 300
 	timeKey     = "2006-01-02T15:04:05.000Z"
 )
 

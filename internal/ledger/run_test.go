@@ -1,6 +1,7 @@
 package ledger_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -49,6 +50,54 @@ func TestMarkedWhileAPersonsMatter(t *testing.T) {
 		if due != asked || attention != 1-asked {
 			t.Errorf("asked %d: %d due, %d a person's", asked, due, attention)
 		}
+	}
+}
+
+// TestThousandRetries: a run that made and voided a sale at each of a thousand
+// retries is written in 100 KB, knows its newest intents, and counts the others.
+func TestThousandRetries(t *testing.T) {
+	l, r := sold(t)
+	now, largest, rounds := time.Now(), 0, 1000
+	for n := range rounds {
+		now = now.Add(time.Minute)
+		id := fmt.Sprintf("%08d-5aeb-4dd8-baab-e246d121ff44", n)
+		if err := l.Update(t.Context(), r, func(r *ledger.Run, _ *ledger.Extra) error {
+			create := r.Intent(r.Intend(ledger.StepCreate, now, now.Add(20*time.Second), ""), ledger.StepCreate)
+			create.Answer, create.SaleID, create.Number = ledger.Done, id, fmt.Sprint("SO-", n)
+			r.Intent(r.Intend(ledger.StepLines, now, now.Add(20*time.Second), id), ledger.StepLines).Answer = ledger.Refused
+			r.Intent(r.Intend(ledger.StepVoid, now, now.Add(20*time.Second), id), ledger.StepVoid).Answer = ledger.Done
+			r.Voided = append(r.Voided, id)
+			for _, what := range []string{"Cin7 Core made the sale SO-%d.", "The lines of SO-%d were refused: the empty sale was voided.", "Needs attention: Cin7 Core refused the lines of SO-%d.", "Retried by a person, %d."} {
+				r.Note(now, what, n)
+			}
+			for _, path := range []string{"/sale", "/sale/order", "/saleList?ExternalID=upstock%3A1%3A7", "/sale?ID=" + id, "/sale?Void=true&ID=" + id} {
+				r.Record(ledger.Exchange{At: now, System: "cin7core", Method: "POST", Path: path, Status: 200, Outcome: "done"})
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		data, err := json.Marshal(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		largest = max(largest, len(data))
+		if last := r.Intents[len(r.Intents)-1]; last.Seq != 3*(n+1) || len(r.Intents)+r.Past.Intents != last.Seq || len(r.Intents) > 80 {
+			t.Fatalf("round %d: %d intents are kept, %d gone, the newest is %d", n, len(r.Intents), r.Past.Intents, last.Seq)
+		}
+	}
+	creates := r.Past.Creates + len(r.Of(ledger.StepCreate, ledger.Done))
+	if voids := r.Past.Voids + len(r.Of(ledger.StepVoid, ledger.Done)); creates != rounds || voids != rounds {
+		t.Errorf("%d creates and %d voids are counted", creates, voids)
+	}
+	if largest > 100_000 { // before they are packed
+		t.Errorf("the run grew to %d bytes", largest)
+	}
+	t.Logf("%d bytes at most, before they are packed", largest)
+	// A worker that learns only now what became of its create, long dropped, writes it down all the same.
+	i := r.Intent(1, ledger.StepCreate)
+	if i.Answer, i.SaleID = ledger.Done, "late"; r.Intents[0].SaleID != "late" || len(r.Intents)+r.Past.Intents != 3*rounds || r.Last() != 3*rounds {
+		t.Errorf("%+v, %d and %d", r.Intents[0], len(r.Intents), r.Past.Intents)
 	}
 }
 
