@@ -195,6 +195,63 @@ func TestMissingIsNotEmpty(t *testing.T) {
 			}
 		})
 	})
+	t.Run("shipments that were told", func(t *testing.T) {
+		story(t, func(t *testing.T, w *world) {
+			id, sale := w.sell(groceries)
+			w.person(sale, "ship", `{"trackingNumber":"T-1"}`)
+			w.poll()
+			w.is(id, ledger.Shipped, "T-1! shipped")
+			w.altered = func(req *http.Request, doc map[string]any) {
+				if isSale(req) {
+					doc["Fulfilments"] = nil
+				}
+			}
+			w.person(sale, "tracking", `{"trackingNumber":"T-2"}`)
+			w.poll()
+			w.is(id, ledger.Shipped, "T-1! shipped") // and nobody is told that they were taken back
+			w.altered = nil
+			w.turn(30 * time.Minute)
+			w.is(id, ledger.Shipped, "T-2! shipped")
+		})
+	})
+	t.Run("what was done with a sale that is to be voided", func(t *testing.T) {
+		for _, silent := range []bool{false, true} {
+			story(t, func(t *testing.T, w *world) {
+				w.change(func(s *tenant.Settings) { s.OnCancel = tenant.Void })
+				id, sale := w.sell(groceries)
+				w.person(sale, "ship", `{"boxes":["A"],"of":["A","B"]}`)
+				w.altered = func(req *http.Request, doc map[string]any) {
+					if isSale(req) {
+						doc["Fulfilments"], doc["Invoices"] = nil, nil
+						for _, name := range []string{"CombinedPickingStatus", "CombinedPackingStatus", "CombinedShippingStatus", "CombinedInvoiceStatus"} {
+							if silent {
+								doc[name] = ""
+							}
+						}
+					}
+				}
+				w.cancel(id)
+				w.turn(time.Hour)
+				if s := w.sale(id); s.Status == "VOIDED" {
+					t.Errorf("silent %v: voided\n%s", silent, timeline(w.run(id)))
+				}
+			})
+		}
+	})
+	t.Run("the total of the lines", func(t *testing.T) {
+		story(t, func(t *testing.T, w *world) {
+			w.altered = func(req *http.Request, doc map[string]any) {
+				if strings.HasSuffix(req.URL.Path, "/sale/order") {
+					doc["Total"] = nil
+				}
+			}
+			id := w.approve(groceries)
+			w.settle(id, horizon)
+			if r := w.sold(id); len(r.Said) > 0 {
+				t.Errorf("said %q", r.Said)
+			}
+		})
+	})
 	t.Run("another sale than asked", func(t *testing.T) {
 		story(t, func(t *testing.T, w *world) {
 			first := w.approve(groceries)

@@ -2,6 +2,7 @@ package upstockcin7
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -85,6 +86,8 @@ func (w *work) search(q cin7core.SalesQuery, want wanted) (ours, blank []cin7cor
 			return nil, nil, false, w.answered(tenant.Cin7Core, err)
 		}
 		switch {
+		case row.SaleID == "":
+			return nil, nil, false, &vendorDown{systemName(tenant.Cin7Core), errors.New("its sale list has a row without an id")}
 		case row.ExternalID == want.externalID || w.known(row.SaleID):
 			ours = union(ours, []cin7core.SaleRow{row})
 		case strings.TrimSpace(row.ExternalID) == "":

@@ -52,7 +52,7 @@ func (w *work) strangers(h cin7core.SaleHeader) ([]string, error) {
 		if err != nil {
 			return nil, w.answered(tenant.Cin7Core, err)
 		}
-		if row.ExternalID != ext && row.CustomerReference == h.CustomerReference && row.CustomerID == h.CustomerID && !row.Status.Is(cin7core.Voided) &&
+		if row.ExternalID != ext && row.CustomerReference == h.CustomerReference && (row.CustomerID == "" || strings.EqualFold(row.CustomerID, h.CustomerID)) && !row.Status.Is(cin7core.Voided) &&
 			!strings.HasPrefix(row.ExternalID, "upstock:") {
 			found = append(found, row.OrderNumber)
 		}

@@ -135,6 +135,9 @@ func (w *work) inspectSold() error {
 			return w.stale()
 		}
 	}
+	if !gone && silentOnShipping(s, w.run) {
+		return &vendorDown{systemName(tenant.Cin7Core), errors.New("the sale is answered without its shipments")}
+	}
 	if w.run.Void && !gone {
 		voided, err := w.voidCancelled(s, plan)
 		if err != nil {
@@ -198,6 +201,13 @@ func (w *work) sayElsewhere() error {
 // awaitAccount leaves what is to be done until the sale's own account is connected again.
 func (w *work) awaitAccount() error {
 	return &park{why: otherAccount, awaits: ledger.Awaited(tenant.Cin7Core, w.run.Account)}
+}
+
+// silentOnShipping says that a sale lacks the shipments that were told of, and
+// nothing in it says that they were taken back: what is missing is no undoing.
+func silentOnShipping(s cin7core.Sale, r *ledger.Run) bool {
+	told := slices.ContainsFunc(r.Parcels, func(p ledger.Parcel) bool { return !p.Gone })
+	return told && len(s.Fulfilments) == 0 && !s.Status.Is(cin7core.Voided) && !s.CombinedShippingStatus.Is(cin7core.NotAvailable, cin7core.NotShipped, cin7core.Voided)
 }
 
 // otherAccount is said of an order whose sale is in an account that is not connected.
@@ -637,6 +647,9 @@ const cancelledStands = "The order was cancelled in Upstock after it was sold. T
 
 // begun says what people, or Auto Pick, have done with a sale: "" = nothing.
 func begun(s cin7core.Sale, plan *Plan) string {
+	if len(s.Fulfilments) == 0 && s.CombinedPickingStatus == "" && s.CombinedShippingStatus == "" && s.CombinedInvoiceStatus == "" && s.Order.Status.Is(cin7core.Authorised) {
+		return "Cin7 Core does not say what was done with it"
+	}
 	for _, f := range s.Fulfilments {
 		if !f.Ship.Status.Is("", cin7core.NotAvailable, cin7core.Draft, cin7core.Voided) {
 			return "it is shipped, or in part"
@@ -649,6 +662,14 @@ func begun(s cin7core.Sale, plan *Plan) string {
 		if !i.Status.Is("", cin7core.Voided, cin7core.NotAvailable, cin7core.Draft) {
 			return "it is invoiced"
 		}
+	}
+	switch { // a second witness, where the first is silent
+	case s.CombinedShippingStatus.Is(cin7core.Shipped, cin7core.Shipping, cin7core.PartiallyShipped):
+		return "it is shipped, or in part"
+	case s.CombinedPickingStatus.Is(cin7core.Picked, "PARTIALLY PICKED"), s.CombinedPackingStatus.Is(cin7core.Packed, "PARTIALLY PACKED"):
+		return "goods are picked for it"
+	case s.CombinedInvoiceStatus.Is(cin7core.Authorised, "PAID", "INVOICED", "PARTIALLY INVOICED"):
+		return "it is invoiced"
 	}
 	if plan == nil || !sameGoods(plan.Order, s.Order) {
 		return "somebody changed its lines"

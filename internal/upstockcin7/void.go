@@ -109,12 +109,15 @@ func (w *work) voidDoubt() error {
 		}
 	}
 	s, err := w.cin7.Sale(w.calling("cin7core"), id)
-	if rest.KindOf(err) == rest.NotFound {
+	missing := rest.KindOf(err) == rest.NotFound
+	if missing && !w.run.NewSale {
 		return problem(saleGone, "Cin7 Core gave no believable answer when the sale "+cmp.Or(open[0].Number, id)+" was voided, and does not show it any more.",
 			"Look in Cin7 Core whether it is voided. Then retry with a new sale, or cancel the order in Upstock.")
 	}
-	if err := w.answered(tenant.Cin7Core, err); err != nil {
-		return err
+	if !missing {
+		if err := w.answered(tenant.Cin7Core, err); err != nil {
+			return err
+		}
 	}
 	now := w.Now()
 	each := func(change func(r *ledger.Run, i *ledger.Intent)) error {
@@ -128,6 +131,11 @@ func (w *work) voidDoubt() error {
 		})
 	}
 	switch {
+	case missing: // a person wants a new sale all the same
+		return each(func(r *ledger.Run, i *ledger.Intent) {
+			i.Settled = true
+			gone(r, id)
+		})
 	case s.Status.Is(cin7core.Voided):
 		return each(func(r *ledger.Run, i *ledger.Intent) {
 			i.Answer = ledger.Done
