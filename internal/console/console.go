@@ -116,6 +116,10 @@ func (a *api) routes() []route {
 		{method: "GET", path: t + "/orders/{id}", of: a.getOrder},
 		{method: "POST", path: t + "/orders/{id}/retry", of: a.retry},
 
+		{method: "GET", path: t + "/links/{kind}", query: "q after limit", of: a.listLinks},
+		{method: "PUT", path: t + "/links/{kind}/{from}", of: a.putLink},
+		{method: "DELETE", path: t + "/links/{kind}/{from}", of: a.deleteLink},
+
 		{method: "POST", path: t + "/backfill/preview", of: a.previewBackfill},
 		{method: "GET", path: t + "/backfill", of: a.getBackfill},
 		{method: "POST", path: t + "/backfill", of: a.startBackfill},

@@ -210,11 +210,9 @@ func (l *Ledger) Links(ctx context.Context, tenantID, kind string, ids ...string
 		return nil, fmt.Errorf("links of %s: %w", kind, err)
 	}
 	for _, it := range items {
-		var k Link
-		if err := json.Unmarshal(it.Data, &k); err != nil {
+		if found[it.SK], err = linkOf(it); err != nil {
 			return nil, err
 		}
-		found[it.SK] = k
 	}
 	return found, nil
 }

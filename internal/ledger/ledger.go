@@ -78,6 +78,19 @@ type Problem struct {
 	Message string `json:"message"`        // what is wrong, and where
 	Fix     string `json:"fix"`            // what would put it right
 	Line    int    `json:"line,omitempty"` // the order's line, from 1
+
+	// About is what a choice is made for, as customer/9001 or product/TEA-1: the kind and Upstock's id or SKU, under which
+	// the choice's ID is remembered. Choices are the likeliest first.
+	About   string   `json:"about,omitempty"`
+	Choices []Choice `json:"choices,omitempty"`
+}
+
+// Choice is one record that may be the one that a problem is about.
+type Choice struct {
+	ID    string  `json:"id"`
+	Label string  `json:"label"`
+	Score float64 `json:"score"` // 0 to 1: how like they are
+	Why   string  `json:"why"`
 }
 
 func partition(tenantID, kind string) string { return tenant.Partition(tenantID) + "#" + kind }
@@ -507,7 +520,11 @@ func (p *pages) next() ([]table.Entry, error) {
 type Link struct {
 	ID string    `json:"id"` // in the other system
 	At time.Time `json:"at"`
-	By string    `json:"by"` // how it was found: a person, name, email
+	By string    `json:"by"` // how it was found: see ByPerson
+	// Name is what the record is called in its own system, when the link was made.
+	Name string `json:"name,omitempty"`
+
+	rev string
 }
 
 // LinkOp is the write that remembers a link, to ride in a run's Update.
@@ -527,12 +544,11 @@ func linkKey(tenantID, kind, id string) table.Key {
 
 // Link reads a link; the zero Link if there is none.
 func (l *Ledger) Link(ctx context.Context, tenantID, kind, id string) (Link, error) {
-	var k Link
 	items, err := l.table.Get(ctx, linkKey(tenantID, kind, id))
 	if err != nil || len(items) == 0 {
-		return k, err
+		return Link{}, err
 	}
-	return k, json.Unmarshal(items[0].Data, &k)
+	return linkOf(items[0])
 }
 
 // Event is one entry of a tenant's flight recorder: something that happened

@@ -95,11 +95,12 @@ func (m *mirrored) item(k table.Key, rev string) (table.Item, error) {
 	return table.Item{Key: k, Rev: rev, Data: data}, err
 }
 
-// Mirrored reads the rows that keys name, each once, and the row that link
-// leads to, with the link itself. It takes one read of the table per 100 keys,
-// and one more if a name holds ids only or there is a link.
-func (l *Ledger) Mirrored(ctx context.Context, tenantID string, keys []MirrorKey, link MirrorLink) ([]MirrorRow, Link, error) {
-	var to Link
+// Mirrored reads the rows that keys name, each once, and the rows that links
+// lead to, with those links that there are. It takes one read of the table per
+// 100 keys and links, and one more if a name holds ids only or there is a link.
+func (l *Ledger) Mirrored(ctx context.Context, tenantID string, keys []MirrorKey, links ...MirrorLink) ([]MirrorRow, map[MirrorLink]Link, error) {
+	to := map[MirrorLink]Link{}
+	linked := map[table.Key]MirrorLink{}
 	var rows []MirrorRow
 	have := map[MirrorKey]bool{}
 	var want []table.Key
@@ -121,8 +122,13 @@ func (l *Ledger) Mirrored(ctx context.Context, tenantID string, keys []MirrorKey
 	for _, k := range keys {
 		ask(k)
 	}
-	if link.ID != "" {
-		want = append(want, linkKey(tenantID, link.Kind, link.ID))
+	for _, link := range links {
+		k := linkKey(tenantID, link.Kind, link.ID)
+		if _, ok := linked[k]; ok || link.ID == "" || len(link.ID) > 1024 {
+			continue
+		}
+		linked[k] = link
+		want = append(want, k)
 	}
 	for len(want) > 0 {
 		var next []MirrorKey
@@ -134,10 +140,11 @@ func (l *Ledger) Mirrored(ctx context.Context, tenantID string, keys []MirrorKey
 			for _, it := range items {
 				k, ok := asked[it.Key]
 				if !ok {
-					if err := json.Unmarshal(it.Data, &to); err != nil {
-						return nil, to, fmt.Errorf("read link: %w", err)
+					link := linked[it.Key]
+					if to[link], err = linkOf(it); err != nil {
+						return nil, to, err
 					}
-					next = append(next, MirrorKey{link.Row, strings.ToLower(to.ID)})
+					next = append(next, MirrorKey{link.Row, strings.ToLower(to[link].ID)})
 					continue
 				}
 				m, err := mirroredOf(it)

@@ -172,6 +172,7 @@ type Mirror struct {
 	Ready   time.Time `json:"ready,omitzero"`    // last complete pass
 	Started time.Time `json:"started,omitzero"`  // of the running pass
 	Problem string    `json:"problem,omitempty"` // why it does not get on
+	Fold    int       `json:"fold,omitempty"`    // by which way of folding names its rows are found; negative: the running pass brings them to it
 }
 
 // The states of a mirror.

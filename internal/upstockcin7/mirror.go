@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,6 +18,7 @@ import (
 
 	"stockbridge/internal/cin7core"
 	"stockbridge/internal/ledger"
+	"stockbridge/internal/match"
 	"stockbridge/internal/rest"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstock"
@@ -130,7 +132,10 @@ func (m *mirroring) run(b tenant.Bundle) error {
 	at := slices.Index(passSteps, m.pass.Step)
 	if at < 0 {
 		at = 0
-		m.pass = tenant.Mirror{State: m.pass.State, Ready: m.pass.Ready, Started: m.Now().UTC().Truncate(time.Second), Page: 1}
+		m.pass = tenant.Mirror{State: m.pass.State, Ready: m.pass.Ready, Started: m.Now().UTC().Truncate(time.Second), Page: 1, Fold: m.pass.Fold}
+		if m.pass.Fold != foldVersion {
+			m.pass.Fold = -foldVersion
+		}
 	}
 	if m.pass.Ready.IsZero() {
 		m.pass.State = tenant.MirrorReading
@@ -233,7 +238,7 @@ func (m *mirroring) list(kind string, read func(ctx context.Context, c *cin7core
 				seen[h] = true
 				ids = binary.BigEndian.AppendUint64(ids, h)
 			}
-			if old, ok := known[r.ID]; !ok || old != hash(string(r.Data)) {
+			if old, ok := known[r.ID]; !ok || old != hash(string(r.Data)) || m.pass.Fold == -foldVersion {
 				changed = append(changed, r)
 			}
 		}
@@ -272,6 +277,9 @@ func (m *mirroring) list(kind string, read func(ctx context.Context, c *cin7core
 	}
 	now := m.Now().UTC().Truncate(time.Second)
 	m.pass.State, m.pass.Ready, m.pass.Step, m.pass.Page = tenant.MirrorReady, now, "", 0
+	if m.pass.Fold == -foldVersion {
+		m.pass.Fold = foldVersion
+	}
 	return m.save()
 }
 
@@ -549,7 +557,7 @@ func customerRow(x cin7core.Customer) ledger.MirrorRow {
 	}
 	name(customerNames, x.Name)
 	for _, c := range x.Contacts {
-		for _, mail := range strings.FieldsFunc(c.Email, func(r rune) bool { return strings.ContainsRune(",; ", r) }) {
+		for _, mail := range emails(c.Email) {
 			name(customerMails, mail)
 		}
 	}
@@ -588,10 +596,21 @@ func rowsOf[T any](items []T, row func(T) ledger.MirrorRow) []ledger.MirrorRow {
 
 func rowID(id string) string { return strings.ToLower(strings.TrimSpace(id)) }
 
+// foldVersion changes with what nameKey makes of a text: a mirror of another version may hide a row from its name.
+const foldVersion = 1
+
 // nameKey folds more than the planner does when it compares, so that whatever it would accept is found.
 func nameKey(kind, text string) (ledger.MirrorKey, bool) {
+	return keyOf(kind, strings.ReplaceAll(match.Fold(text), " ", ""))
+}
+
+// formerKey is nameKey as it was before there was a foldVersion.
+func formerKey(kind, text string) (ledger.MirrorKey, bool) {
+	return keyOf(kind, fold(strings.ToUpper(text)))
+}
+
+func keyOf(kind, text string) (ledger.MirrorKey, bool) {
 	const most = 400 // bytes
-	text = fold(strings.ToUpper(text))
 	if len(text) > most {
 		text = strings.ToValidUTF8(text[:most], "")
 	}
@@ -665,8 +684,12 @@ func (p *Pair) reference(ctx context.Context, b tenant.Bundle, o upstock.Order) 
 	ref := Reference{Books: books}
 	ref.Supplier, _ = strconv.ParseInt(b.Connections[tenant.Upstock].Account, 10, 64)
 	var keys []ledger.MirrorKey
+	former := b.Connections[tenant.Cin7Core].Mirror.Fold != foldVersion
 	named := func(kind, text string) {
 		if k, ok := nameKey(kind, text); ok {
+			keys = append(keys, k)
+		}
+		if k, ok := formerKey(kind, text); ok && former {
 			keys = append(keys, k)
 		}
 	}
@@ -686,15 +709,29 @@ func (p *Pair) reference(ctx context.Context, b tenant.Bundle, o upstock.Order) 
 			named(serviceNames, w.Name)
 		}
 	}
-	link := ledger.MirrorLink{}
-	if realID(o.Customer.ExternalID) == "" && o.Customer.ID > 0 {
-		link = ledger.MirrorLink{Kind: linkKind, ID: supplierAt(b.Connections[tenant.Upstock]).key(strconv.FormatInt(o.Customer.ID, 10)), Row: customerRows}
+	who := supplierAt(b.Connections[tenant.Upstock])
+	customer := ledger.MirrorLink{}
+	if o.Customer.ID > 0 {
+		customer = ledger.MirrorLink{Kind: linkKind, ID: who.key(strconv.FormatInt(o.Customer.ID, 10)), Row: customerRows}
 	}
-	rows, to, err := p.Ledger.Mirrored(ctx, b.Tenant.ID, keys, link)
+	links := []ledger.MirrorLink{customer}
+	goods := map[string]ledger.MirrorLink{}
+	for _, l := range o.Lines {
+		if key := skuKey(l.SKU); key != "" && realID(l.ProductExternalID) == "" && goods[key].ID == "" {
+			goods[key] = ledger.MirrorLink{Kind: productKind, ID: who.skuLink(l.SKU), Row: productRows}
+			links = append(links, goods[key])
+		}
+	}
+	rows, to, err := p.Ledger.Mirrored(ctx, b.Tenant.ID, keys, links...)
 	if err != nil {
 		return ref, err
 	}
-	ref.Link = to.ID
+	ref.Link, ref.Goods = to[customer], map[string]ledger.Link{}
+	for key, link := range goods {
+		if to[link].ID != "" {
+			ref.Goods[key] = to[link]
+		}
+	}
 	for _, r := range rows {
 		if r.Kind == customerRows {
 			ref.Customers, err = readRow(ref.Customers, r)
@@ -716,6 +753,9 @@ func readRow[T any](list []T, r ledger.MirrorRow) ([]T, error) {
 	return append(list, x), nil
 }
 
+// mostAlike is how many records beside those that fit are kept for a person to choose from.
+const mostAlike = 200
+
 // mostLive is how many calls one order may spend on live reads.
 const mostLive = 20
 
@@ -725,10 +765,23 @@ const mostLive = 20
 // in one order.
 func (p *Pair) live(ctx context.Context, c *cin7core.Client, b tenant.Bundle, ref Reference, wants []Want) (Reference, error) {
 	l := &liveReads{ctx: ctx, client: c, ref: ref, left: mostLive, read: map[ledger.MirrorKey]bool{}}
-	l.ref.Customers, l.ref.Products = slices.Clone(ref.Customers), slices.Clone(ref.Products)
-	err := l.all(wants, b.Connections[tenant.Cin7Core].Mirror)
+	l.ref.Customers, l.ref.Products, l.ref.Goods = slices.Clone(ref.Customers), slices.Clone(ref.Products), maps.Clone(ref.Goods)
+	more, err := p.goodsOf(ctx, b, wants, &l.ref)
+	if err != nil {
+		return ref, err
+	}
+	mirror := b.Connections[tenant.Cin7Core].Mirror
+	err = l.all(append(slices.Clone(wants), more...), mirror)
 	if serr := l.save(p.Ledger, b.Tenant.ID); err == nil {
 		err = serr
+	}
+	if unread := errors.Is(err, errUnread); unread || l.whole && err == nil {
+		if serr := p.Start(ctx, Job{Job: JobMirror, Tenant: b.Tenant.ID}, 0); serr != nil {
+			return ref, serr
+		}
+		if unread {
+			return ref, &later{p.Now().Add(jitter(p.Times.Mirror, p.Times.Mirror/2)), "Cin7 Core's customers are being read anew, to be sure of which one the order is for."}
+		}
 	}
 	if err != nil {
 		return ref, err
@@ -737,6 +790,35 @@ func (p *Pair) live(ctx context.Context, c *cin7core.Client, b tenant.Bundle, re
 	return l.ref, nil
 }
 
+// goodsOf adds the links of products that are looked for by SKU after all, as the id that Upstock has leads nowhere, and
+// wants those that they lead to.
+func (p *Pair) goodsOf(ctx context.Context, b tenant.Bundle, wants []Want, ref *Reference) (more []Want, err error) {
+	who := supplierAt(b.Connections[tenant.Upstock])
+	keys := map[string]string{} // of the link: skuKey
+	for _, w := range wants {
+		if key := skuKey(w.SKU); w.Kind == WantProduct && key != "" && ref.Goods[key].ID == "" {
+			keys[who.skuLink(w.SKU)] = key
+		}
+	}
+	for some := range slices.Chunk(slices.Sorted(maps.Keys(keys)), 100) {
+		links, err := p.Ledger.Links(ctx, b.Tenant.ID, productKind, some...)
+		if err != nil {
+			return nil, err
+		}
+		for from, link := range links {
+			if ref.Goods == nil {
+				ref.Goods = map[string]ledger.Link{}
+			}
+			ref.Goods[keys[from]] = link
+			more = append(more, Want{Kind: WantProduct, ID: link.ID})
+		}
+	}
+	return more, nil
+}
+
+// errUnread: not all customers that may have an order's name could be read with the calls that one order may spend.
+var errUnread = errors.New("not all customers were read")
+
 // liveReads is one order's live reads.
 type liveReads struct {
 	ctx    context.Context
@@ -744,6 +826,7 @@ type liveReads struct {
 	ref    Reference
 	left   int // calls
 	books  bool
+	whole  bool                      // all customers were read, as the mirror is of an earlier version
 	read   map[ledger.MirrorKey]bool // read live
 	rows   []ledger.MirrorRow
 	gone   []ledger.MirrorKey
@@ -763,6 +846,8 @@ func (l *liveReads) all(wants []Want, m tenant.Mirror) error {
 			products = max(products, 6)
 		case w.Kind == WantCustomer:
 			err = l.customer(w)
+		case w.Kind == WantChangedCustomers:
+			err = l.changedCustomers(m, w.Name)
 		case l.may():
 			err = readBook(l.ctx, l.client, &l.ref.Books, w.Kind)
 			l.books = true
@@ -811,6 +896,41 @@ func (l *liveReads) changedSince(m tenant.Mirror) error {
 		}
 	}
 	return nil
+}
+
+// changedCustomers reads the customers that changed since the last complete pass began, an hour earlier for the sake of
+// clocks: all of them, as each may have the name that is looked for. A mirror of an earlier version is passed over.
+func (l *liveReads) changedCustomers(m tenant.Mirror, name string) error {
+	since := m.Started
+	if m.Step != "" { // of the running pass, which may not have come to the customers yet
+		since = m.Ready
+	}
+	q := cin7core.CustomersQuery{ModifiedSince: since.Add(-time.Hour), IncludeDeprecated: true}
+	if l.whole = m.Fold != foldVersion; l.whole {
+		q.ModifiedSince = time.Time{}
+	}
+	key, _ := nameKey(customerNames, name)
+	for q.Page = 1; ; q.Page++ {
+		if !l.may() {
+			return errUnread
+		}
+		p, err := l.client.CustomersPage(l.ctx, q)
+		if err != nil {
+			return err
+		}
+		for _, x := range p.Items {
+			r := customerRow(x)
+			switch {
+			case slices.Contains(r.Names, ledger.MirrorName{MirrorKey: key}) || slices.ContainsFunc(l.ref.Customers, sameID(x)):
+				l.haveCustomer(x)
+			case !l.whole:
+				l.keep(r)
+			}
+		}
+		if !p.More {
+			return nil
+		}
+	}
 }
 
 func (l *liveReads) haveProduct(x cin7core.Product) {
@@ -892,6 +1012,8 @@ func (l *liveReads) customer(w Want) error {
 	for _, x := range p.Items {
 		if fits(customerRow(x)) {
 			l.haveCustomer(x)
+		} else if !slices.ContainsFunc(l.ref.Customers, sameID(x)) && len(l.ref.Customers) < mostAlike {
+			l.ref.Customers = append(l.ref.Customers, x) // for a person to choose from
 		}
 	}
 	for _, x := range slices.Clone(l.ref.Customers) {
@@ -912,7 +1034,7 @@ func (l *liveReads) product(w Want) error {
 	}
 	fits := func(x cin7core.Product) bool {
 		if w.SKU != "" {
-			return sameText(x.SKU, w.SKU)
+			return skuKey(x.SKU) == skuKey(w.SKU)
 		}
 		return sameText(x.Name, w.Name)
 	}
@@ -933,6 +1055,8 @@ func (l *liveReads) product(w Want) error {
 			if fits(x) {
 				found = true
 				l.haveProduct(x)
+			} else if w.SKU != "" && len(l.ref.Products) < mostAlike && !slices.ContainsFunc(l.ref.Products, func(y cin7core.Product) bool { return strings.EqualFold(x.ID, y.ID) }) {
+				l.ref.Products = append(l.ref.Products, x) // for a person to choose from
 			}
 		}
 		if found || !p.More {

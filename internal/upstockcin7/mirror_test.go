@@ -388,8 +388,8 @@ func TestMirrorPass(t *testing.T) {
 		if err != nil || m.table.gets != before+2 {
 			t.Fatalf("%d reads of the table, %v", m.table.gets-before, err)
 		}
-		if diff := cmp.Diff([]string{"Harbourside Grocers", "Kererū Organics", "Tōtara Street Café"}, cardNames(ref.Customers)); diff != "" || ref.Link != kererū.ID {
-			t.Errorf("link %q, customers:\n%s", ref.Link, diff)
+		if diff := cmp.Diff([]string{"Harbourside Grocers", "Kererū Organics", "Tōtara Street Café"}, cardNames(ref.Customers)); diff != "" || ref.Link.ID != kererū.ID {
+			t.Errorf("link %v, customers:\n%s", ref.Link, diff)
 		}
 		if diff := cmp.Diff([]string{"FREIGHT", "KWK-100", "RWR-A", "RWR-a"}, skus(ref.Products)); diff != "" {
 			t.Errorf("products:\n%s", diff)

@@ -23,19 +23,23 @@ type Plan struct {
 	SaleTotal    decimal.Decimal        `json:"saleTotal"`              // what Cin7 Core will say, predicted
 	Rounding     decimal.Decimal        `json:"rounding,omitzero"`      // what of their difference comes of taxing the whole order at once
 	CustomerID   string                 `json:"customerId"`             // Cin7 Core
-	LinkCustomer bool                   `json:"linkCustomer,omitempty"` // matched by name or e-mail: remember the link
+	LinkCustomer bool                   `json:"linkCustomer,omitempty"` // matched by name: remember the link
 	Said         []string               `json:"said,omitempty"`         // in plain sentences: cuts, small differences, what was left out
 	Amended      bool                   `json:"amended,omitempty"`      // one row's total is as Cin7 Core expects it, see amend
+
+	link  ledger.Link // of the customer as it was when the plan was made
+	buyer string      // the customer's name
 }
 
 // Reference is what the tenant's Cin7 Core account holds, as far as one order needs it.
 type Reference struct {
 	Supplier  int64 // Upstock's id of the tenant, for the sale's ExternalID
 	Books     Books
-	Customers []cin7core.Customer // every candidate: by linked id, stored link, name, e-mail
-	Products  []cin7core.Product  // every candidate: by id, by SKU whatever its case; the freight product
-	Link      string              // the stored link of the order's customer: a Cin7 Core customer id
-	Live      bool                // already read live: nothing more is wanted
+	Customers []cin7core.Customer    // every candidate: by linked id, stored link, name, e-mail
+	Products  []cin7core.Product     // every candidate: by id, by SKU whatever its case; the freight product
+	Link      ledger.Link            // of the order's customer
+	Goods     map[string]ledger.Link // that a person made for products that Upstock does not link, by skuKey
+	Live      bool                   // already read live: nothing more is wanted
 }
 
 // Books are the small reference books of a Cin7 Core account.

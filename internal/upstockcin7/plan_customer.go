@@ -1,11 +1,15 @@
 package upstockcin7
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"stockbridge/internal/cin7core"
+	"stockbridge/internal/ledger"
+	"stockbridge/internal/match"
 	"stockbridge/internal/tenant"
 )
 
@@ -20,54 +24,145 @@ func (p *planner) customer() {
 	p.checkCard(c)
 }
 
-func (p *planner) findCustomer() (cin7core.Customer, bool) {
-	buyer := p.o.Customer
+// findCustomer takes the card that Upstock names, else the one that is remembered, else the only one of the customer's name.
+// An e-mail decides nothing: offices share theirs, and many have none. Where no card is certain, a person picks one.
+func (p *planner) findCustomer() (none cin7core.Customer, found bool) {
+	buyer, link := p.o.Customer, p.ref.Link
+	p.plan.link, p.plan.buyer = link, short(buyer.Name)
 	if id := realID(buyer.ExternalID); id != "" {
 		if c, ok := p.customerByID(id); ok {
 			return c, true
 		}
-		p.problem(0, "customerUnknown", fmt.Sprintf("Upstock links customer %s to the Cin7 Core customer %s, which does not exist.", quote(buyer.Name), quote(id)),
-			"Link the customer anew in Upstock (Customers › the customer › Profile)"+thenRetry, Want{Kind: WantCustomer, ID: id})
-		return cin7core.Customer{}, false
-	}
-	if p.ref.Link != "" {
-		if c, ok := p.customerByID(p.ref.Link); ok {
+		p.want(Want{Kind: WantCustomer, ID: id})
+		if c, ok := p.customerByID(link.ID); ok && link.By == ledger.ByPerson {
+			p.say("Upstock links customer %s to a Cin7 Core customer that does not exist; the sale is for %s, as was chosen here.", quote(buyer.Name), quote(c.Name))
 			return c, true
 		}
-		p.want(Want{Kind: WantCustomer, ID: p.ref.Link}) // a link that leads nowhere is as good as none
+		p.askCustomer("customerUnknown", fmt.Sprintf("Upstock links customer %s to the Cin7 Core customer %s, which does not exist.", quote(buyer.Name), quote(id)), none)
+		return none, false
 	}
-	if p.bad("customer") || p.bad("customer.name") {
-		return cin7core.Customer{}, false
-	}
-	wants := []Want{customerNamed(buyer.Name), customerMailed(buyer.Email)}
-	names, mails := p.customersNamed(buyer.Name), p.customersMailed(buyer.Email)
-	// A name is a card's own; an e-mail may be an office's that several cards share. They must not point to different cards.
-	candidates := names
-	if len(names) == 0 {
-		candidates = mails
-	} else if len(names) == 1 && len(mails) > 0 && !slices.ContainsFunc(mails, sameID(names[0])) {
-		candidates = append(names, mails...)
-	}
-	switch len(candidates) {
-	case 1:
-		p.plan.LinkCustomer = true
-		return candidates[0], true
-	case 0:
-		by := "of this name"
-		if mail := strings.TrimSpace(buyer.Email); mail != "" {
-			by += " or with the e-mail " + quote(mail)
+	var earlier cin7core.Customer
+	if link.ID != "" {
+		c, ok := p.customerByID(link.ID)
+		switch {
+		case !ok:
+			p.want(Want{Kind: WantCustomer, ID: link.ID}) // a link that leads nowhere is as good as none
+		case link.By != ledger.ByMatch:
+			return c, true
+		default:
+			earlier = c // chosen by a rule that took an e-mail for enough
 		}
-		p.problem(0, "customerUnknown", fmt.Sprintf("Customer %s is linked to no Cin7 Core customer, and there is none %s.", quote(buyer.Name), by),
-			"Link the customer in Upstock (Customers › the customer › Profile), or make one of exactly this name in Cin7 Core"+thenRetry, wants...)
-	default:
+	}
+	if p.bad("customer") || p.bad("customer.externalId") || p.bad("customer.name") && earlier.ID == "" {
+		return none, false // there is a problem already
+	}
+	return p.byName(earlier)
+}
+
+// byName is the one card that has the customer's name, if nothing known of both speaks against it.
+func (p *planner) byName(earlier cin7core.Customer) (none cin7core.Customer, found bool) {
+	buyer := p.o.Customer
+	who := quote(buyer.Name)
+	named := p.customersNamed(buyer.Name)
+	if len(named) > 0 {
+		p.want(Want{Kind: WantChangedCustomers, Name: strings.TrimSpace(buyer.Name)}) // another may have come since
+	}
+	switch {
+	case len(named) == 1 && earlier.ID != "" && !sameID(earlier)(named[0]):
+		p.askCustomer("customerAmbiguous", fmt.Sprintf("Customer %s was sold to as %s before, by an e-mail or a likeness, but the Cin7 Core customer %s has the name.", who, quote(earlier.Name), quote(named[0].Name)), earlier)
+	case len(named) == 1 && match.Contradicts(p.buyer(), partyOf(named[0])):
+		p.askCustomer("customerAmbiguous", fmt.Sprintf("Customer %s has the name of a Cin7 Core customer, but another e-mail and another town.", who), earlier)
+	case len(named) == 1:
+		p.plan.LinkCustomer = buyer.ID > 0
+		return named[0], true
+	case len(named) > 1:
 		var list []string
-		for _, c := range candidates {
+		for _, c := range named {
 			list = append(list, c.Name)
 		}
-		p.problem(0, "customerAmbiguous", fmt.Sprintf("Customer %s could be any of these Cin7 Core customers: %s.", quote(buyer.Name), quotes(list)),
-			"Link the customer to the right one in Upstock (Customers › the customer › Profile)"+thenRetry, wants...)
+		p.askCustomer("customerAmbiguous", fmt.Sprintf("Customer %s could be any of these Cin7 Core customers: %s.", who, quotes(list)), earlier)
+	case earlier.ID != "":
+		p.askCustomer("customerUnsure", fmt.Sprintf("Customer %s was sold to as %s before, by an e-mail or a likeness, which does not make sure of it: no Cin7 Core customer has the name.", who, quote(earlier.Name)), earlier)
+	default:
+		p.askCustomer("customerUnknown", fmt.Sprintf("Customer %s is linked to no Cin7 Core customer, and none has that name.", who), earlier)
 	}
-	return cin7core.Customer{}, false
+	return none, false
+}
+
+// mostChoices is how many records a person is shown to pick from.
+const mostChoices = 5
+
+// askCustomer leaves it to a person which card the customer is. Earlier is the card that it was taken for before.
+func (p *planner) askCustomer(code, message string, earlier cin7core.Customer) {
+	buyer := p.o.Customer
+	choices := p.customerChoices(earlier)
+	for i, c := range choices {
+		switch {
+		case i > 2:
+		case i == 0:
+			message += fmt.Sprintf(" It may be %s (%s)", quote(c.Label), c.Why)
+		default:
+			message += fmt.Sprintf(", or %s (%s)", quote(c.Label), c.Why)
+		}
+		if i == min(2, len(choices)-1) {
+			message += "."
+		}
+	}
+	about := ""
+	if buyer.ID > 0 {
+		about = linkKind + "/" + strconv.FormatInt(buyer.ID, 10)
+	}
+	p.problems = append(p.problems, ledger.Problem{Code: code, Message: message, About: about, Choices: choices,
+		Fix: "Pick the right Cin7 Core customer, link it in Upstock (Customers › the customer › Profile), or make one of exactly this name in Cin7 Core" + thenRetry})
+	p.want(Want{Kind: WantChangedCustomers, Name: strings.TrimSpace(buyer.Name)}, customerNamed(buyer.Name), customerMailed(buyer.Email))
+	if first, _, more := strings.Cut(strings.TrimSpace(buyer.Name), " "); more && len(first) > 2 {
+		p.want(customerNamed(first)) // what begins like it may be it
+	}
+}
+
+func (p *planner) customerChoices(earlier cin7core.Customer) []ledger.Choice {
+	var choices []ledger.Choice
+	for _, c := range p.customers(func(cin7core.Customer) bool { return true }) {
+		score, why := match.Compare(p.buyer(), partyOf(c))
+		if sameID(earlier)(c) {
+			why = append(why, "earlier orders were sold to it")
+		}
+		if score < 0.2 && !sameID(earlier)(c) || len(why) == 0 {
+			continue
+		}
+		choices = append(choices, ledger.Choice{ID: c.ID, Label: bare(c.Name, 60), Score: score, Why: strings.Join(why, ", ")})
+	}
+	slices.SortStableFunc(choices, func(a, b ledger.Choice) int {
+		return cmp.Or(cmp.Compare(b.Score, a.Score), strings.Compare(a.Label, b.Label), strings.Compare(a.ID, b.ID))
+	})
+	return choices[:min(len(choices), mostChoices)]
+}
+
+// buyer is what the order says of its customer, partyOf what a card says.
+func (p *planner) buyer() match.Party {
+	c := p.o.Customer
+	b := match.Party{Name: c.Name, Emails: []string{c.Email}, Phones: []string{c.Phone}}
+	if at := p.o.DeliveryAddress; at != nil {
+		b.Towns, b.Streets, b.Postcodes = []string{at.City}, []string{at.Line1 + " " + at.Line2}, []string{at.Postcode}
+	}
+	return b
+}
+
+func partyOf(c cin7core.Customer) match.Party {
+	p := match.Party{Name: c.Name}
+	for _, one := range c.Contacts {
+		p.Emails = append(p.Emails, emails(one.Email)...)
+		p.Phones = append(p.Phones, one.Phone, one.MobilePhone)
+	}
+	for _, a := range c.Addresses {
+		p.Towns, p.Streets, p.Postcodes = append(p.Towns, a.City), append(p.Streets, a.Line1+" "+a.Line2), append(p.Postcodes, a.Postcode)
+	}
+	return p
+}
+
+// emails are the addresses of a field, which may hold several.
+func emails(field string) []string {
+	return strings.FieldsFunc(field, func(r rune) bool { return strings.ContainsRune(",; ", r) })
 }
 
 func (p *planner) customerByID(id string) (cin7core.Customer, bool) {
@@ -79,28 +174,13 @@ func (p *planner) customerByID(id string) (cin7core.Customer, bool) {
 	return cin7core.Customer{}, false
 }
 
-// customersNamed are those of exactly this name, else those whose name differs in case only.
+// customersNamed are those of the name, as a reader compares it. No card bears a name that is longer than the vendor takes.
 func (p *planner) customersNamed(name string) []cin7core.Customer {
-	name = strings.TrimSpace(name)
-	if name == "" {
+	key := match.Key(name)
+	if _, long := cut(name, maxAsked); long || key == "" {
 		return nil
 	}
-	if exact := p.customers(func(c cin7core.Customer) bool { return strings.TrimSpace(c.Name) == name }); len(exact) > 0 {
-		return exact
-	}
-	return p.customers(func(c cin7core.Customer) bool { return sameText(c.Name, name) })
-}
-
-func (p *planner) customersMailed(mail string) []cin7core.Customer {
-	if strings.TrimSpace(mail) == "" {
-		return nil
-	}
-	return p.customers(func(c cin7core.Customer) bool {
-		return slices.ContainsFunc(c.Contacts, func(one cin7core.CustomerContact) bool {
-			several := strings.FieldsFunc(one.Email, func(r rune) bool { return strings.ContainsRune(",; ", r) })
-			return slices.ContainsFunc(several, func(m string) bool { return sameText(m, mail) })
-		})
-	})
+	return p.customers(func(c cin7core.Customer) bool { return match.Key(c.Name) == key })
 }
 
 // customers are the candidates that fit, each once; deprecated ones only where no other fits.

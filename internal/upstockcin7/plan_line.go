@@ -1,12 +1,17 @@
 package upstockcin7
 
 import (
+	"cmp"
 	"fmt"
+	"math"
+	"slices"
 	"strings"
 
 	"github.com/shopspring/decimal"
 
 	"stockbridge/internal/cin7core"
+	"stockbridge/internal/ledger"
+	"stockbridge/internal/match"
 	"stockbridge/internal/upstock"
 )
 
@@ -130,10 +135,10 @@ func (p *planner) rateFrom(i int, l upstock.Line, product cin7core.Product) (rat
 }
 
 // productIndex finds the candidates of thousands of lines.
-type productIndex struct{ id, sku, folded map[string][]cin7core.Product }
+type productIndex struct{ id, sku, folded, seen map[string][]cin7core.Product }
 
 func indexProducts(products []cin7core.Product) productIndex {
-	x := productIndex{map[string][]cin7core.Product{}, map[string][]cin7core.Product{}, map[string][]cin7core.Product{}}
+	x := productIndex{map[string][]cin7core.Product{}, map[string][]cin7core.Product{}, map[string][]cin7core.Product{}, map[string][]cin7core.Product{}}
 	for _, p := range products {
 		id, sku := strings.ToLower(strings.TrimSpace(p.ID)), strings.TrimSpace(p.SKU)
 		if id == "" || len(x.id[id]) > 0 {
@@ -142,6 +147,7 @@ func indexProducts(products []cin7core.Product) productIndex {
 		x.id[id] = append(x.id[id], p)
 		x.sku[sku] = append(x.sku[sku], p)
 		x.folded[strings.ToLower(sku)] = append(x.folded[strings.ToLower(sku)], p)
+		x.seen[skuKey(sku)] = append(x.seen[skuKey(sku)], p)
 	}
 	return x
 }
@@ -163,16 +169,34 @@ func (p *planner) productFrom(n int, l upstock.Line) cin7core.Product {
 		}
 		wants = append(wants, Want{Kind: WantProduct, ID: id})
 	}
+	if link := p.ref.Goods[skuKey(sku)]; sku != "" && link.ID != "" {
+		if found := p.products.id[strings.ToLower(link.ID)]; len(found) > 0 {
+			return p.usable(n, l, found[0])
+		}
+		wants = append(wants, Want{Kind: WantProduct, ID: link.ID}) // a link that leads nowhere is as good as none
+	}
 	found := p.products.sku[sku]
 	if len(found) == 0 {
 		found = p.products.folded[strings.ToLower(sku)]
+	}
+	if len(found) == 0 && seen(sku) != "" {
+		found = p.products.seen[skuKey(sku)]
 	}
 	if sku == "" {
 		found = nil
 	}
 	wants = append(wants, productSKU(sku))
+	hidden := ""
+	if h := match.Hidden(sku); h != "" {
+		hidden = " The SKU has " + h + ", in it, which nobody sees."
+		wants = append(wants, productSKU(seen(sku)))
+	}
 	switch {
 	case len(found) == 1:
+		if strings.TrimSpace(found[0].SKU) != sku && !sameText(found[0].SKU, sku) {
+			p.want(wants...)
+			p.sayLine(n, fmt.Sprintf("the product %s was taken, whose SKU looks the same.%s", quote(found[0].SKU), hidden))
+		}
 		if id != "" {
 			p.want(wants...)
 			p.sayLine(n, "Cin7 Core has no product of the id that Upstock knows; the one with its SKU was taken.")
@@ -183,13 +207,45 @@ func (p *planner) productFrom(n int, l upstock.Line) cin7core.Product {
 		for _, f := range found {
 			skus = append(skus, f.SKU)
 		}
-		p.wrong(n, l, "skuAmbiguous", "Cin7 Core has several products with this SKU: "+quotes(skus)+".", "Link the product in Upstock, or give it the SKU exactly as in Cin7 Core", wants...)
+		p.wrong(n, l, "skuAmbiguous", "Cin7 Core has several products with this SKU: "+quotes(skus)+"."+hidden, "Pick the right product, link it in Upstock, or give it the SKU exactly as in Cin7 Core", wants...)
+		p.offerProducts(l, found)
 	case sku == "":
 		p.wrong(n, l, "unknownSku", "Cin7 Core has no product of the id "+quote(id)+", to which Upstock links it.", "Link the product anew in Upstock", wants...)
 	default:
-		p.wrong(n, l, "unknownSku", "Cin7 Core has no product with this SKU.", "Add the product in Cin7 Core, or correct its SKU in Upstock", wants...)
+		p.wrong(n, l, "unknownSku", "Cin7 Core has no product with this SKU."+hidden, "Pick the right product, add it in Cin7 Core, or correct its SKU in Upstock", wants...)
+		p.offerProducts(l, p.ref.Products)
 	}
 	return cin7core.Product{}
+}
+
+// offerProducts adds to the problem just said of a line the products that a person may choose for its SKU. An order of
+// hundreds of unknown products would be more than its record holds.
+func (p *planner) offerProducts(l upstock.Line, of []cin7core.Product) {
+	const most = 20
+	if len(p.problems) == 0 || len(p.problems) > most {
+		return
+	}
+	problem := &p.problems[len(p.problems)-1]
+	problem.About = productKind + "/" + bare(l.SKU, 100)
+	for _, c := range of {
+		if c.ID == "" || sameText(c.Type, "Service") || c.Status.Is(cin7core.Deprecated) || !c.CanSell() {
+			continue
+		}
+		bySKU, _ := match.Compare(match.Party{Name: l.SKU}, match.Party{Name: c.SKU})
+		byName, _ := match.Compare(match.Party{Name: l.Name}, match.Party{Name: c.Name})
+		score, why := bySKU/0.6, "a SKU like it"
+		if byName > bySKU {
+			score, why = byName/0.6, "a name like it"
+		}
+		if score < 0.4 {
+			continue
+		}
+		problem.Choices = append(problem.Choices, ledger.Choice{ID: c.ID, Label: bare(c.SKU+" "+c.Name, 80), Score: math.Round(100*score) / 100, Why: why})
+	}
+	slices.SortStableFunc(problem.Choices, func(a, b ledger.Choice) int {
+		return cmp.Or(cmp.Compare(b.Score, a.Score), strings.Compare(a.Label, b.Label), strings.Compare(a.ID, b.ID))
+	})
+	problem.Choices = problem.Choices[:min(len(problem.Choices), mostChoices)]
 }
 
 // setupRequired is a status that the client has no name for, as nothing else asks.

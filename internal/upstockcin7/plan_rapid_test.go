@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"stockbridge/internal/cin7core"
+	"stockbridge/internal/ledger"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstock"
 )
@@ -142,7 +143,7 @@ func TestNothingPanics(t *testing.T) {
 		}
 		s := tenant.Settings{OrderStatus: w("status"), SaleType: w("type"), CreationMode: w("mode"), ShipBySource: w("ship by"), Location: w("location"), FreightProduct: w("freight product"),
 			TaxRules: map[string]string{"15": w("rule"), "x": w("rule")}, DefaultSalesRep: w("rep"), AddressField: w("field"), AddressMatch: w("match"), TotalTolerance: d("tolerance")}
-		ref := Reference{Supplier: 1, Link: w("link"), Live: rapid.Bool().Draw(rt, "live")}
+		ref := Reference{Supplier: 1, Link: ledger.Link{ID: w("link"), By: rapid.SampledFrom([]string{"person", "name", "match"}).Draw(rt, "by")}, Live: rapid.Bool().Draw(rt, "live")}
 		if rapid.Bool().Draw(rt, "full") {
 			full.Live, full.Link = ref.Live, ref.Link
 			ref = full

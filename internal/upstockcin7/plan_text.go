@@ -6,6 +6,10 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf16"
+
+	"golang.org/x/text/unicode/norm"
+
+	"stockbridge/internal/match"
 )
 
 // clean makes a text fit to be sent: valid UTF-8, lines ended by \n, no other
@@ -103,7 +107,7 @@ func numbers(lines []int) string {
 	return b.String()
 }
 
-// fold is a text as addresses are compared: no case, no spaces, no diacritics.
+// fold is how names were folded in mirrors that earlier versions wrote: no case, no spaces, no diacritics.
 func fold(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsSpace(r) || unicode.Is(unicode.Mn, r) || unicode.IsControl(r) {
@@ -116,6 +120,20 @@ func fold(s string) string {
 		return r
 	}, s)
 }
+
+// seen is a text as a reader sees it: without characters that are not seen, composed, with plain blanks.
+func seen(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if match.Unseen(r) {
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(s, "\uFFFD"))
+	return norm.NFC.String(strings.Join(strings.Fields(s), " "))
+}
+
+// skuKey is a SKU as it is compared where nothing is to be missed: as it is seen, without case.
+func skuKey(sku string) string { return strings.ToLower(seen(sku)) }
 
 // realID is an id, none where some systems write an absent one: blanks, or zeros.
 func realID(id string) string {

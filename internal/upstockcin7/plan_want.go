@@ -7,8 +7,8 @@ import (
 	"stockbridge/internal/upstock"
 )
 
-// Want names a record or reference book to read. A customer or product has exactly one of ID, SKU, Name and Email; the
-// books have none.
+// Want names a record or reference book to read. A customer or product has exactly one of ID, SKU, Name and Email;
+// customers that changed have the Name that is looked for among them, and the books have none.
 type Want struct {
 	Kind  string
 	ID    string // customer, product: by id

@@ -68,7 +68,7 @@ func (w *work) create() error {
 			}
 			r.Total, r.Account, r.Rounding = plan.OrderTotal.StringFixed(2), w.core.Account, plan.reckoned()
 			if plan.LinkCustomer {
-				x.Add(ledger.LinkOp(w.b.Tenant.ID, linkKind, supplierAt(w.up).key(w.customer()), ledger.Link{ID: plan.CustomerID, At: now.UTC(), By: "match"}))
+				x.Add(ledger.NewLinkOp(w.b.Tenant.ID, linkKind, supplierAt(w.up).key(w.customer()), plan.linked(now)))
 			}
 		}
 		r.Problems, r.OfPlan, r.Reread, r.Replan, r.Unwanted = nil, false, false, false, nil

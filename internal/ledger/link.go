@@ -1,0 +1,89 @@
+package ledger
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"stockbridge/internal/table"
+)
+
+// How a link was made. Those that earlier versions made by a name or an e-mail say “match”.
+const (
+	ByPerson = "person"
+	ByName   = "name" // of all records one alone had it, and nothing known of both spoke against it
+	ByMatch  = "match"
+)
+
+// Linked is a link with what it leads from.
+type Linked struct {
+	From string // the foreign id, as it stands in the key
+	Link
+}
+
+// NewLinkOp remembers a link where to was read, or where there was none: a link that somebody made meanwhile makes the
+// whole write fail.
+func NewLinkOp(tenantID, kind, id string, to Link) table.Op {
+	data, _ := json.Marshal(to)
+	it := table.Item{Key: linkKey(tenantID, kind, id), Data: data, Rev: to.rev}
+	if to.rev == "" {
+		return table.Create(it)
+	}
+	return table.Replace(it)
+}
+
+// SaveLink remembers a link, whatever was there: a person's choice.
+func (l *Ledger) SaveLink(ctx context.Context, tenantID, kind, id string, to Link) error {
+	if err := l.repeat(ctx, LinkOp(tenantID, kind, id, to)); err != nil {
+		return fmt.Errorf("write link of %s %s: %w", kind, id, err)
+	}
+	return nil
+}
+
+// RemoveLink forgets a link; ErrNotFound where there is none.
+func (l *Ledger) RemoveLink(ctx context.Context, tenantID, kind, id string) error {
+	for range updateTries {
+		items, err := l.table.Get(ctx, linkKey(tenantID, kind, id))
+		if err != nil {
+			return fmt.Errorf("read link of %s %s: %w", kind, id, err)
+		}
+		if len(items) == 0 {
+			return ErrNotFound
+		}
+		err = l.repeat(ctx, table.Remove(items[0]))
+		if c := (*table.Conflict)(nil); errors.As(err, &c) {
+			continue // somebody changes it
+		}
+		if err != nil {
+			return fmt.Errorf("remove link of %s %s: %w", kind, id, err)
+		}
+		return nil
+	}
+	return fmt.Errorf("remove link of %s %s: others keep changing it", kind, id)
+}
+
+// ListLinks lists the links of a kind by their foreign ids, those after one; next is "" on the last page.
+func (l *Ledger) ListLinks(ctx context.Context, tenantID, kind, after string, limit int) (list []Linked, next string, err error) {
+	p, err := l.table.Query(ctx, table.Query{PK: linkKey(tenantID, kind, "").PK, After: after, Limit: limit})
+	if err != nil {
+		return nil, "", fmt.Errorf("list links of %s: %w", kind, err)
+	}
+	for _, it := range p.Items {
+		one := Linked{From: it.SK}
+		if one.Link, err = linkOf(it); err != nil {
+			return nil, "", err
+		}
+		list = append(list, one)
+	}
+	return list, p.Next, nil
+}
+
+func linkOf(it table.Item) (Link, error) {
+	var to Link
+	if err := json.Unmarshal(it.Data, &to); err != nil {
+		return to, fmt.Errorf("read link %s: %w", it.SK, err)
+	}
+	to.rev = it.Rev
+	return to, nil
+}

@@ -1,0 +1,257 @@
+package upstockcin7
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"stockbridge/internal/cin7core"
+	"stockbridge/internal/ledger"
+	"stockbridge/internal/match"
+	"stockbridge/internal/rest"
+	"stockbridge/internal/tenant"
+)
+
+// A link remembers which Cin7 Core record a record of Upstock's is: a customer by its id, a product by its SKU. A person
+// makes one, or the only card of a customer's name does; it is used before any name is looked at, and can be seen, changed
+// and taken away.
+
+// productKind names links from SKUs in Upstock to Cin7 Core products.
+const productKind = "product"
+
+// LinkView is a link for people.
+type LinkView struct {
+	From  string    // Upstock's id of the customer, or the SKU
+	ID    string    // Cin7 Core's
+	Name  string    // what Upstock calls it, as far as that is known
+	Label string    // what Cin7 Core calls it; "" = it is not there any more
+	By    string    // ledger.ByPerson and others
+	At    time.Time // when it was made
+}
+
+// skuLink is the key of a SKU's link.
+func (s supplier) skuLink(sku string) string { return s.key(url.QueryEscape(skuKey(sku))) }
+
+// linkKey is the key of a link, and what of Upstock's it is for, cleaned; ErrNotFound for what can have none.
+func linkKey(b tenant.Bundle, kind, from string) (key, clean string, err error) {
+	who := supplierAt(b.Connections[tenant.Upstock])
+	switch kind {
+	case linkKind:
+		id, err := strconv.ParseInt(strings.TrimSpace(from), 10, 64)
+		if err != nil || id <= 0 {
+			return "", "", ledger.ErrNotFound
+		}
+		clean = strconv.FormatInt(id, 10)
+		return who.key(clean), clean, nil
+	case productKind:
+		if clean = seen(from); clean == "" || len(who.skuLink(clean)) > 1000 {
+			return "", "", ledger.ErrNotFound
+		}
+		return who.skuLink(clean), clean, nil
+	}
+	return "", "", ledger.ErrNotFound
+}
+
+// rowsOfKind is the kind of mirror rows that links of a kind lead to.
+func rowsOfKind(kind string) string {
+	if kind == productKind {
+		return productRows
+	}
+	return customerRows
+}
+
+// SetLink makes a link, as a person wants it. Orders that wait for it go on when they are retried.
+// Errors: ledger.ErrNotFound where there can be no such link, tenant.FieldErrors where Cin7 Core has no such record.
+func (p *Pair) SetLink(ctx context.Context, tenantID, kind, from, id string) (LinkView, error) {
+	b, err := p.Tenants.Load(ctx, tenantID)
+	if err != nil {
+		return LinkView{}, err
+	}
+	key, clean, err := linkKey(b, kind, from)
+	if err != nil {
+		return LinkView{}, err
+	}
+	id = strings.ToLower(around(id))
+	label, err := p.labelOf(ctx, b, kind, id)
+	if err != nil {
+		return LinkView{}, err
+	}
+	old, err := p.Ledger.Link(ctx, tenantID, kind, key)
+	if err != nil {
+		return LinkView{}, err
+	}
+	to := ledger.Link{ID: id, At: p.Now().UTC(), By: ledger.ByPerson, Name: old.Name}
+	if kind == productKind {
+		to.Name = clean
+	}
+	if err := p.Ledger.SaveLink(ctx, tenantID, kind, key, to); err != nil {
+		return LinkView{}, err
+	}
+	text := fmt.Sprintf("Upstock's %s %s was linked to %s in Cin7 Core.", kind, quote(clean), quote(label))
+	if err := p.Ledger.Record(ctx, tenantID, ledger.Event{Kind: "link", Text: text}); err != nil {
+		return LinkView{}, err
+	}
+	return LinkView{From: clean, ID: id, Name: to.Name, Label: label, By: to.By, At: to.At}, nil
+}
+
+// labelOf is what Cin7 Core calls a record, as the mirror has it, else as it is read now.
+func (p *Pair) labelOf(ctx context.Context, b tenant.Bundle, kind, id string) (string, error) {
+	missing := tenant.FieldErrors{{Field: "id", Message: "Cin7 Core has no " + kind + " of this id."}}
+	if realID(id) == "" || len(id) > 100 {
+		return "", missing
+	}
+	labels, err := p.labels(ctx, b.Tenant.ID, kind, id)
+	if err != nil || labels[rowID(id)] != "" {
+		return labels[rowID(id)], err
+	}
+	c, ok := b.Connections[tenant.Cin7Core]
+	if !ok || c.State != tenant.Connected {
+		return "", missing
+	}
+	secrets, err := p.Tenants.Secrets(ctx, c)
+	if err != nil {
+		return "", err
+	}
+	client, label := p.Cin7Core(c, secrets, true), ""
+	if kind == productKind {
+		var x cin7core.Product
+		x, err = client.Product(ctx, id)
+		label = productLabel(x)
+	} else {
+		var x cin7core.Customer
+		x, err = client.Customer(ctx, id)
+		label = short(x.Name)
+	}
+	switch {
+	case err == nil:
+		return cmp.Or(label, id), nil
+	case rest.KindOf(err) == rest.NotFound, rest.KindOf(err) == rest.Invalid:
+		return "", missing
+	}
+	return "", &ConnectError{Retry: true, Problem: ledger.Problem{Code: "noAnswer", Message: "Cin7 Core gave no usable answer (" + reason(err) + "), so it is not known whether it has this " + kind + ".", Fix: "Try again in a minute."}}
+}
+
+func productLabel(x cin7core.Product) string { return short(strings.TrimSpace(x.SKU + " " + x.Name)) }
+
+// labels are what Cin7 Core calls records, by their ids, as far as the mirror has them.
+func (p *Pair) labels(ctx context.Context, tenantID, kind string, ids ...string) (map[string]string, error) {
+	var keys []ledger.MirrorKey
+	for _, id := range ids {
+		keys = append(keys, ledger.MirrorKey{Kind: rowsOfKind(kind), ID: rowID(id)})
+	}
+	rows, _, err := p.Ledger.Mirrored(ctx, tenantID, keys)
+	if err != nil {
+		return nil, err
+	}
+	labels := map[string]string{}
+	for _, r := range rows {
+		if kind == productKind {
+			list, err := readRow([]cin7core.Product(nil), r)
+			if err != nil {
+				return nil, err
+			}
+			labels[r.ID] = productLabel(list[0])
+			continue
+		}
+		list, err := readRow([]cin7core.Customer(nil), r)
+		if err != nil {
+			return nil, err
+		}
+		labels[r.ID] = short(list[0].Name)
+	}
+	return labels, nil
+}
+
+// RemoveLink forgets a link; ledger.ErrNotFound where there is none.
+func (p *Pair) RemoveLink(ctx context.Context, tenantID, kind, from string) error {
+	b, err := p.Tenants.Load(ctx, tenantID)
+	if err != nil {
+		return err
+	}
+	key, clean, err := linkKey(b, kind, from)
+	if err != nil {
+		return err
+	}
+	if err := p.Ledger.RemoveLink(ctx, tenantID, kind, key); err != nil {
+		return err
+	}
+	return p.Ledger.Record(ctx, tenantID, ledger.Event{Kind: "link", Text: fmt.Sprintf("The link of Upstock's %s %s was removed.", kind, quote(clean))})
+}
+
+// Links lists a tenant's links of a kind, a page of those in which all words of q stand somewhere. It looks through at most
+// so many links a page, so that a page may be short, or empty, and still have a next.
+func (p *Pair) Links(ctx context.Context, tenantID, kind, q, after string, limit int) (list []LinkView, next string, err error) {
+	if kind != linkKind && kind != productKind {
+		return nil, "", ledger.ErrNotFound
+	}
+	const most = 1000
+	next = after
+	for looked := 0; len(list) < limit && looked < most; {
+		var some []ledger.Linked
+		if some, next, err = p.Ledger.ListLinks(ctx, tenantID, kind, next, limit-len(list)); err != nil {
+			return nil, "", err
+		}
+		looked += max(len(some), 1)
+		var ids []string
+		for _, one := range some {
+			ids = append(ids, one.ID)
+		}
+		labels, err := p.labels(ctx, tenantID, kind, ids...)
+		if err != nil {
+			return nil, "", err
+		}
+		for _, one := range some {
+			v := LinkView{From: one.From, ID: one.ID, Name: one.Name, Label: labels[rowID(one.ID)], By: one.By, At: one.At}
+			if kind == productKind {
+				if plain, err := url.QueryUnescape(one.From); err == nil {
+					v.From = cmp.Or(one.Name, plain)
+				}
+			}
+			if holds(q, v.From, v.ID, v.Name, v.Label) {
+				list = append(list, v)
+			}
+		}
+		if next == "" {
+			break
+		}
+	}
+	return list, next, nil
+}
+
+// holds reports whether every word of q stands in one of the texts.
+func holds(q string, texts ...string) bool {
+	all := match.Fold(strings.Join(texts, " "))
+	for word := range strings.FieldsSeq(match.Fold(q)) {
+		if !strings.Contains(all, word) {
+			return false
+		}
+	}
+	return true
+}
+
+// linked is the link that the only card of the customer's name makes.
+func (p *Plan) linked(now time.Time) ledger.Link {
+	to := p.link
+	to.ID, to.At, to.By, to.Name = p.CustomerID, now.UTC(), ledger.ByName, p.buyer
+	return to
+}
+
+// LinkAfter reports whether a page of links may have ended with this.
+func LinkAfter(kind, after string) bool {
+	from := after
+	if supplier, rest, two := strings.Cut(after, ":"); two {
+		if strings.Trim(supplier, "0123456789") != "" {
+			return false
+		}
+		from = rest
+	}
+	if kind == productKind {
+		plain, err := url.QueryUnescape(from)
+		return err == nil && from != "" && url.QueryEscape(skuKey(plain)) == from
+	}
+	return from != "" && strings.Trim(from, "0123456789") == ""
+}
