@@ -85,6 +85,11 @@ type Problem struct {
 	Choices []Choice `json:"choices,omitempty"`
 }
 
+// Same reports whether two problems say the same of the same.
+func (p Problem) Same(other Problem) bool {
+	return p.Code == other.Code && p.Message == other.Message && p.Fix == other.Fix && p.Line == other.Line && p.About == other.About
+}
+
 // Choice is one record that may be the one that a problem is about.
 type Choice struct {
 	ID    string  `json:"id"`

@@ -112,7 +112,7 @@ func (w *work) soldWithout(s cin7core.Sale, plan *Plan, missing bool, asked int)
 		if r.SaleID != old || r.CancelOpen() {
 			return errMoved
 		}
-		known := slices.ContainsFunc(r.Problems, func(p ledger.Problem) bool { return p.Code == pr.Code && p.Message == pr.Message && p.Fix == pr.Fix })
+		known := slices.ContainsFunc(r.Problems, pr.Same)
 		r.Problems = append(slices.DeleteFunc(r.Problems, func(p ledger.Problem) bool { return lostCode(p.Code) }), pr)
 		if r.State = ledger.Attention; copied != nil {
 			r.Seen, r.Listed = latest(r.Seen, copied.LastModifiedOn), ""

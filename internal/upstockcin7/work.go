@@ -458,7 +458,7 @@ func (w *work) finish(err error) error {
 				return nil
 			}
 			r.Problems, r.OfPlan = e.problems, e.ofPlan
-			if len(r.Unwanted) > 0 && !slices.Equal(r.Unwanted, e.problems) {
+			if len(r.Unwanted) > 0 && !slices.EqualFunc(r.Unwanted, e.problems, ledger.Problem.Same) {
 				r.Problems = slices.Concat(r.Unwanted, e.problems)
 			}
 			r.Reread, r.Replan, r.NewSale, r.Anew, r.None, r.Unwanted = false, false, false, false, time.Time{}, nil
