@@ -63,7 +63,7 @@ func plain(s string) bool {
 
 // spelt are the letters that are no letter with a mark, as the standard has it, and that are commonly written in others.
 var spelt = map[rune]string{
-	'ø': "o", 'ł': "l", 'đ': "d", 'ħ': "h", 'ŧ': "t", 'ı': "i", 'ß': "ss", 'æ': "ae", 'œ': "oe", 'þ': "th", 'ð': "d",
+	'ø': "o", 'ł': "l", 'đ': "d", 'ħ': "h", 'ŧ': "t", 'ı': "i", 'ß': "ss", 'æ': "ae", 'œ': "oe", 'þ': "th", 'ð': "d", 'ς': "σ",
 	'\u2018': "'", '\u2019': "'", '\u02BB': "'", '\u02BC': "'", '`': "'", '\u00B4': "'", // apostrophes, and the ʻokina
 	'\u201C': `"`, '\u201D': `"`,
 	'\u2010': "-", '\u2011': "-", '\u2012': "-", '\u2013': "-", '\u2014': "-", '\u2212': "-",

@@ -354,7 +354,7 @@ func TestBadInputOrders(t *testing.T) {
 				if !strings.Contains(text, c.says) {
 					t.Errorf("nothing says %q in %q", c.says, text)
 				}
-				s.calm(r.ID, 5, 2)
+				s.calm(r.ID, 7, 2)
 			})
 		})
 	}

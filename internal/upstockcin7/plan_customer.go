@@ -115,7 +115,7 @@ func (p *planner) askCustomer(code, message string, earlier cin7core.Customer) {
 	p.problems = append(p.problems, ledger.Problem{Code: code, Message: message, About: about, Choices: choices,
 		Fix: "Pick the right Cin7 Core customer, link it in Upstock (Customers › the customer › Profile), or make one of exactly this name in Cin7 Core" + thenRetry})
 	p.want(Want{Kind: WantChangedCustomers, Name: strings.TrimSpace(buyer.Name)}, customerNamed(buyer.Name), customerMailed(buyer.Email))
-	if first, _, more := strings.Cut(strings.TrimSpace(buyer.Name), " "); more && len(first) > 2 {
+	if first, _, more := strings.Cut(strings.TrimSpace(buyer.Name), " "); more && len(first) > 2 && len(p.customersNamed(buyer.Name)) == 0 {
 		p.want(customerNamed(first)) // what begins like it may be it
 	}
 }

@@ -287,7 +287,8 @@ func TestCost(t *testing.T) {
 			h.approve("") // the process is warm afterwards
 			h.idle()
 			cost(h, groceries, 2)
-			cost(h, unlinked, 2)
+			cost(h, unlinked, 3) // whether another card has come to the name since
+			cost(h, unlinked, 2) // it is remembered
 			h.change(func(s *tenant.Settings) { s.OrderStatus, s.CreationMode = tenant.Authorised, tenant.AutoPick })
 			cost(h, groceries, 3)
 		})
