@@ -23,7 +23,7 @@ var mayImport = map[string][]string{
 	"limit":           {"table"},
 	"upstock":         {"rest"},
 	"cin7core":        {"rest"},
-	"upstockcin7":     {"upstock", "cin7core", "match", "tenant", "ledger", "rest"},
+	"upstockcin7":     {"upstock", "cin7core", "match", "tenant", "ledger", "limit", "rest"},
 	"console":         {"upstockcin7", "tenant", "ledger", "limit"},
 	"app":             {"console", "upstockcin7", "upstock", "cin7core", "tenant", "ledger", "limit", "rest", "table"},
 	"cloud":           {"app", "tenant", "ledger", "table"},

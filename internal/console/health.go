@@ -224,7 +224,8 @@ type backlogAnswer struct {
 // ones and those that need a person are not among them, nor is a sold order
 // that is only watched for a twin. Each is taken at its due time, and
 //
-//   - no sooner than sweeps wake it: what waited is woken by them alone;
+//   - no sooner than sweeps wake it: what waited is woken by them alone, and
+//     what only Upstock is to be told costs no call to Cin7 Core;
 //   - no sooner than the account's budget, as it stands now, has calls for it
 //     and all before it. Others who share the account make it later.
 //
@@ -286,7 +287,7 @@ func callsOf(run *ledger.Run) (calls int, waits bool) {
 	case run.SoldAt.IsZero():
 		return upstockcin7.CallsOf(run), true
 	}
-	return upstockcin7.CallsOf(run), run.LookDue() || !run.Told
+	return upstockcin7.CallsOf(run), run.LookDue() || run.Found != nil || !run.Told
 }
 
 // budgetAnswer is how often an account may still be called, by whoever shares it.

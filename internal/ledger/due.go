@@ -3,9 +3,11 @@ package ledger
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
+	"stockbridge/internal/table"
 	"stockbridge/internal/tenant"
 )
 
@@ -75,7 +77,7 @@ const Shards = dueShards
 // of work, oldest first, a page at a time, until the loop ends. The index may
 // lag: read the run before acting.
 func (l *Ledger) DueWork(ctx context.Context, shard int, w Work, now time.Time, yield func([]Ref) bool) error {
-	p := l.pages(ctx, dueIndex(uint32(shard), w), now.UTC().Add(time.Millisecond).Format(timeKey))
+	p := l.pages(ctx, table.Query{PK: dueIndex(uint32(shard), w), Until: now.UTC().Add(time.Millisecond).Format(timeKey)})
 	for {
 		entries, err := p.next()
 		if len(entries) == 0 || err != nil {
@@ -97,35 +99,117 @@ func (l *Ledger) Due(ctx context.Context, shard int, now time.Time, yield func(R
 	until := now.UTC().Add(time.Millisecond).Format(timeKey)
 	lists := make([]struct {
 		*pages
-		head []Ref
+		head []table.Entry
 	}, len(Works()))
 	for i, w := range Works() {
-		lists[i].pages = l.pages(ctx, dueIndex(uint32(shard), w), until)
+		lists[i].pages = l.pages(ctx, table.Query{PK: dueIndex(uint32(shard), w), Until: until})
 	}
 	for {
 		oldest := -1
-		for i, w := range Works() {
+		for i := range lists {
 			list := &lists[i]
 			if len(list.head) == 0 {
-				entries, err := list.next()
-				if err != nil {
+				var err error
+				if list.head, err = list.next(); err != nil {
 					return err
 				}
-				for _, e := range entries {
-					list.head = append(list.head, dueRef(e.Sort, w))
-				}
 			}
-			if len(list.head) > 0 && (oldest < 0 || list.head[0].Due.Before(lists[oldest].head[0].Due)) {
+			if len(list.head) > 0 && (oldest < 0 || list.head[0].Sort < lists[oldest].head[0].Sort) {
 				oldest = i
 			}
 		}
 		if oldest < 0 {
 			return nil
 		}
-		ref := lists[oldest].head[0]
+		e := lists[oldest].head[0]
 		lists[oldest].head = lists[oldest].head[1:]
-		if !yield(ref) {
+		if !yield(dueRef(e.Sort, Works()[oldest])) {
 			return nil
 		}
 	}
+}
+
+// Parked lists a tenant's runs that wait for a connection to work again, but for
+// those that wait for one account (see [Ledger.AwaitedRuns]).
+func (l *Ledger) Parked(ctx context.Context, tenantID string, yield func(Ref) bool) error {
+	return l.parked(ctx, table.Query{PK: "PARKED#" + tenantID}, tenantID, yield)
+}
+
+// ParkedFor lists a tenant's runs that wait for one system's key; "" lists those
+// of which an earlier version did not write down for which.
+func (l *Ledger) ParkedFor(ctx context.Context, tenantID string, sys tenant.System, yield func(Ref) bool) error {
+	q := table.Query{PK: "PARKED#" + tenantID, From: string(sys) + "#", Until: string(sys) + "$"}
+	if sys == "" { // these begin with their id, which no system's name does
+		q.From, q.Until = "", "a"
+	}
+	return l.parked(ctx, q, tenantID, yield)
+}
+
+func (l *Ledger) parked(ctx context.Context, q table.Query, tenantID string, yield func(Ref) bool) error {
+	for p := l.pages(ctx, q); ; {
+		entries, err := p.next()
+		if len(entries) == 0 || err != nil {
+			return err
+		}
+		for _, e := range entries {
+			needs, _, said := strings.Cut(e.Sort, "#")
+			if !said {
+				needs = ""
+			}
+			if !yield(Ref{Tenant: tenantID, ID: trimID(e.SK), Needs: tenant.System(needs)}) {
+				return nil
+			}
+		}
+	}
+}
+
+// Park has the run wait for a system's key, however long.
+func (r *Run) Park(sys tenant.System, now time.Time, why string) {
+	r.Parked, r.Needs, r.ParkedAt, r.Next, r.Why = true, sys, now.UTC(), time.Time{}, why
+}
+
+// GoOn ends a park, if there is one. It was no failure: the time since the row
+// of failures began does not count the time that it took.
+func (r *Run) GoOn(now time.Time) {
+	if !r.Parked {
+		return
+	}
+	if !r.Failing.IsZero() {
+		parked := now.Sub(r.ParkedAt)
+		if r.ParkedAt.IsZero() { // by an earlier version, nobody knows when
+			parked = now.Sub(r.Failing)
+		}
+		r.Failing, r.Failed = r.Failing.Add(max(0, parked)).UTC(), now.UTC()
+	}
+	r.Parked, r.Needs, r.ParkedAt, r.Awaits = false, "", time.Time{}, ""
+}
+
+// RunKey names a run among all tenants'.
+type RunKey struct{ Tenant, ID string }
+
+// RunsOf reads runs of many tenants at once: those that are not there are left out.
+func (l *Ledger) RunsOf(ctx context.Context, refs []Ref) (map[RunKey]*Run, error) {
+	found := map[RunKey]*Run{}
+	asked := map[table.Key]bool{}
+	var keys []table.Key
+	for _, ref := range refs {
+		if k := runKey(ref.Tenant, ref.ID); !asked[k] {
+			asked[k] = true
+			keys = append(keys, k)
+		}
+	}
+	for some := range slices.Chunk(keys, table.MaxKeys) {
+		items, err := l.table.Get(ctx, some...)
+		if err != nil {
+			return nil, fmt.Errorf("read orders: %w", err)
+		}
+		for _, it := range items {
+			r, err := runOf(it)
+			if err != nil {
+				return nil, err
+			}
+			found[RunKey{r.Tenant, r.ID}] = r
+		}
+	}
+	return found, nil
 }

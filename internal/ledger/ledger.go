@@ -69,6 +69,9 @@ var ErrExists = errors.New("exists")
 // ErrTooLarge is wrapped where an order, or its plan, is more than one write can keep.
 var ErrTooLarge = table.ErrTooLarge
 
+// ErrBeside says that a run was not written as a condition on another item did not hold.
+var ErrBeside = errors.New("another item is not as it was read")
+
 // ErrNotFound says that there is no such run.
 var ErrNotFound = errors.New("not found")
 
@@ -109,7 +112,10 @@ func partKey(tenantID, id, part string) table.Key {
 }
 
 func (r *Run) item() (table.Item, error) {
-	if r.Next.IsZero() && !r.Parked && !r.Finished() && (r.State != Attention || r.LookDue()) {
+	if !r.Parked {
+		r.Needs, r.ParkedAt = "", time.Time{}
+	}
+	if r.Next.IsZero() && !r.Parked && !r.Finished() && (r.State != Attention || r.LookDue() || r.Found != nil) {
 		r.Next = r.Received // no run is ever out of sight: an unfinished one is due, or parked, or a person's alone
 	}
 	data, err := json.Marshal(r)
@@ -361,7 +367,7 @@ func (l *Ledger) Update(ctx context.Context, r *Run, change func(*Run, *Extra) e
 		}
 		cur, ok := c.Current[0]
 		if !slices.Contains(c.Failed, 0) {
-			return fmt.Errorf("write order %s: %w", r.ID, err)
+			return fmt.Errorf("write order %s: %w: %w", r.ID, ErrBeside, err)
 		}
 		if !ok {
 			return fmt.Errorf("write order %s: %w", r.ID, ErrNotFound)
@@ -443,17 +449,6 @@ func (l *Ledger) Runs(ctx context.Context, tenantID, after string, limit int) (l
 	return list, p.Next, nil
 }
 
-// Parked lists a tenant's runs that wait for a connection to work again.
-func (l *Ledger) Parked(ctx context.Context, tenantID string, yield func(Ref) bool) error {
-	return l.index(ctx, "PARKED#"+tenantID, "", func(e table.Entry) bool {
-		needs, _, said := strings.Cut(e.Sort, "#")
-		if !said {
-			needs = ""
-		}
-		return yield(Ref{Tenant: tenantID, ID: trimID(e.SK), Needs: tenant.System(needs)})
-	})
-}
-
 // AwaitedRuns lists a tenant's runs that are parked until one account (see
 // Awaited) is connected again. Parked leaves them out, or those of an account
 // that never comes back would be tried with each other one.
@@ -480,7 +475,7 @@ func trimID(sk string) string {
 }
 
 func (l *Ledger) index(ctx context.Context, index, until string, yield func(table.Entry) bool) error {
-	p := l.pages(ctx, index, until)
+	p := l.pages(ctx, table.Query{PK: index, Until: until})
 	for {
 		entries, err := p.next()
 		if len(entries) == 0 || err != nil {
@@ -502,8 +497,8 @@ type pages struct {
 	end bool
 }
 
-func (l *Ledger) pages(ctx context.Context, index, until string) *pages {
-	return &pages{l: l, ctx: ctx, q: table.Query{PK: index, Until: until}}
+func (l *Ledger) pages(ctx context.Context, q table.Query) *pages {
+	return &pages{l: l, ctx: ctx, q: q}
 }
 
 // next reads the next entries; none = there are no more.

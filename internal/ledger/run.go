@@ -106,6 +106,7 @@ type Run struct {
 	Listed   string    `json:"listed,omitempty"`   // what the sale list said with that change: a look that says less was stale
 	Stale    int       `json:"stale,omitempty"`    // stale looks in a row
 	Parcels  []Parcel  `json:"parcels,omitempty"`  // told to Upstock
+	Found    *Found    `json:"found,omitempty"`    // what the last look found, while Upstock was not told all of it
 	Doubt    time.Time `json:"doubt,omitzero"`     // a shipment may take effect late until then: after it, all are told again
 	AutoPick string    `json:"autoPick,omitempty"` // the mode of Auto Pick that Cin7 Core was asked for, in its word
 	Unpicked []string  `json:"unpicked,omitempty"` // what of Auto Pick was asked for and is not done, line by line
@@ -113,7 +114,11 @@ type Run struct {
 
 	Attempts int       `json:"attempts"`
 	Failures int       `json:"failures,omitempty"` // in a row
-	Failing  time.Time `json:"failing,omitzero"`   // since when
+	Failing  time.Time `json:"failing,omitzero"`   // since when, parks not counted
+	Failed   time.Time `json:"failed,omitzero"`    // the last one
+	Owed     time.Time `json:"owed,omitzero"`      // since when it has waited for calls, or for who is called, without getting on
+	Waits    int       `json:"waits,omitempty"`    // waits in a row that came no further
+	By       time.Time `json:"by,omitzero"`        // waiting: when it goes on at the latest, where that is later than Next
 	Dead     int       `json:"dead,omitempty"`     // dead letters in a row
 
 	Problems []Problem `json:"problems,omitempty"`
@@ -165,6 +170,13 @@ func (r *Run) OrderID() string {
 
 // Awaited names an account that parked runs wait for.
 func Awaited(sys tenant.System, account string) string { return string(sys) + ":" + account }
+
+// Found is what a look at a sale found shipped. It is never changed, only replaced.
+type Found struct {
+	At      time.Time `json:"at"`              // when the sale was read
+	Whole   bool      `json:"whole,omitempty"` // all of the sale is shipped
+	Parcels []Parcel  `json:"parcels,omitempty"`
+}
 
 // LookDue says that the sold order's sale is to be looked at.
 func (r *Run) LookDue() bool {
@@ -402,7 +414,7 @@ func (r *Run) Finished() bool {
 	case Cancelled:
 		return len(r.Watches) == 0 && !r.LookDue() && !r.CancelOpen()
 	case Sold, PartlyShipped, Shipped:
-		return r.Told && len(r.Watches) == 0 && !r.LookDue() && r.Doubt.IsZero() && !r.CancelOpen()
+		return r.Told && len(r.Watches) == 0 && !r.LookDue() && r.Found == nil && r.Doubt.IsZero() && !r.CancelOpen()
 	}
 	return false
 }
@@ -413,4 +425,6 @@ type Pointer struct {
 	Order  string `json:"order"`
 	Origin string `json:"origin"`         // webhook, sweep, retry: only a webhook's own first pointer is beyond doubt
 	Body   string `json:"body,omitempty"` // under which name the order is kept, to spare a read
+
+	Due time.Time `json:"due,omitzero"` // of a sweep: since when the work has been due
 }

@@ -27,13 +27,20 @@ type bucket struct {
 	blocked int64   // no grants before
 	wanted  int64   // until then the second class leaves the budget to the first
 	second  int64   // newest grant to the second class
+
+	shares []Share       // of each stamp
+	asked  [shares]int64 // until then a share's part is kept for it
+	trial  bool          // once the block is over, one call tries whether it is
 }
 
 type count struct{ slice, n int64 }
 
 // take grants one call at an instant, or says from when it would.
-func (k *bucket) take(b Budget, c Class, turn, now int64) (at, until int64) {
+func (k *bucket) take(b Budget, c Class, s Share, turn, now int64) (at, until int64) {
 	at = now
+	for len(k.shares) < len(k.stamps) {
+		k.shares = append(k.shares, Rest)
+	}
 	if n := len(k.stamps); n > 0 {
 		at = max(at, k.stamps[n-1])
 	}
@@ -44,10 +51,15 @@ func (k *bucket) take(b Budget, c Class, turn, now int64) (at, until int64) {
 	if c == Second && k.wanted > at && at < k.second+turn {
 		until = max(until, min(k.wanted, k.second+turn))
 	}
+	if b.Shared && !(c == Second && at >= k.second+turn) {
+		for _, r := range b.Rates {
+			until = max(until, k.freeBeside(r, s, at))
+		}
+	}
 	if until > at {
 		return 0, until
 	}
-	k.add(b, at)
+	k.add(b, at, s)
 	if c == Second {
 		k.second = at
 	}
@@ -77,6 +89,36 @@ func (k *bucket) free(r Rate, at int64) int64 {
 	return free
 }
 
+// freeBeside is free for a share: what is kept for the others is not its own.
+func (k *bucket) freeBeside(r Rate, s Share, at int64) int64 {
+	window, free, kept := r.Window.Microseconds(), int64(0), 0
+	if r.Calls > exact {
+		return 0
+	}
+	used, all := [shares]int{}, 0
+	for i, stamp := range k.stamps {
+		if stamp+window > at {
+			used[k.shares[i]]++
+			all++
+		}
+	}
+	for o := range k.asked {
+		if more := Share(o).of(r.Calls) - used[o]; Share(o) != s && k.asked[o] > at && more > 0 {
+			kept += more
+			if free == 0 || k.asked[o] < free {
+				free = k.asked[o]
+			}
+		}
+	}
+	if kept == 0 || all+kept < r.Calls {
+		return 0
+	}
+	if n := len(k.stamps) - r.Calls + kept; n < len(k.stamps) {
+		free = min(free, k.stamps[n]+window) // as calls of any share are over
+	}
+	return free
+}
+
 // used counts the calls that weigh on the rate at an instant.
 func (k *bucket) used(r Rate, at int64) (n int64) {
 	window := r.Window.Microseconds()
@@ -97,7 +139,7 @@ func (k *bucket) used(r Rate, at int64) (n int64) {
 }
 
 // add notes a grant, and forgets those that no rate asks for any more.
-func (k *bucket) add(b Budget, at int64) {
+func (k *bucket) add(b Budget, at int64, s Share) {
 	longest := int64(0)
 	for _, r := range b.Rates {
 		window := r.Window.Microseconds()
@@ -115,9 +157,9 @@ func (k *bucket) add(b Budget, at int64) {
 		k.counts[len(k.counts)-1].n++
 	}
 	for len(k.stamps) > 0 && k.stamps[0]+longest <= at {
-		k.stamps = k.stamps[1:]
+		k.stamps, k.shares = k.stamps[1:], k.shares[1:]
 	}
-	k.stamps = append(k.stamps, at)
+	k.stamps, k.shares = append(k.stamps, at), append(k.shares, s)
 }
 
 // believe pulls instants of a wrong clock back to where right ones may be.
@@ -133,6 +175,9 @@ func (k *bucket) believe(now int64) (changed bool) {
 	pull(&k.second, now+ahead)
 	pull(&k.blocked, now+ahead+longestHold.Microseconds())
 	pull(&k.wanted, now+ahead+longestHold.Microseconds())
+	for i := range k.asked {
+		pull(&k.asked[i], now+ahead+longestHold.Microseconds())
+	}
 	return changed
 }
 
@@ -142,7 +187,8 @@ var errFormat = errors.New("bucket in an unknown format")
 const format = 1
 
 // encode: the format, then varints; stamps and slices as the difference from
-// the one before. 300 stamps of a minute take less than 1 KB, which DynamoDB
+// the one before; then, where there is any, what belongs to shares, which
+// earlier versions neither wrote nor miss. 300 stamps of a minute take less than 1 KB, which DynamoDB
 // counts as one write unit.
 func (k *bucket) encode() []byte {
 	v := append(make([]byte, 0, 48+3*len(k.stamps)+4*len(k.counts)), format)
@@ -159,6 +205,30 @@ func (k *bucket) encode() []byte {
 	for _, c := range k.counts {
 		v = binary.AppendVarint(binary.AppendVarint(v, c.slice-last), c.n)
 		last = c.slice
+	}
+	some := k.trial
+	for i := range k.asked {
+		some = some || k.asked[i] != 0
+	}
+	for _, s := range k.shares {
+		some = some || s != Rest
+	}
+	if !some {
+		return v
+	}
+	trial := int64(0)
+	if k.trial {
+		trial = 1
+	}
+	v = binary.AppendVarint(v, trial)
+	for i := range k.asked {
+		v = binary.AppendVarint(v, k.asked[i])
+	}
+	for i, s := range k.shares { // four to a byte
+		if i%4 == 0 {
+			v = append(v, 0)
+		}
+		v[len(v)-1] |= byte(s) << (2 * (i % 4))
 	}
 	return v
 }
@@ -198,6 +268,19 @@ func decode(v []byte) (bucket, error) {
 	for i := range k.counts {
 		last += next()
 		k.counts[i] = count{slice: last, n: next()}
+	}
+	k.shares = make([]Share, len(k.stamps))
+	if len(v) > 0 {
+		k.trial = next() == 1
+		for i := range k.asked {
+			k.asked[i] = next()
+		}
+		bad = bad || len(v) < (len(k.stamps)+3)/4
+		for i := range k.shares {
+			if !bad {
+				k.shares[i] = Share(v[i/4] >> (2 * (i % 4)) & 3)
+			}
+		}
 	}
 	if bad {
 		return bucket{}, errFormat

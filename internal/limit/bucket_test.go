@@ -42,7 +42,7 @@ func TestBucketTake(t *testing.T) {
 		{"slices, past", bucket{counts: []count{{900, 2000}, {995, 1}}}, daily, First, now, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			at, until := c.have.take(c.budget, c.class, 60*s, now)
+			at, until := c.have.take(c.budget, c.class, Rest, 60*s, now)
 			if at != c.at || until != c.until {
 				t.Errorf("take = %d, %d; want %d, %d", at-now, until-now, c.at-now, c.until-now)
 			}
@@ -58,12 +58,22 @@ func TestBucketEncoding(t *testing.T) {
 		for range rapid.IntRange(0, 100).Draw(t, "counts") {
 			want.counts = append(want.counts, count{n.Draw(t, "slice"), n.Draw(t, "n")})
 		}
+		for range want.stamps {
+			want.shares = append(want.shares, Share(rapid.IntRange(0, 3).Draw(t, "share")))
+		}
+		for i := range want.asked {
+			want.asked[i] = n.Draw(t, "asked")
+		}
+		want.trial = rapid.Bool().Draw(t, "trial")
 		got, err := decode(want.encode())
 		if err != nil {
 			t.Fatal(err)
 		}
 		if want.counts == nil {
 			want.counts = []count{}
+		}
+		if want.shares == nil {
+			want.shares = []Share{}
 		}
 		if d := cmp.Diff(want, got, cmp.AllowUnexported(bucket{}, count{})); d != "" {
 			t.Fatal(d)
@@ -76,7 +86,7 @@ func TestBucketSize(t *testing.T) {
 	var k bucket
 	for range 300 {
 		now += 200_000
-		k.take(Upstock(), First, 60e6, now)
+		k.take(Upstock(), First, Rest, 60e6, now)
 	}
 	if n := len(k.encode()); len(k.stamps) != 300 || n > 960 {
 		t.Errorf("%d stamps in %d bytes", len(k.stamps), n)
@@ -111,7 +121,7 @@ func TestNeverMoreThanTheVendorAllows(t *testing.T) {
 			}
 			use := rapid.SampledFrom([]string{"at once", "late", "any"}).Draw(t, "use")
 			for range rapid.SampledFrom([]int{61, 61, 20, 1}).Draw(t, "calls") {
-				at, until := k.take(budget, First, 60*s, real+offset)
+				at, until := k.take(budget, First, Rest, 60*s, real+offset)
 				if until > 0 {
 					next = until
 					break

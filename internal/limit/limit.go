@@ -22,7 +22,15 @@
 // Orders and shipments are of the [First] class. When one of them is refused, it
 // leaves a mark until shortly after it may come back, and the [Second] class
 // leaves the budget alone that long; but however much the first class wants, the
-// second gets its turn at one call a minute.
+// second gets its turn at one call a minute. What the first class does is
+// divided further, see [Share].
+//
+// # Blocks
+//
+// A throttle answer blocks the bucket for as long as it says, an hour at most:
+// a vendor may say absurd things, and may think better of it. When a block ends
+// that was longer than usual, one call tries whether it is over; the others wait
+// for its answer, so that an account with a thousand orders is asked once.
 package limit
 
 import (
@@ -33,6 +41,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"sync/atomic"
 	"time"
 
 	"stockbridge/internal/table"
@@ -47,8 +56,9 @@ type Rate struct {
 // Budget is what a vendor allows an account, with our margin. At most one rate
 // may be of more than 1,000 calls.
 type Budget struct {
-	Rates []Rate
-	Hold  time.Duration // how long a throttle answer without Retry-After blocks; 0 = 15 s
+	Rates  []Rate
+	Hold   time.Duration // how long a throttle answer without Retry-After blocks; 0 = 15 s
+	Shared bool          // parts of it are kept for kinds of work, see Share
 }
 
 // margin is what a window is longer than the vendor's, see Clocks above.
@@ -70,7 +80,7 @@ func GrantLife(speed float64) time.Duration { return marginAt(speed) / 3 }
 
 // Cin7Core allows 60 calls in 60 s for each API application.
 func Cin7Core() Budget {
-	return Budget{Rates: []Rate{{60, time.Minute + margin}}}
+	return Budget{Rates: []Rate{{60, time.Minute + margin}}, Shared: true}
 }
 
 // Upstock allows 300 calls a minute.
@@ -104,10 +114,12 @@ func (w *Wait) Error() string {
 // How long things take, at speed 1.
 const (
 	defaultHold = 15 * time.Second
-	longestHold = time.Hour       // whatever a vendor says: look again each hour
-	grace       = 5 * time.Second // how long after it may call the first class is still expected
-	turn        = time.Minute     // the second class gets a call as often, whoever waits
-	kept        = 48 * time.Hour  // a bucket nobody used so long is dropped; longer than any window
+	longestHold = time.Hour        // whatever a vendor says: look again each hour
+	grace       = 5 * time.Second  // how long after it may call the first class is still expected
+	turn        = time.Minute      // the second class gets a call as often, whoever waits
+	kept        = 48 * time.Hour   // a bucket nobody used so long is dropped; longer than any window
+	expected    = 2 * time.Minute  // how long after it may call a refused share is still expected: sweeps come each minute, and spread what they wake over one
+	trialFor    = 25 * time.Second // how long one call may try whether a block is over; longer than any call
 )
 
 // tries bounds how often a Take goes for the bucket when others are faster.
@@ -127,6 +139,8 @@ type Limiter struct {
 	seen    table.Item    // as last seen; no Rev = none exists
 	known   bool          // seen is worth a try
 	blocked int64         // by Throttled of this Limiter, should its write be lost
+	tried   int64         // until when a call of this Limiter keeps the others waiting that tries whether a block is over
+	trying  atomic.Bool   // one of its callers tries whether a block is over
 }
 
 // Option changes how a Limiter is made.
@@ -156,7 +170,7 @@ func New(t table.Table, vendor, account string, b Budget, c Class, options ...Op
 	for _, o := range options {
 		o(l)
 	}
-	l.budget.Hold = l.scaled(b.Hold)
+	l.budget.Hold, l.budget.Shared = l.scaled(b.Hold), b.Shared
 	if b.Hold == 0 {
 		l.budget.Hold = l.scaled(defaultHold)
 	}
@@ -178,6 +192,7 @@ func (l *Limiter) Take(ctx context.Context) (time.Time, error) {
 		return time.Time{}, err
 	}
 	defer l.leave()
+	share := shareOf(ctx)
 	for try := range tries {
 		k, err := l.bucket(ctx)
 		if err != nil {
@@ -186,11 +201,20 @@ func (l *Limiter) Take(ctx context.Context) (time.Time, error) {
 		now := l.now().UnixMicro()
 		pulled := k.believe(now)
 		k.blocked = max(k.blocked, l.blocked)
-		at, until := k.take(l.budget, l.class, l.scaled(turn).Microseconds(), now)
+		at, until := k.take(l.budget, l.class, share, l.scaled(turn).Microseconds(), now)
 		if until > 0 {
+			if k.trial && k.blocked > now { // an answer takes the block away: what is remembered of it may be over
+				defer func() { l.known = false }()
+			}
 			mark := l.class == First && k.wanted < until
 			if mark {
 				k.wanted = until + l.scaled(grace).Microseconds()
+			}
+			if l.budget.Shared && share != Rest && k.asked[share] < until {
+				mark, k.asked[share] = true, until+l.scaled(expected).Microseconds()
+				if share == Sales { // they come by themselves: no call is kept idle for them
+					k.asked[share] = until + l.scaled(grace).Microseconds()
+				}
 			}
 			if mark || pulled {
 				if c := (*table.Conflict)(nil); errors.As(l.write(ctx, k), &c) {
@@ -202,6 +226,10 @@ func (l *Limiter) Take(ctx context.Context) (time.Time, error) {
 			}
 			return time.Time{}, &Wait{time.UnixMicro(until)}
 		}
+		trial := k.trial
+		if trial { // this one call tries whether the block is over: the others wait for what it brings
+			k.blocked = at + l.scaled(trialFor).Microseconds()
+		}
 		err = l.write(ctx, k)
 		if c := (*table.Conflict)(nil); errors.As(err, &c) {
 			if err := l.pause(ctx, try); err != nil {
@@ -211,6 +239,10 @@ func (l *Limiter) Take(ctx context.Context) (time.Time, error) {
 		}
 		if err != nil {
 			return time.Time{}, l.failed(err)
+		}
+		if trial {
+			l.blocked, l.tried = k.blocked, k.blocked
+			l.trying.Store(true)
 		}
 		if l.now().UnixMicro() <= at+GrantLife(l.speed).Microseconds() {
 			return time.UnixMicro(at), nil
@@ -233,13 +265,45 @@ func (l *Limiter) Throttled(ctx context.Context, retryAfter time.Duration) {
 	if retryAfter > 0 {
 		hold = min(retryAfter, longestHold)
 	}
+	l.trying.Store(false)
 	l.blocked = max(l.blocked, l.now().Add(hold).UnixMicro())
 	for try := range tries {
 		k, err := l.bucket(ctx)
 		if err != nil || k.blocked >= l.blocked {
 			return
 		}
-		k.blocked = l.blocked
+		k.blocked, k.trial = l.blocked, k.trial || hold > l.budget.Hold
+		if c := (*table.Conflict)(nil); !errors.As(l.write(ctx, k), &c) || l.pause(ctx, try) != nil {
+			return
+		}
+	}
+}
+
+// Answered tells that the vendor took a call. Where that one tried whether a
+// block is over, everybody may call again.
+func (l *Limiter) Answered(ctx context.Context) {
+	if !l.trying.Load() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if l.enter(ctx) != nil {
+		return
+	}
+	defer l.leave()
+	if !l.trying.Swap(false) {
+		return
+	}
+	if l.blocked == l.tried {
+		l.blocked = 0
+	}
+	for try := range tries {
+		k, err := l.bucket(ctx)
+		if err != nil || k.blocked != l.tried { // somebody was throttled since
+			return
+		}
+		k.blocked, k.trial = 0, false
+		k.wanted = min(k.wanted, l.now().Add(l.scaled(grace)).UnixMicro()) // who waited for the answer need not wait so long
 		if c := (*table.Conflict)(nil); !errors.As(l.write(ctx, k), &c) || l.pause(ctx, try) != nil {
 			return
 		}

@@ -19,6 +19,7 @@ type Limiter interface {
 	// Take grants one call and returns the grant's stamp, after which it holds for a second; else a *Wait.
 	Take(ctx context.Context) (time.Time, error)
 	// Throttled tells that the vendor refused a call as one too many; retryAfter is 0 where it did not say for how long.
+	// A Limiter that also has Answered(ctx) is told of every other answer.
 	Throttled(ctx context.Context, retryAfter time.Duration)
 }
 
@@ -119,6 +120,9 @@ func (c *Client) once(ctx context.Context, method, path string, query url.Values
 	if record, ok := ctx.Value(recorderKey{}).(func(Exchange)); ok {
 		x.Query, x.Request, x.Answer = hide.text(x.Query), hide.redact(x.Request), hide.redact(x.Answer)
 		record(x)
+	}
+	if a, ok := c.Limit.(interface{ Answered(context.Context) }); ok && x.Status != 0 && x.Status != http.StatusServiceUnavailable && (err == nil || err.Kind != Throttled) {
+		a.Answered(ctx) // the vendor took it, whatever it said
 	}
 	if err == nil {
 		return nil, false

@@ -444,10 +444,6 @@ const oldWebhookFor = 24 * time.Hour
 // maxReplaced is how many replaced secrets are kept, the newest first.
 const maxReplaced = 10
 
-// resumeFor is how long after a repair parked work is looked for. It must be
-// longer than any lease: a worker that saw the old key may park work until then.
-const resumeFor = 24 * time.Hour
-
 // Connect makes or changes a connection: what says how, on a copy of the old
 // one (the zero Connection if there is none) and its secrets; of secrets that
 // cannot be opened any more (ErrSealed) there are none left. It keeps the
@@ -488,7 +484,7 @@ func (s *Store) Connect(ctx context.Context, tenant string, sys System, what fun
 		sec.Replaced = slices.DeleteFunc(sec.Replaced, func(r Replaced) bool { return r.Secret == sec.Webhook || now.After(r.Until) })
 		sec.Replaced = sec.Replaced[:min(len(sec.Replaced), maxReplaced)]
 	}
-	c.Resume = now.Add(resumeFor) // a fresh one too: orders may have waited since the last was taken away
+	c.Resume = now // a fresh one too: orders may have waited since the last was taken away
 	if c.Sealed, err = s.Sealed(ctx, tenant, sec); err != nil {
 		return none, sec, err
 	}
@@ -683,8 +679,8 @@ func (s *Store) Broken(ctx context.Context, tenant string, sys System, generatio
 	})
 }
 
-// Resuming lists the connections that were repaired within the last day, and
-// unlists those repaired longer ago.
+// Resuming lists the connections that were repaired, until [Store.Resumed] says
+// of each that nothing waits for it any more, however long that takes.
 func (s *Store) Resuming(ctx context.Context) ([]Connection, error) {
 	var list []Connection
 	q := table.Query{PK: resumeIndex}
@@ -693,18 +689,23 @@ func (s *Store) Resuming(ctx context.Context) ([]Connection, error) {
 		if err != nil {
 			return nil, fmt.Errorf("list repaired connections: %w", err)
 		}
-		for _, e := range p.Entries {
-			c, err := s.Connection(ctx, strings.TrimPrefix(e.PK, "T#"), System(strings.TrimPrefix(e.SK, "conn#")))
-			if errors.Is(err, ErrNotFound) {
-				continue
+		for some := range slices.Chunk(p.Entries, table.MaxKeys) {
+			keys := make([]table.Key, len(some))
+			for i, e := range some {
+				keys[i] = e.Key
 			}
+			items, err := s.table.Get(ctx, keys...)
 			if err != nil {
-				return nil, err
+				return nil, fmt.Errorf("repaired connections: %w", err)
 			}
-			if time.Now().Before(c.Resume) {
-				list = append(list, c)
-			} else if err := s.unlist(ctx, c); err != nil {
-				return nil, err
+			for _, it := range items {
+				c, err := connectionOf(it)
+				if err != nil {
+					return nil, err
+				}
+				if !c.Resume.IsZero() { // else the index is behind
+					list = append(list, c)
+				}
 			}
 		}
 		if q.After = p.Next; p.Next == "" {
@@ -713,34 +714,28 @@ func (s *Store) Resuming(ctx context.Context) ([]Connection, error) {
 	}
 }
 
-// Resumed says that nothing of a tenant is parked any more.
-func (s *Store) Resumed(ctx context.Context, tenant string) error {
-	for _, sys := range Systems() {
-		c, err := s.Connection(ctx, tenant, sys)
-		if errors.Is(err, ErrNotFound) || err == nil && c.Resume.IsZero() {
-			continue
-		}
-		if err == nil {
-			err = s.unlist(ctx, c)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// unlist takes a connection from the index of repaired ones, unless it was
-// repaired again since it was read.
-func (s *Store) unlist(ctx context.Context, c Connection) error {
-	generation := c.Generation
-	_, err := s.Update(ctx, c.Tenant, c.System, func(c *Connection) error {
-		if c.Generation == generation {
-			c.Resume = time.Time{}
-		}
+// Resume lists a connection among the repaired ones once more: work was found
+// that still waits for it.
+func (s *Store) Resume(ctx context.Context, tenant string, sys System) error {
+	_, err := s.Update(ctx, tenant, sys, func(c *Connection) error {
+		c.Resume = time.Now().UTC()
 		return nil
 	})
-	if errors.Is(err, ErrNotFound) {
+	return err
+}
+
+// Resumed takes a connection from the list of repaired ones, unless it was
+// repaired again since it was read.
+func (s *Store) Resumed(ctx context.Context, c Connection) error {
+	errRepaired, read := errors.New("repaired again"), c
+	_, err := s.Update(ctx, c.Tenant, c.System, func(c *Connection) error {
+		if c.Generation != read.Generation || !c.Resume.Equal(read.Resume) {
+			return errRepaired
+		}
+		c.Resume = time.Time{}
+		return nil
+	})
+	if errors.Is(err, ErrNotFound) || errors.Is(err, errRepaired) {
 		return nil
 	}
 	return err
@@ -750,4 +745,10 @@ func (s *Store) unlist(ctx context.Context, c Connection) error {
 func below(n time.Duration) time.Duration {
 	v, _ := rand.Int(rand.Reader, big.NewInt(int64(n)))
 	return time.Duration(v.Int64())
+}
+
+// Unchanged makes the other operations of a write conditional on a connection's
+// being as it was read; the zero Connection with Tenant and System alone: on there being none.
+func (s *Store) Unchanged(c Connection) table.Op {
+	return table.Check(table.Item{Key: connKey(c.Tenant, c.System), Rev: c.rev})
 }

@@ -17,8 +17,8 @@
 //	CLAIM#<system>#<account>            claim  → the one tenant that may use an Upstock supplier
 //	TENANTS#<shard>                     <id>   → the list of all tenants
 //
-// A connection that was repaired is listed in the sparse index RESUME for a
-// day: the sweep lets the tenant's parked work go on.
+// A connection that was repaired is listed in the sparse index RESUME until the
+// sweep finds nothing parked any more that waits for it.
 package tenant
 
 import (
@@ -85,7 +85,7 @@ type Connection struct {
 	Generation int       `json:"generation"`        // changes with every replaced key
 	Checked    int       `json:"checked,omitempty"` // orders that were looked up before selling, see upstockcin7
 	Mirror     Mirror    `json:"mirror,omitzero"`   // Cin7 Core
-	Resume     time.Time `json:"resume,omitzero"`   // listed in the index RESUME until then
+	Resume     time.Time `json:"resume,omitzero"`   // not zero: listed in the index RESUME, work that waited for it goes on
 	Webhooks   Webhooks  `json:"webhooks,omitzero"` // Cin7 Core's to us
 
 	// Begun is when this account was connected first of all, whatever was between;

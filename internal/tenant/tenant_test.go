@@ -297,11 +297,25 @@ func TestBrokenAndResumed(t *testing.T) {
 		if list, err := s.Resuming(ctx); err != nil || len(list) != 1 || list[0].Tenant != a.ID {
 			t.Fatalf("resuming: %+v %v", list, err)
 		}
-		time.Sleep(resumeFor + time.Minute)
-		for range 2 { // the first unlists it
-			if list, err := s.Resuming(ctx); err != nil || len(list) != 0 {
-				t.Fatalf("resuming a day later: %+v %v", list, err)
-			}
+		time.Sleep(30 * 24 * time.Hour)
+		list, err := s.Resuming(ctx)
+		if err != nil || len(list) != 1 || list[0].Generation != c.Generation {
+			t.Fatalf("resuming a month later, with no sweep between: %+v %v", list, err)
+		}
+		if _, _, err = connect(t, s, a.ID, "7", "k3", ""); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Resumed(ctx, list[0]); err != nil {
+			t.Fatal(err)
+		}
+		if list, err = s.Resuming(ctx); err != nil || len(list) != 1 {
+			t.Fatalf("repaired again since it was read: %+v %v", list, err)
+		}
+		if err := s.Resumed(ctx, list[0]); err != nil {
+			t.Fatal(err)
+		}
+		if list, err = s.Resuming(ctx); err != nil || len(list) != 0 {
+			t.Fatalf("nothing is parked any more: %+v %v", list, err)
 		}
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"stockbridge/internal/ledger"
+	"stockbridge/internal/limit"
 )
 
 // What a step was decided on is decided again under the lease. Two conditions
@@ -53,6 +54,7 @@ func (w *work) read() error {
 		return errIdle
 	}
 	w.run, w.body, w.planData, w.planNo, w.plan = run, body, plan, run.Plans, nil
+	w.ctx, w.untold = limit.WithShare(w.ctx, w.shareOf(run, w.ptr.Due)), nil
 	w.basis, w.readAt, w.readRev = *run, now, run.Revision()
 	w.plain = w.ptr.Origin == OriginWebhook && w.first && !run.Approved.IsZero() && now.Sub(run.Approved) < w.Times.Fresh &&
 		len(run.Intents) == 0 && run.SaleID == "" && !w.lately(now)
@@ -67,7 +69,7 @@ func (w *work) idle(r *ledger.Run, now time.Time) bool {
 	case r.Finished(), r.Parked && w.ptr.Origin != OriginRetry, r.Lease.Until.After(now) && !w.rules.noLease:
 		return true
 	case r.State == ledger.Attention:
-		return !watchDue(r, now) && !r.LookDue() && !askDue(r, now) && (r.Doubt.IsZero() || r.Doubt.After(now))
+		return !watchDue(r, now) && !r.LookDue() && r.Found == nil && !askDue(r, now) && (r.Doubt.IsZero() || r.Doubt.After(now))
 	}
 	return false
 }

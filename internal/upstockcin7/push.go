@@ -612,7 +612,8 @@ func (w *work) sold(doc cin7core.OrderDocument, plan *Plan, seq int, whole *cin7
 	return nil
 }
 
-// after is what is left once the order is sold, or cancelled: none of it holds back the news.
+// after is what is left once the order is sold, or cancelled: none of it holds
+// back the news, and what is asked of Cin7 Core does not wait for Upstock.
 func (w *work) after() error {
 	var asking error // holds back nothing else
 	if askDue(w.run, w.Now()) {
@@ -623,17 +624,7 @@ func (w *work) after() error {
 	if !settled(w.run) { // it is to be sold again
 		return errMoved
 	}
-	if w.run.Void && !w.soldElsewhere() { // people pick meanwhile, whether or not Upstock answers
-		if err := w.inspectSold(); err != nil || w.released {
-			return err
-		}
-	}
-	if !w.run.SoldAt.IsZero() && !w.run.Told {
-		if err := w.tell(); err != nil || w.released {
-			return err
-		}
-	}
-	for w.run.LookDue() || w.doubtOver() {
+	if w.run.Void && !w.soldElsewhere() { // people pick meanwhile
 		if err := w.inspectSold(); err != nil || w.released {
 			return err
 		}
@@ -643,7 +634,23 @@ func (w *work) after() error {
 			return err
 		}
 	}
-	return asking
+	if !w.run.SoldAt.IsZero() && !w.run.Told {
+		if err := w.cannotTell(w.tell()); err != nil || w.released {
+			return err
+		}
+	}
+	for w.run.LookDue() || w.run.Found != nil || w.doubtOver() {
+		if w.untold != nil && (w.run.Found != nil || !w.run.LookDue()) { // it was read once, and cannot be told
+			break
+		}
+		if err := w.inspectSold(); err != nil || w.released {
+			return err
+		}
+	}
+	if asking != nil {
+		return asking
+	}
+	return w.untold
 }
 
 // tell gives Upstock the sale's number and page.
@@ -687,6 +694,7 @@ func (w *work) tell() error {
 
 func (w *work) release(r *ledger.Run) {
 	r.Lease, r.Next, r.Why, r.Dead, r.Failures, r.Failing = ledger.Lease{}, time.Time{}, "", 0, 0, time.Time{}
+	r.Waits, r.Owed, r.By = 0, time.Time{}, time.Time{}
 	w.released = true
 }
 

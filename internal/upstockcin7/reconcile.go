@@ -33,13 +33,14 @@ const farAhead = time.Hour
 // passed over. The list is oldest approval first, as the contract says; rows that
 // a page leaves out are found by the comparison of days (CheckCompleteness).
 //
-// It also sets a backfill going again whose message was lost.
+// It also sets a backfill going again whose message was lost, and orders that
+// are parked for nothing.
 func (p *Pair) Reconcile(ctx context.Context, j Job) error {
 	w, err := p.begin(ctx, j, tenant.Upstock)
 	if w == nil || err != nil {
 		return err
 	}
-	return errors.Join(w.reconcile(), p.resumeBackfill(ctx, j.Tenant))
+	return errors.Join(w.reconcile(), p.resumeBackfill(ctx, j.Tenant), p.resumeForgotten(ctx, w.b))
 }
 
 func (w *poll) reconcile() error {

@@ -105,9 +105,21 @@ const staleLooks = 5
 // what is shipped goes to Upstock, what Auto Pick left is said, and after a
 // cancellation the sale is voided if the settings say so. The reading and the
 // telling are under the order's lease, so that no older look overwrites a newer.
+//
+// What was read and cannot be told is kept, and told without another reading:
+// however long Upstock is away, a change costs one call to Cin7 Core. A look
+// that is asked for meanwhile is made once Upstock answers.
 func (w *work) inspectSold() error {
 	if err := w.take(); err != nil {
 		return err
+	}
+	if w.doubtOver() {
+		if err := w.tellAgain(); err != nil {
+			return err
+		}
+	}
+	if !w.run.LookDue() || w.run.Found != nil && w.soldElsewhere() {
+		return w.tellFound()
 	}
 	if w.soldElsewhere() {
 		if err := w.sayElsewhere(); err != nil {
@@ -115,9 +127,9 @@ func (w *work) inspectSold() error {
 		}
 		return w.awaitAccount()
 	}
-	if w.doubtOver() {
-		if err := w.untold(); err != nil {
-			return err
+	if w.run.Found != nil && !w.run.Void {
+		if err := w.upstockAnswers(); err != nil {
+			return w.cannotTell(err)
 		}
 	}
 	asked := w.run.Asked
@@ -150,13 +162,8 @@ func (w *work) inspectSold() error {
 	if moved, err := w.lostSale(s, plan, gone, asked); moved || err != nil {
 		return err
 	}
-	parcels, err := w.tellParcels(s)
-	if err != nil {
-		return err
-	}
-	w.progress = true // a sale that was read is none: what fails after it, in Upstock, backs off
-	return w.update(func(r *ledger.Run, _ *ledger.Extra) error {
-		now := w.Now()
+	found := w.foundIn(s)
+	looked := func(r *ledger.Run) {
 		r.Looks, r.Stale = max(r.Looks, asked), 0
 		if r.ReadBack = false; gone {
 			r.Void = false
@@ -164,19 +171,77 @@ func (w *work) inspectSold() error {
 		if s.LastModifiedOn.After(r.Seen) {
 			r.Seen, r.Listed = s.LastModifiedOn.UTC(), ""
 		}
-		noteParcels(r, parcels, now)
-		r.Parcels = heeded(parcels, r, asked)
 		r.Said = slices.DeleteFunc(r.Said, func(s string) bool { return strings.HasPrefix(s, otherAccountBegins) })
 		if plan != nil && !gone {
-			unpicked(r, plan, s, now)
+			unpicked(r, plan, s, w.Now())
 		}
-		saySale(r, s, gone)
-		w.shippedState(r, s)
+	}
+	return w.tellAll(found, asked, gone || s.Status.Is(cin7core.Voided), looked, func(r *ledger.Run) { saySale(r, s, gone) })
+}
+
+// tellFound tells what an earlier look found.
+func (w *work) tellFound() error {
+	if w.run.Found == nil {
+		return nil
+	}
+	nothing := func(*ledger.Run) {}
+	return w.tellAll(w.run.Found, w.run.Asked, true, nothing, nothing)
+}
+
+// tellAll tells Upstock of what was found. looked notes in the run that it was
+// read, said what else there is to say of it once the parcels stand there; lost
+// is as shippedState takes it.
+func (w *work) tellAll(found *ledger.Found, asked int, lost bool, looked, said func(*ledger.Run)) error {
+	sent := w.untold == nil
+	parcels, err := w.tellParcels(found)
+	if errors.Is(err, errLost) || err != nil && !isOutcome(err) {
+		return err
+	}
+	if err == nil {
+		w.progress = true // a sale that was read is none: what fails after it, in Upstock, backs off
+	}
+	uerr := w.update(func(r *ledger.Run, _ *ledger.Extra) error {
+		now := w.Now()
+		looked(r)
+		noteParcels(r, parcels, now)
+		r.Parcels = heeded(parcels, r, asked)
+		if r.Found = found; err == nil {
+			r.Found = nil
+		} else if down := (*vendorDown)(nil); sent && errors.As(err, &down) { // it may take effect yet
+			w.doubt(r, now.Add(w.Times.HTTP))
+		}
+		said(r)
+		w.shippedState(r, found.Whole, lost)
 		if r.Told && r.Finished() {
 			w.release(r)
 		}
 		return nil
 	})
+	if uerr != nil {
+		return uerr
+	}
+	return w.cannotTell(err)
+}
+
+// cannotTell notes that Upstock takes no calls at this attempt: the rest of the
+// work goes on. Any other error is returned.
+func (w *work) cannotTell(err error) error {
+	switch err.(type) {
+	case *later, *park, *vendorDown:
+		w.untold = err
+		return nil
+	}
+	return err
+}
+
+// upstockAnswers asks Upstock for the order, which costs nothing else.
+func (w *work) upstockAnswers() error {
+	id, err := strconv.ParseInt(w.run.OrderID(), 10, 64)
+	if err != nil {
+		return fmt.Errorf("order id: %w", err)
+	}
+	_, err = w.upstock.Order(w.calling("upstock"), id)
+	return w.refusedByUpstock(err)
 }
 
 // soldElsewhere reports whether the order's sale, or what may be one, is in a
@@ -189,11 +254,8 @@ func (w *work) soldElsewhere() bool {
 func (w *work) sayElsewhere() error {
 	return w.update(func(r *ledger.Run, _ *ledger.Extra) error {
 		r.Say(otherAccount)
-		s := cin7core.Sale{} // as it was last known: a person may have taken note of something meanwhile
-		if slices.ContainsFunc(r.Parcels, func(p ledger.Parcel) bool { return p.Complete && !p.Gone }) {
-			s.CombinedShippingStatus = cin7core.Shipped
-		}
-		w.shippedState(r, s)
+		whole := slices.ContainsFunc(r.Parcels, func(p ledger.Parcel) bool { return p.Complete && !p.Gone })
+		w.shippedState(r, whole, true) // as it was last known: a person may have taken note of something meanwhile
 		return nil
 	})
 }
@@ -214,16 +276,23 @@ func silentOnShipping(s cin7core.Sale, r *ledger.Run) bool {
 const otherAccountBegins = "The order was sold in another Cin7 Core account than the one connected now: "
 const otherAccount = otherAccountBegins + "its shipping is not followed until that account is connected again."
 
-// untold has every parcel told once more, one after the other: what was sent
+// tellAgain has every parcel told once more, one after the other: what was sent
 // without a believable answer has taken effect by now or never will, and may
-// have overtaken what was told meanwhile.
-func (w *work) untold() error {
+// have overtaken what was told meanwhile. What was told is written down, so that
+// the sale is not read for it.
+func (w *work) tellAgain() error {
 	return w.update(func(r *ledger.Run, _ *ledger.Extra) error {
+		again := &ledger.Found{At: w.Now().UTC()}
 		for i := range r.Parcels {
-			r.Parcels[i].Hash = ""
+			p := &r.Parcels[i]
+			if p.Hash = ""; !p.Gone {
+				again.Parcels = append(again.Parcels, *p)
+				again.Whole = again.Whole || p.Complete
+			}
 		}
-		if r.Doubt = (time.Time{}); !r.LookDue() {
-			r.Asked++
+		r.Doubt = time.Time{}
+		if r.Found == nil {
+			r.Found = again
 		}
 		return nil
 	})
@@ -254,51 +323,58 @@ func (w *work) stale() error {
 	return &later{w.Now().Add(w.Times.Delivery << n), "Cin7 Core's sale does not yet show the shipping that its list shows."}
 }
 
-// tellParcels tells Upstock of each parcel that it does not know as it is, and
-// returns all as they then stand. As Upstock takes no new parcel once all is
-// shipped, that is not said while it refuses one of them.
-func (w *work) tellParcels(s cin7core.Sale) (now []ledger.Parcel, err error) {
-	asked, refused := w.run.Asked, false
-	zone, zerr := time.LoadLocation(w.core.TimeZone)
-	if zerr != nil {
+// foundIn is what a sale shows as shipped. A parcel without a date keeps the one
+// that it was first told with.
+func (w *work) foundIn(s cin7core.Sale) *ledger.Found {
+	zone, err := time.LoadLocation(w.core.TimeZone)
+	if err != nil {
 		zone = time.UTC
 	}
-	parcels := parcelsOf(s, zone)
-	whole := s.CombinedShippingStatus.Is(cin7core.Shipped)
+	found := &ledger.Found{At: w.Now().UTC(), Whole: s.CombinedShippingStatus.Is(cin7core.Shipped)}
+	for _, p := range parcelsOf(s, zone) {
+		if p.at.IsZero() {
+			p.at = s.LastModifiedOn.UTC()
+			known := slices.Concat(w.run.Parcels, foundBefore(w.run))
+			if i := slices.IndexFunc(known, func(k ledger.Parcel) bool { return k.ID == p.id && !k.At.IsZero() }); i >= 0 {
+				p.at = known[i].At
+			}
+		}
+		found.Parcels = append(found.Parcels, ledger.Parcel{ID: p.id, Label: p.label, At: p.at, Carrier: p.carrier, Tracking: p.tracking})
+	}
+	return found
+}
+
+func foundBefore(r *ledger.Run) []ledger.Parcel {
+	if r.Found == nil {
+		return nil
+	}
+	return r.Found.Parcels
+}
+
+// tellParcels tells Upstock of each parcel found that it does not know as it is,
+// and returns all as they then stand, also where an error says that not all could
+// be told. As Upstock takes no new parcel once all is shipped, that is not said
+// while it refuses one of them.
+func (w *work) tellParcels(found *ledger.Found) (now []ledger.Parcel, err error) {
+	refused := false
 	old := map[string]ledger.Parcel{}
 	for _, p := range w.run.Parcels {
 		old[p.ID] = p
 	}
-	for i, p := range parcels {
-		was := old[p.id]
-		if p.at.IsZero() {
-			if p.at = was.At; p.at.IsZero() {
-				p.at = s.LastModifiedOn.UTC()
-			}
-		}
-		complete := whole && i == len(parcels)-1 && (!refused || was.Complete)
+	for i, f := range found.Parcels {
+		p, was := parcel{f.ID, f.Label, f.At, f.Carrier, f.Tracking}, old[f.ID]
+		complete := found.Whole && i == len(found.Parcels)-1 && (!refused || was.Complete)
 		next := ledger.Parcel{ID: p.id, Hash: p.hash(complete), Label: p.label, At: p.at, Carrier: p.carrier, Tracking: p.tracking, Complete: complete}
 		if next.Refused = was.Refused; was.Hash != next.Hash {
 			next.Refused, err = w.putShipment(p, complete)
 		}
 		if err != nil { // what was told so far is kept
-			told := now
 			for _, q := range w.run.Parcels {
-				if !slices.ContainsFunc(told, func(t ledger.Parcel) bool { return t.ID == q.ID }) {
-					told = append(told, q)
+				if !slices.ContainsFunc(now, func(t ledger.Parcel) bool { return t.ID == q.ID }) {
+					now = append(now, q)
 				}
 			}
-			if uerr := w.update(func(r *ledger.Run, _ *ledger.Extra) error {
-				noteParcels(r, told, w.Now())
-				r.Parcels = heeded(told, r, asked)
-				if down := (*vendorDown)(nil); errors.As(err, &down) { // it may take effect yet
-					w.doubt(r, w.Now().Add(w.Times.HTTP))
-				}
-				return nil
-			}); uerr != nil {
-				return nil, uerr
-			}
-			return nil, err
+			return now, err
 		}
 		if !toldAlike(was, next) { // to tell the same again is no progress: what fails after it backs off
 			w.progress = true
@@ -332,6 +408,9 @@ func (w *work) doubtOver() bool {
 // putShipment tells Upstock of one parcel. A plain refusal is final until the
 // parcel changes or a person retries, and is returned in words.
 func (w *work) putShipment(p parcel, complete bool) (refused string, err error) {
+	if w.untold != nil {
+		return "", w.untold
+	}
 	id, err := strconv.ParseInt(w.run.OrderID(), 10, 64)
 	if err != nil {
 		return "", fmt.Errorf("order id: %w", err)
@@ -399,8 +478,10 @@ const (
 	cancelledButKept = "cancelledAfterWork"
 )
 
-// shippedState sets state and problems of a sold order from its parcels.
-func (w *work) shippedState(r *ledger.Run, s cin7core.Sale) {
+// shippedState sets state and problems of a sold order from its parcels; whole
+// says that Cin7 Core shows nothing left to ship, lost that the sale was not just
+// seen to stand.
+func (w *work) shippedState(r *ledger.Run, whole, lost bool) {
 	var gone, refused []string
 	there, why := 0, ""
 	for _, p := range r.Parcels {
@@ -420,7 +501,7 @@ func (w *work) shippedState(r *ledger.Run, s cin7core.Sale) {
 		had[p.Code+p.Message] = true
 	}
 	problems := slices.DeleteFunc(slices.Clone(r.Problems), func(p ledger.Problem) bool {
-		return p.Code != cancelledButKept && !(p.Code == cancelUnclear && r.CancelOpen()) && !(lostCode(p.Code) && (s.ID == "" || s.Status.Is(cin7core.Voided)))
+		return p.Code != cancelledButKept && !(p.Code == cancelUnclear && r.CancelOpen()) && !(lostCode(p.Code) && lost)
 	})
 	if len(gone) > 0 {
 		problems = append(problems, ledger.Problem{Code: shipmentUndone,
@@ -441,7 +522,7 @@ func (w *work) shippedState(r *ledger.Run, s cin7core.Sale) {
 	switch {
 	case len(problems) > 0:
 		r.State = ledger.Attention
-	case there > 0 && s.CombinedShippingStatus.Is(cin7core.Shipped):
+	case there > 0 && whole:
 		r.State = ledger.Shipped
 	case there > 0:
 		r.State = ledger.PartlyShipped

@@ -5,240 +5,438 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"sync"
 	"time"
 
 	"stockbridge/internal/ledger"
+	"stockbridge/internal/limit"
 	"stockbridge/internal/tenant"
 )
 
-// perSweep is how many calls to one Cin7 Core account a sweep starts: what a
-// minute's budget serves.
-const perSweep = 60
+// perSweep is how many calls to one Cin7 Core account a sweep starts, and
+// tellsPerSweep how many orders it wakes for one tenant that cost none: what a
+// minute's budgets serve.
+const (
+	perSweep      = 60
+	tellsPerSweep = 240
+)
 
-// CallsOf is about how many calls to Cin7 Core an order needs that a sweep
-// wakes: one look at a sold order's sale; else a look for a sale that may be
-// there already, and the two that make one.
-func CallsOf(r *ledger.Run) int {
-	switch {
-	case r.LookDue() || !r.Doubt.IsZero() || watchDue(r, time.Now()):
+// overdue is how long a look waits before a part of the budget is kept for it.
+const overdue = 2 * time.Minute
+
+// callsOf is about how many calls to Cin7 Core a kind of work needs: a look for
+// a sale that may be there already, and the two that make one; one look at a
+// sold order's sale; none where Upstock is to be told.
+func callsOf(w ledger.Work) int {
+	switch w {
+	case ledger.WorkLook:
 		return 1
-	case settled(r):
-		return 0 // Upstock is still to be told
+	case ledger.WorkTell:
+		return 0
 	}
 	return 3
+}
+
+// CallsOf is about how many calls to Cin7 Core an order needs that a sweep wakes.
+func CallsOf(r *ledger.Run) int { return callsOf(r.Work()) }
+
+// shareOf is the share of the account's calls that an order's work stands for,
+// where it has been due since an instant, as far as is known.
+func (p *Pair) shareOf(r *ledger.Run, due time.Time) limit.Share {
+	if due.IsZero() || !r.Owed.IsZero() && r.Owed.Before(due) {
+		due = r.Owed
+	}
+	switch now := p.Now(); {
+	case !settled(r) && r.Work() == ledger.WorkRetry:
+		return limit.Retries
+	case !settled(r):
+		return limit.Sales
+	case !due.IsZero() && now.Sub(due) > overdue:
+		return limit.Looks
+	}
+	return limit.Rest
 }
 
 // Pace is the time between two calls to one Cin7 Core account that sweeps start.
 func (p *Pair) Pace() time.Duration { return p.Times.Resend / 6 / perSweep }
 
-// sweepers is how many orders a sweep wakes at once.
-const sweepers = 8
+// How many requests to the table a sweep has under way at once, and how many
+// orders it wakes at once.
+const (
+	readers  = 16
+	sweepers = 48
+)
 
 // Sweep wakes the orders that are due, oldest first, and lets those that were
 // parked go on where their connection was repaired. It does not matter what
 // became of their messages. It is safe to run twice at once: a due time is
 // moved on conditionally, before the pointer is sent.
+//
+// What is due is read page by page, of all kinds of work at once, and woken
+// meanwhile: each page at least in part, and what is left of an account's calls
+// goes at the end to what found no room, in turn to the tenants who share it.
+// So a sweep that is cut off has woken what it read; reading ends in time for it.
 func (p *Pair) Sweep(ctx context.Context) error {
-	var errs error
-	oldest := map[string][]ledger.Ref{} // by tenant
-	now := p.Now()
-	for shard := range ledger.Shards {
-		err := p.Ledger.Due(ctx, shard, now, func(ref ledger.Ref) bool {
-			if len(oldest[ref.Tenant]) < perSweep {
-				oldest[ref.Tenant] = append(oldest[ref.Tenant], ref)
-			}
-			return ctx.Err() == nil
-		})
-		errs = errors.Join(errs, err)
-	}
-	accounts := map[string][][]ledger.Ref{} // by Cin7 Core account: each of its tenants' oldest
-	for _, id := range slices.Sorted(maps.Keys(oldest)) {
-		refs := oldest[id]
-		c, err := p.Tenants.Connection(ctx, id, tenant.Cin7Core)
-		if err != nil && !errors.Is(err, tenant.ErrNotFound) {
-			errs = errors.Join(errs, err)
-		}
-		account := cmp.Or(c.Account, id)
-		accounts[account] = append(accounts[account], refs)
-	}
-	// Spread over the minute until the next sweep: a budget spent in its first
-	// seconds is not back when that one comes, a few seconds early.
-	type waking struct {
-		ledger.Ref
-		delay time.Duration
-	}
-	var due []waking
-	for _, account := range slices.Sorted(maps.Keys(accounts)) {
-		tenants := accounts[account]
-		list := inTurn(tenants)
-		runs, err := p.runsOf(ctx, list)
-		errs = errors.Join(errs, err)
-		calls := 0
-		for _, ref := range list {
-			n := 3 // where the run was not read now: it is read again before it is woken
-			if r := runs[ref.Tenant][ref.ID]; r != nil {
-				n = CallsOf(r)
-			}
-			if calls > 0 && calls+n > perSweep {
-				break
-			}
-			due = append(due, waking{ref, time.Duration(calls) * p.Pace()})
-			calls += n
-		}
-	}
-	work := make(chan waking)
-	var wg sync.WaitGroup
-	var mu sync.Mutex
-	for range min(sweepers, len(due)) {
-		wg.Go(func() {
-			for w := range work {
-				if err := p.wakeDue(ctx, w.Ref, now, w.delay); err != nil {
-					mu.Lock()
-					errs = errors.Join(errs, fmt.Errorf("wake order %s: %w", w.ID, err))
-					mu.Unlock()
+	s := &sweep{Pair: p, ctx: ctx, now: p.Now(), accounts: map[string]*allotment{}, account: map[string]string{}, work: make(chan waking, 10*sweepers), turn: make(chan struct{}, 1)}
+	var wakers sync.WaitGroup
+	for range sweepers {
+		wakers.Go(func() {
+			for w := range s.work {
+				if ctx.Err() == nil {
+					s.failed(s.wake(w))
 				}
 			}
 		})
 	}
-	for _, w := range due {
-		work <- w
+	s.read()
+	for _, a := range s.accounts {
+		s.send(a.rest(s.now))
 	}
-	close(work)
-	wg.Wait()
-	return errors.Join(errs, p.resume(ctx)) // last: however many orders were parked, what is due goes first
+	s.failed(s.resume()) // last: however many orders were parked, what is due goes first
+	close(s.work)
+	wakers.Wait()
+	return errors.Join(s.errs, ctx.Err())
 }
 
-// runsOf reads the runs of refs, by tenant and id.
-func (p *Pair) runsOf(ctx context.Context, refs []ledger.Ref) (runs map[string]map[string]*ledger.Run, err error) {
-	ids := map[string][]string{}
-	for _, ref := range refs {
-		ids[ref.Tenant] = append(ids[ref.Tenant], ref.ID)
-	}
-	runs = map[string]map[string]*ledger.Run{}
-	for _, id := range slices.Sorted(maps.Keys(ids)) {
-		of := ids[id]
-		var terr error
-		runs[id], terr = p.Ledger.GetRuns(ctx, id, of)
-		err = errors.Join(err, terr)
-	}
-	return runs, err
+// sweep is one sweep under way.
+type sweep struct {
+	*Pair
+	ctx  context.Context
+	now  time.Time
+	work chan waking   // to be woken
+	turn chan struct{} // whoever finds out about accounts puts one in: no mutex is held across a call
+
+	mu       sync.Mutex // guards what follows
+	accounts map[string]*allotment
+	account  map[string]string // by tenant: whose allotment it shares
+	errs     error
+	many     int // errors
 }
 
-// inTurn takes as many orders as one account may have, one of each tenant
-// after the other: tenants who share an account share its budget.
-func inTurn(tenants [][]ledger.Ref) []ledger.Ref {
-	slices.SortFunc(tenants, func(a, b []ledger.Ref) int { return a[0].Due.Compare(b[0].Due) })
-	var list []ledger.Ref
-	for i := range perSweep {
-		for _, refs := range tenants {
-			if i < len(refs) && len(list) < perSweep {
-				list = append(list, refs[i])
-			}
+// waking is an order to be woken, its pointer to arrive after a delay.
+type waking struct {
+	ledger.Ref
+	run    *ledger.Run
+	delay  time.Duration
+	parked bool // and to go on; with a delay below 0 it is only made due
+}
+
+// maxErrors is how many errors a sweep reports.
+const maxErrors = 20
+
+func (s *sweep) failed(err error) {
+	if err == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.many++; s.many <= maxErrors {
+		s.errs = errors.Join(s.errs, err)
+	}
+}
+
+// read reads what is due, and wakes of each page what is sure to have room.
+func (s *sweep) read() {
+	ctx := s.ctx
+	if end, ok := ctx.Deadline(); ok { // what was read is still to be woken
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, s.now.Add(end.Sub(s.now)/2))
+		defer cancel()
+	}
+	var lists sync.WaitGroup
+	for shard := range ledger.Shards {
+		for _, work := range ledger.Works() {
+			lists.Go(func() {
+				err := s.Ledger.DueWork(ctx, shard, work, s.now, func(refs []ledger.Ref) bool {
+					s.failed(s.page(refs))
+					return ctx.Err() == nil
+				})
+				s.failed(err)
+			})
 		}
 	}
-	return list
+	lists.Wait()
+}
+
+// page takes one page of what is due.
+func (s *sweep) page(refs []ledger.Ref) error {
+	refs, err := s.known(refs)
+	s.failed(s.learn(refs))
+	s.mu.Lock()
+	var now []granted
+	for _, ref := range refs {
+		if g, ok := s.allotment(ref.Tenant).take(ref, s.now); ok {
+			now = append(now, g)
+		}
+	}
+	s.mu.Unlock()
+	s.send(now)
+	return err
+}
+
+// known finds out what the work is of entries that an earlier version wrote.
+func (s *sweep) known(refs []ledger.Ref) ([]ledger.Ref, error) {
+	if len(refs) == 0 || refs[0].Work != "" {
+		return refs, nil
+	}
+	runs, err := s.runs(refs)
+	list := refs[:0]
+	for _, ref := range refs {
+		if r := runs[ledger.RunKey{Tenant: ref.Tenant, ID: ref.ID}]; r != nil {
+			ref.Work = r.Work()
+			list = append(list, ref)
+		}
+	}
+	return list, err
+}
+
+// runs reads runs, several batches at once.
+func (s *sweep) runs(refs []ledger.Ref) (map[ledger.RunKey]*ledger.Run, error) {
+	all := map[ledger.RunKey]*ledger.Run{}
+	var mu sync.Mutex
+	err := inBatches(refs, func(some []ledger.Ref) error {
+		found, err := s.Ledger.RunsOf(s.ctx, some)
+		mu.Lock()
+		defer mu.Unlock()
+		for k, r := range found {
+			all[k] = r
+		}
+		return err
+	})
+	return all, err
+}
+
+// learn finds out which accounts the tenants of refs use.
+func (s *sweep) learn(refs []ledger.Ref) error {
+	s.turn <- struct{}{}
+	defer func() { <-s.turn }()
+	s.mu.Lock()
+	var ids []string
+	for _, ref := range refs {
+		if _, known := s.account[ref.Tenant]; !known {
+			s.account[ref.Tenant] = ref.Tenant // where it cannot be found out, or there is none
+			ids = append(ids, ref.Tenant)
+		}
+	}
+	s.mu.Unlock()
+	return inBatches(ids, func(some []string) error {
+		conns, err := s.Tenants.Connections(s.ctx, some, tenant.Cin7Core)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for id, c := range conns {
+			s.account[id] = cmp.Or(c.Account, id)
+		}
+		return err
+	})
+}
+
+// inBatches does something for a hundred at a time, some of them at once.
+func inBatches[T any](list []T, do func([]T) error) error {
+	const batch = 100
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var errs error
+	slots := make(chan struct{}, readers)
+	for some := range slices.Chunk(list, batch) {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			if err := do(some); err != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				errs = errors.Join(errs, err)
+			}
+		})
+	}
+	wg.Wait()
+	return errs
+}
+
+// allotment is a tenant's account's; s.mu is held.
+func (s *sweep) allotment(tenantID string) *allotment {
+	account := s.account[tenantID]
+	a := s.accounts[account]
+	if a == nil {
+		a = newAllotment()
+		s.accounts[account] = a
+	}
+	return a
+}
+
+// send reads the runs of what is to be woken, and hands them to the wakers.
+func (s *sweep) send(list []granted) {
+	s.failed(inBatches(list, func(some []granted) error {
+		refs := make([]ledger.Ref, len(some))
+		for i, g := range some {
+			refs[i] = g.Ref
+		}
+		runs, err := s.Ledger.RunsOf(s.ctx, refs)
+		for _, g := range some {
+			if r := runs[ledger.RunKey{Tenant: g.Tenant, ID: g.ID}]; r != nil {
+				s.work <- waking{Ref: g.Ref, run: r, delay: s.delay(g)}
+			}
+		}
+		return err
+	}))
+}
+
+// delay spreads an account's calls over the minute until the next sweep: a
+// budget spent in its first seconds is not back when that one comes, a few
+// seconds early.
+func (s *sweep) delay(g granted) time.Duration {
+	if g.Work == ledger.WorkTell {
+		return time.Duration(g.before) * s.Pace() * perSweep / tellsPerSweep
+	}
+	return time.Duration(g.before) * s.Pace()
 }
 
 // errNotDue: the index was behind, or another sweep was first.
 var errNotDue = errors.New("not due")
 
-func (p *Pair) wakeDue(ctx context.Context, ref ledger.Ref, now time.Time, delay time.Duration) error {
-	r, err := p.Ledger.Get(ctx, ref.Tenant, ref.ID)
-	if errors.Is(err, ledger.ErrNotFound) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
+// wake moves an order's due time on, and sends its pointer.
+func (s *sweep) wake(w waking) error {
 	ended := false
-	err = p.Ledger.Update(ctx, r, func(r *ledger.Run, _ *ledger.Extra) error {
-		if r.Parked || r.Next.IsZero() || r.Next.After(now) {
+	err := s.Ledger.Update(s.ctx, w.run, func(r *ledger.Run, _ *ledger.Extra) error {
+		switch {
+		case w.parked && !r.Parked:
+			return errNotDue
+		case w.parked:
+			r.GoOn(s.now)
+			r.Note(s.now, "The connection works again.")
+		case r.Parked || r.Next.IsZero() || r.Next.After(s.now):
 			return errNotDue
 		}
-		if ended = r.Finished(); ended { // its worker died at the last step
+		if ended = r.Finished() && !w.parked; ended { // its worker died at the last step
 			r.Next, r.Lease = time.Time{}, ledger.Lease{}
 			return nil
 		}
-		r.Next = now.Add(p.Times.Resend).UTC()
+		r.Next = s.now.Add(max(0, w.delay) + s.Times.Resend).UTC()
+		if w.delay < 0 { // it is due: the next sweeps find room for it
+			r.Next = s.now.UTC()
+		}
 		return nil
 	})
-	if errors.Is(err, errNotDue) || err == nil && ended {
+	if errors.Is(err, errNotDue) || errors.Is(err, ledger.ErrNotFound) || err == nil && (ended || w.delay < 0) {
 		return nil
 	}
-	if err != nil {
-		return err
+	if err == nil {
+		err = s.Wake(s.ctx, ledger.Pointer{Tenant: w.Tenant, Order: w.ID, Origin: OriginSweep, Due: w.Due}, w.delay)
 	}
-	return p.Wake(ctx, ledger.Pointer{Tenant: ref.Tenant, Order: ref.ID, Origin: OriginSweep}, delay)
+	if err != nil {
+		return fmt.Errorf("wake order %s: %w", w.ID, err)
+	}
+	return nil
 }
 
-// perResume is how many parked orders of a connection a sweep makes due.
+// perResume is how many parked orders of a connection a sweep lets go on.
 const perResume = 100
 
-// resume makes parked orders due again, where both connections work.
-func (p *Pair) resume(ctx context.Context) error {
-	repaired, err := p.Tenants.Resuming(ctx)
+// resume lets orders go on that were parked for a connection which works again.
+// It is over when a sweep finds none two leases after the change: by then nobody
+// works with the old key any more, and with a new one nobody parks.
+func (s *sweep) resume() error {
+	repaired, err := s.Tenants.Resuming(s.ctx)
 	if err != nil {
 		return err
 	}
-	var errs error
-	seen := map[string]bool{}
-	for _, c := range repaired {
-		if seen[c.Tenant] {
-			continue
-		}
-		seen[c.Tenant] = true
-		b, err := p.Tenants.Load(ctx, c.Tenant)
-		if err != nil {
-			errs = errors.Join(errs, err)
-			continue
-		}
-		if b.Connections[tenant.Upstock].State != tenant.Connected || b.Connections[tenant.Cin7Core].State != tenant.Connected {
-			continue
-		}
+	slots := make(chan struct{}, readers)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	for some := range slices.Chunk(repaired, 100) {
 		var ids []string
-		some := func(ref ledger.Ref) bool {
-			ids = append(ids, ref.ID)
-			return len(ids) < perResume
+		for _, c := range some {
+			ids = append(ids, c.Tenant)
 		}
-		err = p.Ledger.Parked(ctx, c.Tenant, some)
-		for _, sys := range []tenant.System{tenant.Upstock, tenant.Cin7Core} { // those that wait for this very account
-			if err == nil && len(ids) < perResume {
-				err = p.Ledger.AwaitedRuns(ctx, c.Tenant, ledger.Awaited(sys, b.Connections[sys].Account), some)
+		works := map[tenant.System]map[string]tenant.Connection{}
+		for _, sys := range []tenant.System{tenant.Upstock, tenant.Cin7Core} {
+			conns, err := s.Tenants.Connections(s.ctx, slices.Compact(slices.Sorted(slices.Values(ids))), sys)
+			if err != nil {
+				return err
 			}
+			works[sys] = conns
 		}
-		errs = errors.Join(errs, err)
-		var repaired time.Time
-		for _, c := range b.Connections {
-			if c.Changed.After(repaired) {
-				repaired = c.Changed
-			}
+		s.mu.Lock()
+		for id, c := range works[tenant.Cin7Core] {
+			s.account[id] = cmp.Or(c.Account, id)
 		}
-		if err == nil && len(ids) == 0 && p.Now().Sub(repaired) > 2*p.Times.Lease { // nobody parks for the old key any more
-			errs = errors.Join(errs, p.Tenants.Resumed(ctx, c.Tenant))
-		}
-		for _, id := range ids {
-			errs = errors.Join(errs, p.unpark(ctx, c.Tenant, id))
+		s.mu.Unlock()
+		for _, c := range some {
+			both := works[tenant.Upstock][c.Tenant].State == tenant.Connected && works[tenant.Cin7Core][c.Tenant].State == tenant.Connected
+			slots <- struct{}{}
+			wg.Go(func() {
+				defer func() { <-slots }()
+				s.failed(s.resumeConnection(c, both))
+			})
 		}
 	}
-	return errs
+	return nil
 }
 
-func (p *Pair) unpark(ctx context.Context, tenantID, id string) error {
-	r, err := p.Ledger.Get(ctx, tenantID, id)
+// resumeConnection lets what was parked for one connection go on. both says
+// that the tenant's other one works as well: only then what an earlier version
+// parked goes on, which did not say for which.
+func (s *sweep) resumeConnection(c tenant.Connection, both bool) error {
+	if c.State != tenant.Connected { // its repair lists it anew
+		return s.Tenants.Resumed(s.ctx, c)
+	}
+	var refs []ledger.Ref
+	add := func(ref ledger.Ref) bool {
+		refs = append(refs, ref)
+		return len(refs) < perResume
+	}
+	err := s.Ledger.ParkedFor(s.ctx, c.Tenant, c.System, add)
+	if both && err == nil && len(refs) < perResume {
+		err = s.Ledger.ParkedFor(s.ctx, c.Tenant, "", add)
+	}
+	if err == nil && len(refs) < perResume { // those that wait for this very account
+		err = s.Ledger.AwaitedRuns(s.ctx, c.Tenant, ledger.Awaited(c.System, c.Account), add)
+	}
 	if err != nil {
 		return err
 	}
-	return p.Ledger.Update(ctx, r, func(r *ledger.Run, _ *ledger.Extra) error {
-		if !r.Parked {
-			return nil
+	if len(refs) == 0 {
+		since := latest(c.Changed, c.Resume)
+		if since.After(s.now.Add(time.Hour)) { // an earlier version wrote here until when it is listed
+			since = c.Changed
 		}
-		r.Parked, r.Next = false, p.Now().UTC()
-		r.Note(p.Now(), "The connection works again.")
+		if s.now.Sub(since) > 2*s.Times.Lease {
+			return s.Tenants.Resumed(s.ctx, c)
+		}
 		return nil
-	})
+	}
+	runs, err := s.Ledger.RunsOf(s.ctx, refs)
+	for _, ref := range refs {
+		r := runs[ledger.RunKey{Tenant: ref.Tenant, ID: ref.ID}]
+		if r == nil || !r.Parked {
+			continue
+		}
+		ref.Due, ref.Work = s.now, r.Work()
+		s.mu.Lock()
+		g, ok := s.allotment(ref.Tenant).last(ref)
+		s.mu.Unlock()
+		w := waking{Ref: ref, run: r, parked: true, delay: -1}
+		if ok {
+			w.delay = s.delay(g)
+		}
+		s.work <- w
+	}
+	return err
+}
+
+// resumeForgotten lists a tenant's connections as repaired where orders are
+// parked although both work: nothing else would let them go on.
+func (p *Pair) resumeForgotten(ctx context.Context, b tenant.Bundle) error {
+	up, core := b.Connections[tenant.Upstock], b.Connections[tenant.Cin7Core]
+	if up.State != tenant.Connected || core.State != tenant.Connected || !up.Resume.IsZero() || !core.Resume.IsZero() {
+		return nil
+	}
+	some := false
+	err := p.Ledger.Parked(ctx, b.Tenant.ID, func(ledger.Ref) bool { some = true; return false })
+	if err != nil || !some {
+		return err
+	}
+	return errors.Join(p.Tenants.Resume(ctx, b.Tenant.ID, tenant.Upstock), p.Tenants.Resume(ctx, b.Tenant.ID, tenant.Cin7Core))
 }
 
 // deadLimit is how many dead letters in a row need a person.
@@ -262,10 +460,7 @@ func (p *Pair) DeadLetter(ctx context.Context, ptr ledger.Pointer) error {
 			return errNotDue
 		}
 		r.Dead++
-		r.Failures++
-		if r.Failing.IsZero() {
-			r.Failing = now
-		}
+		p.failed(r, now)
 		r.Note(now, "The work on this order broke off %d times in a row without a result.", r.Dead)
 		if r.Dead < deadLimit {
 			r.Next = now.Add(p.backoff(r.Failures-1, p.Times.MaxRetry))

@@ -33,9 +33,11 @@ type (
 		problems []ledger.Problem
 		ofPlan   bool // all are of the plan, and nothing was made
 	}
-	// park waits for a connection to work again, however long.
+	// park waits for a connection to work again, however long: as it was when its
+	// key was refused, or not there.
 	park struct {
 		why    string
+		conn   tenant.Connection
 		awaits string // the account that must be connected again; "" = none in particular
 	}
 	// vendorDown is a vendor that gives no sensible answer.
@@ -60,6 +62,8 @@ var (
 	errIdle = errors.New("nothing to do")
 	// errShort: too little of the lease or the invocation is left to start a call.
 	errShort = errors.New("too little time left")
+	// errNoKey: the system's key was refused, so it is not called.
+	errNoKey = errors.New("the key was refused")
 )
 
 func problem(code, message, fix string) error {
@@ -94,6 +98,7 @@ type work struct {
 	released bool      // the lease went back with the last step's own write
 	onCancel bool      // a void is for a cancellation: one that counts no more stops it
 	fresh    string    // the sale that this very worker made: nobody else knows it yet
+	untold   error     // Upstock takes no calls at this attempt: what could not be told is kept
 }
 
 // Push works on one order until it is done or must wait. first says that the
@@ -139,9 +144,9 @@ func (w *work) connect() error {
 		c, ok := w.b.Connections[sys]
 		switch {
 		case !ok:
-			return &park{why: systemName(sys) + " is not connected. Connect it, and the order goes on by itself."}
-		case c.State != tenant.Connected:
-			return &park{why: systemName(sys) + " needs reconnecting: " + c.Why + " Save a new key, and the order goes on by itself."}
+			return &park{why: systemName(sys) + " is not connected. Connect it, and the order goes on by itself.", conn: tenant.Connection{Tenant: w.run.Tenant, System: sys}}
+		case c.State != tenant.Connected && sys == tenant.Cin7Core && !settled(w.run):
+			return parkedFor(c) // an order that is here is sold without Upstock's key, and told without Cin7 Core's
 		}
 		s, err := w.secrets(w.ctx, c)
 		if errors.Is(err, tenant.ErrSealed) {
@@ -164,7 +169,7 @@ func (w *work) connect() error {
 	if err := w.belongs(); err != nil {
 		return err
 	}
-	if w.core.Mirror.Ready.IsZero() {
+	if w.core.Mirror.Ready.IsZero() && !settled(w.run) {
 		if !w.preview && w.Now().Sub(w.core.Changed) > w.Times.Settle { // its job may have been lost; a second one ends at once
 			if err := w.Start(w.ctx, Job{Job: JobMirror, Tenant: w.run.Tenant}, 0); err != nil {
 				return err
@@ -173,6 +178,19 @@ func (w *work) connect() error {
 		return &later{w.Now().Add(jitter(w.Times.Mirror, w.Times.Mirror/2)), "Cin7 Core's customers, products and settings are being read for the first time."}
 	}
 	return nil
+}
+
+// conn is the connection to a system that the work goes by.
+func (w *work) conn(sys tenant.System) tenant.Connection {
+	if sys == tenant.Upstock {
+		return w.up
+	}
+	return w.core
+}
+
+// parkedFor parks the work until a connection has a new key.
+func parkedFor(c tenant.Connection) error {
+	return &park{why: systemName(c.System) + " needs reconnecting: " + c.Why + " Save a new key, and the order goes on by itself.", conn: c}
 }
 
 // patient sleeps through a limiter's shortest waits, as there are when many
@@ -200,6 +218,13 @@ func (p *patient) Take(ctx context.Context) (time.Time, error) {
 		case <-ctx.Done():
 			return at, err
 		}
+	}
+}
+
+// Answered is the limiter's, which [rest.Limiter] does not promise.
+func (p *patient) Answered(ctx context.Context) {
+	if a, ok := p.Limiter.(interface{ Answered(context.Context) }); ok {
+		a.Answered(ctx)
 	}
 }
 
@@ -255,7 +280,8 @@ func (w *work) hold(r *ledger.Run) error {
 	if w.own != "" {
 		r.Supplier = w.own
 	}
-	r.State, r.Why, r.Parked, r.Awaits = workingState(r), "", false, ""
+	r.GoOn(now)
+	r.State, r.Why = workingState(r), ""
 	if r.Next.Before(r.Lease.Until) || r.Next.After(r.Lease.Until.Add(w.Times.Grace)) { // else it is due soon enough after the lease
 		r.Next = r.Lease.Until
 	}
@@ -283,6 +309,9 @@ func (w *work) take() error {
 func (w *work) calling(system string) context.Context {
 	ctx := rest.WithGuard(w.ctx, func() error {
 		now := w.Now()
+		if w.conn(tenant.System(system)).State != tenant.Connected {
+			return errNoKey
+		}
 		if !w.until.IsZero() && w.until.Sub(now) < w.Times.MinLease && !w.rules.noLease {
 			return errShort
 		}
@@ -346,10 +375,16 @@ func (w *work) answered(sys tenant.System, err error) error {
 		if wait, ok := errors.AsType[*rest.Wait](err); ok {
 			at = wait.Until
 		}
-		return &later{at.Add(jitter(0, time.Second)), "The budget of calls to " + systemName(sys) + " is used up for the moment."}
+		if sys == tenant.Upstock { // nobody is held up by it: the longer it lasts, the more seldom it is asked for
+			at = latest(at, w.growing(w.Times.Soon)).Add(jitter(0, time.Second))
+		}
+		return &later{at, "The budget of calls to " + systemName(sys) + " is used up for the moment."}
 	case rest.NotSent:
+		if errors.Is(err, errNoKey) {
+			return parkedFor(w.conn(sys))
+		}
 		if errors.Is(err, errShort) || w.ctx.Err() != nil {
-			return &later{now.Add(w.Times.Soon), "The time for this attempt ran out before the next call."}
+			return &later{w.growing(w.Times.Soon), "The time for this attempt ran out before the next call."}
 		}
 		return &vendorDown{systemName(sys), err}
 	case rest.Throttled:
@@ -358,24 +393,34 @@ func (w *work) answered(sys tenant.System, err error) error {
 		if wait == 0 {
 			wait = 3 * w.Times.Soon
 		}
-		return &later{now.Add(jitter(wait, wait/4)), systemName(sys) + " says that too many calls were made. Somebody else uses the same account's budget."}
+		return &later{w.growing(wait), systemName(sys) + " says that too many calls were made. Somebody else uses the same account's budget."}
 	case rest.Unauthorized:
-		c := w.core
-		if sys == tenant.Upstock {
-			c = w.up
-		}
+		c := w.conn(sys)
 		cur, berr := w.markRefused(w.ctx, c)
 		if berr != nil {
 			return berr
 		}
 		if cur.State == tenant.Connected { // replaced meanwhile
-			return &later{now.Add(time.Second), "The key has just been replaced."}
+			return &later{w.growing(time.Second), "The key has just been replaced."}
 		}
-		return &park{why: whyRefused(sys) + " Save a new key, and the order goes on by itself."}
+		return &park{why: whyRefused(sys) + " Save a new key, and the order goes on by itself.", conn: cur}
 	case rest.Other:
 		return err
 	}
 	return &vendorDown{systemName(sys), err}
+}
+
+// growing is when to go on after a wait that doubles each time the work comes
+// no further, up to the longest.
+func (w *work) growing(wait time.Duration) time.Time {
+	wait = min(wait, w.Times.MaxVendor)
+	if n := min(w.run.Waits, 20); wait<<n>>n == wait {
+		wait <<= n
+	} else {
+		wait = w.Times.MaxVendor
+	}
+	wait = min(wait, w.Times.MaxVendor*4/5)
+	return w.Now().Add(jitter(wait, wait/4)).UTC()
 }
 
 func jitter(base, spread time.Duration) time.Duration {
@@ -394,7 +439,7 @@ func below(n time.Duration) time.Duration {
 // backoff is full jitter over an exponential, never under the smallest wait.
 func (p *Pair) backoff(failures int, most time.Duration) time.Duration {
 	d := min(most, p.Times.MinRetry<<min(failures, 20))
-	return p.Times.MinRetry/2 + below(d)
+	return min(most, p.Times.MinRetry/2+below(d))
 }
 
 // finish writes down how the work ended and gives the lease back. errMoved:
@@ -416,7 +461,32 @@ func (w *work) finish(err error) error {
 		w.ended()
 		return nil
 	}
-	uerr := w.Ledger.Update(w.ctx, w.run, func(r *ledger.Run, _ *ledger.Extra) error {
+	uerr := w.ending(err)
+	for try := 0; errors.Is(uerr, ledger.ErrBeside) && try < 5; try++ { // the connection was changed while it was parked for it
+		uerr = w.ending(err)
+	}
+	if errors.Is(uerr, errMoved) {
+		if err := w.flush(); err != nil {
+			return err
+		}
+	}
+	if uerr != nil && !errors.Is(uerr, errLost) {
+		return uerr
+	}
+	w.ended()
+	return nil
+}
+
+// ending is the write of finish. A run is parked on the condition that its
+// connection is still without a key that works: else nobody would see that it waits.
+func (w *work) ending(err error) error {
+	still := tenant.Connection{}
+	if e, ok := err.(*park); ok {
+		if still, err = w.waitsFor(e); err != nil && !isOutcome(err) {
+			return err
+		}
+	}
+	return w.Ledger.Update(w.ctx, w.run, func(r *ledger.Run, x *ledger.Extra) error {
 		if err := w.hold(r); err != nil {
 			return err
 		}
@@ -424,8 +494,9 @@ func (w *work) finish(err error) error {
 		now := w.Now().UTC()
 		r.Lease, r.Next, r.Why, r.Dead = ledger.Lease{}, time.Time{}, "", 0
 		if w.progress {
-			r.Failures, r.Failing = 0, time.Time{}
+			r.Failures, r.Failing, r.Waits, r.Owed = 0, time.Time{}, 0, time.Time{}
 		}
+		r.By = time.Time{}
 		out := err
 		var down *vendorDown
 		if out != nil && !isOutcome(out) || errors.As(out, &down) {
@@ -433,21 +504,34 @@ func (w *work) finish(err error) error {
 		}
 		switch e := out.(type) {
 		case nil:
-			r.Next = nextDue(r)
+			r.Next, r.Waits, r.Owed = nextDue(r), 0, time.Time{}
 			if moved && !r.Finished() {
 				r.Next = now
 			}
 		case *later:
 			r.Next, r.Why = e.at.UTC(), e.why
+			if r.Waits++; r.Owed.IsZero() {
+				r.Owed = now
+			}
+			if most := now.Add(w.Times.MaxVendor); r.Next.After(most) { // whatever a vendor says: it may say otherwise by then
+				r.Next, r.By = most, r.Next
+			}
 			if soon := now.Add(w.Times.Soon); moved && r.Next.After(soon) { // what came meanwhile does not wait so long
 				r.Next = soon
 			}
 			w.state(r, ledger.Waiting)
 			r.Note(now, "Waiting: %s", e.why)
 		case *park:
-			r.Parked, r.Why, r.Awaits = true, e.why, e.awaits
+			x.Add(w.Tenants.Unchanged(still))
+			r.Waits, r.Owed = 0, time.Time{}
 			w.state(r, ledger.Waiting)
 			r.Note(now, "Waiting: %s", e.why)
+			if watch := firstWatch(r); settled(r) && !watch.IsZero() && still.System == tenant.Upstock {
+				r.Next, r.Why = watch, e.why // what asks nothing of Upstock goes on
+				return nil
+			}
+			r.Park(still.System, now, e.why)
+			r.Awaits = e.awaits
 		case *reject:
 			if moved { // a person wished for more meanwhile, or another worker's answer came: it is decided again
 				r.Next = now
@@ -470,16 +554,28 @@ func (w *work) finish(err error) error {
 		}
 		return nil
 	})
-	if errors.Is(uerr, errMoved) {
-		if err := w.flush(); err != nil {
-			return err
-		}
+}
+
+// waitsFor is the connection that a run is to wait for, as it is now: later
+// where it has a key that nobody has refused yet.
+func (w *work) waitsFor(e *park) (tenant.Connection, error) {
+	sys := e.conn.System
+	if e.awaits != "" {
+		name, _, _ := strings.Cut(e.awaits, ":")
+		sys = tenant.System(name)
 	}
-	if uerr != nil && !errors.Is(uerr, errLost) {
-		return uerr
+	c, err := w.Tenants.Connection(w.ctx, w.run.Tenant, sys)
+	switch {
+	case errors.Is(err, tenant.ErrNotFound): // whoever connects it anew resumes what waits
+		return tenant.Connection{Tenant: w.run.Tenant, System: sys}, e
+	case err != nil:
+		return c, err
+	case e.awaits != "" && e.awaits != ledger.Awaited(sys, c.Account):
+		return c, e
+	case c.State == tenant.Connected:
+		return c, &later{w.growing(time.Second), "The key has just been replaced."}
 	}
-	w.ended()
-	return nil
+	return c, e
 }
 
 func (w *work) ended() {
@@ -522,12 +618,21 @@ func isOutcome(err error) bool {
 	return false
 }
 
-// failure counts an error and says when to try again, or that a person must look.
-func (w *work) failure(r *ledger.Run, err error, now time.Time) error {
+// failed counts one failure more. A stretch longer than the longest backoff, in
+// which nothing was tried, is no failing: we stood still, or it waited for something else.
+func (p *Pair) failed(r *ledger.Run, now time.Time) {
 	r.Failures++
 	if r.Failing.IsZero() {
 		r.Failing = now
+	} else if idle := now.Sub(r.Failed) - p.Times.MaxRetry; !r.Failed.IsZero() && idle > 0 {
+		r.Failing = r.Failing.Add(idle)
 	}
+	r.Failed = now
+}
+
+// failure counts an error and says when to try again, or that a person must look.
+func (w *work) failure(r *ledger.Run, err error, now time.Time) error {
+	w.failed(r, now)
 	large := errors.Is(err, ledger.ErrTooLarge)
 	over := now.Sub(r.Failing) > w.Times.GiveUp
 	switch {
@@ -535,14 +640,14 @@ func (w *work) failure(r *ledger.Run, err error, now time.Time) error {
 		return problem("tooLarge", "The order is too large to be worked on.", "Split it in Upstock, or enter it in Cin7 Core by hand.")
 	case !large && !over:
 	case settled(r):
-		if r.LookDue() { // the next poll, or a person, asks again
+		if r.LookDue() || r.Found != nil { // the next poll, or a person, asks again
 			r.State = ledger.Attention
 			r.Problems = append(slices.DeleteFunc(r.Problems, func(p ledger.Problem) bool { return p.Code == "gaveUp" }),
 				ledger.Problem{Code: "gaveUp", Message: fmt.Sprintf("What became of its sale could not be read or told since %s, in %d attempts: %s.", clockText(w.b, r.Failing), r.Failures, err),
 					Fix: "Retry when the cause is gone."})
 		}
 		r.Say(fmt.Sprintf("A last step was given up after %d attempts: %s.", r.Failures, err))
-		r.Looks, r.ReadBack, r.Void, r.Doubt = r.Asked, false, false, time.Time{}
+		r.Looks, r.ReadBack, r.Void, r.Doubt, r.Found = r.Asked, false, false, time.Time{}, nil
 		r.Told, r.Watches = true, nil
 		r.Failures, r.Failing = 0, time.Time{} // what is asked for next has as long again
 		return nil
