@@ -30,7 +30,7 @@ type bucket struct {
 
 	shares []Share       // of each stamp
 	asked  [shares]int64 // until then a share's part is kept for it
-	trial  bool          // once the block is over, one call tries whether it is
+	trials int64         // not 0: once the block is over, one call tries whether it is; throttled so often in a row
 }
 
 type count struct{ slice, n int64 }
@@ -206,7 +206,7 @@ func (k *bucket) encode() []byte {
 		v = binary.AppendVarint(binary.AppendVarint(v, c.slice-last), c.n)
 		last = c.slice
 	}
-	some := k.trial
+	some := k.trials != 0
 	for i := range k.asked {
 		some = some || k.asked[i] != 0
 	}
@@ -216,11 +216,7 @@ func (k *bucket) encode() []byte {
 	if !some {
 		return v
 	}
-	trial := int64(0)
-	if k.trial {
-		trial = 1
-	}
-	v = binary.AppendVarint(v, trial)
+	v = binary.AppendVarint(v, k.trials)
 	for i := range k.asked {
 		v = binary.AppendVarint(v, k.asked[i])
 	}
@@ -271,7 +267,7 @@ func decode(v []byte) (bucket, error) {
 	}
 	k.shares = make([]Share, len(k.stamps))
 	if len(v) > 0 {
-		k.trial = next() == 1
+		k.trials = next()
 		for i := range k.asked {
 			k.asked[i] = next()
 		}

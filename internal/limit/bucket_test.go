@@ -64,7 +64,7 @@ func TestBucketEncoding(t *testing.T) {
 		for i := range want.asked {
 			want.asked[i] = n.Draw(t, "asked")
 		}
-		want.trial = rapid.Bool().Draw(t, "trial")
+		want.trials = rapid.Int64Range(0, 100).Draw(t, "trials")
 		got, err := decode(want.encode())
 		if err != nil {
 			t.Fatal(err)

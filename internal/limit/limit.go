@@ -28,9 +28,9 @@
 // # Blocks
 //
 // A throttle answer blocks the bucket for as long as it says, an hour at most:
-// a vendor may say absurd things, and may think better of it. When a block ends
-// that was longer than usual, one call tries whether it is over; the others wait
-// for its answer, so that an account with a thousand orders is asked once.
+// a vendor may say absurd things, and may think better of it. When a block ends,
+// one call tries whether it is over; the others wait for its answer, so that an
+// account with a thousand orders is asked once. While it is not, blocks grow.
 package limit
 
 import (
@@ -113,13 +113,14 @@ func (w *Wait) Error() string {
 
 // How long things take, at speed 1.
 const (
-	defaultHold = 15 * time.Second
-	longestHold = time.Hour        // whatever a vendor says: look again each hour
-	grace       = 5 * time.Second  // how long after it may call the first class is still expected
-	turn        = time.Minute      // the second class gets a call as often, whoever waits
-	kept        = 48 * time.Hour   // a bucket nobody used so long is dropped; longer than any window
-	expected    = 2 * time.Minute  // how long after it may call a refused share is still expected: sweeps come each minute, and spread what they wake over one
-	trialFor    = 25 * time.Second // how long one call may try whether a block is over; longer than any call
+	defaultHold  = 15 * time.Second
+	longestGrown = 15 * time.Minute // a block where the vendor does not say for how long
+	longestHold  = time.Hour        // whatever a vendor says: look again each hour
+	grace        = 5 * time.Second  // how long after it may call the first class is still expected
+	turn         = time.Minute      // the second class gets a call as often, whoever waits
+	kept         = 48 * time.Hour   // a bucket nobody used so long is dropped; longer than any window
+	expected     = 2 * time.Minute  // how long after it may call a refused share is still expected: sweeps come each minute, and spread what they wake over one
+	trialFor     = 25 * time.Second // how long one call may try whether a block is over; longer than any call
 )
 
 // tries bounds how often a Take goes for the bucket when others are faster.
@@ -203,7 +204,7 @@ func (l *Limiter) Take(ctx context.Context) (time.Time, error) {
 		k.blocked = max(k.blocked, l.blocked)
 		at, until := k.take(l.budget, l.class, share, l.scaled(turn).Microseconds(), now)
 		if until > 0 {
-			if k.trial && k.blocked > now { // an answer takes the block away: what is remembered of it may be over
+			if k.trials > 0 && k.blocked > now { // an answer takes the block away: what is remembered of it may be over
 				defer func() { l.known = false }()
 			}
 			mark := l.class == First && k.wanted < until
@@ -226,7 +227,7 @@ func (l *Limiter) Take(ctx context.Context) (time.Time, error) {
 			}
 			return time.Time{}, &Wait{time.UnixMicro(until)}
 		}
-		trial := k.trial
+		trial := k.trials > 0
 		if trial { // this one call tries whether the block is over: the others wait for what it brings
 			k.blocked = at + l.scaled(trialFor).Microseconds()
 		}
@@ -261,22 +262,39 @@ func (l *Limiter) Throttled(ctx context.Context, retryAfter time.Duration) {
 		return
 	}
 	defer l.leave()
-	hold := l.budget.Hold
-	if retryAfter > 0 {
-		hold = min(retryAfter, longestHold)
+	tried := l.trying.Swap(false)
+	if l.blocked == l.tried { // that was to wait for this answer
+		l.blocked = 0
 	}
-	l.trying.Store(false)
-	l.blocked = max(l.blocked, l.now().Add(hold).UnixMicro())
 	for try := range tries {
 		k, err := l.bucket(ctx)
-		if err != nil || k.blocked >= l.blocked {
+		trials := max(k.trials, 1)
+		if tried {
+			trials = k.trials + 1
+		}
+		hold := l.hold(retryAfter, trials)
+		l.blocked = max(l.blocked, l.now().Add(hold).UnixMicro())
+		if err != nil || k.blocked >= l.blocked && !tried {
 			return
 		}
-		k.blocked, k.trial = l.blocked, k.trial || hold > l.budget.Hold
+		k.blocked, k.trials = l.blocked, trials
 		if c := (*table.Conflict)(nil); !errors.As(l.write(ctx, k), &c) || l.pause(ctx, try) != nil {
 			return
 		}
 	}
+}
+
+// hold is how long a throttle answer blocks the bucket: as long as it says, and
+// the longer the more of them came in a row.
+func (l *Limiter) hold(retryAfter time.Duration, trials int64) time.Duration {
+	growing := min(l.budget.Hold<<min(trials-1, 10), l.scaled(longestGrown))
+	switch {
+	case retryAfter <= 0:
+		return growing
+	case trials == 1:
+		return min(retryAfter, longestHold)
+	}
+	return max(min(retryAfter, longestHold), growing)
 }
 
 // Answered tells that the vendor took a call. Where that one tried whether a
@@ -302,7 +320,7 @@ func (l *Limiter) Answered(ctx context.Context) {
 		if err != nil || k.blocked != l.tried { // somebody was throttled since
 			return
 		}
-		k.blocked, k.trial = 0, false
+		k.blocked, k.trials = 0, 0
 		k.wanted = min(k.wanted, l.now().Add(l.scaled(grace)).UnixMicro()) // who waited for the answer need not wait so long
 		if c := (*table.Conflict)(nil); !errors.As(l.write(ctx, k), &c) || l.pause(ctx, try) != nil {
 			return

@@ -3,6 +3,7 @@ package limit
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -106,11 +107,56 @@ func TestOneTries(t *testing.T) {
 func TestEarlierBucket(t *testing.T) {
 	k := bucket{stamps: []int64{5, 9}, shares: []Share{Rest, Rest}, blocked: 7}
 	old := k.encode()
-	k.shares[1], k.asked[Looks], k.trial = Looks, 11, true
+	k.shares[1], k.asked[Looks], k.trials = Looks, 11, 1
 	if now := k.encode(); string(now[:len(old)]) != string(old) || len(now) == len(old) {
 		t.Errorf("%v then, %v now", old, now)
 	}
-	if got, err := decode(old); err != nil || got.trial || len(got.shares) != 2 {
+	if got, err := decode(old); err != nil || got.trials > 0 || len(got.shares) != 2 {
 		t.Errorf("%+v %v", got, err)
 	}
+}
+
+// TestBlocksGrow: an account that throttles each call and does not say for how
+// long is left alone for longer each time, and is itself again with one answer.
+func TestBlocksGrow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStore(t, 0)
+		l := New(s, "cin7core", "acme", Cin7Core(), First)
+		var waits []time.Duration
+		throttled := func() {
+			t.Helper()
+			l.Throttled(t.Context(), 0)
+			var w *Wait
+			if _, err := l.Take(t.Context()); !errors.As(err, &w) {
+				t.Fatalf("a call while blocked: %v", err)
+			}
+			waits = append(waits, time.Until(w.Until).Round(time.Second))
+			time.Sleep(time.Until(w.Until))
+			if _, err := l.Take(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range 9 {
+			throttled()
+		}
+		l.Answered(t.Context())
+		time.Sleep(time.Minute)
+		throttled()
+		want := []time.Duration{15, 30, 60, 120, 240, 480, 900, 900, 900, 15}
+		for i := range want {
+			want[i] *= time.Second
+		}
+		if !slices.Equal(waits, want) {
+			t.Errorf("waits of %v, want %v", waits, want)
+		}
+		// Many calls that were under way at once are one throttling.
+		time.Sleep(time.Hour)
+		l.Answered(t.Context())
+		for range 20 {
+			l.Throttled(t.Context(), 0)
+		}
+		if st, err := l.State(t.Context()); err != nil || time.Until(st.BlockedUntil).Round(time.Second) != 15*time.Second {
+			t.Errorf("%+v %v", st, err)
+		}
+	})
 }

@@ -1,6 +1,7 @@
 package upstockcin7
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -135,7 +136,9 @@ func (a *allotment) inTurn(w ledger.Work) (list []ledger.Ref) {
 	for _, refs := range a.left[w] {
 		tenants = append(tenants, refs)
 	}
-	slices.SortFunc(tenants, func(x, y []ledger.Ref) int { return x[0].Due.Compare(y[0].Due) })
+	slices.SortFunc(tenants, func(x, y []ledger.Ref) int {
+		return cmp.Or(x[0].Due.Compare(y[0].Due), cmp.Compare(x[0].Tenant, y[0].Tenant))
+	})
 	for i := 0; ; i++ {
 		some := false
 		for _, refs := range tenants {

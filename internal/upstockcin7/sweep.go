@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -90,8 +91,8 @@ func (p *Pair) Sweep(ctx context.Context) error {
 		})
 	}
 	s.read()
-	for _, a := range s.accounts {
-		s.send(a.rest(s.now))
+	for _, account := range slices.Sorted(maps.Keys(s.accounts)) {
+		s.send(s.accounts[account].rest(s.now))
 	}
 	s.failed(s.resume()) // last: however many orders were parked, what is due goes first
 	close(s.work)
