@@ -79,7 +79,7 @@ const (
 // goes at the end to what found no room, in turn to the tenants who share it.
 // So a sweep that is cut off has woken what it read; reading ends in time for it.
 func (p *Pair) Sweep(ctx context.Context) error {
-	s := &sweep{Pair: p, ctx: ctx, now: p.Now(), accounts: map[string]*allotment{}, account: map[string]string{}, work: make(chan waking, 10*sweepers), turn: make(chan struct{}, 1)}
+	s := &sweep{Pair: p, ctx: ctx, now: p.Now(), accounts: map[string]*allotment{}, account: map[string]string{}, listed: map[ledger.RunKey]bool{}, work: make(chan waking, 10*sweepers), turn: make(chan struct{}, 1)}
 	var wakers sync.WaitGroup
 	for range sweepers {
 		wakers.Go(func() {
@@ -110,7 +110,8 @@ type sweep struct {
 
 	mu       sync.Mutex // guards what follows
 	accounts map[string]*allotment
-	account  map[string]string // by tenant: whose allotment it shares
+	account  map[string]string      // by tenant: whose allotment it shares
+	listed   map[ledger.RunKey]bool // what is due, as far as it was read
 	errs     error
 	many     int // errors
 }
@@ -167,6 +168,11 @@ func (s *sweep) page(refs []ledger.Ref) error {
 	s.mu.Lock()
 	var now []granted
 	for _, ref := range refs {
+		k := ledger.RunKey{Tenant: ref.Tenant, ID: ref.ID}
+		if s.listed[k] { // in two places: the index is behind
+			continue
+		}
+		s.listed[k] = true
 		if g, ok := s.allotment(ref.Tenant).take(ref, s.now); ok {
 			now = append(now, g)
 		}
@@ -341,33 +347,33 @@ func (s *sweep) resume() error {
 	if err != nil {
 		return err
 	}
+	of := map[string][]tenant.Connection{} // by tenant
+	for _, c := range repaired {
+		of[c.Tenant] = append(of[c.Tenant], c)
+	}
 	slots := make(chan struct{}, readers)
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	for some := range slices.Chunk(repaired, 100) {
-		var ids []string
-		for _, c := range some {
-			ids = append(ids, c.Tenant)
-		}
+	for ids := range slices.Chunk(slices.Sorted(maps.Keys(of)), 100) {
 		works := map[tenant.System]map[string]tenant.Connection{}
 		for _, sys := range []tenant.System{tenant.Upstock, tenant.Cin7Core} {
-			conns, err := s.Tenants.Connections(s.ctx, slices.Compact(slices.Sorted(slices.Values(ids))), sys)
-			if err != nil {
+			if works[sys], err = s.Tenants.Connections(s.ctx, ids, sys); err != nil {
 				return err
 			}
-			works[sys] = conns
 		}
 		s.mu.Lock()
 		for id, c := range works[tenant.Cin7Core] {
 			s.account[id] = cmp.Or(c.Account, id)
 		}
 		s.mu.Unlock()
-		for _, c := range some {
-			both := works[tenant.Upstock][c.Tenant].State == tenant.Connected && works[tenant.Cin7Core][c.Tenant].State == tenant.Connected
+		for _, id := range ids {
+			both := works[tenant.Upstock][id].State == tenant.Connected && works[tenant.Cin7Core][id].State == tenant.Connected
 			slots <- struct{}{}
 			wg.Go(func() {
 				defer func() { <-slots }()
-				s.failed(s.resumeConnection(c, both))
+				for _, c := range of[id] { // one after the other: both may find the same orders
+					s.failed(s.resumeConnection(c, both))
+				}
 			})
 		}
 	}

@@ -538,7 +538,10 @@ func (w *work) ending(err error) error {
 				return nil
 			}
 			if settled(r) { // what is left cannot be done, and changes nothing
-				r.Watches, r.Next = nil, nextDue(r)
+				if r.Watches, r.Next = nil, nextDue(r); r.Next.IsZero() && !r.Finished() {
+					r.Waits++
+					r.Next = w.growing(w.Times.Soon)
+				}
 				return nil
 			}
 			r.Problems, r.OfPlan = e.problems, e.ofPlan
