@@ -287,7 +287,7 @@ func callsOf(run *ledger.Run) (calls int, waits bool) {
 	case run.SoldAt.IsZero():
 		return upstockcin7.CallsOf(run), true
 	}
-	return upstockcin7.CallsOf(run), run.LookDue() || run.Found != nil || !run.Told
+	return upstockcin7.CallsOf(run), run.LookDue() || run.Kept != nil || !run.Told
 }
 
 // budgetAnswer is how often an account may still be called, by whoever shares it.

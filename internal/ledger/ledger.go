@@ -115,7 +115,7 @@ func (r *Run) item() (table.Item, error) {
 	if !r.Parked {
 		r.Needs, r.ParkedAt = "", time.Time{}
 	}
-	if r.Next.IsZero() && !r.Parked && !r.Finished() && (r.State != Attention || r.LookDue() || r.Found != nil) {
+	if r.Next.IsZero() && !r.Parked && !r.Finished() && (r.State != Attention || r.LookDue() || r.Kept != nil) {
 		r.Next = r.Received // no run is ever out of sight: an unfinished one is due, or parked, or a person's alone
 	}
 	data, err := json.Marshal(r)

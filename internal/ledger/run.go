@@ -106,7 +106,7 @@ type Run struct {
 	Listed   string    `json:"listed,omitempty"`   // what the sale list said with that change: a look that says less was stale
 	Stale    int       `json:"stale,omitempty"`    // stale looks in a row
 	Parcels  []Parcel  `json:"parcels,omitempty"`  // told to Upstock
-	Found    *Found    `json:"found,omitempty"`    // what the last look found, while Upstock was not told all of it
+	Kept     *Found    `json:"kept,omitempty"`     // what the last look found, while Upstock was not told all of it
 	Doubt    time.Time `json:"doubt,omitzero"`     // a shipment may take effect late until then: after it, all are told again
 	AutoPick string    `json:"autoPick,omitempty"` // the mode of Auto Pick that Cin7 Core was asked for, in its word
 	Unpicked []string  `json:"unpicked,omitempty"` // what of Auto Pick was asked for and is not done, line by line
@@ -414,7 +414,7 @@ func (r *Run) Finished() bool {
 	case Cancelled:
 		return len(r.Watches) == 0 && !r.LookDue() && !r.CancelOpen()
 	case Sold, PartlyShipped, Shipped:
-		return r.Told && len(r.Watches) == 0 && !r.LookDue() && r.Found == nil && r.Doubt.IsZero() && !r.CancelOpen()
+		return r.Told && len(r.Watches) == 0 && !r.LookDue() && r.Kept == nil && r.Doubt.IsZero() && !r.CancelOpen()
 	}
 	return false
 }

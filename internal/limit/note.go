@@ -24,7 +24,7 @@ func (l *Limiter) Note(ctx context.Context) {
 		if n := len(k.stamps); n > 0 {
 			at = max(at, k.stamps[n-1])
 		}
-		k.add(l.budget, at)
+		k.add(l.budget, at, Rest)
 		if c := (*table.Conflict)(nil); !errors.As(l.write(ctx, k), &c) || l.pause(ctx, try) != nil {
 			return
 		}

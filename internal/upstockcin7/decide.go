@@ -69,7 +69,7 @@ func (w *work) idle(r *ledger.Run, now time.Time) bool {
 	case r.Finished(), r.Parked && w.ptr.Origin != OriginRetry, r.Lease.Until.After(now) && !w.rules.noLease:
 		return true
 	case r.State == ledger.Attention:
-		return !watchDue(r, now) && !r.LookDue() && r.Found == nil && !askDue(r, now) && (r.Doubt.IsZero() || r.Doubt.After(now))
+		return !watchDue(r, now) && !r.LookDue() && r.Kept == nil && !askDue(r, now) && (r.Doubt.IsZero() || r.Doubt.After(now))
 	}
 	return false
 }

@@ -639,8 +639,8 @@ func (w *work) after() error {
 			return err
 		}
 	}
-	for w.run.LookDue() || w.run.Found != nil || w.doubtOver() {
-		if w.untold != nil && (w.run.Found != nil || !w.run.LookDue()) { // it was read once, and cannot be told
+	for w.run.LookDue() || w.run.Kept != nil || w.doubtOver() {
+		if w.untold != nil && (w.run.Kept != nil || !w.run.LookDue()) { // it was read once, and cannot be told
 			break
 		}
 		if err := w.inspectSold(); err != nil || w.released {

@@ -118,7 +118,7 @@ func (w *work) inspectSold() error {
 			return err
 		}
 	}
-	if !w.run.LookDue() || w.run.Found != nil && w.soldElsewhere() {
+	if !w.run.LookDue() || w.run.Kept != nil && w.soldElsewhere() {
 		return w.tellFound()
 	}
 	if w.soldElsewhere() {
@@ -127,7 +127,7 @@ func (w *work) inspectSold() error {
 		}
 		return w.awaitAccount()
 	}
-	if w.run.Found != nil && !w.run.Void {
+	if w.run.Kept != nil && !w.run.Void {
 		if err := w.upstockAnswers(); err != nil {
 			return w.cannotTell(err)
 		}
@@ -181,11 +181,11 @@ func (w *work) inspectSold() error {
 
 // tellFound tells what an earlier look found.
 func (w *work) tellFound() error {
-	if w.run.Found == nil {
+	if w.run.Kept == nil {
 		return nil
 	}
 	nothing := func(*ledger.Run) {}
-	return w.tellAll(w.run.Found, w.run.Asked, true, nothing, nothing)
+	return w.tellAll(w.run.Kept, w.run.Asked, true, nothing, nothing)
 }
 
 // tellAll tells Upstock of what was found. looked notes in the run that it was
@@ -205,8 +205,8 @@ func (w *work) tellAll(found *ledger.Found, asked int, lost bool, looked, said f
 		looked(r)
 		noteParcels(r, parcels, now)
 		r.Parcels = heeded(parcels, r, asked)
-		if r.Found = found; err == nil {
-			r.Found = nil
+		if r.Kept = found; err == nil {
+			r.Kept = nil
 		} else if down := (*vendorDown)(nil); sent && errors.As(err, &down) { // it may take effect yet
 			w.doubt(r, now.Add(w.Times.HTTP))
 		}
@@ -291,8 +291,8 @@ func (w *work) tellAgain() error {
 			}
 		}
 		r.Doubt = time.Time{}
-		if r.Found == nil {
-			r.Found = again
+		if r.Kept == nil {
+			r.Kept = again
 		}
 		return nil
 	})
@@ -345,10 +345,10 @@ func (w *work) foundIn(s cin7core.Sale) *ledger.Found {
 }
 
 func foundBefore(r *ledger.Run) []ledger.Parcel {
-	if r.Found == nil {
+	if r.Kept == nil {
 		return nil
 	}
-	return r.Found.Parcels
+	return r.Kept.Parcels
 }
 
 // tellParcels tells Upstock of each parcel found that it does not know as it is,

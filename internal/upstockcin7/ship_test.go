@@ -521,7 +521,7 @@ func TestDoubtGivenUp(t *testing.T) {
 		h.person(sale, "tracking", `{"box":"B","trackingNumber":"T-3"}`)
 		h.job("shipments")
 		h.turn(time.Hour)
-		if r := h.run(id); !r.LookDue() && r.Found == nil {
+		if r := h.run(id); !r.LookDue() && r.Kept == nil {
 			t.Errorf("given up at once\n%s", timeline(r))
 		}
 		h.set(func() { broken = false })

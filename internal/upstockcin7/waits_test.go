@@ -76,7 +76,7 @@ func TestTellingHoldsUpNoSale(t *testing.T) {
 				again := time.Now()
 				w.turn(time.Hour)
 				for n := range many {
-					if r := w.run(700000 + n); r.Found != nil || r.LookDue() {
+					if r := w.run(700000 + n); r.Kept != nil || r.LookDue() {
 						t.Fatalf("not told, next %s:\n%s", r.Next, timeline(r))
 					}
 				}

@@ -643,14 +643,14 @@ func (w *work) failure(r *ledger.Run, err error, now time.Time) error {
 		return problem("tooLarge", "The order is too large to be worked on.", "Split it in Upstock, or enter it in Cin7 Core by hand.")
 	case !large && !over:
 	case settled(r):
-		if r.LookDue() || r.Found != nil { // the next poll, or a person, asks again
+		if r.LookDue() || r.Kept != nil { // the next poll, or a person, asks again
 			r.State = ledger.Attention
 			r.Problems = append(slices.DeleteFunc(r.Problems, func(p ledger.Problem) bool { return p.Code == "gaveUp" }),
 				ledger.Problem{Code: "gaveUp", Message: fmt.Sprintf("What became of its sale could not be read or told since %s, in %d attempts: %s.", clockText(w.b, r.Failing), r.Failures, err),
 					Fix: "Retry when the cause is gone."})
 		}
 		r.Say(fmt.Sprintf("A last step was given up after %d attempts: %s.", r.Failures, err))
-		r.Looks, r.ReadBack, r.Void, r.Doubt, r.Found = r.Asked, false, false, time.Time{}, nil
+		r.Looks, r.ReadBack, r.Void, r.Doubt, r.Kept = r.Asked, false, false, time.Time{}, nil
 		r.Told, r.Watches = true, nil
 		r.Failures, r.Failing = 0, time.Time{} // what is asked for next has as long again
 		return nil
