@@ -109,7 +109,12 @@ func (w *world) fate(o *order) {
 		return w.between(time.Second, 3*time.Hour)
 	}
 	if w.chance(f.cancel) {
-		w.stage.at(soon(), func() { w.cancel(o) })
+		w.stage.at(soon(), func() {
+			w.cancel(o)
+			if w.chance(f.revive) {
+				w.stage.at(w.between(2*time.Second, 30*time.Minute), func() { w.revive(o) })
+			}
+		})
 	}
 	if w.chance(f.edit) {
 		w.stage.at(soon(), func() { w.edit(o) })

@@ -6,6 +6,9 @@ func mutants() []mutant {
 	off := func(name, rule string) mutant {
 		return mutant{name, []edit{{"upstockcin7/pair.go", "return &Pair{Deps: d, restored", "return &Pair{Deps: d, rules: rules{" + rule + ": true}, restored"}}}
 	}
+	one := func(name, file, before, after string) mutant {
+		return mutant{name, []edit{{"upstockcin7/" + file, before, after}}}
+	}
 	return []mutant{
 		off("a create is sent without being on record", "noIntent"),
 		off("workers do not keep out of each other's way", "noLease"),
@@ -16,5 +19,18 @@ func mutants() []mutant {
 		off("a window of several pages is read once", "noReread"),
 		off("the cursor moves before the marks", "hasty"),
 		off("a shipment in doubt is not told again", "noDoubt"),
+		off("what was decided before the lease is done after it", "hindsight"),
+		off("a restored table is like any other", "unmarked"),
+		off("a row that does not say whose it is counts as somebody else's", "blankIsNo"),
+		one("a void without an answer is no doubt", "work.go", "case len(openVoids(r)) > 0:", "case false:"),
+		one("after a void another sale is made by itself", "void.go", "	if sellsAnew(r) {\n		return nil\n	}\n	tried :=", "	if true {\n		return nil\n	}\n	tried :="),
+		one("a sale that was found and voided is followed by another", "void.go", "range foundAndVoided(r) {", "range foundAndVoided(r)[:0] {"),
+		one("another company's order is the connected one's", "supplier.go", "	if w.preview {\n		return nil\n	}\n	var err error", "	if true {\n		w.own = w.up.Account\n		return nil\n	}\n	var err error"),
+		one("after a gap the list is read from the new connection on", "reconnect.go", "	if cur.Opened.Equal(at) {\n		return nil\n	}", "	if true {\n		cur.Since, cur.Opened = latest(cur.Since, w.conn.Since), at\n		return nil\n	}"),
+		one("what was cancelled in a gap is not asked for", "reconnect.go", `cur.From, cur.After, cur.Missed = time.Time{}, "", true`, `cur.From, cur.After, cur.Missed = time.Time{}, "", false`),
+		one("a dead letter does not heed the lease", "sweep.go", " || r.Lease.Until.After(now) // a worker is at it", ""),
+		one("a cancellation does not stop the creating", "work.go", "	cancelled := !w.run.Cancelled.IsZero()\n	switch {\n	case w.rules.noLook:", "	cancelled := false\n	switch {\n	case w.rules.noLook:"),
+		one("a cancellation is never asked about", "cancel.go", "func cancelStands(r *ledger.Run) bool {", "func cancelStands(r *ledger.Run) bool {\n	if !r.Cancelled.IsZero() {\n		return true\n	}"),
+		one("a header of ours is not compared before it is voided", "work.go", "|| !SameHeader(plan.Header, s) ||", "||"),
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"stockbridge/internal/app"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/sim"
+	"stockbridge/internal/table"
 	"stockbridge/internal/upstockcin7"
 )
 
@@ -73,7 +74,7 @@ func (w *world) judge(o *order) string {
 	case !o.cancelled.IsZero():
 		return w.judgeCancelled(o, r, full)
 	case len(o.edits) > 0:
-		return w.judgeEdited(r)
+		return w.judgeEdited(o, r, len(live))
 	}
 	up := w.standing(o)
 	switch {
@@ -133,7 +134,10 @@ func (w *world) judgeCancelled(o *order, r *ledger.Run, full []string) string {
 }
 
 // judgeEdited: where people meddled with a sale, what becomes of it is theirs; but somebody must be told.
-func (w *world) judgeEdited(r *ledger.Run) string {
+func (w *world) judgeEdited(o *order, r *ledger.Run, live int) string {
+	if live == 0 && r.State != ledger.Attention && r.State != ledger.Cancelled {
+		return "people voided its sale, and nobody is told: it is " + string(r.State)
+	}
 	switch r.State {
 	case ledger.Sold, ledger.PartlyShipped, ledger.Shipped, ledger.Attention:
 		return ""
@@ -355,6 +359,17 @@ func (w *world) born(s *sale) {
 		w.note("order %d: a sale was made %s after its cancellation was taken in", o.id, time.Since(o.heard).Round(time.Second))
 	}
 	w.made[s.id] = s
+}
+
+// givenUp notes an order that was given to a person while a worker held its lease.
+func (w *world) givenUp(held []table.Key) {
+	for _, k := range held {
+		var r struct{ State ledger.State }
+		items, err := w.store.Get(context.Background(), k)
+		if err == nil && len(items) == 1 && json.Unmarshal(items[0].Data, &r) == nil && r.State == ledger.Attention {
+			w.note("an order was given up while a worker held it: %s", k.SK)
+		}
+	}
 }
 
 // inFlight is how long after it was decided on a write may take effect.

@@ -19,6 +19,7 @@ import (
 // flows are what people do in a seed beside ordering and shipping, each so often of 256.
 type flows struct {
 	cancel  int // an order is cancelled in Upstock
+	revive  int // of those that were cancelled: it is approved again
 	edit    int // somebody changes, voids or copies a sale in Cin7 Core
 	retry   int // somebody retries an order, whatever it does
 	refuse  int // Cin7 Core refuses a sale or its lines, for a reason of its own
@@ -240,7 +241,15 @@ func (w *world) settings(s *shop) {
 // restore takes the table back by some minutes. Whoever runs is ended first.
 func (w *world) restore() {
 	before := w.store.clone()
-	ago := w.between(time.Minute, 12*time.Minute)
+	ago := w.between(20*time.Second, pick(w, 3*time.Minute, 12*time.Minute))
+	w.spells = append(w.spells, spell{until: time.Now().Add(ago), class: hookIn, fault: lost, often: 128}) // and is delivered again
+	for range w.stage.rng.IntN(3) {
+		w.stage.at(w.between(time.Millisecond, ago), func() {
+			if s := w.shops[0]; !s.away {
+				w.approve(w.place(s))
+			}
+		})
+	}
 	w.stage.at(ago, func() {
 		w.tell("the table is about to be restored to %s ago: all processes are ended", ago.Round(time.Second))
 		for _, list := range w.warm {
@@ -250,8 +259,11 @@ func (w *world) restore() {
 		}
 		w.warm, w.down = map[string][]*process{}, true
 		w.stage.at(ago+3*time.Minute, func() {
-			w.tell("the table is restored")
+			w.tell("the table is restored, and marked")
 			w.store.restore(before)
+			if _, err := w.reader().Restored(context.Background()); err != nil {
+				w.t.Fatal(err)
+			}
 			w.restored, w.down = time.Now(), false
 		})
 	})
@@ -264,6 +276,20 @@ func (w *world) cancel(o *order) {
 	}
 	o.cancelled = time.Now()
 	w.tell("order %d is cancelled", o.id)
+}
+
+// revive lets the supplier take a cancellation back and approve the order once more.
+func (w *world) revive(o *order) {
+	if o.cancelled.IsZero() || o.shop.account.Upstock.Supplier != o.supplier {
+		return
+	}
+	if _, err := w.sim.Edit(o.id, `{"status":"ordered","approvedAt":null}`); err != nil {
+		return
+	}
+	w.stage.at(w.between(time.Second, 5*time.Minute), func() {
+		o.cancelled, o.heard, o.wanted, o.revived = time.Time{}, time.Time{}, time.Now(), true
+		w.approve(o)
+	})
 }
 
 // edit lets somebody in Cin7 Core do as they please with an order's sale.

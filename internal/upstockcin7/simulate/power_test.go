@@ -125,7 +125,7 @@ func (m mutant) measure(dir string) (hits, seeds int, example string, err error)
 	commands := make([]*exec.Cmd, workers)
 	for n := range workers {
 		c := exec.Command(binary, "-test.run", "^TestSimulate$", "-test.timeout", "0", "-brief", "-progress", "-most", strconv.Itoa(enough),
-			"-seeds", strconv.Itoa(fixed/workers), "-from", strconv.Itoa(1+n), "-step", strconv.Itoa(workers))
+			"-seeds", strconv.Itoa(fixed/workers), "-seconds", strconv.Itoa(*secs), "-from", strconv.Itoa(1+n), "-step", strconv.Itoa(workers))
 		c.Env = append(os.Environ(), "GOGC=400", "GOMAXPROCS=1")
 		out, err := c.StdoutPipe()
 		if err != nil {

@@ -228,7 +228,12 @@ func (g gateTable) Write(ctx context.Context, ops ...table.Op) error {
 	if len(ops) > 0 {
 		name += " " + keyName(ops[0].Item.Key)
 	}
-	return g.p.effect(ctx, tableWrite, name, ofTable, func() error { return g.p.w.store.Write(context.Background(), ops...) }, nil)
+	return g.p.effect(ctx, tableWrite, name, ofTable, func() error {
+		if g.p.name == "deadletters" {
+			defer g.p.w.givenUp(g.p.w.store.leased(ops...))
+		}
+		return g.p.w.store.Write(context.Background(), ops...)
+	}, nil)
 }
 
 type gateHTTP struct{ p *process }
@@ -375,17 +380,21 @@ const receives = 5
 
 func (w *world) enqueue(q app.Queue, m app.Message, delay time.Duration) {
 	w.flying++
+	most, away := receives, visibility
+	if w.profile.receives > 0 && !w.calm {
+		most, away = w.profile.receives, w.profile.visibility
+	}
 	w.stage.at(delay+w.between(5*time.Millisecond, 60*time.Millisecond), func() {
 		m.Receives++
 		name := string(q)
-		if m.Receives > receives {
+		if m.Receives > most {
 			name = "deadletters"
 		}
 		var failed []string
 		w.invoke(name, func(ctx context.Context, p *process) {
 			batch := []app.Message{m}
 			switch {
-			case m.Receives > receives:
+			case m.Receives > most:
 				failed = p.app.DeadLetters(ctx, batch)
 			case q == app.JobsQueue:
 				failed = p.app.Catalog(ctx, batch)
@@ -396,8 +405,8 @@ func (w *world) enqueue(q app.Queue, m app.Message, delay time.Duration) {
 			}
 		}, func(p *process) {
 			w.flying--
-			if (p.dead.Load() || len(failed) > 0) && m.Receives <= receives+2 {
-				w.enqueue(q, m, visibility)
+			if (p.dead.Load() || len(failed) > 0) && m.Receives <= most+2 {
+				w.enqueue(q, m, away)
 			}
 		})
 	})

@@ -9,16 +9,18 @@ import (
 
 // profile is what sort of world a seed makes.
 type profile struct {
-	name     string
-	shape    shape
-	sim      sim.Options
-	hours    int
-	orders   int
-	flows    flows
-	often    [classes]int // faults of 4096 effects
-	spells   int
-	skew     float64 // clocks differ by up to so many seconds either way
-	indexLag time.Duration
+	name       string
+	shape      shape
+	sim        sim.Options
+	hours      int
+	orders     int
+	flows      flows
+	receives   int // how often a message comes before it is dead; 0 = as on AWS, likewise how long it stays away
+	visibility time.Duration
+	often      [classes]int // faults of 4096 effects
+	spells     int
+	skew       float64 // clocks differ by up to so many seconds either way
+	indexLag   time.Duration
 }
 
 // draw is the profile of a seed, from a source of its own.
@@ -55,6 +57,9 @@ func draw(seed uint64) profile {
 		}
 		return often
 	}
-	p.flows = flows{cancel: f(50), edit: f(40), retry: f(60), refuse: f(24), keys: f(90), account: f(128), company: f(128), gap: f(128), restore: f(90), setting: f(120)}
+	p.flows = flows{cancel: f(50), revive: f(128), edit: f(40), retry: f(60), refuse: f(24), keys: f(90), account: f(128), company: f(128), gap: f(128), restore: f(90), setting: f(120)}
+	if r.IntN(4) == 0 {
+		p.receives, p.visibility = 1+r.IntN(2), time.Duration(20+r.IntN(100))*time.Second
+	}
 	return p
 }

@@ -83,6 +83,7 @@ type order struct {
 	cancelled time.Time
 	edits     []string  // what people did with its sale
 	codes     []string  // of attention that people met
+	revived   bool      // approved again after it was cancelled
 	wanted    time.Time // when a person last wanted it sold
 	heard     time.Time // when we took its cancellation in
 }
