@@ -106,6 +106,9 @@ func (a *api) preview(w http.ResponseWriter, r *http.Request, b tenant.Bundle) e
 		if err != nil {
 			return err
 		}
+		if err := a.Pair.OfConnected(r.Context(), b, run); err != nil {
+			return err
+		}
 		if _, order, _, err = a.Ledger.Load(r.Context(), b.Tenant.ID, run.ID); err != nil {
 			return err
 		}

@@ -30,6 +30,7 @@ func TestOrdersOfAnotherCompany(t *testing.T) {
 			t.Error(text)
 		}
 	}
+	h.do("POST", path+"/orders/preview", token, map[string]int{"orderId": 71}).is(409)
 	if a := h.do("GET", path+"/orders/71", token, nil).is(200); a.get("id") != 71.0 || a.get("supplier") != "1" || a.get("parked") != true {
 		t.Error(a.raw)
 	}

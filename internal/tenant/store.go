@@ -477,6 +477,9 @@ func (s *Store) Connect(ctx context.Context, tenant string, sys System, what fun
 	if err := what(&c, &sec); err != nil {
 		return none, sec, err
 	}
+	if old.LongRefused(now) {
+		c.Back = now.Truncate(time.Second)
+	}
 	c.State, c.Why, c.Refused, c.Changed = Connected, "", time.Time{}, now
 	c.Generation++
 	if oldSec.Webhook != "" && sec.Webhook != oldSec.Webhook {

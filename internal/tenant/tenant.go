@@ -91,6 +91,8 @@ type Connection struct {
 	// Begun is when this account was connected first of all, whatever was between;
 	// zero = that is Since.
 	Begun time.Time `json:"begun,omitzero"`
+	// Back is when a key that had been refused for long was last replaced.
+	Back time.Time `json:"back,omitzero"`
 	// Gaps are the times since Begun in which nobody looked for approved orders of
 	// this Upstock supplier, oldest first. What was approved then and is not here is
 	// not taken in by itself.
@@ -111,6 +113,12 @@ type Gap struct {
 	To     time.Time `json:"to"`               // not of it any more
 	Orders int       `json:"orders,omitempty"` // approved then, as Upstock lists them, and not here; 0 while not Known
 	Known  bool      `json:"known,omitempty"`  // Orders is known
+}
+
+// LongRefused reports whether the key has been refused for so long, an hour, that
+// people may have done by hand what waits for it.
+func (c *Connection) LongRefused(now time.Time) bool {
+	return c.State == NeedsReconnecting && now.Sub(c.Refused) >= time.Hour
 }
 
 // Beginning is when the account was connected first of all: earlier orders are

@@ -67,12 +67,15 @@ func (p *Pair) Connect(ctx context.Context, tenantID string, sys tenant.System, 
 			if err == nil && !had {
 				c.First, err = p.firstSupplier(ctx, b, c.Account)
 			}
-			if err == nil && !had { // people may have sold by hand meanwhile: the first orders are looked up again
+			if err == nil && (!had || old.LongRefused(p.Now())) { // people may have sold by hand meanwhile: the first orders are looked up again
 				err = p.uncheck(ctx, tenantID)
 			}
 			return err
 		}
 		giveHook(s, c.Account != account || s.Key != key)
+		if old.LongRefused(p.Now()) {
+			c.Checked = 0
+		}
 		if c.Account != account { // what is known of the old one goes with the same write, or new orders could be planned by it
 			c.Mirror, c.Checked, c.Webhooks = tenant.Mirror{State: tenant.MirrorReading}, 0, tenant.Webhooks{}
 		}

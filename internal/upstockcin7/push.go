@@ -320,8 +320,9 @@ const firstOrders = 10
 // integration may still be on, or was. What Upstock itself shows as sold is not
 // sold again, whenever it was approved: none of our sales of it was found.
 func (w *work) foreign(plan *Plan) error {
-	earlier := !w.run.Approved.IsZero() && w.run.Approved.Before(opened(w.b))
-	if w.run.Foreign && !(earlier && w.run.Searched.Before(opened(w.b))) && !sellsAnew(w.run) { // a connection was away since: people may have sold it by hand
+	since := working(w.b)
+	earlier := !w.run.Approved.IsZero() && w.run.Approved.Before(since)
+	if w.run.Foreign && !(earlier && w.run.Searched.Before(since)) && !sellsAnew(w.run) { // a connection was away since: people may have sold it by hand
 		return nil
 	}
 	raw, _ := orderOf(w.body)

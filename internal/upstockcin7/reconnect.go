@@ -29,6 +29,11 @@ func opened(b tenant.Bundle) time.Time {
 	return latest(b.Connections[tenant.Upstock].Since, b.Connections[tenant.Cin7Core].Since)
 }
 
+// working is since when orders could be sold: connected, and no key refused.
+func working(b tenant.Bundle) time.Time {
+	return latest(opened(b), latest(b.Connections[tenant.Upstock].Back, b.Connections[tenant.Cin7Core].Back))
+}
+
 // reopen decides, once after both systems are connected, from where on approved
 // orders are taken in.
 func (w *poll) reopen() error {

@@ -227,6 +227,63 @@ func TestReconnectedOrdersAreLookedUp(t *testing.T) {
 	})
 }
 
+// TestKeyIsBackAfterSellingByHand: an order that waited for a new key is looked up before it is sold.
+func TestKeyIsBackAfterSellingByHand(t *testing.T) {
+	story(t, func(t *testing.T, w *world) {
+		w.account(`{"revoked":true}`)
+		id := w.approve(groceries)
+		w.turn(3 * time.Minute)
+		if r := w.run(id); !r.Parked {
+			t.Fatalf("not parked: %+v", r)
+		}
+		time.Sleep(50 * time.Hour)
+		w.account(`{"revoked":false}`)
+		w.byHand(id, "PO-4711")
+		w.connectCore(w.acc)
+		w.turn(time.Hour)
+		w.attention(id, "foreignSale", "SO-")
+	})
+}
+
+// TestSuppliersInTurn: each supplier's list is read on from where it was left,
+// whichever was connected between.
+func TestSuppliersInTurn(t *testing.T) {
+	story(t, func(t *testing.T, w *world) {
+		kept, _ := w.sell(groceries)
+		w.jobs(1)
+		w.disconnect(tenant.Upstock)
+		acc := w.sim.AddAccount("Second brand", "")
+		w.connectUpstock(acc)
+		w.jobs(30)
+		if gaps := w.connectionTo(tenant.Upstock).Gaps; len(gaps) > 0 {
+			t.Errorf("a gap of a supplier that was never here before: %+v", gaps)
+		}
+		missed := w.unheard(groceries)
+		w.unheardCancel(kept)
+		w.jobs(1)
+		w.disconnect(tenant.Upstock)
+		w.connectUpstock(w.acc)
+		w.jobs(2)
+		if gaps := w.connectionTo(tenant.Upstock).Gaps; len(gaps) != 1 || gaps[0].Orders != 1 || w.run(missed) != nil {
+			t.Errorf("%+v, run %+v", gaps, w.run(missed))
+		}
+		if r := w.run(kept); r.Cancelled.IsZero() {
+			t.Errorf("%s\n%s", r.State, timeline(r))
+		}
+		w.disconnect(tenant.Upstock) // for a moment: the second brand was away for three hours
+		w.connectUpstock(acc)
+		id := must[sim.OrderSummary](w)(w.sim.PlaceOrder(acc.Upstock.Supplier, unlinked)).ID
+		must[sim.OrderSummary](w)(w.sim.Approve(id))
+		w.jobs(2)
+		if gaps := w.connectionTo(tenant.Upstock).Gaps; len(gaps) > 0 {
+			t.Errorf("%+v", gaps)
+		}
+		if r := w.named(fmt.Sprintf("2:%d", id)); r == nil || r.State != ledger.Sold {
+			t.Errorf("%+v", r)
+		}
+	})
+}
+
 // TestListIsReadOnWhereItWasLeft: what changed at an account's sales while
 // another account was connected is found when it is back.
 func TestListIsReadOnWhereItWasLeft(t *testing.T) {

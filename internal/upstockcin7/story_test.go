@@ -554,12 +554,12 @@ func TestBroken(t *testing.T) {
 		if _, _, err := w.pair().Connect(t.Context(), w.tenant, tenant.Cin7Core, upstockcin7.Credentials{Key: "a-new-key"}); err != nil {
 			t.Fatal(err)
 		}
-		// A look, a header and lines for each, at 60 calls in 63 s, and the mirror's pass.
+		// For each a look for its sale, one for a sale that somebody made by hand, a header and lines, at 60 calls in 63 s, and the mirror's pass.
 		w.turn(8 * time.Minute)
 		for _, id := range ids {
 			w.sold(id)
 		}
-		if n := len(w.coreCalls(repaired)); n > 4*orders {
+		if n := len(w.coreCalls(repaired)); n > 4*orders+30 {
 			t.Errorf("%d calls for %d orders", n, orders)
 		}
 		w.turnEach(25*time.Hour, time.Hour)

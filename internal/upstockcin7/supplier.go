@@ -291,6 +291,19 @@ func otherCompany(b tenant.Bundle, own string) *OtherCompany {
 	return &OtherCompany{companyName(b, own), companyName(b, c.Account)}
 }
 
+// OfConnected makes sure that a run is not of another company than the one
+// connected (*OtherCompany).
+func (p *Pair) OfConnected(ctx context.Context, b tenant.Bundle, r *ledger.Run) error {
+	own, err := p.supplierOf(ctx, r)
+	if err != nil {
+		return err
+	}
+	if other := otherCompany(b, own); other != nil {
+		return other
+	}
+	return nil
+}
+
 // belongs makes sure that the order's own supplier is the connected one, and that
 // its sale was begun in no other Cin7 Core account, where it may stand. Another
 // company's order waits, however long, and is never sold into this one's books.
