@@ -3,12 +3,12 @@ package main
 import (
 	"context"
 	"crypto/md5"
+	"crypto/subtle"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -65,6 +65,11 @@ type lambda struct {
 	log       *slog.Logger
 	running   sync.WaitGroup // asynchronous invocations and batches
 	stop      context.Context
+	token     string   // asked of who invokes a function; "" = nobody may
+	uploads   *uploads // of requests; nil = their own
+	// admits reports whether a request of a route names a token that there is: else its body is not read, and its function
+	// refuses it without. nil = every one does.
+	admits func(*http.Request) bool
 }
 
 // maxPayload is the most that a synchronous event or its answer may have.
@@ -128,12 +133,21 @@ func (l *lambda) start(name string, payload []byte, retries int) {
 // serveInvoke is Lambda's Invoke action, so that "aws lambda invoke" works.
 func (l *lambda) serveInvoke(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("name")
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxPayload))
 	answerError := func(status int, kind, message string) {
 		w.Header().Set("X-Amzn-ErrorType", kind)
 		writeJSON(w, status, map[string]string{"Type": "User", "Message": message})
 	}
+	if !l.mayInvoke(r.Header.Get("Authorization")) {
+		w.Header().Set("Connection", "close") // its body stays unread
+		answerError(http.StatusForbidden, "UnrecognizedClientException", "The security token included in the request is invalid: send the runner's -token as a bearer token, or as AWS_ACCESS_KEY_ID.")
+		return
+	}
+	body, done, err := l.uploads.read(w, r, maxPayload)
+	defer done()
 	switch {
+	case errors.Is(err, errBusy):
+		answerError(http.StatusTooManyRequests, "TooManyRequestsException", "Too many large events at once.")
+		return
 	case err != nil:
 		answerError(http.StatusRequestEntityTooLarge, "RequestTooLargeException", "The event is larger than 6 MB.")
 		return
@@ -171,6 +185,20 @@ func (l *lambda) serveInvoke(w http.ResponseWriter, r *http.Request) {
 	default:
 		answerError(http.StatusBadRequest, "InvalidParameterValueException", "The invocation type is RequestResponse, Event or DryRun.")
 	}
+}
+
+// mayInvoke reports whether an Authorization header bears the token: as a bearer token, or as the id of the access key that
+// the request is signed with (Signature Version 4; the signature itself is not looked at).
+func (l *lambda) mayInvoke(header string) bool {
+	scheme, rest, _ := strings.Cut(strings.TrimSpace(header), " ")
+	token := strings.TrimSpace(rest)
+	if scheme == "AWS4-HMAC-SHA256" {
+		_, credential, _ := strings.Cut(rest, "Credential=")
+		token, _, _ = strings.Cut(credential, "/")
+	} else if !strings.EqualFold(scheme, "Bearer") {
+		return false
+	}
+	return l.token != "" && subtle.ConstantTimeCompare([]byte(token), []byte(l.token)) == 1
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) {
@@ -235,6 +263,9 @@ const account = "000000000000"
 
 // handler serves the template's routes by their functions, and Invoke.
 func (l *lambda) handler() http.Handler {
+	if l.uploads == nil {
+		l.uploads = newUploads()
+	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /2015-03-31/functions/{name}/invocations", l.serveInvoke)
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
@@ -256,10 +287,24 @@ func (l *lambda) handler() http.Handler {
 
 func (l *lambda) serveRoute(w http.ResponseWriter, r *http.Request, key, function string) {
 	said := func(status int, message string) { writeJSON(w, status, map[string]string{"message": message}) }
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest))
-	if err != nil {
-		said(http.StatusRequestEntityTooLarge, "Request Entity Too Large")
-		return
+	var body []byte
+	if l.admits == nil || l.admits(r) {
+		var done func()
+		var err error
+		body, done, err = l.uploads.read(w, r, maxRequest)
+		defer done()
+		if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) || err == nil && len(body) > maxPayload {
+			w.Header().Set("Connection", "close")
+			said(http.StatusRequestEntityTooLarge, "Request Entity Too Large")
+			return
+		}
+		if err != nil {
+			w.Header().Set("Connection", "close")
+			said(map[bool]int{true: http.StatusServiceUnavailable, false: http.StatusRequestTimeout}[errors.Is(err, errBusy)], "The body did not come in time")
+			return
+		}
+	} else if r.ContentLength != 0 {
+		w.Header().Set("Connection", "close")
 	}
 	ev := newHTTPEvent(r, key, body)
 	size := len(r.Method) + len(r.RequestURI)

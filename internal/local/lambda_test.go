@@ -243,9 +243,12 @@ func TestInvokeAction(t *testing.T) {
 			"CatalogFunction":  cloud.Raw(func(context.Context, json.RawMessage) error { return nil }),
 			"ScheduleFunction": func(context.Context, []byte) ([]byte, error) { tries.Add(1); return nil, errors.New("broken") },
 		})
+		l.token = "runners-token"
 		h := l.handler()
+		authorization := "Bearer runners-token"
 		do := func(name, kind, body string) *httptest.ResponseRecorder {
 			r := httptest.NewRequest("POST", "/2015-03-31/functions/"+name+"/invocations", strings.NewReader(body))
+			r.Header.Set("Authorization", authorization)
 			if kind != "" {
 				r.Header.Set("X-Amz-Invocation-Type", kind)
 			}
@@ -259,6 +262,23 @@ func TestInvokeAction(t *testing.T) {
 		if w := do("CatalogFunction", "RequestResponse", ``); w.Code != 200 || w.Body.String() != "null" || w.Header().Get("X-Amz-Function-Error") != "" {
 			t.Errorf("good: %d %v %s", w.Code, w.Header(), w.Body)
 		}
+		for header, want := range map[string]int{
+			"": 403, "Bearer": 403, "Bearer wrong": 403, "Basic cnVubmVycy10b2tlbg==": 403, "bearer runners-token": 200,
+			"AWS4-HMAC-SHA256 Credential=runners-token/20260302/ap-southeast-2/lambda/aws4_request, SignedHeaders=host;x-amz-date, Signature=0123": 200,
+			"AWS4-HMAC-SHA256 SignedHeaders=host, Credential=runners-token/20260302/ap-southeast-2/lambda/aws4_request, Signature=0123":            200,
+			"AWS4-HMAC-SHA256 Credential=runners-toke/20260302/ap-southeast-2/lambda/aws4_request, SignedHeaders=host, Signature=0123":             403,
+			"AWS4-HMAC-SHA256 Credential=/20260302/ap-southeast-2/lambda/aws4_request":                                                             403, "AWS4-HMAC-SHA256": 403,
+		} {
+			authorization = header
+			if w := do("CatalogFunction", "", ``); w.Code != want {
+				t.Errorf("Authorization %q: %d %s", header, w.Code, w.Body)
+			}
+		}
+		l.token, authorization = "", "Bearer "
+		if w := do("CatalogFunction", "", ``); w.Code != 403 {
+			t.Errorf("a runner without a token: %d", w.Code)
+		}
+		l.token, authorization = "runners-token", "Bearer runners-token"
 		if w := do("NoFunction", "", `{}`); w.Code != 404 || w.Header().Get("X-Amzn-ErrorType") != "ResourceNotFoundException" {
 			t.Errorf("no function: %d %v", w.Code, w.Header())
 		}

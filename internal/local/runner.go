@@ -42,7 +42,7 @@ func parse(args []string, usage io.Writer) (options, error) {
 	f.StringVar(&o.listen, "listen", "127.0.0.1:8080", "JSON API, webhooks and Lambda's Invoke")
 	f.StringVar(&o.sim, "sim", "127.0.0.1:8081", "the simulated vendors; empty = none here, then UPSTOCK_URL and the like say where the vendors are")
 	f.StringVar(&o.data, "data", ".local", "the directory of the store and the simulators' state; empty = temporary")
-	f.StringVar(&o.token, "token", "dev", "the operator's bearer token for the JSON API")
+	f.StringVar(&o.token, "token", defaultToken, "the operator's bearer token for the JSON API")
 	f.StringVar(&o.every, "every", "", "how often each job starts, as orders=60s,shipments=10s; 0 = never; there are "+jobNames())
 	f.Float64Var(&o.speed, "speed", 1, "divides every configured duration")
 	f.BoolVar(&o.demo, "demo", true, "a demo tenant trades, and its orders' stories are told")
@@ -59,8 +59,23 @@ func parse(args []string, usage io.Writer) (options, error) {
 		return o, fmt.Errorf("-only %s: there is only sim", o.only)
 	case o.only == "sim" && o.sim == "":
 		return o, errors.New("-only sim needs an address in -sim")
+	case o.only == "" && o.token == defaultToken && !loopback(o.listen):
+		return o, fmt.Errorf("-listen %s can be reached from other machines, and -token is the default that everybody knows: give a -token of your own", o.listen)
 	}
 	return o, nil
+}
+
+// defaultToken is known to all who read this.
+const defaultToken = "dev"
+
+// loopback reports whether an address is reached from this machine alone.
+func loopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return true // no address: listening says so
+	}
+	ip := net.ParseIP(host)
+	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
 }
 
 // run runs until ctx is done.
@@ -78,14 +93,30 @@ func run(ctx context.Context, o options, getenv func(string) string, out io.Writ
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		return err
 	}
+	if o.only != "sim" {
+		mine, err := lock(data)
+		if err != nil {
+			return err
+		}
+		defer mine.Close()
+	}
 	simURL := ""
 	if o.sim != "" {
-		s, err := openSim(o, filepath.Join(data, "sim"))
+		dir := filepath.Join(data, "sim")
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return err
+		}
+		mine, err := lock(dir)
+		if err != nil {
+			return err
+		}
+		defer mine.Close()
+		s, err := openSim(o, dir)
 		if err != nil {
 			return err
 		}
 		defer s.Close()
-		srv, err := listen(o.sim, s.Handler())
+		srv, err := listen(o.sim, bounded(s.Handler()))
 		if err != nil {
 			return err
 		}
@@ -209,7 +240,19 @@ func start(o options, data, simURL string, getenv func(string) string, out io.Wr
 	if o.change != nil {
 		o.change(&deps)
 	}
-	l.functions = functions(app.New(deps))
+	a := app.New(deps)
+	l.functions, l.token, l.admits = functions(a), o.token, a.Admits
+	key := filepath.Join(data, storeFile) + ".key"
+	fmt.Fprintln(out, "sealing key  ", key, " (opens all stored keys: keep it with each copy of the store, and to yourself)")
+	lost, err := a.Pair.CheckSeals(ctx)
+	if err != nil {
+		cancel()
+		store.Close()
+		return nil, fmt.Errorf("sealing key: %w", err)
+	}
+	if lost > 0 {
+		fmt.Fprintf(out, "warning: the sealing key %s does not open the stored keys of %d connections: it was lost or is another. Put the right file back and start again; or save the keys of these connections again.\n", key, lost)
+	}
 	for _, m := range mappings {
 		r.loops.Go(func() { l.poll(ctx, m) })
 	}

@@ -73,9 +73,10 @@ func fire(ctx context.Context, args []string, out io.Writer) error {
 	f := flag.NewFlagSet("fire", flag.ContinueOnError)
 	url := f.String("url", "http://127.0.0.1:8080", "the runner")
 	at := f.String("at", "", "the scheduled time, RFC 3339; default now")
+	token := f.String("token", defaultToken, "the runner's operator token")
 	times := f.Int("times", 1, "how often the same event is delivered")
 	if len(args) == 0 {
-		return errors.New("usage: fire JOB [-at TIME] [-times N] [-url URL]")
+		return errors.New("usage: fire JOB [-at TIME] [-times N] [-url URL] [-token TOKEN]")
 	}
 	if err := f.Parse(args[1:]); err != nil {
 		return err
@@ -88,7 +89,7 @@ func fire(ctx context.Context, args []string, out io.Writer) error {
 		}
 	}
 	payload := scheduled(args[0], when)
-	c := client{base: *url}
+	c := client{base: *url, token: *token}
 	for range *times {
 		var answer json.RawMessage
 		if err := c.call(ctx, http.MethodPost, "/2015-03-31/functions/ScheduleFunction/invocations", json.RawMessage(payload), &answer); err != nil {
