@@ -283,6 +283,7 @@ func (l *Ledger) Get(ctx context.Context, tenantID, id string) (*Run, error) {
 // zippers and unzippers are kept, as each holds far more memory than it packs.
 var (
 	zippers   = sync.Pool{New: func() any { w, _ := gzip.NewWriterLevel(nil, gzip.BestSpeed); return w }}
+	packers   = sync.Pool{New: func() any { return gzip.NewWriter(nil) }} // of what is worth more time
 	unzippers = sync.Pool{New: func() any { return new(gzip.Reader) }}
 )
 
@@ -290,9 +291,14 @@ func zip(data []byte) ([]byte, error) {
 	if len(data) < 800 { // an item of one write unit as it is; and JSON never begins as gzip does
 		return data, nil
 	}
+	const large = 8 << 10 // some write units are saved
 	var b bytes.Buffer
-	w := zippers.Get().(*gzip.Writer)
-	defer zippers.Put(w)
+	pool := &zippers
+	if len(data) > large {
+		pool = &packers
+	}
+	w := pool.Get().(*gzip.Writer)
+	defer pool.Put(w)
 	w.Reset(&b)
 	if _, err := w.Write(data); err != nil {
 		return nil, err

@@ -325,8 +325,9 @@ func (r *Run) Matches(query string) bool {
 }
 
 // leads are the beginnings of words that a search goes through, one after the
-// other: of the query's longest word, one with digits before others, as it is
-// and, with punctuation in it, the longest of its parts.
+// other: the whole query, as a reference may begin; its longest word, one with
+// digits before others; and, where that has punctuation in it, the longest of
+// its parts.
 func leads(query string) []string {
 	longest := func(words []string) (best string) {
 		weight := func(w string) int {
@@ -346,12 +347,9 @@ func leads(query string) []string {
 		}
 		return best
 	}
-	lead := longest(strings.Fields(match.Fold(query)))
-	list := []string{lead}
-	if part := longest(strings.Fields(match.Words(lead))); part != lead {
-		list = append(list, part)
-	}
-	return list
+	whole := match.Fold(query)
+	lead := longest(strings.Fields(whole))
+	return slices.Compact([]string{longest([]string{whole}), lead, longest(strings.Fields(match.Words(lead)))})
 }
 
 // span is a part of the words that a search goes through: one word, or all that
@@ -388,7 +386,7 @@ func (l *Ledger) Find(ctx context.Context, tenantID, query, after string, limit 
 	list, at := spans(query), 0
 	if after != "" {
 		n, rest, ok := strings.Cut(after, "#")
-		at = strings.Index("01234", n)
+		at = strings.Index("0123456", n)
 		if !ok || len(n) != 1 || at < 0 || at > len(list) || at < len(list) && rest != "" && !strings.HasPrefix(rest, list[at].word) {
 			return page, ErrAfter
 		}

@@ -137,6 +137,7 @@ func TestFind(t *testing.T) {
 	r := receive(t, l, ledger.Run{Tenant: "t", ID: "41", State: ledger.Received, Next: now, Number: "UP-1041", Reference: "PO-40566/B 7", Customer: "Tōtara Street Café & Sons"})
 	receive(t, l, ledger.Run{Tenant: "t", ID: "42", State: ledger.Received, Next: now, Number: "UP-1042", Reference: "4056", Customer: "O'Neill Brothers"})
 	receive(t, l, ledger.Run{Tenant: "t", ID: "43", State: ledger.Received, Next: now, Number: "UP-40566", Customer: "Totara Hill"})
+	receive(t, l, ledger.Run{Tenant: "t", ID: "44", State: ledger.Received, Next: now, Number: "#9", Reference: "Spring delivery, week 3", Customer: "Ngā Delivery"})
 	find := func(q string) []string {
 		t.Helper()
 		var ids []string
@@ -159,14 +160,15 @@ func TestFind(t *testing.T) {
 	}{
 		{"40566", []string{"43", "41"}}, {"4056", []string{"42", "43", "41"}}, {"po-405", []string{"41"}}, {"PO", []string{"41"}}, {"566", nil},
 		{"totara", []string{"43", "41"}}, {"TŌTARA cafe", []string{"41"}}, {"street tot", []string{"41"}}, {"up-104", []string{"42", "41"}},
-		{"o'neill", []string{"42"}}, {"oneill", []string{"42"}}, {"cafe & sons", []string{"41"}}, {"7", []string{"41"}}, {"totara 40566", []string{"43", "41"}},
+		{"o'neill", []string{"42"}}, {"oneill", []string{"42"}}, {"cafe & sons", []string{"41"}}, {"7", []string{"41"}}, {"totara 40566", []string{"43", "41"}}, {"Totara   Street", []string{"41"}},
 		{"hill 1042", nil}, {"so-0", nil}, {"up", []string{"43", "42", "41"}}, {"up-", []string{"43", "42", "41"}}, {"up totara", []string{"43", "41"}}, {"40566/b", []string{"41"}}, {"x-40566", nil},
+		{"spring del", []string{"44"}}, {"spring delivery, w", []string{"44"}}, {"delivery", []string{"44"}}, {"3", []string{"44"}}, {"#9", []string{"44"}}, {"9", []string{"44"}}, {"nga delivery 3", []string{"44"}}, {"\u200b", nil},
 	} {
 		if got := find(c.q); !slices.Equal(got, c.want) {
 			t.Errorf("%q finds %v, want %v", c.q, got, c.want)
 		}
 	}
-	for _, after := range []string{"x", "9#40566#", "0#other", "#"} {
+	for _, after := range []string{"x", "9#40566#", "6#", "0#other", "#"} {
 		if _, err := l.Find(t.Context(), "t", "40566", after, 1, keepAll); err != ledger.ErrAfter {
 			t.Errorf("after %q: %v", after, err)
 		}
