@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"stockbridge/internal/cin7core"
@@ -486,7 +487,9 @@ func decodeBooks(data []byte) (b Books, err error) {
 	if len(data) == 0 {
 		return b, nil
 	}
-	r, err := gzip.NewReader(bytes.NewReader(data))
+	r := unzippers.Get().(*gzip.Reader)
+	defer unzippers.Put(r)
+	err = r.Reset(bytes.NewReader(data))
 	if err == nil {
 		err = json.NewDecoder(r).Decode(&b)
 	}
@@ -495,6 +498,9 @@ func decodeBooks(data []byte) (b Books, err error) {
 	}
 	return b, nil
 }
+
+// unzippers are kept: each order reads the books, and one holds more memory than they.
+var unzippers = sync.Pool{New: func() any { return new(gzip.Reader) }}
 
 // bookWarnings says what in the account's books would change orders behind our
 // back, or stop them.
