@@ -682,11 +682,19 @@ func (w *work) voidCancelled(s cin7core.Sale, plan *Plan) (voided bool, err erro
 	}
 	if uerr := w.result(func(r *ledger.Run) error {
 		i := r.Intent(seq, ledger.StepVoid)
+		if i.Answer != ledger.Open {
+			return nil
+		}
 		if i.Answer = ledger.Refused; err != nil {
 			return nil
 		}
 		i.Answer = ledger.Done
 		if r.SaleID != s.ID {
+			return nil
+		}
+		if r.Cancelled.IsZero() { // the cancellation was dropped while this was on its way: a look tells what it did
+			r.Asked++
+			dueNow(r, w.Now())
 			return nil
 		}
 		endCancelled(r)

@@ -49,11 +49,20 @@ func (w *work) void(s cin7core.Sale, note string) error {
 	}
 	if uerr := w.result(func(r *ledger.Run) error {
 		i := r.Intent(seq, ledger.StepVoid)
-		if i.Answer = ledger.Refused; err == nil {
-			i.Answer = ledger.Done
-			gone(r, s.ID)
-			r.Note(w.Now(), "%s", note)
+		if i.Answer != ledger.Open {
+			return nil
 		}
+		if i.Answer = ledger.Refused; err != nil {
+			return nil
+		}
+		i.Answer = ledger.Done
+		if !r.SoldAt.IsZero() && r.SaleID == s.ID { // it came so late that the sale was given up as standing, and sold: a look tells
+			r.Asked++
+			dueNow(r, w.Now())
+			return nil
+		}
+		gone(r, s.ID)
+		r.Note(w.Now(), "%s", note)
 		return nil
 	}); uerr != nil {
 		return uerr

@@ -13,6 +13,7 @@ import (
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/sim"
 	"stockbridge/internal/table"
+	"stockbridge/internal/upstock"
 	"stockbridge/internal/upstockcin7"
 )
 
@@ -269,4 +270,46 @@ func TestWatchedAfterVoid(t *testing.T) {
 			t.Errorf("%s\n%s", r.State, timeline(r))
 		}
 	})
+}
+
+// TestVoidFromTheIce: a worker that was frozen while it voided a cancelled
+// order's sale comes back when the order was approved again and its sale taken
+// up. What it did shows in a look: the order has one sale, or a person is asked.
+func TestVoidFromTheIce(t *testing.T) {
+	for _, sold := range []bool{false, true} {
+		t.Run(fmt.Sprint("sold ", sold), func(t *testing.T) {
+			within(t, func(t *testing.T, w *world, s *sender) {
+				w.change(void)
+				var id int
+				if sold {
+					id, _ = w.sell(groceries)
+				} else {
+					id = headerMade(w)
+				}
+				w.mu.Lock()
+				w.frozen = true
+				w.mu.Unlock()
+				w.spoil(voidSale, w.seen[voidSale]+1, freeze)
+				w.cancel(id)
+				w.turn(20 * time.Second)
+				now := time.Now()
+				doc := w.inUpstock(id, `{"status":"processing","approvedAt":%s}`, stamp(now))
+				s.must(http.StatusAccepted, s.occurred(upstock.OrderApproved, doc, now))
+				w.turn(7 * time.Minute)
+				if r := w.run(id); r.SoldAt.IsZero() || !r.Cancelled.IsZero() || len(w.live(id)) != 1 {
+					t.Fatalf("it is not taken up: %s, cancelled %s, %+v\n%s", r.State, r.Cancelled, w.sales(id), timeline(r))
+				}
+				w.turn(3 * time.Hour)
+				r := w.run(id)
+				switch live := w.live(id); {
+				case len(w.sales(id))-len(live) == 0:
+					t.Fatalf("nothing was voided: this test says nothing\n%s", timeline(r))
+				case len(live) == 1 && r.State == ledger.Sold && r.SaleID == live[0].ID:
+				case len(live) == 0 && r.State == ledger.Attention && len(r.Problems) > 0:
+				default:
+					t.Errorf("%s %q of %+v: %+v\n%s", r.State, r.SaleNumber, w.sales(id), r.Problems, timeline(r))
+				}
+			})
+		})
+	}
 }
