@@ -116,7 +116,7 @@ func takeUp(r *ledger.Run, now time.Time) bool {
 
 // confirms reports whether Upstock's order, as read, bears out the newest approval that was heard of.
 func confirms(o upstock.Order, approved time.Time) bool {
-	return approvedNow(o) && !o.ApprovedAt.Before(approved)
+	return approvedNow(o) && !earlier(o.ApprovedAt, approved)
 }
 
 // reopen makes a sold order one that is to be sold again: its sale is voided, or gone.

@@ -1,6 +1,7 @@
 package upstockcin7
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -54,6 +55,9 @@ func (p *Pair) cancelledOrder(ctx context.Context, s supplier, id int64, occurre
 	occurred = sensible(occurred, now)
 	run.Occurred = occurredAt(occurred, o.ApprovedAt, now)
 	run.Note(now, "%s", how)
+	if o.External != nil { // by us before the table was restored, or by other means
+		run.Say("Upstock shows this cancelled order as sold, as " + cmp.Or(short(o.External.Number), "a sale without a number") + ": look in Cin7 Core whether that sale should be delivered.")
+	}
 	if run.Approved.After(run.Occurred) {
 		unsettle(run, now)
 		run.Next = now
@@ -259,7 +263,10 @@ func (w *work) settleCancel() error {
 }
 
 // behind reports whether a read shows an order as it was before an approval that was heard of.
-func behind(r *ledger.Run, o upstock.Order) bool { return o.ApprovedAt.Before(r.Approved) }
+func behind(r *ledger.Run, o upstock.Order) bool { return earlier(o.ApprovedAt, r.Approved) }
+
+// earlier reports whether an approval is before another, by more than what one of two documents may round away.
+func earlier(a, b time.Time) bool { return b.Sub(a) >= time.Second }
 
 // unclearBefore reports whether a read long enough ago was no answer either: what it shows is not how the order was a moment ago.
 func (w *work) unclearBefore(asked time.Time) bool {
@@ -461,9 +468,9 @@ func cancelStands(r *ledger.Run) bool {
 	return !r.Cancelled.IsZero() && !r.CancelOpen() && !r.Confirmed.IsZero()
 }
 
-// voidTried reports whether we voided a sale, or tried to and were not refused.
+// voidTried reports whether we voided a sale, or may have: one that was read afterwards and stood was not voided by that.
 func voidTried(r *ledger.Run, id string) bool {
 	return slices.ContainsFunc(r.Intents, func(i ledger.Intent) bool {
-		return i.Step == ledger.StepVoid && i.SaleID == id && i.Answer != ledger.Refused
+		return i.Step == ledger.StepVoid && i.SaleID == id && i.Answer != ledger.Refused && !i.Settled
 	})
 }

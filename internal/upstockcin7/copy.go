@@ -283,13 +283,5 @@ func (w *work) takeCopy(plan *Plan, id, number string) error {
 	if why != "" {
 		return &reject{problems: []ledger.Problem{lostProblem(saleVoided, "The sale that was made for this order is voided in Cin7 Core.", why)}}
 	}
-	if err := w.adopt(id, number); err != nil {
-		return err
-	}
-	return w.update(func(r *ledger.Run, _ *ledger.Extra) error {
-		if r.SaleID == id {
-			r.Copied = true
-		}
-		return nil
-	})
+	return w.adopt(id, number)
 }

@@ -277,7 +277,7 @@ func (p *Pair) takeRow(ctx context.Context, s supplier, r row, a arrival) (fresh
 		if r.run != nil {
 			return false, p.markCancelled(ctx, r.run)
 		}
-		const how = "Found in Upstock's list of orders as cancelled, before anything else was heard of it. No sale is made."
+		const how = "Found in Upstock's list of orders as cancelled, before anything else was heard of it. Nothing is sold for it now."
 		err := p.cancelledOrder(ctx, s, r.number, time.Time{}, how, r.raw, a.body)
 		if errors.Is(err, ledger.ErrTooLarge) {
 			err = p.cancelledOrder(ctx, s, r.number, time.Time{}, how, r.raw, nil)

@@ -772,7 +772,7 @@ func (w *work) adopt(id, number string) error {
 		if r.SaleID != "" {
 			return errMoved
 		}
-		r.SaleID, r.SaleNumber, r.Adopted = id, number, true
+		r.SaleID, r.SaleNumber, r.Adopted, r.Copied = id, number, true, somebodysCopy(r, id)
 		r.None = time.Time{}
 		r.Note(w.Now(), "The sale is %s.", cmp.Or(number, id))
 		w.watch(r)
