@@ -218,7 +218,7 @@ func TestReconnectedOrdersAreLookedUp(t *testing.T) {
 		w.turn(30 * time.Minute)
 		w.attention(waits, "foreignSale", "SO-")
 		start := time.Now()
-		id := w.approve(unlinked)
+		id := w.approve(groceries)
 		w.settle(id, horizon)
 		w.sold(id)
 		if calls := w.coreCalls(start); len(calls) != 3 || calls[0] != "GET /saleList" {

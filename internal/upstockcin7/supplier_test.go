@@ -433,6 +433,35 @@ func TestOtherCompanyWhileWorking(t *testing.T) {
 	})
 }
 
+// TestWatchOfAnotherCompany: an order that is to be looked at for a twin waits
+// for its own company like any other, and is not woken in vain meanwhile.
+func TestWatchOfAnotherCompany(t *testing.T) {
+	story(t, func(t *testing.T, w *world) {
+		id, _ := w.sell(groceries)
+		w.amend(id, func(r *ledger.Run) {
+			r.Watches = []time.Time{time.Now().Add(10 * time.Minute).UTC(), time.Now().Add(time.Hour).UTC()}
+			r.Next = r.Watches[0]
+		})
+		w.disconnect(tenant.Upstock)
+		w.connectUpstock(w.sim.AddAccount("Second brand", ""))
+		start := time.Now()
+		w.turn(3 * time.Hour)
+		r := w.run(id)
+		if !r.Parked || len(r.Watches) != 2 || r.Attempts > 2 {
+			t.Errorf("parked %t, %d watches, %d attempts\n%s", r.Parked, len(r.Watches), r.Attempts, timeline(r))
+		}
+		if calls := w.coreCalls(start); slices.ContainsFunc(calls, func(c string) bool { return strings.HasPrefix(c, "GET /sale") }) {
+			t.Errorf("%v", calls)
+		}
+		w.disconnect(tenant.Upstock)
+		w.connectUpstock(w.acc)
+		w.turn(30 * time.Minute)
+		if r := w.run(id); r.Parked || len(r.Watches) > 0 || !r.Finished() {
+			t.Errorf("parked %t, %d watches, %s", r.Parked, len(r.Watches), r.Why)
+		}
+	})
+}
+
 // TestLookInAnotherAccount: a look that was asked for while another Cin7 Core
 // account is connected is made when its own one is back.
 func TestLookInAnotherAccount(t *testing.T) {

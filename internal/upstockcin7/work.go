@@ -526,7 +526,7 @@ func (w *work) ending(err error) error {
 			r.Waits, r.Owed = 0, time.Time{}
 			w.state(r, ledger.Waiting)
 			r.Note(now, "Waiting: %s", e.why)
-			if watch := firstWatch(r); settled(r) && !watch.IsZero() && still.System == tenant.Upstock {
+			if watch := firstWatch(r); settled(r) && !watch.IsZero() && still.System == tenant.Upstock && e.awaits == "" {
 				r.Next, r.Why = watch, e.why // what asks nothing of Upstock goes on
 				return nil
 			}
