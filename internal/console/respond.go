@@ -153,6 +153,7 @@ func body(w http.ResponseWriter, r *http.Request, empty bool) (raw []byte, field
 	if err != nil {
 		return nil, nil, &problem{Status: http.StatusBadRequest, Detail: "The body could not be read whole."}
 	}
+	raw = bytes.TrimPrefix(raw, []byte("\uFEFF")) // as some programs write in front of it
 	if empty && len(raw) == 0 {
 		return raw, nil, nil
 	}

@@ -34,7 +34,7 @@ func Fold(s string) string {
 		s = html.UnescapeString(s)
 	}
 	var b strings.Builder
-	for _, r := range norm.NFKD.String(strings.ToValidUTF8(s, "\uFFFD")) {
+	for _, r := range norm.NFKD.String(apart(strings.ToValidUTF8(s, "\uFFFD"))) {
 		switch {
 		case unicode.IsSpace(r):
 			b.WriteByte(' ')
@@ -49,6 +49,22 @@ func Fold(s string) string {
 		}
 	}
 	return strings.Join(strings.Fields(b.String()), " ")
+}
+
+// apart puts blanks around numbers that are one character, as ½ and ², or they would run into their neighbours: 12½ is not 121/2.
+func apart(s string) string {
+	if !strings.ContainsFunc(s, func(r rune) bool { return unicode.Is(unicode.No, r) }) {
+		return s
+	}
+	var b strings.Builder
+	for _, r := range s {
+		if unicode.Is(unicode.No, r) {
+			b.WriteString(" " + string(r) + " ")
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
 }
 
 // plain says that a text has nothing to fold but case and blanks, as most have.
@@ -138,8 +154,7 @@ func Words(s string) string {
 		switch {
 		case unicode.IsLetter(r) || unicode.IsNumber(r) || unicode.Is(unicode.Mc, r):
 			b.WriteRune(r)
-		case r == '\'':
-		case r == '.' && !(digit(i-1) && digit(i+1)):
+		case (r == '\'' || r == '.') && !(digit(i-1) && digit(i+1)):
 		default:
 			b.WriteByte(' ')
 		}

@@ -27,6 +27,9 @@ func TestFold(t *testing.T) {
 		{"St. John's Rd., 12/4", "st. john's rd., 12/4", "st.john'srd.,12/4", "st johns rd 12 4"},
 		{"P.O. Box 1.5", "p.o. box 1.5", "p.o.box1.5", "po box 1 5"},
 		{"12–14 Quay", "12-14 quay", "12-14quay", "12 14 quay"},
+		{"12½ High", "12 1/2 high", "12 1/2high", "12 1 2 high"},
+		{"1'2 High", "1'2 high", "1'2high", "1 2 high"},
+		{"Ὀδυσσεύς", "οδυσσευσ", "οδυσσευσ", "οδυσσευσ"},
 		{"İstanbul ıs", "istanbul is", "istanbulis", "istanbul is"},
 		{"각", "각", "각", "각"},
 	} {

@@ -781,13 +781,11 @@ func (p *Pair) live(ctx context.Context, c *cin7core.Client, b tenant.Bundle, re
 	if serr := l.save(p.Ledger, b.Tenant.ID); err == nil {
 		err = serr
 	}
-	if unread := errors.Is(err, errUnread); unread || l.whole && err == nil {
+	if errors.Is(err, errUnread) {
 		if serr := p.Start(ctx, Job{Job: JobMirror, Tenant: b.Tenant.ID}, 0); serr != nil {
 			return ref, serr
 		}
-		if unread {
-			return ref, &later{p.Now().Add(jitter(p.Times.Mirror, p.Times.Mirror/2)), "Cin7 Core's customers are being read anew, to be sure of which one the order is for."}
-		}
+		return ref, &later{p.Now().Add(jitter(p.Times.Mirror, p.Times.Mirror/2)), "Cin7 Core's customers are being read anew, to be sure of which one the order is for."}
 	}
 	if err != nil {
 		return ref, err
@@ -822,7 +820,8 @@ func (p *Pair) goodsOf(ctx context.Context, b tenant.Bundle, wants []Want, ref *
 	return more, nil
 }
 
-// errUnread: not all customers that may have an order's name could be read with the calls that one order may spend.
+// errUnread: what the mirror has of customers' names cannot be relied on, and cannot be made good with the calls that one
+// order may spend.
 var errUnread = errors.New("not all customers were read")
 
 // liveReads is one order's live reads.
@@ -832,7 +831,6 @@ type liveReads struct {
 	ref    Reference
 	left   int // calls
 	books  bool
-	whole  bool                      // all customers were read, as the mirror is of an earlier version
 	read   map[ledger.MirrorKey]bool // read live
 	rows   []ledger.MirrorRow
 	gone   []ledger.MirrorKey
@@ -905,16 +903,16 @@ func (l *liveReads) changedSince(m tenant.Mirror) error {
 }
 
 // changedCustomers reads the customers that changed since the last complete pass began, an hour earlier for the sake of
-// clocks: all of them, as each may have the name that is looked for. A mirror of an earlier version is passed over.
+// clocks: all of them, as each may have the name that is looked for. A mirror of an earlier version has to be read anew.
 func (l *liveReads) changedCustomers(m tenant.Mirror, name string) error {
+	if m.Fold != foldVersion {
+		return errUnread
+	}
 	since := m.Started
 	if m.Step != "" { // of the running pass, which may not have come to the customers yet
 		since = m.Ready
 	}
 	q := cin7core.CustomersQuery{ModifiedSince: since.Add(-time.Hour), IncludeDeprecated: true}
-	if l.whole = m.Fold != foldVersion; l.whole {
-		q.ModifiedSince = time.Time{}
-	}
 	key, _ := nameKey(customerNames, name)
 	for q.Page = 1; ; q.Page++ {
 		if !l.may() {
@@ -926,10 +924,9 @@ func (l *liveReads) changedCustomers(m tenant.Mirror, name string) error {
 		}
 		for _, x := range p.Items {
 			r := customerRow(x)
-			switch {
-			case slices.Contains(r.Names, ledger.MirrorName{MirrorKey: key}) || slices.ContainsFunc(l.ref.Customers, sameID(x)):
+			if slices.Contains(r.Names, ledger.MirrorName{MirrorKey: key}) || slices.ContainsFunc(l.ref.Customers, sameID(x)) {
 				l.haveCustomer(x)
-			case !l.whole:
+			} else {
 				l.keep(r)
 			}
 		}

@@ -33,6 +33,9 @@ func (p *planner) shippingFrom(o upstock.Order, card cin7core.Customer) cin7core
 		return cin7core.AddressRef{} // there is a problem already
 	}
 	given := cleanAddress(o.DeliveryAddress)
+	if !p.known && !hasPlace(given) {
+		return cin7core.AddressRef{}
+	}
 	at, place := p.destination(o, given, card)
 	p.sayUnfit(place)
 	switch {

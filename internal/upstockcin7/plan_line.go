@@ -185,6 +185,7 @@ func (p *planner) productFrom(n int, l upstock.Line) cin7core.Product {
 	if sku == "" {
 		found = nil
 	}
+	found = current(found)
 	wants = append(wants, productSKU(sku))
 	hidden := ""
 	if h := match.Hidden(sku); h != "" {
@@ -216,6 +217,15 @@ func (p *planner) productFrom(n int, l upstock.Line) cin7core.Product {
 		p.offerProducts(l, p.ref.Products)
 	}
 	return cin7core.Product{}
+}
+
+// current are the products that are not deprecated; where all are, all.
+func current(found []cin7core.Product) []cin7core.Product {
+	kept := slices.DeleteFunc(slices.Clone(found), func(c cin7core.Product) bool { return c.Status.Is(cin7core.Deprecated) })
+	if len(kept) == 0 {
+		return found
+	}
+	return kept
 }
 
 // offerProducts adds to the problem just said of a line the products that a person may choose for its SKU. An order of

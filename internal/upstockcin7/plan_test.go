@@ -324,6 +324,8 @@ var planCases = []struct {
 	{name: "two SKUs that look the same", given: []string{`order.lines.0.productExternalId=null`, `order.lines.0.sku="TEA-1\u200b"`, `ref.Products.+={"ID":"a3","SKU":"TEA\u2060-1","Sellable":true}`, `ref.Live=true`}, problems: []string{"skuAmbiguous@1"}},
 	{name: "a product chosen by a person", given: []string{`order.lines.0.productExternalId=null`, `order.lines.0.sku="Old Tea"`, `ref.Goods={"old tea":{"id":"` + tea + `","by":"person"}}`}, plan: []string{"order.Lines.0.ProductID=" + tea, "said=null"}},
 	{name: "a product chosen that is gone", given: []string{`order.lines.0.productExternalId=null`, `order.lines.0.sku="Old Tea"`, `ref.Goods={"old tea":{"id":"a77","by":"person"}}`}, problems: []string{"unknownSku@1"}, wants: []string{"product:a77", "product:Old Tea"}},
+	{name: "a deprecated product of the same SKU", given: []string{`order.lines.0.productExternalId=null`, `ref.Products.+={"ID":"a3","SKU":"TEA-1","Status":"Deprecated","Sellable":true}`}, plan: []string{"order.Lines.0.ProductID=" + tea}},
+	{name: "two products of one SKU", given: []string{`order.lines.0.productExternalId=null`, `ref.Products.+={"ID":"a3","SKU":"TEA-1","Status":"Active","Sellable":true}`}, problems: []string{"skuAmbiguous@1"}, wants: []string{"product:TEA-1"}},
 	{name: "a blank is no hyphen", given: []string{`order.lines.0.productExternalId=null`, `order.lines.0.sku="TEA 1"`, `ref.Live=true`}, problems: []string{"unknownSku@1"}},
 	{name: "unknown id", given: []string{`order.lines.0.productExternalId="a77"`, `order.lines.0.sku=null`}, problems: []string{"unknownSku@1"}, wants: []string{"product:a77"}},
 	{name: "no product", given: []string{`order.lines.0.productExternalId=null`, `order.lines.0.sku=null`}, problems: []string{"unknownSku@1"}},
