@@ -227,7 +227,7 @@ func (p *planner) faults(faults []upstock.FieldError) (whole bool) {
 			continue
 		}
 		if n == 0 && !p.needed(f.Field) {
-			p.say("The order's %s %s, and was left out.", bare(f.Field, 80), bare(f.Message, 100))
+			p.say("The order's field %s %s, and was left out.", bare(f.Field, 80), bare(f.Message, 100))
 			continue
 		}
 		if n == 1 {

@@ -222,7 +222,7 @@ var planCases = []struct {
 
 	// unreadable
 	{name: "unreadable", given: []string{`order.orderDate="10.3.26"`, `order.lines.0.quantity="many"`, `order.lines.1.unitPrice="-1"`, `order.lines.1.id=null`},
-		problems: []string{"quantity@1", "price@2"}, says: []string{"Line 1: the quantity is not a number.", "The order's orderDate is not a date like 2026-03-31, and was left out.", "the day of its approval, 2026-03-10"}},
+		problems: []string{"quantity@1", "price@2"}, says: []string{"Line 1: the quantity is not a number.", "The order's field orderDate is not a date like 2026-03-31, and was left out.", "the day of its approval, 2026-03-10"}},
 	{name: "unreadable, and not needed", given: []string{`order.orderNumber={}`, `order.deliveryDate="soon"`, `order.customFields=7`, `order.comments="Ring"`, `order.customer.phone=[1]`, `order.lines.0.id="x"`, `order.lines.0.name={}`,
 		`order.lines.1.comment=[1]`, `order.lines.0.sku={"a":1}`, `order.totals={"subtotal":"x","tax":[1],"total":"49.31"}`},
 		plan: []string{"header.ShipBy=0001-01-01T00:00:00Z", "header.ShippingNotes=", "order.Lines.1.Comment=", "saleTotal=49.31"}, says: []string{"orderNumber is a list", "deliveryDate is not a date", "customFields is not an object", "comments is not a list",
