@@ -224,6 +224,41 @@ func TestTrialNeedsAnAccount(t *testing.T) {
 	})
 }
 
+// TestKeysStayAway: a vendor that repeats a key, in an error or as a name, has it stored and shown nowhere.
+func TestKeysStayAway(t *testing.T) {
+	withKeys(t, func(k *keys) {
+		for _, key := range []string{"s3cr3t", "5f1c7a10-0d5b-4a51-9c2e-8b0f3f6a77d1"} {
+			id := k.tenant("tenant")
+			again := base64.StdEncoding.EncodeToString([]byte("me:" + key))
+			answer := func(status int, body string) {
+				k.far = func(*http.Request) (*http.Response, error) {
+					return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body))}, nil
+				}
+			}
+			put := func(sys, body string, status int) {
+				got, text := k.api("PUT", "/tenants/"+id+"/connections/"+sys, body)
+				for _, p := range []string{"/health", "/connections", "/events"} {
+					_, more := k.api("GET", "/tenants/"+id+p, "")
+					text += more
+				}
+				if got != status || strings.Contains(text, key) || strings.Contains(text, again) || strings.Contains(text, strings.ToUpper(key)) {
+					t.Errorf("%s %s: %d %s", sys, key, got, text)
+				}
+			}
+			core := `{"accountId":"0d5b5f1c-7a10-4a51-9c2e-8b0f3f6a77d1","applicationKey":"` + key + `"}`
+			answer(400, `[{"ErrorCode":400,"Exception":"Key '`+key+`' (`+again+`) has no such company"}]`)
+			put("cin7core", core, 422)
+			answer(200, `{"Company":"Kea `+strings.ToUpper(key)+` `+again+`","Currency":"NZD","TimeZone":"`+key+`"}`)
+			put("cin7core", core, 200)
+			answer(422, `{"error":{"code":"x","message":"Bearer `+key+`","details":[{"field":"`+key+`","message":"`+again+`"}]}}`)
+			put("upstock", `{"token":"`+key+`"}`, 422)
+			answer(200, `{"id":`+fmt.Sprint(len(key))+`,"name":"`+key+`","currency":"NZD","timeZone":"Pacific/Auckland"}`)
+			put("upstock", `{"token":"`+key+`"}`, 200)
+			k.far = nil
+		}
+	})
+}
+
 func webhookSecret(bytes int) tenant.Secret {
 	return tenant.Secret("whsec_" + base64.StdEncoding.EncodeToString([]byte(strings.Repeat("k", bytes))))
 }

@@ -134,6 +134,10 @@ func (r *redactor) text(s string) string {
 	return string(r.redact([]byte(s)))
 }
 
+// Redact takes the values that Hide named out of a text, those too that are left in what is read: for a name or the like that
+// is shown to people.
+func (c *Client) Redact(text string) string { return c.hide.text(text) }
+
 // err is an error whose text holds no secret; err itself where it held none.
 func (r *redactor) err(err error) error {
 	if r == nil || err == nil {

@@ -264,7 +264,6 @@ func (s *Sim) putBooks(r *http.Request) (any, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	defer s.changed()
 	v, err := s.mergeBook(r, body)
 	if err != nil {
 		return nil, err
@@ -280,6 +279,7 @@ func (s *Sim) mergeBook(r *http.Request, body []byte) (any, error) {
 		if a == nil {
 			return nil, notFound("Account")
 		}
+		s.touched(a)
 		if strings.HasSuffix(r.URL.Path, "/contacts") {
 			return items(&a.Core.Contacts), d.decode(body, &a.Core.Contacts)
 		}
@@ -291,6 +291,7 @@ func (s *Sim) mergeBook(r *http.Request, body []byte) (any, error) {
 		case "customers":
 			for _, x := range c.Customers {
 				if strings.EqualFold(x.ID, id) {
+					s.touched(a)
 					x.LastModifiedOn = stampOf(now)
 					return x, d.decode(body, x)
 				}
@@ -300,6 +301,7 @@ func (s *Sim) mergeBook(r *http.Request, body []byte) (any, error) {
 				if !strings.EqualFold(p.ID, id) {
 					continue
 				}
+				s.touched(a)
 				p.LastModifiedOn = stampOf(now)
 				more := struct {
 					OnHand   *number
@@ -320,18 +322,21 @@ func (s *Sim) mergeBook(r *http.Request, body []byte) (any, error) {
 		case "taxes":
 			for _, t := range c.Taxes {
 				if strings.EqualFold(t.ID, id) {
+					s.touched(a)
 					return t, d.decode(body, t)
 				}
 			}
 		case "locations":
 			for _, l := range c.Locations {
 				if strings.EqualFold(l.ID, id) {
+					s.touched(a)
 					return l, d.decode(body, l)
 				}
 			}
 		case "terms":
 			for _, t := range c.Terms {
 				if strings.EqualFold(t.ID, id) {
+					s.touched(a)
 					return t, d.decode(body, t)
 				}
 			}

@@ -37,14 +37,6 @@ type dirt struct {
 	events map[*delivery]bool
 }
 
-// changed has all accounts saved soon, without the rows of their long lists:
-// for changes of which nobody knows more. s.mu is held.
-func (s *Sim) changed() {
-	for _, a := range s.state.Accounts {
-		s.touched(a)
-	}
-}
-
 // touched has an account saved soon, with the given rows of its long lists:
 // *saleRecord, *upOrder, *delivery. s.mu is held.
 func (s *Sim) touched(a *account, rows ...any) {

@@ -151,10 +151,12 @@ func onTrial(c tenant.Connection) tenant.Connection {
 }
 
 func (p *Pair) tryUpstock(ctx context.Context, c *tenant.Connection, s *tenant.Secrets) error {
-	sup, err := p.Upstock(onTrial(*c), *s, true).Supplier(ctx)
+	client := p.Upstock(onTrial(*c), *s, true)
+	sup, err := client.Supplier(ctx)
 	if err != nil {
 		return refusedKey(tenant.Upstock, err)
 	}
+	sup.Name, sup.Currency, sup.TimeZone = client.Redact(sup.Name), client.Redact(sup.Currency), client.Redact(sup.TimeZone)
 	if supplier := strconv.FormatInt(sup.ID, 10); c.Account != "" && c.Account != supplier {
 		return &ConnectError{Problem: ledger.Problem{Code: "otherSupplier", Message: "This token is of the supplier " + short(sup.Name) + " (" + supplier + "); connected is supplier " + c.Account + ".",
 			Fix: "Use a token of the connected supplier. To change to another one, disconnect first."}}
@@ -166,10 +168,12 @@ func (p *Pair) tryUpstock(ctx context.Context, c *tenant.Connection, s *tenant.S
 }
 
 func (p *Pair) tryCin7(ctx context.Context, c *tenant.Connection, s *tenant.Secrets) error {
-	me, err := p.Cin7Core(onTrial(*c), *s, true).Me(ctx)
+	client := p.Cin7Core(onTrial(*c), *s, true)
+	me, err := client.Me(ctx)
 	if err != nil {
 		return refusedKey(tenant.Cin7Core, err)
 	}
+	me.Company, me.Currency, me.TimeZone = client.Redact(me.Company), client.Redact(me.Currency), client.Redact(me.TimeZone)
 	p.tried(ctx, *c)
 	c.Name, c.Currency, c.TimeZone = short(me.Company), short(me.Currency), short(me.TimeZone)
 	c.Warnings = meWarnings(me) // the other books are not read yet
