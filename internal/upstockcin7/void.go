@@ -89,13 +89,7 @@ func (w *work) voidUnknown(r *ledger.Run, seq int) {
 	}
 	i.Unknown = true
 	r.Note(w.Now(), "No believable answer to voiding the sale %s: it is read before anything else.", cmp.Or(i.Number, i.SaleID))
-	w.watchMore(r)
-}
-
-// watchMore adds looks to those that are to come anyway.
-func (w *work) watchMore(r *ledger.Run) {
-	r.Watches = slices.SortedFunc(slices.Values(append(w.watches(), r.Watches...)), time.Time.Compare)
-	r.Watches = r.Watches[:min(len(r.Watches), 2*len(w.Times.Watch))]
+	r.Watches = w.watches()
 }
 
 // gone records that a sale of this order is voided by us.
@@ -162,7 +156,7 @@ func (w *work) voidDoubt() error {
 	return each(func(r *ledger.Run, i *ledger.Intent) {
 		i.Settled = true
 		r.Note(now, "The sale %s stands: voiding it did not take effect.", number(s))
-		w.watchMore(r)
+		r.Watches = w.watches()
 	})
 }
 

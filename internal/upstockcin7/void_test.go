@@ -152,6 +152,10 @@ func TestFewCreates(t *testing.T) {
 		id := w.approve(groceries)
 		w.settle(id, horizon)
 		w.attention(id, "gaveUp", "5 times", "No sale of this order is known")
+		r := w.run(id)
+		if last, watches := r.Intents[len(r.Intents)-1], r.Watches; len(watches) == 0 || watches[len(watches)-1].Before(last.At.Add(time.Hour)) {
+			t.Errorf("created last at %s, looked for until %s", last.At, watches)
+		}
 		if took := time.Since(start); took < time.Hour {
 			t.Errorf("given up after %s", took)
 		}

@@ -789,7 +789,7 @@ func (w *work) watch(r *ledger.Run) {
 		}
 	}
 	if n > 1 {
-		w.watchMore(r)
+		r.Watches = w.watches() // of the newest: a later look sees what earlier ones would
 	}
 }
 
