@@ -128,12 +128,15 @@ func (a *App) base(sys tenant.System, own string) string {
 	return own
 }
 
+// longestDelay is a queue's: whoever wants more comes again.
+const longestDelay = 15 * time.Minute
+
 func (a *App) send(ctx context.Context, q Queue, v any, group string, delay time.Duration) error {
 	body, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
-	return a.deps.Send(ctx, q, body, group, delay)
+	return a.deps.Send(ctx, q, body, group, min(delay, longestDelay))
 }
 
 type limiterKey struct {

@@ -36,12 +36,20 @@ type orderItem struct {
 	ApprovedAt  *time.Time       `json:"approvedAt"`
 }
 
+// nextAttempt is when work goes on by itself, at the latest that can be told.
+func nextAttempt(run *ledger.Run) *time.Time {
+	if run.By.After(run.Next) {
+		return when(run.By)
+	}
+	return when(run.Next)
+}
+
 func itemOf(run *ledger.Run) orderItem {
 	it := orderItem{
 		ID: orderID(run.ID), OrderNumber: known(run.Number), Reference: known(run.Reference), Customer: known(run.Customer),
 		State: run.State, Why: known(run.Why), Currency: known(run.Currency), Total: known(run.Total),
 		SaleID: known(run.SaleID), SaleNumber: known(run.SaleNumber), SaleTotal: known(run.SaleTotal),
-		Problems: append([]ledger.Problem{}, run.Problems...), Attempts: run.Attempts, NextAttempt: when(run.Next),
+		Problems: append([]ledger.Problem{}, run.Problems...), Attempts: run.Attempts, NextAttempt: nextAttempt(run),
 		ReceivedAt: run.Received.UTC(), ApprovedAt: when(run.Approved),
 	}
 	if run.SaleID != "" {

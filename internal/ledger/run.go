@@ -103,6 +103,7 @@ type Run struct {
 	Asked    int       `json:"asked,omitempty"`    // looks asked for
 	Looks    int       `json:"looks,omitempty"`    // of these, made: fewer = one is due, once the order is sold
 	Seen     time.Time `json:"seen,omitzero"`      // newest change heard of or looked at, by Cin7 Core's clock
+	Ahead    time.Time `json:"ahead,omitzero"`     // the sale list once dated a change later than its own clock: it was looked at
 	Listed   string    `json:"listed,omitempty"`   // what the sale list said with that change: a look that says less was stale
 	Stale    int       `json:"stale,omitempty"`    // stale looks in a row
 	Parcels  []Parcel  `json:"parcels,omitempty"`  // told to Upstock

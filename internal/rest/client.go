@@ -188,6 +188,7 @@ func (c *Client) do(ctx context.Context, x *Exchange, query url.Values, in, out 
 	}
 	defer answer.Body.Close()
 	x.Status = answer.StatusCode
+	x.Date, _ = http.ParseTime(answer.Header.Get("Date"))
 	most := c.MaxAnswer
 	if most == 0 {
 		most = 32 << 20

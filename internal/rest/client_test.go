@@ -322,7 +322,8 @@ func TestRetryAfter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for value, want := range map[string]time.Duration{
 			"": 0, "30": 30 * time.Second, " 30": 30 * time.Second, "60 Seconds": time.Minute, "0": 0, "-5": 0, "soon": 0,
-			"99999999999999999999": 24 * time.Hour, "999999999": 24 * time.Hour,
+			"99999999999999999999": time.Hour, "999999999": time.Hour, "3601": time.Hour, "Fri, 31 Dec 9999 23:59:59 GMT": time.Hour,
+			"NaN": 0, "-99999999999999999999": 0, "0x7f": 0, "Mon, 01 Jan 0001 00:00:00 GMT": 0,
 			time.Now().Add(90 * time.Second).UTC().Format(http.TimeFormat):  90 * time.Second,
 			time.Now().Add(-90 * time.Second).UTC().Format(http.TimeFormat): 0,
 		} {

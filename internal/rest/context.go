@@ -21,6 +21,7 @@ type Exchange struct {
 	Err                 error // a *Error unless nil
 	At                  time.Time
 	Took                time.Duration
+	Date                time.Time // the answer's own; zero: it has none that can be read
 	Outcome             Outcome
 }
 

@@ -124,19 +124,19 @@ func FromStatus(status int, header http.Header) *Error {
 }
 
 // RetryAfter reads a Retry-After header: seconds, seconds with a unit behind ("60 Seconds", which Cin7 Core has sent), or a
-// date. 0 where it says nothing, at most a day.
+// date. 0 where it says nothing or a time that is over, at most an hour: a vendor may say absurd things.
 func RetryAfter(value string) time.Duration {
 	value = strings.TrimSpace(value)
 	digits := value[:len(value)-len(strings.TrimLeft(value, "0123456789"))]
 	if digits != "" {
 		n, err := strconv.Atoi(digits)
 		if err != nil {
-			n = 24 * 3600
+			n = 3600
 		}
-		return time.Duration(min(n, 24*3600)) * time.Second
+		return time.Duration(min(n, 3600)) * time.Second
 	}
 	if at, err := http.ParseTime(value); err == nil {
-		return min(max(0, time.Until(at)), 24*time.Hour)
+		return min(max(0, time.Until(at)), time.Hour)
 	}
 	return 0
 }

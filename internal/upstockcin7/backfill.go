@@ -382,7 +382,7 @@ func (f *filling) failed(conn tenant.Connection, err error) error {
 	case kind == rest.Waiting:
 		at := now.Add(f.Times.Soon)
 		if e, ok := errors.AsType[*rest.Wait](err); ok {
-			at = e.Until.Add(jitter(f.Times.Soon/5, f.Times.Soon))
+			at = notBeyond(e.Until.Add(jitter(f.Times.Soon/5, f.Times.Soon)), now.Add(f.Times.MaxVendor))
 		}
 		return f.wait("The budget of calls to Upstock is used up for the moment.", at)
 	case kind == rest.Other:

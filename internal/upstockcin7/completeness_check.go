@@ -976,7 +976,7 @@ func (x *joined) shipping() error {
 	whole, part := x.sale.Shipping.Is(cin7core.Shipped), x.sale.Shipping.Is(cin7core.PartiallyShipped)
 	done := x.o.Status == upstock.StatusShipped
 	just := x.now.Sub(latest(x.sale.Updated, r.SoldAt)) < x.Times.Fresh
-	stale := x.sale.Updated.Before(r.Seen) && !r.LookDue() // the list says less than a look at the sale did
+	stale := x.sale.Updated.Before(r.Seen) && !r.Seen.After(x.now.Add(farAhead)) && !r.LookDue() // the list says less than a look at the sale did
 	if whole && t.complete && !done && t.refused == "" {
 		fresh, err := x.orderNow()
 		if err != nil {

@@ -52,6 +52,26 @@ type poll struct {
 	conn tenant.Connection // to the system whose list is read
 	sec  tenant.Secrets
 	cur  *ledger.Cursor
+	most time.Time // the vendor's clock at its last answer: what is dated later is dated wrongly
+}
+
+// dated notes the vendor's clock as an answer says it; where it does not, ours
+// and what it may be behind.
+func dated(ctx context.Context, clock *time.Time, now time.Time) context.Context {
+	*clock = now.Add(farAhead).UTC()
+	return rest.WithRecorder(ctx, func(x rest.Exchange) {
+		if !x.Date.IsZero() {
+			*clock = x.Date.UTC()
+		}
+	})
+}
+
+// notBeyond is an instant, or the clock's where that is earlier.
+func notBeyond(at, clock time.Time) time.Time {
+	if at.After(clock) {
+		return clock.UTC()
+	}
+	return at.UTC()
 }
 
 // begin loads what a job's run stands on. nil = there is nothing to do: the
@@ -121,7 +141,7 @@ func (w *poll) pause(err error) error {
 	case kind == rest.Waiting:
 		w.cur.Problem = "The budget of calls to " + systemName(w.conn.System) + " is used up for the moment."
 		if e, ok := errors.AsType[*rest.Wait](err); ok {
-			wait = max(time.Until(e.Until), 0) + jitter(w.Times.Soon/5, w.Times.Soon)
+			wait = min(max(time.Until(e.Until), 0)+jitter(w.Times.Soon/5, w.Times.Soon), w.Times.MaxVendor)
 		}
 	case kind == rest.Other && w.ctx.Err() == nil:
 		return err
@@ -157,6 +177,9 @@ func (p *Pair) Shipments(ctx context.Context, j Job) error {
 	}
 	cur := w.cur
 	client := p.Cin7Core(w.conn, w.sec, true)
+	if cur.Since.After(p.Now().Add(farAhead)) { // an earlier version believed a row that was dated ahead
+		w.again()
+	}
 	if cur.Since.IsZero() {
 		cur.Since = w.since()
 	}
@@ -168,9 +191,14 @@ func (p *Pair) Shipments(ctx context.Context, j Job) error {
 		if w.short() {
 			return w.pause(nil)
 		}
-		page, err := client.SalesPage(ctx, cin7core.SalesQuery{UpdatedSince: cur.From, Page: cur.Page})
+		page, err := client.SalesPage(dated(ctx, &w.most, p.Now()), cin7core.SalesQuery{UpdatedSince: cur.From, Page: cur.Page})
 		if err != nil {
 			return w.pause(err)
+		}
+		if cur.From.After(w.most) { // by its own clock it has nothing to say of that time
+			w.again()
+			cur.Since = w.since()
+			return w.pause(nil)
 		}
 		if w.rules.hasty && !page.More {
 			for _, row := range page.Items {
@@ -201,6 +229,12 @@ func (p *Pair) Shipments(ctx context.Context, j Job) error {
 			return err
 		}
 	}
+}
+
+// again has the list read from the start, once: its cursor was ahead of the
+// vendor's clock, nobody knows since when.
+func (w *poll) again() {
+	w.cur.Since, w.cur.From, w.cur.Page, w.cur.Newest, w.cur.Seen = time.Time{}, time.Time{}, 0, time.Time{}, nil
 }
 
 // since is where a connection's first window begins: before, none of its sales
@@ -237,7 +271,7 @@ func (w *poll) rows(rows []cin7core.SaleRow, seen map[uint64]bool) error {
 	first := cur.Passes == 1
 	for _, row := range rows {
 		cur.Tally.Rows++
-		if first && row.Updated.After(cur.Newest) {
+		if first && row.Updated.After(cur.Newest) && !row.Updated.After(w.most) {
 			cur.Newest = row.Updated
 		}
 		if n := rowSum(row); !seen[n] && len(seen) < maxSeen {
@@ -247,7 +281,7 @@ func (w *poll) rows(rows []cin7core.SaleRow, seen map[uint64]bool) error {
 		if _, _, ours := orderOfExternalID(row.ExternalID); !ours {
 			continue
 		}
-		if old, ok := changed[row.SaleID]; !ok || row.Updated.After(old.Updated) {
+		if old, ok := changed[row.SaleID]; !ok || w.newer(row, old) {
 			changed[row.SaleID] = row
 		}
 	}
@@ -257,6 +291,14 @@ func (w *poll) rows(rows []cin7core.SaleRow, seen map[uint64]bool) error {
 		}
 	}
 	return nil
+}
+
+// newer reports whether a row shows a newer change than another; one that is dated ahead shows none.
+func (w *poll) newer(row, old cin7core.SaleRow) bool {
+	if ahead := row.Updated.After(w.most); ahead != old.Updated.After(w.most) {
+		return !ahead
+	}
+	return row.Updated.After(old.Updated)
 }
 
 // markOf marks one supplier's orders whose sales changed.
@@ -285,8 +327,14 @@ func (w *poll) markOf(s supplier, connected bool, changed map[string]cin7core.Sa
 			continue
 		}
 		for _, row := range rows {
-			updated, listed := row.Updated, listedOf(row.CombinedShippingStatus, row.CombinedTrackingNumbers)
+			updated, listed := notBeyond(row.Updated, w.most), listedOf(row.CombinedShippingStatus, row.CombinedTrackingNumbers)
+			ahead := row.Updated.After(w.most)
+			if r.Seen.After(w.most) { // as an earlier version noted it
+				r.Seen = time.Time{}
+			}
 			switch {
+			case ahead && r.Ahead.Equal(row.Updated):
+				continue // looked at already
 			case r.SaleID != "" && r.SaleID != row.SaleID: // somebody's copy of the sale, which may stand for it
 				if !lostItsSale(r) || row.Status.Is(cin7core.Voided) || !row.Updated.After(r.Seen) {
 					continue
@@ -296,7 +344,11 @@ func (w *poll) markOf(s supplier, connected bool, changed map[string]cin7core.Sa
 				continue
 			}
 			w.cur.Tally.Marked++
-			if err := w.markLook(w.ctx, r, updated, listed); err != nil {
+			err := w.markLook(w.ctx, r, updated, listed)
+			if err == nil && ahead {
+				err = w.Ledger.Update(w.ctx, r, func(r *ledger.Run, _ *ledger.Extra) error { r.Ahead = row.Updated.UTC(); return nil })
+			}
+			if err != nil {
 				return err
 			}
 		}
@@ -322,6 +374,9 @@ func (p *Pair) markLook(ctx context.Context, r *ledger.Run, updated time.Time, l
 	wake, hint := false, listed == ""
 	err := p.Ledger.Update(ctx, r, func(r *ledger.Run, _ *ledger.Extra) error {
 		wake = false
+		if r.Seen.After(p.Now().Add(farAhead)) {
+			r.Seen = time.Time{}
+		}
 		if !hint {
 			if !updated.IsZero() && !updated.After(r.Seen) {
 				return nil

@@ -71,6 +71,9 @@ func (w *poll) reconcile() error {
 // window reads the window of approvals on, or the next one.
 func (w *poll) window() error {
 	cur, client := w.cur, w.Upstock(w.conn, w.sec, false)
+	if cur.Since.After(w.Now().Add(farAhead)) { // as a clock that was wrong left it
+		cur.Since, cur.After = w.conn.Since, ""
+	}
 	if cur.After == "" {
 		cur.From, cur.After, cur.Pages, cur.Newest, cur.Held, cur.Seen, cur.Tally = cur.Since, "", 0, time.Time{}, time.Time{}, nil, ledger.Tally{}
 	}

@@ -137,7 +137,8 @@ func (w *work) inspectSold() error {
 	if err != nil {
 		return err
 	}
-	s, err := w.cin7.Sale(w.calling("cin7core"), w.run.SaleID)
+	var clock time.Time
+	s, err := w.cin7.Sale(dated(w.calling("cin7core"), &clock, w.Now()), w.run.SaleID)
 	gone := rest.KindOf(err) == rest.NotFound
 	if !gone {
 		if err := w.answered(tenant.Cin7Core, err); err != nil {
@@ -168,8 +169,11 @@ func (w *work) inspectSold() error {
 		if r.ReadBack = false; gone {
 			r.Void = false
 		}
-		if s.LastModifiedOn.After(r.Seen) {
-			r.Seen, r.Listed = s.LastModifiedOn.UTC(), ""
+		if r.Seen.After(clock) {
+			r.Seen = time.Time{}
+		}
+		if at := notBeyond(s.LastModifiedOn, clock); at.After(r.Seen) {
+			r.Seen, r.Listed = at, ""
 		}
 		r.Said = slices.DeleteFunc(r.Said, func(s string) bool { return strings.HasPrefix(s, otherAccountBegins) })
 		if plan != nil && !gone {

@@ -1,0 +1,110 @@
+package upstockcin7_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"stockbridge/internal/ledger"
+)
+
+// datedAhead answers Cin7 Core's list with its first row dated ahead, as long as
+// ahead says, and with a Date header where clock says.
+func (h *house) datedAhead(ahead *time.Duration, clock bool) {
+	h.answer = func(req *http.Request, body []byte) (*http.Response, error) {
+		if req.Method != http.MethodGet || !strings.HasSuffix(req.URL.Path, "/saleList") {
+			return nil, nil
+		}
+		resp, err := h.forward(req, body)
+		if err != nil {
+			return nil, err
+		}
+		data, _ := io.ReadAll(resp.Body)
+		var page map[string]any
+		if err := json.Unmarshal(data, &page); err != nil {
+			return nil, err
+		}
+		if list, ok := page["SaleList"].([]any); ok && len(list) > 0 && *ahead > 0 {
+			list[0].(map[string]any)["Updated"] = time.Now().Add(*ahead).UTC().Truncate(24 * time.Hour).Format("2006-01-02T15:04:05.000Z")
+		}
+		data, _ = json.Marshal(page)
+		resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(data)), int64(len(data))
+		if resp.Header.Del("Date"); clock {
+			resp.Header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
+		}
+		return resp, nil
+	}
+}
+
+// polls polls every five minutes, sweeping each minute.
+func (h *house) polls(d time.Duration) {
+	for end := time.Now().Add(d); time.Now().Before(end); {
+		h.job("shipments")
+		h.turn(5 * time.Minute)
+	}
+}
+
+// TestDatedAhead: a row that is dated a month ahead, once or for good, neither
+// blinds the poll nor costs a look a round; and what an earlier version believed
+// of such a row is healed.
+func TestDatedAhead(t *testing.T) {
+	for _, c := range []struct {
+		name           string
+		clock, forGood bool
+		stored         bool
+	}{
+		{"once", false, false, false}, {"once, with a Date", true, false, false},
+		{"for good", false, true, false}, {"for good, with a Date", true, true, false},
+		{"stored by an earlier version", true, false, true}, {"stored, without a Date", false, false, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			live(t, 1, 0, func(t *testing.T, h *house) {
+				ahead := 30 * 24 * time.Hour
+				h.datedAhead(&ahead, c.clock)
+				if c.stored {
+					ahead = 0
+				}
+				id := h.approve(groceries)
+				h.idle()
+				sale := h.sale(id).ID
+				h.polls(15 * time.Minute)
+				if c.stored {
+					h.amend(id, func(r *ledger.Run) { r.Seen = time.Now().Add(30 * 24 * time.Hour).UTC() })
+					l := ledger.New(h.store)
+					cur, err := l.Cursor(t.Context(), h.tenant, "shipments")
+					if cur.Since = time.Now().Add(30 * 24 * time.Hour).UTC(); err == nil {
+						err = l.SaveCursor(t.Context(), cur)
+					}
+					if err != nil {
+						t.Fatal(err)
+					}
+				}
+				if !c.forGood {
+					ahead = 0
+				}
+				looks := time.Now()
+				h.polls(time.Hour)
+				if n := h.count("GET /sale", looks); n > 2 {
+					t.Errorf("%d looks in an hour at a sale that nobody changed", n)
+				}
+				h.person(sale, "ship", `{"trackingNumber":"T-1"}`)
+				ahead = 0 // the change is dated as it should be
+				start := time.Now()
+				h.polls(15 * time.Minute)
+				synctest.Wait()
+				if got := h.tracks(id); got != "T-1! shipped" {
+					t.Errorf("after %s of polls Upstock shows %q", time.Since(start), got)
+				}
+				cur, err := ledger.New(h.store).Cursor(t.Context(), h.tenant, "shipments")
+				if r := h.run(id); err != nil || cur.Since.After(time.Now()) || r.Seen.After(time.Now().Add(time.Hour)) {
+					t.Errorf("the cursor is at %s, the order's last change at %s: %v", cur.Since, r.Seen, err)
+				}
+			})
+		})
+	}
+}
