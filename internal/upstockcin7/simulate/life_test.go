@@ -75,6 +75,9 @@ func (w *world) people(end time.Time) {
 	for _, s := range w.shops {
 		w.mischief(s, end)
 	}
+	if w.chance(w.profile.flows.early) {
+		w.stage.at(w.between(time.Minute, span), func() { w.backfill(w.shops[0]) })
+	}
 	if w.chance(w.profile.flows.restore) {
 		w.stage.at(at[0]+w.between(0, 30*time.Minute), w.restore)
 	}

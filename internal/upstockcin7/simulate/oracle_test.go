@@ -107,7 +107,7 @@ func (w *world) waits(o *order, r *ledger.Run) bool {
 		return true
 	}
 	return (o.supplier == w.spare.Upstock.Supplier || o.account == w.spare.Cin7Core.AccountID) &&
-		(r.Parked || r.State == ledger.Attention && w.is(r, "accountChanged"))
+		(r.Parked || r.Awaits != "" || r.State == ledger.Attention && w.is(r, "accountChanged"))
 }
 
 // is says that a run has a problem of a code.

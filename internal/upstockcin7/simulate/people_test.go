@@ -280,7 +280,7 @@ func (w *world) cancel(o *order) {
 
 // revive lets the supplier take a cancellation back and approve the order once more.
 func (w *world) revive(o *order) {
-	if o.cancelled.IsZero() || o.shop.account.Upstock.Supplier != o.supplier {
+	if o.cancelled.IsZero() || o.shipped > 0 || o.shop.account.Upstock.Supplier != o.supplier {
 		return
 	}
 	if _, err := w.sim.Edit(o.id, `{"status":"ordered","approvedAt":null}`); err != nil {
@@ -289,6 +289,25 @@ func (w *world) revive(o *order) {
 	w.stage.at(w.between(time.Second, 5*time.Minute), func() {
 		o.cancelled, o.heard, o.wanted, o.revived = time.Time{}, time.Time{}, time.Now(), true
 		w.approve(o)
+	})
+}
+
+// backfill brings orders that were approved before Upstock was connected.
+func (w *world) backfill(s *shop) {
+	if s.away {
+		return
+	}
+	for range 1 + w.stage.rng.IntN(2) {
+		o := w.place(s)
+		o.approved = time.Date(1999, 12, 30, 3, w.stage.rng.IntN(60), 0, 0, time.UTC)
+		if _, err := w.sim.Edit(o.id, fmt.Sprintf(`{"status":"processing","approvedAt":%q}`, o.approved.Format(time.RFC3339))); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	day := func(n int) time.Time { return time.Date(1999, 12, n, 0, 0, 0, 0, time.UTC) }
+	w.do("fills in the days before", func(ctx context.Context, p *process) error {
+		_, err := p.app.Pair.StartBackfill(ctx, s.tenant, day(29), day(31))
+		return err
 	})
 }
 

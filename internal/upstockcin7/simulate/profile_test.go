@@ -57,7 +57,7 @@ func draw(seed uint64) profile {
 		}
 		return often
 	}
-	p.flows = flows{cancel: f(50), revive: f(128), edit: f(40), retry: f(60), refuse: f(24), keys: f(90), account: f(128), company: f(128), gap: f(128), restore: f(90), setting: f(120)}
+	p.flows = flows{cancel: f(50), revive: f(128), early: f(60), edit: f(40), retry: f(60), refuse: f(24), keys: f(90), account: f(128), company: f(128), gap: f(128), restore: f(90), setting: f(120)}
 	if r.IntN(4) == 0 {
 		p.receives, p.visibility = 1+r.IntN(2), time.Duration(20+r.IntN(100))*time.Second
 	}
