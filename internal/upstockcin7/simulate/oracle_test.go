@@ -135,7 +135,7 @@ func (w *world) judgeCancelled(o *order, r *ledger.Run, full []string) string {
 
 // judgeEdited: where people meddled with a sale, what becomes of it is theirs; but somebody must be told.
 func (w *world) judgeEdited(o *order, r *ledger.Run, live int) string {
-	if live == 0 && r.State != ledger.Attention && r.State != ledger.Cancelled {
+	if r.Account == o.shop.account.Cin7Core.AccountID && live == 0 && r.State != ledger.Attention && r.State != ledger.Cancelled {
 		return "people voided its sale, and nobody is told: it is " + string(r.State)
 	}
 	switch r.State {

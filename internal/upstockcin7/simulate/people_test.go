@@ -265,6 +265,16 @@ func (w *world) restore() {
 				w.t.Fatal(err)
 			}
 			w.restored, w.down = time.Now(), false
+			for _, s := range w.shops { // keys saved since are saved again
+				w.stage.at(w.between(time.Second, 10*time.Minute), func() {
+					w.do("saves the keys of "+s.account.Name+" again", func(ctx context.Context, p *process) error {
+						if s.away {
+							return nil
+						}
+						return w.saveBoth(ctx, p, s)
+					})
+				})
+			}
 		})
 	})
 }
