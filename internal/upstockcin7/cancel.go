@@ -185,7 +185,7 @@ func (p *Pair) wakeSoon(ctx context.Context, r *ledger.Run, delay time.Duration)
 }
 
 func instant(t time.Time) string {
-	return " " + t.UTC().Format("2 January 2006 15:04:05")
+	return " " + t.UTC().Format("2 January 2006 15:04:05 UTC")
 }
 
 // standing is what a read of an order says of its cancellation.

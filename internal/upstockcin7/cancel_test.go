@@ -536,7 +536,9 @@ func TestNewSale(t *testing.T) {
 				}
 				w.retryBeside(id)
 				w.turn(10 * time.Minute)
-				w.soldAnew(id, 1)
+				if w.soldAnew(id, 1); len(w.run(id).Said) > 0 {
+					t.Errorf("said of the sale that was voided: %q", w.run(id).Said)
+				}
 				w.stands(id, "SO-00002")
 			})
 		}

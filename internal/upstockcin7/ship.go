@@ -537,6 +537,9 @@ func (w *work) shippedState(r *ledger.Run, whole, lost bool) {
 
 // saySale says what a look shows that is not synced.
 func saySale(r *ledger.Run, s cin7core.Sale, gone bool) {
+	if lostItsSale(r) { // its problem says so
+		return
+	}
 	switch {
 	case gone:
 		r.Say("Cin7 Core does not have the sale " + r.SaleNumber + " any more.")
