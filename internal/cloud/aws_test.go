@@ -3,6 +3,7 @@ package cloud
 import (
 	"crypto/md5"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net/http"
 	"testing"
@@ -16,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stockbridge/internal/app"
+	"stockbridge/internal/tenant"
 )
 
 func awsTest(s *script) aws.Config {
@@ -65,6 +67,20 @@ func TestSealer(t *testing.T) {
 			t.Error(d)
 		}
 	})
+}
+
+// TestSealerLost: what KMS will never open again is told from what it may open the next time.
+func TestSealerLost(t *testing.T) {
+	for code, lost := range map[string]bool{
+		"DisabledException": true, "NotFoundException": true, "KMSInvalidStateException": true, "IncorrectKeyException": true, "InvalidCiphertextException": true,
+		"AccessDeniedException": false, "ThrottlingException": false, "KMSInternalException": false, "KeyUnavailableException": false,
+	} {
+		s := &script{answers: []string{code + ` {"message":"m"}`}}
+		_, err := NewSealer(kms.NewFromConfig(awsTest(s)), "alias/seal").Open(t.Context(), "acme", []byte("sealed"))
+		if err == nil || errors.Is(err, tenant.ErrSealed) != lost {
+			t.Errorf("%s: %v", code, err)
+		}
+	}
 }
 
 func TestQueue(t *testing.T) {
