@@ -28,6 +28,7 @@ func mutants() []mutant {
 		one("another company's order is the connected one's", "supplier.go", "	if w.preview {\n		return nil\n	}\n	var err error", "	if true {\n		w.own = w.up.Account\n		return nil\n	}\n	var err error"),
 		one("after a gap the list is read from the new connection on", "reconnect.go", "	if cur.Opened.Equal(at) {\n		return nil\n	}", "	if true {\n		cur.Since, cur.Opened = latest(cur.Since, w.conn.Since), at\n		return nil\n	}"),
 		one("what was cancelled in a gap is not asked for", "reconnect.go", `cur.From, cur.After, cur.Missed = time.Time{}, "", true`, `cur.From, cur.After, cur.Missed = time.Time{}, "", false`),
+		one("a row that is dated ahead is believed", "poll.go", "func notBeyond(at, clock time.Time) time.Time {", "func notBeyond(at, clock time.Time) time.Time {\n	if !at.IsZero() {\n		return at\n	}"),
 		one("a dead letter does not heed the lease", "sweep.go", " || r.Lease.Until.After(now) // a worker is at it", ""),
 		one("a cancellation does not stop the creating", "work.go", "	cancelled := !w.run.Cancelled.IsZero()\n	switch {\n	case w.rules.noLook:", "	cancelled := false\n	switch {\n	case w.rules.noLook:"),
 		one("a cancellation is never asked about", "cancel.go", "func cancelStands(r *ledger.Run) bool {", "func cancelStands(r *ledger.Run) bool {\n	if !r.Cancelled.IsZero() {\n		return true\n	}"),
