@@ -298,19 +298,5 @@ func system(r *http.Request) (tenant.System, error) {
 
 // wake sends a tenant's due orders to be worked on, the oldest first, and says how many.
 func (a *api) wake(ctx context.Context, tenantID string) (n int, err error) {
-	const most = 500
-	due, err := a.Ledger.DueOf(ctx, tenantID, time.Now(), most)
-	if err != nil {
-		return 0, err
-	}
-	for _, ref := range due.First {
-		if ref.Due.After(time.Now()) {
-			break
-		}
-		if err := a.Pair.Wake(ctx, ledger.Pointer{Tenant: ref.Tenant, Order: ref.ID, Origin: upstockcin7.OriginSweep}, 0); err != nil {
-			return n, err
-		}
-		n++
-	}
-	return n, nil
+	return a.Pair.WakeDue(ctx, tenantID, 500)
 }

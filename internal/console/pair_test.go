@@ -346,3 +346,19 @@ func TestPreviewOf(t *testing.T) {
 		t.Errorf("a sale in spite of problems: %v", got)
 	}
 }
+
+// What a person wakes by hand is woken once: a second press sends no second pointer.
+func TestWokenOnce(t *testing.T) {
+	h := open(t)
+	id, path, token := h.tenant("Aroha Foods")
+	h.run(ledger.Run{Tenant: id, ID: "7", State: ledger.Received, Next: time.Now().Add(-time.Minute)})
+	h.run(ledger.Run{Tenant: id, ID: "8", State: ledger.Waiting, Next: time.Now().Add(time.Hour)})
+	for n, want := range []float64{1, 0} {
+		if a := h.do("POST", path+"/sync/orders", token, nil).is(http.StatusAccepted); a.get("orders") != want {
+			t.Errorf("press %d: %s", n+1, a.raw)
+		}
+	}
+	if len(h.woken) != 1 || h.woken[0].Order != "7" {
+		t.Errorf("%+v", h.woken)
+	}
+}

@@ -298,6 +298,33 @@ func (s *sweep) delay(g granted) time.Duration {
 	return time.Duration(g.before) * s.Pace()
 }
 
+// WakeDue wakes a tenant's orders whose time has come, at most so many, as a
+// sweep does: one whose pointer is under way already is left alone.
+func (p *Pair) WakeDue(ctx context.Context, tenantID string, most int) (woken int, err error) {
+	s := &sweep{Pair: p, ctx: ctx, now: p.Now()}
+	due, err := p.Ledger.DueOf(ctx, tenantID, s.now, most)
+	if err != nil {
+		return 0, err
+	}
+	for some := range slices.Chunk(due.First, 100) {
+		runs, err := p.Ledger.RunsOf(ctx, some)
+		if err != nil {
+			return woken, err
+		}
+		for _, ref := range some {
+			r := runs[ledger.RunKey{Tenant: ref.Tenant, ID: ref.ID}]
+			if r == nil || r.Next.IsZero() || r.Next.After(s.now) {
+				continue
+			}
+			if err := s.wake(waking{Ref: ref, run: r}); err != nil {
+				return woken, err
+			}
+			woken++
+		}
+	}
+	return woken, nil
+}
+
 // errNotDue: the index was behind, or another sweep was first.
 var errNotDue = errors.New("not due")
 
