@@ -88,7 +88,9 @@ func (w *work) create() error {
 		}); err != nil {
 			return err
 		}
-	} else if err := w.update(intend); err != nil {
+	} else if err := w.update(intend); errors.Is(err, ledger.ErrBeside) {
+		return errMoved // the customer's link was made or changed meanwhile: it is planned again by that
+	} else if err != nil {
 		return err
 	}
 	if planned != nil {

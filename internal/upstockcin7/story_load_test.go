@@ -508,6 +508,8 @@ func TestSharedAccount(t *testing.T) {
 		v := h.neighbour("Southern Lakes", acc)
 		time.Sleep(10 * time.Minute)
 		v.checked(10)
+		v.approve(unlinked) // its customer is remembered from then on
+		h.turn(2 * time.Minute)
 		h.idle()
 		var mine, theirs []int
 		for range 300 {
@@ -520,7 +522,7 @@ func TestSharedAccount(t *testing.T) {
 		h.turn(5 * time.Minute)
 		for _, id := range theirs {
 			if v.run(id).State != ledger.Sold {
-				t.Errorf("order %d is %s after 5 minutes", id, v.run(id).State)
+				t.Errorf("order %d is %s after 5 minutes: %s", id, v.run(id).State, v.run(id).Why)
 			}
 		}
 		sold := 0
