@@ -18,8 +18,8 @@ type Work string
 
 // The kinds of work.
 const (
-	WorkSell  Work = "sell"  // to be sold, and nothing has gone wrong yet
-	WorkRetry Work = "retry" // to be sold, after a failure or with a create on record
+	WorkSell  Work = "sell"  // to be sold, and nothing has gone wrong yet; a sale that is begun is to be ended as soon
+	WorkRetry Work = "retry" // to be sold, after a failure or with a create in doubt
 	WorkLook  Work = "look"  // its sale is to be read, voided, or looked for once more
 	WorkTell  Work = "tell"  // Upstock is to be told: nothing is asked of the inventory
 )
@@ -36,7 +36,7 @@ func (r *Run) Work() Work {
 			return WorkRetry
 		}
 		for _, i := range r.Intents {
-			if i.Step == StepCreate && i.Answer != Refused {
+			if i.Step == StepCreate && i.Answer != Refused && (r.SaleID == "" || i.SaleID != r.SaleID) {
 				return WorkRetry
 			}
 		}

@@ -776,10 +776,13 @@ func (p *Pair) live(ctx context.Context, c *cin7core.Client, b tenant.Bundle, re
 	if err != nil {
 		return ref, err
 	}
-	mirror := b.Connections[tenant.Cin7Core].Mirror
-	err = l.all(append(slices.Clone(wants), more...), mirror)
+	core, began := b.Connections[tenant.Cin7Core], p.Now()
+	err = l.all(append(slices.Clone(wants), more...), core.Mirror)
 	if serr := l.save(p.Ledger, b.Tenant.ID); err == nil {
 		err = serr
+	}
+	if _, asked := withoutChangedCustomers(wants); asked && err == nil {
+		err = p.noteCustomersRead(ctx, core, began)
 	}
 	if errors.Is(err, errUnread) {
 		if serr := p.Start(ctx, Job{Job: JobMirror, Tenant: b.Tenant.ID}, 0); serr != nil {

@@ -290,6 +290,21 @@ func (w *work) makePlan(raw json.RawMessage) (Plan, []ledger.Problem, error) {
 	}
 	ref.Supplier = w.supplier()
 	p, problems, wants := MakePlan(o, faults, w.b.Settings, ref)
+	if _, asked := withoutChangedCustomers(wants); asked && len(problems) == 0 { // the customer is known by name: was that looked up since the order came?
+		known, err := w.customersKnown()
+		if err != nil {
+			return p, nil, err
+		}
+		if known { // by now the mirror has what was read
+			if ref, err = w.reference(w.ctx, w.b, o); err != nil {
+				return p, nil, err
+			}
+			ref.Supplier = w.supplier()
+			if p, problems, wants = MakePlan(o, faults, w.b.Settings, ref); len(problems) == 0 {
+				wants, _ = withoutChangedCustomers(wants)
+			}
+		}
+	}
 	if len(wants) > 0 {
 		if err := w.take(); err != nil {
 			return p, nil, err

@@ -508,8 +508,6 @@ func TestSharedAccount(t *testing.T) {
 		v := h.neighbour("Southern Lakes", acc)
 		time.Sleep(10 * time.Minute)
 		v.checked(10)
-		v.approve(unlinked) // its customer is remembered from then on
-		h.turn(2 * time.Minute)
 		h.idle()
 		var mine, theirs []int
 		for range 300 {
