@@ -64,7 +64,7 @@ var kinds = [classes][]fault{
 	tableRead:   {failed, failed, failed, dies, stalls},
 	tableWrite:  {failed, failed, lost, lost, late, dies, dies, diesFore, stalls, pauses},
 	vendorRead:  {failed, broken, throttle, page, hangs, stale, stale, unfiltered, drifts, ahead, blank, dies, stalls, unsent},
-	vendorWrite: {failed, lost, lost, late, late, hangs, dies, dies, diesFore, stalls, pauses, throttle, page, pageDone, broken, brokenDone, brokenDone, unsent},
+	vendorWrite: {failed, lost, lost, late, late, late, late, hangs, dies, dies, diesFore, stalls, pauses, throttle, page, pageDone, broken, brokenDone, brokenDone, unsent},
 	queueSend:   {failed, lost, dies, doubled, doubled, dropped, stalls},
 	hookIn:      {failed, lost, doubled, dropped},
 }

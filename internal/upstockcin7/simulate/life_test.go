@@ -24,6 +24,7 @@ func (w *world) live() (verdict string) {
 	if !w.settle() {
 		return "it does not come to rest: " + w.unrest()
 	}
+	w.heard()   // the comparison would heal it
 	w.compare() // which heals what was lost with a restored table
 	w.compare()
 	return w.verdict()

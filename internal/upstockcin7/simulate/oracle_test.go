@@ -115,6 +115,22 @@ func (w *world) is(r *ledger.Run, code string) bool {
 	return slices.ContainsFunc(r.Problems, func(p ledger.Problem) bool { return p.Code == code })
 }
 
+// heard makes sure that every parcel was told by the ways that are meant for
+// it, before the comparison of the books finds what they lost. A restored table
+// has lost what the list said.
+func (w *world) heard() {
+	for _, o := range w.orders {
+		r := w.run(o)
+		live, _ := w.sales(o)
+		if w.restored.IsZero() && r != nil && o.cancelled.IsZero() && len(o.edits) == 0 && len(live) == 1 && r.SaleID == live[0].ID && !r.SoldAt.IsZero() &&
+			r.State != ledger.Attention && r.Account == o.shop.account.Cin7Core.AccountID && o.supplier == o.shop.account.Upstock.Supplier {
+			if text := w.toldOf(o, live[0].ID, w.standing(o), r); text != "" {
+				w.note("order %d, before the books were compared: %s", o.id, text)
+			}
+		}
+	}
+}
+
 // judgeCancelled: an order that was cancelled has no sale, or one that was made
 // before and stands, which is said, or is to be voided and cannot be.
 func (w *world) judgeCancelled(o *order, r *ledger.Run, full []string) string {
