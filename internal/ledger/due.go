@@ -32,7 +32,7 @@ func Works() []Work { return []Work{WorkSell, WorkRetry, WorkLook, WorkTell, ""}
 func (r *Run) Work() Work {
 	switch {
 	case r.SoldAt.IsZero() && r.State != Cancelled && r.State != Attention:
-		if r.Failures > 0 || r.Dead > 0 {
+		if r.Failures > 0 || r.Dead > 0 || r.Reread || r.CancelOpen() { // Upstock is to be asked first, which new orders do not wait behind
 			return WorkRetry
 		}
 		for _, i := range r.Intents {

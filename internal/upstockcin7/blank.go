@@ -50,25 +50,30 @@ func (w *work) wanted(p *Plan) wanted {
 //
 // Where the filter was ignored, the customer reference that we sent finds them.
 // A blank is no "no": a row that does not say whose it is, and could be ours,
-// is read before it is believed that there is none; the reference finds it too
-// where the filter would pass it over.
+// is read before it is believed that there is none that stands; the reference
+// finds it too where the filter would pass it over.
 func (w *work) rows(p *Plan) ([]cin7core.SaleRow, error) {
 	want := w.wanted(p)
 	ours, blank, others, err := w.search(cin7core.SalesQuery{ExternalID: want.externalID}, want)
 	if err != nil {
 		return nil, err
 	}
-	if others || len(blank) > 0 || len(ours) == 0 && w.mayBeThere() {
+	if others || len(blank) > 0 || !oneStands(ours) && w.mayBeThere() {
 		more, blanks, _, err := w.search(cin7core.SalesQuery{Search: want.reference}, want)
 		if err != nil {
 			return nil, err
 		}
 		ours, blank = union(ours, more), union(blank, blanks)
 	}
-	if live := slices.ContainsFunc(ours, func(r cin7core.SaleRow) bool { return !r.Status.Is(cin7core.Voided) }); live || w.rules.blankIsNo {
+	if oneStands(ours) || w.rules.blankIsNo {
 		return ours, nil
 	}
 	return w.readBlank(ours, blank, want)
+}
+
+// oneStands says that one of the sales is not voided.
+func oneStands(rows []cin7core.SaleRow) bool {
+	return slices.ContainsFunc(rows, func(r cin7core.SaleRow) bool { return !r.Status.Is(cin7core.Voided) })
 }
 
 // mayBeThere says that a sale of this order may be there though no row says so: a create was sent, or the table was put back.
@@ -135,7 +140,7 @@ const maxBlank = 10
 
 // readBlank reads the sales whose rows do not say whose they are, and adds those that are this order's.
 func (w *work) readBlank(ours, blank []cin7core.SaleRow, want wanted) ([]cin7core.SaleRow, error) {
-	if w.run.NewSale { // a person has looked
+	if sellsAnew(w.run) { // a person has looked; and whatever there is beside it is asked about before it is made
 		return ours, nil
 	}
 	if len(blank) > maxBlank {

@@ -138,6 +138,9 @@ func lostProblem(code, message, why string) ledger.Problem {
 // them, from being followed. nil and "" = there is none.
 func (w *work) copyOf(lost string, plan *Plan) (only *cin7core.Sale, why string, err error) {
 	rows, err := w.rows(plan)
+	if rej, ok := err.(*reject); ok { // which of them is the order's is a person's question, as the lost one is
+		return nil, rej.problems[0].Message, nil
+	}
 	if err != nil {
 		return nil, "", err
 	}

@@ -90,6 +90,7 @@ func (p *Pair) salesStanding(ctx context.Context, b tenant.Bundle, order, own st
 	if plan.Header.ExternalID == "" {
 		plan.Header.ExternalID = w.externalID()
 	}
+	run.NewSale = true // sales that do not say whose they are count as others'
 	rows, err := w.rows(plan)
 	if err != nil {
 		return nil

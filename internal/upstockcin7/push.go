@@ -502,7 +502,8 @@ func (w *work) saleGone() error {
 // wasVoided goes on from a sale that is voided: by us, or by a person.
 func (w *work) wasVoided(s cin7core.Sale) error {
 	byUs := slices.Contains(w.run.Voided, s.ID) || slices.ContainsFunc(w.run.Intents, func(i ledger.Intent) bool {
-		return i.Step == ledger.StepVoid && i.SaleID == s.ID && i.Answer != ledger.Refused
+		// One that was found not to have taken effect is ours no more once a person has asked for something: they may have voided it.
+		return i.Step == ledger.StepVoid && i.SaleID == s.ID && i.Answer != ledger.Refused && (!i.Settled || i.Seq > w.run.Granted)
 	})
 	if !byUs && !w.run.NewSale {
 		return w.voidedByOthers(s)

@@ -269,11 +269,14 @@ func (w *work) awaitAccount() error {
 	return &park{why: otherAccount, awaits: ledger.Awaited(tenant.Cin7Core, w.run.Account)}
 }
 
-// silentOnShipping says that a sale lacks the shipments that were told of, and
-// nothing in it says that they were taken back: what is missing is no undoing.
+// silentOnShipping says that a sale lacks the shipments that were told of, or
+// that the list has just shown, and nothing in it says that there are none:
+// what is missing is no undoing.
 func silentOnShipping(s cin7core.Sale, r *ledger.Run) bool {
 	told := slices.ContainsFunc(r.Parcels, func(p ledger.Parcel) bool { return !p.Gone })
-	return told && len(s.Fulfilments) == 0 && !s.Status.Is(cin7core.Voided) && !s.CombinedShippingStatus.Is(cin7core.NotAvailable, cin7core.NotShipped, cin7core.Voided)
+	listed, _, _ := strings.Cut(r.Listed, "|")
+	shown := s.CombinedShippingStatus == "" && cin7core.Status(listed).Is(cin7core.Shipped, cin7core.PartiallyShipped)
+	return (told || shown) && len(s.Fulfilments) == 0 && !s.Status.Is(cin7core.Voided) && !s.CombinedShippingStatus.Is(cin7core.NotAvailable, cin7core.NotShipped, cin7core.Voided)
 }
 
 // otherAccount is said of an order whose sale is in an account that is not connected.

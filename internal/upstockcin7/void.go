@@ -182,8 +182,9 @@ func (w *work) undo() error {
 		return refused
 	case !empty(s) && SameLines(plan.Order, s.Order): // a write without an answer had come before
 		return w.sold(s.Order, plan, 0, &s)
-	case !empty(s), w.run.Adopted && !SameHeader(plan.Header, s):
-		return refused // a person's work stands
+	case !empty(s), !SameHeader(plan.Header, s): // a person's work stands
+		return problem("changedByOthers", fmt.Sprintf("Somebody changed the sale %s in Cin7 Core after its lines were refused, so it was left alone.", number(s)),
+			"Give it the order's lines in Cin7 Core and retry; or void it there and retry with a new sale.")
 	}
 	if at := linesDoubt(w.run).Add(w.settle()); w.Now().Before(at) {
 		return &later{at, "Lines were sent without an answer. The sale is read once more before it is voided."}
@@ -226,17 +227,7 @@ func (w *work) barred(r *ledger.Run) error {
 	if sellsAnew(r) {
 		return nil
 	}
-	tried := attempts(r, ledger.StepCreate)
-	for _, i := range tried {
-		switch {
-		case i.Answer == ledger.Done && len(r.Unwanted) > 0:
-			return &reject{problems: r.Unwanted}
-		case i.Answer == ledger.Done:
-			return problem(saleVoided, fmt.Sprintf("The sale %s that was made of this order is voided, so no other one is made by itself.", cmp.Or(i.Number, i.SaleID)),
-				"If it should be sold all the same, retry; else cancel the order in Upstock.")
-		}
-	}
-	for _, i := range foundAndVoided(r) {
+	for _, i := range undone(r) {
 		switch {
 		case i.Seq <= r.Granted:
 		case len(r.Unwanted) > 0:
@@ -246,6 +237,7 @@ func (w *work) barred(r *ledger.Run) error {
 				"If it should be sold all the same, retry; else cancel the order in Upstock.")
 		}
 	}
+	tried := attempts(r, ledger.StepCreate)
 	n := len(tried)
 	if n >= maxCreates {
 		return w.tooOften(r, fmt.Sprintf("Cin7 Core gave no believable answer when its sale was created, %d times; each time it was looked for and not found.", n))
@@ -258,20 +250,28 @@ func (w *work) barred(r *ledger.Run) error {
 	return nil
 }
 
-// foundAndVoided are our first voids of sales that were found, as no create that
-// was answered had made them, and that are voided now.
-func foundAndVoided(r *ledger.Run) (first []ledger.Intent) {
-	known := map[string]bool{}
-	for _, i := range r.Of(ledger.StepCreate, ledger.Done) {
-		known[i.SaleID] = true
-	}
+// undone are the intents after which a person has to have asked for another
+// sale, one for each sale that was made and is voided: our first void after its
+// lines were last written, else its create. A wish from before that, while the
+// lines were on their way, was not for another sale.
+func undone(r *ledger.Run) (list []ledger.Intent) {
+	lines, at := map[string]int{}, map[string]int{}
 	for _, i := range r.Intents {
-		if i.Step == ledger.StepVoid && i.Answer != ledger.Refused && !known[i.SaleID] && slices.Contains(r.Voided, i.SaleID) {
-			known[i.SaleID] = true
-			first = append(first, i)
+		switch {
+		case i.SaleID == "" || i.Step == ledger.StepVoid && !slices.Contains(r.Voided, i.SaleID):
+		case i.Step == ledger.StepLines:
+			lines[i.SaleID] = i.Seq
+		case i.Step == ledger.StepCreate && i.Answer == ledger.Done, i.Step == ledger.StepVoid && i.Answer != ledger.Refused:
+			n, known := at[i.SaleID]
+			switch {
+			case !known:
+				at[i.SaleID], list = len(list), append(list, i)
+			case list[n].Step == ledger.StepCreate || list[n].Seq < lines[i.SaleID]:
+				list[n] = i
+			}
 		}
 	}
-	return first
+	return list
 }
 
 // tooOften asks a person, and names every sale that is known of the order.

@@ -59,11 +59,12 @@ type world struct {
 	down       map[string]time.Time     // effects of these names fail until then
 	frozen     bool                     // an invocation has no deadline: its process may be frozen and thawed
 	onFault    func()
-	instead    func(*http.Request, []byte) *http.Response // what a vendor answers without doing anything; nil = it does
-	altered    func(*http.Request, map[string]any)        // changes an object that a vendor answers
-	afterQuery func(*process)                             // between what a process reads and what it does
-	flying     int                                        // messages under way, waiting or being worked on
-	late       int                                        // effects still to come
+	instead    func(*http.Request, []byte) *http.Response                                            // what a vendor answers without doing anything; nil = it does
+	altered    func(*http.Request, map[string]any)                                                   // changes an object that a vendor answers
+	afterQuery func(*process)                                                                        // between what a process reads and what it does
+	around     func(*process, *http.Request, func() (*http.Response, error)) (*http.Response, error) // what happens before and after a call
+	flying     int                                                                                   // messages under way, waiting or being worked on
+	late       int                                                                                   // effects still to come
 	processes  int
 	ended      []string // orders that reached an end, in order
 }
@@ -230,6 +231,13 @@ func (p *process) read(name string, do func() error) error {
 type gateHTTP struct{ p *process }
 
 func (g gateHTTP) RoundTrip(req *http.Request) (*http.Response, error) {
+	if around := g.p.w.around; around != nil {
+		return around(g.p, req, func() (*http.Response, error) { return g.call(req) })
+	}
+	return g.call(req)
+}
+
+func (g gateHTTP) call(req *http.Request) (*http.Response, error) {
 	if req.Method == http.MethodGet {
 		var answer *http.Response
 		err := g.p.read(req.Method+" "+req.URL.Path, func() (err error) {

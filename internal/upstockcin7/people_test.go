@@ -1,0 +1,206 @@
+package upstockcin7_test
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"stockbridge/internal/ledger"
+	"stockbridge/internal/sim"
+	"stockbridge/internal/upstockcin7"
+)
+
+// What people do between two of our steps: they void, edit and enter sales by
+// hand, and retry at any moment.
+
+// refusedThenMended leaves an order whose lines were refused and whose header we voided; its cause is gone.
+func refusedThenMended(w *world) (id int) {
+	w.t.Helper()
+	id, mend := unsellable(w)
+	must[sim.OrderSummary](w)(w.sim.Approve(id))
+	w.settle(id, horizon)
+	w.attention(id, "refused", "GRN-TST")
+	mend()
+	return id
+}
+
+// TestPersonVoidsWhatWeCouldNot: a sale that we tried to void in vain is voided
+// by a person after their retry: that is not our doing, so no other one is made by itself.
+func TestPersonVoidsWhatWeCouldNot(t *testing.T) {
+	story(t, func(t *testing.T, w *world) {
+		id, mend := unsellable(w)
+		w.fault(sim.Fault{Match: "DELETE /sale", Kind: "before", How: "502", Times: -1})
+		must[sim.OrderSummary](w)(w.sim.Approve(id))
+		w.settle(id, horizon)
+		w.attention(id, "gaveUp")
+		w.sim.ClearFaults(sim.Cin7Core)
+		mend()
+		w.fault(sim.Fault{Match: "POST /sale/order", Kind: "throttle", RetryAfter: "90"})
+		if err := w.pair().Retry(t.Context(), w.tenant, strconv.Itoa(id), upstockcin7.RetryOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		w.person(w.sale(id).ID, "void", "")
+		w.settle(id, horizon)
+		w.attention(id, "saleVoided", w.sale(id).Number)
+		w.retry(id, true)
+		w.soldAnew(id, 1)
+	})
+}
+
+// TestRetriedBeforeTheRefusal: a retry while the lines are on their way was no
+// wish for another sale, as nobody knew yet that they would be refused.
+func TestRetriedBeforeTheRefusal(t *testing.T) {
+	story(t, func(t *testing.T, w *world) {
+		id, mend := unsellable(w)
+		pressed := false
+		w.around = func(_ *process, req *http.Request, do func() (*http.Response, error)) (*http.Response, error) {
+			resp, err := do()
+			if !pressed && req.Method == http.MethodPost && strings.HasSuffix(req.URL.Path, "/sale/order") {
+				pressed = true
+				if err := w.pair().Retry(t.Context(), w.tenant, strconv.Itoa(id), upstockcin7.RetryOptions{}); err != nil {
+					t.Error(err)
+				}
+			}
+			return resp, err
+		}
+		must[sim.OrderSummary](w)(w.sim.Approve(id))
+		w.settle(id, horizon)
+		w.turn(2 * time.Hour)
+		w.attention(id, "refused", "GRN-TST")
+		if n := len(w.sales(id)); n != 1 {
+			t.Fatalf("%d sales were made\n%s", n, timeline(w.run(id)))
+		}
+		mend()
+		w.retry(id, false)
+		w.soldAnew(id, 1)
+	})
+}
+
+// TestEditedBeforeItIsVoided: somebody took a header over whose lines were refused, before it was voided: it stands.
+func TestEditedBeforeItIsVoided(t *testing.T) {
+	story(t, func(t *testing.T, w *world) {
+		id, _ := unsellable(w)
+		w.fault(sim.Fault{Match: "DELETE /sale", Kind: "throttle", RetryAfter: "90"})
+		must[sim.OrderSummary](w)(w.sim.Approve(id))
+		synctest.Wait()
+		w.core(http.MethodPut, "/sale", fmt.Sprintf(`{"ID":%q,"ShippingNotes":"Call before you deliver"}`, w.sale(id).ID))
+		w.settle(id, horizon)
+		if s := w.sale(id); s.Status == "VOIDED" {
+			t.Errorf("a person's work was voided: %+v\n%s", s, timeline(w.run(id)))
+		}
+		w.attention(id, "refused", "GRN-TST")
+		w.attention(id, "changedByOthers", w.sale(id).Number)
+	})
+}
+
+// TestEnteredByHand: a sale that somebody entered by hand for the order, which
+// the list does not give the order's id, is asked about wherever ours is voided.
+func TestEnteredByHand(t *testing.T) {
+	t.Run("before a retry", func(t *testing.T) {
+		story(t, func(t *testing.T, w *world) {
+			id := refusedThenMended(w)
+			time.Sleep(time.Minute)
+			w.byHand(id, "PO-4711")
+			w.retry(id, false)
+			w.attention(id, "unclearSales", "SO-00002")
+			w.stands(id, "SO-00002")
+			w.retryBeside(id, "SO-00002")
+			w.soldAnew(id, 1)
+		})
+	})
+	for _, ignored := range []bool{false, true} {
+		t.Run(fmt.Sprintf("after the sold order's was voided, filter ignored %t", ignored), func(t *testing.T) {
+			story(t, func(t *testing.T, w *world) {
+				id, sale := w.sell(groceries)
+				time.Sleep(time.Minute)
+				w.person(sale, "void", "")
+				w.byHand(id, "PO-4711")
+				if ignored {
+					w.fault(sim.Fault{Match: "GET /saleList", Kind: "ignoreFilter", Times: -1})
+				}
+				w.poll()
+				w.attention(id, "saleVoided", "SO-00001", "SO-00002")
+				if r := w.run(id); r.LookDue() || !r.Next.IsZero() {
+					t.Errorf("it is looked at again and again: next %s", r.Next)
+				}
+			})
+		})
+	}
+}
+
+// TestBlankBesideAVoided: a sale that the list does not say is the order's is
+// found beside a voided one that it does say so of.
+func TestBlankBesideAVoided(t *testing.T) {
+	for _, kind := range []string{"after", "before"} {
+		t.Run(kind, func(t *testing.T) {
+			story(t, func(t *testing.T, w *world) {
+				id := refusedThenMended(w)
+				first := w.sale(id).ID
+				w.altered = func(req *http.Request, doc map[string]any) {
+					if !isSaleList(req) {
+						return
+					}
+					var rows []any
+					eachRow(doc, func(row map[string]any) {
+						if row["SaleID"] != first {
+							row["ExternalID"] = nil
+						}
+						if row["SaleID"] == first || !req.URL.Query().Has("ExternalID") { // the filter looks at what the list shows
+							rows = append(rows, row)
+						}
+					})
+					doc["SaleList"], doc["Total"] = rows, len(rows)
+				}
+				w.fault(sim.Fault{Match: "POST /sale", Kind: kind, How: "502"})
+				w.retry(id, false)
+				w.turn(2 * time.Hour)
+				w.soldAnew(id, 1)
+			})
+		})
+	}
+}
+
+// TestShippedButNotSaid: a sale that is answered without a word on shipping, though the list showed it shipped, is read again.
+func TestShippedButNotSaid(t *testing.T) {
+	story(t, func(t *testing.T, w *world) {
+		id, sale := w.sell(groceries)
+		w.poll()
+		w.person(sale, "ship", `{"trackingNumber":"T-1"}`)
+		said := false
+		w.altered = func(req *http.Request, doc map[string]any) {
+			if isSale(req) && !said {
+				said = true
+				for _, field := range []string{"Fulfilments", "CombinedShippingStatus", "CombinedTrackingNumbers"} {
+					delete(doc, field)
+				}
+			}
+		}
+		w.poll()
+		w.turn(10 * time.Minute)
+		w.is(id, ledger.Shipped, "T-1! shipped")
+	})
+}
+
+// TestRetriesHoldUpNoSale: orders that people retried, and that Upstock is to be
+// asked about first, keep no new one from the sweep while it takes no calls.
+func TestRetriesHoldUpNoSale(t *testing.T) {
+	story(t, func(t *testing.T, w *world) {
+		now, l := time.Now().UTC(), ledger.New(w.store)
+		for n := range 400 {
+			r := &ledger.Run{Tenant: w.tenant, ID: strconv.Itoa(700000 + n), Supplier: strconv.Itoa(w.acc.Upstock.Supplier), State: ledger.Working,
+				Received: now, Approved: now.Add(-time.Hour), Next: now.Add(time.Second), Reread: true}
+			must[*ledger.Run](w)(l.Receive(t.Context(), r, []byte(`{}`)))
+		}
+		w.upstockFault(sim.Fault{Match: "*", Kind: "throttle", RetryAfter: "60", Times: -1})
+		w.turn(5 * time.Minute)
+		w.fault(sim.Fault{Match: "POST /sale", Kind: "throttle"}) // its own pointer comes to nothing
+		if d := w.awaitSold(w.approve(groceries), time.Hour); d > 5*time.Minute {
+			t.Errorf("sold after %s", d)
+		}
+	})
+}
