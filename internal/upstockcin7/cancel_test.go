@@ -276,7 +276,7 @@ func TestCancelledHeader(t *testing.T) {
 	for _, other := range []bool{false, true} {
 		t.Run(fmt.Sprintf("approved again, other contents %t", other), func(t *testing.T) {
 			within(t, func(t *testing.T, w *world, s *sender) {
-				id, doc := waiting(t, w, s)
+				id, _ := waiting(t, w, s)
 				lines := `{}`
 				if other {
 					lines = `{"freight":{"description":"Courier","amount":"9.00","taxRate":"15.00"}}`
@@ -284,7 +284,7 @@ func TestCancelledHeader(t *testing.T) {
 				w.inUpstock(id, "%s", lines)
 				time.Sleep(time.Second)
 				now := time.Now()
-				doc = w.inUpstock(id, `{"status":"processing","approvedAt":%s}`, stamp(now))
+				doc := w.inUpstock(id, `{"status":"processing","approvedAt":%s}`, stamp(now))
 				s.must(http.StatusAccepted, s.occurred(upstock.OrderApproved, doc, now))
 				w.turn(time.Hour)
 				if !other {

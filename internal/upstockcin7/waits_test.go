@@ -357,7 +357,7 @@ func TestThrottleWaits(t *testing.T) {
 					w.turn(30 * time.Minute)
 					for _, id := range ids {
 						r := w.run(id)
-						if d := r.Next.Sub(time.Now()); d > 15*time.Minute {
+						if d := time.Until(r.Next); d > 15*time.Minute {
 							t.Fatalf("order %d waits %s more: %s", id, d, timeline(r))
 						}
 						if r.By.After(r.Next) {

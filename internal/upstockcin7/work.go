@@ -482,7 +482,7 @@ func (w *work) finish(err error) error {
 func (w *work) ending(err error) error {
 	still := tenant.Connection{}
 	if e, ok := err.(*park); ok {
-		if still, err = w.waitsFor(e); err != nil && !isOutcome(err) {
+		if still, err = w.waitsFor(e); !isOutcome(err) {
 			return err
 		}
 	}

@@ -37,7 +37,6 @@ type turn struct {
 	wait  time.Duration // instead of a pace
 	on    chan struct{}
 	do    func() // must not block
-	quiet bool   // the world may end before it
 }
 
 // pace is how long something takes.

@@ -350,19 +350,6 @@ func (m *memory) leave(from place, row shown, now time.Time) {
 	m.index[from] = rows
 }
 
-// dump is every item of a partition whose key begins so, for the verdict.
-func (m *memory) dump(prefix string, yield func(table.Item)) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, pk := range slices.Sorted(maps.Keys(m.parts)) {
-		if strings.HasPrefix(pk, prefix) {
-			for _, sk := range m.parts[pk].keys {
-				yield(m.parts[pk].items[sk])
-			}
-		}
-	}
-}
-
 // indexed asks of each index, by its first row that is no longer to come, whether it is the one.
 func (m *memory) indexed(is func(index, first string) bool) bool {
 	m.mu.Lock()
