@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,7 +20,7 @@ const (
 
 // Event is what a webhook delivers: at least once, in any order, with the same ID on every retry.
 type Event struct {
-	ID         string
+	ID         string // "" where it is missing or cannot be read
 	Type       string
 	OccurredAt time.Time // zero where it cannot be read
 	SupplierID int64
@@ -29,7 +30,7 @@ type Event struct {
 // ParseEvent reads a delivery's envelope, not the order in it. An unknown type is no error.
 func ParseEvent(body []byte) (Event, error) {
 	var w struct {
-		ID         string `json:"id" rest:"required"`
+		ID         string `json:"id"` // nothing of the order hangs on it
 		Type       string `json:"type" rest:"required"`
 		OccurredAt string `json:"occurredAt"`
 		SupplierID int64  `json:"supplierId" rest:"required"`
@@ -38,7 +39,10 @@ func ParseEvent(body []byte) (Event, error) {
 		} `json:"data"`
 	}
 	if err := rest.Unmarshal(body, &w); err != nil {
-		return Event{}, fmt.Errorf("read event: %w", err)
+		wrong, ok := errors.AsType[rest.FieldErrors](err)
+		if !ok || slices.ContainsFunc(wrong, func(e FieldError) bool { return e.Field != "id" && e.Field != "occurredAt" }) {
+			return Event{}, fmt.Errorf("read event: %w", err)
+		}
 	}
 	e := Event{ID: w.ID, Type: w.Type, SupplierID: w.SupplierID, RawOrder: w.Data.Order}
 	e.OccurredAt, _ = rest.ParseTime(w.OccurredAt)

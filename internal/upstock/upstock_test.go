@@ -179,13 +179,15 @@ func TestParseEvent(t *testing.T) {
 		`{"id":"1","type":"ping","supplierId":3,"data":{}}`,
 		`{"id":1,"type":"ping","supplierId":3,"occurredAt":"?","data":null}`,
 		`{"id":"1","type":"customer.matched","supplierId":3,"data":{"customer":{}}}`,
+		`{"type":"ping","supplierId":3}`,
+		`{"id":{"a":1},"type":"ping","supplierId":3,"occurredAt":[1]}`,
 	} {
 		if _, err := upstock.ParseEvent([]byte(fine)); err != nil {
 			t.Errorf("%s: %v", fine, err)
 		}
 	}
 	for _, bad := range []string{
-		``, `""`, `null`, `[]`, `{`, `{"type":"ping","supplierId":3}`, `{"id":"1","supplierId":3}`, `{"id":"1","type":"ping"}`, `{"id":"1","type":"ping","supplierId":"x"}`,
+		``, `""`, `null`, `[]`, `{`, `{"id":"1","supplierId":3}`, `{"id":"1","type":"ping"}`, `{"id":"1","type":"ping","supplierId":"x"}`,
 		`{"id":"1","type":"order.approved","supplierId":3,"data":{}}`, `{"id":"1","type":"order.approved","supplierId":3,"data":{"order":null}}`,
 		`{"id":"1","type":"order.approved","supplierId":3,"data":[]}`,
 	} {
@@ -319,7 +321,7 @@ func FuzzParseEvent(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if e.ID == "" || e.Type == "" || e.RawOrder != nil && !json.Valid(e.RawOrder) || !json.Valid(body) {
+		if e.Type == "" || e.RawOrder != nil && !json.Valid(e.RawOrder) || !json.Valid(body) {
 			t.Errorf("%+v", e)
 		}
 	})

@@ -87,7 +87,10 @@ func (p *Pair) again(ctx context.Context, old *ledger.Run, o upstock.Order, raw 
 		case planAnew:
 			r.Note(now, "Upstock delivered another approval of this order,%s. It is planned anew.", approvedAt(o.ApprovedAt))
 			if raw != nil {
-				x.Fresh, r.Replan = raw, true
+				r.Replan = true
+				if contradiction(o, nil).Code == "" {
+					x.Fresh = raw
+				}
 			}
 			wake = takeUp(r, now)
 		case sellAnew:

@@ -621,10 +621,6 @@ func TestBadInputRefused(t *testing.T) {
 			method string
 			url    string
 		}{
-			{name: "no JSON", status: 415, events: 1, header: "Content-Type: text/plain"},
-			{name: "a form", status: 415, events: 1, header: "Content-Type: application/x-www-form-urlencoded"},
-			{name: "no type", status: 415, events: 1, header: "Content-Type"},
-			{name: "a broken type", status: 415, events: 1, header: "Content-Type: application/json;;;"},
 			{name: "GET", status: 405, method: http.MethodGet},
 			{name: "PUT", status: 405, method: http.MethodPut},
 			{name: "no signature", status: 401, events: 1, header: "webhook-signature"},

@@ -2,10 +2,12 @@ package upstockcin7_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/tenant"
@@ -83,5 +85,82 @@ func TestForgivingKeys(t *testing.T) {
 		if wrong, ok := err.(tenant.FieldErrors); !ok || len(wrong) != 1 || wrong[0].Field != "applicationKey" || s.calls() != before {
 			t.Errorf("a key of two lines: %v", err)
 		}
+	})
+}
+
+// TestForgivingType: what a delivery calls its body decides nothing, as the signature is over the body.
+func TestForgivingType(t *testing.T) {
+	b := prepare(t)
+	for name, header := range map[string][]string{"text": {"text/plain"}, "a form": {"application/x-www-form-urlencoded"}, "broken": {"application/json;;;"}, "none": nil} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, b, func(t *testing.T, w *world, s *sender) {
+				id, doc := s.order(twoLines)
+				req := s.request(s.event(upstock.OrderApproved, doc))
+				req.Header["Content-Type"] = header
+				s.must(http.StatusAccepted, req)
+				w.settle(id, horizon)
+				s.right(strconv.Itoa(id), doc)
+			})
+		})
+	}
+}
+
+// TestForgivingNoApproval: an approval whose own order shows that it is not to be sold, or does not say, is a person's and
+// costs no call; a later approval that does say is sold, once.
+func TestForgivingNoApproval(t *testing.T) {
+	b := prepare(t)
+	for change, code := range map[string]string{
+		`status="cancelled"`: "notApproved", `status=" Cancelled"`: "notApproved", `status="shipped"`: "shippedAlready",
+		`status=3`: "approvalUnknown", `status="lost"`: "approvalUnknown", `approvedAt=null`: "approvalUnknown",
+	} {
+		t.Run(change, func(t *testing.T) {
+			inWorld(t, b, func(t *testing.T, w *world, s *sender) {
+				id, doc := s.order(twoLines)
+				s.must(http.StatusAccepted, s.request(s.event(upstock.OrderApproved, edited(t, doc, change))))
+				w.settle(id, horizon)
+				if r := w.run(id); r.State != ledger.Attention || strings.Join(codesOf(r), " ") != code || len(w.sales(id)) > 0 {
+					t.Errorf("%s %+v", r.State, r.Problems)
+				}
+				s.calm(strconv.Itoa(id), 0, 0)
+				doc = w.inUpstock(id, `{"approvedAt":%s}`, stamp(time.Now()))
+				s.must(http.StatusAccepted, s.request(s.event(upstock.OrderApproved, doc)))
+				w.settle(id, horizon)
+				if r := w.run(id); r.State != ledger.Sold || len(w.sales(id)) != 1 {
+					t.Errorf("%s\n%s", r.State, timeline(r))
+				}
+			})
+		})
+	}
+	t.Run("a later one that shows it as cancelled", func(t *testing.T) {
+		inWorld(t, b, func(t *testing.T, w *world, s *sender) {
+			id, doc := s.order(twoLines)
+			s.must(http.StatusAccepted, s.request(s.event(upstock.OrderApproved, edited(t, doc, `lines.0.sku="NOPE"`, `lines.0.productExternalId=null`))))
+			w.settle(id, horizon)
+			// What is read of Upstock does not show the newest approval yet.
+			s.must(http.StatusAccepted, s.request(s.event(upstock.OrderApproved, edited(t, doc, `status="cancelled"`, "approvedAt="+stamp(time.Now())))))
+			w.settle(id, horizon)
+			if len(w.sales(id)) > 0 {
+				t.Errorf("%s, sales %+v", w.run(id).State, w.sales(id))
+			}
+		})
+	})
+}
+
+// TestForgivingEnvelope: of a delivery's envelope the id and the time are not needed to sell an order; one that is without an
+// id of its own too is on record once, however often it comes.
+func TestForgivingEnvelope(t *testing.T) {
+	b := prepare(t)
+	inWorld(t, b, func(t *testing.T, w *world, s *sender) {
+		id, doc := s.order(twoLines)
+		s.must(http.StatusAccepted, s.request(fmt.Appendf(nil, `{"id":[],"type":"order.approved","occurredAt":{},"supplierId":%d,"data":{"order":%s}}`, w.acc.Upstock.Supplier, doc)))
+		w.settle(id, horizon)
+		s.right(strconv.Itoa(id), doc)
+	})
+	inWorld(t, b, func(t *testing.T, w *world, s *sender) {
+		body := fmt.Appendf(nil, `{"type":"order.approved","supplierId":%d,"data":{"order":{"lines":[]}}}`, w.acc.Upstock.Supplier)
+		for range 3 {
+			s.must(http.StatusAccepted, s.request(body))
+		}
+		s.onlyAttention("noOrderId", body)
 	})
 }

@@ -381,7 +381,9 @@ func TestEqualCustomers(t *testing.T) {
 		acc := w.sim.AddAccount("Second brand", "")
 		w.connectUpstock(acc)
 		id := w.place(unlinked)
-		stranger := w.changed(id, func(_, customer map[string]any) { customer["name"], customer["email"] = "Nobody We Know", nil })
+		stranger := w.changed(id, func(order, customer map[string]any) {
+			customer["name"], customer["email"], order["approvedAt"] = "Nobody We Know", nil, time.Now().UTC().Format(time.RFC3339)
+		})
 		if _, err := w.pair().Approved(t.Context(), w.tenant, "msg_customer", stranger, stranger); err != nil {
 			t.Fatal(err)
 		}

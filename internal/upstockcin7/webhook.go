@@ -1,14 +1,15 @@
 package upstockcin7
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -28,7 +29,9 @@ const maxWebhook = 4 << 20
 // 202 means that the order is written down durably: from then on it is ours to
 // bring through. Deliveries are verified as the Standard Webhooks
 // specification says, with 5 minutes of skew; a replaced secret verifies for a
-// day more. Refusals under a known token leave an event that the tenant sees.
+// day more. The Content-Type is not looked at: the signature is over the body,
+// which is an event or is not. Refusals under a known token leave an event that
+// the tenant sees.
 func (p *Pair) Webhook() http.Handler { return deliveries(p.receive) }
 
 // deliveries answers each delivery with a status and its reason.
@@ -63,9 +66,6 @@ func (p *Pair) receive(req *http.Request) (int, string) {
 	refuse := func(status int, text string) (int, string) {
 		p.Ledger.RecordSome(ctx, c.Tenant, ledger.Event{Kind: "webhookRefused", Text: fmt.Sprintf("A delivery from Upstock was refused (%d): %s", status, text)})
 		return status, text
-	}
-	if t, _, err := mime.ParseMediaType(req.Header.Get("Content-Type")); err != nil || t != "application/json" {
-		return refuse(http.StatusUnsupportedMediaType, "The body must be application/json.")
 	}
 	body, err := io.ReadAll(io.LimitReader(req.Body, maxWebhook+1))
 	switch {
@@ -115,7 +115,7 @@ func (p *Pair) take(ctx context.Context, c tenant.Connection, e upstock.Event, b
 	case upstock.Ping:
 		return note("ping", "Upstock reached this address and its signature fits.")
 	case upstock.OrderApproved:
-		_, err := p.approved(ctx, supplierAt(c), e.ID, OriginWebhook, e.RawOrder, body)
+		_, err := p.approved(ctx, supplierAt(c), cmp.Or(e.ID, hashed(body)), OriginWebhook, e.RawOrder, body)
 		return err
 	case upstock.OrderCancelled:
 		return p.cancelled(ctx, supplierAt(c), e, body)
@@ -145,7 +145,7 @@ type arrival struct {
 
 func (p *Pair) takeIn(ctx context.Context, s supplier, a arrival) (fresh bool, err error) {
 	now := p.Now().UTC()
-	o, _ := upstock.ParseOrder(a.raw)
+	o, faults := upstock.ParseOrder(a.raw)
 	run := &ledger.Run{Tenant: s.tenant, ID: noID(a.event), State: ledger.Received, Received: now, Next: now.Add(p.Times.Grace + a.delay)}
 	id, ok := upstock.OrderID(a.raw)
 	if ok {
@@ -156,6 +156,10 @@ func (p *Pair) takeIn(ctx context.Context, s supplier, a arrival) (fresh bool, e
 		a.problem = ledger.Problem{Code: "noOrderId", Message: "Upstock delivered an approved order without a usable id.", Fix: "Approve the order again in Upstock, or enter it in Cin7 Core by hand and tell Upstock's support."}
 	}
 	run.Note(now, a.how+", approved%s.", approvedAt(run.Approved))
+	if a.problem.Code == "" {
+		a.problem = contradiction(o, faults)
+		run.OfPlan = a.problem.Code != "" // nothing was tried: a later approval has it read and planned
+	}
 	if a.problem.Code != "" {
 		run.State, run.Next = ledger.Attention, time.Time{}
 		run.Problems = []ledger.Problem{a.problem}
@@ -170,6 +174,26 @@ func (p *Pair) takeIn(ctx context.Context, s supplier, a arrival) (fresh bool, e
 	// A pointer that cannot be sent is no loss: the sweep finds the order.
 	_ = p.Wake(ctx, ledger.Pointer{Tenant: s.tenant, Order: run.ID, Origin: a.origin, Body: run.Body()}, a.delay)
 	return true, nil
+}
+
+// contradiction is why an order that came as approved is a person's: what came with it shows that it is not to be sold, or
+// does not say. Ordered and scheduled are how it was a moment before. What cannot be read is said when it is planned.
+func contradiction(o upstock.Order, faults []upstock.FieldError) ledger.Problem {
+	which := "order " + cmp.Or(short(o.OrderNumber), strconv.FormatInt(o.ID, 10))
+	const fix = "Look at the order in Upstock. If it should be sold, approve it again there or retry, which reads it anew; else leave it."
+	switch o.Status {
+	case "", upstock.StatusProcessing, upstock.StatusOrdered, upstock.StatusScheduled:
+	case upstock.StatusShipped:
+		return shippedAlready(o)
+	case upstock.StatusCancelled:
+		return ledger.Problem{Code: "notApproved", Message: "Upstock delivered an approval of " + which + ", and shows the order in it as cancelled. No sale was made.", Fix: fix}
+	default:
+		return ledger.Problem{Code: approvalUnknown, Message: "Upstock delivered an approval of " + which + " with the status " + quote(o.Status) + ", which is not known here. No sale was made.", Fix: fix}
+	}
+	if o.ApprovedAt.IsZero() && !slices.ContainsFunc(faults, func(f upstock.FieldError) bool { return f.Field == "" || f.Field == "approvedAt" }) {
+		return ledger.Problem{Code: approvalUnknown, Message: "Upstock delivered an approval of " + which + ", but does not say when it was approved, so it cannot be told whether it was cancelled since. No sale was made.", Fix: fix}
+	}
+	return ledger.Problem{}
 }
 
 // noID names an order that has no usable id by the event that brought it: as
