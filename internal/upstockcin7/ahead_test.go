@@ -108,3 +108,33 @@ func TestDatedAhead(t *testing.T) {
 		})
 	}
 }
+
+// TestWrongDate: answers whose Date is wrong, by hours or by years, blind no poll and cost no calls.
+func TestWrongDate(t *testing.T) {
+	for _, off := range []time.Duration{-20 * time.Hour, -400 * 24 * time.Hour, 400 * 24 * time.Hour} {
+		t.Run(off.String(), func(t *testing.T) {
+			story(t, func(t *testing.T, w *world) {
+				time.Sleep(time.Hour)
+				w.around = func(_ *process, _ *http.Request, do func() (*http.Response, error)) (*http.Response, error) {
+					resp, err := do()
+					if err == nil {
+						resp.Header.Set("Date", time.Now().Add(off).UTC().Format(http.TimeFormat))
+					}
+					return resp, err
+				}
+				id, sale := w.sell(groceries)
+				w.poll()
+				start := time.Now()
+				w.person(sale, "ship", `{"trackingNumber":"T-1"}`)
+				w.poll()
+				w.is(id, ledger.Shipped, "T-1! shipped")
+				w.person(sale, "tracking", `{"trackingNumber":"T-2"}`)
+				w.poll()
+				w.is(id, ledger.Shipped, "T-2! shipped")
+				if n := w.count("GET /saleList", start); n > 4 {
+					t.Errorf("%d lists in two polls", n)
+				}
+			})
+		})
+	}
+}

@@ -131,6 +131,7 @@ func reopen(r *ledger.Run) {
 	r.SoldAt, r.SaleTotal, r.Told, r.ReadBack, r.AutoPick, r.Unpicked, r.Copied = time.Time{}, "", false, false, "", nil, false
 	r.Looks, r.Seen, r.Listed, r.Stale, r.Void = r.Asked, time.Time{}, "", 0, false
 	r.Looked, r.None, r.Foreign = time.Time{}, time.Time{}, false
+	r.Kept = nil // of the sale that it has no more
 	r.State, r.Problems, r.Why, r.Reread = ledger.Working, nil, "", true
 }
 

@@ -204,3 +204,67 @@ func TestRetriesHoldUpNoSale(t *testing.T) {
 		}
 	})
 }
+
+// TestGivenToAnotherCustomer: the order's lines are not written into a sale that somebody made another customer's.
+func TestGivenToAnotherCustomer(t *testing.T) {
+	story(t, func(t *testing.T, w *world) {
+		elsewhere, _ := w.ids(w.place(`{"customer":{"name":"Kererū Organics"}}`))
+		id := w.place(groceries)
+		customer, _ := w.ids(id)
+		w.fault(sim.Fault{Match: "POST /sale", Kind: "after"})
+		must[sim.OrderSummary](w)(w.sim.Approve(id))
+		synctest.Wait()
+		sale := w.sale(id).ID
+		w.core(http.MethodPut, "/sale", fmt.Sprintf(`{"ID":%q,"CustomerID":%q}`, sale, elsewhere))
+		w.settle(id, horizon)
+		w.attention(id, "changedByOthers", "SO-00001", "another customer")
+		if s := w.sale(id); s.Lines > 0 || s.Status == "VOIDED" {
+			t.Errorf("it was theirs: %+v", s)
+		}
+		w.core(http.MethodPut, "/sale", fmt.Sprintf(`{"ID":%q,"CustomerID":%q}`, sale, customer))
+		w.retry(id, false)
+		w.sold(id)
+	})
+}
+
+// TestFoundOfAVoidedSale: what was found shipped of a sale, and could not be
+// told before that sale was voided and the order sold anew, is never told.
+func TestFoundOfAVoidedSale(t *testing.T) {
+	story(t, func(t *testing.T, w *world) {
+		id, sale := w.sell(groceries)
+		w.upstockFault(sim.Fault{Match: "*", Kind: "before", How: "503", Times: -1})
+		w.person(sale, "ship", `{"trackingNumber":"T-1"}`)
+		w.poll()
+		if w.run(id).Kept == nil {
+			t.Fatalf("it was told: %+v", w.run(id))
+		}
+		w.person(sale, "undo", "")
+		w.person(sale, "void", "")
+		if err := w.pair().Retry(t.Context(), w.tenant, strconv.Itoa(id), newSale()); err != nil {
+			t.Fatal(err)
+		}
+		w.turn(5 * time.Minute)
+		w.sim.ClearFaults(sim.Upstock)
+		w.turn(30 * time.Minute)
+		w.soldAnew(id, 1)
+		w.is(id, ledger.Sold, "processing")
+	})
+}
+
+// TestCancelledAndSoldOn: the sale of a cancelled order, which somebody gave to another customer, is not voided.
+func TestCancelledAndSoldOn(t *testing.T) {
+	story(t, func(t *testing.T, w *world) {
+		w.change(void)
+		elsewhere, _ := w.ids(w.place(`{"customer":{"name":"Kererū Organics"}}`))
+		id, sale := w.sell(groceries)
+		w.upstockFault(sim.Fault{Match: fmt.Sprintf("GET /orders/%d", id), Kind: "before", How: "503", Times: 2})
+		w.cancel(id)
+		synctest.Wait()
+		w.core(http.MethodPut, "/sale", fmt.Sprintf(`{"ID":%q,"CustomerID":%q}`, sale, elsewhere))
+		w.turn(30 * time.Minute)
+		w.attention(id, "cancelledAfterWork", "SO-00001", "customer")
+		if len(w.live(id)) != 1 {
+			t.Errorf("it was theirs: %+v\n%s", w.sales(id), timeline(w.run(id)))
+		}
+	})
+}

@@ -55,12 +55,15 @@ type poll struct {
 	most time.Time // the vendor's clock at its last answer: what is dated later is dated wrongly
 }
 
-// dated notes the vendor's clock as an answer says it; where it does not, ours
-// and what it may be behind.
+// wrongDate is how far from our clock an answer's Date is no clock's any more, but a mistake.
+const wrongDate = 24 * time.Hour
+
+// dated notes the vendor's clock as an answer says it; where it does not, or
+// cannot mean it, ours and what it may be behind.
 func dated(ctx context.Context, clock *time.Time, now time.Time) context.Context {
 	*clock = now.Add(farAhead).UTC()
 	return rest.WithRecorder(ctx, func(x rest.Exchange) {
-		if !x.Date.IsZero() {
+		if !x.Date.IsZero() && x.Date.Sub(now).Abs() < wrongDate {
 			*clock = x.Date.UTC()
 		}
 	})
@@ -195,7 +198,7 @@ func (p *Pair) Shipments(ctx context.Context, j Job) error {
 		if err != nil {
 			return w.pause(err)
 		}
-		if cur.From.After(w.most) { // by its own clock it has nothing to say of that time
+		if cur.From.After(w.most) && cur.From.After(w.since()) { // by its own clock it has nothing to say of that time
 			w.again()
 			cur.Since = w.since()
 			return w.pause(nil)

@@ -491,6 +491,10 @@ func (w *work) inspect(plan *Plan) (done bool, err error) {
 		defer func() { w.onCancel = false }()
 		return true, w.void(s, fmt.Sprintf("The order is cancelled: the empty sale %s was voided.", number(s)))
 	}
+	if s.CustomerID != "" && !strings.EqualFold(plan.Header.CustomerID, s.CustomerID) {
+		return true, problem("changedByOthers", fmt.Sprintf("Somebody gave the sale %s in Cin7 Core to another customer before its lines were written, so they were not.", number(s)),
+			"Give it the order's customer in Cin7 Core and retry; or void it there and retry with a new sale.")
+	}
 	return false, nil
 }
 

@@ -732,7 +732,7 @@ func (w *work) voidCancelled(s cin7core.Sale, plan *Plan) (voided bool, err erro
 // endCancelled ends an order whose sale is voided after its cancellation.
 func endCancelled(r *ledger.Run) {
 	r.Void, r.Looks, r.ReadBack, r.Unpicked, r.Watches = false, r.Asked, false, nil, nil
-	r.State, r.Problems, r.Told = ledger.Cancelled, nil, true
+	r.State, r.Problems, r.Told, r.Kept = ledger.Cancelled, nil, true, nil
 	for k := range r.Intents {
 		if i := &r.Intents[k]; i.Step == ledger.StepVoid && i.SaleID == r.SaleID && i.Answer == ledger.Open {
 			i.Answer = ledger.Done
@@ -772,6 +772,9 @@ func begun(s cin7core.Sale, plan *Plan) string {
 	}
 	if plan == nil || !sameGoods(plan.Order, s.Order) {
 		return "somebody changed its lines"
+	}
+	if !strings.EqualFold(plan.Header.CustomerID, s.CustomerID) {
+		return "it is not the order's customer's any more"
 	}
 	if s.Order.Status.Is(cin7core.Authorised) && !plan.Order.Status.Is(cin7core.Authorised) {
 		return "somebody authorised it"
