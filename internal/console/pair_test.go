@@ -96,7 +96,7 @@ func TestConnections(t *testing.T) {
 	}
 	health := h.do("GET", path+"/health", token, nil).is(200)
 	if health.get("mirror.state") != "reading" || health.get("connections.1.state") != "connected" || health.get("budgets.0.left") != 300.0 || health.get("budgets.1.of") != 60.0 ||
-		!slices.Contains([]any{"connection", "ping"}, health.get("newestEvent.kind")) {
+		!slices.Contains([]any{"connection", "ping", "webhookRefused"}, health.get("newestEvent.kind")) {
 		t.Error(health.raw)
 	}
 	if health.get("webhooks.state") != nil || health.get("connections.1.webhooks.text") != health.get("webhooks.text") || object(health.get("connections.0"))["webhooks"] != nil {
