@@ -98,6 +98,53 @@ func TestEditedBeforeItIsVoided(t *testing.T) {
 	})
 }
 
+// TestCopyOfAHeader: a create without an answer made a header, and a person copied
+// it before it was looked for. One create accounts for one void of ours: the copy
+// is theirs and stands, equal to what we sent as it is.
+func TestCopyOfAHeader(t *testing.T) {
+	copied := func(w *world, id int) {
+		w.t.Helper()
+		must[sim.OrderSummary](w)(w.sim.Approve(id))
+		synctest.Wait()
+		w.person(w.sale(id).ID, "copy", "")
+	}
+	stands := func(w *world, id int) {
+		w.t.Helper()
+		sales := w.sales(id)
+		if len(sales) != 2 || sales[0].Status != "VOIDED" || sales[1].Status == "VOIDED" || sales[1].Lines > 0 {
+			w.t.Fatalf("%+v\n%s", sales, timeline(w.run(id)))
+		}
+		w.attention(id, "changedByOthers", sales[1].Number)
+	}
+	t.Run("cancelled", func(t *testing.T) {
+		story(t, func(t *testing.T, w *world) {
+			w.fault(sim.Fault{Match: "POST /sale", Kind: "after", How: "502"})
+			id := w.place(groceries)
+			copied(w, id)
+			w.cancel(id)
+			w.settle(id, horizon)
+			w.turn(2 * time.Hour)
+			stands(w, id)
+			w.person(w.sales(id)[1].ID, "void", "")
+			w.retry(id, true) // what it asks for; a cancelled order gets no sale all the same
+			w.turn(time.Hour)
+			if r := w.run(id); r.State != ledger.Cancelled || len(w.sales(id)) != 2 {
+				t.Errorf("it is %s %v\n%s", r.State, r.Problems, timeline(r))
+			}
+		})
+	})
+	t.Run("its lines are refused", func(t *testing.T) {
+		story(t, func(t *testing.T, w *world) {
+			w.fault(sim.Fault{Match: "POST /sale", Kind: "after", How: "502"})
+			id, _ := unsellable(w)
+			copied(w, id)
+			w.settle(id, horizon)
+			w.turn(2 * time.Hour)
+			stands(w, id)
+		})
+	})
+}
+
 // TestEnteredByHand: a sale that somebody entered by hand for the order, which
 // the list does not give the order's id, is asked about wherever ours is voided.
 func TestEnteredByHand(t *testing.T) {

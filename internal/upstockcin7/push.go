@@ -484,6 +484,10 @@ func (w *work) inspect(plan *Plan) (done bool, err error) {
 			return true, problem("changedByOthers", fmt.Sprintf("The order is cancelled in Upstock, and somebody changed its sale %s in Cin7 Core, so it was left alone.", number(s)),
 				"Void it in Cin7 Core if it should not be delivered.")
 		}
+		if notOurs(w.run, s.ID) {
+			return true, problem("changedByOthers", fmt.Sprintf("The order is cancelled in Upstock, and somebody made the sale %s in Cin7 Core with its id, so it was left alone.", number(s)),
+				"Void it in Cin7 Core if it should not be delivered.")
+		}
 		if err := w.sureCancelled(); err != nil {
 			return true, err
 		}

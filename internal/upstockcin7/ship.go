@@ -649,7 +649,7 @@ func (w *work) voidCancelled(s cin7core.Sale, plan *Plan) (voided bool, err erro
 		})
 	}
 	why := begun(s, plan)
-	if why == "" && w.run.Copied {
+	if why == "" && notOurs(w.run, s.ID) {
 		why = "a person made it, as a copy of ours"
 	}
 	if why == "" && len(attempts(w.run, ledger.StepVoid)) >= maxAttempts {

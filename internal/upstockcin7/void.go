@@ -182,6 +182,9 @@ func (w *work) undo() error {
 		return refused
 	case !empty(s) && SameLines(plan.Order, s.Order): // a write without an answer had come before
 		return w.sold(s.Order, plan, 0, &s)
+	case empty(s) && notOurs(w.run, s.ID):
+		return problem("changedByOthers", fmt.Sprintf("Somebody made the sale %s in Cin7 Core with this order's id, so it was left alone when Cin7 Core refused the order's lines.", number(s)),
+			"Give it the order's lines in Cin7 Core and retry; or void it there and retry with a new sale.")
 	case !empty(s), !SameHeader(plan.Header, s): // a person's work stands
 		return problem("changedByOthers", fmt.Sprintf("Somebody changed the sale %s in Cin7 Core after its lines were refused, so it was left alone.", number(s)),
 			"Give it the order's lines in Cin7 Core and retry; or void it there and retry with a new sale.")
@@ -190,6 +193,25 @@ func (w *work) undo() error {
 		return &later{at, "Lines were sent without an answer. The sale is read once more before it is voided."}
 	}
 	return w.void(s, fmt.Sprintf("The lines were refused: the empty sale %s was voided.", number(s)))
+}
+
+// notOurs says that the run's sale is a person's, equal to what we sent as it may
+// be (a copy): every create is accounted for by another one, which we voided. A
+// person may go on with it; it is not for us to void.
+func notOurs(r *ledger.Run, id string) bool {
+	creates, voided := r.Past.Creates, map[string]bool{}
+	for _, i := range r.Intents {
+		switch {
+		case i.Step == ledger.StepCreate && i.Answer == ledger.Done && i.SaleID == id:
+			return false
+		case i.Step == ledger.StepCreate && i.Answer != ledger.Refused:
+			creates++
+		case i.Step == ledger.StepVoid && i.Answer != ledger.Refused && !i.Settled && i.SaleID != id:
+			voided[i.SaleID] = true
+		}
+	}
+	voids := r.Past.Voids + len(voided)
+	return r.SaleID == id && r.Copied || voids > 0 && voids >= creates
 }
 
 // linesDoubt is until when lines that were sent to the run's sale without an answer may take effect.

@@ -1,6 +1,7 @@
 package simulate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,6 +35,12 @@ type flows struct {
 
 // do has a person do something in the console, again and again until it works.
 func (w *world) do(what string, do func(ctx context.Context, p *process) error) {
+	w.doThen(what, do, func() {})
+}
+
+// doThen is do, and what comes of it: nobody takes back what is still being
+// tried, and then goes on trying it.
+func (w *world) doThen(what string, do func(ctx context.Context, p *process) error, then func()) {
 	var try func()
 	try = func() {
 		var err error
@@ -44,7 +51,9 @@ func (w *world) do(what string, do func(ctx context.Context, p *process) error) 
 			w.tell("console: %s: %v", what, err)
 			if err != nil {
 				w.stage.at(w.between(30*time.Second, 4*time.Minute), try)
+				return
 			}
+			then()
 		})
 	}
 	try()
@@ -145,19 +154,20 @@ func (w *world) save(ctx context.Context, p *process, s *shop, sys tenant.System
 // elsewhere connects another Cin7 Core account for a while.
 func (w *world) elsewhere(s *shop, away time.Duration) {
 	own, shared := s.account.Cin7Core, s.shared
-	w.do("connects another Cin7 Core account for "+s.account.Name, func(ctx context.Context, p *process) error {
+	w.doThen("connects another Cin7 Core account for "+s.account.Name, func(ctx context.Context, p *process) error {
 		s.away, s.shared, s.account.Cin7Core = true, true, w.spare.Cin7Core
 		return w.save(ctx, p, s, tenant.Cin7Core)
-	})
-	w.stage.at(away, func() {
-		w.do("connects the own Cin7 Core account of "+s.account.Name+" again", func(ctx context.Context, p *process) error {
-			for _, other := range w.shops {
-				if other.account.Cin7Core.AccountID == own.AccountID {
-					own = other.account.Cin7Core
+	}, func() {
+		w.stage.at(away, func() {
+			w.do("connects the own Cin7 Core account of "+s.account.Name+" again", func(ctx context.Context, p *process) error {
+				for _, other := range w.shops {
+					if other.account.Cin7Core.AccountID == own.AccountID {
+						own = other.account.Cin7Core
+					}
 				}
-			}
-			s.away, s.shared, s.account.Cin7Core = false, shared, own
-			return w.saveBoth(ctx, p, s)
+				s.away, s.shared, s.account.Cin7Core = false, shared, own
+				return w.saveBoth(ctx, p, s)
+			})
 		})
 	})
 }
@@ -169,8 +179,8 @@ func (w *world) otherCompany(s *shop, away time.Duration) {
 	}
 	w.spareTaken = true
 	own, shared := s.account.Upstock, s.shared
-	swap := func(to sim.UpstockAccount) {
-		w.do("connects the company "+to.Token, func(ctx context.Context, p *process) error {
+	swap := func(to sim.UpstockAccount, then func()) {
+		w.doThen("connects the company "+to.Token, func(ctx context.Context, p *process) error {
 			err := p.app.Pair.Disconnect(ctx, s.tenant, tenant.Upstock)
 			if err != nil && !errors.Is(err, tenant.ErrNotFound) {
 				return err
@@ -181,9 +191,11 @@ func (w *world) otherCompany(s *shop, away time.Duration) {
 			s.account.Upstock = to
 			s.away, s.shared = to.Supplier != own.Supplier, shared || to.Supplier != own.Supplier
 			return w.saveBoth(ctx, p, s)
-		})
+		}, then)
 	}
-	swap(w.spare.Upstock)
+	swap(w.spare.Upstock, func() {
+		w.stage.at(away, func() { swap(own, func() {}) })
+	})
 	for range 1 + w.stage.rng.IntN(3) {
 		w.stage.at(w.between(time.Minute, away), func() {
 			if s.account.Upstock.Supplier == w.spare.Upstock.Supplier {
@@ -191,7 +203,6 @@ func (w *world) otherCompany(s *shop, away time.Duration) {
 			}
 		})
 	}
-	w.stage.at(away, func() { swap(own) })
 }
 
 // gap takes a connection away for a while.
@@ -199,7 +210,7 @@ func (w *world) gap(s *shop, sys tenant.System, away time.Duration) {
 	if s.away {
 		return
 	}
-	w.do("disconnects "+string(sys)+" of "+s.account.Name, func(ctx context.Context, p *process) error {
+	w.doThen("disconnects "+string(sys)+" of "+s.account.Name, func(ctx context.Context, p *process) error {
 		s.away = true
 		err := p.app.Pair.Disconnect(ctx, s.tenant, sys)
 		if errors.Is(err, tenant.ErrNotFound) {
@@ -209,11 +220,12 @@ func (w *world) gap(s *shop, sys tenant.System, away time.Duration) {
 			s.hook = ""
 		}
 		return err
-	})
-	w.stage.at(away, func() {
-		w.do("connects "+string(sys)+" of "+s.account.Name+" again", func(ctx context.Context, p *process) error {
-			s.away = false
-			return w.saveBoth(ctx, p, s)
+	}, func() {
+		w.stage.at(away, func() {
+			w.do("connects "+string(sys)+" of "+s.account.Name+" again", func(ctx context.Context, p *process) error {
+				s.away = false
+				return w.saveBoth(ctx, p, s)
+			})
 		})
 	})
 }
@@ -334,7 +346,9 @@ func (w *world) edit(o *order) {
 		return
 	}
 	o.edits = append(o.edits, what)
-	if s := w.made[sale.ID]; s != nil && what != "copy" {
+	if what == "copy" {
+		w.copies(o, live)
+	} else if s := cmp.Or(w.made[sale.ID], w.copied[sale.ID]); s != nil {
 		s.touched = true
 	}
 	w.tell("somebody does %s with sale %s of order %d", what, sale.Number, o.id)

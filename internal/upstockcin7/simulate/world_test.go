@@ -50,6 +50,7 @@ type world struct {
 	spare      sim.Account // another company's, and another account
 	spareTaken bool
 	made       map[string]*sale   // that our calls made
+	copied     map[string]*sale   // that people made, as copies of others
 	tardy      map[time.Time]bool // when calls came that had been long under way
 	wrong      []string           // what must never happen, and did
 	restored   time.Time
@@ -172,7 +173,7 @@ func (s *shop) key() upstockcin7.Credentials {
 // newWorld makes the vendors and their accounts, the same ones for a shape in every world.
 func newWorld(t testing.TB, seed uint64, p profile, box *tenant.Box) *world {
 	w := &world{t: t, seed: seed, profile: p, box: box, stage: newStage(seed), warm: map[string][]*process{}, begin: time.Now(),
-		made: map[string]*sale{}, tardy: map[time.Time]bool{}}
+		made: map[string]*sale{}, copied: map[string]*sale{}, tardy: map[time.Time]bool{}}
 	o := p.sim
 	o.Seed, o.Deliver = "simulate", deliverer{w}
 	var err error
