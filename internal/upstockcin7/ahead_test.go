@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -137,4 +138,123 @@ func TestWrongDate(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestAheadBlindsNobody: what ships soon after the list or the sale was dated
+// ahead is told at the next poll. A wrong date says nothing of when the sale
+// changed, whether or not the answer has a Date to show it by.
+func TestAheadBlindsNobody(t *testing.T) {
+	for _, c := range []struct {
+		name              string
+		list, sale, lasts bool
+		clock             bool
+		by                time.Duration
+	}{
+		{name: "the list", list: true, by: 30 * 24 * time.Hour},
+		{name: "the list, with a Date", list: true, clock: true, by: 30 * 24 * time.Hour},
+		{name: "the list, by half an hour", list: true, by: 30 * time.Minute},
+		{name: "the list, for good", list: true, lasts: true, by: 30 * 24 * time.Hour},
+		{name: "the sale", sale: true, by: 30 * 24 * time.Hour},
+		{name: "the sale, with a Date", sale: true, clock: true, by: 30 * 24 * time.Hour},
+		{name: "the sale, by half an hour", sale: true, by: 30 * time.Minute},
+		{name: "both", list: true, sale: true, by: 30 * 24 * time.Hour},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			live(t, 1, 0, func(t *testing.T, h *house) {
+				var wrong time.Time
+				h.answer = func(req *http.Request, body []byte) (*http.Response, error) {
+					list, sale := strings.HasSuffix(req.URL.Path, "/saleList"), strings.HasSuffix(req.URL.Path, "/sale")
+					if req.Method != http.MethodGet || !list && !sale {
+						return nil, nil
+					}
+					resp, err := h.forward(req, body)
+					if err != nil {
+						return nil, err
+					}
+					data, _ := io.ReadAll(resp.Body)
+					var page map[string]any
+					if err := json.Unmarshal(data, &page); err != nil {
+						return nil, err
+					}
+					at := wrong.Format("2006-01-02T15:04:05.000Z")
+					if rows, ok := page["SaleList"].([]any); ok && c.list && len(rows) > 0 && !wrong.IsZero() {
+						rows[0].(map[string]any)["Updated"] = at
+					}
+					if _, ok := page["LastModifiedOn"]; ok && c.sale && !wrong.IsZero() {
+						page["LastModifiedOn"] = at
+					}
+					data, _ = json.Marshal(page)
+					resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(data)), int64(len(data))
+					if resp.Header.Del("Date"); c.clock {
+						resp.Header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
+					}
+					return resp, nil
+				}
+				id := h.approve(groceries)
+				h.idle()
+				sale := h.sale(id).ID
+				h.polls(15 * time.Minute)
+				for _, track := range []string{"T-1", "T-2"} { // T-1 is read with wrong dates, T-2 soon after
+					if track == "T-1" {
+						wrong = time.Now().Add(c.by).UTC()
+					}
+					if track == "T-1" {
+						h.person(sale, "ship", `{"trackingNumber":"T-1"}`)
+					} else {
+						h.person(sale, "tracking", `{"trackingNumber":"T-2"}`)
+					}
+					if track == "T-2" && !c.lasts {
+						wrong = time.Time{}
+					}
+					h.polls(10 * time.Minute)
+					if got := h.tracks(id); got != track+"! shipped" {
+						t.Fatalf("after two polls Upstock shows %q, want %s", got, track)
+					}
+				}
+				looks := time.Now()
+				h.polls(2 * time.Hour)
+				if n := h.count("GET /sale", looks); n > 2 {
+					t.Errorf("%d looks in two hours at a sale that nobody changed", n)
+				}
+			})
+		})
+	}
+}
+
+// TestPollKnowsItsSales: a row of the list that leaves out the ExternalID of a
+// sale of ours is known by the sale's id.
+func TestPollKnowsItsSales(t *testing.T) {
+	live(t, 1, 0, func(t *testing.T, h *house) {
+		blank := false
+		h.answer = func(req *http.Request, body []byte) (*http.Response, error) {
+			if !blank || req.Method != http.MethodGet || !strings.HasSuffix(req.URL.Path, "/saleList") {
+				return nil, nil
+			}
+			resp, err := h.forward(req, body)
+			if err != nil {
+				return nil, err
+			}
+			data, _ := io.ReadAll(resp.Body)
+			data = regexp.MustCompile(`"ExternalID":\s*"[^"]*"`).ReplaceAll(data, []byte(`"ExternalID":null`))
+			resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(data)), int64(len(data))
+			return resp, nil
+		}
+		first, second := h.approve(groceries), h.approve(groceries)
+		h.idle()
+		h.polls(15 * time.Minute)
+		h.person(h.sale(first).ID, "ship", `{"trackingNumber":"T-1"}`)
+		blank = true
+		looks := time.Now()
+		h.polls(10 * time.Minute)
+		if got := h.tracks(first); got != "T-1! shipped" {
+			t.Errorf("after two polls Upstock shows %q", got)
+		}
+		if got := h.tracks(second); got != "processing" {
+			t.Errorf("of an order that nobody shipped Upstock shows %q", got)
+		}
+		h.polls(time.Hour)
+		if n := h.count("GET /sale", looks); n > 1 {
+			t.Errorf("%d looks at sales of which one changed once", n)
+		}
+	})
 }

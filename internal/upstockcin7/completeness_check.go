@@ -1066,7 +1066,11 @@ func (x *joined) heal() error {
 	if !concerns(r, row) {
 		return nil
 	}
-	return x.markLook(x.ctx, r, s.Updated, listedOf(s.Shipping, s.Tracking))
+	said := hearRow(row, x.now)
+	if said.lookedAt(r) {
+		return nil
+	}
+	return x.markLook(x.ctx, r, said)
 }
 
 // key is the order's id as its page has it.

@@ -93,7 +93,7 @@ func (w *work) soldWithout(s cin7core.Sale, plan *Plan, missing bool, asked int)
 			followCopy(r, *copied)
 			now := w.Now()
 			r.Note(now, "The sale %s was voided in Cin7 Core, and its copy %s is the order's sale now.", r.Former[len(r.Former)-1], r.SaleNumber)
-			r.Seen, r.Listed, r.Stale = notBeyond(latest(s.LastModifiedOn, copied.LastModifiedOn), now.Add(farAhead)), "", 0
+			r.Seen, r.Listed, r.Stale = latest(believed(s.LastModifiedOn, now), believed(copied.LastModifiedOn, now)), "", 0
 			r.Looks = max(r.Looks, asked)
 			r.Asked = r.Looks + 1 // what became of the copy
 			r.State = soldState(r)
@@ -115,7 +115,7 @@ func (w *work) soldWithout(s cin7core.Sale, plan *Plan, missing bool, asked int)
 		known := slices.ContainsFunc(r.Problems, pr.Same)
 		r.Problems = append(slices.DeleteFunc(r.Problems, func(p ledger.Problem) bool { return lostCode(p.Code) }), pr)
 		if r.State = ledger.Attention; copied != nil {
-			r.Seen, r.Listed = notBeyond(latest(r.Seen, copied.LastModifiedOn), w.Now().Add(farAhead)), ""
+			r.Seen, r.Listed = latest(r.Seen, believed(copied.LastModifiedOn, w.Now())), ""
 		}
 		if !known {
 			r.Note(w.Now(), "Needs attention: %s", pr.Message)

@@ -94,7 +94,7 @@ func (p *Pair) hinted(ctx context.Context, c tenant.Connection, h cin7core.Webho
 			return nil // of an account that was connected before, and numbers its sales alike
 		}
 		if err == nil {
-			return p.markLook(ctx, r, time.Time{}, "")
+			return p.markLook(ctx, r, heard{})
 		}
 		if !errors.Is(err, ledger.ErrNotFound) {
 			return err

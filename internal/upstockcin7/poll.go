@@ -14,6 +14,7 @@ import (
 	"stockbridge/internal/cin7core"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/rest"
+	"stockbridge/internal/table"
 	"stockbridge/internal/tenant"
 )
 
@@ -58,13 +59,19 @@ type poll struct {
 // wrongDate is how far from our clock an answer's Date is no clock's any more, but a mistake.
 const wrongDate = 24 * time.Hour
 
-// dated notes the vendor's clock as an answer says it; where it does not, or
-// cannot mean it, ours and what it may be behind.
-func dated(ctx context.Context, clock *time.Time, now time.Time) context.Context {
-	*clock = now.Add(farAhead).UTC()
+// clocksDiffer is by how much the vendor's clock is ahead of ours as a matter of course.
+const clocksDiffer = 2 * time.Second
+
+// dated notes the latest that the vendor's clock can show, by the Date of its
+// answer, which leaves out the fraction of a second; where it has none, or one
+// that no clock shows, by ours: what is dated later is looked at, and believed
+// once its time has come.
+func dated(ctx context.Context, clock *time.Time, now func() time.Time) context.Context {
+	*clock = now().Add(clocksDiffer).UTC()
 	return rest.WithRecorder(ctx, func(x rest.Exchange) {
-		if !x.Date.IsZero() && x.Date.Sub(now).Abs() < wrongDate {
-			*clock = x.Date.UTC()
+		at := now()
+		if *clock = at.Add(clocksDiffer).UTC(); !x.Date.IsZero() && x.Date.Sub(at).Abs() < wrongDate {
+			*clock = x.Date.Add(time.Second - 1).UTC()
 		}
 	})
 }
@@ -75,6 +82,38 @@ func notBeyond(at, clock time.Time) time.Time {
 		return clock.UTC()
 	}
 	return at.UTC()
+}
+
+// believed is an instant of a change, or zero where it lies beyond the vendor's
+// clock: a wrong date does not say when the change was, and any other instant in
+// its place would hide changes that come after.
+func believed(at, clock time.Time) time.Time {
+	if at.After(clock) {
+		return time.Time{}
+	}
+	return at.UTC()
+}
+
+// heard is what a row of the sale list says of a sale; a webhook says none of it.
+type heard struct {
+	updated time.Time // of its last change; zero: not said, or not believed
+	ahead   time.Time // its date, where that is not believed
+	listed  string    // its shipping
+	clock   time.Time // the list's; zero: not known
+}
+
+// hearRow is what a row says by the list's clock.
+func hearRow(row cin7core.SaleRow, clock time.Time) heard {
+	h := heard{updated: believed(row.Updated, clock), listed: listedOf(row.CombinedShippingStatus, row.CombinedTrackingNumbers), clock: clock}
+	if row.Updated.After(clock) {
+		h.ahead = row.Updated.UTC()
+	}
+	return h
+}
+
+// lookedAt says that a row which is dated ahead was looked at as it is.
+func (h heard) lookedAt(r *ledger.Run) bool {
+	return !h.ahead.IsZero() && r.Ahead.Equal(h.ahead) && (h.listed == "" || r.Listed == h.listed)
 }
 
 // begin loads what a job's run stands on. nil = there is nothing to do: the
@@ -194,7 +233,7 @@ func (p *Pair) Shipments(ctx context.Context, j Job) error {
 		if w.short() {
 			return w.pause(nil)
 		}
-		page, err := client.SalesPage(dated(ctx, &w.most, p.Now()), cin7core.SalesQuery{UpdatedSince: cur.From, Page: cur.Page})
+		page, err := client.SalesPage(dated(ctx, &w.most, p.Now), cin7core.SalesQuery{UpdatedSince: cur.From, Page: cur.Page})
 		if err != nil {
 			return w.pause(err)
 		}
@@ -271,6 +310,7 @@ func (w *poll) done(newest time.Time) error {
 func (w *poll) rows(rows []cin7core.SaleRow, seen map[uint64]bool) error {
 	cur := w.cur
 	changed := map[string]cin7core.SaleRow{} // newest row by sale
+	blank := map[string]cin7core.SaleRow{}   // of those that do not say whose they are
 	first := cur.Passes == 1
 	for _, row := range rows {
 		cur.Tally.Rows++
@@ -281,16 +321,57 @@ func (w *poll) rows(rows []cin7core.SaleRow, seen map[uint64]bool) error {
 			seen[n] = true
 			cur.Fresh = cur.Fresh || first || !row.Updated.After(cur.Newest) // what changed after the first pass belongs to the next window
 		}
-		if _, _, ours := orderOfExternalID(row.ExternalID); !ours {
+		to := changed
+		if _, _, ours := orderOfExternalID(row.ExternalID); strings.TrimSpace(row.ExternalID) == "" {
+			to = blank
+		} else if !ours {
 			continue
 		}
-		if old, ok := changed[row.SaleID]; !ok || w.newer(row, old) {
-			changed[row.SaleID] = row
+		if old, ok := to[row.SaleID]; !ok || w.newer(row, old) {
+			to[row.SaleID] = row
 		}
+	}
+	if err := w.markBlank(blank); err != nil {
+		return err
 	}
 	for i, s := range suppliers(w.b) { // the list is the account's: a change at another supplier's sale would not be listed again
 		if err := w.markOf(s, i == 0, changed); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// markBlank marks the orders of changed sales whose rows leave out whose they
+// are, by the sale's id: what is left out is no "not ours".
+func (w *poll) markBlank(changed map[string]cin7core.SaleRow) error {
+	for sales := range slices.Chunk(slices.Sorted(maps.Keys(changed)), table.MaxKeys) {
+		ids := make([]string, len(sales))
+		for i, sale := range sales {
+			ids[i] = strings.ToLower(sale)
+		}
+		links, err := w.Ledger.Links(w.ctx, w.job.Tenant, linkSale, ids...)
+		if err != nil || len(links) == 0 {
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		var orders []string
+		for _, l := range links {
+			orders = append(orders, l.ID)
+		}
+		slices.Sort(orders)
+		runs, err := w.Ledger.GetRuns(w.ctx, w.job.Tenant, orders)
+		if err != nil {
+			return err
+		}
+		for i, sale := range sales {
+			if r := runs[links[ids[i]].ID]; r != nil && r.SaleID == sale {
+				if err := w.markRows(r, []cin7core.SaleRow{changed[sale]}); err != nil {
+					return err
+				}
+			}
 		}
 	}
 	return nil
@@ -329,31 +410,35 @@ func (w *poll) markOf(s supplier, connected bool, changed map[string]cin7core.Sa
 			}
 			continue
 		}
-		for _, row := range rows {
-			updated, listed := notBeyond(row.Updated, w.most), listedOf(row.CombinedShippingStatus, row.CombinedTrackingNumbers)
-			ahead := row.Updated.After(w.most)
-			if r.Seen.After(w.most) { // as an earlier version noted it
-				r.Seen = time.Time{}
-			}
-			switch {
-			case ahead && r.Ahead.Equal(row.Updated):
-				continue // looked at already
-			case r.SaleID != "" && r.SaleID != row.SaleID: // somebody's copy of the sale, which may stand for it
-				if !lostItsSale(r) || row.Status.Is(cin7core.Voided) || !row.Updated.After(r.Seen) {
-					continue
-				}
-				updated, listed = time.Time{}, ""
-			case !concerns(r, row):
+		if err := w.markRows(r, rows); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// markRows marks an order where rows of its sales show a change.
+func (w *poll) markRows(r *ledger.Run, rows []cin7core.SaleRow) error {
+	for _, row := range rows {
+		said := hearRow(row, w.most)
+		if r.Seen.After(w.most) { // as an earlier version noted it
+			r.Seen = time.Time{}
+		}
+		switch {
+		case r.SaleID != "" && r.SaleID != row.SaleID: // somebody's copy of the sale, which may stand for it
+			if !lostItsSale(r) || row.Status.Is(cin7core.Voided) || !row.Updated.After(r.Seen) {
 				continue
 			}
-			w.cur.Tally.Marked++
-			err := w.markLook(w.ctx, r, updated, listed)
-			if err == nil && ahead {
-				err = w.Ledger.Update(w.ctx, r, func(r *ledger.Run, _ *ledger.Extra) error { r.Ahead = row.Updated.UTC(); return nil })
-			}
-			if err != nil {
-				return err
-			}
+			said.updated, said.listed = time.Time{}, ""
+		case !concerns(r, row):
+			continue
+		}
+		if said.lookedAt(r) {
+			continue
+		}
+		w.cur.Tally.Marked++
+		if err := w.markLook(w.ctx, r, said); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -369,22 +454,27 @@ func concerns(r *ledger.Run, row cin7core.SaleRow) bool {
 }
 
 // markLook asks for a look at an order's sale, and wakes the work on it. An
-// order that is not sold yet keeps the mark, and looks once when it is. updated
-// and listed are what the sale list said; a webhook says neither. Of webhooks
+// order that is not sold yet keeps the mark, and looks once when it is. Of webhooks
 // there may be many at once: those that a look to come will answer ask for none,
 // and a look waits a moment for more of them.
-func (p *Pair) markLook(ctx context.Context, r *ledger.Run, updated time.Time, listed string) error {
-	wake, hint := false, listed == ""
+func (p *Pair) markLook(ctx context.Context, r *ledger.Run, said heard) error {
+	wake, hint := false, said.listed == ""
+	if said.clock.IsZero() {
+		said.clock = p.Now().Add(farAhead)
+	}
 	err := p.Ledger.Update(ctx, r, func(r *ledger.Run, _ *ledger.Extra) error {
 		wake = false
-		if r.Seen.After(p.Now().Add(farAhead)) {
+		if r.Seen.After(said.clock) {
 			r.Seen = time.Time{}
 		}
+		if !said.ahead.IsZero() {
+			r.Ahead = said.ahead
+		}
 		if !hint {
-			if !updated.IsZero() && !updated.After(r.Seen) {
+			if !said.updated.IsZero() && !said.updated.After(r.Seen) {
 				return nil
 			}
-			r.Seen, r.Listed, r.Stale = latest(r.Seen, updated), listed, 0
+			r.Seen, r.Listed, r.Stale = latest(r.Seen, said.updated), said.listed, 0
 		}
 		if r.State == ledger.Cancelled { // never sold, or its sale is voided
 			return nil

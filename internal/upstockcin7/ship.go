@@ -24,7 +24,7 @@ import (
 //
 //	Cin7 Core                                  Upstock
 //	TaskID and sorted boxes of the ship line   externalId, hashed: line ids may be renewed, these are not
-//	ShipmentDate, in the account's zone        shippedAt; without one, the sale's last change when it was first seen
+//	ShipmentDate, in the account's zone        shippedAt; without one, the sale's last change when it was first seen, or that moment if it is dated later
 //	Carrier                                    carrier
 //	TrackingURL, else TrackingNumber           tracking
 //	CombinedShippingStatus SHIPPED             complete, on the last one
@@ -138,7 +138,7 @@ func (w *work) inspectSold() error {
 		return err
 	}
 	var clock time.Time
-	s, err := w.cin7.Sale(dated(w.calling("cin7core"), &clock, w.Now()), w.run.SaleID)
+	s, err := w.cin7.Sale(dated(w.calling("cin7core"), &clock, w.Now), w.run.SaleID)
 	gone := rest.KindOf(err) == rest.NotFound
 	if !gone {
 		if err := w.answered(tenant.Cin7Core, err); err != nil {
@@ -172,7 +172,7 @@ func (w *work) inspectSold() error {
 		if r.Seen.After(clock) {
 			r.Seen = time.Time{}
 		}
-		if at := notBeyond(s.LastModifiedOn, clock); at.After(r.Seen) {
+		if at := believed(s.LastModifiedOn, clock); at.After(r.Seen) {
 			r.Seen, r.Listed = at, ""
 		}
 		r.Said = slices.DeleteFunc(r.Said, func(s string) bool { return strings.HasPrefix(s, otherAccountBegins) })
@@ -340,7 +340,7 @@ func (w *work) foundIn(s cin7core.Sale) *ledger.Found {
 	found := &ledger.Found{At: w.Now().UTC(), Whole: s.CombinedShippingStatus.Is(cin7core.Shipped)}
 	for _, p := range parcelsOf(s, zone) {
 		if p.at.IsZero() {
-			p.at = s.LastModifiedOn.UTC()
+			p.at = notBeyond(s.LastModifiedOn, w.Now())
 			known := slices.Concat(w.run.Parcels, foundBefore(w.run))
 			if i := slices.IndexFunc(known, func(k ledger.Parcel) bool { return k.ID == p.id && !k.At.IsZero() }); i >= 0 {
 				p.at = known[i].At

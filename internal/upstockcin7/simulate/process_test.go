@@ -262,6 +262,9 @@ func (g gateHTTP) RoundTrip(req *http.Request) (*http.Response, error) {
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		var err error
 		answer, err = w.sim.Transport().RoundTrip(r)
+		if err == nil && w.dates && answer.Header.Get("Date") == "" {
+			answer.Header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
+		}
 		if err == nil && c == vendorWrite && vendor == sim.Cin7Core {
 			w.witness(req, answer)
 		}
@@ -270,6 +273,9 @@ func (g gateHTTP) RoundTrip(req *http.Request) (*http.Response, error) {
 	say := func(status int, kind, text string) error {
 		answer = &http.Response{StatusCode: status, Status: http.StatusText(status), Header: http.Header{"Content-Type": {kind}},
 			Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Body: io.NopCloser(strings.NewReader(text)), ContentLength: int64(len(text)), Request: req}
+		if w.dates {
+			answer.Header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
+		}
 		return nil
 	}
 	path := strings.TrimPrefix(req.URL.Path, sim.PrefixCin7Core)

@@ -56,6 +56,7 @@ type world struct {
 	restored   time.Time
 	down       bool // nothing of ours runs
 	refusals   int
+	dates      bool // answers have a Date
 
 	begin time.Time
 	story io.Writer // nil = nobody wants it
@@ -172,7 +173,7 @@ func (s *shop) key() upstockcin7.Credentials {
 
 // newWorld makes the vendors and their accounts, the same ones for a shape in every world.
 func newWorld(t testing.TB, seed uint64, p profile, box *tenant.Box) *world {
-	w := &world{t: t, seed: seed, profile: p, box: box, stage: newStage(seed), warm: map[string][]*process{}, begin: time.Now(),
+	w := &world{t: t, seed: seed, dates: seed%2 == 0, profile: p, box: box, stage: newStage(seed), warm: map[string][]*process{}, begin: time.Now(),
 		made: map[string]*sale{}, copied: map[string]*sale{}, tardy: map[time.Time]bool{}}
 	o := p.sim
 	o.Seed, o.Deliver = "simulate", deliverer{w}
