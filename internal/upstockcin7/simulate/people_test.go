@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -282,6 +283,13 @@ func (w *world) restore() {
 					w.do("saves the keys of "+s.account.Name+" again", func(ctx context.Context, p *process) error {
 						if s.away {
 							return nil
+						}
+						c, err := p.app.Tenants.Connection(ctx, s.tenant, tenant.Upstock)
+						if err == nil && c.Account != strconv.Itoa(s.account.Upstock.Supplier) { // the table says another company, which was taken away since
+							if err := p.app.Pair.Disconnect(ctx, s.tenant, tenant.Upstock); err != nil {
+								return err
+							}
+							s.hook = ""
 						}
 						return w.saveBoth(ctx, p, s)
 					})
