@@ -322,7 +322,8 @@ type sale struct {
 	id, external string
 	at           time.Time
 	voidedAt     time.Time // by a call of ours
-	touched      bool      // people changed it
+	touched      bool      // people changed it, and their change stands
+	changed      time.Time // when they did
 }
 
 // witness sees every write that reached Cin7 Core, whoever heard of its answer,
@@ -338,6 +339,13 @@ func (w *world) witness(req *http.Request, answer *http.Response) {
 		var made struct{ ID, ExternalID string }
 		if json.Unmarshal(raw, &made) == nil && made.ID != "" {
 			w.born(&sale{id: made.ID, external: made.ExternalID, at: time.Now()})
+		}
+	case req.Method == http.MethodPost && path == "/sale/order": // lines that people wrote while ours were on their way are replaced by ours
+		var lines struct{ SaleID string }
+		if json.Unmarshal(raw, &lines) == nil {
+			if s := w.made[lines.SaleID]; s != nil && s.touched && time.Since(s.changed) < inFlight {
+				s.touched = false
+			}
 		}
 	case req.Method == http.MethodDelete && path == "/sale":
 		id := req.URL.Query().Get("ID")

@@ -357,7 +357,7 @@ func (w *world) edit(o *order) {
 	if what == "copy" {
 		w.copies(o, live)
 	} else if s := cmp.Or(w.made[sale.ID], w.copied[sale.ID]); s != nil {
-		s.touched = true
+		s.touched, s.changed = true, time.Now()
 	}
 	w.tell("somebody does %s with sale %s of order %d", what, sale.Number, o.id)
 }
