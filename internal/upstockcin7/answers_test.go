@@ -173,7 +173,7 @@ func TestMissingIsNotEmpty(t *testing.T) {
 				if calls := strings.Join(w.coreCalls(start), "\n"); strings.Count(calls, "POST /sale/order") != 1 || strings.Contains(calls, "DELETE") {
 					t.Errorf("%s", calls)
 				}
-				w.altered = nil
+				w.unaltered()
 				w.settle(id, horizon)
 				w.sold(id)
 			})
@@ -209,7 +209,7 @@ func TestMissingIsNotEmpty(t *testing.T) {
 			w.person(sale, "tracking", `{"trackingNumber":"T-2"}`)
 			w.poll()
 			w.is(id, ledger.Shipped, "T-1! shipped") // and nobody is told that they were taken back
-			w.altered = nil
+			w.unaltered()
 			w.turn(30 * time.Minute)
 			w.is(id, ledger.Shipped, "T-2! shipped")
 		})
@@ -265,7 +265,7 @@ func TestMissingIsNotEmpty(t *testing.T) {
 			}
 			id := w.approve(groceries)
 			w.settle(id, time.Hour)
-			w.altered = nil
+			w.unaltered()
 			w.settle(id, horizon)
 			w.sold(id)
 			w.sold(first)

@@ -14,7 +14,6 @@ import (
 	"stockbridge/internal/cin7core"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/rest"
-	"stockbridge/internal/table"
 	"stockbridge/internal/tenant"
 )
 
@@ -345,7 +344,7 @@ func (w *poll) rows(rows []cin7core.SaleRow, seen map[uint64]bool) error {
 // markBlank marks the orders of changed sales whose rows leave out whose they
 // are, by the sale's id: what is left out is no "not ours".
 func (w *poll) markBlank(changed map[string]cin7core.SaleRow) error {
-	for sales := range slices.Chunk(slices.Sorted(maps.Keys(changed)), table.MaxKeys) {
+	for sales := range slices.Chunk(slices.Sorted(maps.Keys(changed)), 100) {
 		ids := make([]string, len(sales))
 		for i, sale := range sales {
 			ids[i] = strings.ToLower(sale)

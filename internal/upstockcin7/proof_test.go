@@ -104,10 +104,9 @@ func play(t testing.TB, b *base, path string, s schedule, without string, most t
 		}
 		var id int
 		if s.person != "" {
-			acted := false
+			var acted atomic.Bool
 			w.onFault = func() {
-				if !acted {
-					acted = true
+				if acted.CompareAndSwap(false, true) {
 					w.acts(id, s.person)
 				}
 			}
@@ -116,7 +115,9 @@ func play(t testing.TB, b *base, path string, s schedule, without string, most t
 		if err != nil {
 			t.Fatal(err)
 		}
+		w.mu.Lock()
 		w.armed, id = true, o.ID
+		w.mu.Unlock()
 		if _, err := w.sim.Approve(id); err != nil {
 			t.Fatal(err)
 		}

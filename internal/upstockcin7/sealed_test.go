@@ -20,13 +20,18 @@ func TestSealingKeyLost(t *testing.T) {
 	inWorld(t, prepare(t), func(t *testing.T, w *world, s *sender) {
 		ctx := context.Background()
 		id, doc := s.order(twoLines)
+		w.mu.Lock() // its pointer is lost: the sweep wakes it when the key is gone
+		w.armed, w.on = true, map[string]map[int]fault{"send orders": {1: before}}
+		w.mu.Unlock()
 		s.must(http.StatusAccepted, s.request(s.event(upstock.OrderApproved, doc)))
 		box, err := tenant.NewBox(bytes.Repeat([]byte{9}, 32))
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.box = box // before its pointer is worked on
-		time.Sleep(30 * time.Minute)
+		w.mu.Lock()
+		w.box = box
+		w.mu.Unlock()
+		w.turn(30 * time.Minute)
 		r := w.run(id)
 		if r.State == ledger.Sold || !r.Parked || !strings.Contains(r.Why, "sealed with is lost or disabled") {
 			t.Errorf("%s, parked %v: %s", r.State, r.Parked, r.Why)

@@ -115,11 +115,11 @@ var (
 func (w *world) process(name string) *process {
 	w.mu.Lock()
 	w.processes++
-	n := w.processes
+	n, box := w.processes, w.box
 	w.mu.Unlock()
 	p := &process{w: w, name: name}
 	deps := app.Deps{
-		Table: gateTable{p}, Sealer: w.box, HTTP: gateHTTP{p}, Send: p.send, PublicURL: "https://hooks.example.test",
+		Table: gateTable{p}, Sealer: box, HTTP: gateHTTP{p}, Send: p.send, PublicURL: "https://hooks.example.test",
 		Token: "operator",
 		URLs: map[tenant.System]string{
 			tenant.Upstock:  "http://sim.test" + sim.PrefixUpstock,
@@ -271,20 +271,30 @@ func (g gateHTTP) call(req *http.Request) (*http.Response, error) {
 	return answer, nil
 }
 
+// unaltered lets the vendors' answers come as they are again.
+func (w *world) unaltered() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.altered = nil
+}
+
 // trip takes a call to the vendors, unless a test answers in their place.
 func (w *world) trip(req *http.Request) (*http.Response, error) {
-	if w.instead != nil && req.Body != nil {
+	w.mu.Lock() // what a test sets before its next step is seen
+	instead, altered := w.instead, w.altered
+	w.mu.Unlock()
+	if instead != nil && req.Body != nil {
 		body, err := io.ReadAll(req.Body)
 		if err != nil {
 			return nil, err
 		}
-		if resp := w.instead(req, body); resp != nil {
+		if resp := instead(req, body); resp != nil {
 			return resp, nil
 		}
 		req.Body = io.NopCloser(bytes.NewReader(body))
 	}
 	resp, err := w.sim.Transport().RoundTrip(req)
-	if err != nil || w.altered == nil {
+	if err != nil || altered == nil {
 		return resp, err
 	}
 	body, err := io.ReadAll(resp.Body)
@@ -293,7 +303,7 @@ func (w *world) trip(req *http.Request) (*http.Response, error) {
 	}
 	var doc map[string]any
 	if json.Unmarshal(body, &doc) == nil {
-		w.altered(req, doc)
+		altered(req, doc)
 		if body, err = json.Marshal(doc); err != nil {
 			return nil, err
 		}
