@@ -9,7 +9,7 @@ FN      ?= orders
 EVENT   ?= events/$(FN).json
 FUZZTIME ?= 20s
 # The tests that the race detector makes too slow, or cuts down.
-LARGE   := CrashProof|ProofCanFail|BadInputSize|MirrorResumes|MirrorThousands|LossyWebhooks|Outages|FanOut|Neighbours|SharedAccount|BacklogEnds|SweepIsFair|DoubtGivenUp|ThrottleWaits
+LARGE   := CrashProof|ProofCanFail|BadInputSize|MirrorResumes|MirrorThousands|LossyWebhooks|Outages|FanOut|Neighbours|SharedAccount|BacklogEnds|SweepIsFair|DoubtGivenUp|ThrottleWaits|TellingHoldsUpNoSale|SoldBesideThoseNotTold|FoundFinishedDue
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14

@@ -94,6 +94,7 @@ func TestFoundRetryAfterDead(t *testing.T) {
 
 // A finished order whose worker died at the last write does not stay due for ever.
 func TestFoundFinishedDue(t *testing.T) {
+	unraced(t)
 	for n := 20; n <= 48; n++ {
 		for _, cancel := range []bool{true} {
 			story(t, func(t *testing.T, w *world) {

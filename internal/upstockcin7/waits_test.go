@@ -51,6 +51,7 @@ func (w *world) awaitSold(id int, most time.Duration) time.Duration {
 // each shipped one's sale is read once, not once a round. When Upstock answers
 // again, what was read is told without another reading.
 func TestTellingHoldsUpNoSale(t *testing.T) {
+	unraced(t)
 	for _, many := range []int{60, 200} {
 		t.Run(fmt.Sprint(many), func(t *testing.T) {
 			story(t, func(t *testing.T, w *world) {
@@ -90,6 +91,7 @@ func TestTellingHoldsUpNoSale(t *testing.T) {
 
 // TestSoldBesideThoseNotTold: orders that only Upstock is to be told of are in no count of Cin7 Core's calls.
 func TestSoldBesideThoseNotTold(t *testing.T) {
+	unraced(t)
 	story(t, func(t *testing.T, w *world) {
 		w.pile(400, "s-1", func(r *ledger.Run) { r.Told = false })
 		w.upstockFault(sim.Fault{Match: "*", Kind: "before", How: "503", Times: -1})
