@@ -171,6 +171,24 @@ func (l *Ledger) SaveDoc(ctx context.Context, tenantID, name, rev string, v any)
 	return op.Item.Rev, err
 }
 
+// eachRun reads the runs at keys, as many at once as the table takes; those that are not there are left out.
+func (l *Ledger) eachRun(ctx context.Context, keys []table.Key, yield func(*Run, table.Item)) error {
+	for some := range slices.Chunk(keys, table.MaxKeys) {
+		items, err := l.table.Get(ctx, some...)
+		if err != nil {
+			return fmt.Errorf("read orders: %w", err)
+		}
+		for _, it := range items {
+			r, err := runOf(it)
+			if err != nil {
+				return err
+			}
+			yield(r, it)
+		}
+	}
+	return nil
+}
+
 // GetRuns reads runs by id; those that are not there are left out.
 func (l *Ledger) GetRuns(ctx context.Context, tenantID string, ids []string) (map[string]*Run, error) {
 	found := map[string]*Run{}
@@ -182,20 +200,8 @@ func (l *Ledger) GetRuns(ctx context.Context, tenantID string, ids []string) (ma
 			all = append(all, k)
 		}
 	}
-	for some := range slices.Chunk(all, table.MaxKeys) {
-		items, err := l.table.Get(ctx, some...)
-		if err != nil {
-			return nil, fmt.Errorf("read orders: %w", err)
-		}
-		for _, it := range items {
-			r, err := runOf(it)
-			if err != nil {
-				return nil, err
-			}
-			found[r.ID] = r
-		}
-	}
-	return found, nil
+	err := l.eachRun(ctx, all, func(r *Run, _ table.Item) { found[r.ID] = r })
+	return found, err
 }
 
 // Links reads links by foreign id; those that are not there are left out.

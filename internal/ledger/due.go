@@ -3,7 +3,6 @@ package ledger
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -198,18 +197,6 @@ func (l *Ledger) RunsOf(ctx context.Context, refs []Ref) (map[RunKey]*Run, error
 			keys = append(keys, k)
 		}
 	}
-	for some := range slices.Chunk(keys, table.MaxKeys) {
-		items, err := l.table.Get(ctx, some...)
-		if err != nil {
-			return nil, fmt.Errorf("read orders: %w", err)
-		}
-		for _, it := range items {
-			r, err := runOf(it)
-			if err != nil {
-				return nil, err
-			}
-			found[RunKey{r.Tenant, r.ID}] = r
-		}
-	}
-	return found, nil
+	err := l.eachRun(ctx, keys, func(r *Run, _ table.Item) { found[RunKey{r.Tenant, r.ID}] = r })
+	return found, err
 }

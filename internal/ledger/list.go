@@ -128,24 +128,12 @@ func (l *Ledger) InState(ctx context.Context, tenantID string, s State, after st
 // runsAt reads the runs of index entries, by key.
 func (l *Ledger) runsAt(ctx context.Context, tenantID string, entries []table.Entry) (map[string]*Run, error) {
 	found := map[string]*Run{}
-	for some := range slices.Chunk(entries, table.MaxKeys) {
-		keys := make([]table.Key, len(some))
-		for i, e := range some {
-			keys[i] = e.Key
-		}
-		items, err := l.table.Get(ctx, keys...)
-		if err != nil {
-			return nil, fmt.Errorf("read orders: %w", err)
-		}
-		for _, it := range items {
-			r, err := runOf(it)
-			if err != nil {
-				return nil, err
-			}
-			found[it.SK] = r
-		}
+	keys := make([]table.Key, len(entries))
+	for i, e := range entries {
+		keys[i] = e.Key
 	}
-	return found, nil
+	err := l.eachRun(ctx, keys, func(r *Run, it table.Item) { found[it.SK] = r })
+	return found, err
 }
 
 // CountMost is how far counts are exact; one more than it says "more than that".
