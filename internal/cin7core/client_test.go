@@ -388,7 +388,7 @@ func TestSamples(t *testing.T) {
 		}
 	}
 	serve("sale-order.post.response.json")
-	if o, err := c.SaveOrder(t.Context(), cin7core.OrderDocument{}); err != nil || !o.Total.Equal(d("358")) {
+	if o, err := c.SaveOrder(t.Context(), cin7core.OrderDocument{SaleID: s.ID}); err != nil || !o.Total.Equal(d("358")) {
 		t.Errorf("%+v, %v", o, err)
 	}
 	serve("saleList.get.response.json")
