@@ -6,14 +6,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"reflect"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/shopspring/decimal"
 )
@@ -49,23 +48,19 @@ func (e FieldErrors) Error() string {
 // absence is reported), "required" (null and "" too), "most=100" (of a list or map: what is beyond so many entries is
 // reported and not read) and "as=Other" (one more name).
 func Unmarshal(data []byte, out any) error {
-	dec := json.NewDecoder(bytes.NewReader(WithoutMark(data)))
-	dec.UseNumber()
-	r := &reader{dec: dec}
-	to := reflect.ValueOf(out).Elem()
-	present, err := r.value("", to, &field{})
-	if err == nil {
-		if !present && to.Kind() == reflect.Struct {
-			r.problem("", "is empty")
+	data = WithoutMark(data)
+	var whole json.RawMessage
+	if err := json.Unmarshal(data, &whole); err != nil {
+		offset := int64(len(data))
+		if bad, ok := errors.AsType[*json.SyntaxError](err); ok {
+			offset = bad.Offset
 		}
-		if _, err = dec.Token(); err == io.EOF {
-			err = nil
-		} else if err == nil {
-			err = errors.New("trailing data")
-		}
+		return FieldErrors{{"", fmt.Sprintf("is not JSON (offset %d)", offset)}}
 	}
-	if err != nil {
-		r.problem("", fmt.Sprintf("is not JSON (offset %d)", dec.InputOffset()))
+	r := &reader{data: whole}
+	to := reflect.ValueOf(out).Elem()
+	if present := r.value(to, &field{}); !present && to.Kind() == reflect.Struct {
+		r.problem("is empty")
 	}
 	if len(r.problems) > 0 {
 		return r.problems
@@ -117,7 +112,8 @@ type field struct {
 	index                 []int
 	name                  string
 	guid, named, required bool
-	most                  int // 0: any number
+	most                  int    // 0: any number
+	bit                   uint64 // of those that are wanted, its own
 }
 
 // shape is how a struct is read: by is keyed by the names as written and in lower case.
@@ -126,10 +122,18 @@ type shape struct {
 	wanted []*field
 }
 
+// reader reads a document that is known to be valid, so that cutting it into tokens needs no care.
 type reader struct {
-	dec      *json.Decoder
+	data     []byte // what is still to be read
+	at       []place
 	problems FieldErrors
 	hollow   bool // nothing was given in the object, or list, that was just read
+}
+
+// place is one step on the way to a value: a field's name, or where that is "", a place in a list.
+type place struct {
+	name  string
+	index int
 }
 
 // shapes remembers the shape of each type, as encoding/json does: to work it out costs more than to read a small document.
@@ -138,203 +142,271 @@ var shapes sync.Map // reflect.Type → shape
 // mostProblems is how many are worth reading; a document of rubbish would have one a field.
 const mostProblems = 100
 
-func (r *reader) problem(path, message string) {
-	if len(r.problems) < mostProblems {
-		r.problems = append(r.problems, FieldError{path, message})
+func (r *reader) problem(message string) {
+	if len(r.problems) >= mostProblems {
+		return
 	}
+	var path strings.Builder
+	for i, p := range r.at {
+		switch {
+		case p.name == "":
+			fmt.Fprintf(&path, "[%d]", p.index)
+		case i > 0:
+			path.WriteString("." + p.name)
+		default:
+			path.WriteString(p.name)
+		}
+	}
+	r.problems = append(r.problems, FieldError{path.String(), message})
 }
 
 var (
 	decimalType = reflect.TypeFor[decimal.Decimal]()
 	timeType    = reflect.TypeFor[time.Time]()
+	stringType  = reflect.TypeFor[string]()
 )
 
-// value reads the next value into v and says whether there was one (not null, not ""). Its error is the end of all reading.
-func (r *reader) value(path string, v reflect.Value, f *field) (present bool, err error) {
+// peek is the first byte of the next token; commas and colons are passed over.
+func (r *reader) peek() byte {
+	for i, c := range r.data {
+		switch c {
+		case ' ', '\t', '\r', '\n', ',', ':':
+		default:
+			r.data = r.data[i:]
+			return c
+		}
+	}
+	return 0
+}
+
+// text reads a string.
+func (r *reader) text() string {
+	raw := r.quoted()
+	if inner := raw[1 : len(raw)-1]; bytes.IndexByte(inner, '\\') < 0 && utf8.Valid(inner) {
+		return string(inner)
+	}
+	var s string
+	_ = json.Unmarshal(raw, &s)
+	return s
+}
+
+// quoted cuts off a string as it is written.
+func (r *reader) quoted() []byte {
+	end := 1
+	for r.data[end] != '"' {
+		if r.data[end] == '\\' {
+			end++
+		}
+		end++
+	}
+	raw := r.data[:end+1]
+	r.data = r.data[end+1:]
+	return raw
+}
+
+// literal cuts off a number, true, false or null.
+func (r *reader) literal() string {
+	end := 0
+	for end < len(r.data) && strings.IndexByte(" \t\r\n,]}", r.data[end]) < 0 {
+		end++
+	}
+	raw := r.data[:end]
+	r.data = r.data[end:]
+	return string(raw)
+}
+
+// raw cuts off a whole value as it is written, and reports whether anything is given in it.
+func (r *reader) raw() (value []byte, given bool) {
+	first := r.peek()
+	from := r.data
+	switch first {
+	case '"':
+		given = strings.TrimSpace(r.text()) != ""
+	case '{', '[':
+		r.open()
+		given = r.more()
+		r.skip()
+	default:
+		given = r.literal() != "null"
+	}
+	return from[:len(from)-len(r.data)], given
+}
+
+// open reads a bracket.
+func (r *reader) open() { r.data = r.data[1:] }
+
+// more reports whether there is more in the container that is being read.
+func (r *reader) more() bool {
+	c := r.peek()
+	return c != '}' && c != ']'
+}
+
+// skip reads to the end of the container that is being read, its bracket included.
+func (r *reader) skip() {
+	for depth := 1; depth > 0; {
+		switch r.peek() {
+		case '{', '[':
+			depth++
+			r.open()
+		case '}', ']':
+			depth--
+			r.open()
+		case '"':
+			r.quoted()
+		default:
+			r.literal()
+		}
+	}
+}
+
+// value reads the next value into v and reports whether there was one (not null, not "").
+func (r *reader) value(v reflect.Value, f *field) (present bool) {
 	if v.Kind() == reflect.Pointer {
 		fresh, before := reflect.New(v.Type().Elem()), len(r.problems)
-		present, err = r.value(path, fresh.Elem(), f)
+		present = r.value(fresh.Elem(), f)
 		if present && r.hollow && fresh.Elem().Kind() == reflect.Struct { // what is missing in nothing is no problem
 			present, r.problems = false, r.problems[:before]
 		}
 		if present {
 			v.Set(fresh)
 		}
-		return present, err
+		return present
 	}
-	if u, ok := v.Addr().Interface().(json.Unmarshaler); ok && v.Type() != decimalType && v.Type() != timeType {
-		var raw json.RawMessage
-		if err := r.dec.Decode(&raw); err != nil {
-			return false, err
+	first := r.peek()
+	if t := v.Type(); t != stringType && t != decimalType && t != timeType {
+		if u, ok := v.Addr().Interface().(json.Unmarshaler); ok {
+			raw, _ := r.raw()
+			if first == 'n' {
+				return false
+			}
+			if err := u.UnmarshalJSON(raw); err != nil {
+				r.problem("cannot be read")
+			}
+			r.hollow = false
+			return true
 		}
-		if string(raw) == "null" {
-			return false, nil
-		}
-		if err := u.UnmarshalJSON(raw); err != nil {
-			r.problem(path, "cannot be read")
-		}
-		r.hollow = false
-		return true, nil
-	}
-	token, err := r.dec.Token()
-	if err != nil {
-		return false, err
 	}
 	v.SetZero()
 	r.hollow = false
-	switch t := token.(type) {
-	case nil:
-		return false, nil
-	case json.Delim:
-		return true, r.container(t, path, v, f)
-	case string:
-		return strings.TrimSpace(t) != "", r.scalar(path, v, t, f)
-	case bool:
-		return true, r.scalar(path, v, strconv.FormatBool(t), f)
+	switch first {
+	case '{', '[':
+		r.open()
+		r.container(first == '{', v, f)
+		return true
+	case '"':
+		text := r.text()
+		r.scalar(v, text, f)
+		return strings.TrimSpace(text) != ""
+	case 'n':
+		r.literal()
+		return false
 	default:
-		return true, r.scalar(path, v, string(t.(json.Number)), f)
+		r.scalar(v, r.literal(), f)
+		return true
 	}
 }
 
-func (r *reader) container(open json.Delim, path string, v reflect.Value, f *field) error {
+// part reads a value that stands in another.
+func (r *reader) part(p place, v reflect.Value, f *field) (present bool) {
+	r.at = append(r.at, p)
+	present = r.value(v, f)
+	r.at = r.at[:len(r.at)-1]
+	return present
+}
+
+func (r *reader) container(object bool, v reflect.Value, f *field) {
 	full := func(n int) bool {
 		if f.most == 0 || n < f.most {
 			return false
 		}
-		r.problem(path, fmt.Sprintf("has more than %d entries", f.most))
+		r.problem(fmt.Sprintf("has more than %d entries", f.most))
 		return true
 	}
-	object, empty := open == '{', !r.dec.More()
-	defer func() {
-		if !object || v.Kind() != reflect.Struct {
-			r.hollow = empty
-		}
-	}()
+	empty := !r.more()
+	if !object || v.Kind() != reflect.Struct {
+		defer func() { r.hollow = empty }()
+	}
 	switch {
 	case object && v.Kind() == reflect.Struct && v.Type() != timeType && v.Type() != decimalType:
-		return r.object(path, v)
+		r.object(v)
+		return
 	case object && v.Kind() == reflect.Map:
 		v.Set(reflect.MakeMap(v.Type()))
-		for r.dec.More() {
-			if full(v.Len()) {
-				return r.skip()
-			}
-			key, err := r.dec.Token()
-			if err != nil {
-				return err
-			}
+		for r.more() && !full(v.Len()) {
+			key := r.text()
 			item := reflect.New(v.Type().Elem()).Elem()
-			if _, err := r.value(join(path, key.(string)), item, &field{}); err != nil {
-				return err
-			}
+			r.part(place{name: key}, item, &field{})
 			v.SetMapIndex(reflect.ValueOf(key), item)
 		}
 	case !object && v.Kind() == reflect.Slice:
-		for i := 0; r.dec.More(); i++ {
-			if full(i) {
-				return r.skip()
-			}
-			item := reflect.New(v.Type().Elem()).Elem()
-			if _, err := r.value(fmt.Sprintf("%s[%d]", path, i), item, &field{}); err != nil {
-				return err
-			}
-			v.Set(reflect.Append(v, item))
+		for i := 0; r.more() && !full(i); i++ {
+			v.Grow(1)
+			v.SetLen(i + 1)
+			r.part(place{index: i}, v.Index(i), &field{})
 		}
 	case empty && v.Kind() == reflect.Map: // [] is how some write an empty one
 	default:
 		switch v.Kind() {
 		case reflect.Slice:
-			r.problem(path, "is not a list")
+			r.problem("is not a list")
 		case reflect.Map:
-			r.problem(path, "is not an object")
+			r.problem("is not an object")
 		case reflect.Struct:
 			if v.Type() != timeType && v.Type() != decimalType && !isText(v) {
-				r.problem(path, "is not an object")
+				r.problem("is not an object")
 				break
 			}
 			fallthrough
 		default:
-			r.problem(path, "is a list or an object where one value belongs")
+			r.problem("is a list or an object where one value belongs")
 		}
-		return r.skip()
 	}
-	_, err := r.dec.Token() // the closing bracket
-	return err
+	r.skip()
 }
 
-func (r *reader) object(path string, v reflect.Value) error {
+func (r *reader) object(v reflect.Value) {
 	shape := shapeOf(v.Type())
-	var seen []*field
+	var seen uint64
 	anything := false
-	for r.dec.More() {
-		token, err := r.dec.Token()
-		if err != nil {
-			return err
-		}
-		f := shape.by[token.(string)]
+	for r.more() {
+		name := r.quoted()
+		f := shape.by[string(name[1:len(name)-1])]
 		if f == nil {
-			f = shape.by[strings.ToLower(token.(string))]
+			var plain string
+			_ = json.Unmarshal(name, &plain)
+			f = shape.by[strings.ToLower(plain)]
 		}
 		if f == nil {
-			token, err := r.dec.Token()
-			text, isText := token.(string)
-			given := token != nil && !(isText && strings.TrimSpace(text) == "")
-			if err == nil && (token == json.Delim('{') || token == json.Delim('[')) {
-				given = r.dec.More()
-				err = r.skip()
-			}
-			if err != nil {
-				return err
-			}
+			_, given := r.raw()
 			anything = anything || given
 			continue
 		}
 		before := len(r.problems)
-		present, err := r.value(join(path, f.name), v.FieldByIndex(f.index), f)
-		if err != nil {
-			return err
-		}
+		present := r.part(place{name: f.name}, v.FieldByIndex(f.index), f)
 		if present || len(r.problems) > before || f.named {
-			seen = append(seen, f)
+			seen |= f.bit
 		}
 		anything = anything || present && !r.hollow || len(r.problems) > before
 	}
 	for _, f := range shape.wanted {
-		if !slices.Contains(seen, f) {
-			r.problem(join(path, f.name), "is missing")
+		if seen&f.bit == 0 {
+			r.at = append(r.at, place{name: f.name})
+			r.problem("is missing")
+			r.at = r.at[:len(r.at)-1]
 		}
 	}
-	_, err := r.dec.Token()
+	r.open()
 	r.hollow = !anything
-	return err
 }
 
-// skip reads to the end of the container just opened.
-func (r *reader) skip() error {
-	for depth := 1; depth > 0; {
-		token, err := r.dec.Token()
-		if err != nil {
-			return err
-		}
-		switch token {
-		case json.Delim('{'), json.Delim('['):
-			depth++
-		case json.Delim('}'), json.Delim(']'):
-			depth--
-		}
-	}
-	return nil
-}
-
-func (r *reader) scalar(path string, v reflect.Value, s string, f *field) error {
+func (r *reader) scalar(v reflect.Value, s string, f *field) {
 	if v.Kind() != reflect.String && strings.TrimSpace(s) == "" {
-		return nil
+		return
 	}
 	if err := set(v, s, f); err != nil {
 		v.SetZero()
-		r.problem(path, err.Error())
+		r.problem(err.Error())
 	}
-	return nil
 }
 
 func set(v reflect.Value, s string, f *field) error {
@@ -389,13 +461,6 @@ func isText(v reflect.Value) bool {
 	return ok
 }
 
-func join(path, name string) string {
-	if path == "" {
-		return name
-	}
-	return path + "." + name
-}
-
 func shapeOf(t reflect.Type) shape {
 	if known, ok := shapes.Load(t); ok {
 		return known.(shape)
@@ -434,6 +499,7 @@ func shapeOf(t reflect.Type) shape {
 			s.by[name] = one
 		}
 		if one.named || one.required {
+			one.bit = 1 << len(s.wanted)
 			s.wanted = append(s.wanted, one)
 		}
 	}

@@ -83,7 +83,7 @@ func TestUnmarshalProblems(t *testing.T) {
 		{`{"Text":"a"`, "the document is not JSON (offset 11)"},
 		{``, "the document is not JSON (offset 0)"},
 		{`{} {}`, "the document is not JSON (offset 4)"},
-		{`<html>`, "the document is not JSON (offset 0)"},
+		{`<html>`, "the document is not JSON (offset 1)"},
 	} {
 		err := rest.Unmarshal([]byte(tt.in), &document{})
 		if err == nil || err.Error() != tt.want {

@@ -161,7 +161,7 @@ func TestParseOrderNonsense(t *testing.T) {
 }
 
 func TestOrderID(t *testing.T) {
-	for raw, want := range map[string]int64{`{"id":7}`: 7, `{"id":"7","lines":9}`: 7, `{"id":7,"lines":[`: 7, `{"id":"x"}`: 0, `{"id":0}`: 0, `[]`: 0, ``: 0} {
+	for raw, want := range map[string]int64{`{"id":7}`: 7, `{"id":"7","lines":9}`: 7, `{"id":7,"lines":[`: 0, `{"id":"x"}`: 0, `{"id":0}`: 0, `[]`: 0, ``: 0} {
 		if got, ok := upstock.OrderID([]byte(raw)); got != want || ok != (want != 0) {
 			t.Errorf("%s: %d, %v", raw, got, ok)
 		}
