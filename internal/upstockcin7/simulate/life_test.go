@@ -160,8 +160,8 @@ func (w *world) schedules(end time.Time) {
 			}
 			w.schedule(job)
 			gap := every
-			if w.chance(160) || job == "completeness" { // nothing much happens meanwhile
-				gap += every * time.Duration(w.stage.rng.IntN(8))
+			if w.chance(192) || job == "completeness" { // nothing much happens meanwhile
+				gap += every * time.Duration(w.stage.rng.IntN(10))
 			}
 			w.stage.at(gap, again)
 		}

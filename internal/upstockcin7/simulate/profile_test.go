@@ -26,7 +26,7 @@ type profile struct {
 // draw is the profile of a seed, from a source of its own.
 func draw(seed uint64) profile {
 	r := rand.New(rand.NewPCG(seed, 0xca57))
-	p := profile{shape: []shape{{1, 1}, {1, 1}, {2, 1}, {3, 2}}[r.IntN(4)], hours: 6 + r.IntN(5), orders: 5 + r.IntN(5)}
+	p := profile{shape: []shape{{1, 1}, {1, 1}, {1, 1}, {2, 1}, {2, 1}, {3, 2}}[r.IntN(6)], hours: 6 + r.IntN(3), orders: 5 + r.IntN(4)*r.IntN(2)}
 	p.sim = sim.Options{ListOrder: sim.ListOrder(r.IntN(3)), ListDrift: r.IntN(2) == 0, TinyPages: []int{0, 0, 2, 3, 5}[r.IntN(5)], NoAutomation: r.IntN(3) == 0}
 	p.indexLag = []time.Duration{0, 0, time.Second, 20 * time.Second, 90 * time.Second}[r.IntN(5)]
 	rate := 0
@@ -37,7 +37,7 @@ func draw(seed uint64) profile {
 		p.name, rate, p.spells, p.skew = "usual", 30, r.IntN(2), 0.5
 	case n < 80:
 		p.name, rate, p.spells, p.skew = "rough", 90, r.IntN(4), 1
-	case n < 97:
+	case n < 98:
 		p.name, rate, p.spells, p.skew = "storm", 260, 2+r.IntN(6), 1
 	default:
 		p.name, rate, p.spells, p.skew = "large", 40, r.IntN(3), 1
