@@ -44,6 +44,8 @@ type Cursor struct {
 	Opened time.Time `json:"opened,omitzero"`  // since when both are connected, as far as what was missed before is known
 	Missed bool      `json:"missed,omitempty"` // what was missed before is being looked for
 
+	Restored time.Time `json:"restored,omitzero"` // the table was put back to an earlier state then, and the tenant was told
+
 	Elsewhere map[string]Left `json:"elsewhere,omitempty"` // how far the lists of other accounts were read
 
 	tenant, name, rev string
@@ -57,7 +59,7 @@ type Left struct {
 
 // Restart goes on with another account's list: where it was left, or at its beginning.
 func (c *Cursor) Restart(account string) {
-	next := Cursor{Account: account, Asked: c.Asked, Started: c.Started, Again: c.Again, Last: c.Last, Elsewhere: c.Elsewhere, tenant: c.tenant, name: c.name, rev: c.rev}
+	next := Cursor{Account: account, Asked: c.Asked, Started: c.Started, Again: c.Again, Last: c.Last, Elsewhere: c.Elsewhere, Restored: c.Restored, tenant: c.tenant, name: c.name, rev: c.rev}
 	if c.Account != "" {
 		next.Elsewhere = maps.Clone(c.Elsewhere)
 		if next.Elsewhere == nil {

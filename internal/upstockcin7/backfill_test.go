@@ -6,9 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"stockbridge/internal/ledger"
@@ -450,5 +453,42 @@ func TestBackfillBudget(t *testing.T) {
 			}
 		}
 		t.Logf("%d orders, %d calls to Cin7 Core, %d lists", orders, len(h.coreCalls(start)), len(h.lists()))
+	})
+}
+
+// TestBackfillForgotten: a table that was put back knows nothing of a backfill
+// that was started since. The tenant is told, once, and starts it again; what
+// was sold is found.
+func TestBackfillForgotten(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "forgotten.db")
+	storyAt(t, path, func(t *testing.T, w *world) {
+		w.jobs(1)
+		if texts := w.eventTexts("restored"); len(texts) > 0 {
+			t.Error(texts)
+		}
+		sold, begun := w.listed(in1999(20, 0), ""), w.listed(in1999(21, 0), "")
+		synctest.Wait()
+		copied := must[[]byte](w)(os.ReadFile(path))
+		w.startBackfill(first, last)
+		w.fault(sim.Fault{Match: "POST /sale/order", Kind: "before", How: "502", Skip: 1, Times: 10})
+		w.turn(time.Minute)
+		w.sold(sold)
+		if list := w.sales(begun); len(list) != 1 || list[0].Lines > 0 {
+			t.Fatalf("a header was to be made: %+v", list)
+		}
+
+		w.restore(path, copied)
+		must[time.Time](w)(w.pair().Restored(t.Context()))
+		w.jobs(3)
+		if w.run(sold) != nil || w.run(begun) != nil || w.backfill().State != upstockcin7.BackfillNone {
+			t.Error("the table forgot nothing")
+		}
+		if texts := w.eventTexts("restored"); len(texts) != 1 || !strings.Contains(texts[0], "start backfills again") {
+			t.Errorf("the tenant is told %q", texts)
+		}
+		w.startBackfill(first, last)
+		w.turn(2 * time.Hour)
+		w.sold(sold)
+		w.sold(begun)
 	})
 }

@@ -34,13 +34,13 @@ const farAhead = time.Hour
 // a page leaves out are found by the comparison of days (CheckCompleteness).
 //
 // It also sets a backfill going again whose message was lost, and orders that
-// are parked for nothing.
+// are parked for nothing, and says that the table was put back to an earlier state.
 func (p *Pair) Reconcile(ctx context.Context, j Job) error {
 	w, err := p.begin(ctx, j, tenant.Upstock)
 	if w == nil || err != nil {
 		return err
 	}
-	return errors.Join(w.reconcile(), p.resumeBackfill(ctx, j.Tenant), p.resumeForgotten(ctx, w.b))
+	return errors.Join(w.sayRestored(), w.reconcile(), p.resumeBackfill(ctx, j.Tenant), p.resumeForgotten(ctx, w.b))
 }
 
 func (w *poll) reconcile() error {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync/atomic"
 	"time"
+
+	"stockbridge/internal/ledger"
 )
 
 // restoreMark remembers for a moment whether the table is marked as put back to
@@ -16,21 +18,43 @@ type markRead struct{ at, read time.Time }
 // markFresh is how long an answer of the table's is remembered.
 const markFresh = 5 * time.Second
 
+// restoredAt is when the table was last put back to an earlier state; zero = never.
+func (p *Pair) restoredAt(ctx context.Context, now time.Time) (time.Time, error) {
+	m := p.restored.known.Load()
+	if m == nil || now.Sub(m.read).Abs() > markFresh {
+		at, err := p.Ledger.Restored(ctx)
+		if err != nil {
+			return time.Time{}, err
+		}
+		m = &markRead{at, now}
+		p.restored.known.Store(m)
+	}
+	return m.at, nil
+}
+
 // lately says that the table may have been put back to an earlier state a
 // moment ago: then no pointer is beyond doubt, as an order may have been sold
 // before, and nothing here knows of it. After a while (15 minutes) its orders
 // are too old to be taken for new ones anyway.
 func (w *work) lately(now time.Time) bool {
-	m := w.restored.known.Load()
-	if m == nil || now.Sub(m.read).Abs() > markFresh {
-		at, err := w.Ledger.Restored(w.ctx)
-		if err != nil {
-			return true
-		}
-		m = &markRead{at, now}
-		w.restored.known.Store(m)
+	at, err := w.restoredAt(w.ctx, now)
+	return err != nil || !at.IsZero() && now.Sub(at) < w.Times.Fresh*3/2 && !w.rules.unmarked
+}
+
+// sayRestored tells a tenant, once, that the table was put back: nothing that is
+// left says what people did since, and only they can do it again.
+func (w *poll) sayRestored() error {
+	at, err := w.restoredAt(w.ctx, w.Now())
+	if err != nil || !at.After(w.cur.Restored) || !at.After(w.b.Tenant.Created) {
+		return err
 	}
-	return !m.at.IsZero() && now.Sub(m.at) < w.Times.Fresh*3/2 && !w.rules.unmarked
+	text := "Stockbridge's records were put back to an earlier state on " + clockText(w.b, at) + ", and what was done here shortly before is forgotten. " +
+		"Look whether keys, settings and links are as you saved them, and start backfills again that you had started: no order is sold twice."
+	if err := w.Ledger.RecordOnce(w.ctx, w.job.Tenant, at, "restored", ledger.Event{Kind: "restored", Text: text}); err != nil {
+		return err
+	}
+	w.cur.Restored = at
+	return nil
 }
 
 // Restored marks the table as put back to an earlier state just now, as an

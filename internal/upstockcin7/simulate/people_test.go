@@ -278,7 +278,8 @@ func (w *world) restore() {
 				w.t.Fatal(err)
 			}
 			w.restored, w.down = time.Now(), false
-			for _, s := range w.shops { // keys saved since are saved again
+			for _, s := range w.shops { // what was done since is done again
+				w.stage.at(w.between(10*time.Minute, time.Hour), func() { w.refill(s) })
 				w.stage.at(w.between(time.Second, 10*time.Minute), func() {
 					w.do("saves the keys of "+s.account.Name+" again", func(ctx context.Context, p *process) error {
 						if s.away {
@@ -334,11 +335,54 @@ func (w *world) backfill(s *shop) {
 			w.t.Fatal(err)
 		}
 	}
+	w.fill(s)
+}
+
+// fill has a person start the backfill of the days before, and again where
+// another company that they connected ended it.
+func (w *world) fill(s *shop) {
 	day := func(n int) time.Time { return time.Date(1999, 12, n, 0, 0, 0, 0, time.UTC) }
-	w.do("fills in the days before", func(ctx context.Context, p *process) error {
-		_, err := p.app.Pair.StartBackfill(ctx, s.tenant, day(29), day(31))
+	var look func()
+	look = func() {
+		b, err := w.reader().BackfillState(context.Background(), s.tenant)
+		switch {
+		case err != nil:
+			w.t.Fatal(err)
+		case b.State == upstockcin7.BackfillRunning:
+			w.stage.at(w.between(20*time.Minute, time.Hour), look)
+		case b.State == upstockcin7.BackfillFailed && strings.HasPrefix(b.Why, "Another Upstock supplier"):
+			w.fill(s)
+		}
+	}
+	w.doThen("fills in the days before", func(ctx context.Context, p *process) error {
+		c, err := p.app.Tenants.Connection(ctx, s.tenant, tenant.Upstock)
+		if err == nil && (s.away || c.Account != strconv.Itoa(s.account.Upstock.Supplier)) {
+			err = errors.New("another company is connected")
+		}
+		if err == nil {
+			_, err = p.app.Pair.StartBackfill(ctx, s.tenant, day(29), day(31))
+		}
 		return err
+	}, func() {
+		s.filled = true
+		w.stage.at(w.between(20*time.Minute, time.Hour), look)
 	})
+}
+
+// refill has a person who reads that the table was put back start the backfill again.
+func (w *world) refill(s *shop) {
+	if !s.filled {
+		return
+	}
+	list, _, err := ledger.New(w.store).Events(context.Background(), s.tenant, "", 1000)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if slices.ContainsFunc(list, func(e ledger.Event) bool { return e.Kind == "restored" && !e.At.Before(w.restored) }) {
+		w.fill(s)
+		return
+	}
+	w.stage.at(time.Hour, func() { w.refill(s) })
 }
 
 // edit lets somebody in Cin7 Core do as they please with an order's sale.

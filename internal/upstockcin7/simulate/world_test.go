@@ -71,6 +71,7 @@ type shop struct {
 	hook    string      // where Upstock delivers
 	away    bool        // something else is connected, or nothing
 	voids   bool        // the sale of a cancelled order may be voided
+	filled  bool        // somebody had the days before filled in
 }
 
 // order is one as its people know it.
