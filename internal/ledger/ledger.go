@@ -23,7 +23,6 @@ package ledger
 
 import (
 	"bytes"
-	"compress/gzip"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -35,6 +34,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/klauspost/compress/gzip"
 
 	"stockbridge/internal/table"
 	"stockbridge/internal/tenant"
@@ -280,9 +281,9 @@ func (l *Ledger) Get(ctx context.Context, tenantID, id string) (*Run, error) {
 	return runOf(items[0])
 }
 
-// zippers and unzippers are kept, as each holds far more memory than it packs.
+// zippers and unzippers are kept, as each holds far more memory than it packs. Level 2 is the library's best for a few kilobytes.
 var (
-	zippers   = sync.Pool{New: func() any { w, _ := gzip.NewWriterLevel(nil, gzip.BestSpeed); return w }}
+	zippers   = sync.Pool{New: func() any { w, _ := gzip.NewWriterLevel(nil, 2); return w }}
 	packers   = sync.Pool{New: func() any { return gzip.NewWriter(nil) }} // of what is worth more time
 	unzippers = sync.Pool{New: func() any { return new(gzip.Reader) }}
 )

@@ -3,7 +3,6 @@ package upstockcin7
 import (
 	"bytes"
 	"cmp"
-	"compress/gzip"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -16,6 +15,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/klauspost/compress/gzip"
 
 	"stockbridge/internal/cin7core"
 	"stockbridge/internal/ledger"
