@@ -462,3 +462,28 @@ func TestRestoredTable(t *testing.T) {
 		})
 	}
 }
+
+// TestRestoredCancelled: a cancellation that was taken in and that a restored
+// table has forgotten counts, though only the approval is delivered again.
+func TestRestoredCancelled(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "cancelled.db")
+	storyAt(t, path, func(t *testing.T, w *world) {
+		time.Sleep(time.Minute)
+		copied := must[[]byte](w)(os.ReadFile(path))
+		w.upstockFault(sim.Fault{Match: "WEBHOOK order.approved", Kind: "after"})
+		w.fault(sim.Fault{Match: "POST /sale", Kind: "before", How: "502"})
+		id := w.approve(groceries)
+		synctest.Wait()
+		w.cancel(id)
+		synctest.Wait()
+		if r := w.run(id); r.Cancelled.IsZero() {
+			t.Fatalf("its cancellation is not taken in: it is %s", r.State)
+		}
+		w.restore(path, copied)
+		must[time.Time](w)(w.pair().Restored(t.Context()))
+		w.turn(5 * time.Hour)
+		if r := w.run(id); r == nil || r.State != ledger.Cancelled || len(w.sales(id)) > 0 {
+			t.Errorf("it is %+v, with the sales %+v", r, w.sales(id))
+		}
+	})
+}

@@ -198,9 +198,10 @@ func (w *work) planned() (*Plan, []byte, error) {
 	return w.newPlan()
 }
 
-// order is the order as received or, where a person asked for it, as Upstock has it now.
+// order is the order as received or, where a person asked for it or its
+// cancellation may be forgotten here, as Upstock has it now.
 func (w *work) order() (json.RawMessage, error) {
-	if !w.run.Reread {
+	if !w.run.Reread && !w.forgotten() {
 		return orderOf(w.body)
 	}
 	id, err := strconv.ParseInt(w.run.OrderID(), 10, 64)

@@ -41,6 +41,19 @@ func (w *work) lately(now time.Time) bool {
 	return err != nil || !at.IsZero() && now.Sub(at) < w.Times.Fresh*3/2 && !w.rules.unmarked
 }
 
+// delivering is how long a restored table hears approvals again from before.
+// Upstock delivers for four hours.
+const delivering = 24 * time.Hour
+
+// forgotten says that the order was approved before the table was put back: its
+// cancellation may have been taken in, and is forgotten then, while its approval
+// stands here or is delivered again. Upstock's clock may be ahead of ours.
+func (w *work) forgotten() bool {
+	now := w.Now()
+	at, err := w.restoredAt(w.ctx, now)
+	return err != nil || !at.IsZero() && now.Sub(at) < delivering && w.run.Approved.Before(at.Add(w.Times.Overlap)) && !w.rules.unmarked
+}
+
 // sayRestored tells a tenant, once, that the table was put back: nothing that is
 // left says what people did since, and only they can do it again.
 func (w *poll) sayRestored() error {
