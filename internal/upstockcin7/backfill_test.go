@@ -218,42 +218,42 @@ func (w *world) turnWhatever(d time.Duration) {
 // fails before, after, or is its process's last: it ends all the same, its
 // counts are true, and each order is sold once.
 func TestBackfillCrashes(t *testing.T) {
+	t.Parallel()
 	hit := map[string]bool{}
 	for n := range 14 {
-		if raceDetector && n%5 != 2 {
-			continue
-		}
-		story(t, func(t *testing.T, w *world) {
-			c := w.spoils(8, "doc", "send shipments", "event")[n]
-			for i, f := range []fault{before, after, die} {
-				at := in1999(1+i, 0)
-				var ids []int
-				for k := range 5 {
-					ids = append(ids, w.listed(at.Add(time.Duration(k)*time.Hour), ""))
-				}
-				w.listed(at.Add(6*time.Hour), `"status":"cancelled"`)
-				on := fmt.Sprintf("1999-12-%02d", 1+i)
-				w.arm(c, f, hit)
-				if _, err := w.pair().StartBackfill(context.Background(), w.tenant, day(on), day(on)); err != nil {
-					time.Sleep(time.Minute)
-					w.startBackfill(on, on)
-				}
-				for range 3 { // one of its messages may be the one that goes wrong
-					_ = w.process("schedule").app.Schedule(context.Background(), json.RawMessage(`{"job":"reconcile"}`))
-					w.turnWhatever(10 * time.Minute)
-				}
-				w.disarm()
-				w.reconciles(20 * time.Minute)
-				w.filled(upstockcin7.Backfill{State: upstockcin7.BackfillDone, Listed: 6, Taken: 5, Cancelled: 1})
-				for _, id := range ids {
-					if v := w.verdict(id); v != "" {
-						t.Fatalf("%+v %s: %s\n%s", c, f, v, timeline(w.run(id)))
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			story(t, func(t *testing.T, w *world) {
+				c := w.spoils(8, "doc", "send shipments", "event")[n]
+				for i, f := range []fault{before, after, die} {
+					at := in1999(1+i, 0)
+					var ids []int
+					for k := range 5 {
+						ids = append(ids, w.listed(at.Add(time.Duration(k)*time.Hour), ""))
+					}
+					w.listed(at.Add(6*time.Hour), `"status":"cancelled"`)
+					on := fmt.Sprintf("1999-12-%02d", 1+i)
+					w.arm(c, f, hit)
+					if _, err := w.pair().StartBackfill(context.Background(), w.tenant, day(on), day(on)); err != nil {
+						time.Sleep(time.Minute)
+						w.startBackfill(on, on)
+					}
+					for range 3 { // one of its messages may be the one that goes wrong
+						_ = w.process("schedule").app.Schedule(context.Background(), json.RawMessage(`{"job":"reconcile"}`))
+						w.turnWhatever(10 * time.Minute)
+					}
+					w.disarm()
+					w.reconciles(20 * time.Minute)
+					w.filled(upstockcin7.Backfill{State: upstockcin7.BackfillDone, Listed: 6, Taken: 5, Cancelled: 1})
+					for _, id := range ids {
+						if v := w.verdict(id); v != "" {
+							t.Fatalf("%+v %s: %s\n%s", c, f, v, timeline(w.run(id)))
+						}
 					}
 				}
-			}
+			})
 		})
 	}
-	if !raceDetector {
+	if !testing.Short() {
 		wentWrong(t, hit, "#doc", "#order", "#event", "send orders", "send shipments")
 	}
 }
@@ -420,10 +420,7 @@ func TestBackfillDays(t *testing.T) {
 // TestBackfillBudget: however many orders a backfill takes in, Cin7 Core's
 // limit is kept, and a new order does not wait behind them.
 func TestBackfillBudget(t *testing.T) {
-	orders := 250
-	if raceDetector {
-		orders = 20
-	}
+	orders := size(250, 100, 20)
 	live(t, 16, 1, func(t *testing.T, h *house) {
 		for i := range orders {
 			h.listed(in1999(1, 0).Add(time.Duration(i)*time.Hour/2), "")

@@ -243,6 +243,8 @@ func (s *sender) connect(webhook tenant.Secret) {
 
 func inWorld(t *testing.T, b *base, play func(t *testing.T, w *world, s *sender)) {
 	t.Helper()
+	sampled(t)
+	alone(t)
 	path := filepath.Join(t.TempDir(), "bad.db")
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, b, path)
@@ -390,10 +392,12 @@ func TestBadInputWithoutID(t *testing.T) {
 		})
 	}
 	for _, eventID := range []string{strings.Repeat("🫖", 256), strings.Repeat("x", 5000), `#/%00 \u202e\u0000`, `\ud800`, "..", strings.Repeat("#", 300)} {
-		inWorld(t, b, func(t *testing.T, w *world, s *sender) {
-			body := bytes.Replace(s.event(upstock.OrderApproved, `{}`), []byte("evt_1"), []byte(eventID), 1)
-			s.must(http.StatusAccepted, s.request(body))
-			s.onlyAttention("noOrderId", body)
+		t.Run(fmt.Sprintf("%.20q", eventID), func(t *testing.T) {
+			inWorld(t, b, func(t *testing.T, w *world, s *sender) {
+				body := bytes.Replace(s.event(upstock.OrderApproved, `{}`), []byte("evt_1"), []byte(eventID), 1)
+				s.must(http.StatusAccepted, s.request(body))
+				s.onlyAttention("noOrderId", body)
+			})
 		})
 	}
 }
@@ -459,7 +463,7 @@ func TestBadInputAllAtOnce(t *testing.T) {
 
 // TestBadInputSize: what is large is sold, or refused once and for all.
 func TestBadInputSize(t *testing.T) {
-	unraced(t)
+	large(t)
 	t.Parallel()
 	b := prepare(t)
 	manyLines := func(n int, line string) string {
@@ -764,25 +768,29 @@ func TestBadInputEvents(t *testing.T) {
 // events, is sold once, or not at all.
 func TestBadInputTwice(t *testing.T) {
 	b := prepare(t)
-	inWorld(t, b, func(t *testing.T, w *world, s *sender) {
-		id, doc := s.order(twoLines)
-		for range 5 {
-			s.must(http.StatusAccepted, s.request(s.event(upstock.OrderApproved, doc)))
-		}
-		w.settle(id, horizon)
-		s.must(http.StatusAccepted, s.request(s.event(upstock.OrderApproved, edited(t, doc, `lines.0.quantity="99"`))))
-		s.right(strconv.Itoa(id), doc)
-		s.calm(strconv.Itoa(id), 3, 1)
+	t.Run("approved", func(t *testing.T) {
+		inWorld(t, b, func(t *testing.T, w *world, s *sender) {
+			id, doc := s.order(twoLines)
+			for range 5 {
+				s.must(http.StatusAccepted, s.request(s.event(upstock.OrderApproved, doc)))
+			}
+			w.settle(id, horizon)
+			s.must(http.StatusAccepted, s.request(s.event(upstock.OrderApproved, edited(t, doc, `lines.0.quantity="99"`))))
+			s.right(strconv.Itoa(id), doc)
+			s.calm(strconv.Itoa(id), 3, 1)
+		})
 	})
-	inWorld(t, b, func(t *testing.T, w *world, s *sender) {
-		id, doc := s.order(twoLines)
-		s.must(http.StatusAccepted, s.request(s.event(upstock.OrderCancelled, doc)))
-		s.must(http.StatusAccepted, s.request(s.event(upstock.OrderApproved, doc)))
-		w.settle(id, horizon)
-		if r := w.run(id); r.State != ledger.Cancelled {
-			t.Errorf("the order is %s", r.State)
-		}
-		s.calm(strconv.Itoa(id), 0, 0)
+	t.Run("cancelled first", func(t *testing.T) {
+		inWorld(t, b, func(t *testing.T, w *world, s *sender) {
+			id, doc := s.order(twoLines)
+			s.must(http.StatusAccepted, s.request(s.event(upstock.OrderCancelled, doc)))
+			s.must(http.StatusAccepted, s.request(s.event(upstock.OrderApproved, doc)))
+			w.settle(id, horizon)
+			if r := w.run(id); r.State != ledger.Cancelled {
+				t.Errorf("the order is %s", r.State)
+			}
+			s.calm(strconv.Itoa(id), 0, 0)
+		})
 	})
 }
 

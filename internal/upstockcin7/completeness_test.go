@@ -549,10 +549,7 @@ func TestCompletenessCrashes(t *testing.T) {
 				w.settle(id, time.Hour)
 				time.Sleep(time.Hour)
 				want := upstockcin7.CompletenessCounts{Approved: 11, Sold: 10, Missing: 1}
-				step := 1
-				if raceDetector {
-					step = 6
-				}
+				step := size(1, 1, 6)
 				for n := 1; ; n += step {
 					w.mu.Lock()
 					w.armed, w.effects, w.faults = true, 0, map[int]fault{n: f}
@@ -598,10 +595,7 @@ func TestCompletenessLists(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			story(t, func(t *testing.T, w *world) {
 				w.vendors(o)
-				many, rounds := 40, 3
-				if raceDetector {
-					many, rounds = 25, 1
-				}
+				many, rounds := size(40, 40, 25), size(3, 3, 1)
 				ids := w.written(many)
 				w.person(w.sale(ids[3]).ID, "void", "")
 				time.Sleep(time.Hour)
@@ -619,11 +613,9 @@ func TestCompletenessLists(t *testing.T) {
 // TestCompletenessMany: thousands of orders stay within the table's limits, and
 // the list of differences within its own, with the true count.
 func TestCompletenessMany(t *testing.T) {
+	large(t)
 	story(t, func(t *testing.T, w *world) {
 		many, wrong := 2100, 1050
-		if raceDetector {
-			many, wrong = 200, 60
-		}
 		ids := w.written(many)
 		time.Sleep(time.Hour)
 		began := time.Now()
@@ -655,9 +647,7 @@ func TestCompletenessMany(t *testing.T) {
 // many are asked for one by one, within the budget of calls, and the others are
 // said in other words.
 func TestCompletenessDoubts(t *testing.T) {
-	if raceDetector {
-		t.Skip("slow with the race detector, and one worker alone")
-	}
+	large(t)
 	story(t, func(t *testing.T, w *world) {
 		for _, id := range w.written(130) {
 			w.edit(id, func(r *ledger.Run) { r.SaleID = fmt.Sprintf("3f0c9a50-8a5e-4b6e-9a47-%012d", id) })

@@ -150,17 +150,21 @@ func TestForgivingNoApproval(t *testing.T) {
 // id of its own too is on record once, however often it comes.
 func TestForgivingEnvelope(t *testing.T) {
 	b := prepare(t)
-	inWorld(t, b, func(t *testing.T, w *world, s *sender) {
-		id, doc := s.order(twoLines)
-		s.must(http.StatusAccepted, s.request(fmt.Appendf(nil, `{"id":[],"type":"order.approved","occurredAt":{},"supplierId":%d,"data":{"order":%s}}`, w.acc.Upstock.Supplier, doc)))
-		w.settle(id, horizon)
-		s.right(strconv.Itoa(id), doc)
+	t.Run("an order", func(t *testing.T) {
+		inWorld(t, b, func(t *testing.T, w *world, s *sender) {
+			id, doc := s.order(twoLines)
+			s.must(http.StatusAccepted, s.request(fmt.Appendf(nil, `{"id":[],"type":"order.approved","occurredAt":{},"supplierId":%d,"data":{"order":%s}}`, w.acc.Upstock.Supplier, doc)))
+			w.settle(id, horizon)
+			s.right(strconv.Itoa(id), doc)
+		})
 	})
-	inWorld(t, b, func(t *testing.T, w *world, s *sender) {
-		body := fmt.Appendf(nil, `{"type":"order.approved","supplierId":%d,"data":{"order":{"lines":[]}}}`, w.acc.Upstock.Supplier)
-		for range 3 {
-			s.must(http.StatusAccepted, s.request(body))
-		}
-		s.onlyAttention("noOrderId", body)
+	t.Run("without an id", func(t *testing.T) {
+		inWorld(t, b, func(t *testing.T, w *world, s *sender) {
+			body := fmt.Appendf(nil, `{"type":"order.approved","supplierId":%d,"data":{"order":{"lines":[]}}}`, w.acc.Upstock.Supplier)
+			for range 3 {
+				s.must(http.StatusAccepted, s.request(body))
+			}
+			s.onlyAttention("noOrderId", body)
+		})
 	})
 }

@@ -2,6 +2,7 @@ package upstockcin7_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"strconv"
 	"testing"
 	"testing/synctest"
@@ -94,18 +95,17 @@ func TestFoundRetryAfterDead(t *testing.T) {
 
 // A finished order whose worker died at the last write does not stay due for ever.
 func TestFoundFinishedDue(t *testing.T) {
-	unraced(t)
+	large(t)
+	t.Parallel()
 	for n := 20; n <= 48; n++ {
-		for _, cancel := range []bool{true} {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			story(t, func(t *testing.T, w *world) {
 				w.fault(sim.Fault{Match: "POST /sale", Kind: "before", How: "502"})
 				w.faults = map[int]fault{n: die}
 				id := w.approve(groceries)
 				synctest.Wait()
 				time.Sleep(time.Second)
-				if cancel {
-					w.sim.Cancel(id)
-				}
+				w.sim.Cancel(id)
 				for range 4 * 60 {
 					synctest.Wait()
 					time.Sleep(time.Minute)
@@ -114,10 +114,10 @@ func TestFoundFinishedDue(t *testing.T) {
 				synctest.Wait()
 				r := w.run(id)
 				if r != nil && r.Finished() && !r.Next.IsZero() {
-					t.Errorf("cancel %v, die at %d (%s): %s is finished and still due; %d effects", cancel, n, w.names[n-1], r.State, len(w.names))
+					t.Errorf("die at %d (%s): %s is finished and still due; %d effects", n, w.names[n-1], r.State, len(w.names))
 				}
 			})
-		}
+		})
 	}
 }
 

@@ -433,8 +433,8 @@ func TestMirrorPass(t *testing.T) {
 
 // Whatever single call or write fails, the mirror is whole in the end.
 func TestMirrorResumes(t *testing.T) {
-	if RaceDetector {
-		t.Skip("slow with the race detector: make test runs it without")
+	if testing.Short() {
+		t.Skip("large: left out with -short")
 	}
 	t.Parallel()
 	calls, writes := 0, 0
@@ -454,11 +454,7 @@ func TestMirrorResumes(t *testing.T) {
 			t.Errorf("the mirror differs from that of a run without faults:\n%s", diff)
 		}
 	}
-	step := 1
-	if RaceDetector {
-		step = 6
-	}
-	for n := 0; n < calls; n += step {
+	for n := range calls {
 		for _, f := range []sim.Fault{{Kind: "before"}, {Kind: "before", How: "502", Times: 2}, {Kind: "html"}, {Kind: "throttle", RetryAfter: "30"}, {Kind: "throttle", How: "200"}} {
 			t.Run(fmt.Sprintf("call %d %s %s", n+1, f.Kind, f.How), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
@@ -475,7 +471,7 @@ func TestMirrorResumes(t *testing.T) {
 			})
 		}
 	}
-	for n := 4; n <= writes; n += step { // the first ones make the tenant and its connections
+	for n := 4; n <= writes; n++ { // the first ones make the tenant and its connections
 		for _, after := range []bool{false, true} {
 			t.Run(fmt.Sprintf("write %d after=%v", n, after), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
@@ -649,8 +645,8 @@ func (e emptyList) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 func TestMirrorThousands(t *testing.T) {
-	if RaceDetector {
-		t.Skip("slow with the race detector: make test runs it without")
+	if testing.Short() {
+		t.Skip("large: left out with -short")
 	}
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

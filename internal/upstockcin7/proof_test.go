@@ -273,7 +273,7 @@ func TestCrashProof(t *testing.T) {
 	start := time.Now()
 	n := wayEffects(t, b)
 	list := schedules(n, 8)
-	list = sample(list, size(len(list), 1500, 100))
+	list = sample(list, size(len(list), 500, 60))
 	failed := playAll(t, b, list, "", false, horizon)
 	for s, verdict := range failed {
 		t.Errorf("%s: %s", s, verdict)
@@ -314,7 +314,7 @@ func TestCrashProofReads(t *testing.T) {
 			}
 		}
 	}
-	list = sample(list, size(len(list), 300, 20))
+	list = sample(list, size(len(list), 100, 12))
 	failed := playAll(t, b, list, "", false, horizon)
 	for s, verdict := range failed {
 		t.Errorf("%s: %s", s, verdict)
@@ -341,7 +341,7 @@ func TestCrashProofPeople(t *testing.T) {
 			}
 		}
 	}
-	list = sample(list, size(len(list), 300, 20))
+	list = sample(list, size(len(list), 100, 12))
 	failed := playAll(t, b, list, "", false, horizon)
 	for s, verdict := range failed {
 		t.Errorf("%s: %s", s, verdict)
@@ -418,7 +418,8 @@ func TestStaleReader(t *testing.T) {
 // schedules must then end in two sales, a lost order, an orphan, a twin or an
 // attention that nobody caused.
 func TestProofCanFail(t *testing.T) {
-	unraced(t)
+	large(t)
+	t.Parallel()
 	b := prepare(t)
 	write := "write T#" + b.tenant + "#order"
 	var list []schedule

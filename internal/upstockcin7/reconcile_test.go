@@ -132,24 +132,26 @@ func TestReconcileLostWebhooks(t *testing.T) {
 // TestReconcileBeside: a webhook and two checks at the same instant make one sale.
 func TestReconcileBeside(t *testing.T) {
 	for lag := range 3 {
-		story(t, func(t *testing.T, w *world) {
-			w.upstockFault(sim.Fault{Match: "WEBHOOK order.approved", Kind: "late", Seconds: 120})
-			id := w.approve(groceries)
-			time.Sleep(120*time.Second + time.Duration(lag-1)*time.Nanosecond)
-			var wg sync.WaitGroup
-			for range 2 {
-				wg.Go(func() {
-					if err := w.reconcile(); err != nil {
-						t.Error(err)
-					}
-				})
-			}
-			wg.Wait()
-			w.settle(id, horizon)
-			w.sold(id)
-			if n := len(w.sales(id)); n != 1 {
-				t.Errorf("%d sales", n)
-			}
+		t.Run(fmt.Sprint(lag), func(t *testing.T) {
+			story(t, func(t *testing.T, w *world) {
+				w.upstockFault(sim.Fault{Match: "WEBHOOK order.approved", Kind: "late", Seconds: 120})
+				id := w.approve(groceries)
+				time.Sleep(120*time.Second + time.Duration(lag-1)*time.Nanosecond)
+				var wg sync.WaitGroup
+				for range 2 {
+					wg.Go(func() {
+						if err := w.reconcile(); err != nil {
+							t.Error(err)
+						}
+					})
+				}
+				wg.Wait()
+				w.settle(id, horizon)
+				w.sold(id)
+				if n := len(w.sales(id)); n != 1 {
+					t.Errorf("%d sales", n)
+				}
+			})
 		})
 	}
 }
@@ -212,7 +214,7 @@ func TestReconcileCrashes(t *testing.T) {
 		var ids []int
 		hit := map[string]bool{}
 		for n, c := range w.spoils(6, "event", "doc") {
-			if raceDetector && n%3 != 1 {
+			if testing.Short() && n%3 != 1 {
 				continue
 			}
 			for _, f := range []fault{before, after, die} {
@@ -246,7 +248,7 @@ func TestReconcileCrashes(t *testing.T) {
 				t.Errorf("order %d: %d sales", id, n)
 			}
 		}
-		if !raceDetector {
+		if !testing.Short() {
 			wentWrong(t, hit, "#order", "doc", "event", "send orders")
 		}
 	})
@@ -312,7 +314,7 @@ func wentWrong(t *testing.T, hit map[string]bool, kinds ...string) {
 // show nonsense: every order comes, and none is passed over.
 func TestReconcileClocks(t *testing.T) {
 	skews := []time.Duration{10 * time.Minute, -10 * time.Minute, 90 * time.Minute, 0}
-	if raceDetector {
+	if testing.Short() {
 		skews = skews[:1]
 	}
 	for _, skew := range skews {

@@ -330,7 +330,7 @@ func TestCrashProofJobs(t *testing.T) {
 				t.Fatalf("undisturbed: %s", verdict)
 			}
 			list := schedulesOf(len(effects), 5)
-			list = sample(list, size(len(list), 120, 6))
+			list = sample(list, size(len(list), 40, 3))
 			for s, verdict := range v.walkAll(t, b, list, "", false) {
 				t.Errorf("%s: %s", s, verdict)
 			}
@@ -342,7 +342,8 @@ func TestCrashProofJobs(t *testing.T) {
 // TestJobsProofCanFail switches each rule of the jobs off in turn: the same
 // schedules must then lose a parcel, or leave Upstock with an older tracking.
 func TestJobsProofCanFail(t *testing.T) {
-	unraced(t)
+	large(t)
+	t.Parallel()
 	b := prepare(t)
 	v := shippingWay(sim.Shuffled)
 	_, effects := v.walk(t, b, filepath.Join(t.TempDir(), "way.db"), schedule{scenario: "plain"}, "")

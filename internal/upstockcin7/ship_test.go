@@ -287,7 +287,6 @@ const basketDearer = `{"lines":[{"sku":"SLT-FLK","quantity":3,"price":7.80},{"sk
 
 // TestStaleSale: a sale that shows less than the list did is read again.
 func TestStaleSale(t *testing.T) {
-	t.Parallel()
 	live(t, 1, 0, func(t *testing.T, h *house) {
 		id := h.approve(groceries)
 		h.idle()
@@ -440,7 +439,6 @@ func (w *world) amend(id int, change func(*ledger.Run)) {
 // TestDoubtOverManyParcels: telling all parcels again takes longer than a
 // lease, and goes on where it stopped.
 func TestDoubtOverManyParcels(t *testing.T) {
-	t.Parallel()
 	live(t, 1, 0, func(t *testing.T, h *house) {
 		id := h.approve(groceries)
 		h.idle()
@@ -485,8 +483,7 @@ func TestDoubtOverManyParcels(t *testing.T) {
 
 // TestDoubtGivenUp: parcels that cannot be told again are a person's in the end.
 func TestDoubtGivenUp(t *testing.T) {
-	unraced(t)
-	t.Parallel()
+	large(t)
 	live(t, 1, 0, func(t *testing.T, h *house) {
 		id := h.approve(groceries)
 		h.idle()
@@ -533,7 +530,6 @@ func TestDoubtGivenUp(t *testing.T) {
 // TestCompleteComesLast: as Upstock takes no new parcel once all is shipped, a
 // parcel that it refuses holds that back, until a person has put it right.
 func TestCompleteComesLast(t *testing.T) {
-	t.Parallel()
 	live(t, 1, 0, func(t *testing.T, h *house) {
 		id := h.approve(groceries)
 		h.idle()
@@ -667,7 +663,6 @@ func TestAccountReturns(t *testing.T) {
 // TestVoidedThoughUpstockIsDown: a cancelled order's sale is voided before
 // people pick it, though Upstock cannot be told anything: a read is enough.
 func TestVoidedThoughUpstockIsDown(t *testing.T) {
-	t.Parallel()
 	live(t, 1, 0, func(t *testing.T, h *house) {
 		h.change(func(s *tenant.Settings) { s.OnCancel = tenant.Void })
 		h.set(func() {

@@ -37,8 +37,7 @@ func (h *house) backlog() (orders, calls int, end time.Time) {
 // TestBacklogEnds: what an outage of Cin7 Core has held up is through when
 // health says, or not much later: an order that was tried is looked for first.
 func TestBacklogEnds(t *testing.T) {
-	unraced(t)
-	t.Parallel()
+	large(t)
 	const many = 300
 	live(t, concurrency, 1, func(t *testing.T, h *house) {
 		h.answer = func(req *http.Request, _ []byte) (*http.Response, error) {

@@ -227,6 +227,10 @@ func (h *house) sweeps(d time.Duration) {
 // slow as in life, 0 = nothing takes time.
 func live(t *testing.T, workers int, pace time.Duration, f func(t *testing.T, h *house)) {
 	t.Helper()
+	if workers == 1 {
+		sampled(t)
+	}
+	alone(t)
 	b := prepare(t)
 	path := filepath.Join(t.TempDir(), "house.db")
 	synctest.Test(t, func(t *testing.T) {
@@ -449,47 +453,49 @@ func (w *world) latencies(ids []int) []time.Duration {
 // TestNeighbours: thousands of one tenant's orders, and then its refused key,
 // do not slow another tenant.
 func TestNeighbours(t *testing.T) {
-	unraced(t)
+	large(t)
 	t.Parallel()
-	const many = 5000
+	many := size(5000, 1200, 0)
 	p95 := map[bool]time.Duration{}
 	for _, crowded := range []bool{false, true} {
-		live(t, concurrency, 1, func(t *testing.T, h *house) {
-			v := h.neighbour("Southern Lakes", sim.Account{})
-			time.Sleep(10 * time.Minute)
-			v.checked(10)
-			h.idle()
-			go h.sweeps(8 * time.Minute)
-			var ids []int
-			for round := range 4 { // each as long as v's budget lasts
-				if crowded {
-					if round == 2 {
-						h.account(`{"revoked":true}`)
+		t.Run(fmt.Sprintf("crowded %t", crowded), func(t *testing.T) {
+			live(t, concurrency, 1, func(t *testing.T, h *house) {
+				v := h.neighbour("Southern Lakes", sim.Account{})
+				time.Sleep(10 * time.Minute)
+				v.checked(10)
+				h.idle()
+				go h.sweeps(8 * time.Minute)
+				var ids []int
+				for round := range 4 { // each as long as v's budget lasts
+					if crowded {
+						if round == 2 {
+							h.account(`{"revoked":true}`)
+						}
+						for range many / 4 {
+							h.approve(groceries)
+						}
 					}
-					for range many / 4 {
-						h.approve(groceries)
+					for range 25 {
+						time.Sleep(time.Second)
+						ids = append(ids, v.approve(groceries))
 					}
+					time.Sleep(time.Minute)
 				}
-				for range 25 {
-					time.Sleep(time.Second)
-					ids = append(ids, v.approve(groceries))
+				h.idle()
+				list := v.latencies(ids)
+				p95[crowded] = list[len(list)*95/100]
+				t.Logf("crowded %t: median %s, p95 %s, longest %s; the others' sales: %d", crowded, list[len(list)/2], p95[crowded], list[len(list)-1], len(h.sim.Sales(h.acc.Cin7Core.AccountID)))
+				if n := h.sim.OverLimit(sim.Cin7Core, ""); n > 0 {
+					t.Errorf("%d calls over the limit", n)
 				}
-				time.Sleep(time.Minute)
-			}
-			h.idle()
-			list := v.latencies(ids)
-			p95[crowded] = list[len(list)*95/100]
-			t.Logf("crowded %t: median %s, p95 %s, longest %s; the others' sales: %d", crowded, list[len(list)/2], p95[crowded], list[len(list)-1], len(h.sim.Sales(h.acc.Cin7Core.AccountID)))
-			if n := h.sim.OverLimit(sim.Cin7Core, ""); n > 0 {
-				t.Errorf("%d calls over the limit", n)
-			}
-			if !crowded {
-				return
-			}
-			c := must[tenant.Connection](h.world)(h.app.Tenants.Connection(t.Context(), h.tenant, tenant.Cin7Core))
-			if c.State != tenant.NeedsReconnecting {
-				t.Errorf("the other tenant is %s", c.State)
-			}
+				if !crowded {
+					return
+				}
+				c := must[tenant.Connection](h.world)(h.app.Tenants.Connection(t.Context(), h.tenant, tenant.Cin7Core))
+				if c.State != tenant.NeedsReconnecting {
+					t.Errorf("the other tenant is %s", c.State)
+				}
+			})
 		})
 	}
 	if p95[true] > p95[false]*110/100 {
@@ -500,8 +506,7 @@ func TestNeighbours(t *testing.T) {
 // TestSharedAccount: two tenants with one Cin7 Core account keep to its limit
 // together, and neither waits for the other's backlog.
 func TestSharedAccount(t *testing.T) {
-	unraced(t)
-	t.Parallel()
+	large(t)
 	live(t, concurrency, 1, func(t *testing.T, h *house) {
 		acc := h.sim.AddAccount("Southern Lakes", "")
 		acc.Cin7Core = h.acc.Cin7Core

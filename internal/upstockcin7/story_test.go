@@ -39,6 +39,8 @@ func story(t *testing.T, f func(t *testing.T, w *world)) {
 
 func storyAt(t *testing.T, path string, f func(t *testing.T, w *world)) {
 	t.Helper()
+	sampled(t)
+	alone(t)
 	b := prepare(t)
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, b, path)
@@ -1244,14 +1246,16 @@ func TestDeadLetters(t *testing.T) {
 // TestLostPointer: the message that wakes an order is lost; the sweep finds it.
 func TestLostPointer(t *testing.T) {
 	for _, f := range []fault{before, die} {
-		story(t, func(t *testing.T, w *world) {
-			w.spoil(tellOrders, 1, f)
-			start := time.Now()
-			id := w.approve(groceries)
-			w.settle(id, horizon)
-			if r := w.sold(id); r.SoldAt.Sub(start) > 3*time.Minute {
-				t.Errorf("sold after %s", r.SoldAt.Sub(start))
-			}
+		t.Run(f.String(), func(t *testing.T) {
+			story(t, func(t *testing.T, w *world) {
+				w.spoil(tellOrders, 1, f)
+				start := time.Now()
+				id := w.approve(groceries)
+				w.settle(id, horizon)
+				if r := w.sold(id); r.SoldAt.Sub(start) > 3*time.Minute {
+					t.Errorf("sold after %s", r.SoldAt.Sub(start))
+				}
+			})
 		})
 	}
 }
@@ -1285,7 +1289,7 @@ func (w *world) neighbour(name string, acc sim.Account) *world {
 
 // TestSweepIsFair: a sweep wakes the oldest orders, of one account no more than a minute's budget serves.
 func TestSweepIsFair(t *testing.T) {
-	unraced(t)
+	large(t)
 	t.Parallel()
 	for _, shared := range []bool{false, true} {
 		t.Run(map[bool]string{false: "accounts of their own", true: "one account"}[shared], func(t *testing.T) {

@@ -60,6 +60,8 @@ var earlierOrders = []earlier{
 // upgraded opens the earlier version's table, with the vendors as they were then.
 func upgraded(t *testing.T, f func(t *testing.T, w *world)) {
 	t.Helper()
+	sampled(t)
+	alone(t)
 	b, err := makeBase()
 	if err != nil {
 		t.Fatal(err)

@@ -126,7 +126,8 @@ func (f *fleet) twice() (n int) {
 // within 45 seconds, before a table that takes 8 ms for each request; none of
 // them twice by the sweeps that follow.
 func TestSweepOfThousands(t *testing.T) {
-	unraced(t)
+	large(t)
+	t.Parallel()
 	const many = 10_000
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(t)
@@ -163,7 +164,8 @@ func TestSweepOfThousands(t *testing.T) {
 // TestSweepCutOff: a sweep whose table is so slow that its time runs out has
 // woken what it read, and the next ones wake the rest.
 func TestSweepCutOff(t *testing.T) {
-	const many = 400
+	t.Parallel()
+	many := size(400, 400, 80)
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(t)
 		for n := range many {
@@ -188,7 +190,8 @@ func TestSweepCutOff(t *testing.T) {
 // TestResumeOfThousands: two thousand tenants whose key was replaced, with ten
 // parked orders each, go on within 45 seconds of the first sweep.
 func TestResumeOfThousands(t *testing.T) {
-	unraced(t)
+	large(t)
+	t.Parallel()
 	many, each := size(2000, 300, 300), 10
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(t)

@@ -172,7 +172,7 @@ func TestFewCreates(t *testing.T) {
 // table that is cheap to write, and what was tried is still counted. A thousand
 // retries have their test in package ledger.
 func TestRunStaysSmall(t *testing.T) {
-	unraced(t)
+	large(t)
 	story(t, func(t *testing.T, w *world) {
 		rounds := size(150, 40, 0)
 		id, _ := unsellable(w)

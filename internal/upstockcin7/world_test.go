@@ -8,6 +8,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"hash/fnv"
 	"io"
 	"net"
 	"net/http"
@@ -371,30 +372,46 @@ func (g gateTable) Write(ctx context.Context, ops ...table.Op) error {
 	return err
 }
 
-const raceDetector = upstockcin7.RaceDetector
-
 // whole runs every schedule of the crash proof and the whole of the largest
 // tests, as make proof and CI do; else a sample of them is run.
 var whole = flag.Bool("whole", false, "run every schedule of the crash proof, and the largest tests whole")
 
-// unraced leaves a test to make test's second run, without the race detector,
-// which makes it many times slower and has nothing to find in it.
-func unraced(t *testing.T) {
+// size is how large a test is: as make proof runs it, as make test does, and
+// with -short, as make test runs it once more with the race detector.
+func size(all, usual, short int) int {
+	switch {
+	case testing.Short():
+		return short
+	case *whole:
+		return all
+	}
+	return usual
+}
+
+// large leaves a test out of a -short run.
+func large(t *testing.T) {
 	t.Helper()
-	if raceDetector {
-		t.Skip("slow with the race detector: make test runs it without")
+	if testing.Short() {
+		t.Skip("large: left out with -short")
 	}
 }
 
-// size is how large a test is: as CI runs it, as make test does, and with the race detector.
-func size(ci, usual, raced int) int {
-	switch {
-	case raceDetector:
-		return raced
-	case *whole:
-		return ci
+// alone has a test whose world is its own run beside the other tests.
+func alone(t *testing.T) {
+	if !strings.Contains(t.Name(), "/") { // else it is a part of one, whose parts may share what is around them
+		t.Parallel()
 	}
-	return usual
+}
+
+// sampled leaves all but one test in eight out of a -short run, the same ones
+// each time: in a story one process works after the other.
+func sampled(t *testing.T) {
+	t.Helper()
+	sum := fnv.New32a()
+	sum.Write([]byte(t.Name()))
+	if testing.Short() && sum.Sum32()%8 > 0 {
+		t.Skip("not in the sample of -short")
+	}
 }
 
 // visibility is how long a message stays away when its work failed.
@@ -477,6 +494,9 @@ var makeBase = sync.OnceValues(func() (*base, error) {
 })
 
 func TestMain(m *testing.M) {
+	if flag.Parse(); !*whole && flag.Lookup("rapid.seed").Value.String() == "0" {
+		flag.Set("rapid.seed", "1") // the same draws each time
+	}
 	code := m.Run()
 	if b, err := makeBase(); err == nil {
 		os.RemoveAll(filepath.Dir(b.file))

@@ -53,8 +53,8 @@ func bubble(t *testing.T, seed uint64, f func(t *testing.T)) {
 
 // TestSimulate runs seeds, and tells the story of those that end badly.
 func TestSimulate(t *testing.T) {
-	if raceDetector {
-		t.Skip("slow with the race detector: make test runs it without")
+	if testing.Short() {
+		t.Skip("left out with -short")
 	}
 	n := *seeds
 	if n == 0 {
@@ -156,8 +156,8 @@ func shared(t *testing.T, n int) (mine int, wait func()) {
 
 // TestSimulateRepeats runs seeds twice: their stories are the same, byte by byte.
 func TestSimulateRepeats(t *testing.T) {
-	if raceDetector {
-		t.Skip("slow with the race detector: make test runs it without")
+	if testing.Short() {
+		t.Skip("left out with -short")
 	}
 	n := *seeds
 	if n == 0 {
