@@ -438,7 +438,7 @@ func TestProofCanFail(t *testing.T) {
 		}
 	}
 	const most = 3 * time.Hour
-	if failed := playAll(t, b, list, "", false, most); len(failed) > 0 {
+	if failed := playAll(t, b, sample(list, size(len(list), 120, 0)), "", false, most); len(failed) > 0 {
 		t.Fatalf("with all rules on: %v", failed)
 	}
 	for _, rule := range []string{"intent", "lease", "look", "settle time", "frozen plan", "sale chosen once"} {
