@@ -319,9 +319,8 @@ func (w *work) confirmCancel(o upstock.Order, asked time.Time) error {
 		case r.SoldAt.IsZero():
 			r.State, r.Problems = ledger.Working, nil
 		case r.State != ledger.Cancelled:
-			if cancelSold(r, w.b.Settings); lostItsSale(r) { // nothing is left to void, nor to decide
-				r.Asked++
-			}
+			cancelSold(r, w.b.Settings)
+			r.Asked++ // a look while it was open left alone a sale that a person had voided
 		}
 		return nil
 	})
@@ -394,9 +393,8 @@ func (w *work) revive(r *ledger.Run, o upstock.Order, changed bool) {
 		if changed {
 			r.Say("The order was approved again in Upstock with other contents than it was sold with: compare its sale " + r.SaleNumber + ".")
 		}
-		if withoutProblem(r, cancelledButKept); r.State == ledger.Cancelled || voidTried(r, r.SaleID) { // a look tells whether the sale stands
-			r.Asked++
-		}
+		withoutProblem(r, cancelledButKept)
+		r.Asked++ // a look tells whether the sale stands: one while the question was open left alone what a person, or we, had voided
 		if r.State == ledger.Cancelled {
 			r.State = soldState(r)
 		}

@@ -889,3 +889,42 @@ func TestCompletenessAdvisesNoSecondSale(t *testing.T) {
 		})
 	})
 }
+
+// TestVoidedWhileAsked: a person voids the sale of an order while Upstock is asked
+// whether it is cancelled, and a look sees that. Whatever Upstock says then, it counts.
+func TestVoidedWhileAsked(t *testing.T) {
+	for _, setting := range []string{tenant.Tell, tenant.Void} {
+		for _, revived := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s, revived %t", setting, revived), func(t *testing.T) {
+				within(t, func(t *testing.T, w *world, s *sender) {
+					w.change(func(set *tenant.Settings) { set.OnCancel = setting })
+					id, sale := w.sell(groceries)
+					w.upstockFault(sim.Fault{Match: fmt.Sprintf("GET /orders/%d", id), Kind: "before", How: "503", Times: -1})
+					w.cancel(id)
+					synctest.Wait()
+					w.person(sale, "void", "{}")
+					for range 3 {
+						w.poll()
+					}
+					r := w.run(id)
+					if !r.CancelOpen() || r.LookDue() || r.State != ledger.Sold {
+						t.Fatalf("%s, open %t, a look is due %t\n%s", r.State, r.CancelOpen(), r.LookDue(), timeline(r))
+					}
+					w.says(strings.Join(r.Said, " "), "SO-00001 was voided")
+					w.sim.ClearFaults(sim.Upstock)
+					if revived {
+						again := time.Now()
+						doc := w.inUpstock(id, `{"status":"processing","approvedAt":%s}`, stamp(again))
+						s.must(http.StatusAccepted, s.occurred(upstock.OrderApproved, doc, again))
+					}
+					w.turn(30 * time.Minute)
+					if revived {
+						w.attention(id, "saleVoided", "SO-00001")
+					} else if r := w.run(id); r.State != ledger.Cancelled || len(r.Problems) > 0 || strings.Contains(strings.Join(r.Said, " "), "sale stands") {
+						t.Errorf("%s %v, said %q\n%s", r.State, r.Problems, r.Said, timeline(r))
+					}
+				})
+			})
+		}
+	}
+}
