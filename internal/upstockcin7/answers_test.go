@@ -487,3 +487,61 @@ func TestRestoredCancelled(t *testing.T) {
 		}
 	})
 }
+
+// TestApprovedAgainAfterRestore: an order that a restored table has forgotten, and
+// that was cancelled since, is approved again long after: its first sale is found.
+func TestApprovedAgainAfterRestore(t *testing.T) {
+	for name, f := range map[string]sim.Fault{
+		"sold":              {},
+		"a header was made": {Match: "POST /sale/order", Kind: "throttle", How: "429", Times: -1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "forgotten.db")
+			storyAt(t, path, func(t *testing.T, w *world) {
+				w.sell("") // the table has seen work
+				copied := must[[]byte](w)(os.ReadFile(path))
+				if f.Match != "" {
+					w.fault(f)
+				}
+				id := w.approve(groceries)
+				w.turn(time.Minute)
+				w.upstockFault(sim.Fault{Match: fmt.Sprintf("GET /orders/%d", id), Kind: "before", How: "503", Times: -1}) // nothing is voided yet
+				w.cancel(id)
+				synctest.Wait()
+				if r := w.run(id); !r.CancelOpen() {
+					t.Fatalf("the cancellation is not heard of\n%s", timeline(r))
+				}
+				w.sim.ClearFaults(sim.Upstock)
+				w.sim.ClearFaults(sim.Cin7Core)
+				first := w.sale(id)
+				w.restore(path, copied)
+				must[time.Time](w)(w.pair().Restored(t.Context()))
+				w.turn(time.Hour)
+				w.inUpstock(id, `{"status":"ordered","approvedAt":null}`)
+				must[sim.OrderSummary](w)(w.sim.Approve(id))
+				w.settle(id, horizon)
+				w.turn(30 * time.Minute)
+				if r := w.sold(id); r.SaleID != first.ID || len(w.sales(id)) != 1 {
+					t.Errorf("sales %+v\n%s", w.sales(id), timeline(r))
+				}
+			})
+		})
+	}
+}
+
+// TestDatedAfterRestore: an order of a later day than a restore is no more looked for than any other.
+func TestDatedAfterRestore(t *testing.T) {
+	for _, days := range []int{0, 3} {
+		story(t, func(t *testing.T, w *world) {
+			w.sell("") // one that counts as the first
+			must[time.Time](w)(w.pair().Restored(t.Context()))
+			time.Sleep(time.Duration(days)*24*time.Hour + time.Hour)
+			start := time.Now()
+			w.sell(groceries)
+			looked := slices.Contains(w.coreCalls(start), "GET /saleList")
+			if looked != (days == 0) {
+				t.Errorf("after %d days: %v", days, w.coreCalls(start))
+			}
+		})
+	}
+}

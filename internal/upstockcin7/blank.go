@@ -78,7 +78,7 @@ func oneStands(rows []cin7core.SaleRow) bool {
 
 // mayBeThere says that a sale of this order may be there though no row says so: a create was sent, or the table was put back.
 func (w *work) mayBeThere() bool {
-	return w.run.Past.Creates > 0 || w.lately(w.Now()) || slices.ContainsFunc(w.run.Intents, func(i ledger.Intent) bool {
+	return w.run.Past.Creates > 0 || w.mayBeUnknown(w.Now()) || slices.ContainsFunc(w.run.Intents, func(i ledger.Intent) bool {
 		return i.Step == ledger.StepCreate && i.Answer != ledger.Refused
 	})
 }

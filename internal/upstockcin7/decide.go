@@ -57,7 +57,7 @@ func (w *work) read() error {
 	w.ctx, w.untold = limit.WithShare(w.ctx, w.shareOf(run, w.ptr.Due)), nil
 	w.basis, w.readAt, w.readRev = *run, now, run.Revision()
 	w.plain = w.ptr.Origin == OriginWebhook && w.first && !run.Approved.IsZero() && now.Sub(run.Approved) < w.Times.Fresh &&
-		len(run.Intents) == 0 && run.SaleID == "" && !w.lately(now)
+		len(run.Intents) == 0 && run.SaleID == "" && !w.mayBeUnknown(now)
 	w.b, err = w.Tenants.Load(w.ctx, w.ptr.Tenant)
 	return err
 }

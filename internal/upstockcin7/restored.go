@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"stockbridge/internal/ledger"
+	"stockbridge/internal/upstock"
 )
 
 // restoreMark remembers for a moment whether the table is marked as put back to
@@ -32,14 +33,29 @@ func (p *Pair) restoredAt(ctx context.Context, now time.Time) (time.Time, error)
 	return m.at, nil
 }
 
-// lately says that the table may have been put back to an earlier state a
-// moment ago: then no pointer is beyond doubt, as an order may have been sold
-// before, and nothing here knows of it. After a while (15 minutes) its orders
-// are too old to be taken for new ones anyway.
-func (w *work) lately(now time.Time) bool {
+// mayBeUnknown says that the table may have been put back to before it knew of
+// this order: then no pointer is beyond doubt, as the order may have been sold, and
+// nothing here knows of it. That is every order for a while (15 minutes), after
+// which a pointer of before is too old anyway; and for good one that is dated
+// before the table was put back, as it may have been cancelled since, and approved
+// again just now.
+func (w *work) mayBeUnknown(now time.Time) bool {
 	at, err := w.restoredAt(w.ctx, now)
-	return err != nil || !at.IsZero() && now.Sub(at) < w.Times.Fresh*3/2 && !w.rules.unmarked
+	switch {
+	case err != nil:
+		return true
+	case at.IsZero() || w.rules.unmarked:
+		return false
+	case now.Sub(at) < w.Times.Fresh*3/2:
+		return true
+	}
+	raw, _ := orderOf(w.body)
+	o, _ := upstock.ParseOrder(raw)
+	return !o.OrderDate.In(time.UTC).After(at.Add(easternmost))
 }
+
+// easternmost is how far ahead of UTC the earliest calendar is.
+const easternmost = 14 * time.Hour
 
 // delivering is how long a restored table hears approvals again from before.
 // Upstock delivers for four hours.
@@ -72,7 +88,7 @@ func (w *poll) sayRestored() error {
 
 // Restored marks the table as put back to an earlier state just now, as an
 // operator says. No order is taken for a new one without a look until the time
-// returned.
+// returned, and after that none that is dated before it.
 func (p *Pair) Restored(ctx context.Context) (until time.Time, err error) {
 	now := p.Now()
 	if err := p.Ledger.MarkRestored(ctx, now); err != nil {
