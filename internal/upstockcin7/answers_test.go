@@ -532,16 +532,18 @@ func TestApprovedAgainAfterRestore(t *testing.T) {
 // TestDatedAfterRestore: an order of a later day than a restore is no more looked for than any other.
 func TestDatedAfterRestore(t *testing.T) {
 	for _, days := range []int{0, 3} {
-		story(t, func(t *testing.T, w *world) {
-			w.sell("") // one that counts as the first
-			must[time.Time](w)(w.pair().Restored(t.Context()))
-			time.Sleep(time.Duration(days)*24*time.Hour + time.Hour)
-			start := time.Now()
-			w.sell(groceries)
-			looked := slices.Contains(w.coreCalls(start), "GET /saleList")
-			if looked != (days == 0) {
-				t.Errorf("after %d days: %v", days, w.coreCalls(start))
-			}
+		t.Run(fmt.Sprint(days, " days after"), func(t *testing.T) {
+			story(t, func(t *testing.T, w *world) {
+				w.sell("") // one that counts as the first
+				must[time.Time](w)(w.pair().Restored(t.Context()))
+				time.Sleep(time.Duration(days)*24*time.Hour + time.Hour)
+				start := time.Now()
+				w.sell(groceries)
+				looked := slices.Contains(w.coreCalls(start), "GET /saleList")
+				if looked != (days == 0) {
+					t.Errorf("after %d days: %v", days, w.coreCalls(start))
+				}
+			})
 		})
 	}
 }
