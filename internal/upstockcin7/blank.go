@@ -58,7 +58,7 @@ func (w *work) rows(p *Plan) ([]cin7core.SaleRow, error) {
 	if err != nil {
 		return nil, err
 	}
-	if others || len(blank) > 0 || !oneStands(ours) && w.mayBeThere() {
+	if others || len(blank) > 0 || !oneStands(ours) && want.reference != "" && w.mayBeThere() {
 		more, blanks, _, err := w.search(cin7core.SalesQuery{Search: want.reference}, want)
 		if err != nil {
 			return nil, err

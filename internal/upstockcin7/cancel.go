@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"stockbridge/internal/ledger"
@@ -19,7 +20,9 @@ import (
 // A cancellation stops creating at once, whatever else is known. Whether it
 // counts is a question of Upstock's clock, not of when it came:
 //
-//   - where nothing was made, and no approval is known that is later, it counts;
+//   - where nothing was made, and no approval is known that is later, it counts,
+//     unless a sale may stand that is not on record: the table was put back, or
+//     one that is not ours is known of;
 //   - else it is open ([ledger.Run.CancelOpen]), and Upstock is asked. A read that
 //     shows the order cancelled confirms it. Two reads at least 2 minutes apart,
 //     both after it was heard of, that show the order live and approved after it
@@ -55,10 +58,11 @@ func (p *Pair) cancelledOrder(ctx context.Context, s supplier, id int64, occurre
 	occurred = sensible(occurred, now)
 	run.Occurred = occurredAt(occurred, o.ApprovedAt, now)
 	run.Note(now, "%s", how)
-	if o.External != nil { // by us before the table was restored, or by other means
+	unknown := p.mayBeUnknown(ctx, body, now)
+	if o.External != nil && !unknown { // by other means
 		run.Say("Upstock shows this cancelled order as sold, as " + cmp.Or(short(o.External.Number), "a sale without a number") + ": look in Cin7 Core whether that sale should be delivered.")
 	}
-	if run.Approved.After(run.Occurred) {
+	if unknown || run.Approved.After(run.Occurred) {
 		unsettle(run, now)
 		run.Next = now
 	}
@@ -101,9 +105,10 @@ func (p *Pair) markCancelled(ctx context.Context, old *ledger.Run) error {
 // instant by Upstock's clock; zero = not known, but after its approval.
 func (p *Pair) markCancelledAt(ctx context.Context, old *ledger.Run, occurred time.Time) error {
 	now, wake := p.Now().UTC(), false
+	restored := p.everRestored(ctx, now)
 	err := p.Ledger.Update(ctx, old, func(r *ledger.Run, _ *ledger.Extra) error {
 		wake = false
-		if !p.hearCancel(r, occurredAt(sensible(occurred, now), r.Approved, now), now) {
+		if !p.hearCancel(r, occurredAt(sensible(occurred, now), r.Approved, now), now, restored) {
 			return errMarked
 		}
 		wake = r.CancelOpen() && dueNow(r, now)
@@ -118,8 +123,10 @@ func (p *Pair) markCancelledAt(ctx context.Context, old *ledger.Run, occurred ti
 	return err
 }
 
-// hearCancel writes a cancellation into a run. false = it was heard of before, and changes nothing.
-func (p *Pair) hearCancel(r *ledger.Run, occurred, now time.Time) bool {
+// hearCancel writes a cancellation into a run. false = it was heard of before, and
+// changes nothing. restored says that the table was put back: the order may have
+// been sold in the time that it has lost.
+func (p *Pair) hearCancel(r *ledger.Run, occurred, now time.Time, restored bool) bool {
 	before := !r.Cancelled.IsZero()
 	switch {
 	case !before && !r.Dropped.IsZero() && occurred.Equal(r.Dropped):
@@ -129,6 +136,9 @@ func (p *Pair) hearCancel(r *ledger.Run, occurred, now time.Time) bool {
 	}
 	r.Occurred = latest(r.Occurred, occurred)
 	if before && !r.CancelOpen() {
+		if restored && r.SoldAt.IsZero() { // approved in between, as nothing here knows
+			unsettle(r, now)
+		}
 		return true
 	}
 	if !before {
@@ -136,8 +146,9 @@ func (p *Pair) hearCancel(r *ledger.Run, occurred, now time.Time) bool {
 	}
 	stale := r.Approved.After(r.Occurred)
 	free := r.Lease.Until.IsZero() || now.After(r.Lease.Until)
+	strange := sayStrange(r)
 	switch {
-	case r.SoldAt.IsZero() && nothingMade(r) && free && !stale && !before:
+	case r.SoldAt.IsZero() && nothingMade(r) && free && !stale && !before && !restored && !strange:
 		r.State, r.Problems, r.Parked, r.Why = ledger.Cancelled, nil, false, ""
 		if len(r.Of(ledger.StepCreate, ledger.Open)) > 0 { // given up as not made; it may show yet
 			r.Watches = p.watches()
@@ -151,6 +162,8 @@ func (p *Pair) hearCancel(r *ledger.Run, occurred, now time.Time) bool {
 		r.Note(now, "Upstock delivered a cancellation of%s, from before the order's approval. It is asked which counts.", instant(r.Occurred))
 	case !r.SoldAt.IsZero():
 		r.Note(now, "Cancelled in Upstock after it was sold.")
+	case nothingMade(r) && free:
+		r.Note(now, "Cancelled in Upstock. A sale of it may stand that is not on record here.")
 	default:
 		r.Note(now, "Cancelled in Upstock while the sale was being made.")
 	}
@@ -318,6 +331,7 @@ func (w *work) confirmCancel(o upstock.Order, asked time.Time) error {
 		switch {
 		case r.SoldAt.IsZero():
 			r.State, r.Problems = ledger.Working, nil
+			saySold(r, o)
 		case r.State != ledger.Cancelled:
 			cancelSold(r, w.b.Settings)
 			r.Asked++ // a look while it was open left alone a sale that a person had voided
@@ -401,6 +415,7 @@ func (w *work) revive(r *ledger.Run, o upstock.Order, changed bool) {
 		return
 	}
 	describe(r, o)
+	unsayStrange(r)
 	r.Told, r.Looked, r.None = false, time.Time{}, time.Time{}
 	r.State, r.Why, r.Problems, r.OfPlan = ledger.Working, "", nil, false
 	switch {
@@ -471,4 +486,65 @@ func voidTried(r *ledger.Run, id string) bool {
 	return slices.ContainsFunc(r.Intents, func(i ledger.Intent) bool {
 		return i.Step == ledger.StepVoid && i.SaleID == id && i.Answer != ledger.Refused && !i.Settled
 	})
+}
+
+// strangeSale reports whether a sentence is of a sale that stands for an order and is not ours.
+func strangeSale(text string) bool {
+	return strings.HasPrefix(text, shownAsSoldBegins) || strings.HasPrefix(text, othersSaleBegins)
+}
+
+// sayStrange keeps, beyond its problems, what is known of a sale of the order that is not ours.
+func sayStrange(r *ledger.Run) (known bool) {
+	for _, p := range r.Problems {
+		if r.SoldAt.IsZero() && strangeSale(p.Message) {
+			r.Say(p.Message)
+			known = true
+		}
+	}
+	return known
+}
+
+// saySold says of a cancelled order without a sale that Upstock shows one.
+func saySold(r *ledger.Run, o upstock.Order) {
+	if o.External != nil && r.SaleID == "" && !formerly(r, o.External.Number) {
+		r.Say(shownAsSold(o).Message)
+	}
+}
+
+func unsayStrange(r *ledger.Run) { r.Said = slices.DeleteFunc(r.Said, strangeSale) }
+
+// cancel ends an order that was cancelled before it was sold. Where a sale stands
+// for it that is not ours, or is in an account that is not connected, a person is
+// told once: nobody here can void it.
+func (w *work) cancel() error {
+	told := slices.ContainsFunc(w.run.Problems, func(p ledger.Problem) bool { return p.Code == cancelledButKept })
+	if i := slices.IndexFunc(w.run.Said, strangeSale); i >= 0 && !told {
+		return problem(cancelledButKept, "The order is cancelled in Upstock, and a sale may stand for it. "+w.run.Said[i]+" No sale of ours is known in "+coreName(w.b, w.core.Account)+".",
+			"Look for it there"+w.formerCores()+". Void it if it should not be delivered. Then retry to take note of it.")
+	}
+	return w.update(func(r *ledger.Run, _ *ledger.Extra) error {
+		if r.SaleID != "" || len(unanswered(r)) > 0 {
+			return errMoved
+		}
+		w.endUnsold(r, "Cancelled in Upstock; no sale was made.")
+		return nil
+	})
+}
+
+// cancelledWithout ends an order that is cancelled and whose sale is no more.
+func (w *work) cancelledWithout(number, what string) error {
+	return w.update(func(r *ledger.Run, _ *ledger.Extra) error {
+		r.Said = slices.DeleteFunc(r.Said, func(text string) bool { return strangeSale(text) && strings.Contains(text, number) })
+		w.endUnsold(r, fmt.Sprintf("The order is cancelled, and its sale %s %s.", number, what))
+		return nil
+	})
+}
+
+// endUnsold ends a cancelled order. What was given up as not made may show yet.
+func (w *work) endUnsold(r *ledger.Run, how string) {
+	r.State, r.Problems, r.Unwanted = ledger.Cancelled, nil, nil
+	r.Note(w.Now(), "%s", how)
+	if len(r.Of(ledger.StepCreate, ledger.Open)) > 0 && len(r.Watches) == 0 {
+		r.Watches = w.watches()
+	}
 }

@@ -107,7 +107,7 @@ func (w *work) soldWithout(s cin7core.Sale, plan *Plan, missing bool, asked int)
 	if missing {
 		code, what = saleGone, "is not in Cin7 Core any more."
 	}
-	pr := lostProblem(code, "The sale "+cmp.Or(w.run.SaleNumber, old)+" of this order "+what, why)
+	pr := w.lostProblem(code, "The sale "+cmp.Or(w.run.SaleNumber, old)+" of this order "+what, why)
 	return false, w.update(func(r *ledger.Run, _ *ledger.Extra) error { // the look goes on: parcels that were told are gone
 		if r.SaleID != old || r.CancelOpen() {
 			return errMoved
@@ -125,7 +125,11 @@ func (w *work) soldWithout(s cin7core.Sale, plan *Plan, missing bool, asked int)
 }
 
 // lostProblem is what a person is asked whose order has lost its sale. why says what speaks against its copy.
-func lostProblem(code, message, why string) ledger.Problem {
+func (w *work) lostProblem(code, message, why string) ledger.Problem {
+	if !w.run.Cancelled.IsZero() {
+		return ledger.Problem{Code: cancelledButKept, Message: "The order is cancelled in Upstock. " + message + " " + why,
+			Fix: "Void in Cin7 Core what should not be delivered, then retry."}
+	}
 	if why != "" {
 		return ledger.Problem{Code: code, Message: message + " " + why,
 			Fix: "Leave in Cin7 Core the one sale that is the order's, as it was ordered, and retry: if it bears the order's id it is followed. If none of them is, void them and retry with a new sale; or cancel the order in Upstock."}
@@ -236,8 +240,11 @@ func (w *work) voidedByOthers(s cin7core.Sale) error {
 		return err
 	}
 	message := fmt.Sprintf("The sale %s of this order was voided in Cin7 Core.", number(s))
+	if copied == nil && why == "" && !w.run.Cancelled.IsZero() {
+		return w.cancelledWithout(number(s), "is voided")
+	}
 	if copied == nil || why != "" {
-		return &reject{problems: []ledger.Problem{lostProblem(saleVoided, message, why)}}
+		return &reject{problems: []ledger.Problem{w.lostProblem(saleVoided, message, why)}}
 	}
 	return w.update(func(r *ledger.Run, _ *ledger.Extra) error {
 		if r.SaleID != s.ID {
@@ -284,7 +291,7 @@ func (w *work) takeCopy(plan *Plan, id, number string) error {
 		return &later{w.Now().Add(w.Times.Soon), "The sales of this order have just been voided."}
 	}
 	if why != "" {
-		return &reject{problems: []ledger.Problem{lostProblem(saleVoided, "The sale that was made for this order is voided in Cin7 Core.", why)}}
+		return &reject{problems: []ledger.Problem{w.lostProblem(saleVoided, "The sale that was made for this order is voided in Cin7 Core.", why)}}
 	}
 	return w.adopt(id, number)
 }

@@ -35,9 +35,11 @@ func (e *StandingError) Error() string {
 // Sales are the numbers of the sales that stand.
 func (e *StandingError) Sales() []string { return slices.Concat(e.Own, e.Others) }
 
+const othersSaleBegins = "Cin7 Core already has a sale with this reference for this customer that is not ours: "
+
 func othersSale(numbers []string) ledger.Problem {
 	quoted, _ := json.Marshal(numbers)
-	return ledger.Problem{Code: "foreignSale", Message: fmt.Sprintf("Cin7 Core already has a sale with this reference for this customer that is not ours: %s.", strings.Join(numbers, ", ")),
+	return ledger.Problem{Code: "foreignSale", Message: othersSaleBegins + strings.Join(numbers, ", ") + ".",
 		Fix: "If Upstock's own Cin7 integration made it, switch that off in Upstock. If this order should be sold all the same, retry with a new sale and name what it is beside: \"newSale\": true, \"beside\": " + string(quoted) + "."}
 }
 

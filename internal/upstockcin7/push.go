@@ -239,6 +239,7 @@ func (w *work) order() (json.RawMessage, error) {
 		if o.Status == upstock.StatusCancelled && r.Cancelled.IsZero() {
 			r.Cancelled, r.Occurred = asked, occurredAt(time.Time{}, o.ApprovedAt, asked)
 			r.Note(w.Now(), "Upstock says that the order is cancelled.")
+			saySold(r, o)
 			if r.Confirmed = asked; behind(r, o) { // it may show how the order was before its newest approval
 				unsettle(r, asked)
 			}
@@ -370,8 +371,10 @@ func (w *work) foreign(plan *Plan) error {
 	return err
 }
 
+const shownAsSoldBegins = "Upstock shows this order as already sold, as "
+
 func shownAsSold(o upstock.Order) ledger.Problem {
-	return ledger.Problem{Code: "foreignSale", Message: "Upstock shows this order as already sold, as " + cmp.Or(short(o.External.Number), "a sale without a number") + ", and that sale is not ours.",
+	return ledger.Problem{Code: "foreignSale", Message: shownAsSoldBegins + cmp.Or(short(o.External.Number), "a sale without a number") + ", and that sale is not ours.",
 		Fix: "Look for it in Cin7 Core. If this order should be sold all the same, retry with a new sale."}
 }
 
@@ -383,6 +386,9 @@ func (w *work) lines() error {
 	}
 	if plan == nil { // the sale was adopted without a plan on record: a restored table, a lost journal
 		p, planned, err := w.newPlan()
+		if rej, ok := err.(*reject); ok && !w.run.Cancelled.IsZero() {
+			return w.cancelledUnplanned(rej)
+		}
 		if err != nil {
 			return err
 		}
@@ -473,6 +479,9 @@ func (w *work) inspect(plan *Plan) (done bool, err error) {
 		return true, w.wasVoided(s)
 	case !empty(s) && SameLines(plan.Order, s.Order):
 		return true, w.sold(s.Order, plan, 0, &s)
+	case !empty(s) && !w.run.Cancelled.IsZero():
+		return true, problem("changedByOthers", fmt.Sprintf("The order is cancelled in Upstock, and its sale %s in Cin7 Core has other lines than the order, so it was left alone.", number(s)),
+			"Void it in Cin7 Core if it should not be delivered, then retry.")
 	case !empty(s):
 		return true, problem("changedByOthers", fmt.Sprintf("Somebody changed the sale %s in Cin7 Core before its lines were written: it has other lines than the order.", number(s)),
 			"Give it the order's lines in Cin7 Core and retry; or void it there and retry with a new sale.")
@@ -503,8 +512,27 @@ func (w *work) inspect(plan *Plan) (done bool, err error) {
 	return false, nil
 }
 
+// cancelledUnplanned is the end of a cancelled order whose sale was found, and of which nothing can say what it should hold.
+func (w *work) cancelledUnplanned(rej *reject) error {
+	s, err := w.cin7.Sale(w.calling("cin7core"), w.run.SaleID)
+	if rest.KindOf(err) == rest.NotFound {
+		return w.saleGone()
+	}
+	if err := w.answered(tenant.Cin7Core, err); err != nil {
+		return err
+	}
+	if s.Status.Is(cin7core.Voided) {
+		return w.wasVoided(s)
+	}
+	return problem(cancelledButKept, fmt.Sprintf("The order is cancelled in Upstock, and its sale %s stands in Cin7 Core. What it should hold cannot be told, so it was left alone: %s", number(s), rej.problems[0].Message),
+		"Void it in Cin7 Core if it should not be delivered, then retry.")
+}
+
 // saleGone is the end where Cin7 Core does not have the run's sale.
 func (w *work) saleGone() error {
+	if !w.run.Cancelled.IsZero() {
+		return w.cancelledWithout(cmp.Or(w.run.SaleNumber, w.run.SaleID), "is not in Cin7 Core any more")
+	}
 	return problem(saleGone, "Cin7 Core does not have the sale "+cmp.Or(w.run.SaleNumber, w.run.SaleID)+" any more.", "Retry with a new sale.")
 }
 
@@ -778,21 +806,6 @@ func (w *work) watched() error {
 			r.Asked++
 		}
 		r.Note(w.Now(), "Looked for a twin of the sale.")
-		return nil
-	})
-}
-
-// cancel ends an order that was cancelled before it was sold.
-func (w *work) cancel() error {
-	return w.update(func(r *ledger.Run, _ *ledger.Extra) error {
-		if r.SaleID != "" || slices.ContainsFunc(r.Of(ledger.StepCreate, ledger.Open), func(i ledger.Intent) bool { return !i.Settled }) {
-			return errMoved
-		}
-		r.State, r.Problems = ledger.Cancelled, nil
-		r.Note(w.Now(), "Cancelled in Upstock; no sale was made.")
-		if len(r.Of(ledger.StepCreate, ledger.Open)) > 0 && len(r.Watches) == 0 {
-			r.Watches = w.watches()
-		}
 		return nil
 	})
 }

@@ -274,11 +274,11 @@ func (p *Pair) takeRow(ctx context.Context, s supplier, r row, a arrival) (fresh
 	case OutcomeKnown:
 		return false, p.again(ctx, r.run, r.order, r.raw)
 	case OutcomeCancelled:
-		if r.run != nil && !r.run.Cancelled.IsZero() && !r.run.CancelOpen() {
+		if r.run != nil && !r.run.Cancelled.IsZero() && !r.run.CancelOpen() && !r.order.ApprovedAt.After(r.run.Occurred) {
 			return false, nil
 		}
 		if r.run != nil {
-			return false, p.markCancelled(ctx, r.run)
+			return false, p.markCancelledAt(ctx, r.run, latest(r.order.ApprovedAt, r.run.Approved))
 		}
 		const how = "Found in Upstock's list of orders as cancelled, before anything else was heard of it. Nothing is sold for it now."
 		err := p.cancelledOrder(ctx, s, r.number, time.Time{}, how, r.raw, a.body)

@@ -39,19 +39,34 @@ func (p *Pair) restoredAt(ctx context.Context, now time.Time) (time.Time, error)
 // which a pointer of before is too old anyway; and for good one that is dated
 // before the table was put back, as it may have been cancelled since, and approved
 // again just now.
-func (w *work) mayBeUnknown(now time.Time) bool {
-	at, err := w.restoredAt(w.ctx, now)
+func (w *work) mayBeUnknown(now time.Time) bool { return w.Pair.mayBeUnknown(w.ctx, w.body, now) }
+
+func (p *Pair) mayBeUnknown(ctx context.Context, body []byte, now time.Time) bool {
+	at, err := p.restoredAt(ctx, now)
 	switch {
 	case err != nil:
 		return true
-	case at.IsZero() || w.rules.unmarked:
+	case at.IsZero() || p.rules.unmarked:
 		return false
-	case now.Sub(at) < w.Times.Fresh*3/2:
+	case now.Sub(at) < p.Times.Fresh*3/2:
 		return true
 	}
-	raw, _ := orderOf(w.body)
+	raw, _ := orderOf(body)
 	o, _ := upstock.ParseOrder(raw)
 	return !o.OrderDate.In(time.UTC).After(at.Add(easternmost))
+}
+
+// unlooked says that the order may have been sold in the time that the table has
+// lost, and was not looked for just now: it does not end as one without a sale.
+func (w *work) unlooked() bool {
+	now := w.Now()
+	return now.Sub(w.run.Looked) > w.Times.Settle && w.mayBeUnknown(now)
+}
+
+// everRestored says that the table was put back to an earlier state at some time.
+func (p *Pair) everRestored(ctx context.Context, now time.Time) bool {
+	at, err := p.restoredAt(ctx, now)
+	return err != nil || !at.IsZero() && !p.rules.unmarked
 }
 
 // easternmost is how far ahead of UTC the earliest calendar is.

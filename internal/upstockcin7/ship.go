@@ -258,6 +258,9 @@ func (w *work) soldElsewhere() bool {
 func (w *work) sayElsewhere() error {
 	return w.update(func(r *ledger.Run, _ *ledger.Extra) error {
 		r.Say(otherAccount)
+		if r.Void { // until that account is connected again
+			r.Say(cancelledStands)
+		}
 		whole := slices.ContainsFunc(r.Parcels, func(p ledger.Parcel) bool { return p.Complete && !p.Gone })
 		w.shippedState(r, whole, true) // as it was last known: a person may have taken note of something meanwhile
 		return nil

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -234,6 +235,45 @@ func companyName(b tenant.Bundle, supplier string) string {
 	return name + " (Upstock supplier " + supplier + ")"
 }
 
+// coreName is how people know a Cin7 Core account that is or was connected.
+func coreName(b tenant.Bundle, account string) string {
+	name := ""
+	if c := b.Connections[tenant.Cin7Core]; c.Account == account {
+		name = c.Name
+	}
+	for _, f := range b.Former {
+		if f.System == tenant.Cin7Core && f.Account == account {
+			name = cmp.Or(name, f.Name)
+		}
+	}
+	if name == "" {
+		return "the Cin7 Core account " + account
+	}
+	return "the Cin7 Core account of " + name
+}
+
+// formerCores names the Cin7 Core accounts that were connected before; "" = none.
+func (w *work) formerCores() string {
+	var names []string
+	for _, f := range w.b.Former {
+		if f.System == tenant.Cin7Core && f.Account != w.core.Account {
+			names = append(names, coreName(w.b, f.Account))
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return ", and in what was connected before: " + strings.Join(names, ", ")
+}
+
+// begunThere names what is known of a sale that was begun.
+func begunThere(r *ledger.Run) string {
+	if sales := salesNamed(r); sales != "" {
+		return " Its sale is " + sales + "."
+	}
+	return ""
+}
+
 // suppliers are all that the tenant has or had connected, the connected one first.
 func suppliers(b tenant.Bundle) []supplier {
 	c := b.Connections[tenant.Upstock]
@@ -330,6 +370,10 @@ func (w *work) belongs() error {
 	}
 	if w.run.State == ledger.Cancelled { // what is left is to look for a twin
 		return w.awaitAccount()
+	}
+	if !w.run.Cancelled.IsZero() {
+		return problem("accountChanged", fmt.Sprintf("Upstock delivered a cancellation of this order, which was started in another Cin7 Core account than the one connected now: %s.%s", coreName(w.b, w.run.Account), begunThere(w.run)),
+			"Look for its sale there, and void it if it should not be delivered. Or connect that account again and retry.")
 	}
 	return problem("accountChanged", "The order was started in another Cin7 Core account than the one connected now.",
 		"Look for its sale in the old account. Then connect that account again and retry, or retry with a new sale.")

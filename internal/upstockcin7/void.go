@@ -114,8 +114,12 @@ func (w *work) voidDoubt() error {
 	s, err := w.cin7.Sale(w.calling("cin7core"), id)
 	missing := rest.KindOf(err) == rest.NotFound
 	if missing && !w.run.NewSale {
+		fix := "Look in Cin7 Core whether it is voided. Then retry with a new sale, or cancel the order in Upstock."
+		if !w.run.Cancelled.IsZero() {
+			fix = "Look in Cin7 Core whether it is voided, and void it if it is not. Then retry with a new sale: none is made, as the order is cancelled."
+		}
 		return problem(saleGone, "Cin7 Core gave no believable answer when the sale "+cmp.Or(open[0].Number, id)+" was voided, and does not show it any more.",
-			"Look in Cin7 Core whether it is voided. Then retry with a new sale, or cancel the order in Upstock.")
+			fix)
 	}
 	if !missing {
 		if err := w.answered(tenant.Cin7Core, err); err != nil {

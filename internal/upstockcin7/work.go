@@ -754,6 +754,8 @@ func (w *work) find() error {
 		return w.adopt(sales[0], "")
 	case len(open) > 0 || len(sales) > 1:
 		return w.look()
+	case cancelled && w.unlooked():
+		return w.look()
 	case cancelled:
 		return w.cancel()
 	case w.barred(w.run) != nil:
@@ -773,6 +775,7 @@ func (w *work) adopt(id, number string) error {
 			return errMoved
 		}
 		r.SaleID, r.SaleNumber, r.Adopted, r.Copied = id, number, true, somebodysCopy(r, id)
+		unsayStrange(r)
 		r.None = time.Time{}
 		r.Note(w.Now(), "The sale is %s.", cmp.Or(number, id))
 		w.watch(r)
@@ -852,6 +855,8 @@ func (w *work) look() error {
 		return w.adopt(live[0], numbers[live[0]])
 	case len(live) > 1:
 		return w.several(plan, live)
+	case voidedByOthers != "" && !w.run.Cancelled.IsZero():
+		return w.cancelledWithout(cmp.Or(numbers[voidedByOthers], voidedByOthers), "is voided")
 	case voidedByOthers != "" && !w.run.NewSale:
 		return w.voided(voidedByOthers, numbers[voidedByOthers])
 	}
@@ -903,7 +908,7 @@ func (w *work) look() error {
 
 // voided is the end where a person voided the sale.
 func (w *work) voided(id, number string) error {
-	return &reject{problems: []ledger.Problem{lostProblem(saleVoided, fmt.Sprintf("The sale %s of this order was voided in Cin7 Core.", cmp.Or(number, id)), "")}}
+	return &reject{problems: []ledger.Problem{w.lostProblem(saleVoided, fmt.Sprintf("The sale %s of this order was voided in Cin7 Core.", cmp.Or(number, id)), "")}}
 }
 
 // several sales carry this order's ExternalID: keep one, void what is surely ours and empty, leave the rest to people.

@@ -140,7 +140,6 @@ func (w *world) judgeCancelled(o *order, r *ledger.Run, full []string) string {
 	case len(full) == 0 && len(o.edits) == 0 && r.State != ledger.Cancelled && r.State != ledger.Attention:
 		return "it is cancelled and has no sale, and the ledger says " + string(r.State)
 	case r.State == ledger.Attention && len(r.Problems) > 0: // somebody is told
-	case len(full) == 1 && r.SoldAt.IsZero() && !w.restored.IsZero() && w.named(o): // the table forgot it
 	case len(full) == 1 && r.SoldAt.IsZero():
 		return "it is cancelled, and its sale " + full[0] + " is not known"
 	case len(full) == 1 && len(r.Said) == 0 && len(r.Problems) == 0:
@@ -275,12 +274,6 @@ func (w *world) orderOf(id string) *order {
 // reader is the pair over the table itself.
 func (w *world) reader() *upstockcin7.Pair {
 	return app.New(app.Deps{Table: w.store, Sealer: w.box, PublicURL: "https://hooks.example.test"}).Pair
-}
-
-// named says that the comparison of the books named an order.
-func (w *world) named(o *order) bool {
-	c, err := w.reader().Completeness(context.Background(), o.shop.tenant, time.Time{}, time.Time{})
-	return err == nil && slices.ContainsFunc(c.Differences, func(d upstockcin7.Difference) bool { return d.Order == strconv.Itoa(o.id) })
 }
 
 // budgets counts calls: no account may be called more than 60 times in any minute.

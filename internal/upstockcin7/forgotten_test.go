@@ -1,0 +1,244 @@
+package upstockcin7_test
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"stockbridge/internal/ledger"
+	"stockbridge/internal/sim"
+	"stockbridge/internal/tenant"
+	"stockbridge/internal/upstock"
+)
+
+// TestForgottenSaleOfCancelled: an order was sold and cancelled in the time that a
+// restored table has lost. However its cancellation comes in again, its sale is
+// found, and treated as that of any order that was cancelled after it was sold.
+func TestForgottenSaleOfCancelled(t *testing.T) {
+	for _, known := range []bool{false, true} { // the restored table has the order, not sold yet
+		for _, how := range []string{"reconcile", "webhook"} {
+			for name, c := range map[string]struct {
+				void   bool
+				header bool
+				people string // what they did to the sale before the restore
+				state  ledger.State
+				stands bool
+				code   string
+			}{
+				"told":            {state: ledger.Sold, stands: true},
+				"voided":          {void: true, state: ledger.Cancelled},
+				"header":          {header: true, state: ledger.Cancelled},
+				"begun":           {void: true, people: "ship", state: ledger.Attention, stands: true, code: "cancelledAfterWork"},
+				"voided by them":  {people: "void", state: ledger.Cancelled},
+				"header, by them": {header: true, people: "void", state: ledger.Cancelled},
+			} {
+				t.Run(fmt.Sprintf("%s, %s, known %t", name, how, known), func(t *testing.T) {
+					path := filepath.Join(t.TempDir(), "forgotten.db")
+					storyAt(t, path, func(t *testing.T, w *world) {
+						s := senderTo(w)
+						if c.void {
+							w.change(void)
+						}
+						w.sell("") // the table has seen work
+						var copied []byte
+						var id int
+						if known {
+							w.fault(sim.Fault{Match: "*", Kind: "throttle", How: "429", Times: -1})
+							id = w.approve(groceries)
+							w.turn(time.Minute)
+							w.sim.ClearFaults(sim.Cin7Core)
+							copied = must[[]byte](w)(os.ReadFile(path))
+							if r := w.run(id); len(w.sales(id)) > 0 || r.State == ledger.Attention {
+								t.Fatalf("%s\n%s", r.State, timeline(r))
+							}
+						} else {
+							copied = must[[]byte](w)(os.ReadFile(path))
+						}
+						if c.header {
+							w.fault(sim.Fault{Match: "POST /sale/order", Kind: "throttle", How: "429", Times: -1})
+						}
+						if !known {
+							id = w.approve(groceries)
+						}
+						w.turn(10 * time.Minute)
+						sale := w.sale(id)
+						if (sale.Lines == 0) != c.header {
+							t.Fatalf("this is not the moment: %+v", sale)
+						}
+						w.upstockFault(sim.Fault{Match: "WEBHOOK order.cancelled", Kind: "before", Times: -1})
+						doc := w.inUpstock(id, `{"status":"cancelled"}`)
+						if c.people != "" {
+							w.person(sale.ID, c.people, "{}")
+						}
+						w.restore(path, copied)
+						w.sim.ClearFaults(sim.Cin7Core)
+						must[time.Time](w)(w.pair().Restored(t.Context()))
+						if how == "webhook" {
+							s.must(http.StatusAccepted, s.occurred(upstock.OrderCancelled, doc, time.Now()))
+						}
+						w.jobs(2)
+						w.turn(30 * time.Minute)
+						r := w.run(id)
+						if r.State != c.state || len(w.sales(id)) != 1 || len(w.live(id)) == 1 != c.stands {
+							t.Fatalf("%s %v, sales %+v\n%s", r.State, r.Problems, w.sales(id), timeline(r))
+						}
+						if c.code != "" {
+							w.attention(id, c.code, sale.Number)
+						} else if len(r.Problems) > 0 || strings.Contains(strings.Join(r.Said, " "), "not ours") {
+							t.Errorf("%v %q", r.Problems, r.Said)
+						}
+						if c.state == ledger.Sold {
+							w.says(strings.Join(r.Said, " "), "The sale stands")
+						}
+					})
+				})
+			}
+		}
+	}
+}
+
+// TestForgottenSecondCancellation: an order that was cancelled unsold before the
+// point that the table was put back to was approved again, sold and cancelled
+// again in the time that is lost.
+func TestForgottenSecondCancellation(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "again.db")
+	storyAt(t, path, func(t *testing.T, w *world) {
+		s := senderTo(w)
+		w.sell("") // the table has seen work
+		w.fault(sim.Fault{Match: "*", Kind: "throttle", How: "429", Times: -1})
+		id := w.approve(groceries)
+		w.turn(time.Minute)
+		w.cancel(id)
+		w.turn(10 * time.Minute)
+		w.sim.ClearFaults(sim.Cin7Core)
+		copied := must[[]byte](w)(os.ReadFile(path))
+		if r := w.run(id); r.State != ledger.Cancelled {
+			t.Fatalf("%s\n%s", r.State, timeline(r))
+		}
+		now := time.Now()
+		doc := w.inUpstock(id, `{"status":"processing","approvedAt":%s}`, stamp(now))
+		s.must(http.StatusAccepted, s.occurred(upstock.OrderApproved, doc, now))
+		w.turn(30 * time.Minute)
+		w.sold(id)
+		w.unheardCancel(id)
+		w.restore(path, copied)
+		must[time.Time](w)(w.pair().Restored(t.Context()))
+		w.jobs(2)
+		r := w.run(id)
+		if r.State != ledger.Sold || r.SaleID != w.sale(id).ID || w.sale(id).Status == "VOIDED" {
+			t.Fatalf("%s %v, sales %+v\n%s", r.State, r.Problems, w.sales(id), timeline(r))
+		}
+		w.says(strings.Join(r.Said, " "), "The sale stands")
+	})
+}
+
+// TestCancelledWithSaleElsewhere: an order that Upstock shows as sold, as a sale
+// that is not ours or is in another account, is cancelled: a person is told, once.
+func TestCancelledWithSaleElsewhere(t *testing.T) {
+	for _, how := range []string{"webhook", "reconcile"} {
+		t.Run(how, func(t *testing.T) {
+			within(t, func(t *testing.T, w *world, s *sender) {
+				id := w.place(groceries)
+				w.inUpstock(id, `{"external":{"system":"cin7core","number":"SO-00077"}}`)
+				must[sim.OrderSummary](w)(w.sim.Approve(id))
+				w.turn(10 * time.Minute)
+				w.attention(id, "foreignSale", "SO-00077")
+				w.disconnect(tenant.Cin7Core)
+				w.connectCore(w.sim.AddAccount("Second brand", ""))
+				w.turn(30 * time.Minute)
+				doc := w.inUpstock(id, `{"status":"cancelled"}`)
+				if how == "webhook" {
+					s.must(http.StatusAccepted, s.occurred(upstock.OrderCancelled, doc, time.Now()))
+				} else {
+					w.jobs(1)
+				}
+				w.turn(10 * time.Minute)
+				w.attention(id, "cancelledAfterWork", "SO-00077", "cancelled in Upstock", "Second brand")
+				w.says(w.run(id).Problems[0].Fix, "connected before", w.acc.Name)
+				w.retry(id, false)
+				w.turn(10 * time.Minute)
+				r := w.run(id)
+				if r.State != ledger.Cancelled || len(r.Problems) > 0 {
+					t.Errorf("%s %v\n%s", r.State, r.Problems, timeline(r))
+				}
+				w.says(strings.Join(r.Said, " "), "SO-00077")
+			})
+		})
+	}
+	t.Run("a sale with its reference", func(t *testing.T) {
+		within(t, func(t *testing.T, w *world, s *sender) {
+			w.checked(0)
+			id := w.place(groceries)
+			w.byHand(id, "PO-4711")
+			must[sim.OrderSummary](w)(w.sim.Approve(id))
+			w.settle(id, horizon)
+			w.attention(id, "foreignSale", "SO-00001")
+			w.cancel(id)
+			w.turn(10 * time.Minute)
+			w.attention(id, "cancelledAfterWork", "SO-00001", "cancelled in Upstock")
+		})
+	})
+	t.Run("begun in the account before", func(t *testing.T) {
+		within(t, func(t *testing.T, w *world, s *sender) {
+			w.fault(sim.Fault{Match: "POST /sale/order", Kind: "throttle", How: "429", Times: -1})
+			id := w.approve(groceries)
+			w.turn(time.Minute)
+			number := w.sale(id).Number
+			w.disconnect(tenant.Cin7Core)
+			w.connectCore(w.sim.AddAccount("Second brand", ""))
+			w.turn(30 * time.Minute)
+			w.attention(id, "accountChanged")
+			w.cancel(id)
+			w.turn(30 * time.Minute)
+			w.attention(id, "accountChanged", "cancellation", w.acc.Name, number)
+		})
+	})
+	t.Run("sold in the account before", func(t *testing.T) {
+		within(t, func(t *testing.T, w *world, s *sender) {
+			w.change(void)
+			id, _ := w.sell(groceries)
+			w.disconnect(tenant.Cin7Core)
+			w.connectCore(w.sim.AddAccount("Second brand", ""))
+			w.turn(30 * time.Minute)
+			w.cancel(id)
+			w.turn(30 * time.Minute)
+			w.says(strings.Join(w.run(id).Said, " "), "cancelled in Upstock after it was sold", "another Cin7 Core account")
+			w.disconnect(tenant.Cin7Core)
+			w.connectCore(w.acc)
+			w.turn(time.Hour)
+			if r := w.run(id); r.State != ledger.Cancelled || len(w.live(id)) > 0 || strings.Contains(strings.Join(r.Said, " "), "sale stands") {
+				t.Errorf("%s %q\n%s", r.State, r.Said, timeline(r))
+			}
+		})
+	})
+}
+
+// TestCancelledUnsoldVoidedByPeople: the sale of a cancelled order, which people
+// voided before it had its lines, asks nothing of anybody.
+func TestCancelledUnsoldVoidedByPeople(t *testing.T) {
+	for _, looked := range []bool{false, true} { // the sale is not known, and is looked for
+		t.Run(fmt.Sprint("looked ", looked), func(t *testing.T) {
+			within(t, func(t *testing.T, w *world, s *sender) {
+				if looked {
+					w.fault(sim.Fault{Match: "POST /sale", Kind: "after"})
+				} else {
+					w.fault(sim.Fault{Match: "POST /sale/order", Kind: "throttle", How: "429", RetryAfter: "60"})
+				}
+				id := w.approve(groceries)
+				synctest.Wait()
+				w.person(w.sale(id).ID, "void", "{}")
+				w.cancel(id)
+				w.turn(30 * time.Minute)
+				r := w.run(id)
+				if r.State != ledger.Cancelled || len(r.Problems) > 0 || len(w.sales(id)) != 1 {
+					t.Errorf("%s %+v\n%s", r.State, r.Problems, timeline(r))
+				}
+			})
+		})
+	}
+}
