@@ -117,6 +117,48 @@ func TestRetriedDuringVoid(t *testing.T) {
 	}
 }
 
+// TestRetriedLongBeforeTheVoid: a person's retry once a void was sent is for one more
+// sale, and for no second one, however long it takes until the void takes effect.
+func TestRetriedLongBeforeTheVoid(t *testing.T) {
+	for _, mended := range []bool{true, false} {
+		t.Run(fmt.Sprintf("mended %t", mended), func(t *testing.T) {
+			story(t, func(t *testing.T, w *world) {
+				id, mend := unsellable(w)
+				w.fault(sim.Fault{Match: "DELETE /sale", Kind: "before", How: "502"})
+				must[sim.OrderSummary](w)(w.sim.Approve(id))
+				synctest.Wait()
+				w.waits(id)
+				w.fault(sim.Fault{Match: "GET /sale", Kind: "before", How: "503", Times: -1})
+				if mended {
+					mend()
+				}
+				if err := w.pair().Retry(t.Context(), w.tenant, strconv.Itoa(id), upstockcin7.RetryOptions{}); err != nil {
+					t.Fatal(err)
+				}
+				w.turn(90 * time.Minute)
+				if sale := w.sale(id); sale.Status == "VOIDED" {
+					t.Fatalf("it is voided already: %+v\n%s", sale, timeline(w.run(id)))
+				}
+				w.sim.ClearFaults(sim.Cin7Core)
+				w.turn(3 * time.Hour)
+				if mended {
+					w.soldAnew(id, 1)
+					return
+				}
+				w.attention(id, "refused", "GRN-TST")
+				if n := len(w.sales(id)); n != 2 {
+					t.Errorf("%d sales were made\n%s", n, timeline(w.run(id)))
+				}
+				for _, sale := range w.sales(id) {
+					if sale.Status != "VOIDED" {
+						t.Errorf("it stands: %+v", sale)
+					}
+				}
+			})
+		})
+	}
+}
+
 // TestRefusedLinesWithoutBudget: a header whose lines were refused is voided
 // first, though the budget, the worker or the vendor gives out in between.
 func TestRefusedLinesWithoutBudget(t *testing.T) {

@@ -403,7 +403,7 @@ func (w *world) born(s *sale) {
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(w.made)) {
-		if old := w.made[id]; old.external == s.external && !old.voidedAt.IsZero() && o.wanted.Before(old.voidedAt.Add(-3*time.Minute)) && w.restored.Before(old.at) {
+		if old := w.made[id]; old.external == s.external && !old.voidedAt.IsZero() && o.wanted.Before(w.doomed(o, old).Add(-3*time.Minute)) && w.restored.Before(old.at) {
 			w.note("order %d: another sale was made by itself, though we had voided one at %s; a person wanted one at %s", o.id, old.voidedAt.Sub(w.begin), o.wanted.Sub(w.begin))
 		}
 	}
@@ -411,6 +411,28 @@ func (w *world) born(s *sale) {
 		w.note("order %d: a sale was made %s after its cancellation was taken in", o.id, time.Since(o.heard).Round(time.Second))
 	}
 	w.made[s.id] = s
+}
+
+// doomed is when it was first on record, after its lines were last sent, that a
+// sale is to be voided: who asks for the order from then on asks for another one,
+// however long it takes until a void takes effect.
+func (w *world) doomed(o *order, s *sale) time.Time {
+	var at time.Time
+	if r := w.run(o); r != nil {
+		for _, i := range r.Intents {
+			switch {
+			case i.SaleID != s.id:
+			case i.Step == ledger.StepLines:
+				at = time.Time{}
+			case i.Step == ledger.StepVoid && i.Answer != ledger.Refused && at.IsZero():
+				at = i.At
+			}
+		}
+	}
+	if at.IsZero() || at.After(s.voidedAt) {
+		return s.voidedAt
+	}
+	return at
 }
 
 // givenUp notes an order that was given to a person while a worker held its lease.
