@@ -508,7 +508,8 @@ func (k *checking) salesPage() error {
 		}
 		k.total = max(k.total, page.Total)
 	}
-	whole := k.listed != nil && k.total > 0 && len(k.listed) >= k.total
+	known := k.listed != nil && k.total > 0 // all of this pass was read here
+	whole, short := known && len(k.listed) >= k.total, known && len(k.listed) < k.total
 	rows, err := k.ours(page.Items)
 	if err != nil {
 		return err
@@ -522,7 +523,7 @@ func (k *checking) salesPage() error {
 	switch {
 	case page.More:
 		k.Page++
-	case k.Pages > 1 && k.Fresh && !whole && k.Passes < maxPasses:
+	case k.Pages > 1 && (k.Fresh && !whole || short) && k.Passes < maxPasses:
 		k.Page, k.Pages, k.Fresh, k.Passes = 1, 0, false, k.Passes+1
 	default:
 		k.Phase = compare
