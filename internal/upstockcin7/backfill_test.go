@@ -218,6 +218,7 @@ func (w *world) turnWhatever(d time.Duration) {
 // fails before, after, or is its process's last: it ends all the same, its
 // counts are true, and each order is sold once.
 func TestBackfillCrashes(t *testing.T) {
+	large(t)
 	t.Parallel()
 	hit := map[string]bool{}
 	for n := range 14 {

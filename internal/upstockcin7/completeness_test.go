@@ -485,6 +485,7 @@ func TestCompletenessPeriods(t *testing.T) {
 // TestCompletenessFaults: whatever becomes of a call, the check comes to the
 // same end, and says meanwhile what is wrong.
 func TestCompletenessFaults(t *testing.T) {
+	large(t)
 	type way struct{ vendor, match, kind, how string }
 	var ways []way
 	for _, call := range [][2]string{{sim.Upstock, "GET /orders"}, {sim.Cin7Core, "GET /saleList"}, {sim.Cin7Core, "GET /sale"}, {sim.Upstock, "GET /orders/*"}} {

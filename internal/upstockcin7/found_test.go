@@ -97,7 +97,7 @@ func TestFoundRetryAfterDead(t *testing.T) {
 func TestFoundFinishedDue(t *testing.T) {
 	large(t)
 	t.Parallel()
-	for n := 20; n <= 48; n++ {
+	for n := 20; n <= 48; n += size(1, 3, 3) {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			story(t, func(t *testing.T, w *world) {
 				w.fault(sim.Fault{Match: "POST /sale", Kind: "before", How: "502"})

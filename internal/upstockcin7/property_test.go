@@ -37,6 +37,7 @@ type far struct {
 // accepts what MakePlan makes, with exactly the total that was predicted; or
 // MakePlan says what stands against the order, and what would fix it.
 func TestProperty(t *testing.T) {
+	large(t)
 	t.Parallel()
 	planned, sold := 0, 0
 	codes := map[string]int{}

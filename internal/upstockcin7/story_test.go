@@ -527,7 +527,8 @@ func TestPersonsWorkStands(t *testing.T) {
 // TestBroken: a connection without a working key for 20 days.
 func TestBroken(t *testing.T) {
 	story(t, func(t *testing.T, w *world) {
-		const days, orders = 20, 50
+		const days = 20
+		orders := size(50, 50, 10)
 		first := w.approve(groceries)
 		w.settle(first, horizon)
 		w.sold(first)
@@ -537,7 +538,7 @@ func TestBroken(t *testing.T) {
 		var ids []int
 		for range orders {
 			ids = append(ids, w.approve(""))
-			w.turnEach(days*24*time.Hour/orders, 2*time.Hour)
+			w.turnEach(days*24*time.Hour/time.Duration(orders), 2*time.Hour)
 		}
 		if calls := w.coreCalls(broken); len(calls) > 1 {
 			t.Errorf("%d calls with a refused key: %v", len(calls), calls)

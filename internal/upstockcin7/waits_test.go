@@ -336,7 +336,7 @@ func TestParksForARefusedKeyOnly(t *testing.T) {
 func TestThrottleWaits(t *testing.T) {
 	large(t)
 	t.Parallel()
-	many := size(20, 8, 0)
+	many := size(20, 4, 0)
 	for _, c := range []struct {
 		retryAfter string
 		calls      int // in 6 hours, at most
