@@ -103,7 +103,7 @@ func (w *world) replaceKey(s *shop) {
 	if w.chance(100) {
 		w.tell("the Upstock token of %s is replaced", s.account.Name)
 		w.control(http.MethodPut, fmt.Sprintf("/sim/upstock/accounts/%d", s.account.Upstock.Supplier), fmt.Sprintf(`{"token":%q}`, key))
-		s.account.Upstock.Token = key
+		s.account.Upstock.Token, w.tokens[s.account.Upstock.Supplier] = key, key
 		w.stage.at(later, func() { w.connect(s, tenant.Upstock) })
 		return
 	}
@@ -189,6 +189,7 @@ func (w *world) otherCompany(s *shop, away time.Duration) {
 			if s.account.Upstock.Supplier != to.Supplier {
 				s.hook = ""
 			}
+			to.Token = cmp.Or(w.tokens[to.Supplier], to.Token) // it may have been replaced between two attempts
 			s.account.Upstock = to
 			s.away, s.shared = to.Supplier != own.Supplier, shared || to.Supplier != own.Supplier
 			return w.saveBoth(ctx, p, s)
