@@ -376,6 +376,9 @@ func (g gateTable) Write(ctx context.Context, ops ...table.Op) error {
 // tests, as make proof and CI do; else a sample of them is run.
 var whole = flag.Bool("whole", false, "run every schedule of the crash proof, and the largest tests whole")
 
+// every has a -short run leave out no story, as make race does; the largest tests are left out all the same.
+var every = flag.Bool("every", false, "with -short: every story, not a sample")
+
 // size is how large a test is: as make proof runs it, as make test does, and
 // with -short, as make test runs it once more with the race detector.
 func size(all, usual, short int) int {
@@ -409,7 +412,7 @@ func sampled(t *testing.T) {
 	t.Helper()
 	sum := fnv.New32a()
 	sum.Write([]byte(t.Name()))
-	if testing.Short() && sum.Sum32()%8 > 0 {
+	if testing.Short() && !*every && sum.Sum32()%8 > 0 {
 		t.Skip("not in the sample of -short")
 	}
 }
