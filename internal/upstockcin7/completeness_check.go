@@ -523,7 +523,7 @@ func (k *checking) salesPage() error {
 	switch {
 	case page.More:
 		k.Page++
-	case k.Pages > 1 && (k.Fresh && !whole || short) && k.Passes < maxPasses:
+	case k.Pages > 1 && (k.Fresh && !whole || short && k.Passes < 3) && k.Passes < maxPasses: // a total may count what is never listed
 		k.Page, k.Pages, k.Fresh, k.Passes = 1, 0, false, k.Passes+1
 	default:
 		k.Phase = compare
