@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -112,8 +113,7 @@ type field struct {
 	index                 []int
 	name                  string
 	guid, named, required bool
-	most                  int    // 0: any number
-	bit                   uint64 // of those that are wanted, its own
+	most                  int // 0: any number
 }
 
 // shape is how a struct is read: by is keyed by the names as written and in lower case.
@@ -130,10 +130,11 @@ type reader struct {
 	hollow   bool // nothing was given in the object, or list, that was just read
 }
 
-// place is one step on the way to a value: a field's name, or where that is "", a place in a list.
+// place is one step on the way to a value: a field's name, or a place in a list.
 type place struct {
-	name  string
-	index int
+	name   string
+	inList bool
+	index  int
 }
 
 // shapes remembers the shape of each type, as encoding/json does: to work it out costs more than to read a small document.
@@ -149,7 +150,7 @@ func (r *reader) problem(message string) {
 	var path strings.Builder
 	for i, p := range r.at {
 		switch {
-		case p.name == "":
+		case p.inList:
 			fmt.Fprintf(&path, "[%d]", p.index)
 		case i > 0:
 			path.WriteString("." + p.name)
@@ -223,7 +224,7 @@ func (r *reader) raw() (value []byte, given bool) {
 	case '"':
 		given = strings.TrimSpace(r.text()) != ""
 	case '{', '[':
-		r.open()
+		r.bracket()
 		given = r.more()
 		r.skip()
 	default:
@@ -232,8 +233,8 @@ func (r *reader) raw() (value []byte, given bool) {
 	return from[:len(from)-len(r.data)], given
 }
 
-// open reads a bracket.
-func (r *reader) open() { r.data = r.data[1:] }
+// bracket reads one, of either kind.
+func (r *reader) bracket() { r.data = r.data[1:] }
 
 // more reports whether there is more in the container that is being read.
 func (r *reader) more() bool {
@@ -247,10 +248,10 @@ func (r *reader) skip() {
 		switch r.peek() {
 		case '{', '[':
 			depth++
-			r.open()
+			r.bracket()
 		case '}', ']':
 			depth--
-			r.open()
+			r.bracket()
 		case '"':
 			r.quoted()
 		default:
@@ -290,7 +291,7 @@ func (r *reader) value(v reflect.Value, f *field) (present bool) {
 	r.hollow = false
 	switch first {
 	case '{', '[':
-		r.open()
+		r.bracket()
 		r.container(first == '{', v, f)
 		return true
 	case '"':
@@ -342,7 +343,7 @@ func (r *reader) container(object bool, v reflect.Value, f *field) {
 		for i := 0; r.more() && !full(i); i++ {
 			v.Grow(1)
 			v.SetLen(i + 1)
-			r.part(place{index: i}, v.Index(i), &field{})
+			r.part(place{inList: true, index: i}, v.Index(i), &field{})
 		}
 	case empty && v.Kind() == reflect.Map: // [] is how some write an empty one
 	default:
@@ -366,7 +367,7 @@ func (r *reader) container(object bool, v reflect.Value, f *field) {
 
 func (r *reader) object(v reflect.Value) {
 	shape := shapeOf(v.Type())
-	var seen uint64
+	var seen []*field // of those that are wanted
 	anything := false
 	for r.more() {
 		name := r.quoted()
@@ -383,19 +384,19 @@ func (r *reader) object(v reflect.Value) {
 		}
 		before := len(r.problems)
 		present := r.part(place{name: f.name}, v.FieldByIndex(f.index), f)
-		if present || len(r.problems) > before || f.named {
-			seen |= f.bit
+		if f.named || f.required && (present || len(r.problems) > before) {
+			seen = append(seen, f)
 		}
 		anything = anything || present && !r.hollow || len(r.problems) > before
 	}
 	for _, f := range shape.wanted {
-		if seen&f.bit == 0 {
+		if !slices.Contains(seen, f) {
 			r.at = append(r.at, place{name: f.name})
 			r.problem("is missing")
 			r.at = r.at[:len(r.at)-1]
 		}
 	}
-	r.open()
+	r.bracket()
 	r.hollow = !anything
 }
 
@@ -499,7 +500,6 @@ func shapeOf(t reflect.Type) shape {
 			s.by[name] = one
 		}
 		if one.named || one.required {
-			one.bit = 1 << len(s.wanted)
 			s.wanted = append(s.wanted, one)
 		}
 	}

@@ -74,6 +74,8 @@ func TestUnmarshalProblems(t *testing.T) {
 		{`{"items":[{},{"quantity":""},{"quantity":[]}]}`, "items[0].quantity is missing, and 2 more"},
 		{`{"items":["x"]}`, "items[0] is not an object"},
 		{`{"Map":[1]}`, "Map is not an object"},
+		{`{"Map":{"":[1]}}`, "Map. is a list or an object where one value belongs"},
+		{`{"items":[{"quantity":1},{"quantity":{"a":["}",{"b":"\\"}]}}]}`, "items[1].quantity is a list or an object where one value belongs"},
 		{`{"Map":"x"}`, "Map is not an object"},
 		{`{"Some":7}`, "Some is not an object"},
 		{`[]`, "the document is not an object"},
