@@ -220,36 +220,32 @@ func (p *Pair) firstSupplier(ctx context.Context, b tenant.Bundle, connecting st
 
 // companyName is how people know a supplier that is or was connected.
 func companyName(b tenant.Bundle, supplier string) string {
-	name := ""
-	if c := b.Connections[tenant.Upstock]; c.Account == supplier {
-		name = c.Name
-	}
-	for _, f := range b.Former {
-		if f.System == tenant.Upstock && f.Account == supplier {
-			name = cmp.Or(name, f.Name)
-		}
-	}
+	name := accountName(b, tenant.Upstock, supplier)
 	if name == "" {
 		return "the Upstock supplier " + supplier
 	}
 	return name + " (Upstock supplier " + supplier + ")"
 }
 
-// coreName is how people know a Cin7 Core account that is or was connected.
-func coreName(b tenant.Bundle, account string) string {
-	name := ""
-	if c := b.Connections[tenant.Cin7Core]; c.Account == account {
+// accountName is the name of an account that is or was connected; "" = not known.
+func accountName(b tenant.Bundle, sys tenant.System, account string) (name string) {
+	if c := b.Connections[sys]; c.Account == account {
 		name = c.Name
 	}
 	for _, f := range b.Former {
-		if f.System == tenant.Cin7Core && f.Account == account {
+		if f.System == sys && f.Account == account {
 			name = cmp.Or(name, f.Name)
 		}
 	}
-	if name == "" {
-		return "the Cin7 Core account " + account
+	return name
+}
+
+// coreName is how people know a Cin7 Core account that is or was connected.
+func coreName(b tenant.Bundle, account string) string {
+	if name := accountName(b, tenant.Cin7Core, account); name != "" {
+		return "the Cin7 Core account of " + name
 	}
-	return "the Cin7 Core account of " + name
+	return "the Cin7 Core account " + account
 }
 
 // formerCores names the Cin7 Core accounts that were connected before; "" = none.
