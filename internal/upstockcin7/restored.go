@@ -21,6 +21,9 @@ const markFresh = 5 * time.Second
 
 // restoredAt is when the table was last put back to an earlier state; zero = never.
 func (p *Pair) restoredAt(ctx context.Context, now time.Time) (time.Time, error) {
+	if p.rules.unmarked {
+		return time.Time{}, nil
+	}
 	m := p.restored.known.Load()
 	if m == nil || now.Sub(m.read).Abs() > markFresh {
 		at, err := p.Ledger.Restored(ctx)
@@ -46,7 +49,7 @@ func (p *Pair) mayBeUnknown(ctx context.Context, body []byte, now time.Time) boo
 	switch {
 	case err != nil:
 		return true
-	case at.IsZero() || p.rules.unmarked:
+	case at.IsZero():
 		return false
 	case now.Sub(at) < p.Times.Fresh*3/2:
 		return true
@@ -66,7 +69,7 @@ func (w *work) unlooked() bool {
 // everRestored says that the table was put back to an earlier state at some time.
 func (p *Pair) everRestored(ctx context.Context, now time.Time) bool {
 	at, err := p.restoredAt(ctx, now)
-	return err != nil || !at.IsZero() && !p.rules.unmarked
+	return err != nil || !at.IsZero()
 }
 
 // easternmost is how far ahead of UTC the earliest calendar is.
@@ -82,7 +85,7 @@ const delivering = 24 * time.Hour
 func (w *work) forgotten() bool {
 	now := w.Now()
 	at, err := w.restoredAt(w.ctx, now)
-	return err != nil || !at.IsZero() && now.Sub(at) < delivering && w.run.Approved.Before(at.Add(w.Times.Overlap)) && !w.rules.unmarked
+	return err != nil || !at.IsZero() && now.Sub(at) < delivering && w.run.Approved.Before(at.Add(w.Times.Overlap))
 }
 
 // sayRestored tells a tenant, once, that the table was put back: nothing that is
