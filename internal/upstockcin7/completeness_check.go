@@ -488,6 +488,10 @@ func orderRowOf(raw json.RawMessage) (row orderRow, unreadable bool) {
 	return row, slices.ContainsFunc(faults, func(f upstock.FieldError) bool { return f.Field == "approvedAt" })
 }
 
+// shortPasses bounds how often a list of several pages is read again only because
+// it shows fewer sales than it counts: a total may count what is never listed.
+const shortPasses = 3
+
 func (k *checking) salesPage() error {
 	if k.SalesAt.IsZero() {
 		k.SalesAt = k.Now().UTC()
@@ -523,7 +527,7 @@ func (k *checking) salesPage() error {
 	switch {
 	case page.More:
 		k.Page++
-	case k.Pages > 1 && (k.Fresh && !whole || short && k.Passes < 3) && k.Passes < maxPasses: // a total may count what is never listed
+	case k.Pages > 1 && k.Passes < maxPasses && k.Fresh && !whole, k.Pages > 1 && k.Passes < shortPasses && short:
 		k.Page, k.Pages, k.Fresh, k.Passes = 1, 0, false, k.Passes+1
 	default:
 		k.Phase = compare

@@ -880,3 +880,25 @@ func TestCompletenessPages(t *testing.T) {
 		}
 	})
 }
+
+// TestCompletenessShortList: a list that shows fewer sales than it counts is
+// read a third time, though the second brought nothing new, and not for ever.
+func TestCompletenessShortList(t *testing.T) {
+	for name, c := range map[string]struct{ drifts, pages int }{"whole": {0, 3}, "short twice": {6, 9}, "always short": {-1, 9}} {
+		t.Run(name, func(t *testing.T) {
+			story(t, func(t *testing.T, w *world) {
+				w.vendors(sim.Options{TinyPages: 7})
+				w.written(10)
+				time.Sleep(time.Hour)
+				if c.drifts != 0 {
+					w.fault(sim.Fault{Match: "GET /saleList", Kind: "drift", How: "gone", Times: c.drifts})
+				}
+				start := since()
+				w.compare(time.Time{}, time.Time{})
+				if n := w.count("GET /saleList", start); n != c.pages {
+					t.Errorf("%d pages were read, want %d", n, c.pages)
+				}
+			})
+		})
+	}
+}
