@@ -56,6 +56,7 @@ func (w *world) compare() {
 func (w *world) people(end time.Time) {
 	span := end.Sub(w.begin) - time.Hour
 	bursts := 1 + w.stage.rng.IntN(3)
+	w.leaves = w.begin.Add(w.between(time.Hour, span))
 	var at []time.Duration
 	for range bursts {
 		at = append(at, w.between(time.Minute, span))
@@ -93,6 +94,9 @@ func (w *world) fulfil(o *order, end time.Time) {
 		return
 	}
 	first := w.between(2*time.Minute, 90*time.Minute)
+	if left := time.Until(w.leaves); w.chance(128) && left > 0 { // the truck of the day
+		first = left + w.between(0, 8*time.Minute)
+	}
 	w.stage.at(first, func() { w.ship(o) })
 	if w.chance(128) {
 		w.stage.at(first+w.between(time.Minute, time.Hour), func() { w.track(o) })
@@ -127,6 +131,28 @@ func (w *world) fate(o *order) {
 		if w.chance(f.retry) {
 			w.stage.at(soon(), func() { w.tend(o) })
 		}
+	}
+}
+
+// untimely has people act on an order just while a call about it goes wrong.
+func (w *world) untimely(o *order) {
+	if o == nil || !w.chance(110) {
+		return
+	}
+	f := w.profile.flows
+	soon := func(do func()) {
+		w.stage.at(w.between(time.Second, pick(w, 20*time.Second, 3*time.Minute, 20*time.Minute)), do)
+	}
+	switch {
+	case o.shipped > 0:
+		soon(func() { w.track(o) })
+	case w.chance(f.edit):
+		soon(func() { w.edit(o) })
+	case w.chance(f.cancel):
+		soon(func() { w.cancel(o) })
+	case w.chance(4 * f.retry):
+		soon(func() { w.tend(o) })
+		soon(func() { w.tend(o) })
 	}
 }
 

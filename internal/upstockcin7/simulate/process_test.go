@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/http/httptrace"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -157,14 +158,14 @@ func (p *process) suffer(c class, f fault, name string, do func() error) error {
 		return errDead
 	case stalls:
 		defer func() { w.tardy[time.Now().UTC()] = true }()
-		d := w.between(napLeast, napMost)
+		d := w.nap()
 		if c == vendorWrite {
 			d = w.between(napLeast, latest)
 		}
 		p.sleeps(d)
 	case pauses:
 		err := do()
-		p.sleeps(w.between(napLeast, napMost))
+		p.sleeps(w.nap())
 		return err
 	}
 	return do()
@@ -281,6 +282,9 @@ func (g gateHTTP) RoundTrip(req *http.Request) (*http.Response, error) {
 	path := strings.TrimPrefix(req.URL.Path, sim.PrefixCin7Core)
 	written := true
 	err := g.p.effect(ctx, c, name, toVendor, call, func(f fault) (error, bool) {
+		if c == vendorWrite {
+			w.untimely(w.subject(req, body))
+		}
 		switch f {
 		case unsent:
 			written = false
@@ -345,12 +349,24 @@ func (g gateHTTP) RoundTrip(req *http.Request) (*http.Response, error) {
 var (
 	bodysID  = regexp.MustCompile(`"(?:ExternalID|SaleID)":"([^"]+)"`)
 	bodysOne = regexp.MustCompile(`upstock:\d+:(\d+)`)
+	pathsOne = regexp.MustCompile(`/orders/(\d+)/`)
 )
 
-// about says for the story which order a call is about.
+// about says for the story which order a call to Cin7 Core is about.
 func (w *world) about(req *http.Request, body []byte) string {
 	if w.story == nil {
 		return ""
+	}
+	if o := w.subject(req, body); o != nil {
+		return " of order " + strconv.Itoa(o.id)
+	}
+	return ""
+}
+
+// subject is the order that a call is about, nil where it does not say.
+func (w *world) subject(req *http.Request, body []byte) *order {
+	if m := pathsOne.FindStringSubmatch(req.URL.Path); m != nil {
+		return w.orderOf(m[1])
 	}
 	id := req.URL.Query().Get("ID")
 	if m := bodysID.FindSubmatch(body); m != nil {
@@ -360,9 +376,9 @@ func (w *world) about(req *http.Request, body []byte) string {
 		id = s.external
 	}
 	if m := bodysOne.FindStringSubmatch(id); m != nil {
-		return " of order " + m[1]
+		return w.orderOf(m[1])
 	}
-	return ""
+	return nil
 }
 
 // send puts a message into a queue.

@@ -26,8 +26,8 @@ type profile struct {
 // draw is the profile of a seed, from a source of its own.
 func draw(seed uint64) profile {
 	r := rand.New(rand.NewPCG(seed, 0xca57))
-	p := profile{shape: []shape{{1, 1}, {1, 1}, {1, 1}, {2, 1}, {2, 1}, {3, 2}}[r.IntN(6)], hours: 6 + r.IntN(3), orders: 5 + r.IntN(4)*r.IntN(2)}
-	p.sim = sim.Options{ListOrder: sim.ListOrder(r.IntN(3)), ListDrift: r.IntN(2) == 0, TinyPages: []int{0, 0, 2, 3, 5}[r.IntN(5)], NoAutomation: r.IntN(3) == 0}
+	p := profile{shape: []shape{{1, 1}, {1, 1}, {1, 1}, {2, 1}, {2, 1}, {3, 2}}[r.IntN(6)], hours: 6 + r.IntN(2)*r.IntN(4)*r.IntN(2), orders: 5 + r.IntN(4)*r.IntN(2)}
+	p.sim = sim.Options{ListOrder: sim.ListOrder(r.IntN(3)), ListDrift: r.IntN(2) == 0, TinyPages: []int{0, 2, 2, 3, 5}[r.IntN(5)], NoAutomation: r.IntN(3) == 0}
 	p.indexLag = []time.Duration{0, 0, time.Second, 20 * time.Second, 90 * time.Second}[r.IntN(5)]
 	rate := 0
 	switch n := r.IntN(100); {
@@ -37,11 +37,11 @@ func draw(seed uint64) profile {
 		p.name, rate, p.spells, p.skew = "usual", 30, r.IntN(2), 0.5
 	case n < 80:
 		p.name, rate, p.spells, p.skew = "rough", 90, r.IntN(4), 1
-	case n < 98:
+	case n < 99:
 		p.name, rate, p.spells, p.skew = "storm", 260, 2+r.IntN(6), 1
 	default:
 		p.name, rate, p.spells, p.skew = "large", 40, r.IntN(3), 1
-		p.orders, p.hours, p.shape = 40+r.IntN(50), 10, shape{4, 2}
+		p.orders, p.hours, p.shape = 40+r.IntN(40), 10, shape{4, 2}
 		p.sim.TinyPages, p.sim.ListDrift = 0, false
 	}
 	for c := range p.often {

@@ -57,7 +57,8 @@ type world struct {
 	restored   time.Time
 	down       bool // nothing of ours runs
 	refusals   int
-	dates      bool // answers have a Date
+	leaves     time.Time // when the warehouse ships what is ready
+	dates      bool      // answers have a Date
 
 	begin time.Time
 	story io.Writer // nil = nobody wants it
