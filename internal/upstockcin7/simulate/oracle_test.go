@@ -71,6 +71,8 @@ func (w *world) judge(o *order) string {
 		return fmt.Sprintf("headers without lines: %s", empty)
 	case waits:
 		return ""
+	case foreign && !o.cancelled.IsZero() && r.Cancelled.IsZero(): // that company was taken away before
+		return ""
 	case !o.cancelled.IsZero():
 		return w.judgeCancelled(o, r, full)
 	case len(o.edits) > 0:
@@ -106,7 +108,7 @@ func (w *world) waits(o *order, r *ledger.Run) bool {
 	if o.supplier == w.spare.Upstock.Supplier && r.State == ledger.Attention {
 		return true
 	}
-	return (o.supplier == w.spare.Upstock.Supplier || o.account == w.spare.Cin7Core.AccountID) &&
+	return (o.supplier == w.spare.Upstock.Supplier || o.account == w.spare.Cin7Core.AccountID || r.Account == w.spare.Cin7Core.AccountID) &&
 		(r.Parked || r.Awaits != "" || r.State == ledger.Attention && w.is(r, "accountChanged"))
 }
 
