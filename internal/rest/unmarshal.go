@@ -50,15 +50,14 @@ func (e FieldErrors) Error() string {
 // reported and not read) and "as=Other" (one more name).
 func Unmarshal(data []byte, out any) error {
 	data = WithoutMark(data)
-	var whole json.RawMessage
-	if err := json.Unmarshal(data, &whole); err != nil {
+	if !json.Valid(data) {
 		offset := int64(len(data))
-		if bad, ok := errors.AsType[*json.SyntaxError](err); ok {
+		if bad, ok := errors.AsType[*json.SyntaxError](json.Unmarshal(data, new(json.RawMessage))); ok {
 			offset = bad.Offset
 		}
 		return FieldErrors{{"", fmt.Sprintf("is not JSON (offset %d)", offset)}}
 	}
-	r := &reader{data: whole}
+	r := &reader{data: data}
 	to := reflect.ValueOf(out).Elem()
 	if present := r.value(to, &field{}); !present && to.Kind() == reflect.Struct {
 		r.problem("is empty")

@@ -358,6 +358,23 @@ func (w *world) witness(req *http.Request, answer *http.Response) {
 	}
 }
 
+// writes notes that a process changes something about an order, which one alone
+// does at a time, but for one that slept meanwhile. It is over when that is called.
+func (w *world) writes(p *process, o *order, name string) (over func()) {
+	if o == nil {
+		return func() {}
+	}
+	if other := o.writer; other != nil && other != p && !other.dead.Load() && !other.asleep && !p.asleep {
+		w.note("order %d: %s %d calls %s, and %s %d has a call under way", o.id, p.name, p.id, name, other.name, other.id)
+	}
+	o.writer = p
+	return func() {
+		if o.writer == p {
+			o.writer = nil
+		}
+	}
+}
+
 // asOurs says that a sale that a person made may be voided as one of ours: it is
 // a copy of a bare header, equal to what we sent, so nobody can tell which create
 // without an answer made which of the two. The bound is the number of creates on

@@ -280,6 +280,9 @@ func (g gateHTTP) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil
 	}
 	path := strings.TrimPrefix(req.URL.Path, sim.PrefixCin7Core)
+	if c == vendorWrite {
+		defer w.writes(g.p, w.subject(req, body), req.Method+" "+req.URL.Path)()
+	}
 	written := true
 	err := g.p.effect(ctx, c, name, toVendor, call, func(f fault) (error, bool) {
 		if c == vendorWrite {

@@ -24,6 +24,7 @@ type memory struct {
 	lag func() time.Duration // how long the index goes on as before a write; nil = not at all
 
 	mu    sync.Mutex
+	moves int // writes and restores
 	parts map[string]*part
 	index map[place][]shown
 }
@@ -70,6 +71,7 @@ func (m *memory) restore(c *memory) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.parts, m.index = c.parts, c.index
+	m.moves++
 }
 
 func (m *memory) item(k table.Key) (table.Item, bool) {
@@ -217,6 +219,7 @@ func (m *memory) Write(ctx context.Context, ops ...table.Op) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.moves++
 	now := time.Now()
 	for _, o := range ops {
 		if o.Kind == table.KindAhead {

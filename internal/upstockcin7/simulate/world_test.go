@@ -91,6 +91,11 @@ type order struct {
 	revived   bool      // approved again after it was cancelled
 	wanted    time.Time // when a person last wanted it sold
 	heard     time.Time // when we took its cancellation in
+
+	run  *ledger.Run // as read last
+	seen int         // the table's writes until then
+
+	writer *process // whose call that changes something about it is under way
 }
 
 // shape is what a world is built of: how many tenants, on how many accounts of Cin7 Core.
@@ -263,8 +268,16 @@ func (w *world) runID(o *order) string {
 	return strconv.Itoa(o.id)
 }
 
-// run is the order's run as it stands, nil if there is none.
+// run is the order's run as it stands, nil if there is none. It is not to be changed.
 func (w *world) run(o *order) *ledger.Run {
+	if o.seen == w.store.moves {
+		return o.run
+	}
+	o.run, o.seen = w.read(o), w.store.moves
+	return o.run
+}
+
+func (w *world) read(o *order) *ledger.Run {
 	r, err := ledger.New(w.store).Get(context.Background(), o.shop.tenant, w.runID(o))
 	if errors.Is(err, ledger.ErrNotFound) {
 		return nil
