@@ -85,12 +85,12 @@ const (
 	ago      = 50 * time.Second
 	napLeast = 30 * time.Second
 	napMost  = 9 * time.Minute
-	coma     = 80 * time.Minute // of one in four: a process may be frozen until it is needed again
+	coma     = 80 * time.Minute // of one in three: a process may be frozen until it is needed again
 )
 
 // nap is how long a process sleeps.
 func (w *world) nap() time.Duration {
-	if w.chance(64) {
+	if w.chance(85) {
 		return w.between(napMost, coma)
 	}
 	return w.between(napLeast, napMost)

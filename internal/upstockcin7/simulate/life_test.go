@@ -135,8 +135,17 @@ func (w *world) fate(o *order) {
 }
 
 // untimely has people act on an order just while a call about it goes wrong.
-func (w *world) untimely(o *order) {
+func (w *world) untimely(o *order, what fault) {
 	if o == nil || !w.chance(110) {
+		return
+	}
+	if f := w.profile.flows; what == pauses && f.edit+f.retry > 0 && len(o.edits) == 0 { // all that can happen to an order while its worker sleeps
+		w.stage.at(w.between(4*time.Minute, 8*time.Minute), func() {
+			w.change(o, "void")
+			for _, after := range []time.Duration{time.Minute, 3 * time.Minute, 6 * time.Minute} {
+				w.stage.at(after, func() { w.tend(o) })
+			}
+		})
 		return
 	}
 	f := w.profile.flows

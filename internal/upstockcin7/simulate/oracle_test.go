@@ -375,6 +375,31 @@ func (w *world) writes(p *process, o *order, name string) (over func()) {
 	}
 }
 
+// overslept looks at what a process writes that slept, perhaps past its lease:
+// it may tell the truth, and chooses no other sale for an order.
+func (w *world) overslept(p *process, ops []table.Op) (after func()) {
+	var o *order
+	for _, op := range ops {
+		if o == nil && strings.HasSuffix(op.Item.PK, "#order") {
+			o = w.orderOf(strings.TrimLeft(op.Item.SK[strings.LastIndexByte(op.Item.SK, ':')+1:], "0"))
+		}
+	}
+	if o == nil {
+		return func() {}
+	}
+	was := w.run(o)
+	return func() {
+		is := w.run(o)
+		switch {
+		case was == nil || is == nil || is.SaleID == "" || is.SaleID == was.SaleID:
+		case was.SaleID != "":
+			w.note("order %d: %s %d slept, and writes that its sale is %s, which was %s", o.id, p.name, p.id, is.SaleNumber, was.SaleNumber)
+		case slices.Contains(was.Voided, is.SaleID):
+			w.note("order %d: %s %d slept, and writes that its sale is %s, which is voided", o.id, p.name, p.id, is.SaleNumber)
+		}
+	}
+}
+
 // asOurs says that a sale that a person made may be voided as one of ours: it is
 // a copy of a bare header, equal to what we sent, so nobody can tell which create
 // without an answer made which of the two. The bound is the number of creates on

@@ -387,15 +387,15 @@ func (w *world) refill(s *shop) {
 }
 
 // edit lets somebody in Cin7 Core do as they please with an order's sale.
-func (w *world) edit(o *order) {
+func (w *world) edit(o *order) { w.change(o, pick(w, "void", "void", "copy", "lines")) }
+
+func (w *world) change(o *order, what string) {
 	live, _ := w.sales(o)
 	if len(live) == 0 {
 		return
 	}
 	sale := live[w.stage.rng.IntN(len(live))]
-	what := pick(w, "void", "void", "copy", "lines")
-	body := "{}"
-	if _, err := w.sim.Sale(sale.ID, what, body); err != nil {
+	if _, err := w.sim.Sale(sale.ID, what, "{}"); err != nil {
 		return
 	}
 	o.edits = append(o.edits, what)

@@ -233,6 +233,9 @@ func (g gateTable) Write(ctx context.Context, ops ...table.Op) error {
 		if g.p.name == "deadletters" {
 			defer g.p.w.givenUp(g.p.w.store.leased(ops...))
 		}
+		if g.p.asleep {
+			defer g.p.w.overslept(g.p, ops)()
+		}
 		return g.p.w.store.Write(context.Background(), ops...)
 	}, nil)
 }
@@ -286,7 +289,7 @@ func (g gateHTTP) RoundTrip(req *http.Request) (*http.Response, error) {
 	written := true
 	err := g.p.effect(ctx, c, name, toVendor, call, func(f fault) (error, bool) {
 		if c == vendorWrite {
-			w.untimely(w.subject(req, body))
+			w.untimely(w.subject(req, body), f)
 		}
 		switch f {
 		case unsent:
