@@ -77,7 +77,7 @@ func benchMemory(ctx context.Context, _ benchOptions) (_ []figure, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return []figure{{what: "memory of the runner, the demo trading, after 1,000 more orders", got: now, reach: 64, unit: "MiB",
+	return []figure{{what: "memory of the runner, the demo trading, after 1,000 more orders", got: now, reach: 50, unit: "MiB",
 		note: fmt.Sprintf("resident, simulators included; at most %s MiB; %d tenants, speed %d", short(most), tenants, speed)}}, nil
 }
 
@@ -182,7 +182,7 @@ func benchSize(ctx context.Context, _ benchOptions) ([]figure, error) {
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, figure{what: "arm64 zip of " + name, got: size, reach: 5, unit: "MB", open: name == "console",
+		list = append(list, figure{what: "arm64 zip of " + name, got: size, reach: 4.2, unit: "MB", open: name == "console",
 			note: fmt.Sprintf("the embedded store is %.2f of it (built once more without)", size-less)})
 	}
 	return list, nil
@@ -277,7 +277,7 @@ func benchStart(ctx context.Context, o benchOptions) ([]figure, error) {
 			return list, fmt.Errorf("%s: %w", name, err)
 		}
 		millis := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
-		list = append(list, figure{what: "start of " + name + ", from exec to GET next, p50", got: max(millis(file), millis(cloud)), reach: 15, unit: "ms",
+		list = append(list, figure{what: "start of " + name + ", from exec to GET next, p50", got: max(millis(file), millis(cloud)), reach: 7, unit: "ms",
 			note: fmt.Sprintf("%s with the embedded store, %s with AWS's clients; %d starts each", short(millis(file)), short(millis(cloud)), o.starts)})
 	}
 	return list, nil

@@ -153,6 +153,8 @@ func (w *world) untimely(o *order, what fault) {
 		w.stage.at(w.between(time.Second, pick(w, 20*time.Second, 3*time.Minute, 20*time.Minute)), do)
 	}
 	switch {
+	case o.shipped > 0 && what == late: // the next call about it may come first
+		w.stage.at(w.between(time.Second, 12*time.Second), func() { w.track(o) })
 	case o.shipped > 0:
 		soon(func() { w.track(o) })
 	case w.chance(f.edit):

@@ -38,10 +38,10 @@ var (
 )
 
 // repeats is how many seeds are run twice.
-const repeats = 20
+const repeats = 100
 
 // usual is how many seeds make test runs.
-const usual = 60
+const usual = 240
 
 func sorted(list []string) []string { slices.Sort(list); return list }
 
