@@ -61,9 +61,9 @@ const (
 
 // kinds are the faults of each class, as often as they stand here.
 var kinds = [classes][]fault{
-	tableRead:   {failed, failed, failed, dies, stalls},
+	tableRead:   {failed, failed, failed, dies, stalls, stalls},
 	tableWrite:  {failed, failed, lost, lost, late, dies, dies, diesFore, stalls, pauses},
-	vendorRead:  {failed, broken, throttle, page, hangs, stale, stale, unfiltered, drifts, ahead, blank, dies, stalls, unsent},
+	vendorRead:  {failed, broken, throttle, page, hangs, stale, stale, unfiltered, drifts, ahead, blank, dies, stalls, stalls, unsent},
 	vendorWrite: {failed, lost, lost, late, late, late, late, hangs, dies, dies, diesFore, stalls, pauses, throttle, page, pageDone, broken, brokenDone, brokenDone, unsent},
 	queueSend:   {failed, lost, dies, doubled, doubled, dropped, stalls},
 	hookIn:      {failed, lost, doubled, dropped},

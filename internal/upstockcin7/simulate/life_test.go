@@ -139,6 +139,15 @@ func (w *world) untimely(o *order, what fault) {
 	if o == nil || !w.chance(110) {
 		return
 	}
+	if what == stalls && o.shipped == 0 && w.chance(2*w.profile.flows.cancel) { // who goes on then must see it
+		w.stage.at(w.between(time.Second, time.Minute), func() {
+			w.cancel(o)
+			if w.chance(2 * w.profile.flows.revive) {
+				w.stage.at(w.between(time.Minute, 6*time.Minute), func() { w.revive(o) })
+			}
+		})
+		return
+	}
 	if f := w.profile.flows; what == pauses && f.edit+f.retry > 0 && len(o.edits) == 0 { // all that can happen to an order while its worker sleeps
 		w.stage.at(w.between(4*time.Minute, 8*time.Minute), func() {
 			w.change(o, "void")

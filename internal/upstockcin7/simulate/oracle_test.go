@@ -375,15 +375,26 @@ func (w *world) writes(p *process, o *order, name string) (over func()) {
 	}
 }
 
+// keyed is the order whose run is among keys of the table, nil if none is.
+func (w *world) keyed(keys ...table.Key) *order {
+	for _, k := range keys {
+		if strings.HasSuffix(k.PK, "#order") {
+			if o := w.orderOf(strings.TrimLeft(k.SK[strings.LastIndexByte(k.SK, ':')+1:], "0")); o != nil {
+				return o
+			}
+		}
+	}
+	return nil
+}
+
 // overslept looks at what a process writes that slept, perhaps past its lease:
 // it may tell the truth, and chooses no other sale for an order.
 func (w *world) overslept(p *process, ops []table.Op) (after func()) {
-	var o *order
+	var keys []table.Key
 	for _, op := range ops {
-		if o == nil && strings.HasSuffix(op.Item.PK, "#order") {
-			o = w.orderOf(strings.TrimLeft(op.Item.SK[strings.LastIndexByte(op.Item.SK, ':')+1:], "0"))
-		}
+		keys = append(keys, op.Item.Key)
 	}
+	o := w.keyed(keys...)
 	if o == nil {
 		return func() {}
 	}

@@ -319,6 +319,9 @@ func (w *world) revive(o *order) {
 		return
 	}
 	w.stage.at(w.between(time.Second, 5*time.Minute), func() {
+		if w.standing(o).Status != "ordered" { // it was cancelled or approved again meanwhile
+			return
+		}
 		o.cancelled, o.heard, o.wanted, o.revived = time.Time{}, time.Time{}, time.Now(), true
 		w.approve(o)
 	})

@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -210,7 +211,12 @@ func (g gateTable) Get(ctx context.Context, keys ...table.Key) (items []table.It
 	if len(keys) > 0 {
 		name += " " + keyName(keys[0])
 	}
-	err = g.p.effect(ctx, tableRead, name, ofTable, func() error { items, err = g.p.w.store.Get(ctx, keys...); return err }, nil)
+	err = g.p.effect(ctx, tableRead, name, ofTable, func() error { items, err = g.p.w.store.Get(ctx, keys...); return err }, func(f fault) (error, bool) {
+		if f == stalls && g.p.name == string(app.OrdersQueue) {
+			g.p.w.untimely(g.p.w.keyed(keys...), f)
+		}
+		return nil, false
+	})
 	return items, err
 }
 
@@ -288,7 +294,7 @@ func (g gateHTTP) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	written := true
 	err := g.p.effect(ctx, c, name, toVendor, call, func(f fault) (error, bool) {
-		if c == vendorWrite {
+		if c == vendorWrite || f == stalls {
 			w.untimely(w.subject(req, body), f)
 		}
 		switch f {
@@ -355,7 +361,7 @@ func (g gateHTTP) RoundTrip(req *http.Request) (*http.Response, error) {
 var (
 	bodysID  = regexp.MustCompile(`"(?:ExternalID|SaleID)":"([^"]+)"`)
 	bodysOne = regexp.MustCompile(`upstock:\d+:(\d+)`)
-	pathsOne = regexp.MustCompile(`/orders/(\d+)/`)
+	pathsOne = regexp.MustCompile(`/orders/(\d+)(?:/|$)`)
 )
 
 // about says for the story which order a call to Cin7 Core is about.
@@ -374,7 +380,7 @@ func (w *world) subject(req *http.Request, body []byte) *order {
 	if m := pathsOne.FindStringSubmatch(req.URL.Path); m != nil {
 		return w.orderOf(m[1])
 	}
-	id := req.URL.Query().Get("ID")
+	id := cmp.Or(req.URL.Query().Get("ID"), req.URL.Query().Get("ExternalID"))
 	if m := bodysID.FindSubmatch(body); m != nil {
 		id = string(m[1])
 	}
