@@ -237,7 +237,7 @@ func (p *Pair) Completeness(ctx context.Context, tenantID string, from, to time.
 	}
 	c := Completeness{From: s.From, To: s.To, Standing: s.standing()}
 	if s.standing() {
-		c.From, c.To = p.standing(b)
+		_, c.From, c.To = p.standing(b)
 	}
 	empty := c
 	if _, err := p.Ledger.Doc(ctx, tenantID, s.doc(), &c); err != nil {
@@ -277,16 +277,15 @@ func (p *Pair) Completeness(ctx context.Context, tenantID string, from, to time.
 	return c, nil
 }
 
-// standing is the standing period as it is now.
-func (p *Pair) standing(b tenant.Bundle) (from, to time.Time) {
+// standing is the standing period as it is now: the last days, first is where
+// they begin, and from where Upstock was connected if that was later. Of the time
+// between the two only orders that are here are compared: a backfill brought them.
+func (p *Pair) standing(b tenant.Bundle) (first, from, to time.Time) {
 	now := p.Now().UTC()
 	y, m, d := now.In(zoneOf(b.Tenant)).Date()
-	from = time.Date(y, m, d-standingDays+1, 0, 0, 0, 0, zoneOf(b.Tenant)).UTC()
+	first = time.Date(y, m, d-standingDays+1, 0, 0, 0, 0, zoneOf(b.Tenant)).UTC()
 	up := b.Connections[tenant.Upstock]
-	if since := up.Beginning(); since.After(from) {
-		from = since.UTC()
-	}
-	return from, now
+	return first, latest(first, up.Beginning()).UTC(), now
 }
 
 // comparedAccounts names what a check compares.

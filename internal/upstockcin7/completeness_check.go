@@ -41,7 +41,8 @@ type check struct {
 	Span     span         `json:"span"`
 	Asked    time.Time    `json:"asked,omitzero"` // the asking that it answers; zero = the schedule's
 	Result   Completeness `json:"result"`
-	Until    time.Time    `json:"until"` // end of the period, or when the check began
+	Until    time.Time    `json:"until"`          // end of the period, or when the check began
+	First    time.Time    `json:"first,omitzero"` // from when orders are listed, where that is before the period: see standing
 	Accounts string       `json:"accounts"`
 	Phase    phase        `json:"phase"` // "" = no check is under way
 
@@ -262,7 +263,7 @@ func (k *checking) open() (bool, error) {
 	k.check = check{Span: next.span, Asked: next.At, Phase: readOrders, Accounts: accounts, Page: 1, Passes: 1, Until: now,
 		Result: Completeness{Accounts: accounts, From: next.From, To: next.To, Standing: next.standing(), Started: latest(now, old.Started)}} // its worker's clock may have been ahead
 	if next.standing() {
-		k.Result.From, k.Result.To = k.standing(k.b)
+		k.First, k.Result.From, k.Result.To = k.standing(k.b)
 	} else if next.To.Before(now) {
 		k.Until = next.To
 	}
@@ -429,11 +430,19 @@ func (k *checking) call(sys tenant.System, n *int, f func(ctx context.Context, c
 	return nil
 }
 
+// first is from when orders are listed.
+func (k *checking) first() time.Time {
+	if k.First.IsZero() {
+		return k.Result.From
+	}
+	return k.First
+}
+
 func (k *checking) ordersPage() error {
 	var page upstock.Page
 	var turns []byte
 	if err := k.call(tenant.Upstock, &k.Result.Counts.UpstockCalls, func(ctx context.Context, c tenant.Connection, s tenant.Secrets) (err error) {
-		page, err = k.Upstock(c, s, false).OrdersPage(ctx, upstock.OrdersQuery{ApprovedSince: k.Result.From, After: k.After, Limit: 100})
+		page, err = k.Upstock(c, s, false).OrdersPage(ctx, upstock.OrdersQuery{ApprovedSince: k.first(), After: k.After, Limit: 100})
 		if refusedPage(err) { // it does not know the page any more: the list begins anew
 			k.After, k.Turns = "", nil
 		}
@@ -451,7 +460,7 @@ func (k *checking) ordersPage() error {
 	for _, raw := range page.Orders {
 		o, unreadable := orderRowOf(raw)
 		switch {
-		case o.Approved.IsZero() && !unreadable || !o.Approved.IsZero() && o.Approved.Before(k.Result.From): // the filter was ignored
+		case o.Approved.IsZero() && !unreadable || !o.Approved.IsZero() && o.Approved.Before(k.first()): // the filter was ignored
 		case !o.Approved.Before(k.Until):
 			past = true
 		default:
@@ -618,6 +627,9 @@ func (k *checking) compareSome() error {
 		x := &joined{checking: k, o: &batch[i], r: runs[batch[i].ID], now: k.Now()}
 		if status := x.o.Status; x.r == nil && (status == upstock.StatusOrdered || status == upstock.StatusScheduled) && len(k.bySale[x.o.ID]) == 0 {
 			continue // its approval was taken back, and nothing came of it
+		}
+		if x.r == nil && x.before() {
+			continue
 		}
 		if err := x.healCancel(); err != nil {
 			return err
@@ -1103,20 +1115,29 @@ func (x *joined) healCancel() error {
 	return x.markCancelled(x.ctx, x.r)
 }
 
+// before reports whether the order was approved before the period.
+func (x *joined) before() bool {
+	return !x.o.Approved.IsZero() && x.o.Approved.Before(x.Result.From)
+}
+
+// count counts an order of the period; what differs counts in any case.
 func (x *joined) count(c *Completeness) {
 	n := &c.Counts
-	n.Approved++
-	switch x.class {
-	case "sold":
+	if !x.before() {
+		n.Approved++
+	}
+	switch class := x.class; {
+	case x.before():
+	case class == "sold":
 		n.Sold++
 		if x.sale != nil && x.sale.Shipping.Is(cin7core.Shipped) {
 			n.Shipped++
 		} else if x.sale != nil && x.sale.Shipping.Is(cin7core.PartiallyShipped) {
 			n.PartlyShipped++
 		}
-	case "cancelled":
+	case class == "cancelled":
 		n.Cancelled++
-	case underWay:
+	case class == underWay:
 		n.UnderWay++
 	}
 	if x.missing {

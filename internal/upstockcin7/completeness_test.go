@@ -408,6 +408,31 @@ func TestCompletenessVoidsCancelled(t *testing.T) {
 	})
 }
 
+// TestCompletenessOfBackfilled: of the days before Upstock was connected, those
+// orders are compared that a backfill brought; the others are nobody's loss, and
+// no sentence says that these days were looked at.
+func TestCompletenessOfBackfilled(t *testing.T) {
+	story(t, func(t *testing.T, w *world) {
+		id := w.listed(time.Now().Add(-40*time.Hour), "")
+		w.startBackfill("1999-12-29", "1999-12-31")
+		w.turn(30 * time.Minute)
+		w.listed(time.Now().Add(-30*time.Hour), "")
+		w.sold(id)
+		before := w.compare(time.Time{}, time.Time{})
+		if before.Counts.Approved != 0 || before.Found != 0 || strings.Contains(before.Summary, "December 1999") {
+			t.Errorf("%+v", before)
+		}
+		w.upstockFault(sim.Fault{Match: "WEBHOOK order.cancelled", Kind: "drop"})
+		if _, err := w.sim.Cancel(id); err != nil {
+			t.Fatal(err)
+		}
+		c := w.compare(time.Time{}, time.Time{})
+		if w.run(id).Cancelled.IsZero() || c.Counts.Approved != 0 {
+			t.Errorf("a lost cancellation: %s %+v", w.run(id).State, c)
+		}
+	})
+}
+
 // TestCompletenessPeriods: what belongs to a period is its approved orders,
 // whenever their sales were made.
 func TestCompletenessPeriods(t *testing.T) {
