@@ -81,11 +81,12 @@ type spell struct {
 // How long what is late takes: a create shows in the list within the settle time
 // of its deadline, as the protocol assumes, an answer as of a while ago included.
 const (
-	latest   = 65 * time.Second
-	ago      = 50 * time.Second
-	napLeast = 30 * time.Second
-	napMost  = 9 * time.Minute
-	coma     = 80 * time.Minute // of one in three: a process may be frozen until it is needed again
+	latest     = 65 * time.Second
+	latestTold = 110 * time.Second // what Upstock is told is looked for in no list
+	ago        = 50 * time.Second
+	napLeast   = 30 * time.Second
+	napMost    = 9 * time.Minute
+	coma       = 80 * time.Minute // of one in three: a process may be frozen until it is needed again
 )
 
 // nap is how long a process sleeps.

@@ -136,7 +136,7 @@ func (w *world) fate(o *order) {
 
 // untimely has people act on an order just while a call about it goes wrong.
 func (w *world) untimely(o *order, what fault) {
-	if o == nil || !w.chance(110) {
+	if o == nil || !w.chance(110) && (o.shipped == 0 || what != late) {
 		return
 	}
 	if what == stalls && o.shipped == 0 && w.chance(2*w.profile.flows.cancel) { // who goes on then must see it
@@ -164,6 +164,8 @@ func (w *world) untimely(o *order, what fault) {
 	switch {
 	case o.shipped > 0 && what == late: // the next call about it may come first
 		w.stage.at(w.between(time.Second, 12*time.Second), func() { w.track(o) })
+	case o.shipped == 0 && w.chance(w.profile.flows.setting):
+		w.stage.at(w.between(time.Second, 20*time.Second), func() { w.settings(o.shop) })
 	case o.shipped > 0:
 		soon(func() { w.track(o) })
 	case w.chance(f.edit):

@@ -18,6 +18,7 @@ import (
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/sim"
 	"stockbridge/internal/table"
+	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstockcin7"
 )
 
@@ -338,8 +339,12 @@ func (w *world) witness(req *http.Request, answer *http.Response) {
 	case req.Method == http.MethodPost && path == "/sale/order": // lines that people wrote while ours were on their way are replaced by ours
 		var lines struct{ SaleID string }
 		if json.Unmarshal(raw, &lines) == nil {
-			if s := w.made[lines.SaleID]; s != nil && s.touched && time.Since(s.changed) < inFlight {
+			s := w.made[lines.SaleID]
+			if s != nil && s.touched && time.Since(s.changed) < inFlight {
 				s.touched = false
+			}
+			if s != nil {
+				w.ofOnePlan(s)
 			}
 		}
 	case req.Method == http.MethodDelete && path == "/sale":
@@ -409,6 +414,28 @@ func (w *world) overslept(p *process, ops []table.Op) (after func()) {
 			w.note("order %d: %s %d slept, and writes that its sale is %s, which is voided", o.id, p.name, p.id, is.SaleNumber)
 		}
 	}
+}
+
+// ofOnePlan notes a sale whose lines were written by other settings than its header.
+func (w *world) ofOnePlan(s *sale) {
+	o := w.byExternal(s.external)
+	raw, err := w.sim.Sale(s.id, "", "")
+	if o == nil || err != nil {
+		return
+	}
+	var is struct {
+		Type, Location string
+		Order          struct{ Status string }
+	}
+	if err := json.Unmarshal(raw, &is); err != nil {
+		w.t.Fatal(err)
+	}
+	for _, doc := range append([]tenant.Settings{tenant.DefaultSettings()}, o.shop.settings...) {
+		if strings.HasPrefix(strings.ToLower(is.Type), doc.SaleType) && strings.EqualFold(is.Order.Status, doc.OrderStatus) && (doc.Location == "" || doc.Location == is.Location) {
+			return
+		}
+	}
+	w.note("order %d: its sale is %s, %s, from %s, as no settings said", o.id, is.Type, is.Order.Status, is.Location)
 }
 
 // asOurs says that a sale that a person made may be voided as one of ours: it is

@@ -243,6 +243,7 @@ func (w *world) settings(s *shop) {
 	if doc.OrderStatus == tenant.Authorised && doc.SaleType == tenant.Simple {
 		doc.CreationMode = pick(w, tenant.NoPick, tenant.AutoPick)
 	}
+	s.settings = append(s.settings, doc)
 	w.do(fmt.Sprintf("sets %s: %s %s %q, cancel %s", s.account.Name, doc.OrderStatus, doc.SaleType, doc.Location, doc.OnCancel), func(ctx context.Context, p *process) error {
 		_, err := p.app.Tenants.SaveSettings(ctx, s.tenant, doc, -1)
 		if err == nil && doc.OnCancel == tenant.Void {

@@ -143,7 +143,11 @@ func (p *process) suffer(c class, f fault, name string, do func() error) error {
 		return lostBy(c)
 	case late:
 		w.lag++
-		w.stage.at(w.between(time.Second, latest), func() {
+		most := latest
+		if strings.Contains(name, sim.PrefixUpstock) {
+			most = latestTold
+		}
+		w.stage.at(w.between(time.Second, most), func() {
 			w.lag--
 			w.tell("%s takes effect late", name)
 			w.tardy[time.Now().UTC()] = true

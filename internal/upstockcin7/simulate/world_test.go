@@ -74,6 +74,8 @@ type shop struct {
 	away    bool        // something else is connected, or nothing
 	voids   bool        // the sale of a cancelled order may be voided
 	filled  bool        // somebody had the days before filled in
+
+	settings []tenant.Settings // that people tried to save, whether it took effect or not
 }
 
 // order is one as its people know it.
