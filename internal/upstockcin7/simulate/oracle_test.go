@@ -383,31 +383,45 @@ func (w *world) writes(p *process, o *order, name string) (over func()) {
 // keyed is the order whose run is among keys of the table, nil if none is.
 func (w *world) keyed(keys ...table.Key) *order {
 	for _, k := range keys {
-		if strings.HasSuffix(k.PK, "#order") {
-			if o := w.orderOf(strings.TrimLeft(k.SK[strings.LastIndexByte(k.SK, ':')+1:], "0")); o != nil {
-				return o
-			}
+		if isRun(k) {
+			return w.orderOf(strings.TrimLeft(k.SK[strings.LastIndexByte(k.SK, ':')+1:], "0"))
 		}
 	}
 	return nil
 }
 
-// overslept looks at what a process writes that slept, perhaps past its lease:
-// it may tell the truth, and chooses no other sale for an order.
-func (w *world) overslept(p *process, ops []table.Op) (after func()) {
-	var keys []table.Key
-	for _, op := range ops {
-		keys = append(keys, op.Item.Key)
+func isRun(k table.Key) bool { return strings.HasSuffix(k.PK, "#order") }
+
+// writesRun looks at how a process changes an order's run. It takes the lease of
+// a run as it has read it, not as it met it when it wrote. If it slept, perhaps
+// past its lease, it may tell the truth, and chooses no other sale.
+func (w *world) writesRun(p *process, ops []table.Op) (judge func(error)) {
+	i := slices.IndexFunc(ops, func(op table.Op) bool { return op.Kind == table.KindReplace && isRun(op.Item.Key) })
+	if i < 0 {
+		return func(error) {}
 	}
-	o := w.keyed(keys...)
-	if o == nil {
-		return func() {}
+	op := ops[i]
+	unread := p.knows[op.Item.Key] != op.If
+	o := w.keyed(op.Item.Key)
+	if o == nil || !unread && !p.asleep {
+		return func(err error) {
+			if err == nil {
+				p.knows[op.Item.Key] = op.Item.Rev
+			}
+		}
 	}
 	was := w.run(o)
-	return func() {
+	return func(err error) {
+		if err != nil {
+			return
+		}
+		p.knows[op.Item.Key] = op.Item.Rev
 		is := w.run(o)
 		switch {
-		case was == nil || is == nil || is.SaleID == "" || is.SaleID == was.SaleID:
+		case was == nil || is == nil:
+		case unread && is.Lease.Token != "" && is.Lease.Token != was.Lease.Token:
+			w.note("order %d: %s %d takes it as it has not read it", o.id, p.name, p.id)
+		case !p.asleep || is.SaleID == "" || is.SaleID == was.SaleID:
 		case was.SaleID != "":
 			w.note("order %d: %s %d slept, and writes that its sale is %s, which was %s", o.id, p.name, p.id, is.SaleNumber, was.SaleNumber)
 		case slices.Contains(was.Voided, is.SaleID):

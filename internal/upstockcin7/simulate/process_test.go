@@ -32,6 +32,8 @@ type process struct {
 	dead   atomic.Bool
 	asleep bool      // frozen once: it may outlive its invocation
 	ends   time.Time // when Lambda ends the invocation that runs
+
+	knows map[table.Key]string // the revision of each run as it read or wrote it last
 }
 
 // invocation is how long one may take.
@@ -46,7 +48,7 @@ func (w *world) hire(name string) *process {
 		}
 	}
 	w.processes++
-	p := &process{w: w, name: name, id: w.processes}
+	p := &process{w: w, name: name, id: w.processes, knows: map[table.Key]string{}}
 	deps := app.Deps{
 		Table: gateTable{p}, Sealer: w.box, HTTP: gateHTTP{p}, Send: p.send, PublicURL: "https://hooks.example.test", Token: "operator",
 		URLs: map[tenant.System]string{tenant.Upstock: "http://sim.test" + sim.PrefixUpstock, tenant.Cin7Core: "http://sim.test" + sim.PrefixCin7Core},
@@ -215,7 +217,15 @@ func (g gateTable) Get(ctx context.Context, keys ...table.Key) (items []table.It
 	if len(keys) > 0 {
 		name += " " + keyName(keys[0])
 	}
-	err = g.p.effect(ctx, tableRead, name, ofTable, func() error { items, err = g.p.w.store.Get(ctx, keys...); return err }, func(f fault) (error, bool) {
+	err = g.p.effect(ctx, tableRead, name, ofTable, func() error {
+		items, err = g.p.w.store.Get(ctx, keys...)
+		for _, it := range items {
+			if isRun(it.Key) {
+				g.p.knows[it.Key] = it.Rev
+			}
+		}
+		return err
+	}, func(f fault) (error, bool) {
 		if f == stalls && g.p.name == string(app.OrdersQueue) {
 			g.p.w.untimely(g.p.w.keyed(keys...), f)
 		}
@@ -243,10 +253,10 @@ func (g gateTable) Write(ctx context.Context, ops ...table.Op) error {
 		if g.p.name == "deadletters" {
 			defer g.p.w.givenUp(g.p.w.store.leased(ops...))
 		}
-		if g.p.asleep {
-			defer g.p.w.overslept(g.p, ops)()
-		}
-		return g.p.w.store.Write(context.Background(), ops...)
+		judge := g.p.w.writesRun(g.p, ops)
+		err := g.p.w.store.Write(context.Background(), ops...)
+		judge(err)
+		return err
 	}, nil)
 }
 
