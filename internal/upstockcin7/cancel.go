@@ -96,9 +96,19 @@ func sensible(occurred, now time.Time) time.Time {
 	return occurred
 }
 
-// markCancelled marks an order that is here, and that Upstock's list shows as cancelled.
-func (p *Pair) markCancelled(ctx context.Context, old *ledger.Run) error {
-	return p.markCancelledAt(ctx, old, time.Time{})
+// markListed marks an order that is here, and that a list of Upstock's shows as
+// cancelled, with an approval (zero = none). A list may be read long before its
+// rows are: of an order that was approved again since it says nothing.
+func (p *Pair) markListed(ctx context.Context, old *ledger.Run, approved time.Time) error {
+	if outlived(old, approved) {
+		return nil
+	}
+	return p.markCancelledAt(ctx, old, latest(approved, old.Approved))
+}
+
+// outlived reports whether an order was approved later than a list shows it to be.
+func outlived(r *ledger.Run, listed time.Time) bool {
+	return !listed.IsZero() && r.Approved.After(listed)
 }
 
 // markCancelledAt marks an order that is here as cancelled in Upstock, at an

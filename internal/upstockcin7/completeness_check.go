@@ -631,6 +631,11 @@ func (k *checking) compareSome() error {
 		if x.r == nil && x.before() {
 			continue
 		}
+		if x.r != nil && x.o.Status == upstock.StatusCancelled && outlived(x.r, x.o.Approved) {
+			if _, err := x.orderNow(); err != nil {
+				return err
+			}
+		}
 		if err := x.healCancel(); err != nil {
 			return err
 		}
@@ -1045,7 +1050,7 @@ func (x *joined) orderNow() (fresh bool, err error) {
 		}
 		if err == nil {
 			got, _ := orderRowOf(raw)
-			now.Status, now.Total = got.Status, got.Total
+			now.Status, now.Total, now.Approved = got.Status, got.Total, latest(got.Approved, now.Approved)
 		}
 		return err
 	}); err != nil {
@@ -1112,7 +1117,7 @@ func (x *joined) healCancel() error {
 	if x.r == nil || x.o.Status != upstock.StatusCancelled || !x.r.Cancelled.IsZero() {
 		return nil
 	}
-	return x.markCancelled(x.ctx, x.r)
+	return x.markListed(x.ctx, x.r, x.o.Approved)
 }
 
 // before reports whether the order was approved before the period.

@@ -433,6 +433,38 @@ func TestCompletenessOfBackfilled(t *testing.T) {
 	})
 }
 
+// TestCompletenessOldRow: a check reads the list, and is held up for an hour. An
+// order that the list shows as cancelled, and that was approved again since, is
+// read by itself, and not marked as cancelled.
+func TestCompletenessOldRow(t *testing.T) {
+	story(t, func(t *testing.T, w *world) {
+		id := w.approve(groceries)
+		w.settle(id, time.Hour)
+		w.cancel(id)
+		w.turn(10 * time.Minute)
+		if err := w.sim.Fault(sim.Cin7Core, sim.Fault{Match: "GET /saleList", Kind: "before", How: "500", Times: -1}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(31 * time.Minute)
+		w.message(upstockcin7.JobCompleteness)
+		w.turn(2 * time.Minute)
+		w.inUpstock(id, `{"status":"ordered","approvedAt":null}`)
+		if _, err := w.sim.Approve(id); err != nil {
+			t.Fatal(err)
+		}
+		w.turn(10 * time.Minute)
+		if r := w.run(id); !r.Cancelled.IsZero() || r.State != ledger.Sold {
+			t.Fatalf("approved again: %+v", r)
+		}
+		w.sim.ClearFaults(sim.Cin7Core)
+		w.turn(time.Hour)
+		c := w.completeness(time.Time{}, time.Time{})
+		if r := w.run(id); c.Running || c.Found != 0 || c.Counts.Sold != 1 || !r.Cancelled.IsZero() || r.State != ledger.Sold {
+			t.Errorf("%s %v\n%+v", r.State, r.Problems, c)
+		}
+	})
+}
+
 // TestCompletenessPeriods: what belongs to a period is its approved orders,
 // whenever their sales were made.
 func TestCompletenessPeriods(t *testing.T) {

@@ -278,7 +278,7 @@ func (p *Pair) takeRow(ctx context.Context, s supplier, r row, a arrival) (fresh
 			return false, nil
 		}
 		if r.run != nil {
-			return false, p.markCancelledAt(ctx, r.run, latest(r.order.ApprovedAt, r.run.Approved))
+			return false, p.markListed(ctx, r.run, r.order.ApprovedAt)
 		}
 		const how = "Found in Upstock's list of orders as cancelled, before anything else was heard of it. Nothing is sold for it now."
 		err := p.cancelledOrder(ctx, s, r.number, time.Time{}, how, r.raw, a.body)

@@ -64,7 +64,7 @@ var kinds = [classes][]fault{
 	tableRead:   {failed, failed, failed, dies, stalls, stalls},
 	tableWrite:  {failed, failed, lost, lost, late, dies, dies, diesFore, stalls, pauses},
 	vendorRead:  {failed, broken, throttle, page, hangs, stale, stale, unfiltered, drifts, ahead, blank, dies, stalls, stalls, unsent},
-	vendorWrite: {failed, lost, lost, late, late, late, late, hangs, dies, dies, diesFore, stalls, pauses, throttle, page, pageDone, broken, brokenDone, brokenDone, unsent},
+	vendorWrite: {failed, lost, lost, late, late, late, late, hangs, dies, dies, diesFore, stalls, pauses, pauses, throttle, page, pageDone, broken, brokenDone, brokenDone, unsent},
 	queueSend:   {failed, lost, dies, doubled, doubled, dropped, stalls},
 	hookIn:      {failed, lost, doubled, dropped},
 }
@@ -151,6 +151,9 @@ func (w *world) bad() {
 	default:
 		s.fault = pick(w, failed, broken, throttle, page, hangs, unsent)
 		s.match = pick(w, sim.PrefixCin7Core, sim.PrefixCin7Core, sim.PrefixUpstock, "")
+		if kind == vendorRead && w.chance(80) {
+			s.fault, s.match = blank, "/saleList"
+		}
 	}
 	w.spells = append(w.spells, s)
 	w.tell("spell: %s for %s of all %s %q, %d/256", s.fault, time.Until(s.until).Round(time.Second), className[s.class], s.match, s.often)

@@ -172,7 +172,11 @@ func (p *process) suffer(c class, f fault, name string, do func() error) error {
 		p.sleeps(d)
 	case pauses:
 		err := do()
-		p.sleeps(w.nap())
+		d := w.nap()
+		if c == vendorWrite && w.chance(128) { // long enough for all that untimely has people do
+			d = w.between(napMost, coma)
+		}
+		p.sleeps(d)
 		return err
 	}
 	return do()
