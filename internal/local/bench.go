@@ -59,12 +59,12 @@ type measurement struct {
 }
 
 func measurements() []measurement {
-	return []measurement{{"calls", benchCalls}, {"units", benchUnits}, {"shipments", benchShipments}, {"shown", benchShown}, {"fanout", benchFanOut}, {"budget", benchBudget}, {"rate", benchRate}, {"memory", benchMemory}, {"size", benchSize}, {"start", benchStart}}
+	return []measurement{{"calls", benchCalls}, {"units", benchUnits}, {"lists", benchLists}, {"shipments", benchShipments}, {"shown", benchShown}, {"fanout", benchFanOut}, {"budget", benchBudget}, {"rate", benchRate}, {"memory", benchMemory}, {"size", benchSize}, {"start", benchStart}}
 }
 
 type benchOptions struct {
-	orders, starts int
-	profile        string
+	orders, starts, listed int
+	profile                string
 }
 
 // bench measures the design's numbers and prints each beside the one to reach.
@@ -74,6 +74,7 @@ func bench(ctx context.Context, args []string, out io.Writer) error {
 	var o benchOptions
 	f.IntVar(&o.orders, "orders", 3000, "how many orders the rate is measured with")
 	f.IntVar(&o.starts, "starts", 30, "how often each function is started")
+	f.IntVar(&o.listed, "listed", 100_000, "how many orders the tenant has whose lists are measured")
 	f.StringVar(&o.profile, "profile", "", "a file for the CPU profile of the rate's measurement")
 	var measured []string
 	for _, m := range measurements() {
