@@ -125,6 +125,9 @@ func (w *world) heard() {
 	for _, o := range w.orders {
 		r := w.run(o)
 		live, _ := w.sales(o)
+		if w.restored.IsZero() && r != nil && o.silent && !o.cancelled.IsZero() && r.Cancelled.IsZero() && o.supplier == o.shop.account.Upstock.Supplier {
+			w.note("order %d, before the books were compared: it was cancelled while Upstock was not connected, and that is not written down", o.id)
+		}
 		if w.restored.IsZero() && r != nil && o.cancelled.IsZero() && len(o.edits) == 0 && len(live) == 1 && r.SaleID == live[0].ID && !r.SoldAt.IsZero() &&
 			r.State != ledger.Attention && r.Account == o.shop.account.Cin7Core.AccountID && o.supplier == o.shop.account.Upstock.Supplier {
 			if text := w.toldOf(o, live[0].ID, w.standing(o), r); text != "" {

@@ -223,6 +223,11 @@ func (w *world) gap(s *shop, sys tenant.System, away time.Duration) {
 		}
 		return err
 	}, func() {
+		for _, o := range w.orders { // nothing tells us
+			if sys == tenant.Upstock && o.shop == s && w.chance(2*w.profile.flows.cancel) {
+				w.stage.at(w.between(0, away), func() { w.cancel(o) })
+			}
+		}
 		w.stage.at(away, func() {
 			w.do("connects "+string(sys)+" of "+s.account.Name+" again", func(ctx context.Context, p *process) error {
 				s.away = false
@@ -307,7 +312,7 @@ func (w *world) cancel(o *order) {
 	if _, err := w.sim.Cancel(o.id); err != nil {
 		return // it is shipped
 	}
-	o.cancelled = time.Now()
+	o.cancelled, o.silent = time.Now(), o.shop.away && o.shop.hook == ""
 	w.tell("order %d is cancelled", o.id)
 }
 

@@ -93,6 +93,7 @@ type order struct {
 	revived   bool      // approved again after it was cancelled
 	wanted    time.Time // when a person last wanted it sold
 	heard     time.Time // when we took its cancellation in
+	silent    bool      // it was cancelled while Upstock was not connected
 
 	run  *ledger.Run // as read last
 	seen int         // the table's writes until then
