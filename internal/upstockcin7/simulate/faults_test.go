@@ -152,7 +152,7 @@ func (w *world) bad() {
 		s.fault = pick(w, failed, broken, throttle, page, hangs, unsent)
 		s.match = pick(w, sim.PrefixCin7Core, sim.PrefixCin7Core, sim.PrefixUpstock, "")
 		if kind == vendorRead && w.chance(80) {
-			s.fault, s.match = blank, "/saleList"
+			s.fault, s.match = pick(w, blank, blank, ahead), "/saleList"
 		}
 	}
 	w.spells = append(w.spells, s)

@@ -75,6 +75,12 @@ func TestPower(t *testing.T) {
 	if !*power {
 		t.Skip("takes long: make power")
 	}
+	if *only == "" { // a seed that is bad by itself would be a hit of every mutant
+		hits, seeds, example, err := mutant{}.measure(t.TempDir())
+		if err != nil || hits > 0 {
+			t.Fatalf("the code as it is: %d hits in %d seeds, %v: %s", hits, seeds, err, example)
+		}
+	}
 	for _, m := range mutants() {
 		if !strings.Contains(m.name, *only) {
 			continue
