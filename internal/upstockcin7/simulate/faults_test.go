@@ -146,6 +146,9 @@ func (w *world) bad() {
 			s.fault = failed
 		}
 		s.match = pick(w, "", "#order", "BUCKET", "#doc", "#link", "conn#")
+		if kind == tableWrite && w.chance(64) { // whoever works on an order dies of it
+			s.fault, s.match, s.often = dies, "#order", pick(w, 160, 128, 48)
+		}
 	case queueSend:
 		s.fault = pick(w, failed, dropped)
 	default:

@@ -406,7 +406,7 @@ func (w *world) writesRun(p *process, ops []table.Op) (judge func(error)) {
 	op := ops[i]
 	unread := p.knows[op.Item.Key] != op.If
 	o := w.keyed(op.Item.Key)
-	if o == nil || !unread && !p.asleep {
+	if o == nil || !unread && !p.asleep && p.name != "deadletters" {
 		return func(err error) {
 			if err == nil {
 				p.knows[op.Item.Key] = op.Item.Rev
@@ -422,6 +422,8 @@ func (w *world) writesRun(p *process, ops []table.Op) (judge func(error)) {
 		is := w.run(o)
 		switch {
 		case was == nil || is == nil:
+		case p.name == "deadletters" && is.State == ledger.Attention && was.State != ledger.Attention && was.Lease.Until.After(time.Now().Add(3*time.Second)):
+			w.note("order %d was given up while a worker held it", o.id)
 		case unread && is.Lease.Token != "" && is.Lease.Token != was.Lease.Token:
 			w.note("order %d: %s %d takes it as it has not read it", o.id, p.name, p.id)
 		case !p.asleep || is.SaleID == "" || is.SaleID == was.SaleID:
@@ -532,17 +534,6 @@ func (w *world) doomed(o *order, s *sale) time.Time {
 		return s.voidedAt
 	}
 	return at
-}
-
-// givenUp notes an order that was given to a person while a worker held its lease.
-func (w *world) givenUp(held []table.Key) {
-	for _, k := range held {
-		var r struct{ State ledger.State }
-		items, err := w.store.Get(context.Background(), k)
-		if err == nil && len(items) == 1 && json.Unmarshal(items[0].Data, &r) == nil && r.State == ledger.Attention {
-			w.note("an order was given up while a worker held it: %s", k.SK)
-		}
-	}
 }
 
 // inFlight is how long after it was decided on a write may take effect.

@@ -254,9 +254,6 @@ func (g gateTable) Write(ctx context.Context, ops ...table.Op) error {
 		name += " " + keyName(ops[0].Item.Key)
 	}
 	return g.p.effect(ctx, tableWrite, name, ofTable, func() error {
-		if g.p.name == "deadletters" {
-			defer g.p.w.givenUp(g.p.w.store.leased(ops...))
-		}
 		judge := g.p.w.writesRun(g.p, ops)
 		err := g.p.w.store.Write(context.Background(), ops...)
 		judge(err)

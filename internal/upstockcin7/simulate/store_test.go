@@ -370,19 +370,6 @@ func (m *memory) indexed(is func(index, first string) bool) bool {
 	return false
 }
 
-// leased are the runs that a worker holds the lease of now.
-func (m *memory) leased(ops ...table.Op) (held []table.Key) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, o := range ops {
-		var r struct{ Lease struct{ Until time.Time } }
-		if it, ok := m.item(o.Item.Key); ok && json.Unmarshal(it.Data, &r) == nil && r.Lease.Until.After(time.Now().Add(3*time.Second)) {
-			held = append(held, it.Key)
-		}
-	}
-	return held
-}
-
 func TestMemoryTable(t *testing.T) {
 	tabletest.Run(t, func(*testing.T) table.Table { return newMemory() })
 }
