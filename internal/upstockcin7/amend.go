@@ -66,7 +66,7 @@ func (p *Plan) amend(messages []string, tolerance decimal.Decimal) *Plan {
 	d := &next.Order
 	d.TotalBeforeTax, d.Total = d.TotalBeforeTax.Add(diff), d.Total.Add(diff)
 	next.SaleTotal = p.SaleTotal.Add(diff)
-	if next.SaleTotal.Sub(next.OrderTotal).Abs().GreaterThan(tolerance) {
+	if apart(next.SaleTotal, next.OrderTotal, next.Rounding, tolerance) {
 		return nil
 	}
 	return &next

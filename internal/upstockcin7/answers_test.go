@@ -17,6 +17,7 @@ import (
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/sim"
 	"stockbridge/internal/tenant"
+	"stockbridge/internal/upstockcin7"
 )
 
 // eachRow changes the rows of Cin7 Core's sale list.
@@ -339,7 +340,16 @@ func TestAnsweredOtherwise(t *testing.T) {
 // TestTotalACentApart: a row's total that Cin7 Core reckons a cent otherwise is
 // sent once more as it has it, and only that; everything else is a refusal.
 func TestTotalACentApart(t *testing.T) {
-	// 3 × 6.80 is 20.40, 2 × 14.20 is 28.40.
+	// 3 × 6.80 is 20.40, 2 × 14.20 is 28.40. Ten more lines have a tax of 0.02 each, and of 0.15 together.
+	var all struct{ Lines []any }
+	if err := json.Unmarshal([]byte(groceries), &all); err != nil {
+		t.Fatal(err)
+	}
+	for range 10 {
+		all.Lines = append(all.Lines, map[string]any{"sku": "SLT-FLK", "quantity": "1", "unitPrice": "0.10"})
+	}
+	lines, _ := json.Marshal(all.Lines)
+	many := fmt.Sprintf(`{"customer":{"name":"Harbourside Grocers"},"reference":"PO-4711","lines":%s}`, lines)
 	for _, c := range []struct {
 		name, message string
 		times         int
@@ -354,9 +364,18 @@ func TestTotalACentApart(t *testing.T) {
 		{name: "another row is named", message: `Line "SLT-FLK": attribute 'Total' doesn't match. Expected value is: 28.41`, times: 1},
 		{name: "the tax", message: "attribute 'Tax' doesn't match it. Expected value is: 28.41", times: 1},
 	} {
-		for _, throttled := range []bool{false, true} {
-			t.Run(fmt.Sprint(c.name, ", throttled ", throttled), func(t *testing.T) {
+		for _, how := range []struct {
+			throttled bool
+			taxed     string
+			apart     string // what of the sale and the order is apart because of it
+		}{{false, "Row Total", ""}, {true, "Row Total", ""}, {false, "Total", "-0.05"}} {
+			throttled := how.throttled
+			t.Run(fmt.Sprintf("%s, throttled %t, taxed by %s", c.name, throttled, how.taxed), func(t *testing.T) {
 				story(t, func(t *testing.T, w *world) {
+					w.control(http.MethodPut, "/sim/cin7core/me?account="+w.acc.Cin7Core.AccountID, fmt.Sprintf(`{"TaxCalculationMethod":%q}`, how.taxed))
+					if err := w.pair().Mirror(t.Context(), upstockcin7.Job{Job: upstockcin7.JobMirror, Tenant: w.tenant}); err != nil {
+						t.Fatal(err)
+					}
 					var sent [][]byte
 					w.instead = func(req *http.Request, body []byte) *http.Response {
 						if !strings.HasSuffix(req.URL.Path, "/sale/order") {
@@ -380,7 +399,7 @@ func TestTotalACentApart(t *testing.T) {
 						}
 						return resp
 					}
-					id := w.approve(groceries)
+					id := w.approve(many)
 					w.settle(id, horizon)
 					r := w.run(id)
 					if c.want == "" || c.times == 2 {
@@ -391,11 +410,17 @@ func TestTotalACentApart(t *testing.T) {
 					} else if r.State != ledger.Sold || len(w.sales(id)) != 1 {
 						t.Fatalf("%s %+v %+v\n%s", r.State, r.Problems, w.sales(id), timeline(r))
 					}
+					if r.Rounding != how.apart {
+						t.Errorf("%q was reckoned", r.Rounding)
+					}
 					if c.want == "" {
 						if len(sent) != 1 {
 							t.Errorf("sent %d times", len(sent))
 						}
 						return
+					}
+					if len(sent) < 2 {
+						t.Fatal("it was not sent again")
 					}
 					var first, second struct{ Lines []map[string]any }
 					for i, to := range []any{&first, &second} {

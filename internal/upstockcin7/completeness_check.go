@@ -956,7 +956,7 @@ func (x *joined) totals() {
 	sale, err := decimal.NewFromString(r.SaleTotal)
 	order, oerr := decimal.NewFromString(cmp.Or(r.Total, x.o.Total))
 	reckoned, _ := decimal.NewFromString(cmp.Or(r.Rounding, "0"))
-	if err == nil && oerr == nil && sale.Sub(order).Sub(reckoned).Abs().GreaterThan(x.b.Settings.TotalTolerance) {
+	if err == nil && oerr == nil && apart(sale, order, reckoned, x.b.Settings.TotalTolerance) {
 		x.say(false, DiffTotalDiffers, "Compare the sale with the order.", "The order's total is %s, its sale %s was sold with %s.", order.StringFixed(2), r.SaleNumber, sale.StringFixed(2))
 		return
 	}

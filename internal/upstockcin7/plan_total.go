@@ -70,6 +70,12 @@ func rowTax(total, percent decimal.Decimal) decimal.Decimal {
 // rounding is how far two totals may be apart that are worked out of the same amounts, where the tenant says nothing else.
 var rounding = tenant.DefaultSettings().TotalTolerance
 
+// apart says whether a sale's total is further from an order's than is allowed. What was reckoned of the difference
+// beforehand, because the account taxes a whole order at once, is none of it.
+func apart(sale, order, reckoned, tolerance decimal.Decimal) bool {
+	return sale.Sub(order).Sub(reckoned).Abs().GreaterThan(tolerance)
+}
+
 // totals predicts the sale's sums and compares them with the order's. Three totals are there: the order's own, that of its
 // lines by its own rule, and the sale's. The lines may be rounded in another way in Cin7 Core, which is within the rounding;
 // where the account taxes a whole order, the tax of many lines is another by itself, which is reckoned and taken off first.
@@ -107,7 +113,7 @@ func (p *planner) totals() {
 func (p *planner) compareTotals(order, lines, atOnce, net decimal.Decimal) {
 	tolerance, _ := amount(p.s.TotalTolerance)
 	sale := p.plan.SaleTotal
-	over := func(a, b decimal.Decimal) bool { return a.Sub(b).Abs().GreaterThan(tolerance) }
+	over := func(a, b decimal.Decimal) bool { return apart(a, b, decimal.Zero, tolerance) }
 	fix := "Correct the order in Upstock, or allow more in the setting totalTolerance" + thenRetry
 	hint := ""
 	if p.o.Stated != nil && !over(order, net) && !lines.Equal(net) {
@@ -124,7 +130,7 @@ func (p *planner) compareTotals(order, lines, atOnce, net decimal.Decimal) {
 	case byLines && over(order, lines):
 		p.problem(0, "total", fmt.Sprintf("The order's total is %s, but its lines and freight come to %s, and the sale in Cin7 Core would be %s: %s apart, and %s is allowed.%s",
 			p.money(order), p.money(lines), p.money(sale), p.money(order.Sub(lines).Abs()), p.money(tolerance), hint), fix, Want{Kind: WantMe})
-	case byLines && (over(sale, lines.Add(atOnce)) || over(sale, order.Add(atOnce))):
+	case byLines && (apart(sale, lines, atOnce, tolerance) || apart(sale, order, atOnce, tolerance)):
 		p.problem(0, "total", fmt.Sprintf("The order's total is %s, but the sale in Cin7 Core would be %s: %s apart, and %s is allowed.%s%s",
 			p.money(order), p.money(sale), p.money(sale.Sub(order).Abs()), p.money(tolerance), p.taxAtOnce(atOnce), hint), fix, Want{Kind: WantMe})
 	case sale.Equal(order):
