@@ -156,6 +156,165 @@ func TestBlankIsNoNo(t *testing.T) {
 	})
 }
 
+// leftOut leaves fields out of Cin7 Core's list of sales, and out of the sales too.
+func leftOut(w *world, alsoInSales bool, fields ...string) {
+	w.altered = func(req *http.Request, doc map[string]any) {
+		for _, field := range fields {
+			if isSaleList(req) {
+				eachRow(doc, func(row map[string]any) { row[field] = nil })
+			}
+			if isSale(req) && alsoInSales {
+				doc[field] = nil
+			}
+		}
+	}
+}
+
+// TestBlankStranger: a sale that somebody entered by hand is found though the
+// list leaves out its reference or its customer; where it cannot be told, a person is asked.
+func TestBlankStranger(t *testing.T) {
+	byHand := func(w *world, id int, reference string) {
+		customer, _ := w.ids(id)
+		w.core(http.MethodPost, "/sale", fmt.Sprintf(`{"CustomerID":%q,"CustomerReference":%q,"Location":"Main Warehouse","SkipQuote":true}`, customer, reference))
+	}
+	for _, c := range []struct {
+		name   string
+		fields []string
+		silent bool   // the sales leave it out too
+		code   string // of a first order's problem
+	}{
+		{"the list has all", nil, false, "foreignSale"},
+		{"no reference", []string{"CustomerReference"}, false, "foreignSale"},
+		{"no customer", []string{"CustomerID"}, false, "foreignSale"},
+		{"neither, nor when", []string{"CustomerReference", "CustomerID", "Updated", "ExternalID"}, false, "foreignSale"},
+		{"no number", []string{"CustomerReference", "OrderNumber"}, false, "foreignSale"},
+		{"no reference in the sale", []string{"CustomerReference"}, true, "unclearSales"},
+		{"no customer in the sale", []string{"CustomerID"}, true, "unclearSales"},
+	} {
+		t.Run("a person's new sale, "+c.name, func(t *testing.T) {
+			within(t, func(t *testing.T, w *world, s *sender) {
+				id, sale := w.sell(groceries)
+				w.person(sale, "void", "")
+				w.poll()
+				byHand(w, id, "PO-4711")
+				leftOut(w, c.silent, c.fields...)
+				w.stands(id, "SO-00002")
+				w.fault(sim.Fault{Match: "GET /saleList", Kind: "before", How: "503"}) // when the person asks, it cannot be told
+				w.retryBeside(id)
+				w.turn(30 * time.Minute)
+				if w.attention(id, c.code, "SO-00002"); len(w.live(id)) > 0 {
+					t.Fatalf("sold beside it: %+v", w.sales(id))
+				}
+				w.retryBeside(id, "SO-00002")
+				w.turn(30 * time.Minute)
+				w.soldAnew(id, 1)
+			})
+		})
+		t.Run("a connection's first order, "+c.name, func(t *testing.T) {
+			story(t, func(t *testing.T, w *world) {
+				w.checked(0)
+				id := w.place(groceries)
+				byHand(w, id, "PO-4711")
+				leftOut(w, c.silent, c.fields...)
+				must[sim.OrderSummary](w)(w.sim.Approve(id))
+				w.settle(id, horizon)
+				if w.attention(id, c.code, "SO-00001"); len(w.sales(id)) > 0 {
+					t.Fatalf("sold beside it: %+v", w.sales(id))
+				}
+				w.retryBeside(id, "SO-00001")
+				w.settle(id, horizon)
+				w.sold(id)
+			})
+		})
+	}
+	t.Run("others' sales", func(t *testing.T) { // that the search finds, and that are read for nothing
+		story(t, func(t *testing.T, w *world) {
+			w.checked(0)
+			id := w.place(groceries)
+			byHand(w, id, "PO-4711-B")
+			elsewhere := w.place(`{"customer":{"name":"Kererū Organics"}}`)
+			byHand(w, elsewhere, "PO-4711")
+			leftOut(w, false, "CustomerReference")
+			time.Sleep(time.Second)
+			start := time.Now()
+			must[sim.OrderSummary](w)(w.sim.Approve(id))
+			w.settle(id, horizon)
+			w.sold(id)
+			if calls := w.coreCalls(start); len(calls) != 4 || calls[1] != "GET /sale" {
+				t.Errorf("%v", calls)
+			}
+		})
+	})
+	t.Run("of before the approval", func(t *testing.T) {
+		story(t, func(t *testing.T, w *world) {
+			w.checked(0)
+			id := w.place(groceries)
+			byHand(w, id, "PO-4711-B")
+			time.Sleep(time.Hour)
+			leftOut(w, true, "CustomerReference")
+			start := time.Now()
+			must[sim.OrderSummary](w)(w.sim.Approve(id))
+			w.settle(id, horizon)
+			w.sold(id)
+			if calls := w.coreCalls(start); len(calls) != 3 {
+				t.Errorf("%v", calls)
+			}
+		})
+	})
+	for _, blank := range []bool{false, true} {
+		t.Run(fmt.Sprintf("the order's own, blank %t", blank), func(t *testing.T) { // nothing on record says that it is there
+			story(t, func(t *testing.T, w *world) {
+				w.checked(0)
+				id := w.place(groceries)
+				customer, _ := w.ids(id)
+				w.core(http.MethodPost, "/sale", fmt.Sprintf(`{"CustomerID":%q,"CustomerReference":"PO-4711","ExternalID":"upstock:%d:%d","SkipQuote":true}`, customer, w.acc.Upstock.Supplier, id))
+				if blank {
+					leftOut(w, false, "CustomerReference", "ExternalID")
+				}
+				must[sim.OrderSummary](w)(w.sim.Approve(id))
+				w.settle(id, horizon)
+				if w.attention(id, "unclearSales", "The order's sale SO-00001 stands"); len(w.sales(id)) != 1 {
+					t.Fatalf("sold beside it: %+v", w.sales(id))
+				}
+			})
+		})
+	}
+	t.Run("too many", func(t *testing.T) {
+		story(t, func(t *testing.T, w *world) {
+			w.checked(0)
+			id := w.place(groceries)
+			for range 11 {
+				byHand(w, id, "PO-4711-B")
+			}
+			leftOut(w, false, "CustomerReference")
+			start := time.Now()
+			must[sim.OrderSummary](w)(w.sim.Approve(id))
+			w.settle(id, horizon)
+			w.attention(id, "unclearSales", "more than 10 sales", "SO-000")
+			if calls := w.coreCalls(start); slices.Contains(calls, "GET /sale") || len(w.sales(id)) > 0 {
+				t.Errorf("%v", calls)
+			}
+			w.retryBeside(id, "SO-00001") // one less, and they are read: none is the order's
+			w.settle(id, horizon)
+			w.sold(id)
+		})
+	})
+	t.Run("cancelled", func(t *testing.T) {
+		within(t, func(t *testing.T, w *world, s *sender) {
+			w.checked(0)
+			id := w.place(groceries)
+			byHand(w, id, "PO-4711")
+			leftOut(w, true, "CustomerReference")
+			must[sim.OrderSummary](w)(w.sim.Approve(id))
+			w.settle(id, horizon)
+			w.attention(id, "unclearSales", "SO-00001")
+			w.cancel(id)
+			w.turn(30 * time.Minute)
+			w.attention(id, "cancelledAfterWork", "SO-00001")
+		})
+	})
+}
+
 // TestMissingIsNotEmpty: a sale that is answered without its order, or its
 // status, is not taken for an empty one, nor for one that stands.
 func TestMissingIsNotEmpty(t *testing.T) {

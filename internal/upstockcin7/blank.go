@@ -33,7 +33,7 @@ func (w *work) wanted(p *Plan) wanted {
 	} else { // nothing on record, as after a restore: what would be sent was
 		raw, _ := orderOf(w.body)
 		o, _ := upstock.ParseOrder(raw)
-		x.reference, x.customerID = newPlanner(o, w.b.Settings, Reference{}).referenceFrom(o), o.Customer.ExternalID
+		x.reference, x.customerID = newPlanner(o, w.b.Settings, Reference{}).referenceFrom(o), realID(o.Customer.ExternalID)
 	}
 	if x.since = w.run.Approved; w.run.Past.Intents == 0 {
 		if i := slices.IndexFunc(w.run.Intents, func(i ledger.Intent) bool { return i.Step == ledger.StepCreate }); i >= 0 {
@@ -92,7 +92,7 @@ func (w *work) search(q cin7core.SalesQuery, want wanted) (ours, blank []cin7cor
 		}
 		switch {
 		case row.SaleID == "":
-			return nil, nil, false, &vendorDown{systemName(tenant.Cin7Core), errors.New("its sale list has a row without an id")}
+			return nil, nil, false, &vendorDown{systemName(tenant.Cin7Core), errNoSaleID}
 		case row.ExternalID == want.externalID || w.known(row.SaleID):
 			ours = union(ours, []cin7core.SaleRow{row})
 		case strings.TrimSpace(row.ExternalID) == "":
@@ -113,6 +113,8 @@ func (w *work) search(q cin7core.SalesQuery, want wanted) (ours, blank []cin7cor
 	return ours, blank, others, nil
 }
 
+var errNoSaleID = errors.New("its sale list has a row without an id")
+
 func union(a, b []cin7core.SaleRow) []cin7core.SaleRow {
 	for _, row := range b {
 		if !slices.ContainsFunc(a, func(r cin7core.SaleRow) bool { return r.SaleID == row.SaleID }) {
@@ -130,13 +132,36 @@ func (w *work) known(saleID string) bool {
 
 // couldBe says that nothing in a row without ExternalID speaks against its being ours. What else is missing does not either.
 func (want wanted) couldBe(row cin7core.SaleRow) bool {
-	return (row.CustomerReference == "" || squeeze(row.CustomerReference) == squeeze(want.reference)) &&
-		(row.CustomerID == "" || want.customerID == "" || strings.EqualFold(row.CustomerID, want.customerID)) &&
-		(row.Updated.IsZero() || !row.Updated.Before(want.since)) // made since then: not changed for the last time before
+	return want.meets(row.CustomerReference, row.CustomerID) && want.lately(row)
 }
 
-// maxBlank is how many rows without ExternalID are read one by one.
+// meets says that neither a reference nor a customer speaks against a sale's being the order's.
+func (want wanted) meets(reference, customerID string) bool {
+	return (squeeze(reference) == "" || squeeze(reference) == squeeze(want.reference)) &&
+		(customerID == "" || want.customerID == "" || strings.EqualFold(customerID, want.customerID))
+}
+
+// lately says that a row's sale may have been made since then: it was not changed for the last time before.
+func (want wanted) lately(row cin7core.SaleRow) bool {
+	return row.Updated.IsZero() || !row.Updated.Before(want.since)
+}
+
+// maxBlank is how many rows that leave out whose they are are read one by one.
 const maxBlank = 10
+
+// eachSale reads the sales of rows one by one; a zero one is not there.
+func (w *work) eachSale(rows []cin7core.SaleRow, f func(cin7core.SaleRow, cin7core.Sale)) error {
+	for _, row := range rows {
+		s, err := w.cin7.Sale(w.calling("cin7core"), row.SaleID)
+		if rest.KindOf(err) != rest.NotFound {
+			if err := w.answered(tenant.Cin7Core, err); err != nil {
+				return err
+			}
+		}
+		f(row, s)
+	}
+	return nil
+}
 
 // readBlank reads the sales whose rows do not say whose they are, and adds those that are this order's.
 func (w *work) readBlank(ours, blank []cin7core.SaleRow, want wanted) ([]cin7core.SaleRow, error) {
@@ -147,13 +172,7 @@ func (w *work) readBlank(ours, blank []cin7core.SaleRow, want wanted) ([]cin7cor
 		return nil, unclear(blank, fmt.Sprintf("Cin7 Core's list has more than %d sales with this order's reference and customer that do not say whose they are", maxBlank))
 	}
 	var silent []cin7core.SaleRow
-	for _, row := range blank {
-		s, err := w.cin7.Sale(w.calling("cin7core"), row.SaleID)
-		if rest.KindOf(err) != rest.NotFound {
-			if err := w.answered(tenant.Cin7Core, err); err != nil {
-				return nil, err
-			}
-		}
+	if err := w.eachSale(blank, func(row cin7core.SaleRow, s cin7core.Sale) {
 		switch {
 		case s.ExternalID == want.externalID:
 			row.Status, row.OrderNumber, row.ExternalID = s.Status, cmp.Or(row.OrderNumber, number(s)), s.ExternalID
@@ -161,6 +180,8 @@ func (w *work) readBlank(ours, blank []cin7core.SaleRow, want wanted) ([]cin7cor
 		case strings.TrimSpace(s.ExternalID) == "":
 			silent = append(silent, row)
 		}
+	}); err != nil {
+		return nil, err
 	}
 	if len(silent) > 0 {
 		return nil, unclear(silent, "Cin7 Core has sales with this order's reference and customer that do not say whose they are")
@@ -168,12 +189,19 @@ func (w *work) readBlank(ours, blank []cin7core.SaleRow, want wanted) ([]cin7cor
 	return ours, nil
 }
 
+// rowNames are the numbers of sales that are to be named, as far as they are read.
+func rowNames(rows []cin7core.SaleRow) (names []string) {
+	for _, row := range rows[:min(len(rows), maxBlank)] {
+		names = append(names, rowName(row))
+	}
+	return names
+}
+
+// rowName is a sale's number; its id where the list leaves that out.
+func rowName(row cin7core.SaleRow) string { return cmp.Or(row.OrderNumber, row.SaleID) }
+
 // unclear asks a person whether one of these sales is the order's.
 func unclear(rows []cin7core.SaleRow, what string) error {
-	var names []string
-	for _, row := range rows[:min(len(rows), maxBlank)] {
-		names = append(names, cmp.Or(row.OrderNumber, row.SaleID))
-	}
-	return problem("unclearSales", fmt.Sprintf("%s: %s. One of them may be this order's, so no other one was made.", what, strings.Join(names, ", ")),
+	return problem("unclearSales", fmt.Sprintf("%s: %s. One of them may be this order's, so no other one was made.", what, strings.Join(rowNames(rows), ", ")),
 		"Look at them in Cin7 Core. If none is this order's, retry with a new sale; if one is, void it first.")
 }

@@ -498,9 +498,9 @@ func voidTried(r *ledger.Run, id string) bool {
 	})
 }
 
-// strangeSale reports whether a sentence is of a sale that stands for an order and is not ours.
+// strangeSale reports whether a sentence is of a sale that stands for an order, or may, and is not on record as ours.
 func strangeSale(text string) bool {
-	return strings.HasPrefix(text, shownAsSoldBegins) || strings.HasPrefix(text, othersSaleBegins)
+	return slices.ContainsFunc([]string{shownAsSoldBegins, ownSaleBegins, othersSaleBegins, maybeSaleBegins}, func(begins string) bool { return strings.HasPrefix(text, begins) })
 }
 
 // sayStrange keeps, beyond its problems, what is known of a sale of the order that is not ours.

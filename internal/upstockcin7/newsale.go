@@ -20,52 +20,120 @@ import (
 
 // StandingError says that a new sale is not made, because of sales that stand in Cin7 Core.
 type StandingError struct {
-	Own    []string // numbers of those with the order's id
-	Others []string // of those with its reference and customer, which the request did not name
+	Own     []string // numbers of those with the order's id
+	Others  []string // of those with its reference and customer, which the request did not name
+	Unclear []string // of those that do not say what theirs are, likewise
+	many    bool     // so many of them that none was read
 }
 
 func (e *StandingError) Error() string {
-	if len(e.Own) > 0 {
-		return fmt.Sprintf("The order's sale %s stands in Cin7 Core, so no new one is made. Void it there first, if it should not be.", strings.Join(e.Own, ", "))
-	}
-	pr := othersSale(e.Others)
+	pr := e.problem()
 	return pr.Message + " " + pr.Fix
 }
 
-// Sales are the numbers of the sales that stand.
-func (e *StandingError) Sales() []string { return slices.Concat(e.Own, e.Others) }
+// problem is what a person is told of them.
+func (e *StandingError) problem() ledger.Problem {
+	switch {
+	case len(e.Own) > 0:
+		return ledger.Problem{Code: "unclearSales", Message: ownSaleBegins + strings.Join(e.Own, ", ") + " stands in Cin7 Core, so no new one is made.", Fix: "Void it there first, if it should not be."}
+	case len(e.Others) > 0:
+		return othersSale(e.Others)
+	}
+	which := strings.Join(e.Unclear, ", ")
+	if e.many {
+		which = fmt.Sprintf("one of more than %d sales, such as %s", maxBlank, which)
+	}
+	return ledger.Problem{Code: "unclearSales", Message: maybeSaleBegins + which + ": what does not say its reference and its customer may be this order's, so no new sale is made.",
+		Fix: "Look in Cin7 Core. If one is this order's, void it first. If none is, retry with a new sale and name what it is beside: " + asBeside(e.Unclear) + "."}
+}
 
-const othersSaleBegins = "Cin7 Core already has a sale with this reference for this customer that is not ours: "
+// Sales are the numbers of the sales that stand.
+func (e *StandingError) Sales() []string { return slices.Concat(e.Own, e.Others, e.Unclear) }
+
+// How sentences begin that a cancelled order keeps: see strangeSale.
+const (
+	ownSaleBegins    = "The order's sale "
+	othersSaleBegins = "Cin7 Core already has a sale with this reference for this customer that is not ours: "
+	maybeSaleBegins  = "Cin7 Core may already have this order, as "
+)
 
 func othersSale(numbers []string) ledger.Problem {
-	quoted, _ := json.Marshal(numbers)
 	return ledger.Problem{Code: "foreignSale", Message: othersSaleBegins + strings.Join(numbers, ", ") + ".",
-		Fix: "If Upstock's own Cin7 integration made it, switch that off in Upstock. If this order should be sold all the same, retry with a new sale and name what it is beside: \"newSale\": true, \"beside\": " + string(quoted) + "."}
+		Fix: "If Upstock's own Cin7 integration made it, switch that off in Upstock. If this order should be sold all the same, retry with a new sale and name what it is beside: " + asBeside(numbers) + "."}
+}
+
+// asBeside is how a request names the sales that a new one is beside.
+func asBeside(numbers []string) string {
+	quoted, _ := json.Marshal(numbers)
+	return `"newSale": true, "beside": ` + string(quoted)
 }
 
 // sellsAnew reports whether the order's next sale is one more than it had: what else there is of it is looked for first.
 func sellsAnew(r *ledger.Run) bool { return r.NewSale || r.Anew }
 
-// strangers are the numbers of live sales with a header's reference and customer that are no sales of ours.
-func (w *work) strangers(h cin7core.SaleHeader) ([]string, error) {
-	ext := w.externalID()
-	var found []string
-	for row, err := range w.cin7.Sales(w.calling("cin7core"), cin7core.SalesQuery{Search: h.CustomerReference}) {
+// strangers looks for live sales with a plan's reference and customer that are no sales of ours, but for those that a person named.
+//
+// A blank is no "no" here either: a row that leaves out its reference, or its
+// customer, and could be a sale of this order is read before it is believed that there is none.
+func (w *work) strangers(plan *Plan, named []string) (*StandingError, error) {
+	want, found := w.wanted(plan), &StandingError{}
+	if at := w.run.Received.Add(-clocksApart); at.Before(want.since) { // approved anew, it may have been sold by hand since it was approved first
+		want.since = at
+	}
+	var blank []cin7core.SaleRow
+	for row, err := range w.cin7.Sales(w.calling("cin7core"), cin7core.SalesQuery{Search: want.reference}) {
 		if err != nil {
 			return nil, w.answered(tenant.Cin7Core, err)
 		}
-		if row.ExternalID != ext && row.CustomerReference == h.CustomerReference && (row.CustomerID == "" || strings.EqualFold(row.CustomerID, h.CustomerID)) && !row.Status.Is(cin7core.Voided) &&
-			!strings.HasPrefix(row.ExternalID, "upstock:") {
-			found = append(found, row.OrderNumber)
+		switch {
+		case !found.sorts(w, want, row, named):
+		case squeeze(row.CustomerReference) != "" && row.CustomerID != "":
+			found.Others = append(found.Others, rowName(row))
+		case row.SaleID == "":
+			return nil, &vendorDown{systemName(tenant.Cin7Core), errNoSaleID}
+		case squeeze(row.CustomerReference) != "" || want.lately(row):
+			blank = union(blank, []cin7core.SaleRow{row})
+		}
+		if len(blank) > maxBlank {
+			break
 		}
 	}
-	return found, nil
+	switch {
+	case len(found.Sales()) > 0: // they are asked about first
+		return found, nil
+	case len(blank) > maxBlank:
+		found.Unclear, found.many = rowNames(blank), true
+		return found, nil
+	}
+	return found, w.eachSale(blank, func(row cin7core.SaleRow, s cin7core.Sale) {
+		if s.ID != "" {
+			row.Status, row.ExternalID, row.OrderNumber = s.Status, cmp.Or(s.ExternalID, row.ExternalID), cmp.Or(row.OrderNumber, number(s))
+			row.CustomerReference, row.CustomerID = cmp.Or(s.CustomerReference, row.CustomerReference), cmp.Or(s.CustomerID, row.CustomerID)
+		}
+		switch {
+		case !found.sorts(w, want, row, named):
+		case squeeze(row.CustomerReference) == "" || row.CustomerID == "":
+			found.Unclear = append(found.Unclear, rowName(row))
+		default:
+			found.Others = append(found.Others, rowName(row))
+		}
+	})
 }
 
-// besides leaves out the sales that a person named.
-func besides(numbers, named []string) []string {
-	return slices.DeleteFunc(numbers, func(n string) bool {
-		return slices.ContainsFunc(named, func(m string) bool { return strings.EqualFold(strings.TrimSpace(m), n) })
+// sorts reports whether a sale may be a stranger's of this order that nobody named. One of the order's own is noted.
+func (e *StandingError) sorts(w *work, want wanted, row cin7core.SaleRow, named []string) bool {
+	switch {
+	case row.Status.Is(cin7core.Voided) || slices.Contains(w.run.Voided, row.SaleID):
+		return false
+	case row.ExternalID == want.externalID || w.known(row.SaleID):
+		e.Own = append(e.Own, rowName(row))
+		return false
+	case strings.HasPrefix(row.ExternalID, "upstock:"):
+		return false
+	}
+	return want.meets(row.CustomerReference, row.CustomerID) && !slices.ContainsFunc(named, func(n string) bool {
+		n = strings.TrimSpace(n)
+		return n != "" && (strings.EqualFold(n, row.OrderNumber) || strings.EqualFold(n, row.SaleID))
 	})
 }
 
@@ -98,17 +166,15 @@ func (p *Pair) salesStanding(ctx context.Context, b tenant.Bundle, order, own st
 		return nil
 	}
 	found := &StandingError{}
-	for _, row := range rows {
-		if !row.Status.Is(cin7core.Voided) {
-			found.Own = append(found.Own, row.OrderNumber)
-		}
-	}
 	if plan.Header.CustomerReference != "" && plan.Header.CustomerID != "" {
-		others, err := w.strangers(plan.Header)
-		if err != nil {
+		if found, err = w.strangers(plan, beside); err != nil {
 			return nil
 		}
-		found.Others = besides(others, beside)
+	}
+	for _, row := range rows {
+		if name := rowName(row); !row.Status.Is(cin7core.Voided) && !slices.Contains(found.Own, name) {
+			found.Own = append(found.Own, name)
+		}
 	}
 	if len(found.Sales()) == 0 {
 		return nil

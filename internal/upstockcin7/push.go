@@ -354,12 +354,12 @@ func (w *work) foreign(plan *Plan) error {
 	if err := w.take(); err != nil {
 		return err
 	}
-	found, err := w.strangers(plan.Header)
+	found, err := w.strangers(plan, w.run.Beside)
 	if err != nil {
 		return err
 	}
-	if found = besides(found, w.run.Beside); len(found) > 0 {
-		return &reject{problems: []ledger.Problem{othersSale(found)}}
+	if len(found.Sales()) > 0 {
+		return &reject{problems: []ledger.Problem{found.problem()}}
 	}
 	if err := w.update(func(r *ledger.Run, _ *ledger.Extra) error { r.Foreign, r.Searched = true, w.Now().UTC(); return nil }); err != nil {
 		return err
