@@ -315,6 +315,34 @@ func TestBlankStranger(t *testing.T) {
 	})
 }
 
+// TestBlankStatus: where the list leaves out a sale's status, or how it is shipped, the sale is read.
+func TestBlankStatus(t *testing.T) {
+	for _, field := range []string{"Status", "CombinedShippingStatus"} {
+		t.Run(field, func(t *testing.T) {
+			story(t, func(t *testing.T, w *world) {
+				id, sale := w.sell(groceries)
+				w.poll()
+				leftOut(w, false, field)
+				start := time.Now()
+				w.poll()
+				w.poll()
+				if calls := strings.Join(w.coreCalls(start), "\n"); strings.Count(calls+"\n", "GET /sale\n") > 1 {
+					t.Errorf("nothing changed, and it was read again: %s", calls)
+				}
+				if field == "Status" {
+					w.person(sale, "void", "")
+					w.poll()
+					w.attention(id, "saleVoided", "SO-00001")
+				} else {
+					w.person(sale, "ship", `{"trackingNumber":"T-1"}`)
+					w.poll()
+					w.is(id, ledger.Shipped, "T-1! shipped")
+				}
+			})
+		})
+	}
+}
+
 // TestMissingIsNotEmpty: a sale that is answered without its order, or its
 // status, is not taken for an empty one, nor for one that stands.
 func TestMissingIsNotEmpty(t *testing.T) {

@@ -448,6 +448,9 @@ func concerns(r *ledger.Run, row cin7core.SaleRow) bool {
 	if !row.Updated.After(r.Seen) && !(row.Updated.IsZero() && r.Listed != listedOf(row.CombinedShippingStatus, row.CombinedTrackingNumbers)) {
 		return false
 	}
+	if row.Status == "" || row.CombinedShippingStatus == "" { // what is left out is no "not voided", and no "not shipped"
+		return true
+	}
 	return row.CombinedShippingStatus.Is(cin7core.Shipped, cin7core.PartiallyShipped) || row.Status.Is(cin7core.Voided) && !slices.Contains(r.Voided, row.SaleID) ||
 		len(r.Parcels) > 0 || len(r.Unpicked) > 0
 }
