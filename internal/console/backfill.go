@@ -3,6 +3,7 @@ package console
 import (
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"stockbridge/internal/ledger"
@@ -97,12 +98,20 @@ func (a *api) previewBackfill(w http.ResponseWriter, r *http.Request, b tenant.B
 	if err != nil {
 		return err
 	}
-	if after != "" && !cursor(after) {
+	days := from.Format(time.DateOnly) + "." + to.Format(time.DateOnly) + "." // of Upstock's own next nobody can tell whether it is one, nor of what
+	upstocks, ours := strings.CutPrefix(after, days)
+	if after != "" && (!ours || !cursor(after) || upstocks == "") {
 		return unknownAfter()
 	}
-	v, err := a.Pair.PreviewBackfill(r.Context(), b.Tenant.ID, from, to, after)
+	v, err := a.Pair.PreviewBackfill(r.Context(), b.Tenant.ID, from, to, upstocks)
+	if errors.Is(err, ledger.ErrAfter) {
+		return unknownAfter()
+	}
 	if err != nil {
 		return err
+	}
+	if v.Next != "" {
+		v.Next = days + v.Next
 	}
 	items := []backfillItem{}
 	for _, it := range v.Items {

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"encoding/base64"
 	"fmt"
 	"maps"
 	"net/http"
@@ -416,5 +417,71 @@ func TestTenantPages(t *testing.T) {
 	}
 	for _, after := range []string{"4.x", "-1.x", "x"} {
 		h.do("GET", "/api/v1/tenants?after="+after, operator, nil).is(http.StatusBadRequest)
+	}
+}
+
+// A continuation that no page can have given is refused by name, on every list
+// that has pages and beside each of its filters: else it shows the first page
+// again, or none.
+func TestUnknownAfter(t *testing.T) {
+	h := open(t)
+	id, path, token := h.tenant("Aroha Foods")
+	h.run(ledger.Run{Tenant: id, ID: "7", State: ledger.Sold, Number: "UP-7"})
+	h.do("POST", path+"/tokens", token, nil).is(201)
+	given := map[string]string{"q": "UP-7", "state": "sold", "kind": "customer"} // of a filter, or of a part of the path
+	refused := func(target, token, after string) {
+		t.Helper()
+		h.do("GET", target, token, nil).is(200)
+		joint := "?"
+		if strings.Contains(target, "?") {
+			joint = "&"
+		}
+		a := h.do("GET", target+joint+"after="+url.QueryEscape(after), token, nil).is(400)
+		if diff := cmp.Diff([]string{"after"}, a.fields()); diff != "" {
+			t.Errorf("%s, after %q: %s", target, after, diff)
+		}
+	}
+	lists := 0
+	for _, rt := range new(api).routes() {
+		takes := strings.Fields(rt.query)
+		if !slices.Contains(takes, "after") {
+			continue
+		}
+		lists++
+		target := strings.NewReplacer("{tenant}", id, "{kind}", given["kind"]).Replace(rt.path)
+		targets := []string{target}
+		for _, name := range takes {
+			if name != "after" && name != "limit" {
+				if given[name] == "" {
+					t.Fatalf("%s: give this test a value for %s", rt.path, name)
+				}
+				targets = append(targets, target+"?"+name+"="+given[name])
+			}
+		}
+		for _, target := range targets {
+			for _, after := range []string{"nothing", "x", "0", "-1", " ", "#", "1#", "null", "undefined", "2030-01-01", "nothing at all, and at length"} {
+				refused(target, operator, after)
+				refused(target, token, after)
+			}
+		}
+	}
+	if lists < 5 {
+		t.Errorf("%d lists", lists)
+	}
+	for _, after := range []string{"sold#0#x", "sold#1#x", "sold#0#2026-01-01T00:00:00.000Z", "0#", "0#up-7", "0#up-7#7", "9#"} { // what is inside those that are packed
+		packed := base64.RawURLEncoding.EncodeToString([]byte(after))
+		refused(path+"/orders?state=sold", token, packed)
+		refused(path+"/orders?q=UP-7", token, packed)
+	}
+	refused(path+"/links/product", token, " ")
+	for _, after := range []string{"0.", "1.x", "01.", "1", "1000."} {
+		refused("/api/v1/tenants", operator, after)
+	}
+	today := time.Now().UTC().AddDate(0, 0, -2).Format(time.DateOnly)
+	for _, after := range []string{"nothing", "7", "2026-01-01.2026-01-02.7", today + "." + today + "."} {
+		a := h.do("POST", path+"/backfill/preview", token, map[string]string{"from": today, "to": today, "after": after}).is(400)
+		if diff := cmp.Diff([]string{"after"}, a.fields()); diff != "" {
+			t.Errorf("preview, after %q: %s", after, diff)
+		}
 	}
 }

@@ -179,6 +179,9 @@ const relistMost = 200
 func (a *api) ordersOf(r *http.Request, b tenant.Bundle, state ledger.State, text, after string, limit int) (list ledger.Listing, err error) {
 	ctx := r.Context()
 	if state == "" && text == "" {
+		if after != "" && !ledger.IsRunsAfter(after) {
+			return list, ledger.ErrAfter
+		}
 		list.Runs, list.Next, err = a.Ledger.Runs(ctx, b.Tenant.ID, after, limit)
 		return list, err
 	}
@@ -235,6 +238,9 @@ func paged(after string, read func(after string) (ledger.Listing, error)) (ledge
 // answer, which may then be short and still have a next.
 func (a *api) scan(r *http.Request, b tenant.Bundle, text, after string, limit int, keep func(*ledger.Run) bool) (list ledger.Listing, err error) {
 	const scanPage, scanMost = 100, 2000
+	if after != "" && !ledger.IsRunsAfter(after) {
+		return list, ledger.ErrAfter
+	}
 	for scanned := 0; ; {
 		runs, next, err := a.Ledger.Runs(r.Context(), b.Tenant.ID, after, scanPage)
 		if err != nil {

@@ -1,7 +1,6 @@
 package console
 
 import (
-	"cmp"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -17,21 +16,28 @@ import (
 // <shard>.<last id>. A tenant's token sees its own tenant.
 func (a *api) listTenants(w http.ResponseWriter, r *http.Request, c caller) error {
 	ctx := r.Context()
+	after, _, err := paging(r.URL.Query())
+	if err != nil {
+		return err
+	}
 	if !c.operator {
+		if after != "" { // there is one page
+			return unknownAfter()
+		}
 		b, err := a.Tenants.Load(ctx, c.tenant)
 		if err != nil {
 			return err
 		}
 		return respond(w, r, http.StatusOK, page([]tenant.Tenant{b.Tenant}, ""))
 	}
-	after, _, err := paging(r.URL.Query())
-	if err != nil {
-		return err
-	}
-	at, last, _ := strings.Cut(after, ".")
-	shard, err := strconv.Atoi(cmp.Or(at, "0"))
-	if err != nil || shard < 0 || shard >= tenant.Shards {
-		return unknownAfter()
+	shard, last := 0, ""
+	if after != "" {
+		at, id, _ := strings.Cut(after, ".")
+		if shard, err = strconv.Atoi(at); err != nil || shard < 0 || shard >= tenant.Shards || after != tenantsNext(shard, id) ||
+			id == "" && shard == 0 || id != "" && !tenant.IsListAfter(id) {
+			return unknownAfter()
+		}
+		last = id
 	}
 	var items []tenant.Tenant
 	for shard < tenant.Shards && len(items) < maxPage {
@@ -46,10 +52,12 @@ func (a *api) listTenants(w http.ResponseWriter, r *http.Request, c caller) erro
 	}
 	next := ""
 	if shard < tenant.Shards {
-		next = fmt.Sprintf("%d.%s", shard, last)
+		next = tenantsNext(shard, last)
 	}
 	return respond(w, r, http.StatusOK, page(items, next))
 }
+
+func tenantsNext(shard int, last string) string { return fmt.Sprintf("%d.%s", shard, last) }
 
 // restored is an operator's word that the table was put back to an earlier state.
 func (a *api) restored(w http.ResponseWriter, r *http.Request, c caller) error {

@@ -35,6 +35,9 @@ func (a *api) listTokens(w http.ResponseWriter, r *http.Request, b tenant.Bundle
 	if err != nil {
 		return err
 	}
+	if after != "" && !tenant.IsTokensAfter(after) {
+		return unknownAfter()
+	}
 	tokens, next, err := a.Tenants.Tokens(r.Context(), b.Tenant.ID, after, limit)
 	if err != nil {
 		return err

@@ -67,6 +67,33 @@ type Listing struct {
 // ErrAfter says that a list's continuation is none that a page gave.
 var ErrAfter = errors.New("not a continuation")
 
+// IsRunsAfter reports whether a page of [Ledger.Runs] may have ended with this.
+// What no page can have ended with would show the first page again, or none.
+func IsRunsAfter(s string) bool {
+	id := trimID(s)
+	if fmt.Sprintf("%020s", id) != s {
+		return false
+	}
+	if supplier, order, two := strings.Cut(id, ":"); two && supplier != "" {
+		id = order
+	}
+	if event, ok := strings.CutPrefix(id, "!"); ok {
+		return event != ""
+	}
+	return id != "" && strings.Trim(id, "0123456789") == ""
+}
+
+// isListAfter reports the same of a group of the second index.
+func isListAfter(s string) bool {
+	if rest, ok := strings.CutPrefix(s, "1#"); ok {
+		return IsRunsAfter(turned(rest))
+	}
+	rest, ok := strings.CutPrefix(s, "0#")
+	at, sk, two := strings.Cut(rest, "#")
+	_, err := time.Parse(timeKey, at)
+	return ok && two && err == nil && IsRunsAfter(turned(sk))
+}
+
 // InState reads one page of a tenant's runs in a state: those with work left
 // first, by their due time, then the others, newest first.
 func (l *Ledger) InState(ctx context.Context, tenantID string, s State, after string, limit int) (Listing, error) {
@@ -85,7 +112,7 @@ func (l *Ledger) InState(ctx context.Context, tenantID string, s State, after st
 				return Listing{}, ErrAfter
 			}
 		}
-		if !strings.HasPrefix(after, "0#") && !strings.HasPrefix(after, "1#") {
+		if !isListAfter(after) {
 			return Listing{}, ErrAfter
 		}
 	}
@@ -375,7 +402,7 @@ func (l *Ledger) Find(ctx context.Context, tenantID, query, after string, limit 
 	if after != "" {
 		n, rest, ok := strings.Cut(after, "#")
 		at = strings.Index("0123456", n)
-		if !ok || len(n) != 1 || at < 0 || at > len(list) || at < len(list) && rest != "" && !strings.HasPrefix(rest, list[at].word) {
+		if !ok || len(n) != 1 || at < 0 || at > len(list) || !isFindAfter(list, at, rest) {
 			return page, ErrAfter
 		}
 		after = rest
@@ -442,6 +469,20 @@ func (l *Ledger) Find(ctx context.Context, tenantID, query, after string, limit 
 		}
 	}
 	return page, nil
+}
+
+// isFindAfter reports whether a page of a search may have ended with this in its
+// at-th span: after an item of it, or with the end of the one before.
+func isFindAfter(list []span, at int, rest string) bool {
+	if at == len(list) {
+		return series(list) && (rest == "" || IsRunsAfter(rest))
+	}
+	cut := strings.LastIndexByte(rest, '#')
+	if cut < 0 {
+		return rest == "" && at > 0
+	}
+	word := rest[:cut] // what the span only passes over among them
+	return strings.HasPrefix(word, list[at].word) && (word == list[at].word || !list[at].exact) && IsRunsAfter(rest[cut+1:])
 }
 
 // series says that what is searched for may be the letters that a series of numbers begins with.

@@ -60,13 +60,19 @@ func item(pk, sk string, v any) (table.Item, error) {
 	return table.Item{Key: table.Key{PK: pk, SK: sk}, Data: data}, err
 }
 
+// tenantID is how many letters and digits a tenant's id has.
+const tenantID = 16
+
+// plain says that a text has nothing but what ids are made of here: small letters and digits.
+func plain(s string) bool { return strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789") == "" }
+
 // Create makes a tenant with default settings, and its first API token.
 func (s *Store) Create(ctx context.Context, name, timeZone string) (Tenant, Secret, error) {
 	if errs := CheckTenant(name, timeZone); errs != nil {
 		return Tenant{}, "", errs
 	}
 	name, timeZone = strings.TrimSpace(name), cmp.Or(timeZone, "Pacific/Auckland")
-	t := Tenant{ID: strings.ToLower(rand.Text()[:16]), Name: name, TimeZone: timeZone, Created: time.Now().UTC().Truncate(time.Second)}
+	t := Tenant{ID: strings.ToLower(rand.Text()[:tenantID]), Name: name, TimeZone: timeZone, Created: time.Now().UTC().Truncate(time.Second)}
 	it, err := item(Partition(t.ID), "tenant", t)
 	if err != nil {
 		return Tenant{}, "", err
@@ -96,6 +102,9 @@ func CheckTenant(name, timeZone string) (errs FieldErrors) {
 	}
 	return errs
 }
+
+// IsListAfter reports whether a page of List may have ended with this.
+func IsListAfter(s string) bool { return len(s) == tenantID && plain(s) }
 
 // List reads one page of tenants of one shard (0 ≤ shard < Shards).
 func (s *Store) List(ctx context.Context, shard int, after string) (list []Tenant, next string, err error) {

@@ -45,6 +45,9 @@ type opening struct {
 	Tenant string `json:"tenant"`
 }
 
+// tokenID is how many letters and digits a token's id has.
+const tokenID = 12
+
 func tokenKey(hash string) table.Key { return table.Key{PK: "TOKEN#" + hash, SK: "token"} }
 
 func tokenList(tenant string) string { return Partition(tenant) + "#tokens" }
@@ -53,7 +56,7 @@ func tokenList(tenant string) string { return Partition(tenant) + "#tokens" }
 func newToken(tenant string, t Token) (Token, Secret, []table.Op, error) {
 	secret := "sb_" + rand.Text()
 	hash := hashed(secret)
-	t.ID, t.Created = strings.ToLower(rand.Text()[:12]), time.Now().UTC().Truncate(time.Second)
+	t.ID, t.Created = strings.ToLower(rand.Text()[:tokenID]), time.Now().UTC().Truncate(time.Second)
 	opens, err := item(tokenKey(hash).PK, tokenKey(hash).SK, opening{t, tenant})
 	if err != nil {
 		return t, "", nil, err
@@ -107,7 +110,7 @@ func (s *Store) Bearer(ctx context.Context, secret string) (tenant string, t Tok
 	}
 	if o.ID == "" {
 		// From before tokens were listed: it gets its place in the list when it is used.
-		o.Token = Token{ID: hash[:12], Role: Admin}
+		o.Token = Token{ID: hash[:tokenID], Role: Admin}
 		listed, err := item(tokenList(o.Tenant), o.ID, listedToken{o.Token, hash})
 		if err == nil {
 			err = s.table.Write(ctx, table.Create(listed))
@@ -124,6 +127,9 @@ func (s *Store) TokenTenant(ctx context.Context, secret string) (string, error) 
 	tenant, _, err := s.Bearer(ctx, secret)
 	return tenant, err
 }
+
+// IsTokensAfter reports whether a page of Tokens may have ended with this.
+func IsTokensAfter(s string) bool { return len(s) == tokenID && plain(s) }
 
 // Tokens reads one page of a tenant's tokens, those that have expired too.
 func (s *Store) Tokens(ctx context.Context, tenant, after string, limit int) (list []Token, next string, err error) {

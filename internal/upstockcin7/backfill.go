@@ -471,7 +471,7 @@ type BackfillItem struct {
 // days from … to, a page of at most 100 at a time, with the settings as they
 // are. Nothing is written anywhere. What could not be planned just now, as Cin7
 // Core's budget or the time is used up, is unknown.
-// Errors: tenant.FieldErrors.
+// Errors: tenant.FieldErrors; ledger.ErrAfter where Upstock refuses the page after.
 func (p *Pair) PreviewBackfill(ctx context.Context, tenantID string, from, to time.Time, after string) (BackfillPreview, error) {
 	var v BackfillPreview
 	t, err := p.Tenants.Load(ctx, tenantID)
@@ -497,7 +497,7 @@ func (p *Pair) PreviewBackfill(ctx context.Context, tenantID string, from, to ti
 	}
 	page, err := p.Upstock(w.up, sec, false).OrdersPage(ctx, upstock.OrdersQuery{ApprovedSince: d.since, After: after, Limit: ordersPage})
 	if after != "" && refusedPage(err) {
-		return v, tenant.FieldErrors{{Field: "after", Message: "Use the next of the page before."}}
+		return v, ledger.ErrAfter
 	}
 	if err := w.answered(tenant.Upstock, err); err != nil {
 		pr, ok := notPlanned(err)

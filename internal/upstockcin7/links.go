@@ -244,7 +244,7 @@ func (p *Plan) linked(now time.Time) ledger.Link {
 func LinkAfter(kind, after string) bool {
 	from := after
 	if supplier, rest, two := strings.Cut(after, ":"); two {
-		if strings.Trim(supplier, "0123456789") != "" {
+		if supplier == "" || strings.Trim(supplier, "0123456789") != "" {
 			return false
 		}
 		from = rest
@@ -253,5 +253,6 @@ func LinkAfter(kind, after string) bool {
 		plain, err := url.QueryUnescape(from)
 		return err == nil && from != "" && url.QueryEscape(skuKey(plain)) == from
 	}
-	return from != "" && strings.Trim(from, "0123456789") == ""
+	id, err := strconv.ParseInt(from, 10, 64)
+	return err == nil && id > 0 && strconv.FormatInt(id, 10) == from
 }
