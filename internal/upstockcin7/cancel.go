@@ -26,7 +26,9 @@ import (
 //   - else it is open ([ledger.Run.CancelOpen]), and Upstock is asked. A read that
 //     shows the order cancelled confirms it. Two reads at least 2 minutes apart,
 //     both after it was heard of, that show the order live and approved after it
-//     was cancelled, drop it. What does neither is a person's.
+//     was cancelled, drop it. What does neither is a person's, and so is what
+//     cannot be asked for an hour as a connection does not work; that goes on by
+//     itself once it does.
 //
 // Nothing is voided for a cancellation without a read that confirms it, a moment
 // old at most.
@@ -184,6 +186,7 @@ func (p *Pair) hearCancel(r *ledger.Run, occurred, now time.Time, restored bool)
 // unsettle has Upstock asked whether an order's cancellation counts. Until then nothing is made or voided.
 func unsettle(r *ledger.Run, now time.Time) {
 	now = now.UTC()
+	r.GoOn(now) // whatever it was parked for may not keep Upstock from being asked
 	r.Unsettled, r.Ask, r.Alive, r.Unclear, r.Void = now, now, time.Time{}, time.Time{}, false
 	if r.SoldAt.IsZero() {
 		r.State, r.Why, r.Problems = ledger.Waiting, askingUpstock, nil
@@ -467,6 +470,37 @@ func (w *work) unclear(message string) error {
 		r.Note(w.Now(), "Needs attention: %s", message)
 		return nil
 	})
+}
+
+// unasked hands the question to a person where a connection has kept it from
+// being asked for an hour. The run is parked too: once the connection works, it
+// is asked by itself (reask), so Ask stays.
+func (w *work) unasked(r *ledger.Run, e *park, sys tenant.System) {
+	pr := ledger.Problem{Code: cancelUnclear,
+		Message: "Upstock delivered a cancellation of this order, and for an hour it could not be found out whether it counts. " + e.why,
+		Fix:     "Connect " + systemName(sys) + " again: Upstock is asked then, by itself. Until it is, look there whether the order's goods should go out."}
+	if e.awaits != "" {
+		pr.Fix = "Connect the account that it waits for again: Upstock is asked then, by itself. Until it is, look there whether the order's goods should go out."
+	}
+	known := slices.ContainsFunc(r.Problems, pr.Same)
+	r.Problems = slices.DeleteFunc(r.Problems, func(p ledger.Problem) bool { return p.Code == cancelUnclear || r.SoldAt.IsZero() })
+	r.Problems, r.State = append(r.Problems, pr), ledger.Attention
+	if !known {
+		r.Note(w.Now(), "Needs attention: %s", pr.Message)
+	}
+}
+
+// reask takes the question of a parked order up again, with an hour for its answer.
+func reask(r *ledger.Run, now time.Time) {
+	if !r.CancelOpen() || r.Ask.IsZero() {
+		return
+	}
+	now = now.UTC()
+	r.Unsettled, r.Ask = now, now
+	withoutProblem(r, cancelUnclear)
+	if r.SoldAt.IsZero() {
+		r.State, r.Why, r.Problems = ledger.Waiting, askingUpstock, nil
+	}
 }
 
 // sureCancelled makes sure, before something is voided for a cancellation, that

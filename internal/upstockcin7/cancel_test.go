@@ -1,6 +1,7 @@
 package upstockcin7_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -927,4 +928,118 @@ func TestVoidedWhileAsked(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestCancelWithoutConnection: a cancellation that Upstock cannot be asked about,
+// as a connection does not work, needs a person after an hour, and nobody once
+// it works again.
+func TestCancelWithoutConnection(t *testing.T) {
+	upstockKey := func(w *world) upstockcin7.Credentials {
+		return upstockcin7.Credentials{Key: tenant.Secret(w.acc.Upstock.Token)}
+	}
+	for _, c := range []struct {
+		name    string
+		sys     tenant.System
+		off, on func(w *world, s *sender)
+		says    string
+		before  bool // the cancellation came before
+	}{
+		{"the key refused", tenant.Upstock, func(w *world, _ *sender) { w.revokeUpstock(true) }, func(w *world, _ *sender) {
+			w.revokeUpstock(false)
+			w.connect(tenant.Upstock, upstockKey(w))
+		}, "Upstock refused the key. Save a new key", false},
+		{"not connected", tenant.Upstock, func(w *world, _ *sender) {
+			if err := w.pair().Disconnect(context.Background(), w.tenant, tenant.Upstock); err != nil {
+				w.t.Fatal(err)
+			}
+		}, func(w *world, s *sender) {
+			w.connect(tenant.Upstock, upstockcin7.Credentials{Key: tenant.Secret(w.acc.Upstock.Token), Webhook: s.secret})
+		}, "Upstock is not connected. Connect it", true},
+	} {
+		for _, sold := range []bool{true, false} {
+			for _, counts := range []bool{true, false} {
+				t.Run(fmt.Sprintf("%s, sold %t, counts %t", c.name, sold, counts), func(t *testing.T) {
+					within(t, func(t *testing.T, w *world, s *sender) {
+						w.change(void)
+						if !sold {
+							w.fault(sim.Fault{Match: "POST /sale/order", Kind: "throttle", How: "429", Times: -1})
+						}
+						id := w.place(groceries)
+						at := time.Now()
+						doc := w.inUpstock(id, `{"status":"processing","approvedAt":%s}`, stamp(at))
+						s.must(http.StatusAccepted, s.occurred(upstock.OrderApproved, doc, at))
+						synctest.Wait()
+						time.Sleep(time.Minute)
+						cancelled := time.Now()
+						if counts {
+							w.inUpstock(id, `{"status":"cancelled"}`)
+						} else {
+							w.inUpstock(id, `{"approvedAt":%s}`, stamp(cancelled.Add(time.Second)))
+						}
+						delivery := s.occurred(upstock.OrderCancelled, edited(t, doc, `status="cancelled"`), cancelled)
+						if c.before { // what was heard of before it was taken away
+							w.upstockFault(sim.Fault{Match: fmt.Sprintf("GET /orders/%d", id), Kind: "before", How: "503", Times: 1})
+							s.must(http.StatusAccepted, delivery)
+							synctest.Wait()
+						}
+						c.off(w, s)
+						if !c.before {
+							s.must(http.StatusAccepted, delivery)
+							synctest.Wait()
+						}
+						w.turn(50 * time.Minute)
+						if w.run(id).State == ledger.Attention {
+							t.Fatalf("a person is asked too soon\n%s", timeline(w.run(id)))
+						}
+						w.turn(70 * time.Minute)
+						w.attention(id, "cancelUnclear", "for an hour it could not be found out whether it counts", c.says, "by itself")
+						w.says(w.run(id).Problems[0].Fix, "Connect Upstock again", "by itself")
+						w.turn(30 * time.Hour) // it does not end, and is not tried again and again
+						r := w.run(id)
+						if live := w.live(id); r.State != ledger.Attention || !r.Parked || r.Attempts > 40 || len(live) != 1 || live[0].Lines > 0 != sold {
+							t.Fatalf("%s, parked %t, %d attempts, sales %+v\n%s", r.State, r.Parked, r.Attempts, w.sales(id), timeline(r))
+						}
+						w.sim.ClearFaults(sim.Cin7Core)
+						c.on(w, s)
+						w.turn(10 * time.Minute)
+						r = w.run(id)
+						want, lines := ledger.Cancelled, 0
+						if !counts {
+							want, lines = ledger.Sold, 1
+						}
+						if live := w.live(id); r.State != want || len(live) != lines || len(r.Problems) > 0 || r.CancelOpen() || r.Parked {
+							t.Errorf("%s %v, sales %+v\n%s", r.State, r.Problems, w.sales(id), timeline(r))
+						}
+					})
+				})
+			}
+		}
+	}
+}
+
+// TestCancelWhileParked: an order that waits for one system's key is asked about
+// at the other when it is cancelled.
+func TestCancelWhileParked(t *testing.T) {
+	within(t, func(t *testing.T, w *world, s *sender) {
+		w.change(void)
+		id, _ := w.sell(groceries)
+		w.account(`{"revoked":true}`)
+		w.amend(id, func(r *ledger.Run) { r.Asked++; r.Next = time.Now().UTC() }) // it meets the refused key
+		w.turn(10 * time.Minute)
+		if r := w.run(id); !r.Parked {
+			t.Fatalf("not parked\n%s", timeline(r))
+		}
+		doc := w.inUpstock(id, `{"status":"cancelled"}`)
+		s.must(http.StatusAccepted, s.occurred(upstock.OrderCancelled, doc, time.Now()))
+		w.turn(10 * time.Minute)
+		if r := w.run(id); r.CancelOpen() || r.Confirmed.IsZero() || !r.Parked {
+			t.Errorf("open %t, confirmed %s, parked %t\n%s", r.CancelOpen(), r.Confirmed, r.Parked, timeline(r))
+		}
+		w.account(`{"revoked":false}`)
+		w.connect(tenant.Cin7Core, w.coreKey())
+		w.turn(10 * time.Minute)
+		if r := w.run(id); r.State != ledger.Cancelled || len(w.live(id)) > 0 {
+			t.Errorf("%s, sales %+v\n%s", r.State, w.sales(id), timeline(r))
+		}
+	})
 }

@@ -337,6 +337,7 @@ func (s *sweep) wake(w waking) error {
 			return errNotDue
 		case w.parked:
 			r.GoOn(s.now)
+			reask(r, s.now)
 			r.Note(s.now, "The connection works again.")
 		case r.Parked || r.Next.IsZero() || r.Next.After(s.now):
 			return errNotDue

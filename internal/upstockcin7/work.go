@@ -523,9 +523,19 @@ func (w *work) ending(err error) error {
 			r.Note(now, "Waiting: %s", e.why)
 		case *park:
 			x.Add(w.Tenants.Unchanged(still))
-			r.Waits, r.Owed = 0, time.Time{}
 			w.state(r, ledger.Waiting)
 			r.Note(now, "Waiting: %s", e.why)
+			if r.CancelOpen() && !r.Ask.IsZero() { // nobody looks at a park's hours, so the first is waited out
+				if most := r.Unsettled.Add(w.unansweredFor()); now.Before(most) {
+					if r.Next, r.Why = w.growing(w.Times.Soon), e.why; r.Next.After(most) {
+						r.Next = most
+					}
+					r.Waits++
+					return nil
+				}
+				w.unasked(r, e, still.System)
+			}
+			r.Waits, r.Owed = 0, time.Time{}
 			if watch := firstWatch(r); settled(r) && !watch.IsZero() && still.System == tenant.Upstock && e.awaits == "" {
 				r.Next, r.Why = watch, e.why // what asks nothing of Upstock goes on
 				return nil
