@@ -270,9 +270,8 @@ func (p *planner) needed(field string) bool {
 	switch top {
 	case "orderNumber", "reference", "orderDate", "deliveryDate", "customFields", "comments", "shipments":
 		return false
-	case "customer":
-		linked := below != "" && below != "externalId" && realID(p.o.Customer.ExternalID) != ""
-		return below != "email" && below != "phone" && !linked
+	case "customer": // a linked one's id and name too: with them unreadable, the link may be another customer's
+		return below != "email" && below != "phone"
 	case "deliveryAddress":
 		return below != "company" && below != "contact"
 	case "freight":
