@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -43,6 +44,51 @@ func TestSealingKeyLost(t *testing.T) {
 			if _, _, err := pair.Connect(ctx, w.tenant, sys, cred); err != nil {
 				t.Fatalf("%s: %v", sys, err)
 			}
+		}
+		w.settle(id, horizon)
+		s.right(strconv.Itoa(id), doc)
+	})
+}
+
+// TestParksForALostSealingKeyOnly: a worker that met a lost sealing key, and is
+// slow, parks nothing once the keys are saved again: the resumption is over by
+// then, and nobody would set it going any more.
+func TestParksForALostSealingKeyOnly(t *testing.T) {
+	inWorld(t, prepare(t), func(t *testing.T, w *world, s *sender) {
+		id, doc := s.order(twoLines)
+		w.mu.Lock() // its pointer is lost: the sweep wakes it when the key is gone
+		w.armed, w.on = true, map[string]map[int]fault{"send orders": {1: before}}
+		w.mu.Unlock()
+		s.must(http.StatusAccepted, s.request(s.event(upstock.OrderApproved, doc)))
+		lost, err := tenant.NewBox(bytes.Repeat([]byte{9}, 32))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.mu.Lock()
+		w.box = lost
+		w.mu.Unlock()
+		var slow atomic.Bool
+		w.afterQuery = func(p *process) { // it has read the connections
+			if p.name == "orders" && slow.CompareAndSwap(false, true) {
+				time.Sleep(8 * time.Second)
+			}
+		}
+		for n := 0; !slow.Load(); n++ {
+			if n%60 == 0 {
+				_ = w.sweep()
+			}
+			time.Sleep(time.Second)
+		}
+		w.connect(tenant.Upstock, upstockcin7.Credentials{Key: tenant.Secret(w.acc.Upstock.Token), Webhook: s.secret})
+		w.connect(tenant.Cin7Core, w.coreKey())
+		for _, sys := range []tenant.System{tenant.Upstock, tenant.Cin7Core} {
+			if _, err := w.process("console").app.Tenants.Update(t.Context(), w.tenant, sys, func(c *tenant.Connection) error { c.Resume = time.Time{}; return nil }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(20 * time.Second)
+		if r := w.run(id); r.Parked || r.Attempts == 0 {
+			t.Errorf("parked %t, %d attempts\n%s", r.Parked, r.Attempts, timeline(r))
 		}
 		w.settle(id, horizon)
 		s.right(strconv.Itoa(id), doc)

@@ -150,7 +150,7 @@ func (w *work) connect() error {
 		}
 		s, err := w.secrets(w.ctx, c)
 		if errors.Is(err, tenant.ErrSealed) {
-			return &park{why: systemName(sys) + " needs reconnecting: " + whyUnsealed(sys) + " The order goes on by itself then."}
+			return &park{why: systemName(sys) + " needs reconnecting: " + whyUnsealed(sys) + " The order goes on by itself then.", conn: c}
 		}
 		if err != nil {
 			return err
@@ -536,7 +536,7 @@ func (w *work) ending(err error) error {
 				w.unasked(r, e, still.System)
 			}
 			r.Waits, r.Owed = 0, time.Time{}
-			if watch := firstWatch(r); settled(r) && !watch.IsZero() && still.System == tenant.Upstock && e.awaits == "" {
+			if watch := firstWatch(r); settled(r) && !watch.IsZero() && still.System == tenant.Upstock && e.awaits == "" && w.cin7 != nil {
 				r.Next, r.Why = watch, e.why // what asks nothing of Upstock goes on
 				return nil
 			}
