@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -35,6 +36,7 @@ type house struct {
 	api     description
 	tenants *tenant.Store
 	ledger  *ledger.Ledger
+	deaf    *deafTable
 	pair    *upstockcin7.Pair
 	sim     *sim.Sim
 	log     bytes.Buffer
@@ -58,7 +60,8 @@ func open(t *testing.T) *house {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { h.sim.Close() })
-	h.tenants, h.ledger = tenant.NewStore(tab, box), ledger.New(tab)
+	h.deaf = &deafTable{Table: tab}
+	h.tenants, h.ledger = tenant.NewStore(h.deaf, box), ledger.New(h.deaf)
 	const base = "http://vendors.test"
 	h.pair = upstockcin7.New(upstockcin7.Deps{
 		Ledger: h.ledger, Tenants: h.tenants, Times: upstockcin7.DefaultTimes(),
@@ -95,6 +98,19 @@ func open(t *testing.T) *house {
 			return limit.New(tab, string(c.System), c.Account, budget, limit.First).State(ctx)
 		}})
 	return h
+}
+
+// deafTable takes no write with an event in it, while it is deaf.
+type deafTable struct {
+	table.Table
+	deaf bool
+}
+
+func (d *deafTable) Write(ctx context.Context, ops ...table.Op) error {
+	if d.deaf && slices.ContainsFunc(ops, func(o table.Op) bool { return strings.HasSuffix(o.Item.PK, "#event") }) {
+		return errors.New("the table takes no events")
+	}
+	return d.Table.Write(ctx, ops...)
 }
 
 // hooks takes Upstock's deliveries to the pair.

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -94,26 +95,33 @@ func (a *api) saveSettings(w http.ResponseWriter, r *http.Request, b tenant.Bund
 	if err != nil {
 		return err
 	}
-	saved, err := a.Tenants.SaveSettings(ctx, b.Tenant.ID, s, version)
+	saved, err := a.Tenants.SaveSettings(ctx, b.Tenant.ID, s, version, func(saved int) (tenant.Ops, error) {
+		var texts []string
+		if changed := changedSettings(b.Settings, s); changed != "" {
+			texts = append(texts, "Settings were changed (version "+strconv.Itoa(saved)+"): "+changed+".")
+		}
+		return events(ctx, b.Tenant.ID, "settings", append(texts, said...)...)
+	})
 	if r.Header.Get("If-Match") != "" && version >= 0 && errors.Is(err, tenant.ErrChanged) {
 		return &problem{Status: http.StatusPreconditionFailed, Detail: "The settings changed meanwhile. Read them again."}
 	}
 	if err != nil {
 		return err
 	}
-	if changed := changedSettings(b.Settings, s); changed != "" {
-		text := "Settings were changed (version " + strconv.Itoa(saved) + "): " + changed + "."
-		if err := a.Ledger.Record(ctx, b.Tenant.ID, ledger.Event{Kind: "settings", Text: text}); err != nil {
-			return err
-		}
-	}
-	for _, text := range said {
-		if err := a.Ledger.Record(ctx, b.Tenant.ID, ledger.Event{Kind: "settings", Text: text}); err != nil {
-			return err
-		}
-	}
 	w.Header().Set("ETag", etag(saved))
 	return respond(w, r, http.StatusOK, s)
+}
+
+// events are the writes of events of one kind, which ride in that of what they tell of.
+func events(ctx context.Context, tenantID, kind string, texts ...string) (ops tenant.Ops, err error) {
+	for _, text := range texts {
+		op, err := ledger.RecordOp(ctx, tenantID, ledger.Event{Kind: kind, Text: text})
+		if err != nil {
+			return nil, err
+		}
+		ops = append(ops, op)
+	}
+	return ops, nil
 }
 
 // changedSettings names the settings that differ.

@@ -79,11 +79,9 @@ func (a *api) createTenant(w http.ResponseWriter, r *http.Request, c caller) err
 	if err := decode(w, r, false, map[string]any{"name": &name, "timeZone": &zone}, func() tenant.FieldErrors { return tenant.CheckTenant(name, zone) }); err != nil {
 		return err
 	}
-	t, token, err := a.Tenants.Create(r.Context(), name, zone)
-	if err != nil {
-		return err
-	}
-	err = a.Ledger.Record(ledger.WithActor(r.Context(), c.name), t.ID, ledger.Event{Kind: "tenant", Text: "The tenant was made, and its first token."})
+	t, token, err := a.Tenants.Create(r.Context(), name, zone, func(t tenant.Tenant) (tenant.Ops, error) {
+		return events(ledger.WithActor(r.Context(), c.name), t.ID, "tenant", "The tenant was made, and its first token.")
+	})
 	if err != nil {
 		return err
 	}

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"time"
 
-	"stockbridge/internal/ledger"
 	"stockbridge/internal/tenant"
 )
 
@@ -64,16 +63,14 @@ func (a *api) createToken(w http.ResponseWriter, r *http.Request, b tenant.Bundl
 	if expires != nil {
 		wanted.Expires = *expires
 	}
-	t, secret, err := a.Tenants.NewToken(r.Context(), b.Tenant.ID, wanted)
+	t, secret, err := a.Tenants.NewToken(r.Context(), b.Tenant.ID, wanted, func(t tenant.Token) (tenant.Ops, error) {
+		text := "A token was made: " + tokenName(t) + ", " + string(t.Role)
+		if !t.Expires.IsZero() {
+			text += ", good until " + t.Expires.Format(time.RFC3339)
+		}
+		return events(r.Context(), b.Tenant.ID, "token", text+".")
+	})
 	if err != nil {
-		return err
-	}
-	text := "A token was made: " + tokenName(t) + ", " + string(t.Role)
-	if !t.Expires.IsZero() {
-		text += ", good until " + t.Expires.Format(time.RFC3339)
-	}
-	if err := a.Ledger.Record(r.Context(), b.Tenant.ID, ledger.Event{Kind: "token", Text: text + "."}); err != nil {
-		_, _ = a.Tenants.Revoke(r.Context(), b.Tenant.ID, t.ID) // none without its event
 		return err
 	}
 	return respond(w, r, http.StatusCreated, struct {
@@ -88,14 +85,13 @@ func (a *api) revokeToken(w http.ResponseWriter, r *http.Request, b tenant.Bundl
 	if !fitsKey(id, 100) {
 		return none
 	}
-	t, err := a.Tenants.Revoke(r.Context(), b.Tenant.ID, id)
+	_, err := a.Tenants.Revoke(r.Context(), b.Tenant.ID, id, func(t tenant.Token) (tenant.Ops, error) {
+		return events(r.Context(), b.Tenant.ID, "token", "A token was revoked: "+tokenName(t)+".")
+	})
 	if errors.Is(err, tenant.ErrNotFound) {
 		return none
 	}
 	if err != nil {
-		return err
-	}
-	if err := a.Ledger.Record(r.Context(), b.Tenant.ID, ledger.Event{Kind: "token", Text: "A token was revoked: " + tokenName(t) + "."}); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)

@@ -578,13 +578,18 @@ func WithActor(ctx context.Context, name string) context.Context {
 
 // Record writes an event.
 func (l *Ledger) Record(ctx context.Context, tenantID string, e Event) error {
-	e.Actor, _ = ctx.Value(actorKey{}).(string)
-	e.At = time.Now().UTC()
-	op, err := eventOp(tenantID, e, e.At.Format(timeKey)+"#"+rand.Text()[:10])
+	op, err := RecordOp(ctx, tenantID, e)
 	if err != nil {
 		return err
 	}
 	return l.repeat(ctx, op)
+}
+
+// RecordOp is the write of an event, to ride in that of what it tells of: neither stands without the other.
+func RecordOp(ctx context.Context, tenantID string, e Event) (table.Op, error) {
+	e.Actor, _ = ctx.Value(actorKey{}).(string)
+	e.At = time.Now().UTC()
+	return eventOp(tenantID, e, e.At.Format(timeKey)+"#"+rand.Text()[:10])
 }
 
 // RecordOnce writes an event of a time and name, however often it is asked to.

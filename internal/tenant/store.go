@@ -60,6 +60,25 @@ func item(pk, sk string, v any) (table.Item, error) {
 	return table.Item{Key: table.Key{PK: pk, SK: sk}, Data: data}, err
 }
 
+// With makes what is written together with a change, as its event: neither
+// stands without the other. It is given what the change made.
+type With[T any] func(T) (Ops, error)
+
+// Ops are writes that ride in another's transaction.
+type Ops = []table.Op
+
+// beside are the writes of all.
+func beside[T any](made T, with []With[T]) (ops Ops, err error) {
+	for _, w := range with {
+		some, err := w(made)
+		if err != nil {
+			return nil, err
+		}
+		ops = append(ops, some...)
+	}
+	return ops, nil
+}
+
 // tenantID is how many letters and digits a tenant's id has.
 const tenantID = 16
 
@@ -67,7 +86,7 @@ const tenantID = 16
 func plain(s string) bool { return strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789") == "" }
 
 // Create makes a tenant with default settings, and its first API token.
-func (s *Store) Create(ctx context.Context, name, timeZone string) (Tenant, Secret, error) {
+func (s *Store) Create(ctx context.Context, name, timeZone string, with ...With[Tenant]) (Tenant, Secret, error) {
 	if errs := CheckTenant(name, timeZone); errs != nil {
 		return Tenant{}, "", errs
 	}
@@ -85,7 +104,10 @@ func (s *Store) Create(ctx context.Context, name, timeZone string) (Tenant, Secr
 	}
 	// What the ledger keeps of a tenant is in its lists from the first order on: ledger.Relist has nothing to do.
 	lists := table.Item{Key: table.Key{PK: Partition(t.ID) + "#doc", SK: "lists"}, Data: []byte(`{"whole":true}`)}
-	err = s.table.Write(ctx, append(ops, table.Create(it), table.Create(listed), table.Create(lists))...)
+	more, err := beside(t, with)
+	if err == nil {
+		err = s.table.Write(ctx, append(append(ops, table.Create(it), table.Create(listed), table.Create(lists)), more...)...)
+	}
 	if err != nil {
 		return Tenant{}, "", fmt.Errorf("create tenant: %w", err)
 	}
@@ -214,8 +236,8 @@ func connectionOf(it table.Item) (Connection, error) {
 
 // SaveSettings writes the whole settings if their version is still the given
 // one (ErrChanged otherwise; -1 = whatever it is), keeps the old ones as
-// history, and returns the new version.
-func (s *Store) SaveSettings(ctx context.Context, tenant string, doc Settings, version int) (int, error) {
+// history, and returns the new version, which with is given.
+func (s *Store) SaveSettings(ctx context.Context, tenant string, doc Settings, version int, with ...With[int]) (int, error) {
 	if errs := doc.validate(); len(errs) > 0 {
 		return 0, errs
 	}
@@ -241,7 +263,11 @@ func (s *Store) SaveSettings(ctx context.Context, tenant string, doc Settings, v
 	if it.Rev = b.settingsRev; it.Rev != "" {
 		save = table.Replace(it)
 	}
-	err = s.table.Write(ctx, save, table.Create(old))
+	more, err := beside(v.Version, with)
+	if err != nil {
+		return 0, err
+	}
+	err = s.table.Write(ctx, append([]table.Op{save, table.Create(old)}, more...)...)
 	if c := (*table.Conflict)(nil); errors.As(err, &c) {
 		return 0, ErrChanged
 	}
@@ -459,7 +485,7 @@ const maxReplaced = 10
 // webhook URL, if it can be opened, and Since, lets a replaced webhook secret verify for a day
 // more, claims an Upstock supplier for the tenant (ErrClaimed if another has
 // it) and marks the connection's parked work to go on.
-func (s *Store) Connect(ctx context.Context, tenant string, sys System, what func(*Connection, *Secrets) error) (Connection, Secrets, error) {
+func (s *Store) Connect(ctx context.Context, tenant string, sys System, what func(*Connection, *Secrets) error, with ...With[Connection]) (Connection, Secrets, error) {
 	var none Connection
 	c, err := s.Connection(ctx, tenant, sys)
 	fresh := errors.Is(err, ErrNotFound)
@@ -527,6 +553,11 @@ func (s *Store) Connect(ctx context.Context, tenant string, sys System, what fun
 		}
 		claims = append(claims, table.Create(h))
 	}
+	more, err := beside(c, with)
+	if err != nil {
+		return none, sec, err
+	}
+	claims = append(claims, more...)
 	for range updateTries {
 		it, err := c.item()
 		if err != nil {
@@ -633,9 +664,9 @@ func claimKey(sys System, account string) table.Key {
 
 // Disconnect forgets a connection with its secrets, webhook URL and claim. That
 // the account was connected stays on record.
-func (s *Store) Disconnect(ctx context.Context, tenant string, sys System) error {
+func (s *Store) Disconnect(ctx context.Context, tenant string, sys System, with ...With[Connection]) error {
 	for range updateTries {
-		err := s.disconnect(ctx, tenant, sys)
+		err := s.disconnect(ctx, tenant, sys, with)
 		if c := (*table.Conflict)(nil); !errors.As(err, &c) { // else somebody noted how far its mirror is, or the like
 			return err
 		}
@@ -643,7 +674,7 @@ func (s *Store) Disconnect(ctx context.Context, tenant string, sys System) error
 	return fmt.Errorf("connection %s: %w", sys, ErrChanged)
 }
 
-func (s *Store) disconnect(ctx context.Context, tenant string, sys System) error {
+func (s *Store) disconnect(ctx context.Context, tenant string, sys System, with []With[Connection]) error {
 	c, err := s.Connection(ctx, tenant, sys)
 	if err != nil {
 		return err
@@ -677,7 +708,11 @@ func (s *Store) disconnect(ctx context.Context, tenant string, sys System) error
 		}
 		ops = append(ops, claims...)
 	}
-	return s.table.Write(ctx, ops...)
+	more, err := beside(c, with)
+	if err != nil {
+		return err
+	}
+	return s.table.Write(ctx, append(ops, more...)...)
 }
 
 // Broken marks a connection as needing a new key, unless its key was replaced

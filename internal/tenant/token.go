@@ -66,7 +66,7 @@ func newToken(tenant string, t Token) (Token, Secret, []table.Op, error) {
 }
 
 // NewToken makes an API token for a tenant. What t says of ID and Created is not heeded. FieldErrors where it makes no sense.
-func (s *Store) NewToken(ctx context.Context, tenant string, t Token) (Token, Secret, error) {
+func (s *Store) NewToken(ctx context.Context, tenant string, t Token, with ...With[Token]) (Token, Secret, error) {
 	var errs FieldErrors
 	if t.Name = strings.TrimSpace(t.Name); len([]rune(t.Name)) > 100 || strings.ContainsFunc(t.Name, func(r rune) bool { return r < ' ' }) {
 		errs = append(errs, FieldError{Field: "name", Message: "Give the token a name of at most 100 characters, in one line."})
@@ -85,8 +85,12 @@ func (s *Store) NewToken(ctx context.Context, tenant string, t Token) (Token, Se
 	}
 	t.Expires = t.Expires.UTC()
 	made, secret, ops, err := newToken(tenant, t)
+	if err != nil {
+		return made, "", err
+	}
+	more, err := beside(made, with)
 	if err == nil {
-		err = s.table.Write(ctx, ops...)
+		err = s.table.Write(ctx, append(ops, more...)...)
 	}
 	return made, secret, err
 }
@@ -148,7 +152,7 @@ func (s *Store) Tokens(ctx context.Context, tenant, after string, limit int) (li
 }
 
 // Revoke ends a token at once; ErrNotFound where the tenant has none of that id.
-func (s *Store) Revoke(ctx context.Context, tenant, id string) (Token, error) {
+func (s *Store) Revoke(ctx context.Context, tenant, id string, with ...With[Token]) (Token, error) {
 	items, err := s.table.Get(ctx, table.Key{PK: tokenList(tenant), SK: id})
 	if err != nil {
 		return Token{}, err
@@ -168,7 +172,11 @@ func (s *Store) Revoke(ctx context.Context, tenant, id string) (Token, error) {
 	for _, it := range opens {
 		ops = append(ops, table.Remove(it))
 	}
-	err = s.table.Write(ctx, ops...)
+	more, err := beside(l.Token, with)
+	if err != nil {
+		return Token{}, err
+	}
+	err = s.table.Write(ctx, append(ops, more...)...)
 	if c := (*table.Conflict)(nil); errors.As(err, &c) { // somebody else revokes it
 		return Token{}, ErrNotFound
 	}

@@ -80,6 +80,8 @@ func (p *Pair) Connect(ctx context.Context, tenantID string, sys tenant.System, 
 			c.Mirror, c.Checked, c.Webhooks = tenant.Mirror{State: tenant.MirrorReading}, 0, tenant.Webhooks{}
 		}
 		return p.tryCin7(ctx, c, s)
+	}, func(c tenant.Connection) (tenant.Ops, error) {
+		return connectionEvent(ctx, tenantID, saved.text(sys, c.Name))
 	})
 	if err != nil {
 		return tenant.Connection{}, "", err
@@ -109,10 +111,13 @@ func (p *Pair) Connect(ctx context.Context, tenantID string, sys tenant.System, 
 			return c, "", err
 		}
 	}
-	if err := p.Ledger.Record(ctx, tenantID, ledger.Event{Kind: "connection", Text: saved.text(sys, c.Name)}); err != nil {
-		return c, "", err
-	}
 	return c, p.webhookURL(sys, sec), nil
+}
+
+// connectionEvent is the write of an event, which rides in that of the connection that it tells of.
+func connectionEvent(ctx context.Context, tenantID, text string) (tenant.Ops, error) {
+	op, err := ledger.RecordOp(ctx, tenantID, ledger.Event{Kind: "connection", Text: text})
+	return tenant.Ops{op}, err
 }
 
 func missingFields(sys tenant.System, c *tenant.Connection, s *tenant.Secrets, webhook tenant.Secret) tenant.FieldErrors {
@@ -215,14 +220,16 @@ func (p *Pair) Disconnect(ctx context.Context, tenantID string, sys tenant.Syste
 	if unsealed != nil && !errors.Is(unsealed, tenant.ErrSealed) {
 		return unsealed
 	}
-	if err := p.Tenants.Disconnect(ctx, tenantID, sys); err != nil {
+	if err := p.Tenants.Disconnect(ctx, tenantID, sys, func(tenant.Connection) (tenant.Ops, error) {
+		return connectionEvent(ctx, tenantID, systemName(sys)+" was disconnected.")
+	}); err != nil {
 		return err
 	}
 	p.Tenants.Release(ctx, c)
 	if sys == tenant.Cin7Core && unsealed == nil {
 		p.unhook(ctx, c, sec)
 	}
-	return p.Ledger.Record(ctx, tenantID, ledger.Event{Kind: "connection", Text: systemName(sys) + " was disconnected."})
+	return nil
 }
 
 // RetryOptions are a person's wishes for a retry.

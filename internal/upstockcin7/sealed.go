@@ -67,10 +67,10 @@ func (p *Pair) CheckSeals(ctx context.Context) (lost int, err error) {
 					case err != nil:
 						return lost, err
 					case c.State != tenant.Connected && c.Why == whyUnsealed(sys):
-						_, _, err = p.Tenants.Connect(ctx, c.Tenant, sys, func(*tenant.Connection, *tenant.Secrets) error { return nil })
-						if err == nil {
-							err = p.Ledger.Record(ctx, c.Tenant, ledger.Event{Kind: "connection", Text: "The stored key of " + systemName(sys) + " can be opened again; waiting orders go on."})
-						}
+						_, _, err = p.Tenants.Connect(ctx, c.Tenant, sys, func(*tenant.Connection, *tenant.Secrets) error { return nil },
+							func(tenant.Connection) (tenant.Ops, error) {
+								return connectionEvent(ctx, c.Tenant, "The stored key of "+systemName(sys)+" can be opened again; waiting orders go on.")
+							})
 						if err != nil {
 							return lost, err
 						}
