@@ -2,9 +2,11 @@ package upstockcin7_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -12,6 +14,7 @@ import (
 
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/sim"
+	"stockbridge/internal/table"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstockcin7"
 )
@@ -389,4 +392,48 @@ func TestThrottleWaits(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestShownAttemptIsTheNextOne: an order that an error of our own holds up is
+// tried again when it says so, however long that has lasted.
+func TestShownAttemptIsTheNextOne(t *testing.T) {
+	story(t, func(t *testing.T, w *world) {
+		o := must[sim.OrderSummary](w)(w.sim.PlaceOrder(w.acc.Upstock.Supplier, unlinked))
+		var doc struct {
+			Customer struct{ ID int }
+		}
+		if err := json.Unmarshal(o.JSON, &doc); err != nil {
+			t.Fatal(err)
+		}
+		link := table.Key{PK: tenant.Partition(w.tenant) + "#link#customer", SK: strconv.Itoa(doc.Customer.ID)}
+		if err := w.store.Write(t.Context(), table.Put(table.Item{Key: link, Data: []byte("{")})); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.sim.Approve(o.ID); err != nil {
+			t.Fatal(err)
+		}
+		w.turn(2 * time.Hour)
+		for range 20 {
+			r := w.run(o.ID)
+			if !strings.Contains(r.Why, "An error of our own") {
+				t.Fatalf("%s\n%s", r.Why, timeline(r))
+			}
+			shown := r.Next
+			if r.By.After(shown) {
+				shown = r.By
+			}
+			w.turn(time.Until(shown) + 2*time.Minute)
+			if n := w.run(o.ID).Attempts; n == r.Attempts {
+				t.Fatalf("not tried until %s\n%s", shown, timeline(w.run(o.ID)))
+			} else if n > r.Attempts+1 {
+				t.Fatalf("tried %d times until %s\n%s", n-r.Attempts, shown, timeline(w.run(o.ID)))
+			}
+		}
+		items := must[[]table.Item](w)(w.store.Get(t.Context(), link))
+		if err := w.store.Write(t.Context(), table.Remove(items[0])); err != nil {
+			t.Fatal(err)
+		}
+		w.settle(o.ID, time.Hour)
+		w.sold(o.ID)
+	})
 }

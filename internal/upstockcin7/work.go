@@ -671,7 +671,8 @@ func (w *work) failure(r *ledger.Run, err error, now time.Time) error {
 	if down, ok := errors.AsType[*vendorDown](err); ok {
 		return &later{now.Add(w.backoff(r.Failures-1, w.Times.MaxVendor)), down.who + " gave no usable answer (" + reason(down.err) + ")."}
 	}
-	return &later{now.Add(w.backoff(r.Failures-1, w.Times.MaxRetry)), "An error of our own: " + err.Error() + ". Trying again."}
+	wait := min(w.backoff(r.Failures-1, w.Times.MaxRetry), w.Times.MaxVendor) // nobody asked to be left alone longer, so no later time is shown
+	return &later{now.Add(wait), "An error of our own: " + err.Error() + ". Trying again."}
 }
 
 // reason is a vendor's failure in a few words.
