@@ -439,7 +439,7 @@ func (w *world) writesRun(p *process, ops []table.Op) (judge func(error)) {
 func (w *world) ofOnePlan(s *sale) {
 	o := w.byExternal(s.external)
 	raw, err := w.sim.Sale(s.id, "", "")
-	if o == nil || err != nil {
+	if o == nil || err != nil || s.at.Before(w.restored) { // what it was planned with may be lost
 		return
 	}
 	var is struct {

@@ -110,6 +110,7 @@ func (w *world) replaceKey(s *shop) {
 	account := s.account.Cin7Core.AccountID
 	w.tell("the Cin7 Core key of %s is replaced", s.account.Name)
 	w.control(http.MethodPut, "/sim/cin7core/accounts/"+account, fmt.Sprintf(`{"applicationKey":%q}`, key))
+	w.keys[account] = key
 	for _, other := range w.shops {
 		if other.account.Cin7Core.AccountID == account {
 			other.account.Cin7Core.ApplicationKey = key
@@ -161,11 +162,7 @@ func (w *world) elsewhere(s *shop, away time.Duration) {
 	}, func() {
 		w.stage.at(away, func() {
 			w.do("connects the own Cin7 Core account of "+s.account.Name+" again", func(ctx context.Context, p *process) error {
-				for _, other := range w.shops {
-					if other.account.Cin7Core.AccountID == own.AccountID {
-						own = other.account.Cin7Core
-					}
-				}
+				own.ApplicationKey = cmp.Or(w.keys[own.AccountID], own.ApplicationKey)
 				s.away, s.shared, s.account.Cin7Core = false, shared, own
 				return w.saveBoth(ctx, p, s)
 			})

@@ -50,6 +50,7 @@ type world struct {
 	spare      sim.Account // another company's, and another account
 	spareTaken bool
 	tokens     map[int]string     // of Upstock that were replaced, by supplier
+	keys       map[string]string  // of Cin7 Core, likewise, by account
 	made       map[string]*sale   // that our calls made
 	copied     map[string]*sale   // that people made, as copies of others
 	tardy      map[time.Time]bool // when calls came that had been long under way
@@ -185,7 +186,7 @@ func (s *shop) key() upstockcin7.Credentials {
 // newWorld makes the vendors and their accounts, the same ones for a shape in every world.
 func newWorld(t testing.TB, seed uint64, p profile, box *tenant.Box) *world {
 	w := &world{t: t, seed: seed, dates: seed%2 == 0, profile: p, box: box, stage: newStage(seed), warm: map[string][]*process{}, begin: time.Now(),
-		tokens: map[int]string{}, made: map[string]*sale{}, copied: map[string]*sale{}, tardy: map[time.Time]bool{}}
+		tokens: map[int]string{}, keys: map[string]string{}, made: map[string]*sale{}, copied: map[string]*sale{}, tardy: map[time.Time]bool{}}
 	o := p.sim
 	o.Seed, o.Deliver = "simulate", deliverer{w}
 	var err error
