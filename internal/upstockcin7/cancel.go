@@ -411,7 +411,7 @@ func (w *work) seenLive(raw json.RawMessage, o upstock.Order, asked time.Time) e
 func (w *work) revive(r *ledger.Run, o upstock.Order, changed bool) {
 	now := w.Now()
 	endQuestion(r)
-	r.Dropped, r.Cancelled, r.Occurred, r.Confirmed = r.Occurred, time.Time{}, time.Time{}, time.Time{}
+	r.Dropped, r.Cancelled, r.Occurred, r.Confirmed, r.Void = r.Occurred, time.Time{}, time.Time{}, time.Time{}, false
 	r.Approved = latest(r.Approved, o.ApprovedAt)
 	r.Granted = r.Last() // where our only sales are voided by us, one new one is made
 	r.Said = slices.DeleteFunc(r.Said, func(s string) bool { return s == cancelledStands })
@@ -510,7 +510,7 @@ func (w *work) sureCancelled() error {
 		return nil
 	}
 	if err := w.update(func(r *ledger.Run, _ *ledger.Extra) error {
-		if !r.Cancelled.IsZero() && !r.CancelOpen() {
+		if r.Void = false; !r.Cancelled.IsZero() && !r.CancelOpen() { // confirmed, it is to be voided again
 			unsettle(r, w.Now())
 		}
 		return nil

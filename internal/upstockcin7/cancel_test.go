@@ -836,6 +836,39 @@ func TestReadsBehind(t *testing.T) {
 	})
 }
 
+// TestVoidOfADroppedCancellation: a sale is not to be voided for a cancellation
+// that counts no more, or of which that is not known yet: what an earlier version
+// noted so is put right by one look, and nothing is read again and again.
+func TestVoidOfADroppedCancellation(t *testing.T) {
+	for name, noted := range map[string]func(*ledger.Run){
+		"dropped": func(r *ledger.Run) {},
+		"open": func(r *ledger.Run) {
+			now := time.Now().UTC()
+			r.Cancelled, r.Occurred, r.Unsettled, r.Ask = now, r.Approved.Add(-time.Minute), now, now
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			story(t, func(t *testing.T, w *world) {
+				id := w.approve(groceries)
+				w.settle(id, time.Hour)
+				start := since()
+				w.edit(id, func(r *ledger.Run) {
+					noted(r)
+					r.Void, r.Asked, r.Next = true, r.Asked+1, time.Now().UTC()
+				})
+				w.turn(time.Hour)
+				r := w.run(id)
+				if r.Void || r.State != ledger.Sold || !r.Cancelled.IsZero() || len(w.live(id)) != 1 {
+					t.Errorf("%s, to be voided: %t, cancelled: %v, %d sales", r.State, r.Void, r.Cancelled, len(w.live(id)))
+				}
+				if n := w.count("GET /sale", start); n > 4 {
+					t.Errorf("the sale was read %d times", n)
+				}
+			})
+		})
+	}
+}
+
 // TestCompletenessAdvisesNoSecondSale: where a sale is known that may be the
 // order's, nothing that a check advises makes another.
 func TestCompletenessAdvisesNoSecondSale(t *testing.T) {

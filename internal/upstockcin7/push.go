@@ -650,7 +650,7 @@ func (w *work) sold(doc cin7core.OrderDocument, plan *Plan, seq int, whole *cin7
 				unpicked(r, plan, *whole, now)
 			}
 		}
-		if !r.Cancelled.IsZero() {
+		if !r.Cancelled.IsZero() && !r.CancelOpen() { // else what Upstock says decides
 			cancelSold(r, w.b.Settings)
 		}
 		linkSaleTo(r, x, now)
