@@ -230,7 +230,7 @@ func (w *world) due() bool {
 func (w *world) settle() bool {
 	begin := time.Now()
 	round := 0
-	for time.Since(begin) < 12*24*time.Hour {
+	for time.Since(begin) < 12*24*time.Hour && w.effects-w.lived < 100_000 { // nothing may go round in circles
 		if round == 0 || round == 20 || round%90 == 0 && round < 300 || round%720 == 0 {
 			for _, job := range w.jobs {
 				if job != "completeness" {
