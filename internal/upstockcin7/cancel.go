@@ -430,6 +430,7 @@ func (w *work) revive(r *ledger.Run, o upstock.Order, changed bool) {
 	describe(r, o)
 	unsayStrange(r)
 	r.Told, r.Looked, r.None = false, time.Time{}, time.Time{}
+	r.Asked++ // once it is sold: what was heard of its sale while it was cancelled was passed over
 	r.State, r.Why, r.Problems, r.OfPlan = ledger.Working, "", nil, false
 	switch {
 	case nothingMade(r) && o.Status == upstock.StatusShipped: // by other means

@@ -242,3 +242,44 @@ func TestCancelledUnsoldVoidedByPeople(t *testing.T) {
 		})
 	}
 }
+
+// TestShippedWhileCancelledHere: after a restore an order stands as cancelled that
+// was approved again and sold since. Its sale is shipped, and the poll passes that
+// over; approved once more, the order has its sale again, and its parcels are told.
+func TestShippedWhileCancelledHere(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "cancelled.db")
+	storyAt(t, path, func(t *testing.T, w *world) {
+		again := func(id int) {
+			w.inUpstock(id, `{"status":"ordered","approvedAt":null}`)
+			must[sim.OrderSummary](w)(w.sim.Approve(id))
+		}
+		w.fault(sim.Fault{Match: "POST /sale", Kind: "throttle", How: "429", Times: -1})
+		id := w.approve(groceries)
+		w.turn(time.Minute)
+		w.cancel(id)
+		w.turn(30 * time.Minute)
+		if r := w.run(id); r.State != ledger.Cancelled {
+			t.Fatal(timeline(r))
+		}
+		copied := must[[]byte](w)(os.ReadFile(path))
+		w.sim.ClearFaults(sim.Cin7Core)
+		again(id)
+		w.settle(id, horizon)
+		sale := w.sold(id).SaleID
+		w.restore(path, copied)
+		must[time.Time](w)(w.pair().Restored(t.Context()))
+		w.person(sale, "ship", "")
+		for range 4 {
+			w.poll()
+			w.turn(10 * time.Minute)
+		}
+		if r := w.run(id); r.State != ledger.Cancelled {
+			t.Fatal(timeline(r))
+		}
+		again(id)
+		w.turn(2 * time.Hour)
+		if r := w.run(id); r.SaleID != sale || r.State != ledger.Shipped || len(w.sales(id)) != 1 {
+			t.Errorf("%s, sale %s\n%s", r.State, r.SaleNumber, timeline(r))
+		}
+	})
+}
