@@ -263,19 +263,32 @@ func (p *Pair) Completeness(ctx context.Context, tenantID string, from, to time.
 	case k.Phase != "" && k.Span.same(s):
 		c.Running, c.Progress = true, k.progress()
 	case waiting:
-		c.Running, c.Progress = true, "Waiting for its turn."
+		c.Running, c.Progress = true, waitingCheck
 	}
-	if cur.Problem != "" && (c.Running || c.Standing) {
+	if cur.Problem != "" && !Outdated(b, cur.Problem) && (c.Running || c.Standing) {
 		c.Problem = cur.Problem
 	}
 	for _, sys := range []tenant.System{tenant.Upstock, tenant.Cin7Core} {
-		if b.Connections[sys].State != tenant.Connected && (c.Running || c.Standing) {
-			c.Problem = "Nothing is checked while " + systemName(sys) + " is not connected."
+		conn, ok := b.Connections[sys]
+		if conn.State == tenant.Connected {
+			continue
 		}
+		why := " is not connected."
+		if ok {
+			why = " needs reconnecting."
+		}
+		if c.Running || c.Standing {
+			c.Problem = "Nothing is checked while " + systemName(sys) + why
+		}
+		c.Running, c.Progress = false, "" // asked for, and goes on later
+		break
 	}
 	c.Summary = c.summary(p.Now(), b)
 	return c, nil
 }
+
+// waitingCheck is the progress of a check that was asked for and has not begun.
+const waitingCheck = "Waiting for its turn."
 
 // standing is the standing period as it is now: the last days, first is where
 // they begin, and from where Upstock was connected if that was later. Of the time
@@ -295,7 +308,10 @@ func comparedAccounts(b tenant.Bundle) string {
 
 func (c *Completeness) summary(now time.Time, b tenant.Bundle) string {
 	if c.Checked.IsZero() {
-		if c.Running {
+		switch {
+		case c.Progress == waitingCheck:
+			return "Not checked yet; a check waits for its turn."
+		case c.Running:
 			return "Not checked yet; a check is running."
 		}
 		return "Not checked yet."

@@ -81,6 +81,8 @@ func unread(b tenant.Bundle) string {
 	switch {
 	case !ok:
 		return "Cin7 Core is not connected."
+	case core.Mirror.Ready.IsZero() && core.State != tenant.Connected:
+		return "Cin7 Core needs reconnecting."
 	case core.Mirror.Ready.IsZero():
 		return "Cin7 Core's records are being read for the first time."
 	}

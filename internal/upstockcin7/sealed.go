@@ -69,7 +69,7 @@ func (p *Pair) CheckSeals(ctx context.Context) (lost int, err error) {
 					case c.State != tenant.Connected && c.Why == whyUnsealed(sys):
 						_, _, err = p.Tenants.Connect(ctx, c.Tenant, sys, func(*tenant.Connection, *tenant.Secrets) error { return nil },
 							func(tenant.Connection) (tenant.Ops, error) {
-								return connectionEvent(ctx, c.Tenant, "The stored key of "+systemName(sys)+" can be opened again; waiting orders go on.")
+								return connectionEvent(ctx, c.Tenant, "The stored key of "+systemName(sys)+" can be opened again; what waited for it goes on.")
 							})
 						if err != nil {
 							return lost, err

@@ -74,6 +74,9 @@ func (p *Pair) receive(req *http.Request) (int, string) {
 	case len(body) > maxWebhook:
 		return refuse(http.StatusRequestEntityTooLarge, "The body is over 4 MiB.")
 	}
+	if !slices.ContainsFunc(secrets.Webhooks(time.Now()), func(s tenant.Secret) bool { return webhookKey(s) > 0 }) {
+		return refuse(http.StatusUnauthorized, "No webhook secret is saved here, so no signature can be checked. Save the one that Upstock shows.")
+	}
 	if !verified(secrets, body, req.Header) {
 		return refuse(http.StatusUnauthorized, "The signature does not fit, or is over 5 minutes old. Compare the webhook secret in Upstock with the one saved here.")
 	}
