@@ -67,7 +67,7 @@ type webhooksAnswer struct {
 	Heard   *time.Time `json:"heard"`   // when one last came, to the quarter of an hour
 }
 
-func webhooksOf(c tenant.Connection) *webhooksAnswer {
+func webhooksOf(b tenant.Bundle, c tenant.Connection) *webhooksAnswer {
 	if c.System != tenant.Cin7Core {
 		return nil
 	}
@@ -81,23 +81,26 @@ func webhooksOf(c tenant.Connection) *webhooksAnswer {
 	case tenant.WebhooksUnavailable:
 		text = "Poll only: this Cin7 Core account cannot have webhooks. Shipments show some minutes later."
 	}
+	if why := unfit(b); why != "" {
+		text = "Not polled for now: " + why
+	}
 	return &webhooksAnswer{known(h.State), text, known(h.Why), when(h.Checked), when(h.Renewed), when(h.Heard)}
 }
 
-func connectionOf(c tenant.Connection) connectionAnswer {
+func connectionOf(b tenant.Bundle, c tenant.Connection) connectionAnswer {
 	return connectionAnswer{
 		System: c.System, State: c.State, Why: known(c.Why), Refused: when(c.Refused), Account: c.Account, Name: known(c.Name), Currency: known(c.Currency),
 		TimeZone: known(c.TimeZone), Warnings: append([]string{}, c.Warnings...), Since: c.Since, Changed: c.Changed,
-		Webhooks: webhooksOf(c),
+		Webhooks: webhooksOf(b, c),
 	}
 }
 
 // withNotes adds what is to be said of a connection now, and the webhook URL of a system that a tenant has to tell ours.
-func (a *api) withNotes(r *http.Request, t tenant.Tenant, c tenant.Connection) (connectionAnswer, error) {
-	ans := connectionOf(c)
-	ans.Gaps = gapsOf(t, c)
-	var err error
-	ans.Warnings, ans.WebhookURL, err = a.Pair.Notes(r.Context(), c)
+func (a *api) withNotes(r *http.Request, b tenant.Bundle, c tenant.Connection) (connectionAnswer, error) {
+	c, notes, url, err := a.Pair.Notes(r.Context(), b, c)
+	b.Connections[c.System] = c // it may have been marked just now
+	ans := connectionOf(b, c)
+	ans.Gaps, ans.Warnings, ans.WebhookURL = gapsOf(b.Tenant, c), notes, url
 	return ans, err
 }
 
@@ -105,7 +108,7 @@ func (a *api) listConnections(w http.ResponseWriter, r *http.Request, b tenant.B
 	var items []connectionAnswer
 	for _, sys := range tenant.Systems() {
 		if c, ok := b.Connections[sys]; ok {
-			item, err := a.withNotes(r, b.Tenant, c)
+			item, err := a.withNotes(r, b, c)
 			if err != nil {
 				return err
 			}
@@ -120,7 +123,7 @@ func (a *api) getConnection(w http.ResponseWriter, r *http.Request, b tenant.Bun
 	if !ok {
 		return notConnected(r.PathValue("system"))
 	}
-	ans, err := a.withNotes(r, b.Tenant, c)
+	ans, err := a.withNotes(r, b, c)
 	if err != nil {
 		return err
 	}
@@ -147,7 +150,7 @@ func (a *api) putConnection(w http.ResponseWriter, r *http.Request, b tenant.Bun
 	if err != nil {
 		return err
 	}
-	ans, err := a.withNotes(r, b.Tenant, c)
+	ans, err := a.withNotes(r, b, c)
 	if err != nil {
 		return err
 	}

@@ -70,7 +70,7 @@ func (a *api) health(w http.ResponseWriter, r *http.Request, b tenant.Bundle) er
 		if !ok {
 			continue
 		}
-		shown, err := a.withNotes(r, b.Tenant, c)
+		shown, err := a.withNotes(r, b, c)
 		if err != nil {
 			return err
 		}
@@ -85,7 +85,7 @@ func (a *api) health(w http.ResponseWriter, r *http.Request, b tenant.Bundle) er
 		}
 		h.Budgets = append(h.Budgets, budgetOf(c, left))
 		if sys == tenant.Cin7Core {
-			core, h.Webhooks = left, webhooksOf(c)
+			core, h.Webhooks = left, webhooksOf(b, c)
 		}
 	}
 	var err error

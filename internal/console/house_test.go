@@ -37,6 +37,7 @@ type house struct {
 	tenants *tenant.Store
 	ledger  *ledger.Ledger
 	deaf    *deafTable
+	box     *lostBox
 	pair    *upstockcin7.Pair
 	sim     *sim.Sim
 	log     bytes.Buffer
@@ -56,12 +57,13 @@ func open(t *testing.T) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
+	h.box = &lostBox{box}
 	if h.sim, err = sim.New(sim.Options{Seed: "console", Deliver: hooks{h}}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { h.sim.Close() })
 	h.deaf = &deafTable{Table: tab}
-	h.tenants, h.ledger = tenant.NewStore(h.deaf, box), ledger.New(h.deaf)
+	h.tenants, h.ledger = tenant.NewStore(h.deaf, h.box), ledger.New(h.deaf)
 	const base = "http://vendors.test"
 	h.pair = upstockcin7.New(upstockcin7.Deps{
 		Ledger: h.ledger, Tenants: h.tenants, Times: upstockcin7.DefaultTimes(),
@@ -111,6 +113,18 @@ func (d *deafTable) Write(ctx context.Context, ops ...table.Op) error {
 		return errors.New("the table takes no events")
 	}
 	return d.Table.Write(ctx, ops...)
+}
+
+// lostBox is a sealer whose key can get lost.
+type lostBox struct{ tenant.Sealer }
+
+// lose puts another key in its place.
+func (b *lostBox) lose() {
+	box, err := tenant.NewBox(bytes.Repeat([]byte{9}, 32))
+	if err != nil {
+		panic(err)
+	}
+	b.Sealer = box
 }
 
 // hooks takes Upstock's deliveries to the pair.

@@ -44,10 +44,10 @@ func nextAttempt(run *ledger.Run) *time.Time {
 	return when(run.Next)
 }
 
-func itemOf(run *ledger.Run) orderItem {
+func itemOf(b tenant.Bundle, run *ledger.Run) orderItem {
 	it := orderItem{
 		ID: orderID(run.ID), OrderNumber: known(run.Number), Reference: known(run.Reference), Customer: known(run.Customer),
-		State: run.State, Why: known(run.Why), Currency: known(run.Currency), Total: known(run.Total),
+		State: run.State, Why: known(upstockcin7.WhyNow(b, run)), Currency: known(run.Currency), Total: known(run.Total),
 		SaleID: known(run.SaleID), SaleNumber: known(run.SaleNumber), SaleTotal: known(run.SaleTotal),
 		Problems: append([]ledger.Problem{}, run.Problems...), Attempts: run.Attempts, NextAttempt: nextAttempt(run),
 		ReceivedAt: run.Received.UTC(), ApprovedAt: when(run.Approved),
@@ -168,7 +168,7 @@ func (a *api) listOrders(w http.ResponseWriter, r *http.Request, b tenant.Bundle
 	}
 	var items []orderItem
 	for _, run := range list.Runs {
-		items = append(items, itemOf(run))
+		items = append(items, itemOf(b, run))
 	}
 	return respond(w, r, http.StatusOK, page(items, list.Next))
 }
@@ -310,12 +310,12 @@ func (a *api) getOrder(w http.ResponseWriter, r *http.Request, b tenant.Bundle) 
 	if err != nil {
 		return err
 	}
-	return respond(w, r, http.StatusOK, answerOf(run, exchanges, time.Now()))
+	return respond(w, r, http.StatusOK, answerOf(b, run, exchanges, time.Now()))
 }
 
-func answerOf(run *ledger.Run, exchanges []ledger.Exchange, now time.Time) orderAnswer {
+func answerOf(b tenant.Bundle, run *ledger.Run, exchanges []ledger.Exchange, now time.Time) orderAnswer {
 	ans := orderAnswer{
-		orderItem: itemOf(run), SoldAt: when(run.SoldAt), CancelledAt: when(run.Cancelled), Parked: run.Parked, Supplier: known(run.Supplier),
+		orderItem: itemOf(b, run), SoldAt: when(run.SoldAt), CancelledAt: when(run.Cancelled), Parked: run.Parked, Supplier: known(run.Supplier),
 		VoidedSales: append([]string{}, run.Voided...), Parcels: parcelsOf(run), AutoPick: autoPickOf(run),
 		LookPending: run.LookDue(), VoidPending: run.Void, CancelOpen: run.CancelOpen(), Said: append([]string{}, run.Said...),
 		Intents: []intentAnswer{}, Timeline: []entryAnswer{},
@@ -358,7 +358,7 @@ func (a *api) retry(w http.ResponseWriter, r *http.Request, b tenant.Bundle) err
 	if run, err = a.Ledger.Get(r.Context(), b.Tenant.ID, run.ID); err != nil {
 		return err
 	}
-	return respond(w, r, http.StatusAccepted, itemOf(run))
+	return respond(w, r, http.StatusAccepted, itemOf(b, run))
 }
 
 func (a *api) retryAll(w http.ResponseWriter, r *http.Request, b tenant.Bundle) error {

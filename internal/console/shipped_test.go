@@ -151,7 +151,7 @@ func TestAutoPick(t *testing.T) {
 			if c.run.State == "" {
 				c.run.State = ledger.Sold
 			}
-			ans := answerOf(&c.run, nil, time.Now())
+			ans := answerOf(tenant.Bundle{}, &c.run, nil, time.Now())
 			raw, err := encode(ans.AutoPick)
 			if err != nil {
 				t.Fatal(err)

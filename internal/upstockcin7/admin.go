@@ -61,7 +61,7 @@ func (p *Pair) Connect(ctx context.Context, tenantID string, sys tenant.System, 
 		if err := p.mayTry(ctx, b, sys, c.Account); err != nil {
 			return err
 		}
-		saved = savedKeys{first: !had, key: s.Key != key, account: c.Account != account, secret: s.Webhook != secret, firstSecret: s.Webhook != "" && secret == ""}
+		saved = savedKeys{first: !had, lost: had && key == "", key: s.Key != key, account: c.Account != account, secret: s.Webhook != secret, firstSecret: s.Webhook != secret && webhookKey(secret) == 0}
 		if sys == tenant.Upstock {
 			err := p.tryUpstock(ctx, c, s)
 			if err == nil && !had {

@@ -39,7 +39,11 @@ func Outdated(b tenant.Bundle, problem string) bool {
 }
 
 // savedKeys is what a person changed of a connection.
-type savedKeys struct{ first, key, account, secret, firstSecret bool }
+type savedKeys struct {
+	first, key, account, secret bool
+	lost                        bool // the stored ones cannot be opened: whether the key is another one is not known
+	firstSecret                 bool // there was none that anything could be signed with
+}
 
 // text says it as an event.
 func (k savedKeys) text(sys tenant.System, name string) string {
@@ -49,9 +53,14 @@ func (k savedKeys) text(sys tenant.System, name string) string {
 	case k.first:
 		said = append(said, who+" was connected ("+name+").")
 	case k.account:
-		said = append(said, who+" was connected to another account ("+name+"); waiting orders go on.")
+		said = append(said, who+" was connected to another account ("+name+"). Orders begun in the one before stay with that one; others that waited for a key of "+who+" go on.")
+	case k.lost:
+		said = append(said, "The key of "+who+" was saved again; what waited for it goes on.")
+		if sys == tenant.Upstock {
+			said = append(said, "The webhook URL is a new one: paste it into Upstock (Settings > Webhooks).")
+		}
 	case k.key:
-		said = append(said, "The key of "+who+" was replaced; waiting orders go on.")
+		said = append(said, "The key of "+who+" was replaced; what waited for it goes on.")
 	}
 	switch {
 	case k.firstSecret:
@@ -68,18 +77,22 @@ func (k savedKeys) text(sys tenant.System, name string) string {
 // Notes are what a person should know of a connection as it is now, a sentence
 // each: what was noticed when it was made or its account's books were read, and what its secrets lack.
 //
-// url is the webhook URL to paste into Upstock, "" for another system.
-func (p *Pair) Notes(ctx context.Context, c tenant.Connection) (notes []string, url string, err error) {
+// url is the webhook URL to paste into Upstock, "" for another system. now is the
+// connection as it is then: it is marked where its secrets cannot be opened.
+func (p *Pair) Notes(ctx context.Context, b tenant.Bundle, c tenant.Connection) (now tenant.Connection, notes []string, url string, err error) {
 	notes = append([]string{}, c.Warnings...)
 	if c.System != tenant.Upstock {
-		return notes, "", nil
+		return c, notes, "", nil
 	}
 	s, err := p.secrets(ctx, c)
 	if errors.Is(err, tenant.ErrSealed) {
-		return append(notes, whyUnsealed(c.System)), "", nil
+		if now, err = p.Tenants.Connection(ctx, c.Tenant, c.System); errors.Is(err, tenant.ErrNotFound) {
+			now, err = c, nil
+		}
+		return now, append(notes, whyUnsealed(c.System)), "", err
 	}
 	if err != nil {
-		return notes, "", err
+		return c, notes, "", err
 	}
 	if n := webhookKey(s.Webhook); s.Webhook != "" && n < leastWebhookKey {
 		notes = append(notes, fmt.Sprintf("The webhook secret that is saved is too short: %d bytes, where %d are the least. Let Upstock make a new one (Settings > Webhooks), and save it here; until then it is good.", n, leastWebhookKey))
@@ -88,10 +101,108 @@ func (p *Pair) Notes(ctx context.Context, c tenant.Connection) (notes []string, 
 		}
 	}
 	if s.Webhook == "" {
-		notes = append(notes, "No webhook secret is saved, so what Upstock delivers is refused, and approved orders are found in its list only, up to "+
-			fmt.Sprintf("%.0f", Every()[JobReconcile].Minutes())+" minutes late. Paste the webhook URL into Upstock (Settings > Webhooks), and save the secret that Upstock then shows.")
+		list := fmt.Sprintf("approved orders are found in its list only, up to %.0f minutes late", Every()[JobReconcile].Minutes())
+		if c.State != tenant.Connected || b.Connections[tenant.Cin7Core].State != tenant.Connected {
+			list = "its list of approved orders is not read until both systems are connected"
+		}
+		notes = append(notes, "No webhook secret is saved, so what Upstock delivers is refused, and "+list+". Paste the webhook URL into Upstock (Settings > Webhooks), and save the secret that Upstock then shows.")
 	}
-	return notes, p.webhookURL(c.System, s), nil
+	return c, notes, p.webhookURL(c.System, s), nil
+}
+
+const goesOn = ", and the order goes on by itself."
+
+// lacks is what is wrong with a connection.
+func lacks(b tenant.Bundle, sys tenant.System) string {
+	if c, ok := b.Connections[sys]; ok {
+		return systemName(sys) + " needs reconnecting: " + c.Why
+	}
+	return systemName(sys) + " is not connected."
+}
+
+// parkedWhy is why an order waits for a connection as it is now. The other one is
+// named too where the order could not go on without it.
+func parkedWhy(b tenant.Bundle, sys tenant.System, sold bool) string {
+	var list []tenant.System
+	for _, s := range []tenant.System{tenant.Upstock, tenant.Cin7Core} {
+		c, ok := b.Connections[s]
+		if !ok || c.Why == whyUnsealed(s) || c.State != tenant.Connected && (s == sys || s == tenant.Cin7Core && !sold) {
+			list = append(list, s)
+		}
+	}
+	switch {
+	case len(list) == 0:
+		return systemName(sys) + " is connected again" + goesOn
+	case len(list) == 2:
+		return lacks(b, list[0]) + " " + lacks(b, list[1]) + " The order goes on by itself when both are connected."
+	}
+	text := lacks(b, list[0])
+	switch c, ok := b.Connections[list[0]]; {
+	case !ok:
+		return text + " Connect it" + goesOn
+	case c.Why == whyUnsealed(list[0]):
+		return text + " The order goes on by itself then."
+	}
+	return text + " Save a new key" + goesOn
+}
+
+// WhyNow is what an order waits for, true of the connections as they are: what
+// was noted when it was last worked on may be over since.
+func WhyNow(b tenant.Bundle, r *ledger.Run) string {
+	_, hasUp := b.Connections[tenant.Upstock]
+	core, hasCore := b.Connections[tenant.Cin7Core]
+	sold := !r.SoldAt.IsZero()
+	if r.Why == whyReading {
+		switch {
+		case core.State != tenant.Connected:
+			return parkedWhy(b, tenant.Cin7Core, sold)
+		case !core.Mirror.Ready.IsZero():
+			return "Cin7 Core's records are read" + goesOn
+		}
+	}
+	sys := awaitedSystem(r)
+	if r.Why == "" || sys == "" {
+		return r.Why
+	}
+	before := ""
+	if !hasCore || core.State != tenant.Connected && !sold {
+		before = lacks(b, tenant.Cin7Core) + " "
+	}
+	awaited := "" // an account
+	if r.Parked {
+		_, awaited, _ = strings.Cut(r.Awaits, ":")
+	}
+	switch other := otherCompany(b, r.Supplier); {
+	case other != nil:
+		return before + other.Error()
+	case awaited == "" && sys == tenant.Cin7Core && hasCore && r.Account != "" && r.Account != core.Account:
+		return "The order was begun in another Cin7 Core account than the one connected now."
+	case awaited == "" || awaited == b.Connections[sys].Account:
+		return parkedWhy(b, sys, sold)
+	case sys == tenant.Upstock && !hasUp:
+		return before + "Upstock is not connected. Connect " + companyName(b, awaited) + " again" + goesOn
+	case sys == tenant.Cin7Core && !hasCore:
+		return "Cin7 Core is not connected. Connect " + coreName(b, awaited) + " again" + goesOn
+	}
+	return r.Why
+}
+
+// awaitedSystem is the system whose connection an order waits for; "" = for something else.
+func awaitedSystem(r *ledger.Run) tenant.System {
+	if name, _, ok := strings.Cut(r.Awaits, ":"); r.Parked && ok {
+		return tenant.System(name)
+	}
+	if r.Parked && r.Needs != "" {
+		return r.Needs
+	}
+	for _, s := range []tenant.System{tenant.Upstock, tenant.Cin7Core} { // one that does other things meanwhile is not parked
+		for _, begins := range []string{systemName(s) + " is not connected.", systemName(s) + " needs reconnecting:", whyRefused(s)} {
+			if strings.HasPrefix(r.Why, begins) {
+				return s
+			}
+		}
+	}
+	return ""
 }
 
 // clockText is an instant for people, in the tenant's zone, which it names.
@@ -119,6 +230,9 @@ func previewProblem(b tenant.Bundle, err error) ledger.Problem {
 			return pr
 		case c.State != tenant.Connected:
 			pr.Message, pr.Fix = systemName(sys)+" needs reconnecting: "+c.Why, "Save a new key of "+systemName(sys)+"."
+			if c.Why == whyUnsealed(sys) { // those that there were are as good
+				pr.Fix = "Save the keys of " + systemName(sys) + " again."
+			}
 			return pr
 		}
 	}

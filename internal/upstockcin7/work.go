@@ -144,7 +144,7 @@ func (w *work) connect() error {
 		c, ok := w.b.Connections[sys]
 		switch {
 		case !ok:
-			return &park{why: systemName(sys) + " is not connected. Connect it, and the order goes on by itself.", conn: tenant.Connection{Tenant: w.run.Tenant, System: sys}}
+			return &park{why: parkedWhy(w.b, sys, settled(w.run)), conn: tenant.Connection{Tenant: w.run.Tenant, System: sys}}
 		case c.State != tenant.Connected && sys == tenant.Cin7Core && !settled(w.run):
 			return parkedFor(c) // an order that is here is sold without Upstock's key, and told without Cin7 Core's
 		}
@@ -175,10 +175,12 @@ func (w *work) connect() error {
 				return err
 			}
 		}
-		return &later{w.Now().Add(jitter(w.Times.Mirror, w.Times.Mirror/2)), "Cin7 Core's customers, products and settings are being read for the first time."}
+		return &later{w.Now().Add(jitter(w.Times.Mirror, w.Times.Mirror/2)), whyReading}
 	}
 	return nil
 }
+
+const whyReading = "Cin7 Core's customers, products and settings are being read for the first time."
 
 // conn is the connection to a system that the work goes by.
 func (w *work) conn(sys tenant.System) tenant.Connection {
