@@ -132,6 +132,7 @@ func TestSentencesAreTrue(t *testing.T) {
 			upstockSealed             = "The stored key of Upstock cannot be opened any more"
 			coreSealed                = "The stored key of Cin7 Core cannot be opened any more"
 			notChecked, compared      = "Not checked yet.", "missing, checked "
+			otherBooks                = "is of other accounts than those connected now"
 			unchecked, lostProduct    = "is not checked yet", "“NO-SUCH”"
 			nothingDue                = `"orders":0`
 			goesOn                    = "the order goes on by itself"
@@ -151,7 +152,7 @@ func TestSentencesAreTrue(t *testing.T) {
 				said{"health": {noSecret}}},
 			{"Upstock too, without a secret", fine, fine, func() { webhook = put("upstock", upstock).get("webhookUrl").(string) },
 				said{"health": {noSecret, "Switch off Upstock's own", `"reading"`}, "preview": {reading, "health says how far"}, "event": {"Upstock was connected"}, "settings": {unchecked, reading}, "completeness": {notChecked}},
-				said{"preview": {"key"}}},
+				said{"preview": {"key"}, "completeness": {otherBooks}}},
 			{"the secret saved", fine, fine, registered,
 				said{"health": {`"reading"`}, "preview": {reading}, "event": {"The webhook secret of Upstock was saved."}},
 				said{"health": {noSecret}, "preview": {"key"}, "event": {"replaced"}}},
@@ -175,8 +176,8 @@ func TestSentencesAreTrue(t *testing.T) {
 				h.work()
 				h.approve(acc, path, "{}")
 			}, said{"health": {"needsReconnecting", `"refused":"2`}, "preview": {"Cin7 Core needs reconnecting", "Save a new key of Cin7 Core."}, "event": {coreRefused},
-				"settings": {lostProduct}, "why": {coreRefused, "Save a new key, and " + goesOn}, "completeness": {compared}, "backlog": {nothingDue}},
-				said{"health": {noSecret}, "preview": {"Connect"}, "why": {"Connect"}, "completeness": {`"running":true`}, "settings": {unchecked}}},
+				"settings": {lostProduct}, "why": {coreRefused, "Save a new key, and " + goesOn}, "completeness": {compared, "It goes on when both systems are connected."}, "backlog": {nothingDue}},
+				said{"health": {noSecret}, "preview": {"Connect"}, "why": {"Connect"}, "completeness": {"Reading page", "its turn"}, "settings": {unchecked}}},
 			{"Cin7 Core's key is replaced", fine, fine, func() {
 				revoke("cin7core", core.AccountID, false)
 				put("cin7core", core)
@@ -193,7 +194,7 @@ func TestSentencesAreTrue(t *testing.T) {
 			}, said{"why": {upstockRefused, coreRefused}, "event": {coreRefused}, "preview": {"Cin7 Core needs reconnecting"}, "backlog": {`"expectedEnd":null`}},
 				said{"health": {noSecret}, "why": {"Connect"}}},
 			{"Cin7 Core is taken away while its key is refused", refused, away, func() { drop("cin7core") },
-				said{"why": {upstockRefused, noCore, "Connect it, and " + goesOn, "when both are connected"}, "settings": {noCore}, "preview": {noCore, "Connect Cin7 Core."}, "completeness": {notChecked}},
+				said{"why": {upstockRefused, noCore, "Connect it, and " + goesOn, "when both are connected"}, "settings": {noCore}, "preview": {noCore, "Connect Cin7 Core."}, "completeness": {"Not checked yet; a check waits until both systems are connected.", otherBooks}},
 				said{"completeness": {compared}}},
 			{"both are back", fine, fine, func() {
 				revoke("cin7core", core.AccountID, false)
@@ -232,7 +233,7 @@ func TestSentencesAreTrue(t *testing.T) {
 					t.Fatal(n, err)
 				}
 				h.work()
-			}, said{"why": {upstockSealed, coreSealed, "The order goes on by itself when both are connected."}, "preview": {"cannot be opened any more"}}, said{"preview": {"Save a new key"}, "why": {"Save a new key"}, "health": {noSecret}}},
+			}, said{"why": {upstockSealed, coreSealed, "The order goes on by itself when both are connected."}, "preview": {"cannot be opened any more"}}, said{"preview": {"Save a new key"}, "why": {"Save a new key"}, "health": {noSecret, "Save a new key"}}},
 			{"the same keys are saved again", fine, fine, func() {
 				put("cin7core", core)
 				webhook = put("upstock", upstock).get("webhookUrl").(string)
@@ -249,7 +250,7 @@ func TestSentencesAreTrue(t *testing.T) {
 				put("cin7core", other.Cin7Core)
 				h.started = nil
 				h.work()
-			}, said{"why": {"sold in another Cin7 Core account than the one connected now"}, "health": {`"reading"`, "Southern Lakes"}, "settings": {unchecked, reading}, "completeness": {notChecked}, "event": {"another account (Southern Lakes)"}, "preview": {reading}},
+			}, said{"why": {"sold in another Cin7 Core account than the one connected now"}, "health": {`"reading"`, "Southern Lakes"}, "settings": {unchecked, reading}, "completeness": {notChecked, otherBooks}, "event": {"another account (Southern Lakes)"}, "preview": {reading}},
 				said{"completeness": {compared}, "event": {"waiting orders go on", "replaced"}}},
 			{"its key is refused before its records are read", fine, refused, func() {
 				revoke("cin7core", other.Cin7Core.AccountID, true)
@@ -291,7 +292,7 @@ func TestSentencesAreTrue(t *testing.T) {
 			s.enter()
 			never := slices.Concat(untrue("Upstock", s.upstock), untrue("Cin7 Core", s.core), []string{"revoked", noContact, noPlace, noTax})
 			if s.upstock != fine || s.core != fine {
-				never = append(never, "a check is running", "polled too", "Poll only")
+				never = append(never, "a check is running", "waits for its turn", "polled too", "Poll only")
 			}
 			must := map[string]string{away: "%s is not connected", refused: "%s refused the key", unsealed: "The stored key of %s cannot be opened any more"}
 			for _, when := range []string{"", ", swept"} { // what waits has not heard of it yet, and has

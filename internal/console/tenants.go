@@ -194,6 +194,8 @@ func unfit(b tenant.Bundle) string {
 		switch c, ok := b.Connections[sys]; {
 		case !ok:
 			return names[sys] + " is not connected. Connect it first."
+		case upstockcin7.Unsealed(c):
+			return names[sys] + " needs reconnecting. Save its keys again."
 		case c.State != tenant.Connected:
 			return names[sys] + " needs reconnecting. Save a new key."
 		}

@@ -243,7 +243,8 @@ func (p *Pair) Completeness(ctx context.Context, tenantID string, from, to time.
 	if _, err := p.Ledger.Doc(ctx, tenantID, s.doc(), &c); err != nil {
 		return c, err
 	}
-	if c.Accounts != "" && c.Accounts != comparedAccounts(b) { // of other accounts than those connected now
+	others := c.Accounts != "" && c.Accounts != comparedAccounts(b) // of other accounts than those connected now
+	if others {
 		c = empty
 	}
 	var k check
@@ -280,15 +281,22 @@ func (p *Pair) Completeness(ctx context.Context, tenantID string, from, to time.
 		if c.Running || c.Standing {
 			c.Problem = "Nothing is checked while " + systemName(sys) + why
 		}
-		c.Running, c.Progress = false, "" // asked for, and goes on later
+		if c.Running {
+			c.Progress = parkedCheck
+		}
 		break
 	}
-	c.Summary = c.summary(p.Now(), b)
+	if c.Summary = c.summary(p.Now(), b); others {
+		c.Summary += " What was checked before is of other accounts than those connected now."
+	}
 	return c, nil
 }
 
-// waitingCheck is the progress of a check that was asked for and has not begun.
-const waitingCheck = "Waiting for its turn."
+// The progress of a check that was asked for and has not begun, and of one that cannot go on.
+const (
+	waitingCheck = "Waiting for its turn."
+	parkedCheck  = "It goes on when both systems are connected."
+)
 
 // standing is the standing period as it is now: the last days, first is where
 // they begin, and from where Upstock was connected if that was later. Of the time
@@ -311,6 +319,8 @@ func (c *Completeness) summary(now time.Time, b tenant.Bundle) string {
 		switch {
 		case c.Progress == waitingCheck:
 			return "Not checked yet; a check waits for its turn."
+		case c.Progress == parkedCheck:
+			return "Not checked yet; a check waits until both systems are connected."
 		case c.Running:
 			return "Not checked yet; a check is running."
 		}

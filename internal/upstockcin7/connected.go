@@ -126,7 +126,7 @@ func parkedWhy(b tenant.Bundle, sys tenant.System, sold bool) string {
 	var list []tenant.System
 	for _, s := range []tenant.System{tenant.Upstock, tenant.Cin7Core} {
 		c, ok := b.Connections[s]
-		if !ok || c.Why == whyUnsealed(s) || c.State != tenant.Connected && (s == sys || s == tenant.Cin7Core && !sold) {
+		if !ok || Unsealed(c) || c.State != tenant.Connected && (s == sys || s == tenant.Cin7Core && !sold) {
 			list = append(list, s)
 		}
 	}
@@ -140,7 +140,7 @@ func parkedWhy(b tenant.Bundle, sys tenant.System, sold bool) string {
 	switch c, ok := b.Connections[list[0]]; {
 	case !ok:
 		return text + " Connect it" + goesOn
-	case c.Why == whyUnsealed(list[0]):
+	case Unsealed(c):
 		return text + " The order goes on by itself then."
 	}
 	return text + " Save a new key" + goesOn
@@ -230,7 +230,7 @@ func previewProblem(b tenant.Bundle, err error) ledger.Problem {
 			return pr
 		case c.State != tenant.Connected:
 			pr.Message, pr.Fix = systemName(sys)+" needs reconnecting: "+c.Why, "Save a new key of "+systemName(sys)+"."
-			if c.Why == whyUnsealed(sys) { // those that there were are as good
+			if Unsealed(c) { // those that there were are as good
 				pr.Fix = "Save the keys of " + systemName(sys) + " again."
 			}
 			return pr

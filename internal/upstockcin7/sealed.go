@@ -29,6 +29,9 @@ func whyUnsealed(sys tenant.System) string {
 	return text
 }
 
+// Unsealed reports whether a connection needs its keys again only because the stored ones cannot be opened.
+func Unsealed(c tenant.Connection) bool { return c.Why == whyUnsealed(c.System) }
+
 // markUnsealed marks a connection whose secrets cannot be opened, and tells the tenant.
 func (p *Pair) markUnsealed(ctx context.Context, c tenant.Connection) (tenant.Connection, error) {
 	now, err := p.Tenants.Broken(ctx, c.Tenant, c.System, c.Generation, whyUnsealed(c.System))
@@ -66,7 +69,7 @@ func (p *Pair) CheckSeals(ctx context.Context) (lost int, err error) {
 						lost++
 					case err != nil:
 						return lost, err
-					case c.State != tenant.Connected && c.Why == whyUnsealed(sys):
+					case c.State != tenant.Connected && Unsealed(c):
 						_, _, err = p.Tenants.Connect(ctx, c.Tenant, sys, func(*tenant.Connection, *tenant.Secrets) error { return nil },
 							func(tenant.Connection) (tenant.Ops, error) {
 								return connectionEvent(ctx, c.Tenant, "The stored key of "+systemName(sys)+" can be opened again; what waited for it goes on.")
