@@ -38,7 +38,10 @@ func mutants() []mutant {
 		}},
 		one("a dead letter does not heed the lease", "sweep.go", " || r.Lease.Until.After(now) // a worker is at it", ""),
 		one("a cancellation does not stop the creating", "work.go", "	cancelled := !w.run.Cancelled.IsZero()\n	switch {\n	case w.rules.noLook:", "	cancelled := false\n	switch {\n	case w.rules.noLook:"),
-		one("a cancellation is never asked about", "cancel.go", "func cancelStands(r *ledger.Run) bool {", "func cancelStands(r *ledger.Run) bool {\n	if !r.Cancelled.IsZero() {\n		return true\n	}"),
+		{"a cancellation is never asked about", []edit{
+			{"upstockcin7/cancel.go", "	unsettle(r, now)\n	return true\n}\n\n// unsettle has", "	r.Confirmed, r.Next = now, now\n	if r.Void = !r.SoldAt.IsZero(); !r.Void {\n		r.State, r.Problems, r.Why = ledger.Working, nil, \"\"\n	}\n	return true\n}\n\n// unsettle has"},
+			{"upstockcin7/cancel.go", "if cancelStands(w.run) && w.Now().Sub(w.run.Confirmed) < w.Times.Settle {", "if cancelStands(w.run) {"},
+		}},
 		one("a header of ours is not compared before it is voided", "work.go", "|| !SameHeader(plan.Header, s) ||", "||"),
 	}
 }

@@ -221,7 +221,7 @@ func (w *world) gap(s *shop, sys tenant.System, away time.Duration) {
 		return err
 	}, func() {
 		for _, o := range w.orders { // nothing tells us
-			if sys == tenant.Upstock && o.shop == s && w.chance(2*w.profile.flows.cancel) {
+			if sys == tenant.Upstock && o.shop == s && w.chance(120) {
 				w.stage.at(w.between(0, away), func() { w.cancel(o) })
 			}
 		}
