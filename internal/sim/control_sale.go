@@ -26,6 +26,7 @@ import (
 //	undo      takes the sale back to a draft order, from wherever it is; {"task":n} that fulfilment one stage
 //	void      the sale, undone first where it is shipped or invoiced; {"task":n} that fulfilment
 //	copy      {"externalId"}  default: the same
+//	notes     {"text"}  of shipping, as somebody writes them;
 //	lines     {"lines":[{"sku","quantity","price","taxRule"}]}  replaces the lines of an order not authorised;
 //	          without lines, one more of the first (or some of the stock's first)
 //	complete  ships, invoices and is paid
@@ -80,6 +81,8 @@ func (c *coreCall) act(r *saleRecord, do string) (*saleRecord, error) {
 		err = c.actBack(r, do == "void")
 	case "lines":
 		err = c.actLines(r)
+	case "notes":
+		err = c.actNotes(r)
 	case "copy":
 		return c.actCopy(r)
 	case "complete":
@@ -375,6 +378,17 @@ func (c *coreCall) actCopy(r *saleRecord) (*saleRecord, error) {
 	c.byID[x.ID] = twin
 	c.touch(twin)
 	return twin, nil
+}
+
+func (c *coreCall) actNotes(r *saleRecord) error {
+	var in struct {
+		Text string `json:"text"`
+	}
+	err := json.Unmarshal(c.body, &in)
+	if err == nil {
+		r.Sale.ShippingNotes = in.Text
+	}
+	return err
 }
 
 func (c *coreCall) actLines(r *saleRecord) error {

@@ -321,7 +321,9 @@ func lookAgain(r *ledger.Run, s tenant.Settings) {
 			p.Hash = ""
 		}
 	}
-	r.Void = !r.Cancelled.IsZero() && !r.CancelOpen() && s.OnCancel == tenant.Void
+	if r.Void = false; !r.Cancelled.IsZero() && !r.CancelOpen() {
+		cancelSold(r, s)
+	}
 	r.Problems = slices.DeleteFunc(r.Problems, func(p ledger.Problem) bool { return !lostCode(p.Code) && (p.Code != cancelUnclear || !r.CancelOpen()) })
 	r.Asked++
 }

@@ -42,6 +42,9 @@ func mutants() []mutant {
 			{"upstockcin7/cancel.go", "	unsettle(r, now)\n	return true\n}\n\n// unsettle has", "	r.Confirmed, r.Next = now, now\n	if r.Void = !r.SoldAt.IsZero(); !r.Void {\n		r.State, r.Problems, r.Why = ledger.Working, nil, \"\"\n	}\n	return true\n}\n\n// unsettle has"},
 			{"upstockcin7/cancel.go", "if cancelStands(w.run) && w.Now().Sub(w.run.Confirmed) < w.Times.Settle {", "if cancelStands(w.run) {"},
 		}},
-		one("a header of ours is not compared before it is voided", "work.go", "|| !SameHeader(plan.Header, s) ||", "||"),
+		{"a header of ours is not compared before it is voided", []edit{
+			{"upstockcin7/work.go", "|| !SameHeader(plan.Header, s) ||", "||"},
+			{"upstockcin7/void.go", "case !empty(s), !SameHeader(plan.Header, s):", "case !empty(s):"},
+		}},
 	}
 }

@@ -323,6 +323,7 @@ type sale struct {
 	voidedAt     time.Time // by a call of ours
 	touched      bool      // people changed it, and their change stands
 	changed      time.Time // when they did
+	noted        bool      // they wrote into its header only, which keeps it from being voided until it has our lines
 }
 
 // witness sees every write that reached Cin7 Core, whoever heard of its answer,
@@ -343,7 +344,7 @@ func (w *world) witness(req *http.Request, answer *http.Response) {
 		var lines struct{ SaleID string }
 		if json.Unmarshal(raw, &lines) == nil {
 			s := w.made[lines.SaleID]
-			if s != nil && s.touched && time.Since(s.changed) < inFlight {
+			if s != nil && s.touched && (s.noted || time.Since(s.changed) < inFlight) {
 				s.touched = false
 			}
 			if s != nil {
@@ -358,6 +359,8 @@ func (w *world) witness(req *http.Request, answer *http.Response) {
 			w.made[id] = &sale{id: id, external: w.copied[id].external, at: w.copied[id].at, voidedAt: time.Now()}
 		case s == nil:
 			w.note("a sale was voided that no call of ours made")
+		case s.touched && w.tardy[time.Now().UTC()] && time.Since(s.changed) < inFlight: // it was on its way when they did
+			s.voidedAt = time.Now()
 		case s.touched:
 			w.note("the sale %s was voided, which people had changed", s.id)
 		default:

@@ -393,7 +393,7 @@ func (w *world) refill(s *shop) {
 }
 
 // edit lets somebody in Cin7 Core do as they please with an order's sale.
-func (w *world) edit(o *order) { w.change(o, pick(w, "void", "void", "copy", "lines")) }
+func (w *world) edit(o *order) { w.change(o, pick(w, "void", "void", "copy", "lines", "notes")) }
 
 func (w *world) change(o *order, what string) {
 	live, _ := w.sales(o)
@@ -401,14 +401,14 @@ func (w *world) change(o *order, what string) {
 		return
 	}
 	sale := live[w.stage.rng.IntN(len(live))]
-	if _, err := w.sim.Sale(sale.ID, what, "{}"); err != nil {
+	if _, err := w.sim.Sale(sale.ID, what, `{"text":"Ring before you come."}`); err != nil {
 		return
 	}
 	o.edits = append(o.edits, what)
 	if what == "copy" {
 		w.copies(o, live)
-	} else if s := cmp.Or(w.made[sale.ID], w.copied[sale.ID]); s != nil {
-		s.touched, s.changed = true, time.Now()
+	} else if s := cmp.Or(w.made[sale.ID], w.copied[sale.ID]); s != nil && (what != "notes" || sale.Lines == 0) { // a note keeps no sale from being voided, but a header of ours
+		s.touched, s.changed, s.noted = true, time.Now(), what == "notes" && (s.noted || !s.touched)
 	}
 	w.tell("somebody does %s with sale %s of order %d", what, sale.Number, o.id)
 }

@@ -164,12 +164,12 @@ func (p *process) suffer(c class, f fault, name string, do func() error) error {
 		p.dead.Store(true)
 		return errDead
 	case stalls:
-		defer func() { w.tardy[time.Now().UTC()] = true }()
 		d := w.nap()
 		if c == vendorWrite {
 			d = w.between(napLeast, latest)
 		}
 		p.sleeps(d)
+		w.tardy[time.Now().UTC()] = true
 	case pauses:
 		err := do()
 		d := w.nap()
