@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -41,6 +42,7 @@ type house struct {
 	pair    *upstockcin7.Pair
 	sim     *sim.Sim
 	log     bytes.Buffer
+	mu      sync.Mutex
 	woken   []ledger.Pointer
 	started []upstockcin7.Job
 }
@@ -74,10 +76,14 @@ func open(t *testing.T) *house {
 			return cin7core.New(base+sim.PrefixCin7Core, h.sim.Transport(), nil, c.Account, string(s.Key))
 		},
 		Wake: func(_ context.Context, p ledger.Pointer, _ time.Duration) error {
+			h.mu.Lock()
+			defer h.mu.Unlock()
 			h.woken = append(h.woken, p)
 			return nil
 		},
 		Start: func(_ context.Context, j upstockcin7.Job, _ time.Duration) error {
+			h.mu.Lock()
+			defer h.mu.Unlock()
 			h.started = append(h.started, j)
 			return nil
 		},
