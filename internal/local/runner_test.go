@@ -15,8 +15,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shopspring/decimal"
+
 	"stockbridge/internal/app"
 	"stockbridge/internal/cloud"
+	"stockbridge/internal/tenant"
 )
 
 // TestMain lets the test binary stand in for a function's: with FUNCTION set
@@ -95,7 +98,9 @@ func TestRun(t *testing.T) {
 		t.Errorf("the story lacks a part")
 	}
 	for _, m := range regexp.MustCompile(`the order says (\S+), the sale (\S+)`).FindAllStringSubmatch(story, -1) {
-		if m[1] != m[2] {
+		order, err := decimal.NewFromString(m[1])
+		sale, serr := decimal.NewFromString(strings.TrimRight(m[2], ".,;"))
+		if err != nil || serr != nil || order.Sub(sale).Abs().GreaterThan(tenant.DefaultSettings().TotalTolerance) {
 			t.Errorf("the order has %s, the sale %s", m[1], m[2])
 		}
 	}
