@@ -496,23 +496,6 @@ func (t *change) set(old, it *Item) error {
 	return errors.Join(t.enter('x', it.Index, it.Sort, indexOf(old), it.Key), t.enter('g', it.Group, it.Order, groupOf(old), it.Key))
 }
 
-// place is where an item stands in an index; no index = nowhere.
-type place struct{ index, sort string }
-
-func indexOf(it *Item) place {
-	if it == nil || it.Index == "" {
-		return place{}
-	}
-	return place{it.Index, it.Sort}
-}
-
-func groupOf(it *Item) place {
-	if it == nil || it.Group == "" {
-		return place{}
-	}
-	return place{it.Group, it.Order}
-}
-
 // entriesOf is the bucket of an index: 'x' the first, 'g' the second.
 func (t *change) entriesOf(index byte) *bbolt.Bucket {
 	if index == 'g' {

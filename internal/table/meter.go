@@ -92,3 +92,20 @@ func moved(from, to place) (n int) {
 	}
 	return n
 }
+
+// place is where an item stands in an index; no index = nowhere.
+type place struct{ index, sort string }
+
+func indexOf(it *Item) place {
+	if it == nil || it.Index == "" {
+		return place{}
+	}
+	return place{it.Index, it.Sort}
+}
+
+func groupOf(it *Item) place {
+	if it == nil || it.Group == "" {
+		return place{}
+	}
+	return place{it.Group, it.Order}
+}
