@@ -26,7 +26,7 @@ import (
 //	undo      takes the sale back to a draft order, from wherever it is; {"task":n} that fulfilment one stage
 //	void      the sale, undone first where it is shipped or invoiced; {"task":n} that fulfilment
 //	copy      {"externalId"}  default: the same
-//	notes     {"text"}  of shipping, as somebody writes them;
+//	notes     {"text"}  replaces the shipping notes
 //	lines     {"lines":[{"sku","quantity","price","taxRule"}]}  replaces the lines of an order not authorised;
 //	          without lines, one more of the first (or some of the stock's first)
 //	complete  ships, invoices and is paid

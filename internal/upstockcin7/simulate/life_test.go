@@ -139,16 +139,17 @@ func (w *world) untimely(o *order, what fault) {
 	if o == nil || !w.chance(110) && (o.shipped == 0 || what != late) {
 		return
 	}
-	if what == stalls && o.shipped == 0 && w.chance(2*w.profile.flows.cancel) { // who goes on then must see it
+	f := w.profile.flows
+	if what == stalls && o.shipped == 0 && w.chance(2*f.cancel) { // who goes on then must see it
 		w.stage.at(w.between(time.Second, time.Minute), func() {
 			w.cancel(o)
-			if w.chance(2 * w.profile.flows.revive) {
+			if w.chance(2 * f.revive) {
 				w.stage.at(w.between(time.Minute, 6*time.Minute), func() { w.revive(o) })
 			}
 		})
 		return
 	}
-	if f := w.profile.flows; what == pauses && f.edit+f.retry > 0 && len(o.edits) == 0 { // all that can happen to an order while its worker sleeps
+	if what == pauses && f.edit+f.retry > 0 && len(o.edits) == 0 { // all that can happen to an order while its worker sleeps
 		w.stage.at(w.between(4*time.Minute, 8*time.Minute), func() {
 			w.change(o, "void")
 			for _, after := range []time.Duration{time.Minute, 3 * time.Minute, 6 * time.Minute} {
@@ -157,7 +158,6 @@ func (w *world) untimely(o *order, what fault) {
 		})
 		return
 	}
-	f := w.profile.flows
 	soon := func(do func()) {
 		w.stage.at(w.between(time.Second, pick(w, 20*time.Second, 3*time.Minute, 20*time.Minute)), do)
 	}
@@ -167,7 +167,7 @@ func (w *world) untimely(o *order, what fault) {
 		w.stage.at(w.between(20*time.Second, 3*time.Minute), func() { w.cancel(o) })
 	case o.shipped > 0 && what == late: // the next call about it may come first
 		w.stage.at(w.between(time.Second, 12*time.Second), func() { w.track(o) })
-	case o.shipped == 0 && w.chance(w.profile.flows.setting):
+	case o.shipped == 0 && w.chance(f.setting):
 		w.stage.at(w.between(time.Second, 20*time.Second), func() { w.settings(o.shop) })
 	case o.shipped > 0:
 		soon(func() { w.track(o) })

@@ -395,6 +395,7 @@ func (w *world) refill(s *shop) {
 // edit lets somebody in Cin7 Core do as they please with an order's sale.
 func (w *world) edit(o *order) { w.change(o, pick(w, "void", "void", "copy", "lines", "notes")) }
 
+// change does one thing with one of an order's sales in Cin7 Core, if that is possible.
 func (w *world) change(o *order, what string) {
 	live, _ := w.sales(o)
 	if len(live) == 0 {

@@ -12,7 +12,7 @@ type profile struct {
 	name       string
 	shape      shape
 	sim        sim.Options
-	hours      int
+	hours      int // six, in some worlds up to nine: each hour costs
 	orders     int
 	flows      flows
 	receives   int // how often a message comes before it is dead; 0 = as on AWS, likewise how long it stays away

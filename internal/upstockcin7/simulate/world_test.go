@@ -281,6 +281,7 @@ func (w *world) run(o *order) *ledger.Run {
 	return o.run
 }
 
+// read is run from the table, never as read last.
 func (w *world) read(o *order) *ledger.Run {
 	r, err := ledger.New(w.store).Get(context.Background(), o.shop.tenant, w.runID(o))
 	if errors.Is(err, ledger.ErrNotFound) {
