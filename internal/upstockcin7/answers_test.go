@@ -700,6 +700,45 @@ func TestRestoredCancelled(t *testing.T) {
 	})
 }
 
+// TestRestoredCancelledMidway: nor is anything more made of an order that was in
+// the making when the table was as it is again, and was cancelled since.
+func TestRestoredCancelledMidway(t *testing.T) {
+	for name, f := range map[string]sim.Fault{
+		"no sale yet":          {Match: "POST /sale", Kind: "before", How: "502", Times: -1},
+		"a header was made":    {Match: "POST /sale/order", Kind: "throttle", How: "429", Times: -1},
+		"lines without answer": {Match: "POST /sale/order", Kind: "before", How: "502", Times: -1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "midway.db")
+			storyAt(t, path, func(t *testing.T, w *world) {
+				w.fault(f)
+				id := w.approve(groceries)
+				w.turn(time.Minute)
+				copied := must[[]byte](w)(os.ReadFile(path))
+				w.upstockFault(sim.Fault{Match: fmt.Sprintf("GET /orders/%d", id), Kind: "before", How: "503", Times: -1}) // nothing is voided yet
+				w.cancel(id)
+				synctest.Wait()
+				if r := w.run(id); r.Cancelled.IsZero() {
+					t.Fatalf("its cancellation is not taken in\n%s", timeline(r))
+				}
+				w.sim.ClearFaults(sim.Upstock)
+				w.sim.ClearFaults(sim.Cin7Core)
+				w.restore(path, copied)
+				must[time.Time](w)(w.pair().Restored(t.Context()))
+				w.turn(5 * time.Hour)
+				if r := w.run(id); r.State != ledger.Cancelled {
+					t.Errorf("it is %s\n%s", r.State, timeline(r))
+				}
+				for _, s := range w.sales(id) {
+					if s.Status != "VOIDED" {
+						t.Errorf("the sale %s stands: %+v", s.Number, s)
+					}
+				}
+			})
+		})
+	}
+}
+
 // TestApprovedAgainAfterRestore: an order that a restored table has forgotten, and
 // that was cancelled since, is approved again long after: its first sale is found.
 func TestApprovedAgainAfterRestore(t *testing.T) {

@@ -42,6 +42,9 @@ func (w *work) create() error {
 	if err != nil {
 		return err
 	}
+	if err := w.recall(); err != nil {
+		return err
+	}
 	if err := w.foreign(plan); err != nil {
 		return err
 	}
@@ -229,23 +232,59 @@ func (w *work) order() (json.RawMessage, error) {
 	case w.run.Replan && o.Status != upstock.StatusCancelled && !confirms(o, w.run.Approved):
 		return w.delivered() // it shows an earlier state than the approval that was delivered
 	}
-	w.body = raw
+	w.body, w.recalled = raw, true
 	return raw, w.update(func(r *ledger.Run, x *ledger.Extra) error {
 		x.Fresh = raw
 		describe(r, o)
 		if o.Status == upstock.StatusOrdered || o.Status == upstock.StatusScheduled {
 			return ofPlan(problem("notApproved", "Upstock shows the order as "+o.Status+": it is not approved any more.", "Approve it in Upstock, then retry."))
 		}
-		if o.Status == upstock.StatusCancelled && r.Cancelled.IsZero() {
-			r.Cancelled, r.Occurred = asked, occurredAt(time.Time{}, o.ApprovedAt, asked)
-			r.Note(w.Now(), "Upstock says that the order is cancelled.")
-			saySold(r, o)
-			if r.Confirmed = asked; behind(r, o) { // it may show how the order was before its newest approval
-				unsettle(r, asked)
-			}
-		}
+		readCancelled(r, o, asked)
 		return nil
 	})
+}
+
+// recall asks Upstock, before anything is made by a plan from before the table
+// was put back, whether the order is cancelled: that may be forgotten here.
+func (w *work) recall() error {
+	if w.recalled || !w.run.Cancelled.IsZero() || !w.forgotten() {
+		return nil
+	}
+	id, err := strconv.ParseInt(w.run.OrderID(), 10, 64)
+	if err != nil {
+		return nil
+	}
+	asked := w.Now().UTC()
+	raw, err := w.upstock.Order(w.calling("upstock"), id)
+	switch rest.KindOf(err) {
+	case rest.NotFound, rest.Invalid: // what was approved counts
+		return nil
+	}
+	if err := w.answered(tenant.Upstock, err); err != nil {
+		return err
+	}
+	w.recalled = true
+	o, _ := upstock.ParseOrder(raw)
+	if o.Status != upstock.StatusCancelled {
+		return nil
+	}
+	if err := w.update(func(r *ledger.Run, _ *ledger.Extra) error { readCancelled(r, o, asked); return nil }); err != nil {
+		return err
+	}
+	return errMoved
+}
+
+// readCancelled marks an order that Upstock shows as cancelled, and that is not known to be.
+func readCancelled(r *ledger.Run, o upstock.Order, asked time.Time) {
+	if o.Status != upstock.StatusCancelled || !r.Cancelled.IsZero() {
+		return
+	}
+	r.Cancelled, r.Occurred = asked, occurredAt(time.Time{}, o.ApprovedAt, asked)
+	r.Note(asked, "Upstock says that the order is cancelled.")
+	saySold(r, o)
+	if r.Confirmed = asked; behind(r, o) { // it may show how the order was before its newest approval
+		unsettle(r, asked)
+	}
 }
 
 // orderOf is the order in a stored body: a webhook's envelope, or the order alone.
@@ -412,6 +451,9 @@ func (w *work) lines() error {
 		if done, err := w.inspect(plan); done || err != nil {
 			return err
 		}
+	}
+	if err := w.recall(); err != nil {
+		return err
 	}
 	if err := w.take(); err != nil {
 		return err

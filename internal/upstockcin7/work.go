@@ -98,6 +98,7 @@ type work struct {
 	released bool      // the lease went back with the last step's own write
 	onCancel bool      // a void is for a cancellation: one that counts no more stops it
 	fresh    string    // the sale that this very worker made: nobody else knows it yet
+	recalled bool      // this worker has read the order in Upstock: what a restored table forgot is known
 	untold   error     // Upstock takes no calls at this attempt: what could not be told is kept
 }
 

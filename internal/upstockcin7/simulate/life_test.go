@@ -118,8 +118,12 @@ func (w *world) fate(o *order) {
 	}
 	if w.chance(f.cancel) {
 		w.stage.at(soon(), func() {
+			revived := w.chance(f.revive)
+			if revived && w.chance(128) { // and that comes later than the news of its approval
+				w.spells = append(w.spells, spell{until: time.Now().Add(w.between(time.Minute, 90*time.Minute)), class: hookIn, match: cancelled, fault: failed, often: 256})
+			}
 			w.cancel(o)
-			if w.chance(f.revive) {
+			if revived {
 				w.stage.at(w.between(2*time.Second, 30*time.Minute), func() { w.revive(o) })
 			}
 		})

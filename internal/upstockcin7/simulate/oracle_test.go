@@ -328,7 +328,7 @@ type sale struct {
 
 // witness sees every write that reached Cin7 Core, whoever heard of its answer,
 // and notes at once what must never happen.
-func (w *world) witness(req *http.Request, answer *http.Response) {
+func (w *world) witness(p *process, req *http.Request, answer *http.Response) {
 	raw, _ := io.ReadAll(answer.Body)
 	answer.Body = io.NopCloser(bytes.NewReader(raw))
 	if answer.StatusCode/100 != 2 {
@@ -365,7 +365,25 @@ func (w *world) witness(req *http.Request, answer *http.Response) {
 			w.note("the sale %s was voided, which people had changed", s.id)
 		default:
 			s.voidedAt = time.Now()
+			if !p.asleep && !w.tardy[time.Now().UTC()] {
+				w.notAlive(s)
+			}
 		}
+	}
+}
+
+// readBefore is how long before a void of a worker that never slept Upstock may
+// have shown the order as cancelled: its lease, an answer of a while ago, its calls.
+const readBefore = 3 * time.Minute
+
+// notAlive notes the void of a sale with goods whose order is not cancelled.
+func (w *world) notAlive(s *sale) {
+	o := w.byExternal(s.external)
+	if o == nil || !o.cancelled.IsZero() || time.Since(o.revived) < readBefore {
+		return
+	}
+	if raw, err := w.sim.Sale(s.id, "", ""); err != nil || bytes.Contains(raw, []byte(`"Lines":[{`)) {
+		w.note("order %d: its sale %s was voided, and the order is not cancelled", o.id, s.id)
 	}
 }
 

@@ -325,7 +325,7 @@ func (w *world) revive(o *order) {
 		if w.standing(o).Status != "ordered" { // it was cancelled or approved again meanwhile
 			return
 		}
-		o.cancelled, o.heard, o.wanted, o.revived = time.Time{}, time.Time{}, time.Now(), true
+		o.cancelled, o.heard, o.wanted, o.revived = time.Time{}, time.Time{}, time.Now(), time.Now()
 		w.approve(o)
 	})
 }

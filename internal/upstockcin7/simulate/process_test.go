@@ -291,7 +291,7 @@ func (g gateHTTP) RoundTrip(req *http.Request) (*http.Response, error) {
 			answer.Header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
 		}
 		if err == nil && c == vendorWrite && vendor == sim.Cin7Core {
-			w.witness(req, answer)
+			w.witness(g.p, req, answer)
 		}
 		return err
 	}
@@ -469,6 +469,9 @@ func (w *world) schedule(job string) {
 	}, nil)
 }
 
+// cancelled is the type of Upstock's webhook for a cancelled order.
+const cancelled = "order.cancelled"
+
 // deliverer takes webhooks from the simulated vendors to a process of ours.
 type deliverer struct{ w *world }
 
@@ -477,7 +480,7 @@ func (d deliverer) RoundTrip(req *http.Request) (*http.Response, error) {
 	body, _ := io.ReadAll(req.Body)
 	req.Body.Close()
 	w.stage.park(context.Background(), "webhook "+req.URL.Path+string(body), ofQueue)
-	f := w.trouble(hookIn, "webhook "+req.URL.Path)
+	f := w.trouble(hookIn, "webhook "+req.URL.Path+" "+eventType(body))
 	w.tell("webhook %s %s %s", req.URL.Path[:min(20, len(req.URL.Path))], short(body), f)
 	switch f {
 	case failed:
@@ -518,13 +521,19 @@ func (d deliverer) RoundTrip(req *http.Request) (*http.Response, error) {
 	return answer, nil
 }
 
+// eventType is what a webhook tells of, as Upstock says it.
+func eventType(body []byte) string {
+	var e struct{ Type string }
+	json.Unmarshal(body, &e)
+	return e.Type
+}
+
 // hears notes when the cancellation of an order was taken in.
 func (w *world) hears(body []byte) {
 	var e struct {
-		Type string
 		Data struct{ Order struct{ ID int } }
 	}
-	if json.Unmarshal(body, &e) != nil || e.Type != "order.cancelled" {
+	if json.Unmarshal(body, &e) != nil || eventType(body) != cancelled {
 		return
 	}
 	for _, o := range w.orders {

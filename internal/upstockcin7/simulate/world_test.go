@@ -91,7 +91,7 @@ type order struct {
 	cancelled time.Time
 	edits     []string  // what people did with its sale
 	codes     []string  // of attention that people met
-	revived   bool      // approved again after it was cancelled
+	revived   time.Time // when it was approved again after it was cancelled
 	wanted    time.Time // when a person last wanted it sold
 	heard     time.Time // when we took its cancellation in
 	silent    bool      // it was cancelled while Upstock was not connected
