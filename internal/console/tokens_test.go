@@ -107,13 +107,16 @@ func TestNoChangeWithoutItsEvent(t *testing.T) {
 		h := open(t)
 		acc, id, path, token := h.supplier("Aroha Foods")
 		kept := h.do("POST", path+"/tokens", token, map[string]string{"name": "kept"}).is(201).get("id").(string)
+		order := h.approve(acc, path, `{"customer":{"id":9001,"name":"Bay Bakery","externalId":null,"email":"orders@harbourside.example"},
+			"lines":[{"sku":"GRN-TST","quantity":"2","unitPrice":"14.20"}]}`)
+		card := h.do("GET", order, token, nil).is(200).get("problems.0.choices.0.id").(string)
 		saw := func() (events int, state string) {
 			t.Helper()
 			list, _, err := h.ledger.Events(t.Context(), id, "", 100)
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, target := range []string{path + "/settings", path + "/tokens", path + "/connections", "/api/v1/tenants"} {
+			for _, target := range []string{path + "/settings", path + "/tokens", path + "/connections", path + "/links/customer", "/api/v1/tenants"} {
 				a := h.do("GET", target, operator, nil).is(200)
 				state += a.header.Get("ETag") + a.raw
 			}
@@ -128,6 +131,8 @@ func TestNoChangeWithoutItsEvent(t *testing.T) {
 			{"settings, whole", "PUT", path + "/settings", map[string]string{"onCancel": "tell"}, 200},
 			{"a token made", "POST", path + "/tokens", map[string]string{"name": "new"}, 201},
 			{"a token revoked", "DELETE", path + "/tokens/" + kept, nil, 204},
+			{"a link made", "PUT", path + "/links/customer/9001", map[string]string{"id": card}, 200},
+			{"a link removed", "DELETE", path + "/links/customer/9001", nil, 204},
 			{"a key saved", "PUT", path + "/connections/upstock", map[string]string{"token": acc.Upstock.Token}, 200},
 			{"disconnected", "DELETE", path + "/connections/upstock", nil, 204},
 			{"connected", "PUT", path + "/connections/upstock", map[string]string{"token": acc.Upstock.Token}, 200},

@@ -33,16 +33,24 @@ func NewLinkOp(tenantID, kind, id string, to Link) table.Op {
 	return table.Replace(it)
 }
 
-// SaveLink remembers a link, whatever was there: a person's choice.
-func (l *Ledger) SaveLink(ctx context.Context, tenantID, kind, id string, to Link) error {
-	if err := l.repeat(ctx, LinkOp(tenantID, kind, id, to)); err != nil {
+// SaveLink remembers a link, whatever was there: a person's choice. The event tells of it, and is written with it.
+func (l *Ledger) SaveLink(ctx context.Context, tenantID, kind, id string, to Link, e Event) error {
+	event, err := RecordOp(ctx, tenantID, e)
+	if err != nil {
+		return err
+	}
+	if err := l.repeat(ctx, LinkOp(tenantID, kind, id, to), event); err != nil {
 		return fmt.Errorf("write link of %s %s: %w", kind, id, err)
 	}
 	return nil
 }
 
-// RemoveLink forgets a link; ErrNotFound where there is none.
-func (l *Ledger) RemoveLink(ctx context.Context, tenantID, kind, id string) error {
+// RemoveLink forgets a link; ErrNotFound where there is none. The event tells of it, and is written with it.
+func (l *Ledger) RemoveLink(ctx context.Context, tenantID, kind, id string, e Event) error {
+	event, err := RecordOp(ctx, tenantID, e)
+	if err != nil {
+		return err
+	}
 	for range updateTries {
 		items, err := l.table.Get(ctx, linkKey(tenantID, kind, id))
 		if err != nil {
@@ -51,7 +59,7 @@ func (l *Ledger) RemoveLink(ctx context.Context, tenantID, kind, id string) erro
 		if len(items) == 0 {
 			return ErrNotFound
 		}
-		err = l.repeat(ctx, table.Remove(items[0]))
+		err = l.repeat(ctx, table.Remove(items[0]), event)
 		if c := (*table.Conflict)(nil); errors.As(err, &c) {
 			continue // somebody changes it
 		}

@@ -95,7 +95,7 @@ func TestCustomerOfBefore(t *testing.T) {
 			{"9103", "Waka Lane Kitchen", "Harbourside Grocers", "match", "customerAmbiguous"},
 			{"9104", "Bay Bakery", "Harbourside Grocers", "person", "Harbourside Grocers"},
 		} {
-			if err := l.SaveLink(ctx, w.tenant, "customer", c.id, ledger.Link{ID: cards[c.card], By: c.by}); err != nil {
+			if err := l.SaveLink(ctx, w.tenant, "customer", c.id, ledger.Link{ID: cards[c.card], By: c.by}, ledger.Event{Kind: "link"}); err != nil {
 				t.Fatal(err)
 			}
 			if got := s.soldTo(`{"id":`+c.id+`,"name":"`+c.name+`","externalId":null,"email":"orders@harbourside.example"}`, "null"); got != c.want {

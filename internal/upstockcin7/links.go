@@ -88,11 +88,8 @@ func (p *Pair) SetLink(ctx context.Context, tenantID, kind, from, id string) (Li
 	if kind == productKind {
 		to.Name = clean
 	}
-	if err := p.Ledger.SaveLink(ctx, tenantID, kind, key, to); err != nil {
-		return LinkView{}, err
-	}
 	text := fmt.Sprintf("Upstock's %s %s was linked to %s in Cin7 Core.", kind, quote(clean), quote(label))
-	if err := p.Ledger.Record(ctx, tenantID, ledger.Event{Kind: "link", Text: text}); err != nil {
+	if err := p.Ledger.SaveLink(ctx, tenantID, kind, key, to, ledger.Event{Kind: "link", Text: text}); err != nil {
 		return LinkView{}, err
 	}
 	return LinkView{From: clean, ID: id, Name: to.Name, Label: label, By: to.By, At: to.At}, nil
@@ -176,10 +173,8 @@ func (p *Pair) RemoveLink(ctx context.Context, tenantID, kind, from string) erro
 	if err != nil {
 		return err
 	}
-	if err := p.Ledger.RemoveLink(ctx, tenantID, kind, key); err != nil {
-		return err
-	}
-	return p.Ledger.Record(ctx, tenantID, ledger.Event{Kind: "link", Text: fmt.Sprintf("The link of Upstock's %s %s was removed.", kind, quote(clean))})
+	text := fmt.Sprintf("The link of Upstock's %s %s was removed.", kind, quote(clean))
+	return p.Ledger.RemoveLink(ctx, tenantID, kind, key, ledger.Event{Kind: "link", Text: text})
 }
 
 // Links lists a tenant's links of a kind, a page of those in which all words of q stand somewhere. It looks through at most
