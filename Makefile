@@ -40,8 +40,9 @@ power: ## each rule of the protocol switched off, each mended fault put back: ho
 proof: ## the whole crash proof, and every test of the pair at its whole size: many minutes
 	@GOGC=400 go test -count=1 -v -timeout 60m ./internal/upstockcin7 -args -whole | grep -vE '=== |--- (PASS|SKIP)' | grep -E 'crash proof|lost|backlog|tenants|missing|FAIL|panic|^ok'
 
-lint: ## gofmt, vet, staticcheck, govulncheck; cfn-lint and sam validate where installed
+lint: ## gofmt, go mod tidy, vet, staticcheck, govulncheck; cfn-lint and sam validate where installed
 	@bad=$$(gofmt -l .); if [ -n "$$bad" ]; then echo "not gofmt'ed: $$bad"; exit 1; fi
+	go mod tidy -diff
 	go vet ./...
 	go tool staticcheck ./...
 	@code=0; out=$$(go tool govulncheck ./... 2>&1) || code=$$?; \
