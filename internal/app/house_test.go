@@ -92,3 +92,20 @@ func checkImports(t *testing.T, path string, allowed []string, aws bool) {
 		}
 	}
 }
+
+// TestLicence holds what states the licence to the one of LICENSE.
+func TestLicence(t *testing.T) {
+	for file, want := range map[string]string{
+		"LICENSE":                       "Apache License\n                           Version 2.0, January 2004",
+		"README.md":                     "\nApache-2.0, see `LICENSE`.\n",
+		"internal/console/openapi.yaml": "\n    identifier: Apache-2.0\n",
+	} {
+		data, err := os.ReadFile(filepath.Join("..", "..", filepath.FromSlash(file)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(data), want) {
+			t.Errorf("%s does not have the licence as %q", file, want)
+		}
+	}
+}
