@@ -30,6 +30,9 @@ var mayImport = map[string][]string{
 	"local":           {"app", "cloud", "sim", "table", "ledger"}, // ledger: the bench waits for runs to end
 }
 
+// testsOnly are libraries that no code of a function may carry: they would make its zip larger.
+var testsOnly = []string{"go.yaml.in/", "github.com/santhosh-tekuri/"}
+
 // TestHouse holds the shape of the house: who imports whom, that only cloud
 // knows AWS, and that every function has its template resource and event.
 func TestHouse(t *testing.T) {
@@ -86,6 +89,9 @@ func checkImports(t *testing.T, path string, allowed []string, aws bool) {
 		name := strings.Trim(im.Path.Value, `"`)
 		if strings.HasPrefix(name, "github.com/aws/") && !aws {
 			t.Errorf("%s imports %s: only internal/cloud knows AWS", path, name)
+		}
+		if slices.ContainsFunc(testsOnly, func(prefix string) bool { return strings.HasPrefix(name, prefix) }) {
+			t.Errorf("%s imports %s, which is for tests", path, name)
 		}
 		if ours, ok := strings.CutPrefix(name, "stockbridge/internal/"); ok && !slices.Contains(allowed, ours) {
 			t.Errorf("%s imports %s, against the house's directions", path, ours)

@@ -3,7 +3,6 @@ package console
 import (
 	"encoding/base64"
 	"fmt"
-	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -15,42 +14,6 @@ import (
 
 	"stockbridge/internal/ledger"
 )
-
-func TestRoutesAreDescribed(t *testing.T) {
-	d := describe(t)
-	described := map[string]bool{}
-	for path, ops := range object(d.doc["paths"]) {
-		params := elements(object(ops)["parameters"])
-		for method, op := range object(ops) {
-			if method == "parameters" {
-				continue
-			}
-			described[strings.ToUpper(method)+" "+path] = true
-			for _, p := range params {
-				if p := d.resolve(p); p["in"] == "path" && !strings.Contains(path, "{"+fmt.Sprint(p["name"])+"}") {
-					t.Errorf("%s %s: parameter %s is not in the path", method, path, p["name"])
-				}
-			}
-			if object(op)["operationId"] == nil || object(op)["summary"] == nil {
-				t.Errorf("%s %s: operationId and summary", method, path)
-			}
-		}
-	}
-	routed := map[string]bool{}
-	for _, rt := range new(api).routes() {
-		routed[rt.method+" "+rt.path] = true
-	}
-	if diff := cmp.Diff(slices.Sorted(maps.Keys(routed)), slices.Sorted(maps.Keys(described))); diff != "" {
-		t.Errorf("routes (-) and description (+):\n%s", diff)
-	}
-	for name, s := range object(in(d.doc, "components", "schemas")) {
-		for _, required := range elements(object(s)["required"]) {
-			if !d.named(s)[required.(string)] {
-				t.Errorf("%s: required %s is no property", name, required)
-			}
-		}
-	}
-}
 
 func TestTokens(t *testing.T) {
 	h := open(t)

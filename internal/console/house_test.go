@@ -9,14 +9,11 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
-
-	"gopkg.in/yaml.v3"
 
 	"stockbridge/internal/cin7core"
 	"stockbridge/internal/ledger"
@@ -266,8 +263,8 @@ func (h *house) do(method, target, token string, body any, headers ...string) an
 			h.t.Errorf("%s: answer: %v", a.what, err)
 		}
 	}
-	for _, fault := range h.api.check(method, r.URL.Path, w, a.body) {
-		h.t.Errorf("%s: %d: not as described: %s\n%s", a.what, a.status, fault, a.raw)
+	if err := h.api.check(method, r.URL.Path, w, a.body); err != nil {
+		h.t.Errorf("%s: %d: not as described: %v\n%s", a.what, a.status, err, a.raw)
 	}
 	if strings.Contains(h.log.String(), operator) || token != "" && strings.Contains(h.log.String(), token) {
 		h.t.Errorf("%s: a token was logged", a.what)
@@ -316,220 +313,4 @@ func (a answer) fields() (names []string) {
 		names = append(names, fmt.Sprint(e.(map[string]any)["field"]))
 	}
 	return names
-}
-
-// description is openapi.yaml, read.
-type description struct{ doc map[string]any }
-
-func describe(t *testing.T) description {
-	t.Helper()
-	var d description
-	if err := yaml.Unmarshal(openapi, &d.doc); err != nil {
-		t.Fatal(err)
-	}
-	return d
-}
-
-func object(v any) map[string]any { m, _ := v.(map[string]any); return m }
-
-func in(v any, path ...string) any {
-	for _, p := range path {
-		v = object(v)[p]
-	}
-	return v
-}
-
-func (d description) resolve(v any) map[string]any {
-	m := object(v)
-	ref, ok := m["$ref"].(string)
-	if !ok {
-		return m
-	}
-	merged := map[string]any{}
-	for k, v := range d.resolve(in(d.doc, strings.Split(strings.TrimPrefix(ref, "#/"), "/")...)) {
-		merged[k] = v
-	}
-	for k, v := range m {
-		if k != "$ref" {
-			merged[k] = v
-		}
-	}
-	return merged
-}
-
-// operation finds what is described at a path.
-func (d description) operation(method, path string) map[string]any {
-	best := ""
-	for p := range object(d.doc["paths"]) {
-		var pattern strings.Builder
-		for i, part := range strings.Split(p, "/") {
-			if i > 0 {
-				pattern.WriteByte('/')
-			}
-			if strings.HasPrefix(part, "{") {
-				pattern.WriteString("[^/]+")
-			} else {
-				pattern.WriteString(regexp.QuoteMeta(part))
-			}
-		}
-		if regexp.MustCompile("^"+pattern.String()+"$").MatchString(path) && (best == "" || strings.Count(p, "{") < strings.Count(best, "{")) {
-			best = p
-		}
-	}
-	return object(in(d.doc, "paths", best, strings.ToLower(method)))
-}
-
-// check holds an answer to the description.
-func (d description) check(method, path string, w *httptest.ResponseRecorder, body any) []string {
-	if w.Header().Get("Content-Length") == "" && w.Code != http.StatusNoContent {
-		return []string{"no Content-Length"}
-	}
-	if method == "HEAD" {
-		return nil
-	}
-	problem := in(d.doc, "components", "responses", "Problem")
-	answers := object(d.operation(method, path)["responses"])
-	if answers == nil {
-		answers = map[string]any{"default": problem}
-	}
-	response, ok := answers[fmt.Sprint(w.Code)]
-	if !ok {
-		if response = answers["default"]; response == nil || w.Code < 400 {
-			return []string{"this status is not described"}
-		}
-	}
-	content := object(d.resolve(response)["content"])
-	if content == nil {
-		if w.Body.Len() > 0 {
-			return []string{"a body where none is described"}
-		}
-		return nil
-	}
-	kind, _, _ := strings.Cut(w.Header().Get("Content-Type"), ";")
-	media, ok := content[kind]
-	if !ok {
-		return []string{"content type " + kind}
-	}
-	if !strings.HasSuffix(kind, "json") {
-		return nil
-	}
-	return d.fits(object(media)["schema"], body, "", true)
-}
-
-var keywords = []string{"description", "title", "default", "format", "pattern", "type", "enum", "const", "required", "properties",
-	"additionalProperties", "items", "allOf", "anyOf", "oneOf", "minimum", "maxLength"}
-
-// fits holds a value to a schema. strict also refuses properties that the
-// schema does not name.
-func (d description) fits(schema, v any, at string, strict bool) (faults []string) {
-	s := d.resolve(schema)
-	say := func(format string, args ...any) {
-		faults = append(faults, at+": "+fmt.Sprintf(format, args...))
-	}
-	for k := range s {
-		if !slices.Contains(keywords, k) {
-			say("the test does not know the keyword %s", k)
-		}
-	}
-	if want, ok := s["type"]; ok {
-		list, ok := want.([]any)
-		if !ok {
-			list = []any{want}
-		}
-		if !slices.ContainsFunc(list, func(want any) bool { return isType(v, want) }) {
-			say("%v is not %v", v, want)
-		}
-	}
-	if list, ok := s["enum"].([]any); ok && !slices.Contains(list, v) {
-		say("%v is none of %v", v, list)
-	}
-	if c, ok := s["const"]; ok && c != v {
-		say("%v is not %v", v, c)
-	}
-	if text, ok := v.(string); ok {
-		if p, ok := s["pattern"].(string); ok && !regexp.MustCompile(p).MatchString(text) {
-			say("%q does not match %s", text, p)
-		}
-		if _, err := time.Parse(time.RFC3339, text); s["format"] == "date-time" && (err != nil || !strings.HasSuffix(text, "Z")) {
-			say("%q is no instant in UTC", text)
-		}
-	}
-	for _, part := range elements(s["allOf"]) {
-		faults = append(faults, d.fits(part, v, at, false)...)
-	}
-	if some := elements(s["anyOf"]); some != nil {
-		if !slices.ContainsFunc(some, func(part any) bool { return d.fits(part, v, at, strict) == nil }) {
-			say("fits none: %v", d.fits(some[0], v, at, strict))
-		}
-	}
-	switch v := v.(type) {
-	case map[string]any:
-		for _, name := range elements(s["required"]) {
-			if _, ok := v[name.(string)]; !ok {
-				say("%s is missing", name)
-			}
-		}
-		named := object(s["properties"])
-		for name, schema := range named {
-			if in, ok := v[name]; ok {
-				faults = append(faults, d.fits(schema, in, at+"."+name, true)...)
-			}
-		}
-		all := d.named(schema)
-		for name := range v {
-			more, ok := s["additionalProperties"]
-			if ok && named[name] == nil {
-				if more == false {
-					say("%s is not described", name)
-				} else {
-					faults = append(faults, d.fits(more, v[name], at+"."+name, true)...)
-				}
-			} else if strict && len(all) > 0 && !all[name] {
-				say("%s is not described", name)
-			}
-		}
-	case []any:
-		if items, ok := s["items"]; ok {
-			for i, x := range v {
-				faults = append(faults, d.fits(items, x, fmt.Sprintf("%s[%d]", at, i), true)...)
-			}
-		}
-	}
-	return faults
-}
-
-func elements(v any) []any { l, _ := v.([]any); return l }
-
-// named are all properties of a schema and of what it is made of.
-func (d description) named(schema any) map[string]bool {
-	s, all := d.resolve(schema), map[string]bool{}
-	for name := range object(s["properties"]) {
-		all[name] = true
-	}
-	for _, k := range []string{"allOf", "anyOf", "oneOf"} {
-		for _, part := range elements(s[k]) {
-			for name := range d.named(part) {
-				all[name] = true
-			}
-		}
-	}
-	return all
-}
-
-func isType(v, want any) bool {
-	switch v := v.(type) {
-	case nil:
-		return want == "null"
-	case string:
-		return want == "string"
-	case bool:
-		return want == "boolean"
-	case float64:
-		return want == "number" || want == "integer" && v == float64(int64(v))
-	case []any:
-		return want == "array"
-	case map[string]any:
-		return want == "object"
-	}
-	return false
 }

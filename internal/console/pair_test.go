@@ -330,8 +330,9 @@ func TestPreviewOf(t *testing.T) {
 		}
 		var back map[string]any
 		json.Unmarshal(raw, &back)
-		for _, fault := range d.fits(in(d.doc, "components", "schemas", "Preview"), back, "", true) {
-			t.Error(fault)
+		at, _ := d.response("POST /api/v1/tenants/{tenant}/orders/preview", http.StatusOK)
+		if err := d.fits(at+"/content/application~1json/schema", back); err != nil {
+			t.Error(err)
 		}
 		return back
 	}
