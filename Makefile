@@ -38,7 +38,7 @@ power: ## each rule of the protocol switched off, each mended fault put back: ho
 	@cd internal/upstockcin7/simulate && GOGC=400 go test -count=1 -v -timeout 0 -run '^TestPower$$' . -args -power -only '$(ONLY)'
 
 proof: ## the whole crash proof, and every test of the pair at its whole size: many minutes
-	@GOGC=400 go test -count=1 -v -timeout 60m ./internal/upstockcin7 -args -whole | grep -vE '=== |--- (PASS|SKIP)' | grep -E 'crash proof|lost|backlog|tenants|missing|FAIL|panic|^ok'
+	@GOGC=400 go test -count=1 -v -timeout 60m ./internal/upstockcin7 ./internal/upstockcin7/sale -args -whole | grep -vE '=== |--- (PASS|SKIP)' | grep -E 'crash proof|lost|backlog|tenants|missing|FAIL|panic|^ok'
 
 lint: ## gofmt, go mod tidy, vet, staticcheck, govulncheck; cfn-lint and sam validate where installed
 	@bad=$$(gofmt -l .); if [ -n "$$bad" ]; then echo "not gofmt'ed: $$bad"; exit 1; fi

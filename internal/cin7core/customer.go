@@ -3,6 +3,7 @@ package cin7core
 import (
 	"context"
 	"iter"
+	"strings"
 	"time"
 
 	"github.com/shopspring/decimal"
@@ -40,6 +41,9 @@ type Customer struct {
 	ProductPrices       []ProductPrice // only with CustomersQuery.IncludeProductPrices
 }
 
+// SameAs reports whether two cards are one, by their ids.
+func (c Customer) SameAs(other Customer) bool { return strings.EqualFold(c.ID, other.ID) }
+
 // CustomerAddress is an address on the card; several may be the default of their type.
 type CustomerAddress struct {
 	ID                                           string `rest:"guid"`
@@ -54,6 +58,11 @@ type CustomerContact struct {
 	Name, JobTitle, Phone, MobilePhone, Email string
 	Default                                   bool
 	IncludeInEmail                            bool
+}
+
+// Emails are the addresses of the field Email, which may hold several.
+func (c CustomerContact) Emails() []string {
+	return strings.FieldsFunc(c.Email, func(r rune) bool { return strings.ContainsRune(",; ", r) })
 }
 
 // ProductPrice is a customer's own price of a product, in the customer's currency.

@@ -3,6 +3,7 @@ package cin7core
 import (
 	"context"
 	"net/http"
+	"strings"
 
 	"github.com/shopspring/decimal"
 )
@@ -20,6 +21,9 @@ type Location struct {
 	IsCoMan             bool
 }
 
+// IsBin reports whether the location is a bin of another, which a sale cannot name.
+func (l Location) IsBin() bool { return strings.Trim(l.ParentID, "0-") != "" }
+
 // Locations reads /ref/location, bins included.
 func (c *Client) Locations(ctx context.Context) ([]Location, error) {
 	return every[Location](ctx, c, "/ref/location")
@@ -35,6 +39,11 @@ type TaxRule struct {
 	TaxPercent       decimal.Decimal // 0 to 100, the sum of its components
 	IsTaxForSale     bool
 	IsTaxForPurchase bool
+}
+
+// ForSales reports whether sales can be taxed by the rule.
+func (r TaxRule) ForSales() bool {
+	return r.IsActive && r.IsTaxForSale && strings.TrimSpace(r.Name) != ""
 }
 
 // TaxRules reads /ref/tax.

@@ -10,6 +10,9 @@
 //	Key    Fold without its blanks, but for those between two digits: names, SKUs
 //	Words  Fold with punctuation as blanks: a line of an address; “Unit 1 12” stays another than “Unit 11 2”
 //	Code   Key without punctuation: a postcode, which is one word however it is set out
+//
+// Where more tells two texts apart, less is dropped: [Same] drops case and the blanks around, [SKU] case and what is not
+// seen, [Squeeze] white space alone.
 package match
 
 import (

@@ -12,8 +12,10 @@ import (
 
 	"stockbridge/internal/cin7core"
 	"stockbridge/internal/ledger"
+	"stockbridge/internal/prose"
 	"stockbridge/internal/rest"
 	"stockbridge/internal/tenant"
+	"stockbridge/internal/upstockcin7/sale"
 )
 
 // Credentials are what a tenant types in to connect a system; empty fields
@@ -163,10 +165,10 @@ func (p *Pair) tryUpstock(ctx context.Context, c *tenant.Connection, s *tenant.S
 	}
 	sup.Name, sup.Currency, sup.TimeZone = client.Redact(sup.Name), client.Redact(sup.Currency), client.Redact(sup.TimeZone)
 	if supplier := strconv.FormatInt(sup.ID, 10); c.Account != "" && c.Account != supplier {
-		return &ConnectError{Problem: ledger.Problem{Code: "otherSupplier", Message: "This token is of the supplier " + short(sup.Name) + " (" + supplier + "); connected is supplier " + c.Account + ".",
+		return &ConnectError{Problem: ledger.Problem{Code: "otherSupplier", Message: "This token is of the supplier " + prose.Short(sup.Name) + " (" + supplier + "); connected is supplier " + c.Account + ".",
 			Fix: "Use a token of the connected supplier. To change to another one, disconnect first."}}
 	}
-	c.Account, c.Name, c.Currency, c.TimeZone = strconv.FormatInt(sup.ID, 10), short(sup.Name), short(sup.Currency), short(sup.TimeZone)
+	c.Account, c.Name, c.Currency, c.TimeZone = strconv.FormatInt(sup.ID, 10), prose.Short(sup.Name), prose.Short(sup.Currency), prose.Short(sup.TimeZone)
 	p.tried(ctx, *c)
 	c.Warnings = []string{"Switch off Upstock's own Cin7 integration (Upstock: Settings > Integrations), or every order is sold twice."}
 	return nil
@@ -180,7 +182,7 @@ func (p *Pair) tryCin7(ctx context.Context, c *tenant.Connection, s *tenant.Secr
 	}
 	me.Company, me.Currency, me.TimeZone = client.Redact(me.Company), client.Redact(me.Currency), client.Redact(me.TimeZone)
 	p.tried(ctx, *c)
-	c.Name, c.Currency, c.TimeZone = short(me.Company), short(me.Currency), short(me.TimeZone)
+	c.Name, c.Currency, c.TimeZone = prose.Short(me.Company), prose.Short(me.Currency), prose.Short(me.TimeZone)
 	c.Warnings = meWarnings(me) // the other books are not read yet
 	return nil
 }
@@ -361,7 +363,7 @@ func (p *Pair) RetryAll(ctx context.Context, tenantID string) (int, error) {
 
 // Preview is what would happen to an order.
 type Preview struct {
-	Plan     Plan                      `json:"plan"`
+	Plan     sale.Plan                 `json:"plan"`
 	Problems []ledger.Problem          `json:"problems"`
 	Card     *cin7core.CustomerAddress // the address of the customer's card that the plan names; nil = it writes one out
 }

@@ -10,9 +10,11 @@ import (
 
 	"stockbridge/internal/cin7core"
 	"stockbridge/internal/ledger"
+	"stockbridge/internal/match"
 	"stockbridge/internal/rest"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstock"
+	"stockbridge/internal/upstockcin7/sale"
 )
 
 // wanted is what tells an order's sales in a list.
@@ -26,14 +28,14 @@ type wanted struct {
 // clocksApart is how far Cin7 Core's clock and ours may be from each other.
 const clocksApart = 10 * time.Minute
 
-func (w *work) wanted(p *Plan) wanted {
+func (w *work) wanted(p *sale.Plan) wanted {
 	x := wanted{externalID: w.externalID()}
 	if p != nil {
 		x.externalID, x.reference, x.customerID = p.Header.ExternalID, p.Header.CustomerReference, p.Header.CustomerID
 	} else { // nothing on record, as after a restore: what would be sent was
 		raw, _ := orderOf(w.body)
 		o, _ := upstock.ParseOrder(raw)
-		x.reference, x.customerID = newPlanner(o, w.b.Settings, Reference{}).referenceFrom(o), realID(o.Customer.ExternalID)
+		x.reference, x.customerID = sale.CustomerReference(o), match.ID(o.Customer.ExternalID)
 	}
 	if x.since = w.run.Approved; w.run.Past.Intents == 0 {
 		if i := slices.IndexFunc(w.run.Intents, func(i ledger.Intent) bool { return i.Step == ledger.StepCreate }); i >= 0 {
@@ -52,7 +54,7 @@ func (w *work) wanted(p *Plan) wanted {
 // A blank is no "no": a row that does not say whose it is, and could be ours,
 // is read before it is believed that there is none that stands; the reference
 // finds it too where the filter would pass it over.
-func (w *work) rows(p *Plan) ([]cin7core.SaleRow, error) {
+func (w *work) rows(p *sale.Plan) ([]cin7core.SaleRow, error) {
 	want := w.wanted(p)
 	ours, blank, others, err := w.search(cin7core.SalesQuery{ExternalID: want.externalID}, want)
 	if err != nil {
@@ -137,7 +139,7 @@ func (want wanted) couldBe(row cin7core.SaleRow) bool {
 
 // meets says that neither a reference nor a customer speaks against a sale's being the order's.
 func (want wanted) meets(reference, customerID string) bool {
-	return (squeeze(reference) == "" || squeeze(reference) == squeeze(want.reference)) &&
+	return (match.Squeeze(reference) == "" || match.Squeeze(reference) == match.Squeeze(want.reference)) &&
 		(customerID == "" || want.customerID == "" || strings.EqualFold(customerID, want.customerID))
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"stockbridge/internal/ledger"
+	"stockbridge/internal/prose"
 	"stockbridge/internal/rest"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstock"
@@ -62,7 +63,7 @@ func (p *Pair) cancelledOrder(ctx context.Context, s supplier, id int64, occurre
 	run.Note(now, "%s", how)
 	unknown := p.mayBeUnknown(ctx, body, now)
 	if o.External != nil && !unknown { // by other means
-		run.Say("Upstock shows this cancelled order as sold, as " + cmp.Or(short(o.External.Number), "a sale without a number") + ": look in Cin7 Core whether that sale should be delivered.")
+		run.Say("Upstock shows this cancelled order as sold, as " + cmp.Or(prose.Short(o.External.Number), "a sale without a number") + ": look in Cin7 Core whether that sale should be delivered.")
 	}
 	if unknown || run.Approved.After(run.Occurred) {
 		unsettle(run, now)
@@ -285,7 +286,7 @@ func (w *work) settleCancel() error {
 	if !w.unclearBefore(asked) {
 		return w.askAgain(asked, time.Time{})
 	}
-	return w.unclear(fmt.Sprintf("Upstock delivered a cancellation of%s, and shows the order as %s%s.", instant(w.run.Occurred), short(o.Status), since(o.ApprovedAt)))
+	return w.unclear(fmt.Sprintf("Upstock delivered a cancellation of%s, and shows the order as %s%s.", instant(w.run.Occurred), prose.Short(o.Status), since(o.ApprovedAt)))
 }
 
 // behind reports whether a read shows an order as it was before an approval that was heard of.

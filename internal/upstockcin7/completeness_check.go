@@ -18,9 +18,11 @@ import (
 
 	"stockbridge/internal/cin7core"
 	"stockbridge/internal/ledger"
+	"stockbridge/internal/prose"
 	"stockbridge/internal/rest"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstock"
+	"stockbridge/internal/upstockcin7/sale"
 )
 
 const (
@@ -484,7 +486,7 @@ func (k *checking) ordersPage() error {
 // orderRowOf reads an order of the list; unreadable says that it does not tell when it was approved.
 func orderRowOf(raw json.RawMessage) (row orderRow, unreadable bool) {
 	o, faults := upstock.ParseOrder(raw)
-	row = orderRow{Number: short(o.OrderNumber), Reference: short(o.Reference), Status: short(o.Status), Total: o.Totals().Total.StringFixed(2), Currency: short(o.Currency)}
+	row = orderRow{Number: prose.Short(o.OrderNumber), Reference: prose.Short(o.Reference), Status: prose.Short(o.Status), Total: o.Totals().Total.StringFixed(2), Currency: prose.Short(o.Currency)}
 	if id, ok := upstock.OrderID(raw); ok {
 		row.ID = strconv.FormatInt(id, 10)
 	}
@@ -492,7 +494,7 @@ func orderRowOf(raw json.RawMessage) (row orderRow, unreadable bool) {
 		row.Approved = o.ApprovedAt.UTC()
 	}
 	if o.External != nil {
-		row.External = short(o.External.Number)
+		row.External = prose.Short(o.External.Number)
 	}
 	return row, slices.ContainsFunc(faults, func(f upstock.FieldError) bool { return f.Field == "approvedAt" })
 }
@@ -548,7 +550,7 @@ func (k *checking) salesPage() error {
 // those that name orders that nobody here knows. Sales of orders that were
 // approved before or after the period are none of its business.
 func (k *checking) ours(list []cin7core.SaleRow) ([]saleRow, error) {
-	prefix := ExternalID(k.b.Connections[tenant.Upstock].Account, "")
+	prefix := sale.ExternalID(k.b.Connections[tenant.Upstock].Account, "")
 	var rows []saleRow
 	var others []string
 	for _, x := range list {
@@ -556,7 +558,7 @@ func (k *checking) ours(list []cin7core.SaleRow) ([]saleRow, error) {
 		if !ours || id == "" || k.known[id] {
 			continue
 		}
-		row := saleRow{Order: short(id), ID: x.SaleID, Number: short(x.OrderNumber), Status: x.Status, Shipping: x.CombinedShippingStatus, Tracking: short(x.CombinedTrackingNumbers), Updated: x.Updated.UTC()}
+		row := saleRow{Order: prose.Short(id), ID: x.SaleID, Number: prose.Short(x.OrderNumber), Status: x.Status, Shipping: x.CombinedShippingStatus, Tracking: prose.Short(x.CombinedTrackingNumbers), Updated: x.Updated.UTC()}
 		if old, ok := k.sales[row.ID]; ok && !row.Updated.After(old.Updated) {
 			continue
 		}
@@ -830,13 +832,13 @@ func (x *joined) unsold() {
 		if n := len(r.Problems) - 1; n > 0 {
 			more = fmt.Sprintf(" (and %d more)", n)
 		}
-		x.say(true, DiffNotSold, x.fixOf(r.Problems[0]), "The order needs attention: %s%s", short(r.Problems[0].Message), more)
+		x.say(true, DiffNotSold, x.fixOf(r.Problems[0]), "The order needs attention: %s%s", prose.Short(r.Problems[0].Message), more)
 	case r.State != ledger.Attention && (age < x.Times.Fresh || r.Lease.Until.After(x.now) || smooth && age < 6*x.Times.Fresh):
 		x.class, x.why = underWay, cmp.Or(r.Why, "It is being worked on.")
 	default:
 		why := ""
 		if r.Why != "" {
-			why = ": " + short(r.Why)
+			why = ": " + prose.Short(r.Why)
 		}
 		x.say(true, DiffNotSold, "Look at the order's page; retry it if nothing moves.", "The order is not sold yet. It is %s%s", r.State, why)
 	}
@@ -890,7 +892,7 @@ func (x *joined) chosen() error {
 				return nil
 			}
 			s.Gone = false
-			s.Status, s.Shipping, s.Tracking, s.Updated = got.Status, got.CombinedShippingStatus, short(got.CombinedTrackingNumbers), got.LastModifiedOn.UTC()
+			s.Status, s.Shipping, s.Tracking, s.Updated = got.Status, got.CombinedShippingStatus, prose.Short(got.CombinedTrackingNumbers), got.LastModifiedOn.UTC()
 			return err
 		}); err != nil {
 			return err
@@ -953,11 +955,11 @@ func (x *joined) sold() error {
 
 func (x *joined) totals() {
 	r := x.r
-	sale, err := decimal.NewFromString(r.SaleTotal)
+	sold, err := decimal.NewFromString(r.SaleTotal)
 	order, oerr := decimal.NewFromString(cmp.Or(r.Total, x.o.Total))
 	reckoned, _ := decimal.NewFromString(cmp.Or(r.Rounding, "0"))
-	if err == nil && oerr == nil && apart(sale, order, reckoned, x.b.Settings.TotalTolerance) {
-		x.say(false, DiffTotalDiffers, "Compare the sale with the order.", "The order's total is %s, its sale %s was sold with %s.", order.StringFixed(2), r.SaleNumber, sale.StringFixed(2))
+	if err == nil && oerr == nil && sale.TooFarApart(sold, order, reckoned, x.b.Settings.TotalTolerance) {
+		x.say(false, DiffTotalDiffers, "Compare the sale with the order.", "The order's total is %s, its sale %s was sold with %s.", order.StringFixed(2), r.SaleNumber, sold.StringFixed(2))
 		return
 	}
 	if r.Total != "" && x.o.Total != r.Total {
@@ -1011,7 +1013,7 @@ func (x *joined) shipping() error {
 	}
 	switch {
 	case t.refused != "":
-		x.say(true, DiffNotTold, "Look at the order in Upstock. Retry when it would take the shipment.", "%s is shipped in Cin7 Core, and Upstock does not take the shipment: %s", r.SaleNumber, short(t.refused))
+		x.say(true, DiffNotTold, "Look at the order in Upstock. Retry when it would take the shipment.", "%s is shipped in Cin7 Core, and Upstock does not take the shipment: %s", r.SaleNumber, prose.Short(t.refused))
 	case whole && t.complete && !done:
 		x.say(true, DiffNotTold, "Look at the order in Upstock: somebody may have changed it there.", "%s is shipped in Cin7 Core and Upstock was told, but it shows the order as %s.", r.SaleNumber, cmp.Or(x.o.Status, "unknown"))
 	case (whole && !t.complete || part && (t.parcels == 0 || r.LookDue())) && !just && !stale:
@@ -1021,12 +1023,12 @@ func (x *joined) shipping() error {
 		} else if r.Parked || r.Failures > 0 {
 			why = cmp.Or(strings.TrimSuffix(r.Why, "."), "it did not work so far")
 		}
-		x.say(true, DiffNotTold, fix, "%s is shipped in Cin7 Core, or in part, and Upstock is not told yet: %s.", r.SaleNumber, short(why))
+		x.say(true, DiffNotTold, fix, "%s is shipped in Cin7 Core, or in part, and Upstock is not told yet: %s.", r.SaleNumber, prose.Short(why))
 	}
 	switch {
 	case len(t.gone) > 0:
 		x.say(false, DiffShippedNotInCin7, "Tell the customer: Upstock cannot take a shipment back. If it is shipped again, that is told by itself.",
-			"Upstock was told of a shipment of %s that is not shipped any more in Cin7 Core: %s.", r.SaleNumber, short(strings.Join(t.gone, "; ")))
+			"Upstock was told of a shipment of %s that is not shipped any more in Cin7 Core: %s.", r.SaleNumber, prose.Short(strings.Join(t.gone, "; ")))
 	case done && !whole && !part && len(r.Parcels) == 0:
 		x.say(false, DiffShippedNotInCin7, "Ship the sale in Cin7 Core, if its goods have left.", "Upstock shows the order as shipped, and its sale %s is not shipped in Cin7 Core.", r.SaleNumber)
 	case t.parcels > 0 && !whole && !part && !just && x.sale.Updated.After(r.Seen):
@@ -1158,7 +1160,7 @@ func (x *joined) row() CompletenessRow {
 	row := CompletenessRow{Order: x.key(), Number: o.Number, Reference: o.Reference, Approved: o.Approved, Total: o.Total, Currency: o.Currency}
 	var reasons []string
 	if x.class == underWay {
-		row.Codes, reasons = []string{underWay}, []string{short(x.why)}
+		row.Codes, reasons = []string{underWay}, []string{prose.Short(x.why)}
 	}
 	for _, d := range x.diffs {
 		if !slices.Contains(row.Codes, d.Code) {

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"stockbridge/internal/ledger"
+	"stockbridge/internal/prose"
 	"stockbridge/internal/upstock"
 )
 
@@ -21,7 +22,7 @@ func (x *joined) fixOf(p ledger.Problem) string {
 	if len(x.live) > 0 && p.Code != "changedByOthers" && p.Code != "twoSales" {
 		return "Cin7 Core has " + saleNames(x.live) + ". " + takenUp
 	}
-	return short(p.Fix)
+	return prose.Short(p.Fix)
 }
 
 func hasProblem(r *ledger.Run, code string) bool {

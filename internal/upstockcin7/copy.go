@@ -11,8 +11,10 @@ import (
 
 	"stockbridge/internal/cin7core"
 	"stockbridge/internal/ledger"
+	"stockbridge/internal/match"
 	"stockbridge/internal/rest"
 	"stockbridge/internal/tenant"
+	"stockbridge/internal/upstockcin7/sale"
 )
 
 // People copy a sale in Cin7 Core, to change what cannot be changed any more, and
@@ -33,7 +35,7 @@ func lostItsSale(r *ledger.Run) bool {
 func lostCode(code string) bool { return code == saleVoided || code == saleGone }
 
 // lostSale meets the sale of a sold order that is voided, or gone. true: this turn has moved the run.
-func (w *work) lostSale(s cin7core.Sale, plan *Plan, missing bool, asked int) (moved bool, err error) {
+func (w *work) lostSale(s cin7core.Sale, plan *sale.Plan, missing bool, asked int) (moved bool, err error) {
 	lost := missing || s.Status.Is(cin7core.Voided)
 	switch {
 	case !lost && w.run.NewSale:
@@ -76,7 +78,7 @@ func (w *work) lostSale(s cin7core.Sale, plan *Plan, missing bool, asked int) (m
 }
 
 // soldWithout: a person voided the sold order's sale. Its copy is followed, or a person says what becomes of the order.
-func (w *work) soldWithout(s cin7core.Sale, plan *Plan, missing bool, asked int) (moved bool, err error) {
+func (w *work) soldWithout(s cin7core.Sale, plan *sale.Plan, missing bool, asked int) (moved bool, err error) {
 	old := w.run.SaleID
 	copied, why, err := w.copyOf(old, plan)
 	if err != nil {
@@ -140,7 +142,7 @@ func (w *work) lostProblem(code, message, why string) ledger.Problem {
 // copyOf looks for live sales that bear the order's id beside the one that is
 // lost. why says, in a sentence that names them, what keeps the only one, or
 // them, from being followed. nil and "" = there is none.
-func (w *work) copyOf(lost string, plan *Plan) (only *cin7core.Sale, why string, err error) {
+func (w *work) copyOf(lost string, plan *sale.Plan) (only *cin7core.Sale, why string, err error) {
 	rows, err := w.rows(plan)
 	if rej, ok := err.(*reject); ok { // which of them is the order's is a person's question, as the lost one is
 		return nil, rej.problems[0].Message, nil
@@ -178,7 +180,7 @@ func (w *work) copyOf(lost string, plan *Plan) (only *cin7core.Sale, why string,
 }
 
 // unlikeOurs says what speaks against following a sale as the order's: "" = nothing.
-func (w *work) unlikeOurs(s cin7core.Sale, plan *Plan) string {
+func (w *work) unlikeOurs(s cin7core.Sale, plan *sale.Plan) string {
 	switch {
 	case plan == nil:
 		return "what was sold is not on record"
@@ -186,7 +188,7 @@ func (w *work) unlikeOurs(s cin7core.Sale, plan *Plan) string {
 		return "not in the sale itself"
 	case !strings.EqualFold(s.CustomerID, plan.Header.CustomerID):
 		return "is another customer's"
-	case squeeze(s.CustomerReference) != squeeze(plan.Header.CustomerReference):
+	case match.Squeeze(s.CustomerReference) != match.Squeeze(plan.Header.CustomerReference):
 		return "has another reference"
 	case !holdsGoods(plan.Order.Lines, s.Order.Lines):
 		return "does not hold the order's goods"
@@ -276,9 +278,9 @@ func somebodysCopy(r *ledger.Run, id string) bool {
 }
 
 // takeCopy adopts the only live sale with the order's id, which somebody else made, if nothing speaks against it.
-func (w *work) takeCopy(plan *Plan, id, number string) error {
+func (w *work) takeCopy(plan *sale.Plan, id, number string) error {
 	if plan == nil && len(w.planData) > 0 { // bound to it no more, but that is what its sale was
-		plan = new(Plan)
+		plan = new(sale.Plan)
 		if err := json.Unmarshal(w.planData, plan); err != nil {
 			return fmt.Errorf("read plan: %w", err)
 		}

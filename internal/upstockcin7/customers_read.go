@@ -8,6 +8,7 @@ import (
 
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/tenant"
+	"stockbridge/internal/upstockcin7/sale"
 )
 
 // customersRead notes that all customers of an account that changed since a
@@ -53,7 +54,7 @@ func (w *work) customersKnown() (bool, error) {
 }
 
 // withoutChangedCustomers are the wants but for the customers that changed; had reports whether they were wanted.
-func withoutChangedCustomers(wants []Want) (rest []Want, had bool) {
-	rest = slices.DeleteFunc(slices.Clone(wants), func(w Want) bool { return w.Kind == WantChangedCustomers })
+func withoutChangedCustomers(wants []sale.Want) (rest []sale.Want, had bool) {
+	rest = slices.DeleteFunc(slices.Clone(wants), func(w sale.Want) bool { return w.Kind == sale.WantChangedCustomers })
 	return rest, len(rest) < len(wants)
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"stockbridge/internal/ledger"
+	"stockbridge/internal/prose"
 	"stockbridge/internal/tenant"
 )
 
@@ -111,5 +112,5 @@ func place(id string, spread time.Duration) time.Duration {
 
 // DeadJob says that a tenant's job was given up: its next schedule starts it anew.
 func (p *Pair) DeadJob(ctx context.Context, j Job) error {
-	return p.Ledger.RecordSome(ctx, j.Tenant, ledger.Event{Kind: "deadJob", Text: "The job " + quote(j.Job) + " broke off again and again and was given up for now. Its schedule starts it anew."})
+	return p.Ledger.RecordSome(ctx, j.Tenant, ledger.Event{Kind: "deadJob", Text: "The job " + prose.Quote(j.Job) + " broke off again and again and was given up for now. Its schedule starts it anew."})
 }

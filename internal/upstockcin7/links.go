@@ -12,16 +12,15 @@ import (
 	"stockbridge/internal/cin7core"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/match"
+	"stockbridge/internal/prose"
 	"stockbridge/internal/rest"
 	"stockbridge/internal/tenant"
+	"stockbridge/internal/upstockcin7/sale"
 )
 
 // A link remembers which Cin7 Core record a record of Upstock's is: a customer by its id, a product by its SKU. A person
 // makes one, or the only card of a customer's name does; it is used before any name is looked at, and can be seen, changed
 // and taken away.
-
-// productKind names links from SKUs in Upstock to Cin7 Core products.
-const productKind = "product"
 
 // LinkView is a link for people.
 type LinkView struct {
@@ -34,21 +33,21 @@ type LinkView struct {
 }
 
 // skuLink is the key of a SKU's link.
-func (s supplier) skuLink(sku string) string { return s.key(url.QueryEscape(skuKey(sku))) }
+func (s supplier) skuLink(sku string) string { return s.key(url.QueryEscape(match.SKU(sku))) }
 
 // linkKey is the key of a link, and what of Upstock's it is for, cleaned; ErrNotFound for what can have none.
 func linkKey(b tenant.Bundle, kind, from string) (key, clean string, err error) {
 	who := supplierAt(b.Connections[tenant.Upstock])
 	switch kind {
-	case linkKind:
+	case sale.CustomerLinks:
 		id, err := strconv.ParseInt(strings.TrimSpace(from), 10, 64)
 		if err != nil || id <= 0 {
 			return "", "", ledger.ErrNotFound
 		}
 		clean = strconv.FormatInt(id, 10)
 		return who.key(clean), clean, nil
-	case productKind:
-		if clean = seen(from); clean == "" || len(who.skuLink(clean)) > 1000 {
+	case sale.ProductLinks:
+		if clean = match.Visible(from); clean == "" || len(who.skuLink(clean)) > 1000 {
 			return "", "", ledger.ErrNotFound
 		}
 		return who.skuLink(clean), clean, nil
@@ -58,7 +57,7 @@ func linkKey(b tenant.Bundle, kind, from string) (key, clean string, err error) 
 
 // rowsOfKind is the kind of mirror rows that links of a kind lead to.
 func rowsOfKind(kind string) string {
-	if kind == productKind {
+	if kind == sale.ProductLinks {
 		return productRows
 	}
 	return customerRows
@@ -85,10 +84,10 @@ func (p *Pair) SetLink(ctx context.Context, tenantID, kind, from, id string) (Li
 		return LinkView{}, err
 	}
 	to := ledger.Link{ID: id, At: p.Now().UTC(), By: ledger.ByPerson, Name: old.Name}
-	if kind == productKind {
+	if kind == sale.ProductLinks {
 		to.Name = clean
 	}
-	text := fmt.Sprintf("Upstock's %s %s was linked to %s in Cin7 Core.", kind, quote(clean), quote(label))
+	text := fmt.Sprintf("Upstock's %s %s was linked to %s in Cin7 Core.", kind, prose.Quote(clean), prose.Quote(label))
 	if err := p.Ledger.SaveLink(ctx, tenantID, kind, key, to, ledger.Event{Kind: "link", Text: text}); err != nil {
 		return LinkView{}, err
 	}
@@ -98,7 +97,7 @@ func (p *Pair) SetLink(ctx context.Context, tenantID, kind, from, id string) (Li
 // labelOf is what Cin7 Core calls a record, as the mirror has it, else as it is read now.
 func (p *Pair) labelOf(ctx context.Context, b tenant.Bundle, kind, id string) (string, error) {
 	missing := tenant.FieldErrors{{Field: "id", Message: "Cin7 Core has no " + kind + " of this id."}}
-	if realID(id) == "" || len(id) > 100 {
+	if match.ID(id) == "" || len(id) > 100 {
 		return "", missing
 	}
 	labels, err := p.labels(ctx, b.Tenant.ID, kind, id)
@@ -114,14 +113,14 @@ func (p *Pair) labelOf(ctx context.Context, b tenant.Bundle, kind, id string) (s
 		return "", err
 	}
 	client, label := p.Cin7Core(c, secrets, true), ""
-	if kind == productKind {
+	if kind == sale.ProductLinks {
 		var x cin7core.Product
 		x, err = client.Product(ctx, id)
 		label = productLabel(x)
 	} else {
 		var x cin7core.Customer
 		x, err = client.Customer(ctx, id)
-		label = short(x.Name)
+		label = prose.Short(x.Name)
 	}
 	switch {
 	case err == nil:
@@ -132,7 +131,9 @@ func (p *Pair) labelOf(ctx context.Context, b tenant.Bundle, kind, id string) (s
 	return "", &ConnectError{Retry: true, Problem: ledger.Problem{Code: "noAnswer", Message: "Cin7 Core gave no usable answer (" + reason(err) + "), so it is not known whether it has this " + kind + ".", Fix: "Try again in a minute."}}
 }
 
-func productLabel(x cin7core.Product) string { return short(strings.TrimSpace(x.SKU + " " + x.Name)) }
+func productLabel(x cin7core.Product) string {
+	return prose.Short(strings.TrimSpace(x.SKU + " " + x.Name))
+}
 
 // labels are what Cin7 Core calls records, by their ids, as far as the mirror has them.
 func (p *Pair) labels(ctx context.Context, tenantID, kind string, ids ...string) (map[string]string, error) {
@@ -146,7 +147,7 @@ func (p *Pair) labels(ctx context.Context, tenantID, kind string, ids ...string)
 	}
 	labels := map[string]string{}
 	for _, r := range rows {
-		if kind == productKind {
+		if kind == sale.ProductLinks {
 			list, err := readRow([]cin7core.Product(nil), r)
 			if err != nil {
 				return nil, err
@@ -158,7 +159,7 @@ func (p *Pair) labels(ctx context.Context, tenantID, kind string, ids ...string)
 		if err != nil {
 			return nil, err
 		}
-		labels[r.ID] = short(list[0].Name)
+		labels[r.ID] = prose.Short(list[0].Name)
 	}
 	return labels, nil
 }
@@ -173,14 +174,14 @@ func (p *Pair) RemoveLink(ctx context.Context, tenantID, kind, from string) erro
 	if err != nil {
 		return err
 	}
-	text := fmt.Sprintf("The link of Upstock's %s %s was removed.", kind, quote(clean))
+	text := fmt.Sprintf("The link of Upstock's %s %s was removed.", kind, prose.Quote(clean))
 	return p.Ledger.RemoveLink(ctx, tenantID, kind, key, ledger.Event{Kind: "link", Text: text})
 }
 
 // Links lists a tenant's links of a kind, a page of those in which all words of q stand somewhere. It looks through at most
 // so many links a page, so that a page may be short, or empty, and still have a next.
 func (p *Pair) Links(ctx context.Context, tenantID, kind, q, after string, limit int) (list []LinkView, next string, err error) {
-	if kind != linkKind && kind != productKind {
+	if kind != sale.CustomerLinks && kind != sale.ProductLinks {
 		return nil, "", ledger.ErrNotFound
 	}
 	const most = 1000
@@ -201,7 +202,7 @@ func (p *Pair) Links(ctx context.Context, tenantID, kind, q, after string, limit
 		}
 		for _, one := range some {
 			v := LinkView{From: one.From, ID: one.ID, Name: one.Name, Label: labels[rowID(one.ID)], By: one.By, At: one.At}
-			if kind == productKind {
+			if kind == sale.ProductLinks {
 				if plain, err := url.QueryUnescape(one.From); err == nil {
 					v.From = cmp.Or(one.Name, plain)
 				}
@@ -228,13 +229,6 @@ func holds(q string, texts ...string) bool {
 	return true
 }
 
-// linked is the link that the only card of the customer's name makes.
-func (p *Plan) linked(now time.Time) ledger.Link {
-	to := p.link
-	to.ID, to.At, to.By, to.Name = p.CustomerID, now.UTC(), ledger.ByName, p.buyer
-	return to
-}
-
 // LinkAfter reports whether a page of links may have ended with this.
 func LinkAfter(kind, after string) bool {
 	from := after
@@ -244,9 +238,9 @@ func LinkAfter(kind, after string) bool {
 		}
 		from = rest
 	}
-	if kind == productKind {
+	if kind == sale.ProductLinks {
 		plain, err := url.QueryUnescape(from)
-		return err == nil && from != "" && url.QueryEscape(skuKey(plain)) == from
+		return err == nil && from != "" && url.QueryEscape(match.SKU(plain)) == from
 	}
 	id, err := strconv.ParseInt(from, 10, 64)
 	return err == nil && id > 0 && strconv.FormatInt(id, 10) == from

@@ -21,9 +21,11 @@ import (
 	"stockbridge/internal/cin7core"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/match"
+	"stockbridge/internal/prose"
 	"stockbridge/internal/rest"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstock"
+	"stockbridge/internal/upstockcin7/sale"
 )
 
 // The mirror is a copy of the tenant's Cin7 Core reference data, as far as
@@ -55,7 +57,7 @@ const (
 
 // The steps of a pass: the books, one call each, and the two lists.
 var (
-	bookSteps = []string{WantMe, WantLocations, WantTaxRules, WantPaymentTerms, WantContacts, WantCarriers, WantPriceTiers}
+	bookSteps = []string{sale.WantMe, sale.WantLocations, sale.WantTaxRules, sale.WantPaymentTerms, sale.WantContacts, sale.WantCarriers, sale.WantPriceTiers}
 	passSteps = append(slices.Clone(bookSteps), stepCustomers, stepProducts)
 )
 
@@ -66,8 +68,8 @@ const (
 
 // stepName is what a step reads, in a person's words.
 var stepName = map[string]string{
-	WantMe: "settings", WantLocations: "locations", WantTaxRules: "tax rules", WantPaymentTerms: "payment terms", WantContacts: "contacts",
-	WantCarriers: "carriers", WantPriceTiers: "price tiers", stepCustomers: "customers", stepProducts: "products",
+	sale.WantMe: "settings", sale.WantLocations: "locations", sale.WantTaxRules: "tax rules", sale.WantPaymentTerms: "payment terms", sale.WantContacts: "contacts",
+	sale.WantCarriers: "carriers", sale.WantPriceTiers: "price tiers", stepCustomers: "customers", stepProducts: "products",
 }
 
 // mostDelay is the longest delay of a queue's message.
@@ -83,7 +85,7 @@ type mirroring struct {
 	name     string // of the turn
 	turn     ledger.Turn
 	pass     tenant.Mirror // how far it is
-	books    Books
+	books    sale.Books
 	warnings []string // once the books are read
 	checked  bool     // warnings are known
 	unsaved  bool     // books were read and not written
@@ -129,7 +131,7 @@ func (m *mirroring) run(b tenant.Bundle) error {
 	}
 	m.client = m.Cin7Core(m.conn, secrets, m.pass.Ready.IsZero())
 	if m.books, err = decodeBooks(b.Books); err != nil {
-		m.books, m.pass.Step = Books{}, "" // unreadable: all of them anew
+		m.books, m.pass.Step = sale.Books{}, "" // unreadable: all of them anew
 	}
 	at := slices.Index(passSteps, m.pass.Step)
 	if at < 0 {
@@ -426,28 +428,28 @@ func (m *mirroring) after(err error) (delay time.Duration, problem string, _ err
 		m.turn.Failures++
 		problem = "Cin7 Core gave no usable answer when " + what + " were read (" + reason(err) + "); it is tried again by itself."
 		if said := rest.MessagesOf(err); len(said) > 0 {
-			problem += " It said: " + quote(said[0])
+			problem += " It said: " + prose.Quote(said[0])
 		}
 	}
 	return min(delay, mostDelay), problem, nil
 }
 
 // readBook reads one reference book.
-func readBook(ctx context.Context, c *cin7core.Client, b *Books, kind string) error {
+func readBook(ctx context.Context, c *cin7core.Client, b *sale.Books, kind string) error {
 	switch kind {
-	case WantMe:
+	case sale.WantMe:
 		return into(&b.Me)(c.Me(ctx))
-	case WantLocations:
+	case sale.WantLocations:
 		return into(&b.Locations)(c.Locations(ctx))
-	case WantTaxRules:
+	case sale.WantTaxRules:
 		return into(&b.TaxRules)(c.TaxRules(ctx))
-	case WantPaymentTerms:
+	case sale.WantPaymentTerms:
 		return into(&b.PaymentTerms)(c.PaymentTerms(ctx))
-	case WantContacts:
+	case sale.WantContacts:
 		return into(&b.Contacts)(c.Contacts(ctx))
-	case WantCarriers:
+	case sale.WantCarriers:
 		return into(&b.Carriers)(c.Carriers(ctx))
-	case WantPriceTiers:
+	case sale.WantPriceTiers:
 		return into(&b.PriceTiers)(c.PriceTiers(ctx))
 	}
 	return fmt.Errorf("no reference book %q", kind)
@@ -464,8 +466,8 @@ func into[T any](to *T) func(T, error) error {
 
 // encodeBooks leaves out bins, of which there may be thousands and which no
 // sale can name, and how to reach people.
-func encodeBooks(b Books) ([]byte, error) {
-	b.Locations = slices.DeleteFunc(slices.Clone(b.Locations), func(l cin7core.Location) bool { return strings.Trim(l.ParentID, "0-") != "" })
+func encodeBooks(b sale.Books) ([]byte, error) {
+	b.Locations = slices.DeleteFunc(slices.Clone(b.Locations), cin7core.Location.IsBin)
 	b.Contacts = slices.Clone(b.Contacts)
 	for i := range b.Contacts {
 		c := &b.Contacts[i]
@@ -484,7 +486,7 @@ func encodeBooks(b Books) ([]byte, error) {
 	return z.Bytes(), err
 }
 
-func decodeBooks(data []byte) (b Books, err error) {
+func decodeBooks(data []byte) (b sale.Books, err error) {
 	if len(data) == 0 {
 		return b, nil
 	}
@@ -505,17 +507,17 @@ var unzippers = sync.Pool{New: func() any { return new(gzip.Reader) }}
 
 // bookWarnings says what in the account's books would change orders behind our
 // back, or stop them.
-func bookWarnings(b Books) []string {
+func bookWarnings(b sale.Books) []string {
 	said := meWarnings(b.Me)
-	if !slices.ContainsFunc(b.Contacts, func(c cin7core.Contact) bool { return sameText(c.Name, tenant.DefaultSalesRep) }) {
+	if !slices.ContainsFunc(b.Contacts, func(c cin7core.Contact) bool { return match.Same(c.Name, tenant.DefaultSalesRep) }) {
 		said = append(said, "Cin7 Core has no contact named "+tenant.DefaultSalesRep+": sales to customers without a sales representative have none, unless the setting defaultSalesRep names another.")
 	}
 	if !slices.ContainsFunc(b.Locations, func(l cin7core.Location) bool {
-		return l.IsDefault && !l.IsDeprecated && strings.Trim(l.ParentID, "0-") == ""
+		return l.IsDefault && !l.IsDeprecated && !l.IsBin()
 	}) {
 		said = append(said, "Cin7 Core has no default location: choose one in the setting location, or orders of customers without one cannot be sent.")
 	}
-	if !slices.ContainsFunc(b.TaxRules, forSale) {
+	if !slices.ContainsFunc(b.TaxRules, cin7core.TaxRule.ForSales) {
 		said = append(said, "Cin7 Core has no active tax rule for sales: no order can be sent.")
 	}
 	return said
@@ -530,14 +532,14 @@ func meWarnings(me cin7core.Me) []string {
 	day, month := me.LockDates()
 	if lock := me.LockDate(); !day.Equal(month) && (day.After(time.Now()) || month.After(time.Now())) {
 		said = append(said, fmt.Sprintf("Cin7 Core's books are locked until %s or %s: its lock date %s can be read both ways. Cin7 Core itself refuses what is too old.",
-			day.Format("2 January 2006"), month.Format("2 January 2006"), quote(me.LockDateText)))
+			day.Format("2 January 2006"), month.Format("2 January 2006"), prose.Quote(me.LockDateText)))
 	} else if lock.After(time.Now()) {
 		said = append(said, fmt.Sprintf("Cin7 Core's books are locked until %s: orders dated up to then cannot be sent.", lock.Format("2 January 2006")))
 	} else if lock.IsZero() && strings.TrimSpace(me.LockDateText) != "" {
-		said = append(said, "Cin7 Core's lock date "+quote(me.LockDateText)+" cannot be read, so it is not known which orders are too old to be sent.")
+		said = append(said, "Cin7 Core's lock date "+prose.Quote(me.LockDateText)+" cannot be read, so it is not known which orders are too old to be sent.")
 	}
-	if method := strings.TrimSpace(me.TaxCalculationMethod); !sameText(method, "Row Total") && !sameText(method, "Total") {
-		said = append(said, "Cin7 Core's way of computing tax, "+quote(method)+", is not known here: totals may differ by cents.")
+	if method := strings.TrimSpace(me.TaxCalculationMethod); !match.Same(method, "Row Total") && !match.Same(method, "Total") {
+		said = append(said, "Cin7 Core's way of computing tax, "+prose.Quote(method)+", is not known here: totals may differ by cents.")
 	}
 	if strings.TrimSpace(me.Currency) == "" {
 		said = append(said, "Cin7 Core does not say which currency its account is kept in: no order can be sent.")
@@ -564,7 +566,7 @@ func customerRow(x cin7core.Customer) ledger.MirrorRow {
 	}
 	name(customerNames, x.Name)
 	for _, c := range x.Contacts {
-		for _, mail := range emails(c.Email) {
+		for _, mail := range c.Emails() {
 			name(customerMails, mail)
 		}
 	}
@@ -581,7 +583,7 @@ func productRow(x cin7core.Product) ledger.MirrorRow {
 	if k, ok := nameKey(productSKUs, x.SKU); ok {
 		row.Names = append(row.Names, ledger.MirrorName{MirrorKey: k, Whole: true})
 	}
-	if k, ok := nameKey(serviceNames, x.Name); ok && sameText(x.Type, "Service") {
+	if k, ok := nameKey(serviceNames, x.Name); ok && match.Same(x.Type, "Service") {
 		row.Names = append(row.Names, ledger.MirrorName{MirrorKey: k})
 	}
 	x.Category, x.Brand, x.Barcode, x.ShortDescription, x.Description, x.InternalNote, x.AttributeSet, x.Tags = "", "", "", "", "", "", "", ""
@@ -664,7 +666,7 @@ func prune(v any) (_ any, empty bool) {
 		}
 		return v, len(v) == 0
 	case string:
-		short, _ := cut(v, longest)
+		short, _ := prose.Cut(v, longest)
 		return short, v == "" || v == "0001-01-01T00:00:00Z"
 	case json.Number:
 		return v, v == "0"
@@ -683,12 +685,12 @@ func hash(s string) uint64 {
 // reference reads what one order needs from the mirror: the books come with
 // the bundle, the rest takes one read of the table per 100 lines, and one more
 // where the customer is not linked in Upstock.
-func (p *Pair) reference(ctx context.Context, b tenant.Bundle, o upstock.Order) (Reference, error) {
+func (p *Pair) reference(ctx context.Context, b tenant.Bundle, o upstock.Order) (sale.Reference, error) {
 	books, err := decodeBooks(b.Books)
 	if err != nil {
-		return Reference{}, err
+		return sale.Reference{}, err
 	}
-	ref := Reference{Books: books}
+	ref := sale.Reference{Books: books}
 	ref.Supplier, _ = strconv.ParseInt(b.Connections[tenant.Upstock].Account, 10, 64)
 	var keys []ledger.MirrorKey
 	former := b.Connections[tenant.Cin7Core].Mirror.Fold != foldVersion
@@ -700,13 +702,13 @@ func (p *Pair) reference(ctx context.Context, b tenant.Bundle, o upstock.Order) 
 			keys = append(keys, k)
 		}
 	}
-	for _, w := range Needs(o, b.Settings) {
+	for _, w := range sale.Needs(o, b.Settings) {
 		switch {
-		case w.Kind == WantCustomer && w.ID != "":
+		case w.Kind == sale.WantCustomer && w.ID != "":
 			keys = append(keys, ledger.MirrorKey{Kind: customerRows, ID: rowID(w.ID)})
-		case w.Kind == WantCustomer && w.Name != "":
+		case w.Kind == sale.WantCustomer && w.Name != "":
 			named(customerNames, w.Name)
-		case w.Kind == WantCustomer:
+		case w.Kind == sale.WantCustomer:
 			named(customerMails, w.Email)
 		case w.ID != "":
 			keys = append(keys, ledger.MirrorKey{Kind: productRows, ID: rowID(w.ID)})
@@ -719,13 +721,13 @@ func (p *Pair) reference(ctx context.Context, b tenant.Bundle, o upstock.Order) 
 	who := supplierAt(b.Connections[tenant.Upstock])
 	customer := ledger.MirrorLink{}
 	if o.Customer.ID > 0 {
-		customer = ledger.MirrorLink{Kind: linkKind, ID: who.key(strconv.FormatInt(o.Customer.ID, 10)), Row: customerRows}
+		customer = ledger.MirrorLink{Kind: sale.CustomerLinks, ID: who.key(strconv.FormatInt(o.Customer.ID, 10)), Row: customerRows}
 	}
 	links := []ledger.MirrorLink{customer}
 	goods := map[string]ledger.MirrorLink{}
 	for _, l := range o.Lines {
-		if key := skuKey(l.SKU); key != "" && realID(l.ProductExternalID) == "" && goods[key].ID == "" {
-			goods[key] = ledger.MirrorLink{Kind: productKind, ID: who.skuLink(l.SKU), Row: productRows}
+		if key := match.SKU(l.SKU); key != "" && match.ID(l.ProductExternalID) == "" && goods[key].ID == "" {
+			goods[key] = ledger.MirrorLink{Kind: sale.ProductLinks, ID: who.skuLink(l.SKU), Row: productRows}
 			links = append(links, goods[key])
 		}
 	}
@@ -770,7 +772,7 @@ const mostLive = 20
 // the mirror. More products than a few are first looked for among all that
 // changed since the last pass, which is one call: a season's new products come
 // in one order.
-func (p *Pair) live(ctx context.Context, c *cin7core.Client, b tenant.Bundle, ref Reference, wants []Want) (Reference, error) {
+func (p *Pair) live(ctx context.Context, c *cin7core.Client, b tenant.Bundle, ref sale.Reference, wants []sale.Want) (sale.Reference, error) {
 	l := &liveReads{ctx: ctx, client: c, ref: ref, left: mostLive, read: map[ledger.MirrorKey]bool{}}
 	l.ref.Customers, l.ref.Products, l.ref.Goods = slices.Clone(ref.Customers), slices.Clone(ref.Products), maps.Clone(ref.Goods)
 	more, err := p.goodsOf(ctx, b, wants, &l.ref)
@@ -800,16 +802,16 @@ func (p *Pair) live(ctx context.Context, c *cin7core.Client, b tenant.Bundle, re
 
 // goodsOf adds the links of products that are looked for by SKU after all, as the id that Upstock has leads nowhere, and
 // wants those that they lead to.
-func (p *Pair) goodsOf(ctx context.Context, b tenant.Bundle, wants []Want, ref *Reference) (more []Want, err error) {
+func (p *Pair) goodsOf(ctx context.Context, b tenant.Bundle, wants []sale.Want, ref *sale.Reference) (more []sale.Want, err error) {
 	who := supplierAt(b.Connections[tenant.Upstock])
 	keys := map[string]string{} // of the link: skuKey
 	for _, w := range wants {
-		if key := skuKey(w.SKU); w.Kind == WantProduct && key != "" && ref.Goods[key].ID == "" {
+		if key := match.SKU(w.SKU); w.Kind == sale.WantProduct && key != "" && ref.Goods[key].ID == "" {
 			keys[who.skuLink(w.SKU)] = key
 		}
 	}
 	for some := range slices.Chunk(slices.Sorted(maps.Keys(keys)), 100) {
-		links, err := p.Ledger.Links(ctx, b.Tenant.ID, productKind, some...)
+		links, err := p.Ledger.Links(ctx, b.Tenant.ID, sale.ProductLinks, some...)
 		if err != nil {
 			return nil, err
 		}
@@ -818,7 +820,7 @@ func (p *Pair) goodsOf(ctx context.Context, b tenant.Bundle, wants []Want, ref *
 				ref.Goods = map[string]ledger.Link{}
 			}
 			ref.Goods[keys[from]] = link
-			more = append(more, Want{Kind: WantProduct, ID: link.ID})
+			more = append(more, sale.Want{Kind: sale.WantProduct, ID: link.ID})
 		}
 	}
 	return more, nil
@@ -832,7 +834,7 @@ var errUnread = errors.New("not all customers were read")
 type liveReads struct {
 	ctx    context.Context
 	client *cin7core.Client
-	ref    Reference
+	ref    sale.Reference
 	left   int // calls
 	books  bool
 	read   map[ledger.MirrorKey]bool // read live
@@ -843,18 +845,18 @@ type liveReads struct {
 // may spends one call, if there is one left. Past the last one the mirror is believed.
 func (l *liveReads) may() bool { l.left--; return l.left >= 0 }
 
-func (l *liveReads) all(wants []Want, m tenant.Mirror) error {
+func (l *liveReads) all(wants []sale.Want, m tenant.Mirror) error {
 	products := 0
 	for _, w := range wants {
 		var err error
 		switch {
-		case w.Kind == WantProduct:
+		case w.Kind == sale.WantProduct:
 			products++
-		case w.Kind == WantChangedProducts:
+		case w.Kind == sale.WantChangedProducts:
 			products = max(products, 6)
-		case w.Kind == WantCustomer:
+		case w.Kind == sale.WantCustomer:
 			err = l.customer(w)
-		case w.Kind == WantChangedCustomers:
+		case w.Kind == sale.WantChangedCustomers:
 			err = l.changedCustomers(m, w.Name)
 		case l.may():
 			err = readBook(l.ctx, l.client, &l.ref.Books, w.Kind)
@@ -872,7 +874,7 @@ func (l *liveReads) all(wants []Want, m tenant.Mirror) error {
 	// By SKU first: the answer often holds what is wanted by id too.
 	for _, byID := range []bool{false, true} {
 		for _, w := range wants {
-			if w.Kind != WantProduct || (w.ID != "") != byID {
+			if w.Kind != sale.WantProduct || (w.ID != "") != byID {
 				continue
 			}
 			if err := l.product(w); err != nil {
@@ -928,7 +930,7 @@ func (l *liveReads) changedCustomers(m tenant.Mirror, name string) error {
 		}
 		for _, x := range p.Items {
 			r := customerRow(x)
-			if slices.Contains(r.Names, ledger.MirrorName{MirrorKey: key}) || slices.ContainsFunc(l.ref.Customers, sameID(x)) {
+			if slices.Contains(r.Names, ledger.MirrorName{MirrorKey: key}) || slices.ContainsFunc(l.ref.Customers, x.SameAs) {
 				l.haveCustomer(x)
 			} else {
 				l.keep(r)
@@ -947,7 +949,7 @@ func (l *liveReads) haveProduct(x cin7core.Product) {
 
 func (l *liveReads) haveCustomer(x cin7core.Customer) {
 	l.keep(customerRow(x))
-	l.ref.Customers = replaced(l.ref.Customers, x, sameID(x))
+	l.ref.Customers = replaced(l.ref.Customers, x, x.SameAs)
 }
 
 func (l *liveReads) keep(r ledger.MirrorRow) {
@@ -998,7 +1000,7 @@ func (l *liveReads) byID(kind, id string) error {
 
 // customer reads what is wanted of a customer. A card that the mirror has under
 // that name and the vendor no longer lists is read by its id.
-func (l *liveReads) customer(w Want) error {
+func (l *liveReads) customer(w sale.Want) error {
 	if w.ID != "" {
 		return l.byID(customerRows, w.ID)
 	}
@@ -1019,7 +1021,7 @@ func (l *liveReads) customer(w Want) error {
 	for _, x := range p.Items {
 		if fits(customerRow(x)) {
 			l.haveCustomer(x)
-		} else if !slices.ContainsFunc(l.ref.Customers, sameID(x)) && len(l.ref.Customers) < mostAlike {
+		} else if !slices.ContainsFunc(l.ref.Customers, x.SameAs) && len(l.ref.Customers) < mostAlike {
 			l.ref.Customers = append(l.ref.Customers, x) // for a person to choose from
 		}
 	}
@@ -1035,15 +1037,15 @@ func (l *liveReads) customer(w Want) error {
 
 // product reads what is wanted of a product, unless it was just read. The
 // vendor's filters find more than what equals them, by the page.
-func (l *liveReads) product(w Want) error {
+func (l *liveReads) product(w sale.Want) error {
 	if w.ID != "" {
 		return l.byID(productRows, w.ID)
 	}
 	fits := func(x cin7core.Product) bool {
 		if w.SKU != "" {
-			return skuKey(x.SKU) == skuKey(w.SKU)
+			return match.SKU(x.SKU) == match.SKU(w.SKU)
 		}
-		return sameText(x.Name, w.Name)
+		return match.Same(x.Name, w.Name)
 	}
 	fresh := func(x cin7core.Product) bool {
 		return fits(x) && l.read[ledger.MirrorKey{Kind: productRows, ID: rowID(x.ID)}]

@@ -17,11 +17,13 @@ import (
 
 	"stockbridge/internal/cin7core"
 	"stockbridge/internal/ledger"
+	"stockbridge/internal/match"
 	"stockbridge/internal/rest"
 	"stockbridge/internal/sim"
 	"stockbridge/internal/table"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstock"
+	"stockbridge/internal/upstockcin7/sale"
 )
 
 // mirrorTest is one tenant with its Cin7 Core account, simulated.
@@ -273,7 +275,7 @@ func (m *mirrorTest) dump() map[table.Key]string {
 	return all
 }
 
-func (m *mirrorTest) reference(o upstock.Order) Reference {
+func (m *mirrorTest) reference(o upstock.Order) sale.Reference {
 	m.t.Helper()
 	ref, err := m.pair.reference(m.t.Context(), m.bundle(), o)
 	if err != nil {
@@ -282,7 +284,7 @@ func (m *mirrorTest) reference(o upstock.Order) Reference {
 	return ref
 }
 
-func (m *mirrorTest) live(ref Reference, wants ...Want) Reference {
+func (m *mirrorTest) live(ref sale.Reference, wants ...sale.Want) sale.Reference {
 	m.t.Helper()
 	ref, err := m.pair.live(m.t.Context(), m.client(m.acc.Cin7Core.AccountID, m.acc.Cin7Core.ApplicationKey), m.bundle(), ref, wants)
 	if err != nil {
@@ -376,7 +378,7 @@ func TestMirrorPass(t *testing.T) {
 			t.Fatal(err)
 		}
 		kererū := byName(t, customers, "Kererū Organics")
-		if err := m.table.Write(t.Context(), ledger.LinkOp(m.tenant, linkKind, "9", ledger.Link{ID: kererū.ID})); err != nil {
+		if err := m.table.Write(t.Context(), ledger.LinkOp(m.tenant, sale.CustomerLinks, "9", ledger.Link{ID: kererū.ID})); err != nil {
 			t.Fatal(err)
 		}
 		before, b = m.table.gets, m.bundle()
@@ -500,7 +502,7 @@ func TestMirrorWaits(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := m.conn().Mirror
-		if len(m.queue) != 1 || m.queue[0] < time.Minute || m.queue[0] > 62*time.Second || got.Step != WantTaxRules || !strings.Contains(got.Problem, "too many calls") {
+		if len(m.queue) != 1 || m.queue[0] < time.Minute || m.queue[0] > 62*time.Second || got.Step != sale.WantTaxRules || !strings.Contains(got.Problem, "too many calls") {
 			t.Errorf("after a throttle: %v %+v", m.queue, got)
 		}
 		// Somebody else's job keeps out of the way meanwhile.
@@ -700,11 +702,11 @@ func TestLive(t *testing.T) {
 		m.newProduct("LATE-1")
 		m.newProduct("LATE-10")
 		before := m.calls("")
-		ref = m.live(ref, Want{Kind: WantMe}, Want{Kind: WantCustomer, ID: deli.ID}, Want{Kind: WantProduct, ID: milk.ID}, Want{Kind: WantProduct, SKU: "late-1"})
+		ref = m.live(ref, sale.Want{Kind: sale.WantMe}, sale.Want{Kind: sale.WantCustomer, ID: deli.ID}, sale.Want{Kind: sale.WantProduct, ID: milk.ID}, sale.Want{Kind: sale.WantProduct, SKU: "late-1"})
 		if got := m.calls("") - before; got != 4 {
 			t.Errorf("%d calls, want one a want", got)
 		}
-		check := func(ref Reference, goods ...string) {
+		check := func(ref sale.Reference, goods ...string) {
 			t.Helper()
 			if !bySKU(t, ref.Products, milk.SKU).Status.Is(cin7core.Active) || ref.Customers[0].IsOnCreditHold || len(ref.Customers) != 1 ||
 				!slices.Equal(skus(ref.Products), goods) {
@@ -717,7 +719,7 @@ func TestLive(t *testing.T) {
 		check(ref, "CHC-55", "LATE-1", "LATE-10") // what the vendor's filter finds besides is for a person to choose from
 		check(m.reference(o), "CHC-55", "LATE-1") // it was written into the mirror
 		written := m.table.mirror
-		m.live(ref, Want{Kind: WantMe}, Want{Kind: WantProduct, SKU: "LATE-1"})
+		m.live(ref, sale.Want{Kind: sale.WantMe}, sale.Want{Kind: sale.WantProduct, SKU: "LATE-1"})
 		if m.table.mirror != written {
 			t.Errorf("a live read that learns nothing wrote %d items", m.table.mirror-written)
 		}
@@ -731,7 +733,7 @@ func TestLive(t *testing.T) {
 		if ref = m.reference(o); len(ref.Products) != 1 {
 			t.Fatal(skus(ref.Products))
 		}
-		if ref = m.live(ref, Want{Kind: WantProduct, ID: ghost.ID}, Want{Kind: WantProduct, SKU: "GHOST"}); len(ref.Products) != 0 || len(m.reference(o).Products) != 0 {
+		if ref = m.live(ref, sale.Want{Kind: sale.WantProduct, ID: ghost.ID}, sale.Want{Kind: sale.WantProduct, SKU: "GHOST"}); len(ref.Products) != 0 || len(m.reference(o).Products) != 0 {
 			t.Error("the ghost is still there")
 		}
 
@@ -741,7 +743,7 @@ func TestLive(t *testing.T) {
 		m.put("customers/"+harbour.ID, `{"Name":"Quayside Grocers"}`)
 		m.newCustomer(harbour, "HARBOURSIDE grocers", "New@harbourside.example")
 		m.newCustomer(harbour, "Harbourside Grocers West", "x@harbourside.example")
-		ref = m.live(ref, Want{Kind: WantCustomer, Name: harbour.Name}, Want{Kind: WantCustomer, Email: "new@harbourside.example"})
+		ref = m.live(ref, sale.Want{Kind: sale.WantCustomer, Name: harbour.Name}, sale.Want{Kind: sale.WantCustomer, Email: "new@harbourside.example"})
 		if diff := cmp.Diff([]string{"HARBOURSIDE grocers", "Harbourside Grocers West", "Quayside Grocers"}, cardNames(ref.Customers)); diff != "" {
 			t.Error(diff)
 		}
@@ -750,22 +752,22 @@ func TestLive(t *testing.T) {
 		}
 
 		// A season's new products take one call; unknown ones no more than the cap.
-		var wants []Want
+		var wants []sale.Want
 		for i := range 60 {
 			sku := fmt.Sprintf("SEASON-%d", i)
 			m.newProduct(sku)
-			wants = append(wants, Want{Kind: WantProduct, SKU: sku})
+			wants = append(wants, sale.Want{Kind: sale.WantProduct, SKU: sku})
 		}
 		before = m.calls("/product")
-		if ref = m.live(Reference{}, wants...); len(ref.Products) < 60 || m.calls("/product") != before+1 {
+		if ref = m.live(sale.Reference{}, wants...); len(ref.Products) < 60 || m.calls("/product") != before+1 {
 			t.Errorf("%d products in %d calls", len(ref.Products), m.calls("/product")-before)
 		}
 		wants = nil
 		for i := range 60 {
-			wants = append(wants, Want{Kind: WantProduct, ID: fmt.Sprintf("00000000-0000-0000-0000-%012d", i)}, Want{Kind: WantProduct, SKU: fmt.Sprintf("NEVER-%d", i)})
+			wants = append(wants, sale.Want{Kind: sale.WantProduct, ID: fmt.Sprintf("00000000-0000-0000-0000-%012d", i)}, sale.Want{Kind: sale.WantProduct, SKU: fmt.Sprintf("NEVER-%d", i)})
 		}
 		before = m.calls("")
-		m.live(Reference{}, wants...)
+		m.live(sale.Reference{}, wants...)
 		if got := m.calls("") - before; got != mostLive {
 			t.Errorf("%d calls, want %d", got, mostLive)
 		}
@@ -775,8 +777,8 @@ func TestLive(t *testing.T) {
 		if err := m.sim.Fault(sim.Cin7Core, sim.Fault{Match: "GET /product", Skip: 1, Kind: "throttle"}); err != nil {
 			t.Fatal(err)
 		}
-		_, err := m.pair.live(t.Context(), m.client(m.acc.Cin7Core.AccountID, m.acc.Cin7Core.ApplicationKey), m.bundle(), Reference{},
-			[]Want{{Kind: WantProduct, ID: tea.ID}, {Kind: WantProduct, ID: milk.ID}})
+		_, err := m.pair.live(t.Context(), m.client(m.acc.Cin7Core.AccountID, m.acc.Cin7Core.ApplicationKey), m.bundle(), sale.Reference{},
+			[]sale.Want{{Kind: sale.WantProduct, ID: tea.ID}, {Kind: sale.WantProduct, ID: milk.ID}})
 		if rest.KindOf(err) != rest.Throttled {
 			t.Errorf("error %v", err)
 		}
@@ -787,8 +789,8 @@ func TestLive(t *testing.T) {
 }
 
 func TestBookWarnings(t *testing.T) {
-	good := func() Books {
-		return Books{
+	good := func() sale.Books {
+		return sale.Books{
 			Me:        cin7core.Me{Currency: "NZD", TaxCalculationMethod: "Row Total"},
 			Locations: []cin7core.Location{{Name: "Main", IsDefault: true}},
 			Contacts:  []cin7core.Contact{{Name: "API Sales", Type: "Sale"}},
@@ -798,16 +800,16 @@ func TestBookWarnings(t *testing.T) {
 	if got := bookWarnings(good()); got != nil {
 		t.Errorf("good books: %q", got)
 	}
-	for want, spoil := range map[string]func(*Books){
-		"discounts":       func(b *Books) { b.Me.AutomaticallyApplyDiscounts = true },
-		"31 December":     func(b *Books) { b.Me.LockDateText = "31/12/2999" },
-		"or 4 March 2999": func(b *Books) { b.Me.LockDateText = "03/04/2999" },
-		"cannot be read":  func(b *Books) { b.Me.LockDateText = "Hogmanay" },
-		"computing tax":   func(b *Books) { b.Me.TaxCalculationMethod = "" },
-		"currency":        func(b *Books) { b.Me.Currency = "" },
-		"API Sales":       func(b *Books) { b.Contacts = nil },
-		"default locat":   func(b *Books) { b.Locations[0].IsDeprecated = true },
-		"no active tax r": func(b *Books) { b.TaxRules[0].IsTaxForSale = false },
+	for want, spoil := range map[string]func(*sale.Books){
+		"discounts":       func(b *sale.Books) { b.Me.AutomaticallyApplyDiscounts = true },
+		"31 December":     func(b *sale.Books) { b.Me.LockDateText = "31/12/2999" },
+		"or 4 March 2999": func(b *sale.Books) { b.Me.LockDateText = "03/04/2999" },
+		"cannot be read":  func(b *sale.Books) { b.Me.LockDateText = "Hogmanay" },
+		"computing tax":   func(b *sale.Books) { b.Me.TaxCalculationMethod = "" },
+		"currency":        func(b *sale.Books) { b.Me.Currency = "" },
+		"API Sales":       func(b *sale.Books) { b.Contacts = nil },
+		"default locat":   func(b *sale.Books) { b.Locations[0].IsDeprecated = true },
+		"no active tax r": func(b *sale.Books) { b.TaxRules[0].IsTaxForSale = false },
 	} {
 		b := good()
 		spoil(&b)
@@ -819,7 +821,7 @@ func TestBookWarnings(t *testing.T) {
 
 // The books survive the table, without what may be too much for it.
 func TestBooksRoundTrip(t *testing.T) {
-	b := Books{Me: cin7core.Me{Company: "Bush Larder", LockDateText: "01/02/2026"}, Locations: []cin7core.Location{{Name: "Main", IsDefault: true}}}
+	b := sale.Books{Me: cin7core.Me{Company: "Bush Larder", LockDateText: "01/02/2026"}, Locations: []cin7core.Location{{Name: "Main", IsDefault: true}}}
 	want := b
 	for i := range 20_000 {
 		b.Locations = append(b.Locations, cin7core.Location{Name: fmt.Sprint("Bin ", i), ParentID: "0365e5bb-e5ea-4a45-b98b-fdc4466bdaf1"})
@@ -861,7 +863,7 @@ func TestRows(t *testing.T) {
 	// Whatever the planner takes for the same has the same key.
 	for _, pair := range [][2]string{{"ſtraße", "STRAßE"}, {"kwk-100 ", "KWK-100"}, {"Ὀδυσσεύς", "ὈΔΥΣΣΕΎΣ"}, {"K", "\u212a"}} {
 		if a, _ := nameKey("k", pair[0]); true {
-			if b, _ := nameKey("k", pair[1]); a != b && sameText(pair[0], pair[1]) {
+			if b, _ := nameKey("k", pair[1]); a != b && match.Same(pair[0], pair[1]) {
 				t.Errorf("%q and %q: %q %q", pair[0], pair[1], a.ID, b.ID)
 			}
 		}

@@ -10,8 +10,10 @@ import (
 
 	"stockbridge/internal/cin7core"
 	"stockbridge/internal/ledger"
+	"stockbridge/internal/match"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstock"
+	"stockbridge/internal/upstockcin7/sale"
 )
 
 // A new sale is made beside voided ones alone. Who wants one is told first of
@@ -75,7 +77,7 @@ func sellsAnew(r *ledger.Run) bool { return r.NewSale || r.Anew }
 //
 // A blank is no "no" here either: a row that leaves out its reference, or its
 // customer, and could be a sale of this order is read before it is believed that there is none.
-func (w *work) strangers(plan *Plan, named []string) (*StandingError, error) {
+func (w *work) strangers(plan *sale.Plan, named []string) (*StandingError, error) {
 	want, found := w.wanted(plan), &StandingError{}
 	if at := w.run.Received.Add(-clocksApart); at.Before(want.since) { // approved anew, it may have been sold by hand since it was approved first
 		want.since = at
@@ -87,11 +89,11 @@ func (w *work) strangers(plan *Plan, named []string) (*StandingError, error) {
 		}
 		switch {
 		case !found.sorts(w, want, row, named):
-		case squeeze(row.CustomerReference) != "" && row.CustomerID != "":
+		case match.Squeeze(row.CustomerReference) != "" && row.CustomerID != "":
 			found.Others = append(found.Others, rowName(row))
 		case row.SaleID == "":
 			return nil, &vendorDown{systemName(tenant.Cin7Core), errNoSaleID}
-		case squeeze(row.CustomerReference) != "" || want.lately(row):
+		case match.Squeeze(row.CustomerReference) != "" || want.lately(row):
 			blank = union(blank, []cin7core.SaleRow{row})
 		}
 		if len(blank) > maxBlank {
@@ -112,7 +114,7 @@ func (w *work) strangers(plan *Plan, named []string) (*StandingError, error) {
 		}
 		switch {
 		case !found.sorts(w, want, row, named):
-		case squeeze(row.CustomerReference) == "" || row.CustomerID == "":
+		case match.Squeeze(row.CustomerReference) == "" || row.CustomerID == "":
 			found.Unclear = append(found.Unclear, rowName(row))
 		default:
 			found.Others = append(found.Others, rowName(row))
@@ -148,7 +150,7 @@ func (p *Pair) salesStanding(ctx context.Context, b tenant.Bundle, order, own st
 	if w.connect() != nil || run.Account != "" && run.Account != w.core.Account {
 		return nil
 	}
-	plan := new(Plan)
+	plan := new(sale.Plan)
 	if len(planData) == 0 || json.Unmarshal(planData, plan) != nil {
 		raw, _ := orderOf(body)
 		made, _, err := w.makePlan(raw)

@@ -12,9 +12,12 @@ import (
 
 	"stockbridge/internal/cin7core"
 	"stockbridge/internal/ledger"
+	"stockbridge/internal/match"
+	"stockbridge/internal/prose"
 	"stockbridge/internal/rest"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstock"
+	"stockbridge/internal/upstockcin7/sale"
 )
 
 // Options are what the settings that name something in Cin7 Core may name in
@@ -48,18 +51,18 @@ func (p *Pair) Options(ctx context.Context, b tenant.Bundle) (Options, error) {
 	if err != nil {
 		return o, err
 	}
-	for _, l := range sellingPlaces(books.Locations) {
-		if !l.IsDeprecated {
+	for _, l := range books.Locations {
+		if !l.IsBin() && !l.IsDeprecated {
 			o.Location = append(o.Location, Choice{l.Name, l.Name})
 		}
 	}
 	for _, r := range books.TaxRules {
-		if forSale(r) {
+		if r.ForSales() {
 			o.TaxRules = append(o.TaxRules, Choice{r.Name, fmt.Sprintf("%s (%s %%)", r.Name, r.TaxPercent)})
 		}
 	}
 	for _, c := range books.Contacts {
-		if sameText(c.Type, "Sale") && strings.TrimSpace(c.Name) != "" {
+		if match.Same(c.Type, "Sale") && strings.TrimSpace(c.Name) != "" {
 			o.DefaultSalesRep = append(o.DefaultSalesRep, Choice{c.Name, c.Name})
 		}
 	}
@@ -107,7 +110,7 @@ func (p *Pair) services(ctx context.Context, tenantID string) ([]Choice, error) 
 		}
 		for _, x := range found {
 			switch {
-			case chargeable(x) != "":
+			case !sale.CanCarryFreight(x):
 			case strings.TrimSpace(x.SKU) != "":
 				list = append(list, Choice{x.SKU, x.Name + " (" + x.SKU + ")"})
 			case strings.TrimSpace(x.Name) != "":
@@ -138,7 +141,7 @@ func (p *Pair) CheckSettings(ctx context.Context, b tenant.Bundle, s tenant.Sett
 	if err != nil {
 		return nil, err
 	}
-	faults, wants := settingFaults(s, ref, changed)
+	faults, wants := sale.CheckSettings(s, ref, changed)
 	if len(faults) > 0 && len(wants) > 0 {
 		core := b.Connections[tenant.Cin7Core]
 		if core.State != tenant.Connected {
@@ -155,7 +158,7 @@ func (p *Pair) CheckSettings(ctx context.Context, b tenant.Bundle, s tenant.Sett
 		if err != nil {
 			return unchecked("Cin7 Core did not say (" + reason(err) + ")."), nil
 		}
-		faults, _ = settingFaults(s, ref, changed)
+		faults, _ = sale.CheckSettings(s, ref, changed)
 	}
 	if len(faults) == 0 {
 		return nil, nil
@@ -170,7 +173,7 @@ func (p *Pair) CheckSettings(ctx context.Context, b tenant.Bundle, s tenant.Sett
 	for i := range faults {
 		faults[i].Choices = choices.of(faults[i].Field)
 		if n := len(faults[i].Choices); n > 0 {
-			faults[i].Message += " There is: " + quotes(faults[i].Choices[:min(n, 10)]) + "."
+			faults[i].Message += " There is: " + prose.List(faults[i].Choices[:min(n, 10)]) + "."
 		}
 	}
 	return nil, faults
@@ -207,7 +210,7 @@ func (p *Pair) LostSettings(ctx context.Context, b tenant.Bundle) ([]string, err
 		return nil, err
 	}
 	var said []string
-	faults, _ := settingFaults(b.Settings, ref, named)
+	faults, _ := sale.CheckSettings(b.Settings, ref, named)
 	for _, f := range faults {
 		said = append(said, f.Message)
 	}
@@ -215,8 +218,8 @@ func (p *Pair) LostSettings(ctx context.Context, b tenant.Bundle) ([]string, err
 }
 
 // settingsReference is what the mirror has of what the settings name.
-func (p *Pair) settingsReference(ctx context.Context, b tenant.Bundle) (Reference, error) {
-	return p.reference(ctx, b, upstock.Order{Freight: &upstock.Freight{Amount: one}}) // an order with freight needs the product for it
+func (p *Pair) settingsReference(ctx context.Context, b tenant.Bundle) (sale.Reference, error) {
+	return p.reference(ctx, b, upstock.Order{Freight: &upstock.Freight{Amount: decimal.NewFromInt(1)}}) // an order with freight needs the product for it
 }
 
 // changedNames are the settings that name something in Cin7 Core and do so
@@ -237,31 +240,4 @@ func changedNames(old, s tenant.Settings) []string {
 		}
 	}
 	return list
-}
-
-// settingFaults says which of the fields name what the account does not have,
-// or cannot use; wants are what could refute it, read live. It asks as the plan does.
-func settingFaults(s tenant.Settings, ref Reference, fields []string) (faults tenant.FieldErrors, wants []Want) {
-	for _, field := range fields {
-		p := newPlanner(upstock.Order{}, s, ref)
-		p.known = true
-		switch rate, isTax := strings.CutPrefix(field, "taxRules."); {
-		case isTax:
-			percent, _ := decimal.NewFromString(rate)
-			if _, _, what := settingRule(ref.Books.TaxRules, s.TaxRules[rate], percent); what != "" {
-				p.problem(0, "taxRules", strings.ToUpper(what[:1])+what[1:], "", Want{Kind: WantTaxRules})
-			}
-		case field == "location":
-			p.locationFrom(cin7core.Customer{})
-		case field == "freightProduct":
-			p.freightProduct()
-		case field == "defaultSalesRep":
-			p.salesRepFrom(cin7core.Customer{})
-		}
-		for _, pr := range p.problems {
-			faults = append(faults, tenant.FieldError{Field: field, Message: pr.Message})
-		}
-		wants = append(wants, p.wants...)
-	}
-	return faults, wants
 }

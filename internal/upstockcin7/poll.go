@@ -15,6 +15,7 @@ import (
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/rest"
 	"stockbridge/internal/tenant"
+	"stockbridge/internal/upstockcin7/sale"
 )
 
 // Links from what Cin7 Core's webhooks name to our orders.
@@ -321,7 +322,7 @@ func (w *poll) rows(rows []cin7core.SaleRow, seen map[uint64]bool) error {
 			cur.Fresh = cur.Fresh || first || !row.Updated.After(cur.Newest) // what changed after the first pass belongs to the next window
 		}
 		to := changed
-		if _, _, ours := orderOfExternalID(row.ExternalID); strings.TrimSpace(row.ExternalID) == "" {
+		if _, _, ours := sale.ParseExternalID(row.ExternalID); strings.TrimSpace(row.ExternalID) == "" {
 			to = blank
 		} else if !ours {
 			continue
@@ -387,9 +388,9 @@ func (w *poll) newer(row, old cin7core.SaleRow) bool {
 // markOf marks one supplier's orders whose sales changed.
 func (w *poll) markOf(s supplier, connected bool, changed map[string]cin7core.SaleRow) error {
 	byOrder := map[string][]cin7core.SaleRow{}
-	for _, sale := range slices.Sorted(maps.Keys(changed)) {
-		row := changed[sale]
-		if id, order, _ := orderOfExternalID(row.ExternalID); id == s.id {
+	for _, saleID := range slices.Sorted(maps.Keys(changed)) {
+		row := changed[saleID]
+		if id, order, _ := sale.ParseExternalID(row.ExternalID); id == s.id {
 			byOrder[order] = append(byOrder[order], row)
 		}
 	}

@@ -9,13 +9,14 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"stockbridge/internal/cin7core"
 	"stockbridge/internal/ledger"
+	"stockbridge/internal/prose"
 	"stockbridge/internal/rest"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstock"
+	"stockbridge/internal/upstockcin7/sale"
 )
 
 // rules are the protocol's rules, each of which can be switched off to show
@@ -69,9 +70,9 @@ func (w *work) create() error {
 			for _, text := range plan.Said {
 				r.Say(text)
 			}
-			r.Total, r.Account, r.Rounding = plan.OrderTotal.StringFixed(2), w.core.Account, plan.reckoned()
+			r.Total, r.Account, r.Rounding = plan.OrderTotal.StringFixed(2), w.core.Account, roundingOf(plan)
 			if plan.LinkCustomer {
-				x.Add(ledger.NewLinkOp(w.b.Tenant.ID, linkKind, supplierAt(w.up).key(w.customer()), plan.linked(now)))
+				x.Add(ledger.NewLinkOp(w.b.Tenant.ID, sale.CustomerLinks, supplierAt(w.up).key(w.customer()), plan.Link(now)))
 			}
 		}
 		r.Problems, r.OfPlan, r.Reread, r.Replan, r.Unwanted = nil, false, false, false, nil
@@ -117,7 +118,7 @@ func (w *work) create() error {
 
 // created writes down what a create answered. Whoever learns the truth may
 // write it into its own intent; only the lease's holder chooses the sale.
-func (w *work) created(seq int, sale cin7core.Sale, err error, plan *Plan) error {
+func (w *work) created(seq int, sale cin7core.Sale, err error, plan *sale.Plan) error {
 	if rest.OutcomeOf(err) == rest.Unknown {
 		uerr := w.result(func(r *ledger.Run) error {
 			r.Intent(seq, ledger.StepCreate).Unknown = true
@@ -193,7 +194,7 @@ func refusal(err error, what string) *reject {
 
 // planned returns the plan to create with: the frozen one, or a new one and
 // the bytes to freeze.
-func (w *work) planned() (*Plan, []byte, error) {
+func (w *work) planned() (*sale.Plan, []byte, error) {
 	plan, err := w.frozen()
 	if plan != nil || err != nil {
 		return plan, nil, err
@@ -228,7 +229,7 @@ func (w *work) order() (json.RawMessage, error) {
 	case (w.run.Anew || w.run.Replan) && !w.run.NewSale && o.Status == upstock.StatusShipped:
 		return nil, &reject{problems: []ledger.Problem{shippedAlready(o)}}
 	case w.run.Anew && !w.run.NewSale && o.Status != upstock.StatusCancelled && !confirms(o, w.run.Approved):
-		return nil, notConfirmed("Upstock shows the order as " + short(o.Status) + since(o.ApprovedAt))
+		return nil, notConfirmed("Upstock shows the order as " + prose.Short(o.Status) + since(o.ApprovedAt))
 	case w.run.Replan && o.Status != upstock.StatusCancelled && !confirms(o, w.run.Approved):
 		return w.delivered() // it shows an earlier state than the approval that was delivered
 	}
@@ -297,40 +298,29 @@ func orderOf(body []byte) (json.RawMessage, error) {
 
 // describe keeps what lists show of an order.
 func describe(r *ledger.Run, o upstock.Order) {
-	r.Number, r.Reference, r.Customer, r.Currency = short(o.OrderNumber), short(o.Reference), short(o.Customer.Name), short(o.Currency)
+	r.Number, r.Reference, r.Customer, r.Currency = prose.Short(o.OrderNumber), prose.Short(o.Reference), prose.Short(o.Customer.Name), prose.Short(o.Currency)
 	r.Approved = latest(r.Approved, o.ApprovedAt) // a read may show how the order was before
 	if o.Stated != nil {
 		r.Total = o.Stated.Total.StringFixed(2)
 	}
 }
 
-// short holds foreign text to what a list can show.
-func short(s string) string {
-	s = plain(s)
-	if c := []rune(s); len(c) > 256 {
-		return string(c[:255]) + "…"
+// roundingOf is a plan's Rounding as a run keeps it.
+func roundingOf(p *sale.Plan) string {
+	if p.Rounding.IsZero() {
+		return ""
 	}
-	return s
+	return p.Rounding.StringFixed(2)
 }
 
-// plain takes out of foreign text what no line can show.
-func plain(s string) string {
-	return strings.Map(func(c rune) rune {
-		if c < ' ' || c == 0x7f || c == '\uFFFD' || unicode.Is(unicode.Bidi_Control, c) {
-			return ' '
-		}
-		return c
-	}, strings.ToValidUTF8(s, " "))
-}
-
-func (w *work) makePlan(raw json.RawMessage) (Plan, []ledger.Problem, error) {
+func (w *work) makePlan(raw json.RawMessage) (sale.Plan, []ledger.Problem, error) {
 	o, faults := upstock.ParseOrder(raw)
 	ref, err := w.reference(w.ctx, w.b, o)
 	if err != nil {
-		return Plan{}, nil, err
+		return sale.Plan{}, nil, err
 	}
 	ref.Supplier = w.supplier()
-	p, problems, wants := MakePlan(o, faults, w.b.Settings, ref)
+	p, problems, wants := sale.Make(o, faults, w.b.Settings, ref)
 	if _, asked := withoutChangedCustomers(wants); asked && len(problems) == 0 { // the customer is known by name: was that looked up since the order came?
 		known, err := w.customersKnown()
 		if err != nil {
@@ -341,7 +331,7 @@ func (w *work) makePlan(raw json.RawMessage) (Plan, []ledger.Problem, error) {
 				return p, nil, err
 			}
 			ref.Supplier = w.supplier()
-			if p, problems, wants = MakePlan(o, faults, w.b.Settings, ref); len(problems) == 0 {
+			if p, problems, wants = sale.Make(o, faults, w.b.Settings, ref); len(problems) == 0 {
 				wants, _ = withoutChangedCustomers(wants)
 			}
 		}
@@ -354,7 +344,7 @@ func (w *work) makePlan(raw json.RawMessage) (Plan, []ledger.Problem, error) {
 		if err := w.answered(tenant.Cin7Core, err); err != nil {
 			return p, nil, err
 		}
-		p, problems, _ = MakePlan(o, faults, w.b.Settings, ref)
+		p, problems, _ = sale.Make(o, faults, w.b.Settings, ref)
 	}
 	return p, problems, nil
 }
@@ -366,10 +356,6 @@ func (w *work) customer() string {
 	return strconv.FormatInt(o.Customer.ID, 10)
 }
 
-// linkKind names links from Upstock customers to Cin7 Core customers, by
-// supplier.key.
-const linkKind = "customer"
-
 // firstOrders is how many orders of a new connection are looked up as somebody else's sales before they are sold.
 const firstOrders = 10
 
@@ -377,7 +363,7 @@ const firstOrders = 10
 // it was made, for a sale of the same order that is not ours: Upstock's own
 // integration may still be on, or was. What Upstock itself shows as sold is not
 // sold again, whenever it was approved: none of our sales of it was found.
-func (w *work) foreign(plan *Plan) error {
+func (w *work) foreign(plan *sale.Plan) error {
 	since := working(w.b)
 	earlier := !w.run.Approved.IsZero() && w.run.Approved.Before(since)
 	if w.run.Foreign && !(earlier && w.run.Searched.Before(since)) && !sellsAnew(w.run) { // a connection was away since: people may have sold it by hand
@@ -413,7 +399,7 @@ func (w *work) foreign(plan *Plan) error {
 const shownAsSoldBegins = "Upstock shows this order as already sold, as "
 
 func shownAsSold(o upstock.Order) ledger.Problem {
-	return ledger.Problem{Code: "foreignSale", Message: shownAsSoldBegins + cmp.Or(short(o.External.Number), "a sale without a number") + ", and that sale is not ours.",
+	return ledger.Problem{Code: "foreignSale", Message: shownAsSoldBegins + cmp.Or(prose.Short(o.External.Number), "a sale without a number") + ", and that sale is not ours.",
 		Fix: "Look for it in Cin7 Core. If this order should be sold all the same, retry with a new sale."}
 }
 
@@ -433,7 +419,7 @@ func (w *work) lines() error {
 		}
 		if err := w.update(func(r *ledger.Run, x *ledger.Extra) error {
 			x.Plan = planned
-			r.Total, r.Account, r.Rounding = p.OrderTotal.StringFixed(2), w.core.Account, p.reckoned()
+			r.Total, r.Account, r.Rounding = p.OrderTotal.StringFixed(2), w.core.Account, roundingOf(p)
 			for _, text := range p.Said {
 				r.Say(text)
 			}
@@ -480,7 +466,7 @@ func (w *work) lines() error {
 }
 
 // newPlan makes a plan of the order and the bytes to freeze.
-func (w *work) newPlan() (*Plan, []byte, error) {
+func (w *work) newPlan() (*sale.Plan, []byte, error) {
 	raw, err := w.order()
 	if err != nil {
 		return nil, nil, err
@@ -501,7 +487,7 @@ func (w *work) newPlan() (*Plan, []byte, error) {
 
 // inspect reads the sale before anything is written to it: other people's
 // work stands. done says that this turn has moved the run.
-func (w *work) inspect(plan *Plan) (done bool, err error) {
+func (w *work) inspect(plan *sale.Plan) (done bool, err error) {
 	if err := w.take(); err != nil {
 		return true, err
 	}
@@ -519,7 +505,7 @@ func (w *work) inspect(plan *Plan) (done bool, err error) {
 	switch {
 	case s.Status.Is(cin7core.Voided):
 		return true, w.wasVoided(s)
-	case !empty(s) && SameLines(plan.Order, s.Order):
+	case !empty(s) && sale.SameLines(plan.Order, s.Order):
 		return true, w.sold(s.Order, plan, 0, &s)
 	case !empty(s) && !w.run.Cancelled.IsZero():
 		return true, problem("changedByOthers", fmt.Sprintf("The order is cancelled in Upstock, and its sale %s in Cin7 Core has other lines than the order, so it was left alone.", number(s)),
@@ -532,7 +518,7 @@ func (w *work) inspect(plan *Plan) (done bool, err error) {
 		return true, &later{at, "No answer came when the lines were written. The sale is read once more before they are written again."}
 	}
 	if !w.run.Cancelled.IsZero() {
-		if !SameHeader(plan.Header, s) {
+		if !sale.SameHeader(plan.Header, s) {
 			return true, problem("changedByOthers", fmt.Sprintf("The order is cancelled in Upstock, and somebody changed its sale %s in Cin7 Core, so it was left alone.", number(s)),
 				"Void it in Cin7 Core if it should not be delivered.")
 		}
@@ -599,8 +585,8 @@ func (w *work) wasVoided(s cin7core.Sale) error {
 }
 
 // lined writes down what writing the lines answered.
-func (w *work) lined(seq int, saved cin7core.OrderDocument, err error, plan *Plan) error {
-	if err == nil && sameGoods(plan.Order, saved) && saved.Total.IsZero() == plan.SaleTotal.IsZero() { // a total that is missing is read
+func (w *work) lined(seq int, saved cin7core.OrderDocument, err error, plan *sale.Plan) error {
+	if err == nil && sale.SameGoods(plan.Order, saved) && saved.Total.IsZero() == plan.SaleTotal.IsZero() { // a total that is missing is read
 		return w.sold(saved, plan, seq, nil)
 	}
 	if err == nil { // taken, but not as sent: a GET tells what stands there now
@@ -610,7 +596,7 @@ func (w *work) lined(seq int, saved cin7core.OrderDocument, err error, plan *Pla
 		})
 	}
 	out, rej := rest.OutcomeOf(err), refusal(err, "the lines")
-	amended := plan.amend(rest.MessagesOf(err), w.b.Settings.TotalTolerance)
+	amended := plan.Amend(rest.MessagesOf(err), w.b.Settings.TotalTolerance)
 	if uerr := w.result(func(r *ledger.Run) error {
 		i := r.Intent(seq, ledger.StepLines)
 		if out == rest.Unknown {
@@ -641,17 +627,9 @@ func (w *work) lined(seq int, saved cin7core.OrderDocument, err error, plan *Pla
 	return w.answered(tenant.Cin7Core, err)
 }
 
-// sameGoods says that an answer has the goods that were sent, in any order.
-// What the account made of their prices shows in the total, and is said.
-func sameGoods(sent, got cin7core.OrderDocument) bool {
-	return paired(sent.Lines, got.Lines, func(a, b cin7core.OrderLine) bool {
-		return strings.EqualFold(a.ProductID, b.ProductID) && a.Quantity.Equal(b.Quantity)
-	})
-}
-
 // sold records the verified sale. seq is the lines intent that it answers, 0
 // where a GET told.
-func (w *work) sold(doc cin7core.OrderDocument, plan *Plan, seq int, whole *cin7core.Sale) error {
+func (w *work) sold(doc cin7core.OrderDocument, plan *sale.Plan, seq int, whole *cin7core.Sale) error {
 	saleID := doc.SaleID
 	if whole != nil {
 		saleID = whole.ID

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"stockbridge/internal/ledger"
+	"stockbridge/internal/prose"
 	"stockbridge/internal/rest"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstock"
@@ -311,7 +312,7 @@ const (
 )
 
 func shippedAlready(o upstock.Order) ledger.Problem {
-	return ledger.Problem{Code: alreadyShipped, Message: "Upstock shows order " + cmp.Or(short(o.OrderNumber), strconv.FormatInt(o.ID, 10)) + " as shipped before Stockbridge heard of it, so no sale was made.",
+	return ledger.Problem{Code: alreadyShipped, Message: "Upstock shows order " + cmp.Or(prose.Short(o.OrderNumber), strconv.FormatInt(o.ID, 10)) + " as shipped before Stockbridge heard of it, so no sale was made.",
 		Fix: "Look whether Cin7 Core has it already. If it should have a sale, retry; else leave it."}
 }
 

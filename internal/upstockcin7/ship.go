@@ -15,9 +15,11 @@ import (
 
 	"stockbridge/internal/cin7core"
 	"stockbridge/internal/ledger"
+	"stockbridge/internal/prose"
 	"stockbridge/internal/rest"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstock"
+	"stockbridge/internal/upstockcin7/sale"
 )
 
 // parcel is one shipment as Upstock shall know it.
@@ -67,7 +69,7 @@ func parcelsOf(s cin7core.Sale, zone *time.Location) []parcel {
 			if d := l.ShipmentDate; !d.IsZero() {
 				at = time.Date(d.Year(), d.Month(), d.Day(), d.Hour(), d.Minute(), d.Second(), 0, zone).UTC()
 			}
-			list = append(list, parcel{hex.EncodeToString(sum[:16]), short(label), at, short(strings.TrimSpace(l.Carrier)), trackingOf(l)})
+			list = append(list, parcel{hex.EncodeToString(sum[:16]), prose.Short(label), at, prose.Short(strings.TrimSpace(l.Carrier)), trackingOf(l)})
 		}
 	}
 	return list
@@ -80,7 +82,7 @@ const maxTracking = 512
 func trackingOf(l cin7core.ShipLine) string {
 	for _, t := range []string{l.TrackingURL, l.TrackingNumber} {
 		if t = strings.TrimSpace(t); t != "" && len([]rune(t)) <= maxTracking {
-			return plain(t)
+			return prose.Plain(t)
 		}
 	}
 	return ""
@@ -562,7 +564,7 @@ func saySale(r *ledger.Run, s cin7core.Sale, gone bool) {
 // Cin7 Core did. It picks only at the moment of authorising and only if nothing
 // is on back-order, else silently does nothing; so what is missing is said, and
 // said again as it changes.
-func unpicked(r *ledger.Run, plan *Plan, s cin7core.Sale, at time.Time) {
+func unpicked(r *ledger.Run, plan *sale.Plan, s cin7core.Sale, at time.Time) {
 	missing := unpickedOf(plan.Order.AutoPickPackShipMode, s)
 	if slices.Equal(missing, r.Unpicked) {
 		return
@@ -643,7 +645,7 @@ func unpickedOf(mode cin7core.Mode, s cin7core.Sale) []string {
 // voidCancelled voids the sale of an order that was cancelled after it was sold,
 // as the settings wish, if nobody has begun to work on it. voided says that it
 // is done with; else the look goes on.
-func (w *work) voidCancelled(s cin7core.Sale, plan *Plan) (voided bool, err error) {
+func (w *work) voidCancelled(s cin7core.Sale, plan *sale.Plan) (voided bool, err error) {
 	if s.Status.Is(cin7core.Voided) {
 		return true, w.update(func(r *ledger.Run, _ *ledger.Extra) error {
 			endCancelled(r)
@@ -748,7 +750,7 @@ func endCancelled(r *ledger.Run) {
 const cancelledStands = "The order was cancelled in Upstock after it was sold. The sale stands: void it in Cin7 Core if it should not be delivered."
 
 // begun says what people, or Auto Pick, have done with a sale: "" = nothing.
-func begun(s cin7core.Sale, plan *Plan) string {
+func begun(s cin7core.Sale, plan *sale.Plan) string {
 	if len(s.Fulfilments) == 0 && s.CombinedPickingStatus == "" && s.CombinedShippingStatus == "" && s.CombinedInvoiceStatus == "" && s.Order.Status.Is(cin7core.Authorised) {
 		return "Cin7 Core does not say what was done with it"
 	}
@@ -773,7 +775,7 @@ func begun(s cin7core.Sale, plan *Plan) string {
 	case s.CombinedInvoiceStatus.Is(cin7core.Authorised, "PAID", "INVOICED", "PARTIALLY INVOICED"):
 		return "it is invoiced"
 	}
-	if plan == nil || !sameGoods(plan.Order, s.Order) {
+	if plan == nil || !sale.SameGoods(plan.Order, s.Order) {
 		return "somebody changed its lines"
 	}
 	if !strings.EqualFold(plan.Header.CustomerID, s.CustomerID) {

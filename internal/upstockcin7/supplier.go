@@ -14,6 +14,7 @@ import (
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstock"
+	"stockbridge/internal/upstockcin7/sale"
 )
 
 // A run belongs to its supplier, and once a sale was begun to its Cin7 Core
@@ -58,7 +59,7 @@ func (p *Pair) ownSupplier(ctx context.Context, r *ledger.Run, plan, body []byte
 		Header struct{ ExternalID string } `json:"header"`
 	}
 	if json.Unmarshal(plan, &frozen) == nil {
-		if id, order, ok := orderOfExternalID(frozen.Header.ExternalID); ok && order == r.OrderID() {
+		if id, order, ok := sale.ParseExternalID(frozen.Header.ExternalID); ok && order == r.OrderID() {
 			return id, nil
 		}
 	}
@@ -72,13 +73,6 @@ func (p *Pair) ownSupplier(ctx context.Context, r *ledger.Run, plan, body []byte
 		return strconv.FormatInt(e.SupplierID, 10), nil
 	}
 	return "", nil
-}
-
-// orderOfExternalID takes apart what ExternalID makes.
-func orderOfExternalID(ext string) (supplier, order string, ok bool) {
-	rest, ours := strings.CutPrefix(ext, "upstock:")
-	supplier, order, ok = strings.Cut(rest, ":")
-	return supplier, order, ours && ok && supplier != "" && order != ""
 }
 
 // owns reports whether a run, found under Upstock's id alone, may be one of the

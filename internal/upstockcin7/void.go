@@ -11,6 +11,7 @@ import (
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/rest"
 	"stockbridge/internal/tenant"
+	"stockbridge/internal/upstockcin7/sale"
 )
 
 // A void is an outside write like any other: without an answer it is in doubt
@@ -184,12 +185,12 @@ func (w *work) undo() error {
 		return w.wasVoided(s)
 	case plan == nil: // nothing says what it should be
 		return refused
-	case !empty(s) && SameLines(plan.Order, s.Order): // a write without an answer had come before
+	case !empty(s) && sale.SameLines(plan.Order, s.Order): // a write without an answer had come before
 		return w.sold(s.Order, plan, 0, &s)
 	case empty(s) && notOurs(w.run, s.ID):
 		return problem("changedByOthers", fmt.Sprintf("Somebody made the sale %s in Cin7 Core with this order's id, so it was left alone when Cin7 Core refused the order's lines.", number(s)),
 			"Give it the order's lines in Cin7 Core and retry; or void it there and retry with a new sale.")
-	case !empty(s), !SameHeader(plan.Header, s): // a person's work stands
+	case !empty(s), !sale.SameHeader(plan.Header, s): // a person's work stands
 		return problem("changedByOthers", fmt.Sprintf("Somebody changed the sale %s in Cin7 Core after its lines were refused, so it was left alone.", number(s)),
 			"Give it the order's lines in Cin7 Core and retry; or void it there and retry with a new sale.")
 	}

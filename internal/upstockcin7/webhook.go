@@ -17,6 +17,7 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"stockbridge/internal/ledger"
+	"stockbridge/internal/prose"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstock"
 )
@@ -123,7 +124,7 @@ func (p *Pair) take(ctx context.Context, c tenant.Connection, e upstock.Event, b
 	case upstock.OrderCancelled:
 		return p.cancelled(ctx, supplierAt(c), e, body)
 	}
-	return note("unknownEvent", "A delivery of the type "+quote(e.Type)+" was ignored: Stockbridge does not know it.")
+	return note("unknownEvent", "A delivery of the type "+prose.Quote(e.Type)+" was ignored: Stockbridge does not know it.")
 }
 
 // approved writes an approved order down, once, and wakes the work on it.
@@ -182,7 +183,7 @@ func (p *Pair) takeIn(ctx context.Context, s supplier, a arrival) (fresh bool, e
 // contradiction is why an order that came as approved is a person's: what came with it shows that it is not to be sold, or
 // does not say. Ordered and scheduled are how it was a moment before. What cannot be read is said when it is planned.
 func contradiction(o upstock.Order, faults []upstock.FieldError) ledger.Problem {
-	which := "order " + cmp.Or(short(o.OrderNumber), strconv.FormatInt(o.ID, 10))
+	which := "order " + cmp.Or(prose.Short(o.OrderNumber), strconv.FormatInt(o.ID, 10))
 	const fix = "Look at the order in Upstock. If it should be sold, approve it again there or retry, which reads it anew; else leave it."
 	switch o.Status {
 	case "", upstock.StatusProcessing, upstock.StatusOrdered, upstock.StatusScheduled:
@@ -191,7 +192,7 @@ func contradiction(o upstock.Order, faults []upstock.FieldError) ledger.Problem 
 	case upstock.StatusCancelled:
 		return ledger.Problem{Code: "notApproved", Message: "Upstock delivered an approval of " + which + ", and shows the order in it as cancelled. No sale was made.", Fix: fix}
 	default:
-		return ledger.Problem{Code: approvalUnknown, Message: "Upstock delivered an approval of " + which + " with the status " + quote(o.Status) + ", which is not known here. No sale was made.", Fix: fix}
+		return ledger.Problem{Code: approvalUnknown, Message: "Upstock delivered an approval of " + which + " with the status " + prose.Quote(o.Status) + ", which is not known here. No sale was made.", Fix: fix}
 	}
 	if o.ApprovedAt.IsZero() && !slices.ContainsFunc(faults, func(f upstock.FieldError) bool { return f.Field == "" || f.Field == "approvedAt" }) {
 		return ledger.Problem{Code: approvalUnknown, Message: "Upstock delivered an approval of " + which + ", but does not say when it was approved, so it cannot be told whether it was cancelled since. No sale was made.", Fix: fix}

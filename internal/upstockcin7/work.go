@@ -19,6 +19,7 @@ import (
 	"stockbridge/internal/rest"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstock"
+	"stockbridge/internal/upstockcin7/sale"
 )
 
 // How work on an order ends, beside nil (nothing is left but what is due later).
@@ -83,7 +84,7 @@ type work struct {
 	body     []byte
 	planData []byte
 	planNo   int // which of the run's plans planData is
-	plan     *Plan
+	plan     *sale.Plan
 	b        tenant.Bundle
 	own      string // the Upstock supplier whose order it is
 	up, core tenant.Connection
@@ -819,7 +820,7 @@ func (p *Pair) watches() []time.Time {
 	return list
 }
 
-func (w *work) externalID() string { return ExternalID(w.own, w.run.OrderID()) }
+func (w *work) externalID() string { return sale.ExternalID(w.own, w.run.OrderID()) }
 
 // supplier is whose order it is; of a preview, who is connected.
 func (w *work) supplier() int64 {
@@ -926,7 +927,7 @@ func (w *work) voided(id, number string) error {
 }
 
 // several sales carry this order's ExternalID: keep one, void what is surely ours and empty, leave the rest to people.
-func (w *work) several(plan *Plan, ids []string) error {
+func (w *work) several(plan *sale.Plan, ids []string) error {
 	var sales []cin7core.Sale
 	for _, id := range ids {
 		s, err := w.cin7.Sale(w.calling("cin7core"), id)
@@ -987,7 +988,7 @@ func empty(s cin7core.Sale) bool {
 }
 
 // voidTwin voids a sale beside the ones that count (keep: one, or none), if it is empty, equal to what we sent, and there are creates of ours to account for it.
-func (w *work) voidTwin(plan *Plan, s cin7core.Sale, keep int) error {
+func (w *work) voidTwin(plan *sale.Plan, s cin7core.Sale, keep int) error {
 	creates, voids := w.run.Past.Creates, w.run.Past.Voids
 	for _, i := range w.run.Intents {
 		switch {
@@ -997,7 +998,7 @@ func (w *work) voidTwin(plan *Plan, s cin7core.Sale, keep int) error {
 			voids++
 		}
 	}
-	if plan == nil || !empty(s) || !SameHeader(plan.Header, s) || voids >= creates-keep {
+	if plan == nil || !empty(s) || !sale.SameHeader(plan.Header, s) || voids >= creates-keep {
 		return w.leave(s, "It may be somebody's work")
 	}
 	err := w.void(s, fmt.Sprintf("The empty twin %s was voided.", number(s)))
@@ -1019,7 +1020,7 @@ func (w *work) leave(s cin7core.Sale, why string) error {
 
 // frozen returns the plan that the order is bound to, or nil: a create may
 // have gone out with it whose sale still counts.
-func (w *work) frozen() (*Plan, error) {
+func (w *work) frozen() (*sale.Plan, error) {
 	if w.run.Account == "" { // of another account: a person has given it up
 		return nil, nil
 	}
@@ -1044,7 +1045,7 @@ func (w *work) frozen() (*Plan, error) {
 		return nil, nil
 	}
 	if w.plan == nil {
-		w.plan = new(Plan)
+		w.plan = new(sale.Plan)
 		if err := json.Unmarshal(w.planData, w.plan); err != nil {
 			return nil, fmt.Errorf("read plan: %w", err)
 		}

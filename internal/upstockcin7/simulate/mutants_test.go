@@ -43,8 +43,8 @@ func mutants() []mutant {
 			{"upstockcin7/cancel.go", "if cancelStands(w.run) && w.Now().Sub(w.run.Confirmed) < w.Times.Settle {", "if cancelStands(w.run) {"},
 		}},
 		{"a header of ours is not compared before it is voided", []edit{
-			{"upstockcin7/work.go", "|| !SameHeader(plan.Header, s) ||", "||"},
-			{"upstockcin7/void.go", "case !empty(s), !SameHeader(plan.Header, s):", "case !empty(s):"},
+			{"upstockcin7/work.go", "|| !sale.SameHeader(plan.Header, s) ||", "||"},
+			{"upstockcin7/void.go", "case !empty(s), !sale.SameHeader(plan.Header, s):", "case !empty(s):"},
 		}},
 	}
 }

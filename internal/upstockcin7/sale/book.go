@@ -1,4 +1,4 @@
-package upstockcin7
+package sale
 
 import (
 	"cmp"
@@ -9,6 +9,7 @@ import (
 	"github.com/shopspring/decimal"
 
 	"stockbridge/internal/cin7core"
+	"stockbridge/internal/prose"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstock"
 )
@@ -69,7 +70,7 @@ func (p *planner) taxRuleFrom(r taxRate) string {
 		}
 		line = r.lines[0]
 	}
-	tax := fmt.Sprintf("Tax of %s %% (%s): ", bare(r.percent.String(), 20), where)
+	tax := fmt.Sprintf("Tax of %s %% (%s): ", prose.Within(r.percent.String(), 20), where)
 	const fix = "Choose a sales tax rule for this percentage in the setting taxRules"
 	problem := func(code, what, fix string) {
 		p.problem(line, code, tax+what, fix+thenRetry, Want{Kind: WantTaxRules})
@@ -86,12 +87,12 @@ func (p *planner) taxRuleFrom(r taxRate) string {
 		problem(code, what, mend)
 		return ""
 	}
-	if i := named(rules, strings.TrimSpace(p.card.TaxRule), taxName); i >= 0 && forSale(rules[i]) && rules[i].TaxPercent.Equal(r.percent) {
+	if i := named(rules, strings.TrimSpace(p.card.TaxRule), taxName); i >= 0 && rules[i].ForSales() && rules[i].TaxPercent.Equal(r.percent) {
 		return rules[i].Name
 	}
 	var fit []string
 	for _, rule := range rules {
-		if forSale(rule) && rule.TaxPercent.Equal(r.percent) {
+		if rule.ForSales() && rule.TaxPercent.Equal(r.percent) {
 			fit = append(fit, rule.Name)
 		}
 	}
@@ -101,7 +102,7 @@ func (p *planner) taxRuleFrom(r taxRate) string {
 	case len(fit) == 0:
 		problem("taxRuleUnknown", "the Cin7 Core account has no active sales tax rule of this percentage.", "Add one in Cin7 Core, or correct the order in Upstock")
 	case p.known: // else the customer's may decide
-		problem("taxRuleAmbiguous", "Cin7 Core has several sales tax rules of this percentage: "+quotes(fit)+".", fix)
+		problem("taxRuleAmbiguous", "Cin7 Core has several sales tax rules of this percentage: "+prose.List(fit)+".", fix)
 	}
 	return ""
 }
@@ -112,13 +113,13 @@ func settingRule(rules []cin7core.TaxRule, name string, percent decimal.Decimal)
 	i := named(rules, strings.TrimSpace(name), taxName)
 	switch {
 	case i < 0:
-		return "", "taxRuleUnknown", "the Cin7 Core account has no tax rule " + quote(name) + ", which the setting taxRules names."
+		return "", "taxRuleUnknown", "the Cin7 Core account has no tax rule " + prose.Quote(name) + ", which the setting taxRules names."
 	case !rules[i].IsActive:
-		return "", "taxRuleInactive", "the tax rule " + quote(name) + " of the setting taxRules is not active in Cin7 Core."
+		return "", "taxRuleInactive", "the tax rule " + prose.Quote(name) + " of the setting taxRules is not active in Cin7 Core."
 	case !rules[i].IsTaxForSale:
-		return "", "taxRuleNotForSale", "the tax rule " + quote(name) + " of the setting taxRules is not for sales in Cin7 Core."
+		return "", "taxRuleNotForSale", "the tax rule " + prose.Quote(name) + " of the setting taxRules is not for sales in Cin7 Core."
 	case !rules[i].TaxPercent.Equal(percent):
-		return "", "taxRulePercent", fmt.Sprintf("the tax rule %s of the setting taxRules charges %s %% in Cin7 Core.", quote(name), bare(rules[i].TaxPercent.String(), 20))
+		return "", "taxRulePercent", fmt.Sprintf("the tax rule %s of the setting taxRules charges %s %% in Cin7 Core.", prose.Quote(name), prose.Within(rules[i].TaxPercent.String(), 20))
 	}
 	return rules[i].Name, "", ""
 }
@@ -159,12 +160,12 @@ func (p *planner) absentRate(r rated, product cin7core.Product) (percent decimal
 		r.wrong("taxRate", "it has no tax rate, and the order states no totals by which one could be checked.", fix+", or set onMissingTaxRate to useRule")
 	case name == "":
 		r.wrong("taxRate", "it has no tax rate, and neither its product nor the customer's card has a tax rule.", fix+", or choose a sale tax rule for the product in Cin7 Core", live...)
-	case i < 0 || !forSale(p.ref.Books.TaxRules[i]):
+	case i < 0 || !p.ref.Books.TaxRules[i].ForSales():
 		what := "does not exist"
 		if i >= 0 {
 			what = "is not active, or not for sales"
 		}
-		r.wrong("taxRate", fmt.Sprintf("it has no tax rate, and %s, %s, %s.", whose, quote(name), what), fix+", or choose another rule in Cin7 Core", live...)
+		r.wrong("taxRate", fmt.Sprintf("it has no tax rate, and %s, %s, %s.", whose, prose.Quote(name), what), fix+", or choose another rule in Cin7 Core", live...)
 	default:
 		found := p.ref.Books.TaxRules[i]
 		if unchecked { // then nothing but the mirror is known of the rule
@@ -172,7 +173,7 @@ func (p *planner) absentRate(r rated, product cin7core.Product) (percent decimal
 			if len(live) > 2 {
 				p.want(live[2])
 			}
-			r.say(fmt.Sprintf("the order gives no tax rate; the sale has %s, %s, which is %s %%.", whose, quote(found.Name), bare(found.TaxPercent.String(), 20)))
+			r.say(fmt.Sprintf("the order gives no tax rate; the sale has %s, %s, which is %s %%.", whose, prose.Quote(found.Name), prose.Within(found.TaxPercent.String(), 20)))
 		}
 		return found.TaxPercent, found.Name
 	}
@@ -182,10 +183,6 @@ func (p *planner) absentRate(r rated, product cin7core.Product) (percent decimal
 
 func taxName(r cin7core.TaxRule) string { return r.Name }
 
-func forSale(r cin7core.TaxRule) bool {
-	return r.IsActive && r.IsTaxForSale && strings.TrimSpace(r.Name) != ""
-}
-
 // headerTaxFrom leaves the sale's own rule to the card, but where the card's is of no use: lines have theirs anyway.
 func (p *planner) headerTaxFrom(card cin7core.Customer) string {
 	name := strings.TrimSpace(card.TaxRule)
@@ -194,30 +191,19 @@ func (p *planner) headerTaxFrom(card cin7core.Customer) string {
 	for _, l := range slices.Backward(p.plan.Order.Lines) {
 		rule = cmp.Or(l.TaxRule, rule)
 	}
-	if !p.known || name != "" && i >= 0 && forSale(p.ref.Books.TaxRules[i]) {
+	if !p.known || name != "" && i >= 0 && p.ref.Books.TaxRules[i].ForSales() {
 		return ""
 	}
 	if name != "" && rule != "" {
 		p.want(Want{Kind: WantTaxRules})
-		p.say("The tax rule %s on the customer's card cannot be used for sales any more; the sale has %s.", quote(name), quote(rule))
+		p.say("The tax rule %s on the customer's card cannot be used for sales any more; the sale has %s.", prose.Quote(name), prose.Quote(rule))
 	}
 	return rule
 }
 
-// sellingPlaces are the locations that a sale can name: not their bins.
-func sellingPlaces(locations []cin7core.Location) []cin7core.Location {
-	var places []cin7core.Location
-	for _, l := range locations {
-		if parent := strings.Trim(l.ParentID, "0-"); parent == "" {
-			places = append(places, l)
-		}
-	}
-	return places
-}
-
 // locationFrom is where the sale takes its stock from.
 func (p *planner) locationFrom(card cin7core.Customer) string {
-	places := sellingPlaces(p.ref.Books.Locations)
+	places := slices.DeleteFunc(slices.Clone(p.ref.Books.Locations), cin7core.Location.IsBin)
 	find := func(name string) int {
 		return named(places, name, func(l cin7core.Location) string { return l.Name })
 	}
@@ -227,10 +213,10 @@ func (p *planner) locationFrom(card cin7core.Customer) string {
 		i := find(name)
 		switch {
 		case i < 0:
-			p.problem(0, "location", "The Cin7 Core account has no location "+quote(name)+", which the setting location names.", fix+thenRetry, live)
+			p.problem(0, "location", "The Cin7 Core account has no location "+prose.Quote(name)+", which the setting location names.", fix+thenRetry, live)
 			return ""
 		case places[i].IsDeprecated:
-			p.problem(0, "location", "The location "+quote(name)+" of the setting location is deprecated in Cin7 Core.", fix+thenRetry, live)
+			p.problem(0, "location", "The location "+prose.Quote(name)+" of the setting location is deprecated in Cin7 Core.", fix+thenRetry, live)
 		}
 		return places[i].Name
 	}
@@ -247,7 +233,7 @@ func (p *planner) locationFrom(card cin7core.Customer) string {
 			continue
 		}
 		if unused != "" {
-			p.say("The location %s on the customer's card is deprecated or gone; the sale has the account's default, %s.", quote(unused), quote(l.Name))
+			p.say("The location %s on the customer's card is deprecated or gone; the sale has the account's default, %s.", prose.Quote(unused), prose.Quote(l.Name))
 		}
 		return l.Name
 	}

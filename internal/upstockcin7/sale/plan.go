@@ -1,6 +1,9 @@
-package upstockcin7
+// Package sale says what an order becomes in Cin7 Core: the whole sale before anything is sent, or everything that stands
+// against it. It is pure: it reads no clock, calls nobody and writes nothing.
+package sale
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -11,6 +14,8 @@ import (
 
 	"stockbridge/internal/cin7core"
 	"stockbridge/internal/ledger"
+	"stockbridge/internal/match"
+	"stockbridge/internal/prose"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstock"
 )
@@ -29,6 +34,13 @@ type Plan struct {
 
 	link  ledger.Link // of the customer as it was when the plan was made
 	buyer string      // the customer's name
+}
+
+// Link is the link that the only card of the customer's name makes.
+func (p *Plan) Link(now time.Time) ledger.Link {
+	to := p.link
+	to.ID, to.At, to.By, to.Name = p.CustomerID, now.UTC(), ledger.ByName, p.buyer
+	return to
 }
 
 // Reference is what the tenant's Cin7 Core account holds, as far as one order needs it.
@@ -61,7 +73,7 @@ const (
 	maxCharge      = 1024
 )
 
-// MakePlan turns an order into a sale, or says every problem that stands against it. It is pure. Faults are the order's
+// Make turns an order into a sale, or says every problem that stands against it. It is pure. Faults are the order's
 // unreadable fields. Wants lists what should be read live before the answer is believed, because a problem, or a choice of
 // second best, rests on nothing but the mirror: read those once and call again with Reference.Live set.
 //
@@ -95,7 +107,7 @@ const (
 //	–                           line Total                round2(round4(Price × (100 − Discount)/100) × Quantity), tax excluded
 //	freight                     an additional charge      on the service product of setting freightProduct, by its name; none if 0
 //	totals                      –                         compared with what Cin7 Core will compute (see sums)
-func MakePlan(o upstock.Order, faults []upstock.FieldError, s tenant.Settings, ref Reference) (Plan, []ledger.Problem, []Want) {
+func Make(o upstock.Order, faults []upstock.FieldError, s tenant.Settings, ref Reference) (Plan, []ledger.Problem, []Want) {
 	p := newPlanner(o, s, ref)
 	if whole := p.faults(faults); whole {
 		return p.finish()
@@ -110,7 +122,7 @@ func MakePlan(o upstock.Order, faults []upstock.FieldError, s tenant.Settings, r
 	return p.finish()
 }
 
-// planner is one MakePlan.
+// planner is one Make.
 type planner struct {
 	o         upstock.Order
 	s         tenant.Settings
@@ -164,7 +176,7 @@ const maxAsked = 512
 
 func (p *planner) want(wants ...Want) {
 	for _, w := range wants {
-		if _, long := cut(w.ID+w.SKU+w.Name+w.Email, maxAsked); long {
+		if _, long := prose.Cut(w.ID+w.SKU+w.Name+w.Email, maxAsked); long {
 			continue
 		}
 		if p.ref.Live || p.wanted[w] || w == (Want{Kind: w.Kind}) && (w.Kind == WantCustomer || w.Kind == WantProduct) {
@@ -212,7 +224,7 @@ func (p *planner) faults(faults []upstock.FieldError) (whole bool) {
 	const fix = "Correct the order in Upstock" + thenRetry
 	for _, f := range faults {
 		if f.Field == "" {
-			p.problem(0, "unreadable", "The order "+bare(f.Message, 100)+".", fix)
+			p.problem(0, "unreadable", "The order "+prose.Within(f.Message, 100)+".", fix)
 			return true
 		}
 		var line int
@@ -223,15 +235,15 @@ func (p *planner) faults(faults []upstock.FieldError) (whole bool) {
 		}
 		p.faulty[f.Field] = true
 		if n == 2 && !neededOfLine(field) {
-			p.sayLine(line+1, fmt.Sprintf("the %s %s, and was left out.", bare(field, 60), bare(f.Message, 100)))
+			p.sayLine(line+1, fmt.Sprintf("the %s %s, and was left out.", prose.Within(field, 60), prose.Within(f.Message, 100)))
 			continue
 		}
 		if n == 0 && !p.needed(f.Field) {
-			p.say("The order's field %s %s, and was left out.", bare(f.Field, 80), bare(f.Message, 100))
+			p.say("The order's field %s %s, and was left out.", prose.Within(f.Field, 80), prose.Within(f.Message, 100))
 			continue
 		}
 		if n == 1 {
-			p.problem(line+1, "unreadable", fmt.Sprintf("Line %d %s.", line+1, bare(f.Message, 100)), fix)
+			p.problem(line+1, "unreadable", fmt.Sprintf("Line %d %s.", line+1, prose.Within(f.Message, 100)), fix)
 			continue
 		}
 		if n == 2 {
@@ -246,7 +258,7 @@ func (p *planner) faults(faults []upstock.FieldError) (whole bool) {
 			case "taxRate":
 				code, name = "taxRate", "tax rate"
 			}
-			p.problem(line+1, code, fmt.Sprintf("Line %d: the %s %s.", line+1, bare(name, 60), bare(f.Message, 100)), fix)
+			p.problem(line+1, code, fmt.Sprintf("Line %d: the %s %s.", line+1, prose.Within(name, 60), prose.Within(f.Message, 100)), fix)
 			continue
 		}
 		code, name := "unreadable", f.Field
@@ -258,7 +270,7 @@ func (p *planner) faults(faults []upstock.FieldError) (whole bool) {
 		case "freight.amount", "freight.taxRate":
 			code = "freight"
 		}
-		p.problem(0, code, fmt.Sprintf("The order's %s %s.", bare(name, 80), bare(f.Message, 100)), fix)
+		p.problem(0, code, fmt.Sprintf("The order's %s %s.", prose.Within(name, 80), prose.Within(f.Message, 100)), fix)
 	}
 	return false
 }
@@ -313,8 +325,8 @@ func (p *planner) checkOrder() {
 	case strings.TrimSpace(me.Currency) == "":
 		p.problem(0, "currency", "Cin7 Core does not say which currency its account is kept in.",
 			"Check the Cin7 Core connection"+thenRetry, Want{Kind: WantMe})
-	case !sameText(o.Currency, me.Currency):
-		p.problem(0, "currency", fmt.Sprintf("The order is in %s, but the Cin7 Core account is kept in %s.", quote(o.Currency), quote(me.Currency)),
+	case !match.Same(o.Currency, me.Currency):
+		p.problem(0, "currency", fmt.Sprintf("The order is in %s, but the Cin7 Core account is kept in %s.", prose.Quote(o.Currency), prose.Quote(me.Currency)),
 			"Only orders in the account's own currency can be sent. Enter this one in Cin7 Core by hand, or change its currency in Upstock"+thenRetry, Want{Kind: WantMe})
 	}
 	const correct = "Correct the order in Upstock" + thenRetry
@@ -368,17 +380,33 @@ func (p *planner) headerFrom(o upstock.Order, card cin7core.Customer) cin7core.S
 // ExternalID is the mark on every sale of ours, by which it is found again.
 func ExternalID(supplier, order string) string { return "upstock:" + supplier + ":" + order }
 
+// ParseExternalID takes apart what ExternalID makes.
+func ParseExternalID(ext string) (supplier, order string, ok bool) {
+	rest, ours := strings.CutPrefix(ext, "upstock:")
+	supplier, order, ok = strings.Cut(rest, ":")
+	return supplier, order, ours && ok && supplier != "" && order != ""
+}
+
+// CustomerReference is the reference that the sale of an order has.
+func CustomerReference(o upstock.Order) string {
+	ref, _ := prose.Cut(wholeReference(o), maxReference)
+	return ref
+}
+
+func wholeReference(o upstock.Order) string {
+	given := cmp.Or(prose.Clean(o.Reference), prose.Clean(o.OrderNumber))
+	if given == "" && o.ID > 0 {
+		return strconv.FormatInt(o.ID, 10)
+	}
+	return given
+}
+
 func (p *planner) referenceFrom(o upstock.Order) string {
-	ref := clean(o.Reference)
-	if ref == "" {
-		ref = clean(o.OrderNumber)
+	whole, ref := wholeReference(o), CustomerReference(o)
+	if whole != "" && prose.Clean(o.Reference)+prose.Clean(o.OrderNumber) == "" {
+		p.say("The order has neither a reference nor a number; the sale has Upstock's id of it, %s.", whole)
 	}
-	if ref == "" && o.ID > 0 {
-		ref = strconv.FormatInt(o.ID, 10)
-		p.say("The order has neither a reference nor a number; the sale has Upstock's id of it, %s.", ref)
-	}
-	ref, was := cut(ref, maxReference)
-	if was {
+	if ref != whole {
 		p.say("The reference was cut at %d characters.", maxReference)
 	}
 	return ref
@@ -398,7 +426,7 @@ func (p *planner) notesFrom(o upstock.Order) string {
 	}
 	texts := 0
 	for _, c := range o.Comments { // oldest first
-		text := clean(c.Text)
+		text := prose.Clean(c.Text)
 		if text == "" {
 			continue
 		}
@@ -412,7 +440,7 @@ func (p *planner) notesFrom(o upstock.Order) string {
 	case texts > 2:
 		p.say("The order has %d more comments; only the first goes into the shipping notes.", texts-1)
 	}
-	text, was := cut(strings.Join(notes, "\n"), maxNotes)
+	text, was := prose.Cut(strings.Join(notes, "\n"), maxNotes)
 	if was {
 		p.say("The shipping notes were cut at %d characters.", maxNotes)
 	}
@@ -452,5 +480,31 @@ func modeFrom(s tenant.Settings) cin7core.Mode {
 // dateOf is a calendar date as the Cin7 Core client takes it.
 func dateOf(d upstock.Date) time.Time { return d.In(time.UTC) }
 
-// sameText compares names and codes as a person would.
-func sameText(a, b string) bool { return strings.EqualFold(strings.TrimSpace(a), strings.TrimSpace(b)) }
+// numbers says line numbers as a person would: "Line 3", "Lines 1, 2 and 7".
+func numbers(lines []int) string {
+	lines = slices.Compact(slices.Sorted(slices.Values(lines)))
+	if len(lines) == 1 {
+		return fmt.Sprintf("Line %d", lines[0])
+	}
+	const most = 8
+	more := len(lines) - most
+	if more > 0 {
+		lines = lines[:most]
+	}
+	var b strings.Builder
+	b.WriteString("Lines ")
+	for i, n := range lines {
+		switch {
+		case i == 0:
+		case i == len(lines)-1 && more <= 0:
+			b.WriteString(" and ")
+		default:
+			b.WriteString(", ")
+		}
+		fmt.Fprint(&b, n)
+	}
+	if more > 0 {
+		fmt.Fprintf(&b, " and %d more", more)
+	}
+	return b.String()
+}

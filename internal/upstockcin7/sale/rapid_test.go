@@ -1,4 +1,4 @@
-package upstockcin7
+package sale
 
 import (
 	"encoding/json"
@@ -58,7 +58,7 @@ func TestTotals(t *testing.T) {
 		if rapid.Bool().Draw(rt, "freight") {
 			o.Freight = &upstock.Freight{Amount: number("freight", 1, 90000, 4), TaxRate: new(rapid.SampledFrom(rates).Draw(rt, "rate"))}
 		}
-		p, problems, _ := MakePlan(o, nil, s, ref)
+		p, problems, _ := Make(o, nil, s, ref)
 		for _, pr := range problems {
 			if pr.Code != "total" {
 				rt.Fatalf("%+v", pr)
@@ -110,7 +110,7 @@ func TestTotals(t *testing.T) {
 	})
 }
 
-// TestNothingPanics gives MakePlan what no reader would let through.
+// TestNothingPanics gives Make what no reader would let through.
 func TestNothingPanics(t *testing.T) {
 	_, _, _, full := given(t)
 	texts := []string{"", " ", "TEA-1", "tea-1", "cup-1", "FRT", "Kōwhai Café", "NZD", "AUD", "\x00", "\xff\xfe", "\u202e\u2066", "👩‍👩‍👧‍👦", "a\u0301", "Z͑ͫ̓ͪ̂ͫ̽͏̴̙̤̞͉͚̯̞̠͍A", "upstock:1:2",
@@ -152,7 +152,7 @@ func TestNothingPanics(t *testing.T) {
 		for range rapid.IntRange(0, 2).Draw(rt, "faults") {
 			faults = append(faults, upstock.FieldError{Field: w("field"), Message: w("message")})
 		}
-		p, problems, wants := MakePlan(o, faults, s, ref)
+		p, problems, wants := Make(o, faults, s, ref)
 		sound(t, p, problems, wants)
 		if len(wants) > 0 && ref.Live {
 			rt.Fatalf("wants %v", wants)
@@ -173,7 +173,7 @@ func FuzzOrder(f *testing.F) {
 	_, _, s, ref := given(f, `settings={"freightProduct":"FRT","addressField":"Site","shipBySource":"none"}`)
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		o, faults := upstock.ParseOrder(raw)
-		p, problems, wants := MakePlan(o, faults, s, ref)
+		p, problems, wants := Make(o, faults, s, ref)
 		sound(t, p, problems, wants)
 		if len(faults) > 0 && len(problems) == 0 {
 			t.Errorf("sold in spite of %v", faults)

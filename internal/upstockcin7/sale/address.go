@@ -1,4 +1,4 @@
-package upstockcin7
+package sale
 
 import (
 	"cmp"
@@ -9,6 +9,7 @@ import (
 
 	"stockbridge/internal/cin7core"
 	"stockbridge/internal/match"
+	"stockbridge/internal/prose"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstock"
 )
@@ -48,8 +49,8 @@ func (p *planner) shippingFrom(o upstock.Order, card cin7core.Customer) cin7core
 			"Complete the delivery address in Upstock"+thenRetry, Want{Kind: WantCustomer, ID: card.ID})
 		return cin7core.AddressRef{}
 	}
-	return p.writtenOut(upstock.Address{Company: given.Company, Contact: given.Contact, Line1: clean(at.Line1), Line2: clean(at.Line2),
-		City: clean(at.City), Region: clean(at.State), Postcode: clean(at.Postcode), Country: clean(at.Country)}, card)
+	return p.writtenOut(upstock.Address{Company: given.Company, Contact: given.Contact, Line1: prose.Clean(at.Line1), Line2: prose.Clean(at.Line2),
+		City: prose.Clean(at.City), Region: prose.Clean(at.State), Postcode: prose.Clean(at.Postcode), Country: prose.Clean(at.Country)}, card)
 }
 
 // destination is the address of the card that the order goes to, and in words where that is: the one that the custom
@@ -60,18 +61,18 @@ func (p *planner) destination(o upstock.Order, given upstock.Address, card cin7c
 		return at, ""
 	}
 	if hasPlace(given) {
-		place = "the order's delivery address, " + quote(oneLine(given.Line1, given.Line2, given.City, given.Postcode))
+		place = "the order's delivery address, " + prose.Quote(oneLine(given.Line1, given.Line2, given.City, given.Postcode))
 		if same := p.sameAddresses(given, card); len(same) > 0 {
 			at = same[0]
 		}
 		return at, place
 	}
 	if at = defaultAddress(card, shippingType); at.ID != "" {
-		return at, "the default delivery address of the customer's card, " + quote(oneLine(at.Line1, at.Line2, at.City, at.Postcode))
+		return at, "the default delivery address of the customer's card, " + prose.Quote(oneLine(at.Line1, at.Line2, at.City, at.Postcode))
 	}
 	var all []cin7core.CustomerAddress
 	for _, a := range card.Addresses {
-		if a.ID != "" && sameText(a.Type, shippingType) {
+		if a.ID != "" && match.Same(a.Type, shippingType) {
 			all = append(all, a)
 		}
 	}
@@ -79,7 +80,7 @@ func (p *planner) destination(o upstock.Order, given upstock.Address, card cin7c
 	case 0:
 		return at, "no address: neither the order nor the customer's card has one"
 	case 1:
-		return all[0], "the only delivery address of the customer's card, " + quote(oneLine(all[0].Line1, all[0].Line2, all[0].City, all[0].Postcode))
+		return all[0], "the only delivery address of the customer's card, " + prose.Quote(oneLine(all[0].Line1, all[0].Line2, all[0].City, all[0].Postcode))
 	}
 	if p.unfit == "" {
 		p.say("The order names no delivery address, and of the %d on the customer's card none is the default: Cin7 Core chooses one.", len(all))
@@ -112,19 +113,19 @@ func (p *planner) chosenAddress(o upstock.Order, given upstock.Address, card cin
 		return none
 	}
 	for _, k := range slices.Sorted(maps.Keys(o.CustomFields)) {
-		if sameText(k, key) && (value == "" || k == key) {
+		if match.Same(k, key) && (value == "" || k == key) {
 			value = o.CustomFields[k]
 		}
 	}
 	if match.Words(value) == "" {
 		if p.badUnder("customFields") {
-			p.unfit = "The order's custom fields cannot be read, and " + quote(key) + " should choose the delivery address"
+			p.unfit = "The order's custom fields cannot be read, and " + prose.Quote(key) + " should choose the delivery address"
 		}
 		return none
 	}
 	found := fitting(card, value, p.s.AddressMatch)
 	if len(found) == 0 {
-		p.unfit = fmt.Sprintf("No address on the customer's card fits the custom field %s, which says %s", quote(key), quote(value))
+		p.unfit = fmt.Sprintf("No address on the customer's card fits the custom field %s, which says %s", prose.Quote(key), prose.Quote(value))
 		p.want(Want{Kind: WantCustomer, ID: card.ID})
 		return none
 	}
@@ -134,11 +135,11 @@ func (p *planner) chosenAddress(o upstock.Order, given upstock.Address, card cin
 		}
 	}
 	if len(found) > 1 {
-		p.unfit = fmt.Sprintf("%d addresses on the customer's card fit the custom field %s, which says %s", len(found), quote(key), quote(value))
+		p.unfit = fmt.Sprintf("%d addresses on the customer's card fit the custom field %s, which says %s", len(found), prose.Quote(key), prose.Quote(value))
 		if p.s.OnUnknownAddress != tenant.Reject {
 			p.unfit = ""
-			p.say("%d addresses on the customer's card fit the custom field %s, which says %s; the sale has %s.", len(found), quote(key), quote(value),
-				quote(oneLine(found[0].Line1, found[0].Line2, found[0].City)))
+			p.say("%d addresses on the customer's card fit the custom field %s, which says %s; the sale has %s.", len(found), prose.Quote(key), prose.Quote(value),
+				prose.Quote(oneLine(found[0].Line1, found[0].Line2, found[0].City)))
 		} else if found[0].DefaultForType && !found[1].DefaultForType {
 			p.unfit = ""
 		}
@@ -225,7 +226,7 @@ func matching(card cin7core.Customer, fits func(cin7core.CustomerAddress) bool) 
 	for _, a := range card.Addresses {
 		switch {
 		case a.ID == "" || !fits(a):
-		case sameText(a.Type, shippingType):
+		case match.Same(a.Type, shippingType):
 			shipping = append(shipping, a)
 		default:
 			others = append(others, a)
@@ -248,7 +249,7 @@ func matching(card cin7core.Customer, fits func(cin7core.CustomerAddress) bool) 
 
 func defaultAddress(card cin7core.Customer, kind string) cin7core.CustomerAddress {
 	for _, a := range card.Addresses {
-		if a.DefaultForType && a.ID != "" && sameText(a.Type, kind) {
+		if a.DefaultForType && a.ID != "" && match.Same(a.Type, kind) {
 			return a
 		}
 	}
@@ -264,7 +265,7 @@ func cleanAddress(given *upstock.Address) upstock.Address {
 		if match.Words(s) == "" {
 			return ""
 		}
-		return strings.Join(strings.Fields(clean(s)), " ")
+		return strings.Join(strings.Fields(prose.Clean(s)), " ")
 	}
 	a := upstock.Address{
 		Company: line(given.Company), Contact: line(given.Contact), Line1: line(given.Line1), Line2: line(given.Line2),
@@ -288,13 +289,13 @@ func (p *planner) writtenOut(a upstock.Address, card cin7core.Customer) cin7core
 	country := a.Country
 	if country == "" {
 		if country = countryOf(card); country != "" {
-			p.say("The delivery address names no country; the sale has %s, as the customer's card.", quote(country))
+			p.say("The delivery address names no country; the sale has %s, as the customer's card.", prose.Quote(country))
 		} else if p.known {
 			p.problem(0, "address", "The delivery address names no country, and the customer's card has none either, or several.", fix, Want{Kind: WantCustomer, ID: card.ID})
 		}
 	}
 	short := func(what, s string, max int) string {
-		s, was := cut(s, max)
+		s, was := prose.Cut(s, max)
 		if was {
 			p.say("The delivery address's %s was cut at %d characters.", what, max)
 		}

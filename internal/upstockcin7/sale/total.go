@@ -1,4 +1,4 @@
-package upstockcin7
+package sale
 
 import (
 	"fmt"
@@ -7,6 +7,7 @@ import (
 	"github.com/shopspring/decimal"
 
 	"stockbridge/internal/cin7core"
+	"stockbridge/internal/prose"
 	"stockbridge/internal/tenant"
 )
 
@@ -53,7 +54,7 @@ func places(d decimal.Decimal) int {
 	return len(fraction)
 }
 
-func figure(d decimal.Decimal) string { return bare(d.String(), 24) }
+func figure(d decimal.Decimal) string { return prose.Within(d.String(), 24) }
 
 // netOf takes a percentage off.
 func netOf(d, percent decimal.Decimal) decimal.Decimal { return d.Mul(hundred.Sub(percent)).Shift(-2) }
@@ -70,9 +71,9 @@ func rowTax(total, percent decimal.Decimal) decimal.Decimal {
 // rounding is how far two totals may be apart that are worked out of the same amounts, where the tenant says nothing else.
 var rounding = tenant.DefaultSettings().TotalTolerance
 
-// apart says whether a sale's total is further from an order's than is allowed. What was reckoned of the difference
+// TooFarApart reports whether a sale's total is further from an order's than is allowed. What was reckoned of the difference
 // beforehand, because the account taxes a whole order at once, is none of it.
-func apart(sale, order, reckoned, tolerance decimal.Decimal) bool {
+func TooFarApart(sale, order, reckoned, tolerance decimal.Decimal) bool {
 	return sale.Sub(order).Sub(reckoned).Abs().GreaterThan(tolerance)
 }
 
@@ -113,7 +114,7 @@ func (p *planner) totals() {
 func (p *planner) compareTotals(order, lines, atOnce, net decimal.Decimal) {
 	tolerance, _ := amount(p.s.TotalTolerance)
 	sale := p.plan.SaleTotal
-	over := func(a, b decimal.Decimal) bool { return apart(a, b, decimal.Zero, tolerance) }
+	over := func(a, b decimal.Decimal) bool { return TooFarApart(a, b, decimal.Zero, tolerance) }
 	fix := "Correct the order in Upstock, or allow more in the setting totalTolerance" + thenRetry
 	hint := ""
 	if p.o.Stated != nil && !over(order, net) && !lines.Equal(net) {
@@ -130,7 +131,7 @@ func (p *planner) compareTotals(order, lines, atOnce, net decimal.Decimal) {
 	case byLines && over(order, lines):
 		p.problem(0, "total", fmt.Sprintf("The order's total is %s, but its lines and freight come to %s, and the sale in Cin7 Core would be %s: %s apart, and %s is allowed.%s",
 			p.money(order), p.money(lines), p.money(sale), p.money(order.Sub(lines).Abs()), p.money(tolerance), hint), fix, Want{Kind: WantMe})
-	case byLines && (apart(sale, lines, atOnce, tolerance) || apart(sale, order, atOnce, tolerance)):
+	case byLines && (TooFarApart(sale, lines, atOnce, tolerance) || TooFarApart(sale, order, atOnce, tolerance)):
 		p.problem(0, "total", fmt.Sprintf("The order's total is %s, but the sale in Cin7 Core would be %s: %s apart, and %s is allowed.%s%s",
 			p.money(order), p.money(sale), p.money(sale.Sub(order).Abs()), p.money(tolerance), p.taxAtOnce(atOnce), hint), fix, Want{Kind: WantMe})
 	case sale.Equal(order):
@@ -218,13 +219,5 @@ func (p *planner) money(d decimal.Decimal) string {
 	if places(d) > 2 {
 		text = figure(d)
 	}
-	return bare(text, 40) + " " + bare(p.o.Currency, 8)
-}
-
-// reckoned is the plan's Rounding as a run keeps it.
-func (p *Plan) reckoned() string {
-	if p.Rounding.IsZero() {
-		return ""
-	}
-	return p.Rounding.StringFixed(2)
+	return prose.Within(text, 40) + " " + prose.Within(p.o.Currency, 8)
 }

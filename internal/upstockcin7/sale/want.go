@@ -1,6 +1,7 @@
-package upstockcin7
+package sale
 
 import (
+	"stockbridge/internal/match"
 	"strings"
 
 	"stockbridge/internal/tenant"
@@ -33,7 +34,14 @@ const (
 	WantChangedProducts  = "changedProducts"
 )
 
-// Needs is what MakePlan has to be given of the mirror for an order, besides the books and the customer of the stored link.
+// The kinds of links: what a person, or a customer's name, says that a record of Upstock's is in Cin7 Core. A problem that
+// such a link would solve is About <kind>/<from>.
+const (
+	CustomerLinks = "customer" // from Upstock's id of the customer
+	ProductLinks  = "product"  // from a SKU
+)
+
+// Needs is what Make has to be given of the mirror for an order, besides the books and the customer of the stored link.
 func Needs(o upstock.Order, s tenant.Settings) []Want {
 	var needs []Want
 	seen := map[Want]bool{}
@@ -44,14 +52,14 @@ func Needs(o upstock.Order, s tenant.Settings) []Want {
 		}
 	}
 	c := o.Customer
-	if id := realID(c.ExternalID); id != "" {
+	if id := match.ID(c.ExternalID); id != "" {
 		need(Want{Kind: WantCustomer, ID: id}, id)
 	} else {
 		need(customerNamed(c.Name), c.Name)
 		need(customerMailed(c.Email), c.Email)
 	}
 	for _, l := range o.Lines {
-		if id := realID(l.ProductExternalID); id != "" {
+		if id := match.ID(l.ProductExternalID); id != "" {
 			need(Want{Kind: WantProduct, ID: id}, id)
 		} else {
 			need(productSKU(l.SKU), l.SKU)

@@ -1,4 +1,4 @@
-package upstockcin7
+package sale
 
 import (
 	"cmp"
@@ -10,6 +10,7 @@ import (
 	"stockbridge/internal/cin7core"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/match"
+	"stockbridge/internal/prose"
 	"stockbridge/internal/tenant"
 )
 
@@ -28,17 +29,17 @@ func (p *planner) customer() {
 // An e-mail decides nothing: offices share theirs, and many have none. Where no card is certain, a person picks one.
 func (p *planner) findCustomer() (none cin7core.Customer, found bool) {
 	buyer, link := p.o.Customer, p.ref.Link
-	p.plan.link, p.plan.buyer = link, short(buyer.Name)
-	if id := realID(buyer.ExternalID); id != "" {
+	p.plan.link, p.plan.buyer = link, prose.Short(buyer.Name)
+	if id := match.ID(buyer.ExternalID); id != "" {
 		if c, ok := p.customerByID(id); ok {
 			return c, true
 		}
 		p.want(Want{Kind: WantCustomer, ID: id})
 		if c, ok := p.customerByID(link.ID); ok && link.By == ledger.ByPerson {
-			p.say("Upstock links customer %s to a Cin7 Core customer that does not exist; the sale is for %s, as was chosen here.", quote(buyer.Name), quote(c.Name))
+			p.say("Upstock links customer %s to a Cin7 Core customer that does not exist; the sale is for %s, as was chosen here.", prose.Quote(buyer.Name), prose.Quote(c.Name))
 			return c, true
 		}
-		p.askCustomer("customerUnknown", fmt.Sprintf("Upstock links customer %s to the Cin7 Core customer %s, which does not exist.", quote(buyer.Name), quote(id)), none)
+		p.askCustomer("customerUnknown", fmt.Sprintf("Upstock links customer %s to the Cin7 Core customer %s, which does not exist.", prose.Quote(buyer.Name), prose.Quote(id)), none)
 		return none, false
 	}
 	var earlier cin7core.Customer
@@ -62,14 +63,14 @@ func (p *planner) findCustomer() (none cin7core.Customer, found bool) {
 // byName is the one card that has the customer's name, if nothing known of both speaks against it.
 func (p *planner) byName(earlier cin7core.Customer) (none cin7core.Customer, found bool) {
 	buyer := p.o.Customer
-	who := quote(buyer.Name)
+	who := prose.Quote(buyer.Name)
 	named := p.customersNamed(buyer.Name)
 	if len(named) > 0 {
 		p.want(Want{Kind: WantChangedCustomers, Name: strings.TrimSpace(buyer.Name)}) // another may have come since
 	}
 	switch {
-	case len(named) == 1 && earlier.ID != "" && !sameID(earlier)(named[0]):
-		p.askCustomer("customerAmbiguous", fmt.Sprintf("Customer %s was sold to as %s before, by an e-mail or a likeness, but the Cin7 Core customer %s has the name.", who, quote(earlier.Name), quote(named[0].Name)), earlier)
+	case len(named) == 1 && earlier.ID != "" && !earlier.SameAs(named[0]):
+		p.askCustomer("customerAmbiguous", fmt.Sprintf("Customer %s was sold to as %s before, by an e-mail or a likeness, but the Cin7 Core customer %s has the name.", who, prose.Quote(earlier.Name), prose.Quote(named[0].Name)), earlier)
 	case len(named) == 1 && match.Contradicts(p.buyer(), partyOf(named[0])):
 		p.askCustomer("customerAmbiguous", fmt.Sprintf("Customer %s has the name of a Cin7 Core customer, but another e-mail and another town.", who), earlier)
 	case len(named) == 1:
@@ -80,9 +81,9 @@ func (p *planner) byName(earlier cin7core.Customer) (none cin7core.Customer, fou
 		for _, c := range named {
 			list = append(list, c.Name)
 		}
-		p.askCustomer("customerAmbiguous", fmt.Sprintf("Customer %s could be any of these Cin7 Core customers: %s.", who, quotes(list)), earlier)
+		p.askCustomer("customerAmbiguous", fmt.Sprintf("Customer %s could be any of these Cin7 Core customers: %s.", who, prose.List(list)), earlier)
 	case earlier.ID != "":
-		p.askCustomer("customerUnsure", fmt.Sprintf("Customer %s was sold to as %s before, by an e-mail or a likeness, which does not make sure of it: no Cin7 Core customer has the name.", who, quote(earlier.Name)), earlier)
+		p.askCustomer("customerUnsure", fmt.Sprintf("Customer %s was sold to as %s before, by an e-mail or a likeness, which does not make sure of it: no Cin7 Core customer has the name.", who, prose.Quote(earlier.Name)), earlier)
 	default:
 		p.askCustomer("customerUnknown", fmt.Sprintf("Customer %s is linked to no Cin7 Core customer, and none has that name.", who), earlier)
 	}
@@ -100,9 +101,9 @@ func (p *planner) askCustomer(code, message string, earlier cin7core.Customer) {
 		switch {
 		case i > 2:
 		case i == 0:
-			message += fmt.Sprintf(" It may be %s (%s)", quote(c.Label), c.Why)
+			message += fmt.Sprintf(" It may be %s (%s)", prose.Quote(c.Label), c.Why)
 		default:
-			message += fmt.Sprintf(", or %s (%s)", quote(c.Label), c.Why)
+			message += fmt.Sprintf(", or %s (%s)", prose.Quote(c.Label), c.Why)
 		}
 		if i == min(2, len(choices)-1) {
 			message += "."
@@ -110,7 +111,7 @@ func (p *planner) askCustomer(code, message string, earlier cin7core.Customer) {
 	}
 	about := ""
 	if buyer.ID > 0 {
-		about = linkKind + "/" + strconv.FormatInt(buyer.ID, 10)
+		about = CustomerLinks + "/" + strconv.FormatInt(buyer.ID, 10)
 	}
 	p.problems = append(p.problems, ledger.Problem{Code: code, Message: message, About: about, Choices: choices,
 		Fix: "Pick the right Cin7 Core customer, link it in Upstock (Customers › the customer › Profile), or make one of exactly this name in Cin7 Core" + thenRetry})
@@ -124,13 +125,13 @@ func (p *planner) customerChoices(earlier cin7core.Customer) []ledger.Choice {
 	var choices []ledger.Choice
 	for _, c := range p.customers(func(cin7core.Customer) bool { return true }) {
 		score, why := match.Compare(p.buyer(), partyOf(c))
-		if sameID(earlier)(c) {
+		if earlier.SameAs(c) {
 			why = append(why, "earlier orders were sold to it")
 		}
-		if score < 0.2 && !sameID(earlier)(c) || len(why) == 0 {
+		if score < 0.2 && !earlier.SameAs(c) || len(why) == 0 {
 			continue
 		}
-		choices = append(choices, ledger.Choice{ID: c.ID, Label: bare(c.Name, 60), Score: score, Why: strings.Join(why, ", ")})
+		choices = append(choices, ledger.Choice{ID: c.ID, Label: prose.Within(c.Name, 60), Score: score, Why: strings.Join(why, ", ")})
 	}
 	slices.SortStableFunc(choices, func(a, b ledger.Choice) int {
 		return cmp.Or(cmp.Compare(b.Score, a.Score), strings.Compare(a.Label, b.Label), strings.Compare(a.ID, b.ID))
@@ -151,7 +152,7 @@ func (p *planner) buyer() match.Party {
 func partyOf(c cin7core.Customer) match.Party {
 	p := match.Party{Name: c.Name}
 	for _, one := range c.Contacts {
-		p.Emails = append(p.Emails, emails(one.Email)...)
+		p.Emails = append(p.Emails, one.Emails()...)
 		p.Phones = append(p.Phones, one.Phone, one.MobilePhone)
 	}
 	for _, a := range c.Addresses {
@@ -160,14 +161,9 @@ func partyOf(c cin7core.Customer) match.Party {
 	return p
 }
 
-// emails are the addresses of a field, which may hold several.
-func emails(field string) []string {
-	return strings.FieldsFunc(field, func(r rune) bool { return strings.ContainsRune(",; ", r) })
-}
-
 func (p *planner) customerByID(id string) (cin7core.Customer, bool) {
 	for _, c := range p.ref.Customers {
-		if c.ID != "" && sameText(c.ID, id) {
+		if c.ID != "" && match.Same(c.ID, id) {
 			return c, true
 		}
 	}
@@ -177,7 +173,7 @@ func (p *planner) customerByID(id string) (cin7core.Customer, bool) {
 // customersNamed are those of the name, as a reader compares it. No card bears a name that is longer than the vendor takes.
 func (p *planner) customersNamed(name string) []cin7core.Customer {
 	key := match.Key(name)
-	if _, long := cut(name, maxAsked); long || key == "" {
+	if _, long := prose.Cut(name, maxAsked); long || key == "" {
 		return nil
 	}
 	return p.customers(func(c cin7core.Customer) bool { return match.Key(c.Name) == key })
@@ -187,7 +183,7 @@ func (p *planner) customersNamed(name string) []cin7core.Customer {
 func (p *planner) customers(fits func(cin7core.Customer) bool) []cin7core.Customer {
 	var active, deprecated []cin7core.Customer
 	for _, c := range p.ref.Customers {
-		if c.ID == "" || !fits(c) || slices.ContainsFunc(active, sameID(c)) || slices.ContainsFunc(deprecated, sameID(c)) {
+		if c.ID == "" || !fits(c) || slices.ContainsFunc(active, c.SameAs) || slices.ContainsFunc(deprecated, c.SameAs) {
 			continue
 		}
 		if c.Status.Is(cin7core.Deprecated) {
@@ -202,13 +198,9 @@ func (p *planner) customers(fits func(cin7core.Customer) bool) []cin7core.Custom
 	return deprecated
 }
 
-func sameID(c cin7core.Customer) func(cin7core.Customer) bool {
-	return func(other cin7core.Customer) bool { return strings.EqualFold(c.ID, other.ID) }
-}
-
 // checkCard looks at what Cin7 Core would refuse, or take from the card although it is no longer good.
 func (p *planner) checkCard(c cin7core.Customer) {
-	who := "The Cin7 Core customer " + quote(c.Name)
+	who := "The Cin7 Core customer " + prose.Quote(c.Name)
 	live := Want{Kind: WantCustomer, ID: c.ID}
 	books := p.ref.Books
 	if c.Status.Is(cin7core.Deprecated) {
@@ -218,30 +210,30 @@ func (p *planner) checkCard(c cin7core.Customer) {
 	if c.IsOnCreditHold {
 		p.problem(0, "creditHold", who+" is on credit hold.", "Take the customer off credit hold in Cin7 Core"+thenRetry, live)
 	}
-	if base := strings.TrimSpace(books.Me.Currency); base != "" && strings.TrimSpace(c.Currency) != "" && !sameText(c.Currency, base) {
-		p.problem(0, "customerCurrency", fmt.Sprintf("%s is kept in %s, but the account in %s.", who, quote(c.Currency), quote(base)),
+	if base := strings.TrimSpace(books.Me.Currency); base != "" && strings.TrimSpace(c.Currency) != "" && !match.Same(c.Currency, base) {
+		p.problem(0, "customerCurrency", fmt.Sprintf("%s is kept in %s, but the account in %s.", who, prose.Quote(c.Currency), prose.Quote(base)),
 			"Only customers in the account's own currency can be sold to. Link one that is, in Upstock"+thenRetry, live, Want{Kind: WantMe})
 	}
 	if term := strings.TrimSpace(c.PaymentTerm); term != "" {
 		i := named(books.PaymentTerms, term, func(t cin7core.PaymentTerm) string { return t.Name })
 		switch {
 		case i < 0:
-			p.problem(0, "paymentTerm", fmt.Sprintf("%s has the payment term %s, which does not exist.", who, quote(term)),
+			p.problem(0, "paymentTerm", fmt.Sprintf("%s has the payment term %s, which does not exist.", who, prose.Quote(term)),
 				"Choose another payment term on the customer's card in Cin7 Core"+thenRetry, live, Want{Kind: WantPaymentTerms})
 		case !books.PaymentTerms[i].IsActive:
-			p.problem(0, "paymentTerm", fmt.Sprintf("%s has the payment term %s, which is not active.", who, quote(term)),
+			p.problem(0, "paymentTerm", fmt.Sprintf("%s has the payment term %s, which is not active.", who, prose.Quote(term)),
 				"Choose another payment term on the customer's card in Cin7 Core, or activate this one"+thenRetry, live, Want{Kind: WantPaymentTerms})
 		}
 	}
 	// An account has ten price tiers always, and one carrier at least: an empty book was not read.
 	if tier := strings.TrimSpace(c.PriceTier); tier != "" && len(books.PriceTiers) > 0 &&
 		named(books.PriceTiers, tier, func(t cin7core.PriceTier) string { return t.Name }) < 0 {
-		p.problem(0, "priceTier", fmt.Sprintf("%s has the price tier %s, which does not exist.", who, quote(tier)),
+		p.problem(0, "priceTier", fmt.Sprintf("%s has the price tier %s, which does not exist.", who, prose.Quote(tier)),
 			"Choose another price tier on the customer's card in Cin7 Core"+thenRetry, live, Want{Kind: WantPriceTiers})
 	}
 	if carrier := strings.TrimSpace(c.Carrier); carrier != "" && len(books.Carriers) > 0 &&
 		named(books.Carriers, carrier, func(c cin7core.Carrier) string { return c.Description }) < 0 {
-		p.problem(0, "carrier", fmt.Sprintf("%s has the carrier %s, which does not exist.", who, quote(carrier)),
+		p.problem(0, "carrier", fmt.Sprintf("%s has the carrier %s, which does not exist.", who, prose.Quote(carrier)),
 			"Choose another carrier on the customer's card in Cin7 Core"+thenRetry, live, Want{Kind: WantCarriers})
 	}
 }
@@ -251,7 +243,7 @@ func (p *planner) checkCard(c cin7core.Customer) {
 func (p *planner) salesRepFrom(card cin7core.Customer) string {
 	contact := func(name string) (string, bool) {
 		i := named(p.ref.Books.Contacts, name, func(c cin7core.Contact) string {
-			if !sameText(c.Type, "Sale") {
+			if !match.Same(c.Type, "Sale") {
 				return ""
 			}
 			return c.Name
@@ -264,7 +256,7 @@ func (p *planner) salesRepFrom(card cin7core.Customer) string {
 	if rep := strings.TrimSpace(card.SalesRepresentative); rep != "" {
 		name, ok := contact(rep)
 		if !ok {
-			p.problem(0, "salesRep", fmt.Sprintf("The Cin7 Core customer %s has the sales representative %s, who is not among the account's own contacts of type Sale.", quote(card.Name), quote(rep)),
+			p.problem(0, "salesRep", fmt.Sprintf("The Cin7 Core customer %s has the sales representative %s, who is not among the account's own contacts of type Sale.", prose.Quote(card.Name), prose.Quote(rep)),
 				"Choose another sales representative on the customer's card in Cin7 Core, or add this one to the company's contacts (type Sale)"+thenRetry,
 				Want{Kind: WantContacts}, Want{Kind: WantCustomer, ID: card.ID})
 		}
@@ -277,10 +269,10 @@ func (p *planner) salesRepFrom(card cin7core.Customer) string {
 	name, ok := contact(rep)
 	switch {
 	case ok:
-	case sameText(rep, tenant.DefaultSalesRep):
-		p.say("The sale has no sales representative: the customer has none, and %s is not among the Cin7 Core account's contacts.", quote(rep))
+	case match.Same(rep, tenant.DefaultSalesRep):
+		p.say("The sale has no sales representative: the customer has none, and %s is not among the Cin7 Core account's contacts.", prose.Quote(rep))
 	default:
-		p.problem(0, "salesRep", fmt.Sprintf("The sales representative %s of the setting defaultSalesRep is not among the Cin7 Core account's own contacts of type Sale.", quote(rep)),
+		p.problem(0, "salesRep", fmt.Sprintf("The sales representative %s of the setting defaultSalesRep is not among the Cin7 Core account's own contacts of type Sale.", prose.Quote(rep)),
 			"Add this name to the company's contacts in Cin7 Core (type Sale), or change the setting defaultSalesRep"+thenRetry, Want{Kind: WantContacts})
 	}
 	return name
@@ -292,5 +284,5 @@ func named[T any](rows []T, name string, of func(T) string) int {
 	if i := slices.IndexFunc(rows, exact); i >= 0 {
 		return i
 	}
-	return slices.IndexFunc(rows, func(row T) bool { return sameText(of(row), name) })
+	return slices.IndexFunc(rows, func(row T) bool { return match.Same(of(row), name) })
 }

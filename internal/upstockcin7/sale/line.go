@@ -1,4 +1,4 @@
-package upstockcin7
+package sale
 
 import (
 	"cmp"
@@ -12,6 +12,7 @@ import (
 	"stockbridge/internal/cin7core"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/match"
+	"stockbridge/internal/prose"
 	"stockbridge/internal/upstock"
 )
 
@@ -36,7 +37,7 @@ func (p *planner) lineFrom(i int, l upstock.Line) cin7core.OrderLine {
 	quantity := p.quantityFrom(i, l)
 	price, discount := p.priceFrom(i, l)
 	rate, rule := p.rateFrom(i, l, product)
-	comment, was := cut(clean(l.Comment), maxLineComment)
+	comment, was := prose.Cut(prose.Clean(l.Comment), maxLineComment)
 	if was {
 		p.sayLine(i+1, fmt.Sprintf("the comment was cut at %d characters.", maxLineComment))
 	}
@@ -54,9 +55,9 @@ func (p *planner) lineFrom(i int, l upstock.Line) cin7core.OrderLine {
 func (p *planner) wrong(n int, l upstock.Line, code, what, fix string, wants ...Want) {
 	label := fmt.Sprintf("Line %d", n)
 	if sku := strings.TrimSpace(l.SKU); sku != "" {
-		label += fmt.Sprintf(" (SKU %s)", quote(sku))
+		label += fmt.Sprintf(" (SKU %s)", prose.Quote(sku))
 	} else if l.Name != "" {
-		label += fmt.Sprintf(" (%s)", quote(l.Name))
+		label += fmt.Sprintf(" (%s)", prose.Quote(l.Name))
 	}
 	p.problem(n, code, label+": "+what, fix+thenRetry, wants...)
 }
@@ -147,14 +148,14 @@ func indexProducts(products []cin7core.Product) productIndex {
 		x.id[id] = append(x.id[id], p)
 		x.sku[sku] = append(x.sku[sku], p)
 		x.folded[strings.ToLower(sku)] = append(x.folded[strings.ToLower(sku)], p)
-		x.seen[skuKey(sku)] = append(x.seen[skuKey(sku)], p)
+		x.seen[match.SKU(sku)] = append(x.seen[match.SKU(sku)], p)
 	}
 	return x
 }
 
 // productFrom is the product of line n, by id, else by SKU; the id of a product made anew leads nowhere, its SKU still does.
 func (p *planner) productFrom(n int, l upstock.Line) cin7core.Product {
-	id, sku := realID(l.ProductExternalID), strings.TrimSpace(l.SKU)
+	id, sku := match.ID(l.ProductExternalID), strings.TrimSpace(l.SKU)
 	if id == "" && sku == "" {
 		p.wrong(n, l, "unknownSku", "it names no product: it has neither a Cin7 Core id nor a SKU.", "Link the product in Upstock, or give it the SKU that it has in Cin7 Core")
 		return cin7core.Product{}
@@ -162,14 +163,14 @@ func (p *planner) productFrom(n int, l upstock.Line) cin7core.Product {
 	var wants []Want
 	if id != "" {
 		if found := p.products.id[strings.ToLower(id)]; len(found) > 0 {
-			if sku != "" && !sameText(sku, found[0].SKU) {
-				p.sayLine(n, fmt.Sprintf("the SKU %s is %s in Cin7 Core; the product goes by its id.", quote(sku), quote(found[0].SKU)))
+			if sku != "" && !match.Same(sku, found[0].SKU) {
+				p.sayLine(n, fmt.Sprintf("the SKU %s is %s in Cin7 Core; the product goes by its id.", prose.Quote(sku), prose.Quote(found[0].SKU)))
 			}
 			return p.usable(n, l, found[0])
 		}
 		wants = append(wants, Want{Kind: WantProduct, ID: id})
 	}
-	if link := p.ref.Goods[skuKey(sku)]; sku != "" && link.ID != "" {
+	if link := p.ref.Goods[match.SKU(sku)]; sku != "" && link.ID != "" {
 		if found := p.products.id[strings.ToLower(link.ID)]; len(found) > 0 {
 			return p.usable(n, l, found[0])
 		}
@@ -179,8 +180,8 @@ func (p *planner) productFrom(n int, l upstock.Line) cin7core.Product {
 	if len(found) == 0 {
 		found = p.products.folded[strings.ToLower(sku)]
 	}
-	if len(found) == 0 && seen(sku) != "" {
-		found = p.products.seen[skuKey(sku)]
+	if len(found) == 0 && match.Visible(sku) != "" {
+		found = p.products.seen[match.SKU(sku)]
 	}
 	if sku == "" {
 		found = nil
@@ -190,13 +191,13 @@ func (p *planner) productFrom(n int, l upstock.Line) cin7core.Product {
 	hidden := ""
 	if h := match.Hidden(sku); h != "" {
 		hidden = " The SKU has " + h + ", in it, which nobody sees."
-		wants = append(wants, productSKU(seen(sku)))
+		wants = append(wants, productSKU(match.Visible(sku)))
 	}
 	switch {
 	case len(found) == 1:
-		if strings.TrimSpace(found[0].SKU) != sku && !sameText(found[0].SKU, sku) {
+		if strings.TrimSpace(found[0].SKU) != sku && !match.Same(found[0].SKU, sku) {
 			p.want(wants...)
-			p.sayLine(n, fmt.Sprintf("the product %s was taken, whose SKU looks the same.%s", quote(found[0].SKU), hidden))
+			p.sayLine(n, fmt.Sprintf("the product %s was taken, whose SKU looks the same.%s", prose.Quote(found[0].SKU), hidden))
 		}
 		if id != "" {
 			p.want(wants...)
@@ -208,10 +209,10 @@ func (p *planner) productFrom(n int, l upstock.Line) cin7core.Product {
 		for _, f := range found {
 			skus = append(skus, f.SKU)
 		}
-		p.wrong(n, l, "skuAmbiguous", "Cin7 Core has several products with this SKU: "+quotes(skus)+"."+hidden, "Pick the right product, link it in Upstock, or give it the SKU exactly as in Cin7 Core", wants...)
+		p.wrong(n, l, "skuAmbiguous", "Cin7 Core has several products with this SKU: "+prose.List(skus)+"."+hidden, "Pick the right product, link it in Upstock, or give it the SKU exactly as in Cin7 Core", wants...)
 		p.offerProducts(l, found)
 	case sku == "":
-		p.wrong(n, l, "unknownSku", "Cin7 Core has no product of the id "+quote(id)+", to which Upstock links it.", "Link the product anew in Upstock", wants...)
+		p.wrong(n, l, "unknownSku", "Cin7 Core has no product of the id "+prose.Quote(id)+", to which Upstock links it.", "Link the product anew in Upstock", wants...)
 	default:
 		p.wrong(n, l, "unknownSku", "Cin7 Core has no product with this SKU."+hidden, "Pick the right product, add it in Cin7 Core, or correct its SKU in Upstock", wants...)
 		p.offerProducts(l, p.ref.Products)
@@ -236,9 +237,9 @@ func (p *planner) offerProducts(l upstock.Line, of []cin7core.Product) {
 		return
 	}
 	problem := &p.problems[len(p.problems)-1]
-	problem.About = productKind + "/" + bare(l.SKU, 100)
+	problem.About = ProductLinks + "/" + prose.Within(l.SKU, 100)
 	for _, c := range of {
-		if c.ID == "" || sameText(c.Type, "Service") || c.Status.Is(cin7core.Deprecated) || !c.CanSell() {
+		if c.ID == "" || match.Same(c.Type, "Service") || c.Status.Is(cin7core.Deprecated) || !c.CanSell() {
 			continue
 		}
 		bySKU, _ := match.Compare(match.Party{Name: l.SKU}, match.Party{Name: c.SKU})
@@ -250,7 +251,7 @@ func (p *planner) offerProducts(l upstock.Line, of []cin7core.Product) {
 		if score < 0.4 {
 			continue
 		}
-		problem.Choices = append(problem.Choices, ledger.Choice{ID: c.ID, Label: bare(c.SKU+" "+c.Name, 80), Score: math.Round(100*score) / 100, Why: why})
+		problem.Choices = append(problem.Choices, ledger.Choice{ID: c.ID, Label: prose.Within(c.SKU+" "+c.Name, 80), Score: math.Round(100*score) / 100, Why: why})
 	}
 	slices.SortStableFunc(problem.Choices, func(a, b ledger.Choice) int {
 		return cmp.Or(cmp.Compare(b.Score, a.Score), strings.Compare(a.Label, b.Label), strings.Compare(a.ID, b.ID))
@@ -263,8 +264,8 @@ const setupRequired cin7core.Status = "Setup required"
 
 func (p *planner) usable(n int, l upstock.Line, product cin7core.Product) cin7core.Product {
 	live := Want{Kind: WantProduct, ID: product.ID}
-	what := "the Cin7 Core product " + quote(product.SKU)
-	if sameText(product.Type, "Service") {
+	what := "the Cin7 Core product " + prose.Quote(product.SKU)
+	if match.Same(product.Type, "Service") {
 		p.wrong(n, l, "productService", what+" is a service, and services are no order lines.", "Take the line off the order in Upstock and enter it as freight, or link a stock product", live)
 	}
 	switch {
@@ -309,7 +310,7 @@ func (p *planner) chargeFrom(f upstock.Freight) cin7core.Charge {
 		}
 		rule = p.ruleOf(rate)
 	}
-	comment, was := cut(clean(f.Description), maxCharge)
+	comment, was := prose.Cut(prose.Clean(f.Description), maxCharge)
 	if was {
 		p.say("The freight's description was cut at %d characters.", maxCharge)
 	}
@@ -333,8 +334,8 @@ func (p *planner) freightProduct() (none cin7core.Product) {
 	found := p.products.sku[setting]
 	for _, by := range []func(cin7core.Product) bool{
 		func(c cin7core.Product) bool { return strings.TrimSpace(c.Name) == setting },
-		func(c cin7core.Product) bool { return sameText(c.SKU, setting) },
-		func(c cin7core.Product) bool { return sameText(c.Name, setting) },
+		func(c cin7core.Product) bool { return match.Same(c.SKU, setting) },
+		func(c cin7core.Product) bool { return match.Same(c.Name, setting) },
 	} {
 		for _, c := range p.ref.Products {
 			if by(c) {
@@ -348,19 +349,22 @@ func (p *planner) freightProduct() (none cin7core.Product) {
 		}
 	}
 	if len(found) == 0 {
-		p.problem(0, "freightProduct", "The Cin7 Core account has no product "+quote(setting)+", which the setting freightProduct names.",
+		p.problem(0, "freightProduct", "The Cin7 Core account has no product "+prose.Quote(setting)+", which the setting freightProduct names.",
 			choose+thenRetry, productSKU(setting), productNamed(setting))
 		return none
 	}
-	p.problem(0, "freightProduct", fmt.Sprintf("The product %s of the setting freightProduct %s.", quote(setting), chargeable(found[0])),
+	p.problem(0, "freightProduct", fmt.Sprintf("The product %s of the setting freightProduct %s.", prose.Quote(setting), chargeable(found[0])),
 		choose+thenRetry, Want{Kind: WantProduct, ID: found[0].ID}, productSKU(setting), productNamed(setting))
 	return found[0]
 }
 
+// CanCarryFreight reports whether freight can be charged on a product.
+func CanCarryFreight(c cin7core.Product) bool { return chargeable(c) == "" }
+
 // chargeable says what stands against charging freight on a product.
 func chargeable(c cin7core.Product) string {
 	switch {
-	case !sameText(c.Type, "Service"):
+	case !match.Same(c.Type, "Service"):
 		return "is not a service in Cin7 Core"
 	case c.Status.Is(cin7core.Deprecated):
 		return "is deprecated in Cin7 Core"
