@@ -2,6 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
+# How large a test is, and which flag says so: internal/testsize.
 .PHONY: help test race simulate power proof lint run build invoke event seed conformance bench kills fuzz
 
 LOCAL   := go run ./internal/local

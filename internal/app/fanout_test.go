@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"path/filepath"
 	"sync"
@@ -12,15 +11,14 @@ import (
 
 	"stockbridge/internal/table"
 	"stockbridge/internal/tenant"
+	"stockbridge/internal/testsize"
 )
-
-// The bench asks for 5,000.
-var tenants = flag.Int("tenants", 200, "how many tenants TestFanOut has")
 
 // TestFanOut: a schedule's one invocation sends each connected tenant its part
 // of a job, once, spread over the interval; those not connected are left out.
 func TestFanOut(t *testing.T) {
 	const sending = 10 * time.Millisecond // as long as SQS takes
+	many := testsize.Of(5000, 200, 200)
 	dir := t.TempDir()
 	store, err := table.Open(filepath.Join(dir, "s.db"), table.Options{NoSync: true})
 	if err != nil {
@@ -46,20 +44,20 @@ func TestFanOut(t *testing.T) {
 		longest = max(longest, delay)
 		return nil
 	}})
-	for i := range *tenants + 2 {
+	for i := range many + 2 {
 		made, _, err := a.Tenants.Create(t.Context(), fmt.Sprint("Tenant ", i), "")
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, sys := range []tenant.System{tenant.Upstock, tenant.Cin7Core} {
-			if i == *tenants && sys == tenant.Cin7Core {
+			if i == many && sys == tenant.Cin7Core {
 				continue // never connected
 			}
 			c, _, err := a.Tenants.Connect(t.Context(), made.ID, sys, func(c *tenant.Connection, _ *tenant.Secrets) error {
 				c.Account = fmt.Sprint(i)
 				return nil
 			})
-			if err == nil && i > *tenants {
+			if err == nil && i > many {
 				_, err = a.Tenants.Broken(t.Context(), made.ID, sys, c.Generation, "the key is refused")
 			}
 			if err != nil {
@@ -81,8 +79,8 @@ func TestFanOut(t *testing.T) {
 			t.Errorf("tenant %s: %d messages", id, n)
 		}
 	}
-	spread := min(time.Duration(*tenants)*50*time.Millisecond, 4*time.Minute)
-	if len(sent) != *tenants || longest > spread || longest < spread*9/10 || busiest > 3*max(20, *tenants/240) {
-		t.Errorf("%d of %d tenants, the last after %v, %d in one second", len(sent), *tenants, longest, busiest)
+	spread := min(time.Duration(many)*50*time.Millisecond, 4*time.Minute)
+	if len(sent) != many || longest > spread || longest < spread*9/10 || busiest > 3*max(20, many/240) {
+		t.Errorf("%d of %d tenants, the last after %v, %d in one second", len(sent), many, longest, busiest)
 	}
 }

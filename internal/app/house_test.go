@@ -15,6 +15,7 @@ import (
 var mayImport = map[string][]string{
 	"table":            {},
 	"table/tabletest":  {"table"},
+	"testsize":         {},
 	"rest":             {},
 	"match":            {},
 	"prose":            {},

@@ -11,6 +11,7 @@ import (
 
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/table"
+	"stockbridge/internal/testsize"
 )
 
 // reads counts what is read of a table: requests, and the items and entries they answer.
@@ -74,9 +75,7 @@ func keepAll(*ledger.Run) bool { return true }
 // TestListsReadWhatTheyShow: lists, searches and what is due of one tenant cost
 // the same reads with thirty times as many orders, of its own and of a neighbour's.
 func TestListsReadWhatTheyShow(t *testing.T) {
-	if testing.Short() {
-		t.Skip("large: left out with -short")
-	}
+	testsize.Large(t)
 	costs := map[string][2]int64{}
 	for _, many := range []int{100, 3000} {
 		c, l := openReads(t)
@@ -300,9 +299,7 @@ func TestRelist(t *testing.T) {
 // TestCountsAreATenantsOwn: counts are exact to 10,000 beside a neighbour's longer
 // backlog, and one more says that there are more.
 func TestCountsAreATenantsOwn(t *testing.T) {
-	if testing.Short() {
-		t.Skip("large: left out with -short")
-	}
+	testsize.Large(t)
 	c, l := openReads(t)
 	now := time.Now().UTC().Truncate(time.Second)
 	due := func(id string, at time.Time) string {

@@ -20,6 +20,7 @@ import (
 	"stockbridge/internal/app"
 	"stockbridge/internal/cloud"
 	"stockbridge/internal/tenant"
+	"stockbridge/internal/testsize"
 )
 
 // TestMain lets the test binary stand in for a function's: with FUNCTION set
@@ -174,9 +175,7 @@ func (w *watched) Write(p []byte) (int, error) {
 // TestSeedAndInvoke seeds a store, then hands the events of the repository to
 // the handlers over it, as make invoke does to their binaries.
 func TestSeedAndInvoke(t *testing.T) {
-	if testing.Short() {
-		t.Skip("builds the functions")
-	}
+	testsize.Large(t)
 	t.Chdir(root)
 	dir := t.TempDir()
 	getenv := func(name string) string {
@@ -207,9 +206,7 @@ func TestSeedAndInvoke(t *testing.T) {
 
 // TestKill: a process that is killed in the middle loses nothing. make kills does more of it.
 func TestKill(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts processes")
-	}
+	testsize.Large(t)
 	exe := filepath.Join(t.TempDir(), "local")
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", exe, ".").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)

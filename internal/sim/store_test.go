@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"stockbridge/internal/testsize"
 )
 
 // wholeOf is all that a Sim keeps, as it is saved.
@@ -42,9 +44,7 @@ func reread(t *testing.T, file []byte) string {
 // TestChangesAreSaved: what is written behind the whole, change by change, amounts to the whole, at each moment; and what a
 // stop broke off counts as not written.
 func TestChangesAreSaved(t *testing.T) {
-	if testing.Short() {
-		t.Skip("large: left out with -short")
-	}
+	testsize.Large(t)
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()
 		b := newBench(t, Options{Dir: dir, Deliver: &inbox{statuses: []int{200}}, NoLimits: true})
@@ -125,9 +125,7 @@ func TestChangesAreSaved(t *testing.T) {
 
 // TestSavingCostsWhatChanged: the bytes that a change writes do not grow with what there is.
 func TestSavingCostsWhatChanged(t *testing.T) {
-	if testing.Short() {
-		t.Skip("large: left out with -short")
-	}
+	testsize.Large(t)
 	written := func(t *testing.T, accounts, orders int) (n int64) {
 		synctest.Test(t, func(t *testing.T) {
 			b := newBench(t, Options{Dir: t.TempDir(), Deliver: &inbox{statuses: []int{200}}, NoLimits: true})

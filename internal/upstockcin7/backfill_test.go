@@ -17,6 +17,7 @@ import (
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/sim"
 	"stockbridge/internal/tenant"
+	"stockbridge/internal/testsize"
 	"stockbridge/internal/upstockcin7"
 )
 
@@ -218,7 +219,7 @@ func (w *world) turnWhatever(d time.Duration) {
 // fails before, after, or is its process's last: it ends all the same, its
 // counts are true, and each order is sold once.
 func TestBackfillCrashes(t *testing.T) {
-	large(t)
+	testsize.Large(t)
 	t.Parallel()
 	hit := map[string]bool{}
 	for n := range 14 {
@@ -421,7 +422,7 @@ func TestBackfillDays(t *testing.T) {
 // TestBackfillBudget: however many orders a backfill takes in, Cin7 Core's
 // limit is kept, and a new order does not wait behind them.
 func TestBackfillBudget(t *testing.T) {
-	orders := size(250, 100, 20)
+	orders := testsize.Of(250, 100, 20)
 	live(t, 16, 1, func(t *testing.T, h *house) {
 		for i := range orders {
 			h.listed(in1999(1, 0).Add(time.Duration(i)*time.Hour/2), "")

@@ -24,6 +24,7 @@ import (
 	"stockbridge/internal/sim"
 	"stockbridge/internal/table"
 	"stockbridge/internal/tenant"
+	"stockbridge/internal/testsize"
 	"stockbridge/internal/upstock"
 	"stockbridge/internal/upstockcin7"
 )
@@ -243,7 +244,7 @@ func (s *sender) connect(webhook tenant.Secret) {
 
 func inWorld(t *testing.T, b *base, play func(t *testing.T, w *world, s *sender)) {
 	t.Helper()
-	sampled(t)
+	testsize.Sampled(t)
 	alone(t)
 	path := filepath.Join(t.TempDir(), "bad.db")
 	synctest.Test(t, func(t *testing.T) {
@@ -463,7 +464,7 @@ func TestBadInputAllAtOnce(t *testing.T) {
 
 // TestBadInputSize: what is large is sold, or refused once and for all.
 func TestBadInputSize(t *testing.T) {
-	large(t)
+	testsize.Large(t)
 	t.Parallel()
 	b := prepare(t)
 	manyLines := func(n int, line string) string {

@@ -19,6 +19,7 @@ import (
 	"stockbridge/internal/app"
 	"stockbridge/internal/sim"
 	"stockbridge/internal/tenant"
+	"stockbridge/internal/testsize"
 	"stockbridge/internal/upstockcin7"
 )
 
@@ -169,8 +170,8 @@ func (h *house) allIsWell(ids []int) {
 // with -whole, 30 % are lost, 20 % come twice and others late. In the end every order has one sale,
 // every parcel is in Upstock, and the completeness ledger says so itself.
 func TestLossyWebhooks(t *testing.T) {
-	large(t)
-	many := size(2000, 300, 0)
+	testsize.Large(t)
+	many := testsize.Of(2000, 300, 0)
 	live(t, concurrency, 0, func(t *testing.T, h *house) {
 		h.app.Shipments(t.Context(), h.jobMessage("webhooks"))
 		synctest.Wait()
@@ -206,9 +207,9 @@ func TestLossyWebhooks(t *testing.T) {
 // TestOutages: three hours without one vendor, or without us. Nothing is lost,
 // no budget is overdrawn while catching up, and the backlog's end is shown.
 func TestOutages(t *testing.T) {
-	large(t)
+	testsize.Large(t)
 	t.Parallel()
-	many := size(300, 100, 0)
+	many := testsize.Of(300, 100, 0)
 	refuse := func(prefix string) func(*http.Request, []byte) (*http.Response, error) {
 		return func(req *http.Request, _ []byte) (*http.Response, error) {
 			if strings.HasPrefix(req.URL.Path, prefix) {

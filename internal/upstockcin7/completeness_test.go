@@ -21,6 +21,7 @@ import (
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/sim"
 	"stockbridge/internal/tenant"
+	"stockbridge/internal/testsize"
 	"stockbridge/internal/upstockcin7"
 )
 
@@ -542,7 +543,7 @@ func TestCompletenessPeriods(t *testing.T) {
 // TestCompletenessFaults: whatever becomes of a call, the check comes to the
 // same end, and says meanwhile what is wrong.
 func TestCompletenessFaults(t *testing.T) {
-	large(t)
+	testsize.Large(t)
 	type way struct{ vendor, match, kind, how string }
 	var ways []way
 	for _, call := range [][2]string{{sim.Upstock, "GET /orders"}, {sim.Cin7Core, "GET /saleList"}, {sim.Cin7Core, "GET /sale"}, {sim.Upstock, "GET /orders/*"}} {
@@ -607,7 +608,7 @@ func TestCompletenessCrashes(t *testing.T) {
 				w.settle(id, time.Hour)
 				time.Sleep(time.Hour)
 				want := upstockcin7.CompletenessCounts{Approved: 11, Sold: 10, Missing: 1}
-				step := size(1, 1, 6)
+				step := testsize.Of(1, 1, 6)
 				for n := 1; ; n += step {
 					w.mu.Lock()
 					w.armed, w.effects, w.faults = true, 0, map[int]fault{n: f}
@@ -653,7 +654,7 @@ func TestCompletenessLists(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			story(t, func(t *testing.T, w *world) {
 				w.vendors(o)
-				many, rounds := size(40, 40, 25), size(3, 3, 1)
+				many, rounds := testsize.Of(40, 40, 25), testsize.Of(3, 3, 1)
 				ids := w.written(many)
 				w.person(w.sale(ids[3]).ID, "void", "")
 				time.Sleep(time.Hour)
@@ -671,7 +672,7 @@ func TestCompletenessLists(t *testing.T) {
 // TestCompletenessMany: thousands of orders stay within the table's limits, and
 // the list of differences within its own, with the true count.
 func TestCompletenessMany(t *testing.T) {
-	large(t)
+	testsize.Large(t)
 	story(t, func(t *testing.T, w *world) {
 		many, wrong := 2100, 1050
 		ids := w.written(many)
@@ -705,7 +706,7 @@ func TestCompletenessMany(t *testing.T) {
 // many are asked for one by one, within the budget of calls, and the others are
 // said in other words.
 func TestCompletenessDoubts(t *testing.T) {
-	large(t)
+	testsize.Large(t)
 	story(t, func(t *testing.T, w *world) {
 		for _, id := range w.written(130) {
 			w.edit(id, func(r *ledger.Run) { r.SaleID = fmt.Sprintf("3f0c9a50-8a5e-4b6e-9a47-%012d", id) })

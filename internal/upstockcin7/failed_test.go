@@ -22,6 +22,7 @@ import (
 	"stockbridge/internal/sim"
 	"stockbridge/internal/table"
 	"stockbridge/internal/tenant"
+	"stockbridge/internal/testsize"
 	"stockbridge/internal/upstockcin7"
 )
 
@@ -33,7 +34,7 @@ import (
 // Waits are drawn by lot, so each cell is played twice: with the lowest draws
 // and with the highest.
 func TestFailedCalls(t *testing.T) {
-	sampled(t)
+	testsize.Sampled(t)
 	b := prepare(t)
 	var got strings.Builder
 	for _, job := range failedJobs {

@@ -14,6 +14,7 @@ import (
 	"stockbridge/internal/app"
 	"stockbridge/internal/table"
 	"stockbridge/internal/tenant"
+	"stockbridge/internal/testsize"
 )
 
 // crowd is thousands of tenants before vendors that only answer how long they
@@ -97,7 +98,7 @@ func (c *crowd) next() {
 // one is polled on time, none twice, and those that need reconnecting not at all.
 func TestFanOut(t *testing.T) {
 	cryptotest.SetGlobalRandom(t, 7) // a tenant's place follows from its id: the same crowd each time
-	many := size(5000, 1000, 120)
+	many := testsize.Of(5000, 1000, 120)
 	slow, broken, halves := many/50, many/100, many/100
 	synctest.Test(t, func(t *testing.T) {
 		store, err := table.Open("", table.Options{NoSync: true})

@@ -12,6 +12,7 @@ import (
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/sim"
 	"stockbridge/internal/tenant"
+	"stockbridge/internal/testsize"
 	"stockbridge/internal/upstockcin7"
 )
 
@@ -95,9 +96,9 @@ func TestFoundRetryAfterDead(t *testing.T) {
 
 // A finished order whose worker died at the last write does not stay due for ever.
 func TestFoundFinishedDue(t *testing.T) {
-	large(t)
+	testsize.Large(t)
 	t.Parallel()
-	for n := 20; n <= 48; n += size(1, 3, 3) {
+	for n := 20; n <= 48; n += testsize.Of(1, 3, 3) {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			story(t, func(t *testing.T, w *world) {
 				w.fault(sim.Fault{Match: "POST /sale", Kind: "before", How: "502"})

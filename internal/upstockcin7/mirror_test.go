@@ -22,6 +22,7 @@ import (
 	"stockbridge/internal/sim"
 	"stockbridge/internal/table"
 	"stockbridge/internal/tenant"
+	"stockbridge/internal/testsize"
 	"stockbridge/internal/upstock"
 	"stockbridge/internal/upstockcin7/sale"
 )
@@ -435,9 +436,7 @@ func TestMirrorPass(t *testing.T) {
 
 // Whatever single call or write fails, the mirror is whole in the end.
 func TestMirrorResumes(t *testing.T) {
-	if testing.Short() {
-		t.Skip("large: left out with -short")
-	}
+	testsize.Large(t)
 	t.Parallel()
 	calls, writes := 0, 0
 	var clean map[table.Key]string
@@ -647,9 +646,7 @@ func (e emptyList) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 func TestMirrorThousands(t *testing.T) {
-	if testing.Short() {
-		t.Skip("large: left out with -short")
-	}
+	testsize.Large(t)
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		m := newMirrorTest(t, sim.Options{NoLimits: true})

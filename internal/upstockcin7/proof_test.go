@@ -19,6 +19,7 @@ import (
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/sim"
 	"stockbridge/internal/tenant"
+	"stockbridge/internal/testsize"
 	"stockbridge/internal/upstockcin7"
 )
 
@@ -273,7 +274,7 @@ func TestCrashProof(t *testing.T) {
 	start := time.Now()
 	n := wayEffects(t, b)
 	list := schedules(n, 8)
-	list = sample(list, size(len(list), 500, 60))
+	list = sample(list, testsize.Of(len(list), 500, 60))
 	failed := playAll(t, b, list, "", false, horizon)
 	for s, verdict := range failed {
 		t.Errorf("%s: %s", s, verdict)
@@ -314,7 +315,7 @@ func TestCrashProofReads(t *testing.T) {
 			}
 		}
 	}
-	list = sample(list, size(len(list), 100, 12))
+	list = sample(list, testsize.Of(len(list), 100, 12))
 	failed := playAll(t, b, list, "", false, horizon)
 	for s, verdict := range failed {
 		t.Errorf("%s: %s", s, verdict)
@@ -341,7 +342,7 @@ func TestCrashProofPeople(t *testing.T) {
 			}
 		}
 	}
-	list = sample(list, size(len(list), 100, 12))
+	list = sample(list, testsize.Of(len(list), 100, 12))
 	failed := playAll(t, b, list, "", false, horizon)
 	for s, verdict := range failed {
 		t.Errorf("%s: %s", s, verdict)
@@ -418,7 +419,7 @@ func TestStaleReader(t *testing.T) {
 // schedules must then end in two sales, a lost order, an orphan, a twin or an
 // attention that nobody caused.
 func TestProofCanFail(t *testing.T) {
-	large(t)
+	testsize.Large(t)
 	t.Parallel()
 	b := prepare(t)
 	write := "write T#" + b.tenant + "#order"
@@ -438,7 +439,7 @@ func TestProofCanFail(t *testing.T) {
 		}
 	}
 	const most = 3 * time.Hour
-	if failed := playAll(t, b, sample(list, size(len(list), 120, 0)), "", false, most); len(failed) > 0 {
+	if failed := playAll(t, b, sample(list, testsize.Of(len(list), 120, 0)), "", false, most); len(failed) > 0 {
 		t.Fatalf("with all rules on: %v", failed)
 	}
 	for _, rule := range []string{"intent", "lease", "look", "settle time", "frozen plan", "sale chosen once"} {

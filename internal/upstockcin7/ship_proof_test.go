@@ -17,6 +17,7 @@ import (
 
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/sim"
+	"stockbridge/internal/testsize"
 )
 
 // A way is one job's way through the world, every outside effect of which may
@@ -330,7 +331,7 @@ func TestCrashProofJobs(t *testing.T) {
 				t.Fatalf("undisturbed: %s", verdict)
 			}
 			list := schedulesOf(len(effects), 5)
-			list = sample(list, size(len(list), 40, 3))
+			list = sample(list, testsize.Of(len(list), 40, 3))
 			for s, verdict := range v.walkAll(t, b, list, "", false) {
 				t.Errorf("%s: %s", s, verdict)
 			}
@@ -342,7 +343,7 @@ func TestCrashProofJobs(t *testing.T) {
 // TestJobsProofCanFail switches each rule of the jobs off in turn: the same
 // schedules must then lose a parcel, or leave Upstock with an older tracking.
 func TestJobsProofCanFail(t *testing.T) {
-	large(t)
+	testsize.Large(t)
 	t.Parallel()
 	b := prepare(t)
 	v := shippingWay(sim.Shuffled)

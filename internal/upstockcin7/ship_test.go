@@ -17,6 +17,7 @@ import (
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/sim"
 	"stockbridge/internal/tenant"
+	"stockbridge/internal/testsize"
 	"stockbridge/internal/upstockcin7"
 )
 
@@ -483,7 +484,7 @@ func TestDoubtOverManyParcels(t *testing.T) {
 
 // TestDoubtGivenUp: parcels that cannot be told again are a person's in the end.
 func TestDoubtGivenUp(t *testing.T) {
-	large(t)
+	testsize.Large(t)
 	live(t, 1, 0, func(t *testing.T, h *house) {
 		id := h.approve(groceries)
 		h.idle()

@@ -12,6 +12,7 @@ import (
 	"stockbridge/internal/app"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/sim"
+	"stockbridge/internal/testsize"
 	"stockbridge/internal/upstockcin7"
 )
 
@@ -37,7 +38,7 @@ func (h *house) backlog() (orders, calls int, end time.Time) {
 // TestBacklogEnds: what an outage of Cin7 Core has held up is through when
 // health says, or not much later: an order that was tried is looked for first.
 func TestBacklogEnds(t *testing.T) {
-	large(t)
+	testsize.Large(t)
 	const many = 300
 	live(t, concurrency, 1, func(t *testing.T, h *house) {
 		h.answer = func(req *http.Request, _ []byte) (*http.Response, error) {

@@ -23,6 +23,7 @@ import (
 	"stockbridge/internal/sim"
 	"stockbridge/internal/table"
 	"stockbridge/internal/tenant"
+	"stockbridge/internal/testsize"
 	"stockbridge/internal/upstockcin7"
 )
 
@@ -228,7 +229,7 @@ func (h *house) sweeps(d time.Duration) {
 func live(t *testing.T, workers int, pace time.Duration, f func(t *testing.T, h *house)) {
 	t.Helper()
 	if workers == 1 {
-		sampled(t)
+		testsize.Sampled(t)
 	}
 	alone(t)
 	b := prepare(t)
@@ -453,9 +454,9 @@ func (w *world) latencies(ids []int) []time.Duration {
 // TestNeighbours: thousands of one tenant's orders, and then its refused key,
 // do not slow another tenant.
 func TestNeighbours(t *testing.T) {
-	large(t)
+	testsize.Large(t)
 	t.Parallel()
-	many := size(5000, 1200, 0)
+	many := testsize.Of(5000, 1200, 0)
 	p95 := map[bool]time.Duration{}
 	for _, crowded := range []bool{false, true} {
 		t.Run(fmt.Sprintf("crowded %t", crowded), func(t *testing.T) {
@@ -506,7 +507,7 @@ func TestNeighbours(t *testing.T) {
 // TestSharedAccount: two tenants with one Cin7 Core account keep to its limit
 // together, and neither waits for the other's backlog.
 func TestSharedAccount(t *testing.T) {
-	large(t)
+	testsize.Large(t)
 	live(t, concurrency, 1, func(t *testing.T, h *house) {
 		acc := h.sim.AddAccount("Southern Lakes", "")
 		acc.Cin7Core = h.acc.Cin7Core

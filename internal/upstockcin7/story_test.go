@@ -25,6 +25,7 @@ import (
 	"stockbridge/internal/sim"
 	"stockbridge/internal/table"
 	"stockbridge/internal/tenant"
+	"stockbridge/internal/testsize"
 	"stockbridge/internal/upstockcin7"
 )
 
@@ -39,7 +40,7 @@ func story(t *testing.T, f func(t *testing.T, w *world)) {
 
 func storyAt(t *testing.T, path string, f func(t *testing.T, w *world)) {
 	t.Helper()
-	sampled(t)
+	testsize.Sampled(t)
 	alone(t)
 	b := prepare(t)
 	synctest.Test(t, func(t *testing.T) {
@@ -528,7 +529,7 @@ func TestPersonsWorkStands(t *testing.T) {
 func TestBroken(t *testing.T) {
 	story(t, func(t *testing.T, w *world) {
 		const days = 20
-		orders := size(50, 50, 10)
+		orders := testsize.Of(50, 50, 10)
 		first := w.approve(groceries)
 		w.settle(first, horizon)
 		w.sold(first)
@@ -1290,7 +1291,7 @@ func (w *world) neighbour(name string, acc sim.Account) *world {
 
 // TestSweepIsFair: a sweep wakes the oldest orders, of one account no more than a minute's budget serves.
 func TestSweepIsFair(t *testing.T) {
-	large(t)
+	testsize.Large(t)
 	t.Parallel()
 	for _, shared := range []bool{false, true} {
 		t.Run(map[bool]string{false: "accounts of their own", true: "one account"}[shared], func(t *testing.T) {

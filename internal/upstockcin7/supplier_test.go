@@ -21,6 +21,7 @@ import (
 	"stockbridge/internal/sim"
 	"stockbridge/internal/table"
 	"stockbridge/internal/tenant"
+	"stockbridge/internal/testsize"
 	"stockbridge/internal/upstockcin7"
 )
 
@@ -60,7 +61,7 @@ var earlierOrders = []earlier{
 // upgraded opens the earlier version's table, with the vendors as they were then.
 func upgraded(t *testing.T, f func(t *testing.T, w *world)) {
 	t.Helper()
-	sampled(t)
+	testsize.Sampled(t)
 	alone(t)
 	b, err := makeBase()
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/table"
 	"stockbridge/internal/tenant"
+	"stockbridge/internal/testsize"
 )
 
 // slowTable is a table each of whose requests takes a while, once it is told to.
@@ -126,7 +127,7 @@ func (f *fleet) twice() (n int) {
 // within 45 seconds, before a table that takes 8 ms for each request; none of
 // them twice by the sweeps that follow.
 func TestSweepOfThousands(t *testing.T) {
-	large(t)
+	testsize.Large(t)
 	t.Parallel()
 	const many = 10_000
 	synctest.Test(t, func(t *testing.T) {
@@ -165,7 +166,7 @@ func TestSweepOfThousands(t *testing.T) {
 // woken what it read, and the next ones wake the rest.
 func TestSweepCutOff(t *testing.T) {
 	t.Parallel()
-	many := size(400, 400, 80)
+	many := testsize.Of(400, 400, 80)
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(t)
 		for n := range many {
@@ -190,9 +191,9 @@ func TestSweepCutOff(t *testing.T) {
 // TestResumeOfThousands: two thousand tenants whose key was replaced, with ten
 // parked orders each, go on within 45 seconds of the first sweep.
 func TestResumeOfThousands(t *testing.T) {
-	large(t)
+	testsize.Large(t)
 	t.Parallel()
-	many, each := size(2000, 300, 300), 10
+	many, each := testsize.Of(2000, 300, 300), 10
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(t)
 		ctx := t.Context()

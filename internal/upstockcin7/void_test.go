@@ -13,6 +13,7 @@ import (
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/sim"
 	"stockbridge/internal/table"
+	"stockbridge/internal/testsize"
 	"stockbridge/internal/upstock"
 	"stockbridge/internal/upstockcin7"
 )
@@ -214,9 +215,9 @@ func TestFewCreates(t *testing.T) {
 // table that is cheap to write, and what was tried is still counted. A thousand
 // retries have their test in package ledger.
 func TestRunStaysSmall(t *testing.T) {
-	large(t)
+	testsize.Large(t)
 	story(t, func(t *testing.T, w *world) {
-		rounds := size(150, 40, 0)
+		rounds := testsize.Of(150, 40, 0)
 		id, _ := unsellable(w)
 		must[sim.OrderSummary](w)(w.sim.Approve(id))
 		w.settle(id, horizon)

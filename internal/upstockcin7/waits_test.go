@@ -16,6 +16,7 @@ import (
 	"stockbridge/internal/sim"
 	"stockbridge/internal/table"
 	"stockbridge/internal/tenant"
+	"stockbridge/internal/testsize"
 	"stockbridge/internal/upstockcin7"
 )
 
@@ -54,7 +55,7 @@ func (w *world) awaitSold(id int, most time.Duration) time.Duration {
 // each shipped one's sale is read once, not once a round. When Upstock answers
 // again, what was read is told without another reading.
 func TestTellingHoldsUpNoSale(t *testing.T) {
-	large(t)
+	testsize.Large(t)
 	t.Parallel()
 	for _, many := range []int{60, 200} {
 		t.Run(fmt.Sprint(many), func(t *testing.T) {
@@ -95,7 +96,7 @@ func TestTellingHoldsUpNoSale(t *testing.T) {
 
 // TestSoldBesideThoseNotTold: orders that only Upstock is to be told of are in no count of Cin7 Core's calls.
 func TestSoldBesideThoseNotTold(t *testing.T) {
-	large(t)
+	testsize.Large(t)
 	story(t, func(t *testing.T, w *world) {
 		w.pile(400, "s-1", func(r *ledger.Run) { r.Told = false })
 		w.upstockFault(sim.Fault{Match: "*", Kind: "before", How: "503", Times: -1})
@@ -337,9 +338,9 @@ func TestParksForARefusedKeyOnly(t *testing.T) {
 // than a quarter of an hour for its next attempt, and the time shown is no
 // earlier than the account's.
 func TestThrottleWaits(t *testing.T) {
-	large(t)
+	testsize.Large(t)
 	t.Parallel()
-	many := size(20, 4, 0)
+	many := testsize.Of(20, 4, 0)
 	for _, c := range []struct {
 		retryAfter string
 		calls      int // in 6 hours, at most

@@ -6,9 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
-	"hash/fnv"
 	"io"
 	"net"
 	"net/http"
@@ -372,48 +370,10 @@ func (g gateTable) Write(ctx context.Context, ops ...table.Op) error {
 	return err
 }
 
-// whole runs every schedule of the crash proof and the whole of the largest
-// tests, as make proof and CI do; else a sample of them is run.
-var whole = flag.Bool("whole", false, "run every schedule of the crash proof, and the largest tests whole")
-
-// every has a -short run leave out no story, as make race does; the largest tests are left out all the same.
-var every = flag.Bool("every", false, "with -short: every story, not a sample")
-
-// size is how large a test is: as make proof runs it, as make test does, and
-// with -short, as make test runs it once more with the race detector.
-func size(all, usual, short int) int {
-	switch {
-	case testing.Short():
-		return short
-	case *whole:
-		return all
-	}
-	return usual
-}
-
-// large leaves a test out of a -short run.
-func large(t *testing.T) {
-	t.Helper()
-	if testing.Short() {
-		t.Skip("large: left out with -short")
-	}
-}
-
 // alone has a test whose world is its own run beside the other tests.
 func alone(t *testing.T) {
 	if !strings.Contains(t.Name(), "/") { // else it is a part of one, whose parts may share what is around them
 		t.Parallel()
-	}
-}
-
-// sampled leaves all but one test in eight out of a -short run, the same ones
-// each time: in a story one process works after the other.
-func sampled(t *testing.T) {
-	t.Helper()
-	sum := fnv.New32a()
-	sum.Write([]byte(t.Name()))
-	if testing.Short() && !*every && sum.Sum32()%8 > 0 {
-		t.Skip("not in the sample of -short")
 	}
 }
 

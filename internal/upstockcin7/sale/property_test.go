@@ -20,6 +20,7 @@ import (
 	"stockbridge/internal/rest"
 	"stockbridge/internal/sim"
 	"stockbridge/internal/tenant"
+	"stockbridge/internal/testsize"
 	"stockbridge/internal/upstock"
 	"stockbridge/internal/upstockcin7/sale"
 )
@@ -37,9 +38,7 @@ type far struct {
 // accepts what Make makes, with exactly the total that was predicted; or
 // Make says what stands against the order, and what would fix it.
 func TestProperty(t *testing.T) {
-	if testing.Short() {
-		t.Skip("large: left out with -short")
-	}
+	testsize.Large(t)
 	t.Parallel()
 	planned, sold := 0, 0
 	codes := map[string]int{}

@@ -24,6 +24,8 @@ import (
 	"testing/cryptotest"
 	"testing/synctest"
 	"time"
+
+	"stockbridge/internal/testsize"
 )
 
 var (
@@ -53,9 +55,7 @@ func bubble(t *testing.T, seed uint64, f func(t *testing.T)) {
 
 // TestSimulate runs seeds, and tells the story of those that end badly.
 func TestSimulate(t *testing.T) {
-	if testing.Short() {
-		t.Skip("left out with -short")
-	}
+	testsize.Large(t)
 	n := *seeds
 	if n == 0 {
 		n = usual
@@ -156,9 +156,7 @@ func shared(t *testing.T, n int) (mine int, wait func()) {
 
 // TestSimulateRepeats runs seeds twice: their stories are the same, byte by byte.
 func TestSimulateRepeats(t *testing.T) {
-	if testing.Short() {
-		t.Skip("left out with -short")
-	}
+	testsize.Large(t)
 	n := *seeds
 	if n == 0 {
 		n = repeats
