@@ -26,6 +26,8 @@ import (
 	"stockbridge/internal/upstockcin7"
 )
 
+var update = flag.Bool("update", false, "rewrite golden files")
+
 // TestFailedCalls holds what becomes of every kind of work when a call of a
 // vendor fails in every way that we tell apart: when the work goes on, in which
 // state it is meanwhile, and what a person reads. The table is
@@ -46,7 +48,7 @@ func TestFailedCalls(t *testing.T) {
 		}
 	}
 	file := filepath.Join("testdata", "failed.golden")
-	if flag.Lookup("update").Value.String() == "true" {
+	if *update {
 		if err := os.WriteFile(file, []byte(got.String()), 0o644); err != nil {
 			t.Fatal(err)
 		}
