@@ -3,7 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 # How large a test is, and which flag says so: internal/testsize.
-.PHONY: help test race simulate power proof lint run build invoke event seed conformance bench kills fuzz
+.PHONY: help test race simulate power proof lint run build invoke event events seed conformance bench kills fuzz
 
 LOCAL   := go run ./internal/local
 FN      ?= orders
@@ -61,6 +61,9 @@ invoke: ## one event through one function: FN=orders EVENT=events/orders.json; S
 
 event: ## a webhook event, freshly signed, for sam local invoke: EVENT=events/webhook.json
 	@$(LOCAL) event $(if $(filter file,$(origin EVENT)),events/webhook.json,$(EVENT))
+
+events: ## what stands in events/, written anew: env.json too
+	@$(LOCAL) events
 
 seed: ## the demo tenant for invoke; STORE=aws puts it into the table that events/env.json names
 	@STORE=$(STORE) $(LOCAL) seed

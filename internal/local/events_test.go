@@ -3,12 +3,10 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -17,102 +15,29 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"stockbridge/internal/app"
-	"stockbridge/internal/sim"
 )
-
-var update = flag.Bool("update", false, "write the events anew")
 
 const root = "../.."
 
-// The dates of the events are fixed, so that writing them again changes nothing else.
-var (
-	stamps = regexp.MustCompile(`"approvedAt":"[^"]*"`)
-	days   = regexp.MustCompile(`"(orderDate|deliveryDate)":"[^"]*"`)
-)
-
-// TestWebhookEvents holds the orders in the webhook events to what the
-// simulators make of the demo's seed: else nothing in them would be known.
-func TestWebhookEvents(t *testing.T) {
-	s, err := sim.New(sim.Options{Seed: demoSeed})
+// TestEventFiles holds the files of events/ to what make events writes.
+func TestEventFiles(t *testing.T) {
+	files, err := eventFiles()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close()
-	if _, err := demoStock(s); err != nil {
+	have, err := os.ReadDir(filepath.Join(root, "events"))
+	if err != nil {
 		t.Fatal(err)
 	}
-	for i, name := range []string{"webhook-first.json", "webhook.json"} {
-		o, err := s.Order(120001 + i)
-		if err != nil {
-			t.Fatal(err)
-		}
-		order := stamps.ReplaceAllString(string(o.JSON), `"approvedAt":"2026-11-20T02:15:00.000Z"`)
-		order = days.ReplaceAllString(order, `"$1":"2026-11-23"`)
-		body := fmt.Sprintf(`{"id":"msg_demo%d","type":"order.approved","occurredAt":"2026-11-20T02:15:00.000Z","supplierId":1,"data":{"order":%s}}`, i+1, order)
-		eventFile(t, name, httpPost("/webhooks/upstock/"+demoHook, fmt.Sprintf("msg_demo%d", i+1), "fresh", body))
-	}
-	ping := `{"id":"msg_demo3","type":"ping","occurredAt":"2026-11-20T02:15:00.000Z","supplierId":1,"data":{}}`
-	eventFile(t, "webhook-ping.json", httpPost("/webhooks/upstock/"+demoHook, "msg_demo3", "fresh", ping))
-	eventFile(t, "webhook-forged.json", httpPost("/webhooks/upstock/"+demoHook, "msg_demo3", "v1,bm90IGEgc2lnbmF0dXJlIGF0IGFsbCwgc29ycnkhISE=", ping))
-
-	// What Cin7 Core sends of the first sale: nothing is signed, its bearer token is all.
-	hint := fmt.Sprintf(`{"SaleTaskID":"0B1C2D3E-0000-4000-8000-000000000001","TenantID":%q,"OrderNumber":"SO-00001","CustomerName":"Harbourside Grocers","CustomerContactName":"Ngaire Pohatu","CustomerContactEmail":"orders@harbourside.example","EventType":"Sale/ShipmentAuthorised"}`,
-		strings.ToUpper(s.Accounts()[0].Cin7Core.AccountID))
-	for name, bearer := range map[string]string{"webhook-cin7core.json": demoBearer, "webhook-cin7core-forged.json": "somebody-elses"} {
-		ev := httpPost("/webhooks/cin7core/"+demoCoreHook, "", "", hint)
-		ev.Headers = map[string]string{"content-type": "application/json", "host": "hooks.example.com", "authorization": "Bearer " + bearer}
-		ev.RequestContext.HTTP.UserAgent = ""
-		eventFile(t, name, ev)
-	}
-}
-
-// TestQueueEvents holds the files of queues' events to the shape that the runner gives them.
-func TestQueueEvents(t *testing.T) {
-	for name, of := range map[string]struct{ queue, body string }{
-		"orders.json":              {"orders", `{"tenant":"demo","order":"120001","origin":"webhook"}`},
-		"orders-unknown.json":      {"orders", `{"tenant":"demo","order":"999999","origin":"sweep"}`},
-		"catalog.json":             {"jobs", `{"job":"mirror","tenant":"demo"}`},
-		"shipments.json":           {"shipments", `{"job":"shipments","tenant":"demo"}`},
-		"shipments-reconcile.json": {"shipments", `{"job":"reconcile","tenant":"demo"}`},
-		"shipments-webhooks.json":  {"shipments", `{"job":"webhooks","tenant":"demo"}`},
-		"deadletters.json":         {"orders-dead", `{"tenant":"demo","order":"120001","origin":"webhook"}`},
-		"deadletters-job.json":     {"shipments-dead", `{"job":"shipments","tenant":"demo","at":"2026-11-20T02:15:00Z"}`},
-	} {
-		at := time.UnixMilli(1795140900000)
-		ev := newSQSEvent(of.queue, []message{{id: "5d4c3b2a-0000-4000-8000-000000000001", handle: "demo-receipt", body: of.body, group: demoTenant, sent: at, first: at.Add(100 * time.Millisecond), receives: 1}})
-		ev.Records[0].EventSourceARN, ev.Records[0].AWSRegion = "arn:aws:sqs:ap-southeast-2:"+account+":"+of.queue, "ap-southeast-2"
-		eventFile(t, name, ev)
-	}
-}
-
-func httpPost(path, id, signature, body string) httpEvent {
-	return httpEvent{
-		Version: "2.0", RouteKey: "ANY /webhooks/{proxy+}", RawPath: path,
-		Headers: map[string]string{"content-type": "application/json", "host": "hooks.example.com", "user-agent": "Upstock-Webhooks/1",
-			"webhook-id": id, "webhook-timestamp": "1795140900", "webhook-signature": signature},
-		RequestContext: httpContext{AccountID: account, APIID: "demo", DomainName: "hooks.example.com", RequestID: "demo-1", RouteKey: "ANY /webhooks/{proxy+}", Stage: "$default",
-			HTTP: httpCall{"POST", path, "HTTP/1.1", "192.0.2.10", "Upstock-Webhooks/1"}, Time: "20/Nov/2026:02:15:00 +0000", TimeEpoch: 1795140900000},
-		PathParameters: map[string]string{"proxy": strings.TrimPrefix(path, "/webhooks/")}, Body: body,
-	}
-}
-
-func eventFile(t *testing.T, name string, ev any) {
-	t.Helper()
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	if err := enc.Encode(ev); err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(root, "events", name)
-	if *update {
-		if err := os.WriteFile(file, b.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
+	for _, f := range have {
+		if files[f.Name()] == nil {
+			t.Errorf("events/%s is not made by make events: give it its place in eventFiles", f.Name())
 		}
 	}
-	if have, err := os.ReadFile(file); err != nil || !bytes.Equal(have, b.Bytes()) {
-		t.Errorf("%s is not what the simulators make of the seed (%v): run this test with -update", name, err)
+	for name, want := range files {
+		if data, err := os.ReadFile(filepath.Join(root, "events", name)); err != nil || !bytes.Equal(data, want) {
+			t.Errorf("events/%s is out of date (%v): run make events", name, err)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@
 //	go run ./internal/local [flags]      the runner (make run); -h lists the flags
 //	go run ./internal/local invoke …     one event through one function's real binary (make invoke)
 //	go run ./internal/local event FILE   a webhook event, freshly signed (make event)
+//	go run ./internal/local events       events/, written anew (make events)
 //	go run ./internal/local seed         a demo tenant in the store (make seed)
 //	go run ./internal/local fire JOB     the runner's schedule, by hand
 //	go run ./internal/local build        the functions' zips (make build)
@@ -43,6 +44,8 @@ func command(ctx context.Context, args []string, getenv func(string) string, out
 		return invoke(ctx, args[1:], getenv, out)
 	case "event":
 		return event(args[1:], out)
+	case "events":
+		return writeEvents(args[1:], out)
 	case "seed":
 		return seed(ctx, args[1:], getenv, out)
 	case "fire":

@@ -45,7 +45,7 @@ func TestInvokeBinary(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	vars := map[string]string{"FUNCTION": "console", "STORE": "file:" + filepath.Join(t.TempDir(), "s.db"), "PUBLIC_URL": "http://127.0.0.1:1", "API_TOKEN": "demo-operator-token"}
+	vars := map[string]string{"FUNCTION": "console", "STORE": "file:" + filepath.Join(t.TempDir(), "s.db"), "PUBLIC_URL": "http://127.0.0.1:1", "API_TOKEN": demoToken}
 	payload, err := readEvent(filepath.Join(root, "events/console-health.json"))
 	if err != nil {
 		t.Fatal(err)

@@ -30,6 +30,7 @@ const (
 	demoCoreHook  = "corecorecorecorecorecorecorecore"
 	demoBearer    = "demo-bearer-of-the-demo-not-real"
 	demoSecret    = "whsec_c3RvY2ticmlkZ2UgZGVtbyBzZWNyZXQsIG5vdCByZWFs" // "stockbridge demo secret, not real"
+	demoToken     = "demo-operator-token"
 	demoOrderFile = "events/webhook-first.json"
 )
 
