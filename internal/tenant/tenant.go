@@ -53,8 +53,37 @@ const (
 	JOOR     System = "joor"
 )
 
+// systems lists all systems, in the order in which pages show them, with the
+// names that people know them by: the one list of vendors.
+var systems = []struct {
+	System
+	title string
+}{
+	{Upstock, "Upstock"},
+	{Cin7Core, "Cin7 Core"},
+	{Cin7Omni, "Cin7 Omni"},
+	{JOOR, "JOOR"},
+}
+
 // Systems lists all systems in the order in which pages show them.
-func Systems() []System { return []System{Upstock, Cin7Core, Cin7Omni, JOOR} }
+func Systems() []System {
+	list := make([]System, len(systems))
+	for i, s := range systems {
+		list[i] = s.System
+	}
+	return list
+}
+
+// Title is the system's name for people. A system that is not in the list is
+// called by its own text.
+func (s System) Title() string {
+	for _, known := range systems {
+		if s == known.System {
+			return known.title
+		}
+	}
+	return string(s)
+}
 
 // ConnectionState says whether calls with the connection's key may be made.
 type ConnectionState string

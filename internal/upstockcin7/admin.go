@@ -188,7 +188,7 @@ func (p *Pair) tryCin7(ctx context.Context, c *tenant.Connection, s *tenant.Secr
 }
 
 func refusedKey(sys tenant.System, err error) error {
-	name := systemName(sys)
+	name := sys.Title()
 	switch rest.KindOf(err) {
 	case rest.Unauthorized:
 		return &ConnectError{Problem: ledger.Problem{Code: "keyRefused", Message: name + " refused this key.", Fix: "Copy it again from " + name + "; no space before or after it."}}
@@ -223,7 +223,7 @@ func (p *Pair) Disconnect(ctx context.Context, tenantID string, sys tenant.Syste
 		return unsealed
 	}
 	if err := p.Tenants.Disconnect(ctx, tenantID, sys, func(tenant.Connection) (tenant.Ops, error) {
-		return connectionEvent(ctx, tenantID, systemName(sys)+" was disconnected.")
+		return connectionEvent(ctx, tenantID, sys.Title()+" was disconnected.")
 	}); err != nil {
 		return err
 	}
@@ -385,7 +385,7 @@ func (p *Pair) Preview(ctx context.Context, tenantID string, order json.RawMessa
 	}
 	raw, _ := orderOf(order)
 	plan, problems, err := w.makePlan(raw)
-	if err != nil && isOutcome(err) { // a live read was refused, or must wait
+	if err != nil && ledger.IsOutcome(err) { // a live read was refused, or must wait
 		if b, lerr := p.Tenants.Load(ctx, tenantID); lerr == nil {
 			return Preview{Problems: []ledger.Problem{previewProblem(b, err)}}, nil
 		}

@@ -208,7 +208,7 @@ func (p *Pair) StartBackfill(ctx context.Context, tenantID string, from, to time
 func bothConnected(t tenant.Bundle) error {
 	for _, sys := range []tenant.System{tenant.Upstock, tenant.Cin7Core} {
 		if t.Connections[sys].State != tenant.Connected {
-			return &ConnectError{Problem: ledger.Problem{Code: "notReady", Message: systemName(sys) + " is not connected, or needs reconnecting.", Fix: "Connect both systems first."}}
+			return &ConnectError{Problem: ledger.Problem{Code: "notReady", Message: sys.Title() + " is not connected, or needs reconnecting.", Fix: "Connect both systems first."}}
 		}
 	}
 	return nil
@@ -574,14 +574,14 @@ func (w *work) item(r row, stuck **ledger.Problem) (BackfillItem, error) {
 func notPlanned(err error) (pr ledger.Problem, ok bool) {
 	pr = ledger.Problem{Code: "notReady", Fix: "Connect both systems and wait until the reference data is read."}
 	switch e := err.(type) {
-	case *later:
-		pr.Message, pr.Fix = e.why, "Ask again in a minute."
-	case *park:
-		pr.Message = e.why
-	case *vendorDown:
-		pr.Code, pr.Message, pr.Fix = "noAnswer", e.who+" gave no usable answer ("+reason(e.err)+").", "Ask again in a minute."
-	case *reject:
-		return e.problems[0], true
+	case *ledger.Later:
+		pr.Message, pr.Fix = e.Why, "Ask again in a minute."
+	case *ledger.Park:
+		pr.Message = e.Why
+	case *ledger.Down:
+		pr.Code, pr.Message, pr.Fix = "noAnswer", e.Who.Title()+" gave no usable answer ("+reason(e.Err)+").", "Ask again in a minute."
+	case *ledger.Reject:
+		return e.Problems[0], true
 	default:
 		return pr, false
 	}

@@ -94,7 +94,7 @@ func (w *work) search(q cin7core.SalesQuery, want wanted) (ours, blank []cin7cor
 		}
 		switch {
 		case row.SaleID == "":
-			return nil, nil, false, &vendorDown{systemName(tenant.Cin7Core), errNoSaleID}
+			return nil, nil, false, &ledger.Down{Who: tenant.Cin7Core, Err: errNoSaleID}
 		case row.ExternalID == want.externalID || w.known(row.SaleID):
 			ours = union(ours, []cin7core.SaleRow{row})
 		case strings.TrimSpace(row.ExternalID) == "":

@@ -249,7 +249,7 @@ func askDue(r *ledger.Run, now time.Time) bool {
 // is due, and does what it says.
 func (w *work) settleCancel() error {
 	if !askDue(w.run, w.Now()) {
-		return &later{w.run.Ask, askingUpstock}
+		return &ledger.Later{At: w.run.Ask, Why: askingUpstock}
 	}
 	if err := w.take(); err != nil {
 		return err
@@ -267,7 +267,7 @@ func (w *work) settleCancel() error {
 		return w.unclear("Upstock delivered a cancellation of this order, and does not know the order.")
 	}
 	if out := w.answered(tenant.Upstock, err); out != nil {
-		if _, parked := out.(*park); !parked && asked.Sub(w.run.Unsettled) >= w.unansweredFor() {
+		if _, parked := out.(*ledger.Park); !parked && asked.Sub(w.run.Unsettled) >= w.unansweredFor() {
 			return w.unclear("Upstock delivered a cancellation of this order, and has not said for an hour whether it is cancelled (" + reason(err) + ").")
 		}
 		return out
@@ -328,7 +328,7 @@ func (w *work) askAgain(after, alive time.Time) error {
 	}
 	w.wakeSoon(w.ctx, w.run, w.run.Ask.Sub(w.Now()))
 	if w.run.SoldAt.IsZero() {
-		return &later{w.run.Ask, askingUpstock}
+		return &ledger.Later{At: w.run.Ask, Why: askingUpstock}
 	}
 	return nil
 }
@@ -477,11 +477,11 @@ func (w *work) unclear(message string) error {
 // unasked hands the question to a person where a connection has kept it from
 // being asked for an hour. The run is parked too: once the connection works, it
 // is asked by itself (reask), so Ask stays.
-func (w *work) unasked(r *ledger.Run, e *park, sys tenant.System) {
+func (w *work) unasked(r *ledger.Run, e *ledger.Park, sys tenant.System) {
 	pr := ledger.Problem{Code: cancelUnclear,
-		Message: "Upstock delivered a cancellation of this order, and for an hour it could not be found out whether it counts. " + e.why,
-		Fix:     "Connect " + systemName(sys) + " again: Upstock is asked then, by itself. Until it is, look there whether the order's goods should go out."}
-	if e.awaits != "" {
+		Message: "Upstock delivered a cancellation of this order, and for an hour it could not be found out whether it counts. " + e.Why,
+		Fix:     "Connect " + sys.Title() + " again: Upstock is asked then, by itself. Until it is, look there whether the order's goods should go out."}
+	if e.Awaits != "" {
 		pr.Fix = "Connect the account that it waits for again: Upstock is asked then, by itself. Until it is, look there whether the order's goods should go out."
 	}
 	known := slices.ContainsFunc(r.Problems, pr.Same)

@@ -279,7 +279,7 @@ func (p *Pair) Completeness(ctx context.Context, tenantID string, from, to time.
 			why = " needs reconnecting."
 		}
 		if c.Running || c.Standing {
-			c.Problem = "Nothing is checked while " + systemName(sys) + why
+			c.Problem = "Nothing is checked while " + sys.Title() + why
 		}
 		if c.Running {
 			c.Progress = parkedCheck

@@ -26,7 +26,7 @@ func (p *Pair) markRefused(ctx context.Context, c tenant.Connection) (tenant.Con
 	return now, p.Ledger.RecordOnce(ctx, c.Tenant, now.Refused, "keyRefused "+string(c.System), ledger.Event{Kind: "keyRefused", Text: whyRefused(c.System) + " Save a new key; what waits for it goes on by itself then."})
 }
 
-func whyRefused(sys tenant.System) string { return systemName(sys) + " refused the key." }
+func whyRefused(sys tenant.System) string { return sys.Title() + " refused the key." }
 
 // Outdated reports whether a job's problem was that a key was refused which has been replaced since.
 func Outdated(b tenant.Bundle, problem string) bool {
@@ -47,7 +47,7 @@ type savedKeys struct {
 
 // text says it as an event.
 func (k savedKeys) text(sys tenant.System, name string) string {
-	who := systemName(sys)
+	who := sys.Title()
 	var said []string
 	switch {
 	case k.first:
@@ -115,9 +115,9 @@ const goesOn = ", and the order goes on by itself."
 // lacks is what is wrong with a connection.
 func lacks(b tenant.Bundle, sys tenant.System) string {
 	if c, ok := b.Connections[sys]; ok {
-		return systemName(sys) + " needs reconnecting: " + c.Why
+		return sys.Title() + " needs reconnecting: " + c.Why
 	}
-	return systemName(sys) + " is not connected."
+	return sys.Title() + " is not connected."
 }
 
 // parkedWhy is why an order waits for a connection as it is now. The other one is
@@ -132,7 +132,7 @@ func parkedWhy(b tenant.Bundle, sys tenant.System, sold bool) string {
 	}
 	switch {
 	case len(list) == 0:
-		return systemName(sys) + " is connected again" + goesOn
+		return sys.Title() + " is connected again" + goesOn
 	case len(list) == 2:
 		return lacks(b, list[0]) + " " + lacks(b, list[1]) + " The order goes on by itself when both are connected."
 	}
@@ -196,7 +196,7 @@ func awaitedSystem(r *ledger.Run) tenant.System {
 		return r.Needs
 	}
 	for _, s := range []tenant.System{tenant.Upstock, tenant.Cin7Core} { // one that does other things meanwhile is not parked
-		for _, begins := range []string{systemName(s) + " is not connected.", systemName(s) + " needs reconnecting:", whyRefused(s)} {
+		for _, begins := range []string{s.Title() + " is not connected.", s.Title() + " needs reconnecting:", whyRefused(s)} {
 			if strings.HasPrefix(r.Why, begins) {
 				return s
 			}
@@ -218,20 +218,20 @@ func clockText(b tenant.Bundle, t time.Time) string {
 func previewProblem(b tenant.Bundle, err error) ledger.Problem {
 	pr := ledger.Problem{Code: "notReady", Message: err.Error(), Fix: "Try again in a minute."}
 	switch e := err.(type) {
-	case *later:
-		pr.Message = e.why
-	case *park:
-		pr.Message = e.why
+	case *ledger.Later:
+		pr.Message = e.Why
+	case *ledger.Park:
+		pr.Message = e.Why
 	}
 	for _, sys := range []tenant.System{tenant.Cin7Core, tenant.Upstock} {
 		switch c, ok := b.Connections[sys]; {
 		case !ok:
-			pr.Message, pr.Fix = systemName(sys)+" is not connected.", "Connect "+systemName(sys)+"."
+			pr.Message, pr.Fix = sys.Title()+" is not connected.", "Connect "+sys.Title()+"."
 			return pr
 		case c.State != tenant.Connected:
-			pr.Message, pr.Fix = systemName(sys)+" needs reconnecting: "+c.Why, "Save a new key of "+systemName(sys)+"."
+			pr.Message, pr.Fix = sys.Title()+" needs reconnecting: "+c.Why, "Save a new key of "+sys.Title()+"."
 			if Unsealed(c) { // those that there were are as good
-				pr.Fix = "Save the keys of " + systemName(sys) + " again."
+				pr.Fix = "Save the keys of " + sys.Title() + " again."
 			}
 			return pr
 		}

@@ -144,8 +144,8 @@ func (w *work) lostProblem(code, message, why string) ledger.Problem {
 // them, from being followed. nil and "" = there is none.
 func (w *work) copyOf(lost string, plan *sale.Plan) (only *cin7core.Sale, why string, err error) {
 	rows, err := w.rows(plan)
-	if rej, ok := err.(*reject); ok { // which of them is the order's is a person's question, as the lost one is
-		return nil, rej.problems[0].Message, nil
+	if rej, ok := err.(*ledger.Reject); ok { // which of them is the order's is a person's question, as the lost one is
+		return nil, rej.Problems[0].Message, nil
 	}
 	if err != nil {
 		return nil, "", err
@@ -246,7 +246,7 @@ func (w *work) voidedByOthers(s cin7core.Sale) error {
 		return w.cancelledWithout(number(s), "is voided")
 	}
 	if copied == nil || why != "" {
-		return &reject{problems: []ledger.Problem{w.lostProblem(saleVoided, message, why)}}
+		return &ledger.Reject{Problems: []ledger.Problem{w.lostProblem(saleVoided, message, why)}}
 	}
 	return w.update(func(r *ledger.Run, _ *ledger.Extra) error {
 		if r.SaleID != s.ID {
@@ -290,10 +290,10 @@ func (w *work) takeCopy(plan *sale.Plan, id, number string) error {
 		return err
 	}
 	if copied == nil && why == "" {
-		return &later{w.Now().Add(w.Times.Soon), "The sales of this order have just been voided."}
+		return &ledger.Later{At: w.Now().Add(w.Times.Soon), Why: "The sales of this order have just been voided."}
 	}
 	if why != "" {
-		return &reject{problems: []ledger.Problem{w.lostProblem(saleVoided, "The sale that was made for this order is voided in Cin7 Core.", why)}}
+		return &ledger.Reject{Problems: []ledger.Problem{w.lostProblem(saleVoided, "The sale that was made for this order is voided in Cin7 Core.", why)}}
 	}
 	return w.adopt(id, number)
 }

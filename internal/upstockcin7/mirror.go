@@ -791,7 +791,10 @@ func (p *Pair) live(ctx context.Context, c *cin7core.Client, b tenant.Bundle, re
 		if serr := p.Start(ctx, Job{Job: JobMirror, Tenant: b.Tenant.ID}, 0); serr != nil {
 			return ref, serr
 		}
-		return ref, &later{p.Now().Add(jitter(p.Times.Mirror, p.Times.Mirror/2)), "Cin7 Core's customers are being read anew, to be sure of which one the order is for."}
+		return ref, &ledger.Later{
+			At:  p.Now().Add(jitter(p.Times.Mirror, p.Times.Mirror/2)),
+			Why: "Cin7 Core's customers are being read anew, to be sure of which one the order is for.",
+		}
 	}
 	if err != nil {
 		return ref, err

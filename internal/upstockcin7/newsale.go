@@ -92,7 +92,7 @@ func (w *work) strangers(plan *sale.Plan, named []string) (*StandingError, error
 		case match.Squeeze(row.CustomerReference) != "" && row.CustomerID != "":
 			found.Others = append(found.Others, rowName(row))
 		case row.SaleID == "":
-			return nil, &vendorDown{systemName(tenant.Cin7Core), errNoSaleID}
+			return nil, &ledger.Down{Who: tenant.Cin7Core, Err: errNoSaleID}
 		case match.Squeeze(row.CustomerReference) != "" || want.lately(row):
 			blank = union(blank, []cin7core.SaleRow{row})
 		}
@@ -186,8 +186,8 @@ func (p *Pair) salesStanding(ctx context.Context, b tenant.Bundle, order, own st
 
 // ofPlan marks problems as the plan's own: nothing was made, and a corrected order may be sold.
 func ofPlan(err error) error {
-	if rej, ok := err.(*reject); ok {
-		rej.ofPlan = true
+	if rej, ok := err.(*ledger.Reject); ok {
+		rej.NothingMade = true
 	}
 	return err
 }

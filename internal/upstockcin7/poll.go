@@ -181,14 +181,14 @@ func (w *poll) pause(err error) error {
 		}
 		w.cur.Problem, wait = whyRefused(w.conn.System), 0
 	case kind == rest.Waiting:
-		w.cur.Problem = "The budget of calls to " + systemName(w.conn.System) + " is used up for the moment."
+		w.cur.Problem = "The budget of calls to " + w.conn.System.Title() + " is used up for the moment."
 		if e, ok := errors.AsType[*rest.Wait](err); ok {
 			wait = min(max(time.Until(e.Until), 0)+jitter(w.Times.Soon/5, w.Times.Soon), w.Times.MaxVendor)
 		}
 	case kind == rest.Other && w.ctx.Err() == nil:
 		return err
 	default:
-		w.cur.Problem, wait = systemName(w.conn.System)+" gave no usable answer ("+reason(err)+").", 0 // the schedule tries again
+		w.cur.Problem, wait = w.conn.System.Title()+" gave no usable answer ("+reason(err)+").", 0 // the schedule tries again
 	}
 	underway := w.cur.Again.After(w.Now())
 	if !underway && wait > 0 {

@@ -128,7 +128,7 @@ func (w *work) created(seq int, sale cin7core.Sale, err error, plan *sale.Plan) 
 		if uerr != nil {
 			return uerr
 		}
-		return &vendorDown{systemName(tenant.Cin7Core), err}
+		return &ledger.Down{Who: tenant.Cin7Core, Err: err}
 	}
 	chosen := false
 	uerr := w.result(func(r *ledger.Run) error {
@@ -176,7 +176,7 @@ func (w *work) refusedOr(err error, what string) error {
 }
 
 // refusal is a plain refusal in the vendor's words; nil where the call did not end in one.
-func refusal(err error, what string) *reject {
+func refusal(err error, what string) *ledger.Reject {
 	switch rest.KindOf(err) {
 	case rest.Invalid, rest.Conflict, rest.NotFound:
 	default:
@@ -189,7 +189,7 @@ func refusal(err error, what string) *reject {
 	if len(problems) == 0 {
 		problems = append(problems, ledger.Problem{Code: "refused", Message: "Cin7 Core refused " + what + " (" + reason(err) + ").", Fix: "See the recorded answer, then retry."})
 	}
-	return &reject{problems: problems}
+	return &ledger.Reject{Problems: problems}
 }
 
 // planned returns the plan to create with: the frozen one, or a new one and
@@ -227,7 +227,7 @@ func (w *work) order() (json.RawMessage, error) {
 	o, _ := upstock.ParseOrder(raw)
 	switch {
 	case (w.run.Anew || w.run.Replan) && !w.run.NewSale && o.Status == upstock.StatusShipped:
-		return nil, &reject{problems: []ledger.Problem{shippedAlready(o)}}
+		return nil, &ledger.Reject{Problems: []ledger.Problem{shippedAlready(o)}}
 	case w.run.Anew && !w.run.NewSale && o.Status != upstock.StatusCancelled && !confirms(o, w.run.Approved):
 		return nil, notConfirmed("Upstock shows the order as " + prose.Short(o.Status) + since(o.ApprovedAt))
 	case w.run.Replan && o.Status != upstock.StatusCancelled && !confirms(o, w.run.Approved):
@@ -371,7 +371,7 @@ func (w *work) foreign(plan *sale.Plan) error {
 	}
 	raw, _ := orderOf(w.body)
 	if o, _ := upstock.ParseOrder(raw); o.External != nil && !w.run.NewSale && !formerly(w.run, o.External.Number) {
-		return &reject{problems: []ledger.Problem{shownAsSold(o)}}
+		return &ledger.Reject{Problems: []ledger.Problem{shownAsSold(o)}}
 	}
 	if w.core.Checked >= firstOrders && !earlier && !sellsAnew(w.run) {
 		return nil
@@ -384,7 +384,7 @@ func (w *work) foreign(plan *sale.Plan) error {
 		return err
 	}
 	if len(found.Sales()) > 0 {
-		return &reject{problems: []ledger.Problem{found.problem()}}
+		return &ledger.Reject{Problems: []ledger.Problem{found.problem()}}
 	}
 	if err := w.update(func(r *ledger.Run, _ *ledger.Extra) error { r.Foreign, r.Searched = true, w.Now().UTC(); return nil }); err != nil {
 		return err
@@ -411,7 +411,7 @@ func (w *work) lines() error {
 	}
 	if plan == nil { // the sale was adopted without a plan on record: a restored table, a lost journal
 		p, planned, err := w.newPlan()
-		if rej, ok := err.(*reject); ok && !w.run.Cancelled.IsZero() {
+		if rej, ok := err.(*ledger.Reject); ok && !w.run.Cancelled.IsZero() {
 			return w.cancelledUnplanned(rej)
 		}
 		if err != nil {
@@ -479,7 +479,7 @@ func (w *work) newPlan() (*sale.Plan, []byte, error) {
 		return nil, nil, err
 	}
 	if len(problems) > 0 {
-		return nil, nil, ofPlan(&reject{problems: problems})
+		return nil, nil, ofPlan(&ledger.Reject{Problems: problems})
 	}
 	data, err := json.Marshal(p)
 	return &p, data, err
@@ -515,7 +515,10 @@ func (w *work) inspect(plan *sale.Plan) (done bool, err error) {
 			"Give it the order's lines in Cin7 Core and retry; or void it there and retry with a new sale.")
 	}
 	if at := linesDoubt(w.run).Add(w.settle()); now.Before(at) {
-		return true, &later{at, "No answer came when the lines were written. The sale is read once more before they are written again."}
+		return true, &ledger.Later{
+			At:  at,
+			Why: "No answer came when the lines were written. The sale is read once more before they are written again.",
+		}
 	}
 	if !w.run.Cancelled.IsZero() {
 		if !sale.SameHeader(plan.Header, s) {
@@ -541,7 +544,7 @@ func (w *work) inspect(plan *sale.Plan) (done bool, err error) {
 }
 
 // cancelledUnplanned is the end of a cancelled order whose sale was found, and of which nothing can say what it should hold.
-func (w *work) cancelledUnplanned(rej *reject) error {
+func (w *work) cancelledUnplanned(rej *ledger.Reject) error {
 	s, err := w.cin7.Sale(w.calling("cin7core"), w.run.SaleID)
 	if rest.KindOf(err) == rest.NotFound {
 		return w.saleGone()
@@ -552,7 +555,7 @@ func (w *work) cancelledUnplanned(rej *reject) error {
 	if s.Status.Is(cin7core.Voided) {
 		return w.wasVoided(s)
 	}
-	return problem(cancelledButKept, fmt.Sprintf("The order is cancelled in Upstock, and its sale %s stands in Cin7 Core. What it should hold cannot be told, so it was left alone: %s", number(s), rej.problems[0].Message),
+	return problem(cancelledButKept, fmt.Sprintf("The order is cancelled in Upstock, and its sale %s stands in Cin7 Core. What it should hold cannot be told, so it was left alone: %s", number(s), rej.Problems[0].Message),
 		"Void it in Cin7 Core if it should not be delivered, then retry.")
 }
 
@@ -608,7 +611,7 @@ func (w *work) lined(seq int, saved cin7core.OrderDocument, err error, plan *sal
 			i.Answer = ledger.Refused
 		}
 		if rej != nil && amended == nil && r.Lease.Token == w.token && r.SaleID == i.SaleID && r.SoldAt.IsZero() {
-			r.Unwanted = rej.problems // undo is next, whenever that is
+			r.Unwanted = rej.Problems // undo is next, whenever that is
 		}
 		return nil
 	}); uerr != nil {
@@ -618,7 +621,7 @@ func (w *work) lined(seq int, saved cin7core.OrderDocument, err error, plan *sal
 	case w.run.Lease.Token != w.token && !w.rules.noLease:
 		return errLost
 	case out == rest.Unknown:
-		return &vendorDown{systemName(tenant.Cin7Core), err}
+		return &ledger.Down{Who: tenant.Cin7Core, Err: err}
 	case rej != nil && amended != nil:
 		return w.refreeze(amended)
 	case rej != nil:

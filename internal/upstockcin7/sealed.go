@@ -22,7 +22,7 @@ func (p *Pair) secrets(ctx context.Context, c tenant.Connection) (tenant.Secrets
 
 // whyUnsealed tells a tenant of a lost sealing key.
 func whyUnsealed(sys tenant.System) string {
-	text := "The stored key of " + systemName(sys) + " cannot be opened any more: the key that it was sealed with is lost or disabled. Save the keys of " + systemName(sys) + " again."
+	text := "The stored key of " + sys.Title() + " cannot be opened any more: the key that it was sealed with is lost or disabled. Save the keys of " + sys.Title() + " again."
 	if sys == tenant.Upstock {
 		text += " Upstock's webhook secret is among them, and the webhook URL is a new one then: paste it into Upstock."
 	}
@@ -72,7 +72,7 @@ func (p *Pair) CheckSeals(ctx context.Context) (lost int, err error) {
 					case c.State != tenant.Connected && Unsealed(c):
 						_, _, err = p.Tenants.Connect(ctx, c.Tenant, sys, func(*tenant.Connection, *tenant.Secrets) error { return nil },
 							func(tenant.Connection) (tenant.Ops, error) {
-								return connectionEvent(ctx, c.Tenant, "The stored key of "+systemName(sys)+" can be opened again; what waited for it goes on.")
+								return connectionEvent(ctx, c.Tenant, "The stored key of "+sys.Title()+" can be opened again; what waited for it goes on.")
 							})
 						if err != nil {
 							return lost, err

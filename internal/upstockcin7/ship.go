@@ -151,7 +151,7 @@ func (w *work) inspectSold() error {
 		}
 	}
 	if !gone && silentOnShipping(s, w.run) {
-		return &vendorDown{systemName(tenant.Cin7Core), errors.New("the sale is answered without its shipments")}
+		return &ledger.Down{Who: tenant.Cin7Core, Err: errors.New("the sale is answered without its shipments")}
 	}
 	if w.run.Void && !gone {
 		voided, err := w.voidCancelled(s, plan)
@@ -200,7 +200,7 @@ func (w *work) tellFound() error {
 func (w *work) tellAll(found *ledger.Found, asked int, lost bool, looked, said func(*ledger.Run)) error {
 	sent := w.untold == nil
 	parcels, err := w.tellParcels(found)
-	if errors.Is(err, errLost) || err != nil && !isOutcome(err) {
+	if errors.Is(err, errLost) || err != nil && !ledger.IsOutcome(err) {
 		return err
 	}
 	if err == nil {
@@ -213,7 +213,7 @@ func (w *work) tellAll(found *ledger.Found, asked int, lost bool, looked, said f
 		r.Parcels = heeded(parcels, r, asked)
 		if r.Kept = found; err == nil {
 			r.Kept = nil
-		} else if down := (*vendorDown)(nil); sent && errors.As(err, &down) { // it may take effect yet
+		} else if down := (*ledger.Down)(nil); sent && errors.As(err, &down) { // it may take effect yet
 			w.doubt(r, now.Add(w.Times.HTTP))
 		}
 		said(r)
@@ -233,7 +233,7 @@ func (w *work) tellAll(found *ledger.Found, asked int, lost bool, looked, said f
 // work goes on. Any other error is returned.
 func (w *work) cannotTell(err error) error {
 	switch err.(type) {
-	case *later, *park, *vendorDown:
+	case *ledger.Later, *ledger.Park, *ledger.Down:
 		w.untold = err
 		return nil
 	}
@@ -271,7 +271,7 @@ func (w *work) sayElsewhere() error {
 
 // awaitAccount leaves what is to be done until the sale's own account is connected again.
 func (w *work) awaitAccount() error {
-	return &park{why: otherAccount, awaits: ledger.Awaited(tenant.Cin7Core, w.run.Account)}
+	return &ledger.Park{Needs: tenant.Cin7Core, Why: otherAccount, Awaits: ledger.Awaited(tenant.Cin7Core, w.run.Account)}
 }
 
 // silentOnShipping says that a sale lacks the shipments that were told of, or
@@ -332,7 +332,10 @@ func (w *work) stale() error {
 	if err := w.update(func(r *ledger.Run, _ *ledger.Extra) error { r.Stale++; return nil }); err != nil {
 		return err
 	}
-	return &later{w.Now().Add(w.Times.Delivery << n), "Cin7 Core's sale does not yet show the shipping that its list shows."}
+	return &ledger.Later{
+		At:  w.Now().Add(w.Times.Delivery << n),
+		Why: "Cin7 Core's sale does not yet show the shipping that its list shows.",
+	}
 }
 
 // foundIn is what a sale shows as shipped. A parcel without a date keeps the one
@@ -722,7 +725,7 @@ func (w *work) voidCancelled(s cin7core.Sale, plan *sale.Plan) (voided bool, err
 		return true, nil
 	}
 	refused := w.refusedOr(err, "to void the sale")
-	if _, ok := refused.(*reject); !ok {
+	if _, ok := refused.(*ledger.Reject); !ok {
 		return false, refused
 	}
 	return false, w.update(func(r *ledger.Run, _ *ledger.Extra) error {

@@ -349,7 +349,7 @@ func (w *work) belongs() error {
 		w.own = w.up.Account
 	}
 	if other := otherCompany(w.b, w.own); other != nil {
-		return &park{why: other.Error(), awaits: ledger.Awaited(tenant.Upstock, w.own)}
+		return &ledger.Park{Needs: tenant.Upstock, Why: other.Error(), Awaits: ledger.Awaited(tenant.Upstock, w.own)}
 	}
 	if w.own == "" {
 		return problem("supplierUnknown", "It is not on record of which Upstock supplier this order is: it was taken in before that was noted, and nothing was sold yet.",

@@ -151,12 +151,18 @@ func (w *work) voidDoubt() error {
 			r.Note(now, "The sale %s is voided.", number(s))
 		})
 	case now.Before(settle):
-		return &later{settle, "No answer came when the sale " + number(s) + " was voided. It is read once more before anything else is done."}
+		return &ledger.Later{
+			At:  settle,
+			Why: "No answer came when the sale " + number(s) + " was voided. It is read once more before anything else is done.",
+		}
 	case !seen && !w.rules.noSettle:
 		if err := each(func(_ *ledger.Run, i *ledger.Intent) { i.Live = now.UTC() }); err != nil {
 			return err
 		}
-		return &later{now.Add(w.Times.Soon), "The sale " + number(s) + " still stands though it was to be voided. It is read once more before anything else is done."}
+		return &ledger.Later{
+			At:  now.Add(w.Times.Soon),
+			Why: "The sale " + number(s) + " still stands though it was to be voided. It is read once more before anything else is done.",
+		}
 	}
 	return each(func(r *ledger.Run, i *ledger.Intent) {
 		i.Settled = true
@@ -172,7 +178,7 @@ func (w *work) undo() error {
 	if err != nil {
 		return err
 	}
-	refused := &reject{problems: w.run.Unwanted}
+	refused := &ledger.Reject{Problems: w.run.Unwanted}
 	s, err := w.cin7.Sale(w.calling("cin7core"), w.run.SaleID)
 	if rest.KindOf(err) == rest.NotFound {
 		return w.saleGone()
@@ -195,7 +201,10 @@ func (w *work) undo() error {
 			"Give it the order's lines in Cin7 Core and retry; or void it there and retry with a new sale.")
 	}
 	if at := linesDoubt(w.run).Add(w.settle()); w.Now().Before(at) {
-		return &later{at, "Lines were sent without an answer. The sale is read once more before it is voided."}
+		return &ledger.Later{
+			At:  at,
+			Why: "Lines were sent without an answer. The sale is read once more before it is voided.",
+		}
 	}
 	return w.void(s, fmt.Sprintf("The lines were refused: the empty sale %s was voided.", number(s)))
 }
@@ -258,7 +267,7 @@ func (w *work) barred(r *ledger.Run) error {
 		switch {
 		case i.Seq <= r.Granted:
 		case len(r.Unwanted) > 0:
-			return &reject{problems: r.Unwanted}
+			return &ledger.Reject{Problems: r.Unwanted}
 		default:
 			return problem(saleVoided, fmt.Sprintf("The sale %s that was made of this order is voided, so no other one is made by itself.", cmp.Or(i.Number, i.SaleID)),
 				"If it should be sold all the same, retry; else cancel the order in Upstock.")
@@ -271,7 +280,10 @@ func (w *work) barred(r *ledger.Run) error {
 	}
 	if n > 1 {
 		if at := tried[n-1].At.Add(time.Duration(n-1) * w.Times.MaxVendor); w.Now().Before(at) {
-			return &later{at, fmt.Sprintf("Cin7 Core gave no believable answer when the sale was created, %d times. It is tried again later.", n)}
+			return &ledger.Later{
+				At:  at,
+				Why: fmt.Sprintf("Cin7 Core gave no believable answer when the sale was created, %d times. It is tried again later.", n),
+			}
 		}
 	}
 	return nil

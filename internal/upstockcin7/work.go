@@ -22,38 +22,6 @@ import (
 	"stockbridge/internal/upstockcin7/sale"
 )
 
-// How work on an order ends, beside nil (nothing is left but what is due later).
-type (
-	// later is no failure: go on at a time, for a reason that a person is told.
-	later struct {
-		at  time.Time
-		why string
-	}
-	// reject needs a person.
-	reject struct {
-		problems []ledger.Problem
-		ofPlan   bool // all are of the plan, and nothing was made
-	}
-	// park waits for a connection to work again, however long: as it was when its
-	// key was refused, or not there.
-	park struct {
-		why    string
-		conn   tenant.Connection
-		awaits string // the account that must be connected again; "" = none in particular
-	}
-	// vendorDown is a vendor that gives no sensible answer.
-	vendorDown struct {
-		who string
-		err error
-	}
-)
-
-func (e *later) Error() string      { return "later: " + e.why }
-func (e *reject) Error() string     { return fmt.Sprintf("needs attention: %d problems", len(e.problems)) }
-func (e *park) Error() string       { return "parked: " + e.why }
-func (e *vendorDown) Error() string { return e.who + " does not answer: " + e.err.Error() }
-func (e *vendorDown) Unwrap() error { return e.err }
-
 var (
 	// errLost: another worker has the lease now.
 	errLost = errors.New("the lease is lost")
@@ -68,7 +36,7 @@ var (
 )
 
 func problem(code, message, fix string) error {
-	return &reject{problems: []ledger.Problem{{Code: code, Message: message, Fix: fix}}}
+	return &ledger.Reject{Problems: []ledger.Problem{{Code: code, Message: message, Fix: fix}}}
 }
 
 // work is one worker's hold on one order.
@@ -146,13 +114,16 @@ func (w *work) connect() error {
 		c, ok := w.b.Connections[sys]
 		switch {
 		case !ok:
-			return &park{why: parkedWhy(w.b, sys, settled(w.run)), conn: tenant.Connection{Tenant: w.run.Tenant, System: sys}}
+			return &ledger.Park{Needs: sys, Why: parkedWhy(w.b, sys, settled(w.run))}
 		case c.State != tenant.Connected && sys == tenant.Cin7Core && !settled(w.run):
 			return parkedFor(c) // an order that is here is sold without Upstock's key, and told without Cin7 Core's
 		}
 		s, err := w.secrets(w.ctx, c)
 		if errors.Is(err, tenant.ErrSealed) {
-			return &park{why: systemName(sys) + " needs reconnecting: " + whyUnsealed(sys) + " The order goes on by itself then.", conn: c}
+			return &ledger.Park{
+				Needs: sys,
+				Why:   sys.Title() + " needs reconnecting: " + whyUnsealed(sys) + " The order goes on by itself then.",
+			}
 		}
 		if err != nil {
 			return err
@@ -177,7 +148,7 @@ func (w *work) connect() error {
 				return err
 			}
 		}
-		return &later{w.Now().Add(jitter(w.Times.Mirror, w.Times.Mirror/2)), whyReading}
+		return &ledger.Later{At: w.Now().Add(jitter(w.Times.Mirror, w.Times.Mirror/2)), Why: whyReading}
 	}
 	return nil
 }
@@ -194,7 +165,10 @@ func (w *work) conn(sys tenant.System) tenant.Connection {
 
 // parkedFor parks the work until a connection has a new key.
 func parkedFor(c tenant.Connection) error {
-	return &park{why: systemName(c.System) + " needs reconnecting: " + c.Why + " Save a new key, and the order goes on by itself.", conn: c}
+	return &ledger.Park{
+		Needs: c.System,
+		Why:   c.System.Title() + " needs reconnecting: " + c.Why + " Save a new key, and the order goes on by itself.",
+	}
 }
 
 // patient sleeps through a limiter's shortest waits, as there are when many
@@ -230,10 +204,6 @@ func (p *patient) Answered(ctx context.Context) {
 	if a, ok := p.Limiter.(interface{ Answered(context.Context) }); ok {
 		a.Answered(ctx)
 	}
-}
-
-func systemName(sys tenant.System) string {
-	return map[tenant.System]string{tenant.Upstock: "Upstock", tenant.Cin7Core: "Cin7 Core", tenant.Cin7Omni: "Cin7 Omni", tenant.JOOR: "JOOR"}[sys]
 }
 
 // update changes the run while our lease holds, taking the lease with the first
@@ -382,22 +352,25 @@ func (w *work) answered(sys tenant.System, err error) error {
 		if sys == tenant.Upstock { // nobody is held up by it: the longer it lasts, the more seldom it is asked for
 			at = latest(at, w.growing(w.Times.Soon)).Add(jitter(0, time.Second))
 		}
-		return &later{at, "The budget of calls to " + systemName(sys) + " is used up for the moment."}
+		return &ledger.Later{At: at, Why: "The budget of calls to " + sys.Title() + " is used up for the moment."}
 	case rest.NotSent:
 		if errors.Is(err, errNoKey) {
 			return parkedFor(w.conn(sys))
 		}
 		if errors.Is(err, errShort) || w.ctx.Err() != nil {
-			return &later{w.growing(w.Times.Soon), "The time for this attempt ran out before the next call."}
+			return &ledger.Later{At: w.growing(w.Times.Soon), Why: "The time for this attempt ran out before the next call."}
 		}
-		return &vendorDown{systemName(sys), err}
+		return &ledger.Down{Who: sys, Err: err}
 	case rest.Throttled:
 		e, _ := errors.AsType[*rest.Error](err)
 		wait := e.RetryAfter
 		if wait == 0 {
 			wait = 3 * w.Times.Soon
 		}
-		return &later{w.growing(wait), systemName(sys) + " says that too many calls were made. Somebody else uses the same account's budget."}
+		return &ledger.Later{
+			At:  w.growing(wait),
+			Why: sys.Title() + " says that too many calls were made. Somebody else uses the same account's budget.",
+		}
 	case rest.Unauthorized:
 		c := w.conn(sys)
 		cur, berr := w.markRefused(w.ctx, c)
@@ -405,13 +378,13 @@ func (w *work) answered(sys tenant.System, err error) error {
 			return berr
 		}
 		if cur.State == tenant.Connected { // replaced meanwhile
-			return &later{w.growing(time.Second), "The key has just been replaced."}
+			return &ledger.Later{At: w.growing(time.Second), Why: "The key has just been replaced."}
 		}
-		return &park{why: whyRefused(sys) + " Save a new key, and the order goes on by itself.", conn: cur}
+		return &ledger.Park{Needs: sys, Why: whyRefused(sys) + " Save a new key, and the order goes on by itself."}
 	case rest.Other:
 		return err
 	}
-	return &vendorDown{systemName(sys), err}
+	return &ledger.Down{Who: sys, Err: err}
 }
 
 // growing is when to go on after a wait that doubles each time the work comes
@@ -450,7 +423,7 @@ func (p *Pair) backoff(failures int, most time.Duration) time.Duration {
 // nothing was ours yet, and the order is to be read anew.
 func (w *work) finish(err error) error {
 	if errors.Is(err, errMoved) && !w.until.IsZero() { // again and again while it was worked on
-		err = &later{w.Now().Add(w.Times.Soon), "The order was changed while it was worked on."}
+		err = &ledger.Later{At: w.Now().Add(w.Times.Soon), Why: "The order was changed while it was worked on."}
 	}
 	if errors.Is(err, errLost) || errors.Is(err, errMoved) {
 		if ferr := w.flush(); ferr != nil || errors.Is(err, errLost) {
@@ -458,7 +431,7 @@ func (w *work) finish(err error) error {
 		}
 		return err
 	}
-	if errors.Is(err, ledger.ErrNotFound) || w.ctx.Err() != nil && !isOutcome(err) {
+	if errors.Is(err, ledger.ErrNotFound) || w.ctx.Err() != nil && !ledger.IsOutcome(err) {
 		return err
 	}
 	if w.released && err == nil {
@@ -485,8 +458,8 @@ func (w *work) finish(err error) error {
 // connection is still without a key that works: else nobody would see that it waits.
 func (w *work) ending(err error) error {
 	still := tenant.Connection{}
-	if e, ok := err.(*park); ok {
-		if still, err = w.waitsFor(e); !isOutcome(err) {
+	if e, ok := err.(*ledger.Park); ok {
+		if still, err = w.waitsFor(e); !ledger.IsOutcome(err) {
 			return err
 		}
 	}
@@ -502,8 +475,8 @@ func (w *work) ending(err error) error {
 		}
 		r.By = time.Time{}
 		out := err
-		var down *vendorDown
-		if out != nil && !isOutcome(out) || errors.As(out, &down) {
+		var down *ledger.Down
+		if out != nil && !ledger.IsOutcome(out) || errors.As(out, &down) {
 			out = w.failure(r, out, now)
 		}
 		switch e := out.(type) {
@@ -512,8 +485,8 @@ func (w *work) ending(err error) error {
 			if moved && !r.Finished() {
 				r.Next = now
 			}
-		case *later:
-			r.Next, r.Why = e.at.UTC(), e.why
+		case *ledger.Later:
+			r.Next, r.Why = e.At.UTC(), e.Why
 			if r.Waits++; r.Owed.IsZero() {
 				r.Owed = now
 			}
@@ -524,14 +497,14 @@ func (w *work) ending(err error) error {
 				r.Next = soon
 			}
 			w.state(r, ledger.Waiting)
-			r.Note(now, "Waiting: %s", e.why)
-		case *park:
+			r.Note(now, "Waiting: %s", e.Why)
+		case *ledger.Park:
 			x.Add(w.Tenants.Unchanged(still))
 			w.state(r, ledger.Waiting)
-			r.Note(now, "Waiting: %s", e.why)
+			r.Note(now, "Waiting: %s", e.Why)
 			if r.CancelOpen() && !r.Ask.IsZero() { // nobody looks at a park's hours, so the first is waited out
 				if most := r.Unsettled.Add(w.unansweredFor()); now.Before(most) {
-					if r.Next, r.Why = w.growing(w.Times.Soon), e.why; r.Next.After(most) {
+					if r.Next, r.Why = w.growing(w.Times.Soon), e.Why; r.Next.After(most) {
 						r.Next = most
 					}
 					r.Waits++
@@ -540,13 +513,13 @@ func (w *work) ending(err error) error {
 				w.unasked(r, e, still.System)
 			}
 			r.Waits, r.Owed = 0, time.Time{}
-			if watch := firstWatch(r); settled(r) && !watch.IsZero() && still.System == tenant.Upstock && e.awaits == "" && w.cin7 != nil {
-				r.Next, r.Why = watch, e.why // what asks nothing of Upstock goes on
+			if watch := firstWatch(r); settled(r) && !watch.IsZero() && still.System == tenant.Upstock && e.Awaits == "" && w.cin7 != nil {
+				r.Next, r.Why = watch, e.Why // what asks nothing of Upstock goes on
 				return nil
 			}
-			r.Park(still.System, now, e.why)
-			r.Awaits = e.awaits
-		case *reject:
+			r.Park(still.System, now, e.Why)
+			r.Awaits = e.Awaits
+		case *ledger.Reject:
 			if moved { // a person wished for more meanwhile, or another worker's answer came: it is decided again
 				r.Next = now
 				return nil
@@ -558,14 +531,14 @@ func (w *work) ending(err error) error {
 				}
 				return nil
 			}
-			r.Problems, r.OfPlan = e.problems, e.ofPlan
-			if len(r.Unwanted) > 0 && !slices.EqualFunc(r.Unwanted, e.problems, ledger.Problem.Same) {
-				r.Problems = slices.Concat(r.Unwanted, e.problems)
+			r.Problems, r.OfPlan = e.Problems, e.NothingMade
+			if len(r.Unwanted) > 0 && !slices.EqualFunc(r.Unwanted, e.Problems, ledger.Problem.Same) {
+				r.Problems = slices.Concat(r.Unwanted, e.Problems)
 			}
 			r.Reread, r.Replan, r.NewSale, r.Anew, r.None, r.Unwanted = false, false, false, false, time.Time{}, nil
 			w.state(r, ledger.Attention)
 			r.Next = firstWatch(r)
-			for _, pr := range e.problems {
+			for _, pr := range e.Problems {
 				r.Note(now, "Needs attention: %s", pr.Message)
 			}
 		}
@@ -575,22 +548,17 @@ func (w *work) ending(err error) error {
 
 // waitsFor is the connection that a run is to wait for, as it is now: later
 // where it has a key that nobody has refused yet.
-func (w *work) waitsFor(e *park) (tenant.Connection, error) {
-	sys := e.conn.System
-	if e.awaits != "" {
-		name, _, _ := strings.Cut(e.awaits, ":")
-		sys = tenant.System(name)
-	}
-	c, err := w.Tenants.Connection(w.ctx, w.run.Tenant, sys)
+func (w *work) waitsFor(e *ledger.Park) (tenant.Connection, error) {
+	c, err := w.Tenants.Connection(w.ctx, w.run.Tenant, e.Needs)
 	switch {
 	case errors.Is(err, tenant.ErrNotFound): // whoever connects it anew resumes what waits
-		return tenant.Connection{Tenant: w.run.Tenant, System: sys}, e
+		return tenant.Connection{Tenant: w.run.Tenant, System: e.Needs}, e
 	case err != nil:
 		return c, err
-	case e.awaits != "" && e.awaits != ledger.Awaited(sys, c.Account):
+	case e.Awaits != "" && e.Awaits != ledger.Awaited(e.Needs, c.Account):
 		return c, e
 	case c.State == tenant.Connected:
-		return c, &later{w.growing(time.Second), "The key has just been replaced."}
+		return c, &ledger.Later{At: w.growing(time.Second), Why: "The key has just been replaced."}
 	}
 	return c, e
 }
@@ -625,14 +593,6 @@ func (w *work) state(r *ledger.Run, s ledger.State) {
 	if !settled(r) {
 		r.State = s
 	}
-}
-
-func isOutcome(err error) bool {
-	switch err.(type) {
-	case nil, *later, *reject, *park, *vendorDown:
-		return true
-	}
-	return false
 }
 
 // failed counts one failure more. A stretch longer than the longest backoff, in
@@ -672,11 +632,14 @@ func (w *work) failure(r *ledger.Run, err error, now time.Time) error {
 		return problem("gaveUp", fmt.Sprintf("It has not worked since %s, in %d attempts: %s.", clockText(w.b, r.Failing), r.Failures, err),
 			"Retry when the cause is gone.")
 	}
-	if down, ok := errors.AsType[*vendorDown](err); ok {
-		return &later{now.Add(w.backoff(r.Failures-1, w.Times.MaxVendor)), down.who + " gave no usable answer (" + reason(down.err) + ")."}
+	if down, ok := errors.AsType[*ledger.Down](err); ok {
+		return &ledger.Later{
+			At:  now.Add(w.backoff(r.Failures-1, w.Times.MaxVendor)),
+			Why: down.Who.Title() + " gave no usable answer (" + reason(down.Err) + ").",
+		}
 	}
 	wait := min(w.backoff(r.Failures-1, w.Times.MaxRetry), w.Times.MaxVendor) // nobody asked to be left alone longer, so no later time is shown
-	return &later{now.Add(wait), "An error of our own: " + err.Error() + ". Trying again."}
+	return &ledger.Later{At: now.Add(wait), Why: "An error of our own: " + err.Error() + ". Trying again."}
 }
 
 // reason is a vendor's failure in a few words.
@@ -898,7 +861,10 @@ func (w *work) look() error {
 		}); err != nil {
 			return err
 		}
-		return &later{at, "No answer came when the sale was created. It is looked for once more before another one is made."}
+		return &ledger.Later{
+			At:  at,
+			Why: "No answer came when the sale was created. It is looked for once more before another one is made.",
+		}
 	}
 	known := len(w.run.Of(ledger.StepCreate, ledger.Done))
 	return w.update(func(r *ledger.Run, _ *ledger.Extra) error {
@@ -923,7 +889,7 @@ func (w *work) look() error {
 
 // voided is the end where a person voided the sale.
 func (w *work) voided(id, number string) error {
-	return &reject{problems: []ledger.Problem{w.lostProblem(saleVoided, fmt.Sprintf("The sale %s of this order was voided in Cin7 Core.", cmp.Or(number, id)), "")}}
+	return &ledger.Reject{Problems: []ledger.Problem{w.lostProblem(saleVoided, fmt.Sprintf("The sale %s of this order was voided in Cin7 Core.", cmp.Or(number, id)), "")}}
 }
 
 // several sales carry this order's ExternalID: keep one, void what is surely ours and empty, leave the rest to people.
@@ -951,7 +917,7 @@ func (w *work) several(plan *sale.Plan, ids []string) error {
 		return w.twoSales(full)
 	}
 	if len(sales) == 0 {
-		return &later{w.Now().Add(w.Times.Soon), "The sales of this order have just been voided."}
+		return &ledger.Later{At: w.Now().Add(w.Times.Soon), Why: "The sales of this order have just been voided."}
 	}
 	kept := sales[0]
 	if len(full) == 1 {
@@ -1002,7 +968,7 @@ func (w *work) voidTwin(plan *sale.Plan, s cin7core.Sale, keep int) error {
 		return w.leave(s, "It may be somebody's work")
 	}
 	err := w.void(s, fmt.Sprintf("The empty twin %s was voided.", number(s)))
-	if _, refused := err.(*reject); refused {
+	if _, refused := err.(*ledger.Reject); refused {
 		return w.leave(s, "Cin7 Core does not void it")
 	}
 	return err
