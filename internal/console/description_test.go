@@ -169,7 +169,16 @@ func (d description) fits(pointer string, v any) error {
 	if err != nil {
 		return err
 	}
-	return schema.Validate(v)
+	if err = schema.Validate(v); err == nil {
+		return nil
+	}
+	// Where something does not fit, the properties beside it count as not described, which is nothing to say.
+	_, faults, _ := strings.Cut(err.Error(), "\n")
+	told := slices.DeleteFunc(strings.Split(faults, "\n"), func(line string) bool { return strings.HasSuffix(line, ": false schema") })
+	if len(told) > 0 {
+		faults = strings.Join(told, "\n")
+	}
+	return fmt.Errorf("%s:\n%s", pointer, faults)
 }
 
 func object(v any) map[string]any { m, _ := v.(map[string]any); return m }

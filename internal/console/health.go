@@ -96,7 +96,7 @@ func (a *api) health(w http.ResponseWriter, r *http.Request, b tenant.Bundle) er
 	if err != nil {
 		return err
 	}
-	h.Settings = append([]string{}, lost...)
+	h.Settings = append(append([]string{}, b.Said...), lost...)
 	var due []ledger.Ref
 	if h.Orders, due, err = a.count(ctx, b); err != nil {
 		return err

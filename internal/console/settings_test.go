@@ -12,6 +12,8 @@ import (
 
 	"stockbridge/internal/cin7core"
 	"stockbridge/internal/sim"
+	"stockbridge/internal/table"
+	"stockbridge/internal/tenant"
 )
 
 // values are the values of a list of choices.
@@ -178,5 +180,32 @@ func TestAllFaultsAtOnce(t *testing.T) {
 		if a := h.do("GET", target, token, nil).is(404); !strings.Contains(a.raw, want) {
 			t.Errorf("%s: %s", target, a.raw)
 		}
+	}
+}
+
+// TestSettingsOfAnotherVersion: settings that would be refused today are read all the same, and health says what does not
+// count any more, until they are saved again.
+func TestSettingsOfAnotherVersion(t *testing.T) {
+	h := open(t)
+	id, path, token := h.tenant("Aroha Foods")
+	saved := table.Item{Key: table.Key{PK: tenant.Partition(id), SK: "settings"},
+		Data: []byte(`{"version":3,"at":"2026-11-20T02:15:00Z","settings":{"onCancel":"delete","sellOnSundays":false,"location":"Main"}}`)}
+	if err := h.deaf.Write(t.Context(), table.Create(saved)); err != nil {
+		t.Fatal(err)
+	}
+	read := h.do("GET", path+"/settings", token, nil).is(200)
+	if read.get("onCancel") != "tell" || read.get("location") != "Main" || strings.Contains(read.raw, "Sundays") {
+		t.Errorf("%s", read.raw)
+	}
+	if a := h.do("GET", path+"/health", token, nil).is(200); !strings.Contains(fmt.Sprint(a.get("settings")), `The saved onCancel, "delete", is not allowed any more`) {
+		t.Errorf("health: %v", a.get("settings"))
+	}
+	h.do("PUT", path+"/settings", token, read.raw).is(200)
+	if a := h.do("GET", path+"/health", token, nil).is(200); strings.Contains(fmt.Sprint(a.get("settings")), "onCancel") {
+		t.Errorf("health: %v", a.get("settings"))
+	}
+	items, err := h.deaf.Get(t.Context(), saved.Key)
+	if err != nil || len(items) != 1 || !strings.Contains(string(items[0].Data), `"sellOnSundays":false`) {
+		t.Errorf("stored: %s %v", items, err)
 	}
 }

@@ -3,6 +3,7 @@ package tenant
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -63,6 +64,19 @@ func (s Settings) MarshalJSON() ([]byte, error) {
 	}{plain(s), s.TotalTolerance.StringFixed(2)})
 }
 
+// with is s as it is stored, with what this version does not know.
+func (s Settings) with(unknown map[string]json.RawMessage) (json.RawMessage, error) {
+	raw, err := json.Marshal(s)
+	if err != nil || len(unknown) == 0 {
+		return raw, err
+	}
+	all := maps.Clone(unknown)
+	if err := json.Unmarshal(raw, &all); err != nil {
+		return nil, err
+	}
+	return json.Marshal(all)
+}
+
 // FieldError says what is wrong with one field of a document.
 type FieldError struct {
 	Field   string   `json:"field"`
@@ -110,13 +124,7 @@ func ParseSettings(doc []byte) (Settings, error) {
 		return s, FieldErrors{{Field: "", Message: "The settings must be one JSON object."}}
 	}
 	var errs FieldErrors
-	into := map[string]any{
-		"orderStatus": &s.OrderStatus, "saleType": &s.SaleType, "creationMode": &s.CreationMode,
-		"shipBySource": &s.ShipBySource, "location": &s.Location, "freightProduct": &s.FreightProduct,
-		"taxRules": &s.TaxRules, "defaultSalesRep": &s.DefaultSalesRep, "addressField": &s.AddressField,
-		"addressMatch": &s.AddressMatch, "totalTolerance": &s.TotalTolerance,
-		"onCancel": &s.OnCancel, "onUnknownAddress": &s.OnUnknownAddress, "onMissingTaxRate": &s.OnMissingTaxRate,
-	}
+	into := s.fields()
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		p, ok := into[name]
 		if !ok {
@@ -139,6 +147,65 @@ func ParseSettings(doc []byte) (Settings, error) {
 		return s, errs
 	}
 	return s, nil
+}
+
+// fields are all settings by their names in JSON; each pointer leads into s.
+func (s *Settings) fields() map[string]any {
+	return map[string]any{
+		"orderStatus": &s.OrderStatus, "saleType": &s.SaleType, "creationMode": &s.CreationMode,
+		"shipBySource": &s.ShipBySource, "location": &s.Location, "freightProduct": &s.FreightProduct,
+		"taxRules": &s.TaxRules, "defaultSalesRep": &s.DefaultSalesRep, "addressField": &s.AddressField,
+		"addressMatch": &s.AddressMatch, "totalTolerance": &s.TotalTolerance,
+		"onCancel": &s.OnCancel, "onUnknownAddress": &s.OnUnknownAddress, "onMissingTaxRate": &s.OnMissingTaxRate,
+	}
+}
+
+// readSettings reads settings as this or another version of the program stored them. It never fails: what ParseSettings
+// refuses is left out, field by field, until nothing is refused. A setting that this version does not know is unknown, to
+// be stored again with whatever is saved next. A value that is not allowed any more is its default, and said has a
+// sentence about it for a person.
+func readSettings(stored []byte) (s Settings, unknown map[string]json.RawMessage, said []string) {
+	unknown = map[string]json.RawMessage{}
+	var doc map[string]json.RawMessage
+	if json.Unmarshal(stored, &doc) != nil || doc == nil {
+		return DefaultSettings(), nil, []string{"The saved settings cannot be read, and all have their defaults. Save them again."}
+	}
+	for {
+		s, err := ParseSettings(stored)
+		var refused FieldErrors
+		if !errors.As(err, &refused) {
+			return s, unknown, said
+		}
+		for _, f := range refused {
+			name, rate, isRate := strings.Cut(f.Field, ".")
+			if _, known := s.fields()[name]; !known || isRate && doc[f.Field] != nil {
+				unknown[f.Field] = doc[f.Field]
+				delete(doc, f.Field)
+				continue
+			}
+			value, instead := doc[name], "its default is used"
+			if isRate {
+				doc[name], value = withoutKey(value, rate)
+				instead = "it is left out"
+			} else {
+				delete(doc, name)
+			}
+			if value != nil { // one setting may be refused for two reasons
+				said = append(said, fmt.Sprintf("The saved %s, %.60s, is not allowed any more: %s. %s", f.Field, value, instead, f.Message))
+			}
+		}
+		stored, _ = json.Marshal(doc)
+	}
+}
+
+// withoutKey takes a key and its value out of an object.
+func withoutKey(object json.RawMessage, key string) (rest, value json.RawMessage) {
+	var all map[string]json.RawMessage
+	_ = json.Unmarshal(object, &all)
+	value = all[key]
+	delete(all, key)
+	rest, _ = json.Marshal(all)
+	return rest, value
 }
 
 // PatchSettings changes settings by a JSON merge patch (RFC 7396): what the

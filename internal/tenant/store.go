@@ -151,13 +151,15 @@ const Shards = listShards
 type Bundle struct {
 	Tenant      Tenant
 	Settings    Settings
-	Version     int // of the settings; 0 = never saved
+	Said        []string // what of the saved settings does not count any more, a sentence each
+	Version     int      // of the settings; 0 = never saved
 	Connections map[System]Connection
 	Books       []byte // as package upstockcin7 saved them; nil = none yet
 	First       string // the Upstock supplier that was connected first; "" = none, or none since this is noted
 	Former      []Former
 
-	settingsRev string
+	settingsRev     string
+	unknownSettings map[string]json.RawMessage // of another version; saved again as they are
 }
 
 // Load reads a tenant's bundle with one query; ErrNotFound if there is none.
@@ -199,10 +201,8 @@ func (b *Bundle) add(it table.Item) error {
 		if err := json.Unmarshal(it.Data, &v); err != nil {
 			return err
 		}
-		var err error
 		b.Version, b.settingsRev = v.Version, it.Rev
-		b.Settings, err = ParseSettings(v.Settings)
-		return err
+		b.Settings, b.unknownSettings, b.Said = readSettings(v.Settings)
 	case it.SK == firstKey:
 		var f Former
 		err := json.Unmarshal(it.Data, &f)
@@ -236,7 +236,8 @@ func connectionOf(it table.Item) (Connection, error) {
 
 // SaveSettings writes the whole settings if their version is still the given
 // one (ErrChanged otherwise; -1 = whatever it is), keeps the old ones as
-// history, and returns the new version, which with is given.
+// history, and returns the new version, which with is given. Settings that this
+// version of the program does not know stay as they were stored.
 func (s *Store) SaveSettings(ctx context.Context, tenant string, doc Settings, version int, with ...With[int]) (int, error) {
 	if errs := doc.validate(); len(errs) > 0 {
 		return 0, errs
@@ -248,7 +249,7 @@ func (s *Store) SaveSettings(ctx context.Context, tenant string, doc Settings, v
 	if version >= 0 && version != b.Version {
 		return b.Version, ErrChanged
 	}
-	raw, err := json.Marshal(doc)
+	raw, err := doc.with(b.unknownSettings)
 	if err != nil {
 		return 0, err
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -318,6 +319,85 @@ func TestBrokenAndResumed(t *testing.T) {
 			t.Fatalf("nothing is parked any more: %+v %v", list, err)
 		}
 	})
+}
+
+// TestReadSettings: what was stored is always read. What is not allowed any more is its default, and said.
+func TestReadSettings(t *testing.T) {
+	for _, tt := range []struct {
+		name, doc string
+		want      string   // settings that are not their defaults
+		unknown   []string // kept
+		said      []string // settings that are spoken of, in order
+	}{
+		{"empty", `{}`, `{}`, nil, nil},
+		{"all good", `{"orderStatus":"authorised","creationMode":"autoPick","taxRules":{"15.00":"GST"}}`,
+			`{"orderStatus":"authorised","creationMode":"autoPick","taxRules":{"15.00":"GST"}}`, nil, nil},
+		{"of a later version", `{"location":"Main","sellOnSundays":false,"a.b":1,"taxRules.x":2,"":3}`, `{"location":"Main"}`, []string{"", "a.b", "sellOnSundays", "taxRules.x"}, nil},
+		{"a value that is gone", `{"onCancel":"delete","location":"Main"}`, `{"location":"Main"}`, nil, []string{"onCancel"}},
+		{"a type that is gone", `{"taxRules":["GST"],"totalTolerance":{},"location":null,"freightProduct":"F"}`, `{"freightProduct":"F"}`, nil, []string{"location", "taxRules", "totalTolerance"}},
+		{"a pair that is gone", `{"creationMode":"autoPick"}`, `{}`, nil, []string{"creationMode"}},
+		{"of a pair one is gone", `{"creationMode":"autoPick","orderStatus":"final","saleType":"simple"}`, `{}`, nil, []string{"orderStatus", "creationMode"}},
+		{"some tax rules", `{"taxRules":{"15.00":"GST","fifteen":"X","15":"Y","101":"Z","0":"Zero"}}`, `{"taxRules":{"15":"Y","0":"Zero"}}`, nil,
+			[]string{"taxRules.101", "taxRules.15.00", "taxRules.fifteen"}},
+		{"everything", `{"onCancel":7,"orderStatus":"x","saleType":"y","creationMode":"z","totalTolerance":"1e999999999","new":{}}`, `{}`, []string{"new"},
+			[]string{"onCancel", "totalTolerance", "orderStatus", "saleType", "creationMode"}},
+		{"not an object", `[]`, `{}`, nil, []string{"cannot be read"}},
+		{"null", `null`, `{}`, nil, []string{"cannot be read"}},
+		{"no JSON", `{"x":`, `{}`, nil, []string{"cannot be read"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			want, err := ParseSettings([]byte(tt.want))
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, unknown, said := readSettings([]byte(tt.doc))
+			if a, b := mustJSON(t, want), mustJSON(t, s); a != b {
+				t.Errorf("read as %s, want %s", b, a)
+			}
+			if diff := cmp.Diff(tt.unknown, slices.Sorted(maps.Keys(unknown))); diff != "" {
+				t.Errorf("kept (-want +got):\n%s", diff)
+			}
+			if len(said) != len(tt.said) {
+				t.Fatalf("said %q", said)
+			}
+			for i, name := range tt.said {
+				if !strings.Contains(said[i], " "+name) {
+					t.Errorf("said %q, want something of %s", said[i], name)
+				}
+			}
+		})
+	}
+}
+
+// TestSettingsOfAnotherVersion: a tenant whose settings another version stored is loaded, and what this version does not
+// know survives that a person saves.
+func TestSettingsOfAnotherVersion(t *testing.T) {
+	s, ctx := newStore(t), t.Context()
+	a, _, err := s.Create(ctx, "Harbour Roasters", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	it, err := item(Partition(a.ID), "settings", savedSettings{3, time.Now(), json.RawMessage(`{"onCancel":"delete","sellOnSundays":false}`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.table.Write(ctx, table.Create(it)); err != nil {
+		t.Fatal(err)
+	}
+	b, err := s.Load(ctx, a.ID)
+	if err != nil || b.Version != 3 || b.Settings.OnCancel != Tell || len(b.Said) != 1 || !strings.Contains(b.Said[0], `"delete"`) {
+		t.Fatalf("%+v %q %v", b.Settings, b.Said, err)
+	}
+	b.Settings.Location = "Main"
+	if _, err := s.SaveSettings(ctx, a.ID, b.Settings, 3); err != nil {
+		t.Fatal(err)
+	}
+	if b, err = s.Load(ctx, a.ID); err != nil || b.Version != 4 || b.Settings.Location != "Main" || len(b.Said) != 0 || string(b.unknownSettings["sellOnSundays"]) != "false" {
+		t.Errorf("%+v %q %s %v", b.Settings, b.Said, b.unknownSettings, err)
+	}
+	if raw := mustJSON(t, b.Settings); strings.Contains(raw, "Sundays") {
+		t.Errorf("the API shows what it would refuse: %s", raw)
+	}
 }
 
 func TestSettingsVersions(t *testing.T) {
