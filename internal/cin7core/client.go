@@ -34,10 +34,13 @@ type Client struct {
 
 // New returns a client of the account; rt nil is the default transport, limit nil no limit.
 func New(base string, rt http.RoundTripper, limit rest.Limiter, accountID, applicationKey string) *Client {
-	c := &rest.Client{HTTP: rt, Limit: limit, Read: readError, Routes: routes, Sign: func(r *http.Request) {
-		r.Header.Set("api-auth-accountid", accountID)
-		r.Header.Set("api-auth-applicationkey", applicationKey)
-	}}
+	c := &rest.Client{
+		Who: "cin7core", HTTP: rt, Limit: limit, Read: readError, Routes: routes,
+		Sign: func(r *http.Request) {
+			r.Header.Set("api-auth-accountid", accountID)
+			r.Header.Set("api-auth-applicationkey", applicationKey)
+		},
+	}
 	c.Hide(applicationKey)
 	if u, err := url.Parse(base); err == nil && u.Host != "" {
 		c.Base = u // a client without one answers every call with an error
@@ -71,7 +74,7 @@ func list[T any](ctx context.Context, c *Client, path string, query params, page
 		return Page[T]{}, err
 	}
 	if answer.Page != 0 && answer.Page != page {
-		return Page[T]{}, nonsense(http.MethodGet, path, "the answer is another page than asked")
+		return Page[T]{}, c.Nonsense(http.MethodGet, path, "the answer is another page than asked")
 	}
 	p := Page[T]{Items: answer.Rows, Total: answer.Total, Page: page}
 	p.More = more(len(p.Items), limit, page, p.Total)

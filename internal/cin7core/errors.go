@@ -101,11 +101,6 @@ func isMarkup(body []byte) bool { return bytes.HasPrefix(bytes.TrimSpace(body), 
 // isID tells an id from none, which the vendor may write as zeros.
 func isID(id string) bool { return strings.Trim(id, "0-") != "" }
 
-// nonsense is a 2xx answer that is not what the documentation says.
-func nonsense(method, path, why string) error {
-	return &rest.Error{Outcome: rest.Unknown, Kind: rest.Unavailable, Method: method, Path: path, Status: http.StatusOK, Err: errors.New(why)}
-}
-
 // missing reads a refused GET by id as NotFound: for an unknown one the vendor may answer 400.
 func missing(err error) error {
 	if e, ok := errors.AsType[*rest.Error](err); ok && e.Kind == rest.Invalid && e.Outcome == rest.Refused {

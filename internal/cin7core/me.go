@@ -32,7 +32,7 @@ func (c *Client) Me(ctx context.Context) (Me, error) {
 	var me Me
 	err := c.Do(ctx, http.MethodGet, "/me", nil, nil, &me)
 	if err == nil && (strings.TrimSpace(me.Company) == "" || strings.TrimSpace(me.Currency) == "") {
-		err = nonsense(http.MethodGet, "/me", "the answer is no account")
+		err = c.Nonsense(http.MethodGet, "/me", "the answer is no account")
 	}
 	return me, err
 }

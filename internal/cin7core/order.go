@@ -66,7 +66,7 @@ func (c *Client) SaveOrder(ctx context.Context, d OrderDocument) (OrderDocument,
 		return OrderDocument{}, reference(err)
 	}
 	if !isID(saved.SaleID) || saved.Status == "" || !strings.EqualFold(saved.SaleID, d.SaleID) {
-		return OrderDocument{}, nonsense(http.MethodPost, "/sale/order", "the answer is no order")
+		return OrderDocument{}, c.Nonsense(http.MethodPost, "/sale/order", "the answer is no order")
 	}
 	return saved, nil
 }

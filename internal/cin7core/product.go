@@ -137,5 +137,5 @@ func one[T any](ctx context.Context, c *Client, path, id string, idOf func(T) st
 			return row, nil
 		}
 	}
-	return none, &rest.Error{Outcome: rest.Refused, Kind: rest.NotFound, Method: http.MethodGet, Path: path}
+	return none, &rest.Error{Who: c.Who, Outcome: rest.Refused, Kind: rest.NotFound, Method: http.MethodGet, Path: path}
 }

@@ -179,9 +179,10 @@ func (c *Client) Sale(ctx context.Context, id string) (Sale, error) {
 	case err != nil:
 		return Sale{}, missing(err)
 	case !strings.EqualFold(s.ID, id):
-		return Sale{}, nonsense(http.MethodGet, "/sale", "the answer is another sale")
+		return Sale{}, c.Nonsense(http.MethodGet, "/sale", "the answer is another sale")
 	case s.Status == "" || s.Order.Status == "" && s.Order.SaleOrderNumber == "":
-		return Sale{}, nonsense(http.MethodGet, "/sale", "the answer lacks the sale's status or its order") // what is missing is not what is empty
+		// What is missing is not what is empty.
+		return Sale{}, c.Nonsense(http.MethodGet, "/sale", "the answer lacks the sale's status or its order")
 	}
 	return s, nil
 }
@@ -190,7 +191,7 @@ func (c *Client) Sale(ctx context.Context, id string) (Sale, error) {
 func (c *Client) VoidSale(ctx context.Context, id string) (Sale, error) {
 	s, err := c.sale(ctx, http.MethodDelete, url.Values{"ID": {id}, "Void": {"true"}}, nil)
 	if err == nil && (!strings.EqualFold(s.ID, id) || !s.Status.Is(Voided)) {
-		return Sale{}, nonsense(http.MethodDelete, "/sale", "the answer does not show the sale as voided")
+		return Sale{}, c.Nonsense(http.MethodDelete, "/sale", "the answer does not show the sale as voided")
 	}
 	return s, err
 }
@@ -209,7 +210,7 @@ func (c *Client) sale(ctx context.Context, method string, query url.Values, in a
 		return Sale{}, reference(err)
 	}
 	if !isID(s.ID) {
-		return Sale{}, nonsense(method, "/sale", "the answer is no sale")
+		return Sale{}, c.Nonsense(method, "/sale", "the answer is no sale")
 	}
 	s.Order.SaleID = s.ID
 	return s, nil

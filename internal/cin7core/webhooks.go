@@ -82,7 +82,7 @@ func (c *Client) writeWebhook(ctx context.Context, method string, w Webhook) (We
 			return got, nil
 		}
 	}
-	return Webhook{}, nonsense(method, "/webhooks", "the webhook is not in the answer")
+	return Webhook{}, c.Nonsense(method, "/webhooks", "the webhook is not in the answer")
 }
 
 func (c *Client) webhooks(ctx context.Context, method string, query url.Values, in any) ([]Webhook, error) {

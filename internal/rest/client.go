@@ -25,6 +25,7 @@ type Limiter interface {
 
 // Client holds one conversation with one account of a vendor. It is safe for concurrent use once set up.
 type Client struct {
+	Who       string // the vendor's system, as errors name it: see Error.Who
 	Base      *url.URL
 	HTTP      http.RoundTripper   // nil: http.DefaultTransport
 	Sign      func(*http.Request) // puts the credential on
@@ -63,7 +64,7 @@ func (c *Client) Reserve(ctx context.Context) (context.Context, error) {
 	}
 	stamp, err := c.take(ctx)
 	if err != nil {
-		err.Method, err.Path = "reserve", "a call"
+		err.Who, err.Method, err.Path = c.Who, "reserve", "a call"
 		return ctx, err
 	}
 	return context.WithValue(ctx, grantKey{}, &reservation{of: c, stamp: stamp}), nil
@@ -113,7 +114,8 @@ func (c *Client) once(ctx context.Context, method, path string, query url.Values
 		for i, m := range err.Messages {
 			err.Messages[i] = hide.text(m)
 		}
-		err.Method, err.Path, err.Messages, err.Err = method, path, trim(err.Messages), hide.err(err.Err)
+		err.Who, err.Method, err.Path = c.Who, method, path
+		err.Messages, err.Err = trim(err.Messages), hide.err(err.Err)
 		x.Err, x.Outcome = err, err.Outcome
 	}
 	x.Took = time.Since(x.At)
@@ -134,6 +136,13 @@ func (c *Client) once(ctx context.Context, method, path string, query url.Values
 		c.Limit.Throttled(late, err.RetryAfter)
 	}
 	return err, stale
+}
+
+// Nonsense is the error of a call whose answer, of status 200, is not what the vendor's documentation says.
+func (c *Client) Nonsense(method, path, why string) *Error {
+	e := unknown(http.StatusOK, errors.New(why))
+	e.Who, e.Method, e.Path = c.Who, method, path
+	return e
 }
 
 func notSent(err error) *Error { return &Error{Outcome: Refused, Kind: NotSent, Err: err} }

@@ -141,6 +141,7 @@ func TestOutcome(t *testing.T) {
 	} {
 		limit, reachedBefore := &limiter{}, reached.Load()
 		c := &rest.Client{Base: base(t, server.URL+"/v2/"), HTTP: server.Client().Transport, Limit: limit, MaxAnswer: 4096}
+		c.Who = "acme"
 		if tt.dead {
 			c.Base = base(t, dead.URL)
 		}
@@ -166,6 +167,9 @@ func TestOutcome(t *testing.T) {
 		}
 		if err != nil && !strings.HasPrefix(err.Error(), "POST "+tt.path+": ") {
 			t.Errorf("%s: error reads %q", tt.path, err)
+		}
+		if e, ok := errors.AsType[*rest.Error](err); ok && e.Who != "acme" {
+			t.Errorf("%s: whose answer: %q", tt.path, e.Who)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -42,6 +43,7 @@ func (k Kind) String() string {
 // Error is a call that was not done. Its text names the call and the kind, never a body or a secret; Messages are the
 // vendor's own sentences, for the people who must act on them.
 type Error struct {
+	Who          string // whose answer it is, or whose it would have been: Client.Who
 	Outcome      Outcome
 	Kind         Kind
 	Method, Path string
@@ -90,6 +92,20 @@ func MessagesOf(err error) []string {
 		return e.Messages
 	}
 	return nil
+}
+
+// Reason is why a call was not done, in a few words for people.
+func Reason(err error) string {
+	e, ok := errors.AsType[*Error](err)
+	switch {
+	case !ok:
+		return err.Error()
+	case e.Status != 0:
+		return "status " + strconv.Itoa(e.Status)
+	case errors.Is(e.Err, context.DeadlineExceeded):
+		return "no answer in time"
+	}
+	return "the connection failed"
 }
 
 // Wait is a limiter's answer that a call may not be made before Until.

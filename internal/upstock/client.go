@@ -10,7 +10,6 @@ package upstock
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"iter"
 	"net/http"
 	"net/url"
@@ -37,9 +36,12 @@ var routes = rest.Routes{
 
 // New returns a client of the account; rt nil is the default transport, limit nil no limit.
 func New(base string, rt http.RoundTripper, limit rest.Limiter, token string) *Client {
-	c := &rest.Client{HTTP: rt, Limit: limit, Read: readError, Routes: routes, Sign: func(r *http.Request) {
-		r.Header.Set("Authorization", "Bearer "+token)
-	}}
+	c := &rest.Client{
+		Who: "upstock", HTTP: rt, Limit: limit, Read: readError, Routes: routes,
+		Sign: func(r *http.Request) {
+			r.Header.Set("Authorization", "Bearer "+token)
+		},
+	}
 	c.Hide(token)
 	if u, err := url.Parse(base); err == nil && u.Host != "" {
 		c.Base = u // a client without one answers every call with an error
@@ -70,11 +72,6 @@ func readError(status int, header http.Header, body []byte) *rest.Error {
 	return e
 }
 
-// nonsense is an answer that is not what the contract says.
-func nonsense(method, path, why string) error {
-	return &rest.Error{Outcome: rest.Unknown, Kind: rest.Unavailable, Method: method, Path: path, Status: http.StatusOK, Err: errors.New(why)}
-}
-
 // Supplier is whom the token belongs to.
 type Supplier struct {
 	ID       int64  `json:"id"`
@@ -88,7 +85,7 @@ func (c *Client) Supplier(ctx context.Context) (Supplier, error) {
 	var s Supplier
 	err := c.Do(ctx, http.MethodGet, "/supplier", nil, nil, &s)
 	if err == nil && (s.ID <= 0 || s.Name == "" || s.Currency == "") {
-		err = nonsense(http.MethodGet, "/supplier", "the answer is no supplier")
+		err = c.Nonsense(http.MethodGet, "/supplier", "the answer is no supplier")
 	}
 	return s, err
 }
@@ -101,7 +98,7 @@ func (c *Client) Order(ctx context.Context, id int64) (json.RawMessage, error) {
 		return nil, err
 	}
 	if got, ok := OrderID(raw); !ok || got != id {
-		return nil, nonsense(http.MethodGet, path, "the answer is not that order")
+		return nil, c.Nonsense(http.MethodGet, path, "the answer is not that order")
 	}
 	return raw, nil
 }
@@ -146,7 +143,7 @@ func (c *Client) Orders(ctx context.Context, q OrdersQuery) iter.Seq2[json.RawMe
 		for {
 			p, err := c.OrdersPage(ctx, q)
 			if err == nil && p.Next != "" && p.Next == q.After {
-				err = nonsense(http.MethodGet, "/orders", "the next page is the same page")
+				err = c.Nonsense(http.MethodGet, "/orders", "the next page is the same page")
 			}
 			if err != nil {
 				yield(nil, err)

@@ -390,7 +390,7 @@ func (f *filling) failed(conn tenant.Connection, err error) error {
 	case f.ctx.Err() != nil:
 		return f.wait("", now.Add(f.Times.Soon))
 	case refusedPage(err) && (f.After == "" || f.Renewed):
-		return f.fail("Upstock refuses the list of orders: " + strings.Join(append(rest.MessagesOf(err), "("+reason(err)+")"), " "))
+		return f.fail("Upstock refuses the list of orders: " + strings.Join(append(rest.MessagesOf(err), "("+rest.Reason(err)+")"), " "))
 	case refusedPage(err):
 		old := *f.Backfill
 		*f.Backfill = Backfill{State: old.State, From: old.From, To: old.To, Zone: old.Zone, Account: old.Account, Started: old.Started, Renewed: true, rev: old.rev}
@@ -400,7 +400,7 @@ func (f *filling) failed(conn tenant.Connection, err error) error {
 	if f.Failing.IsZero() {
 		f.Failing = now
 	}
-	why := "Upstock gave no usable answer (" + reason(err) + ")."
+	why := "Upstock gave no usable answer (" + rest.Reason(err) + ")."
 	if now.Sub(f.Failing) > f.Times.GiveUp {
 		return f.fail(why)
 	}
@@ -579,7 +579,7 @@ func notPlanned(err error) (pr ledger.Problem, ok bool) {
 	case *ledger.Park:
 		pr.Message = e.Why
 	case *ledger.Down:
-		pr.Code, pr.Message, pr.Fix = "noAnswer", e.Who.Title()+" gave no usable answer ("+reason(e.Err)+").", "Ask again in a minute."
+		pr.Code, pr.Message, pr.Fix = "noAnswer", e.Who.Title()+" gave no usable answer ("+rest.Reason(e.Err)+").", "Ask again in a minute."
 	case *ledger.Reject:
 		return e.Problems[0], true
 	default:

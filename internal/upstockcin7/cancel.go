@@ -268,7 +268,7 @@ func (w *work) settleCancel() error {
 	}
 	if out := w.answered(tenant.Upstock, err); out != nil {
 		if _, parked := out.(*ledger.Park); !parked && asked.Sub(w.run.Unsettled) >= w.unansweredFor() {
-			return w.unclear("Upstock delivered a cancellation of this order, and has not said for an hour whether it is cancelled (" + reason(err) + ").")
+			return w.unclear("Upstock delivered a cancellation of this order, and has not said for an hour whether it is cancelled (" + rest.Reason(err) + ").")
 		}
 		return out
 	}

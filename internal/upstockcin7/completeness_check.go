@@ -444,13 +444,14 @@ func (k *checking) ordersPage() error {
 	var page upstock.Page
 	var turns []byte
 	if err := k.call(tenant.Upstock, &k.Result.Counts.UpstockCalls, func(ctx context.Context, c tenant.Connection, s tenant.Secrets) (err error) {
-		page, err = k.Upstock(c, s, false).OrdersPage(ctx, upstock.OrdersQuery{ApprovedSince: k.first(), After: k.After, Limit: 100})
+		client := k.Upstock(c, s, false)
+		page, err = client.OrdersPage(ctx, upstock.OrdersQuery{ApprovedSince: k.first(), After: k.After, Limit: 100})
 		if refusedPage(err) { // it does not know the page any more: the list begins anew
 			k.After, k.Turns = "", nil
 		}
 		if err == nil && page.Next != "" {
 			if turns, err = turned(k.Turns, page); err != nil {
-				err = &rest.Error{Outcome: rest.Unknown, Kind: rest.Unavailable, Method: http.MethodGet, Path: "/orders", Status: http.StatusOK, Err: err}
+				err = client.Nonsense(http.MethodGet, "/orders", err.Error())
 			}
 		}
 		return err

@@ -360,7 +360,7 @@ func (w *poll) hooked(all []cin7core.Webhook, steps []hookStep, tried map[string
 		case s.do == "create" && n >= cin7core.MaxWebhooks:
 			why = append(why, fmt.Sprintf("There are %d webhooks of the type %s already, as many as Cin7 Core allows: delete one there.", n, s.hook.Type))
 		default:
-			why = append(why, fmt.Sprintf("Cin7 Core refused the webhook of the type %s: %s", s.hook.Type, cmp.Or(said, reason(err)+".")))
+			why = append(why, fmt.Sprintf("Cin7 Core refused the webhook of the type %s: %s", s.hook.Type, cmp.Or(said, rest.Reason(err)+".")))
 		}
 	}
 	if len(why) > 0 {

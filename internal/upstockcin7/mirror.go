@@ -426,7 +426,7 @@ func (m *mirroring) after(err error) (delay time.Duration, problem string, _ err
 	default:
 		delay = m.backoff(m.turn.Failures, m.Times.MaxVendor)
 		m.turn.Failures++
-		problem = "Cin7 Core gave no usable answer when " + what + " were read (" + reason(err) + "); it is tried again by itself."
+		problem = "Cin7 Core gave no usable answer when " + what + " were read (" + rest.Reason(err) + "); it is tried again by itself."
 		if said := rest.MessagesOf(err); len(said) > 0 {
 			problem += " It said: " + prose.Quote(said[0])
 		}

@@ -156,7 +156,7 @@ func (p *Pair) CheckSettings(ctx context.Context, b tenant.Bundle, s tenant.Sett
 			return nil, err
 		}
 		if err != nil {
-			return unchecked("Cin7 Core did not say (" + reason(err) + ")."), nil
+			return unchecked("Cin7 Core did not say (" + rest.Reason(err) + ")."), nil
 		}
 		faults, _ = sale.CheckSettings(s, ref, changed)
 	}

@@ -188,7 +188,7 @@ func (w *poll) pause(err error) error {
 	case kind == rest.Other && w.ctx.Err() == nil:
 		return err
 	default:
-		w.cur.Problem, wait = w.conn.System.Title()+" gave no usable answer ("+reason(err)+").", 0 // the schedule tries again
+		w.cur.Problem, wait = w.conn.System.Title()+" gave no usable answer ("+rest.Reason(err)+").", 0 // the schedule tries again
 	}
 	underway := w.cur.Again.After(w.Now())
 	if !underway && wait > 0 {

@@ -187,7 +187,7 @@ func refusal(err error, what string) *ledger.Reject {
 		problems = append(problems, ledger.Problem{Code: "refused", Message: "Cin7 Core refused " + what + ": " + m, Fix: "Put it right in Cin7 Core, or change the order or the settings, then retry."})
 	}
 	if len(problems) == 0 {
-		problems = append(problems, ledger.Problem{Code: "refused", Message: "Cin7 Core refused " + what + " (" + reason(err) + ").", Fix: "See the recorded answer, then retry."})
+		problems = append(problems, ledger.Problem{Code: "refused", Message: "Cin7 Core refused " + what + " (" + rest.Reason(err) + ").", Fix: "See the recorded answer, then retry."})
 	}
 	return &ledger.Reject{Problems: problems}
 }
@@ -760,7 +760,7 @@ func (w *work) tell() error {
 		}
 		r.Told = true
 		if err != nil {
-			r.Say("Upstock does not take the sale's number: " + strings.Join(append(rest.MessagesOf(err), reason(err)), " "))
+			r.Say("Upstock does not take the sale's number: " + strings.Join(append(rest.MessagesOf(err), rest.Reason(err)), " "))
 		} else {
 			r.Note(w.Now(), "Upstock shows %s.", r.SaleNumber)
 		}

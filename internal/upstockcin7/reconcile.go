@@ -65,7 +65,7 @@ func (w *poll) reconcile() error {
 	if err := w.window(); err != nil || missing == nil {
 		return err
 	}
-	w.cur.Problem = tenant.Upstock.Title() + " gave no usable answer (" + reason(missing) + "), so what changed while a connection was away is not known yet."
+	w.cur.Problem = tenant.Upstock.Title() + " gave no usable answer (" + rest.Reason(missing) + "), so what changed while a connection was away is not known yet."
 	return w.save()
 }
 

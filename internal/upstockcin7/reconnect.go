@@ -221,7 +221,7 @@ func (w *poll) missedPage(m *missed, q upstock.OrdersQuery) error {
 		}
 		return err
 	case refusedPage(err):
-		return w.unread(m, "Upstock refuses the list. "+strings.Join(append(rest.MessagesOf(err), "("+reason(err)+")"), " "))
+		return w.unread(m, "Upstock refuses the list. "+strings.Join(append(rest.MessagesOf(err), "("+rest.Reason(err)+")"), " "))
 	case err != nil:
 		return err
 	}

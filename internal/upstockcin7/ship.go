@@ -441,7 +441,7 @@ func (w *work) putShipment(p parcel, complete bool) (refused string, err error) 
 	if err == nil {
 		return "", nil
 	}
-	return strings.TrimSpace(strings.Join(append(rest.MessagesOf(err), "("+reason(err)+")"), " ")), nil
+	return strings.TrimSpace(strings.Join(append(rest.MessagesOf(err), "("+rest.Reason(err)+")"), " ")), nil
 }
 
 // noteParcels tells the timeline what changed.

@@ -635,25 +635,11 @@ func (w *work) failure(r *ledger.Run, err error, now time.Time) error {
 	if down, ok := errors.AsType[*ledger.Down](err); ok {
 		return &ledger.Later{
 			At:  now.Add(w.backoff(r.Failures-1, w.Times.MaxVendor)),
-			Why: down.Who.Title() + " gave no usable answer (" + reason(down.Err) + ").",
+			Why: down.Who.Title() + " gave no usable answer (" + rest.Reason(down.Err) + ").",
 		}
 	}
 	wait := min(w.backoff(r.Failures-1, w.Times.MaxRetry), w.Times.MaxVendor) // nobody asked to be left alone longer, so no later time is shown
 	return &ledger.Later{At: now.Add(wait), Why: "An error of our own: " + err.Error() + ". Trying again."}
-}
-
-// reason is a vendor's failure in a few words.
-func reason(err error) string {
-	e, ok := errors.AsType[*rest.Error](err)
-	switch {
-	case !ok:
-		return err.Error()
-	case e.Status != 0:
-		return "status " + strconv.Itoa(e.Status)
-	case errors.Is(e.Err, context.DeadlineExceeded):
-		return "no answer in time"
-	}
-	return "the connection failed"
 }
 
 // flush writes recorded exchanges of a worker that has lost its lease.
