@@ -1,5 +1,35 @@
-// Package app is the composition root: from what a process has (storage,
-// queues, secrets, HTTP) to what it runs (one handler per function).
+// Package app is the composition root: from what a process brings (a table, a sealer, queues, HTTP) to what it runs.
+//
+// [New] takes [Deps] and returns an [App]. Its methods are the functions' handlers, and each function of template.yaml
+// is one of them:
+//
+//	functions/webhook      App.Webhook      what Upstock and Cin7 Core deliver by HTTP
+//	functions/orders       App.Orders       the orders queue: pointers to orders
+//	functions/shipments    App.Shipments    the shipments queue: tenants' parts of the jobs that compare both sides
+//	functions/catalog      App.Catalog      the jobs queue: tenants' parts of the mirror
+//	functions/deadletters  App.DeadLetters  what any queue gave up on
+//	functions/schedule     App.Schedule     the sweep, and the fan-out of a job to the tenants
+//	functions/console      App.Console      the JSON API
+//
+// A process makes one App, whichever function it is. The local runner calls all of its methods, tests make one over a
+// table, a clock and simulators of their own; there is no other place where the parts are put together, and no state
+// outside an App. How an event becomes a call of a handler is package cloud's to know.
+//
+// # What is decided here
+//
+// Nothing of the business, and all that is not one package's own: to which queue a message goes, which method does a
+// job (jobs), how often jobs start (Schedules), which budget an account's calls come out of and in which class
+// (App.limiter), how many keys may be tried (App.trial), and who is let in before a body is read (App.Admits).
+//
+// # What it promises
+//
+// A handler of a queue returns the ids of the messages that must come again, one by one: a batch never fails as a
+// whole. A message that nobody can read is logged and dropped, as it would never become readable; nothing is lost by
+// that, since a queue only wakes and the table is the record. Every handler may be called twice with the same, and at
+// once.
+//
+// The tests of this package hold the shape of the house: who may import whom, that each function has its resource and
+// its event, that each package has an essay such as this one, and that the documents name what is there.
 package app
 
 import (

@@ -81,6 +81,53 @@ func TestHouse(t *testing.T) {
 	}
 }
 
+// leastEssay is how many characters a package's comment has at least: what it is for, its words, how it is used and what
+// it promises do not fit into fewer.
+const leastEssay = 400
+
+// TestEssays: every package begins with a comment that a newcomer can start from, in one of its files.
+func TestEssays(t *testing.T) {
+	root := filepath.Join("..", "..")
+	docs := map[string][]string{}
+	for _, top := range []string{"internal", "functions"} {
+		err := filepath.WalkDir(filepath.Join(root, top), func(path string, d os.DirEntry, err error) error {
+			if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") {
+				return err
+			}
+			f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.PackageClauseOnly|parser.ParseComments)
+			if err != nil {
+				return err
+			}
+			dir, _ := filepath.Rel(root, filepath.Dir(path))
+			dir = filepath.ToSlash(dir)
+			if docs[dir] == nil {
+				docs[dir] = []string{}
+			}
+			if f.Doc != nil && !strings.HasSuffix(f.Name.Name, "_test") {
+				docs[dir] = append(docs[dir], f.Doc.Text())
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for dir, texts := range docs {
+		least, begins := leastEssay, "Package "
+		if strings.HasPrefix(dir, "functions/") {
+			least, begins = 1, "Command "
+		}
+		switch {
+		case len(texts) != 1:
+			t.Errorf("%s: %d files have a comment of the package; one should have it", dir, len(texts))
+		case len([]rune(texts[0])) < least:
+			t.Errorf("%s: the package's comment has %d characters, which is no essay that a newcomer can start from", dir, len([]rune(texts[0])))
+		case !strings.HasPrefix(texts[0], begins) && !strings.HasPrefix(texts[0], "Command "):
+			t.Errorf("%s: the package's comment begins with %.20q", dir, texts[0])
+		}
+	}
+}
+
 func checkImports(t *testing.T, path string, allowed []string, aws bool) {
 	t.Helper()
 	f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)

@@ -1,10 +1,20 @@
 // Package cin7core is Cin7 Core's API v2 (ex DEAR Inventory) in Go: a file per resource, and nothing of ours.
 //
-// Its ways: no idempotency key, and no uniqueness of ExternalID; a sale takes two writes, CreateSale (the header) and
-// SaveOrder (its lines). A filter that it does not know it ignores, so that every row found must be compared. Statuses are
-// an open set, names and GUIDs come in any case (GUIDs are lower-cased here), and null, "" and absence mean the same.
-// Errors may hide in a 200, and too many calls may be a 429, a 503 or only a sentence (see errors.go).
-// Every method makes one call, the lists one a page; every error is a *rest.Error.
+// A [Client] is one account's. Every method makes one call, the lists one a page ([Client.SalesPage]) or as many as are
+// needed, in a loop ([Client.Sales]); every error is a *rest.Error. Types are clean Go as far as the vendor lets them
+// be: times are UTC, money and quantities are decimals, GUIDs are lower-cased, and what is missing is the zero value.
+//
+// # Its ways
+//
+// There is no idempotency key, and no uniqueness of ExternalID; a sale takes two writes, [Client.CreateSale] (the
+// header) and [Client.SaveOrder] (its lines). A filter that it does not know it ignores, so that every row found must
+// be compared. Statuses are an open set (compare with [Status.Is]), names and GUIDs come in any case, and null, "" and
+// absence mean the same. The order of lists is not documented, and rows move between pages while they are read. Errors
+// may hide in a 200, and too many calls may be a 429, a 503 or only a sentence (see errors.go). A webhook names what
+// changed and signs nothing ([ParseWebhook]): it is a hint.
+//
+// Where the documentation is silent or wrong, the comment of the type or method says what was observed. What is not
+// documented is never relied on to go well: an answer that could be either is Unknown.
 //
 // Reference: https://dearinventory.docs.apiary.io
 package cin7core

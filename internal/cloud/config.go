@@ -1,12 +1,30 @@
-// Package cloud is AWS in Go: the table in DynamoDB, the queues in SQS, secrets
-// sealed by KMS, Lambda's events, logs and metrics. No other package imports AWS.
+// Package cloud is AWS in Go: the table in DynamoDB, the queues in SQS, secrets sealed by KMS, Lambda's events, logs
+// and metrics. No other package imports AWS.
 //
-// A function's main calls [Start] with the handler it serves. Start reads the
-// environment ([ReadConfig]), makes what the app stands on ([Open]) and hands the
-// handler to the Lambda runtime. Handlers are plain functions from event to
-// answer ([HTTP], [SQS], [Raw]), so that the local runner serves the very same.
+// A function's main calls [Start] with the handler it serves:
 //
-// With STORE=file:<path> everything is kept in one file and no AWS client is made.
+//	cloud.Start(os.Getenv, func(a *app.App) cloud.Handler { return cloud.SQS(a.Orders) })
+//
+// Start reads the environment ([ReadConfig]), makes what the app stands on ([Open]), composes the app and hands its
+// handler to the Lambda runtime. A [Handler] is a plain function from event to answer. There are three kinds of events,
+// and a function that makes a Handler for each: [HTTP] (API Gateway and function URLs), [SQS] (batches, answered
+// message by message) and [Raw] (a schedule's input as it stands). The local runner serves the very same handlers.
+//
+// # What it promises
+//
+//   - The environment is read in one place, ReadConfig, and all its faults are listed at once. A function that cannot
+//     start says why to the runtime, so that the invocation's answer shows it.
+//   - [NewTable] is table.Table over DynamoDB and passes package tabletest: each operation is one conditional
+//     request, several are one transaction, and a write that an SDK's retry repeats is known by its revision and
+//     reported as done.
+//   - [NewQueue] sends to standard queues with the tenant as message group. A message may arrive twice, and a Send
+//     that failed may have been done.
+//   - [NewSealer] seals with KMS, the tenant as encryption context: what was sealed for one tenant opens for no
+//     other.
+//   - [NewLogger] writes a JSON object a line; a metric is an attribute of its log line and costs no call.
+//
+// With STORE=file:<path> everything is kept in one file, sealed by a key beside it, and no AWS client is made: that is
+// how make invoke runs a function without AWS.
 package cloud
 
 import (

@@ -1,12 +1,30 @@
-// Package console is how people and their programs see and steer Stockbridge:
-// the JSON API under /api/v1, whose description stands in openapi.yaml beside
-// this file and is served at /api/openapi.yaml.
+// Package console is how people and their programs see and steer Stockbridge: the JSON API under /api/v1, whose
+// description stands in openapi.yaml beside this file and is served at /api/openapi.yaml.
 //
-// All of it is one list of routes (api.routes). A route is open, or asks for a
-// bearer token: the operator's opens everything, a tenant's only what lies
-// below its own /api/v1/tenants/{tenant}; of other tenants it learns nothing,
-// not even that they exist. Faults are problem details (RFC 9457), made by
-// api.fail from whatever error a handler returns.
+// # How a request is answered
+//
+// All of it is one list of routes (api.routes), and a request goes one way. api.ServeHTTP sets the headers of every
+// answer, catches a panic, and answers what no route has (404, 405). api.serve finds out who calls (api.caller), loads
+// the tenant's bundle, refuses query parameters that the route does not know, and calls the route's handler. A handler
+// reads its body with decode (which refuses unknown fields, and what is too long or no JSON object), asks the pair or
+// a store, and answers with respond. Whatever error it returns, api.fail turns it into problem details (RFC 9457).
+//
+// A route is of one of three kinds. open needs no token; known needs any; of lies below /api/v1/tenants/{tenant} and
+// needs the operator's token or one of that tenant, of which a viewer's only reads.
+//
+// A file is a resource: its routes' handlers, and the structs of its answers. An answer is never a struct of the ledger
+// or the pair as it stands: a field of theirs that is renamed or added changes nothing outside.
+//
+// # What it promises
+//
+//   - A tenant's token learns nothing of other tenants, not even that they exist: both answer the same 404.
+//   - What is wrong with a request is said by field, all at once (tenant.FieldErrors).
+//   - An error that is nobody's fault outside is logged and not shown. No answer holds a secret, but for a token when
+//     it is made, and the webhook address that a tenant pastes into Upstock.
+//   - Lists end in next, which is the after of the following page; an after that no page has given is refused.
+//   - What a person changed is an event that names who did it, in the same write where that can be.
+//
+// Every answer that a test gets is held to openapi.yaml (house.do), and every route must stand there.
 package console
 
 import (

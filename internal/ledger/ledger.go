@@ -1,11 +1,49 @@
-// Package ledger remembers what has been done: for each order a [Run], the
-// journal of one business fact, with its intents, answers and timeline; beside
-// it links between ids of two systems and a flight recorder of events.
+// Package ledger remembers what has been done: for each order a [Run], the journal of one business fact, with its
+// intents, answers and timeline; beside it links between ids of two systems, how far jobs have come, and a flight
+// recorder of events.
 //
-// The table is the record; queues only wake. A run that wants attention at a
-// certain time says so in Next, and the sparse index lists it until then:
+// The table is the record; queues only wake. Whatever a worker wants to know tomorrow it writes here, and whoever takes
+// up the work, on another machine after a crash, finds all of it. A run that wants attention at a certain time says so
+// in Next, and the sparse index lists it until then.
 //
-//	T#<tenant>#order        <id, 20 digits>   Run, see RunID       index DUE#<shard>#<work> / PARKED#<tenant>[#<account awaited>] / ATTENTION#<tenant>, and T#<tenant>#list#<state>
+// # Words
+//
+//	Run       the journal of one order: its state, what is due, what was written outside, what is to be told of it
+//	Intent    an outside write, put on record before it is made (Run.Intend); its Answer says what became of it
+//	Lease     one worker's right to act on a run, until a time
+//	Problem   something that a person must act on: what is wrong, and what would mend it
+//	Entry     a line of the timeline (Run.Note)
+//	Exchange  a request and its answer, as recorded beside the run (Run.Record)
+//	Pointer   what a queue carries: which run is to be looked at
+//	Cursor    how far a job has come with a vendor's list
+//	Link      that a record of one system is a certain record of the other
+//	Event     something that happened outside any order
+//	outcome   how a piece of work ended: Later, Reject, Park, Down (see outcome.go)
+//
+// # How it is used
+//
+// [Ledger.Receive] writes a new run, once. [Ledger.Load] reads one with its parts, [Ledger.Get] without,
+// [Ledger.Update] changes one:
+//
+//	err := l.Update(ctx, run, func(r *ledger.Run, x *ledger.Extra) error {
+//		seq = r.Intend(ledger.StepCreate, now, deadline, "")
+//		r.State = ledger.Working
+//		return nil
+//	})
+//
+// Every write of a run is conditional on its revision. What others wrote meanwhile is read and the change is made again
+// on top of it, so a change must look at the run that it is given, not at the one it remembers, and may be called
+// several times. An error of the change is returned, and nothing is written. What rides in the same write is added to
+// x.
+//
+// Lists and searches ([Ledger.InState], [Ledger.Find]) read what they show and little more, however many runs there
+// are; [Ledger.DueWork] lists what is due, of all tenants, by kind of work.
+//
+// # Keys
+//
+//	T#<tenant>#order        <id, 20 digits>   Run, see RunID. In the sparse index: DUE#<shard>#<work>, or
+//	                                          PARKED#<tenant>[#<account awaited>], or ATTENTION#<tenant>;
+//	                                          in the second one: T#<tenant>#list#<state>
 //	T#<tenant>#order#<id>   body@<hash>#<n>   the order as received, gzip, in chunks of 350 KB
 //	                        fresh@<hash>#<n>  the order as read again from Upstock
 //	                        plan@<hash>#<n>   the frozen plan, likewise
@@ -16,9 +54,8 @@
 //	T#<tenant>#event        <time>#<random>   Event, for 90 days
 //	T#<tenant>#said         <minute>#<kind>   that an event of this kind was written in this minute
 //
-// Every write of a run is conditional on its revision. What others wrote
-// meanwhile is read and the change is made again on top of it ([Ledger.Update]),
-// so a change must look at the run it is given, not at the one it remembers.
+// The parts of a run are written ahead of it, under keys that nobody else uses, and the run's write names them: a run
+// never names a part that is not there.
 package ledger
 
 import (

@@ -1,6 +1,5 @@
-// Command local runs everything on one machine with Go alone: the functions'
-// own handlers behind AWS's event shapes, the embedded store, queues, a
-// scheduler, the simulated vendors, and a demo tenant that trades.
+// Command local runs everything on one machine with Go alone: the functions' own handlers behind AWS's event shapes,
+// the embedded store, queues, a scheduler, the simulated vendors, and a demo tenant that trades.
 //
 //	go run ./internal/local [flags]      the runner (make run); -h lists the flags
 //	go run ./internal/local invoke …     one event through one function's real binary (make invoke)
@@ -11,6 +10,20 @@
 //	go run ./internal/local build        the functions' zips (make build)
 //	go run ./internal/local kills        the kill test (make kills)
 //	go run ./internal/local bench        measures (make bench)
+//
+// Each command is a file that begins with its function. The runner (runner.go) is the same App as on AWS with other
+// edges: lambda.go makes events as API Gateway, SQS and the Scheduler do, and hands them to package cloud's handlers;
+// queue.go is SQS, with visibility timeout, delay, receive count, groups and dead letters; schedule.go is EventBridge
+// Scheduler. Events are written down with structs of our own, after AWS's documentation, while the handlers read them
+// with AWS's types: a wrong name cannot cancel out.
+//
+// A test holds the runner to template.yaml: the same functions, routes, timeouts, queues and schedules. So what works
+// here works there, as far as one machine can tell; what DynamoDB itself does is tabletest's to show. Nothing of this
+// package is part of a function.
+//
+// -speed divides every configured duration, so that an hour of waiting can be seen in a minute: instants, and the skew
+// that a signature may have, stay real. Queues are in memory and forget all when the process dies, which loses nothing:
+// the sweep wakes whatever is due.
 package main
 
 import (

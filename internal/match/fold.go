@@ -1,18 +1,27 @@
-// Package match says which record of one system is which record of another:
-// how names and addresses are compared, and how like each other two parties
-// are, with the reasons in words. It is pure: it reads nothing and decides
-// nothing.
+// Package match says which record of one system is which record of another: how names and addresses are compared, and
+// how like each other two parties are, with the reasons in words. It is pure: it reads nothing and decides nothing.
 //
-// Texts are compared folded, and each fold drops only what cannot make a
-// difference to a reader:
+// # Texts
+//
+// Texts are compared folded, and each fold drops only what cannot make a difference to a reader:
 //
 //	Fold   case, accents, how a letter is composed, what is not seen, &amp; for &; blanks become one
 //	Key    Fold without its blanks, but for those between two digits: names, SKUs
 //	Words  Fold with punctuation as blanks: a line of an address; “Unit 1 12” stays another than “Unit 11 2”
 //	Code   Key without punctuation: a postcode, which is one word however it is set out
 //
-// Where more tells two texts apart, less is dropped: [Same] drops case and the blanks around, [SKU] case and what is not
-// seen, [Squeeze] white space alone.
+// To compare two texts, fold both and compare the results; to find one among many, keep the fold as the key:
+//
+//	byName[match.Key(card.Name)] = append(byName[match.Key(card.Name)], card)
+//
+// A fold of an empty text, or of one that nobody can see, is "". It equals every other such fold, so whoever looks for
+// a record by it asks first whether there is anything to look for.
+//
+// # Parties
+//
+// A [Party] is what is known of a customer on one side. [Compare] scores how likely two are the same, with reasons that
+// a person can read, and only to order the choices that a person is given: nothing is ever chosen by a score. What is
+// chosen by itself is chosen by [Key] alone, one name that one record has; [Contradicts] may take that back.
 package match
 
 import (

@@ -1,8 +1,39 @@
-// Package tenant knows who is connected and how each one is set up: tenants,
-// their connections to vendors, and their settings.
+// Package tenant knows who is connected and how each one is set up: tenants, their connections to vendors, their
+// settings, and the tokens that open the API for them.
 //
-// Everything of one tenant that an order needs stands in one partition,
-// T#<tenant>, so that one query brings it:
+// # Words
+//
+//	Tenant      one customer of Stockbridge
+//	System      a vendor's system; the one list of them, with their titles, is systems
+//	Connection  a tenant's access to one system: account, key, state. It is Connected, or NeedsReconnecting since the
+//	            vendor refused its key. Its Generation changes with each key that is replaced
+//	Secrets     what is sealed in a connection; Secret prints as [redacted]
+//	Sealer      seals and opens secrets for a tenant: KMS, or a Box
+//	Settings    the tenant's options, with a version
+//	Bundle      all that is known of a tenant's set-up, as one query brings it
+//	Former      an account that was connected and was taken away
+//	hook        the random end of a webhook's address, by which the connection is found
+//
+// # How it is used
+//
+// Whoever works for a tenant loads its bundle once and works by that ([Store.Load]); a single connection is
+// [Store.Connection], and [Store.Hooked] finds the one of a webhook's address with its secrets. [Store.Connect] makes
+// or changes a connection, [Store.Disconnect] takes it away. What a job notes in a connection goes through
+// [Store.Update], which repeats the change on what others wrote meanwhile. A vendor that refuses a key is noted by
+// [Store.Broken], for the generation that was used: a key that was replaced meanwhile is not blamed.
+//
+// Several methods take With: what is to be written in the same transaction, an event above all, given what is made.
+//
+// # What it promises
+//
+// A key is stored sealed and is never shown. An Upstock supplier belongs to one tenant at a time, by a claim in the
+// same write. The webhook's address stays while the connection does, unless the sealing key was lost. Settings that a
+// person sends are read strictly and all faults are named ([ParseSettings]); those that were stored are always read:
+// one that is unknown is kept, one that is not allowed any more has its default, and Bundle.Said says so.
+//
+// # Keys
+//
+// Everything of one tenant that an order needs stands in one partition, T#<tenant>, so that one query brings it:
 //
 //	tenant            Tenant
 //	settings          Settings
@@ -15,10 +46,12 @@
 //
 //	HOOK#<sha256 of the webhook token>  hook   → tenant and system
 //	CLAIM#<system>#<account>            claim  → the one tenant that may use an Upstock supplier
+//	TOKEN#<sha256 of the token>         token  → the tenant whose API token it is; listed in T#<tenant>#tokens
+//	ACCOUNT#<system>#<sha256 of the account>  <tenant>  who has an account connected: a hint
 //	TENANTS#<shard>                     <id>   → the list of all tenants
 //
-// A connection that was repaired is listed in the sparse index RESUME until the
-// sweep finds nothing parked any more that waits for it.
+// A connection that was repaired is listed in the sparse index RESUME until the sweep finds nothing parked any more
+// that waits for it.
 package tenant
 
 import (

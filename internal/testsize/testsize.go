@@ -4,8 +4,8 @@
 // There are four sizes. Each is chosen by flags, never by a list of tests' names:
 //
 //	go test ./...                        usual    what make test runs first: every test, in minutes on two cores
-//	go test -short ./...                 sample   what make test runs again with the race detector: large tests are left
-//	                                              out, of stories one in eight is kept, always the same ones
+//	go test -short ./...                 sample   what make test runs again with the race detector: large tests are
+//	                                              left out, of stories one in eight is kept, always the same ones
 //	go test -short PACKAGE -args -every  stories  what make race runs: as sample, and every story
 //	go test PACKAGE -args -whole         whole    what make proof runs: every schedule of the crash proof, and the
 //	                                              largest numbers of orders, tenants and rounds
@@ -14,9 +14,9 @@
 // all but one story in eight, and [Of] is a number for each size. A test that says nothing is run at every size, so it
 // should take less than a second with the race detector.
 //
-// -every and -whole are flags of the packages whose tests import this one; others refuse them. Two programs have sizes of
-// their own, which are no sizes of a test: the seeds of make simulate and make power (-seeds, see package simulate), and
-// FUZZTIME of make fuzz.
+// -every and -whole are flags of the packages whose tests import this one; others refuse them. Two programs have sizes
+// of their own, which are no sizes of a test: the seeds of make simulate and make power (-seeds, see package simulate),
+// and FUZZTIME of make fuzz.
 package testsize
 
 import (

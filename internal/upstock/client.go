@@ -1,10 +1,20 @@
-// Package upstock is the Upstock supplier API in Go, as this project assumes it: Upstock publishes none, so all that depends
-// on the assumed contract lives here, and the real API would replace this one package.
+// Package upstock is the Upstock supplier API in Go, as this project assumes it: Upstock publishes none, so all that
+// depends on the assumed contract lives here, and the real API would replace this one package.
 //
-// Ids are integers, money is a decimal string in the supplier's currency, dates are calendar dates in the supplier's time zone
-// (Date), instants are UTC. An order is handed on as it was received (json.RawMessage), because it is kept so; ParseOrder
-// reads it, and says of every field that makes no sense what is wrong.
-// Errors of calls are *rest.Error.
+// A [Client] is one supplier's. It reads whose token it is ([Client.Supplier]), orders ([Client.Order],
+// [Client.OrdersPage], [Client.Orders]), and tells Upstock of a sale ([Client.PutExternal]) and of a shipment
+// ([Client.PutShipment]). Both writes are idempotent: sent twice they are one, sent late they overwrite.
+//
+// [ParseEvent] reads what Upstock delivers to a webhook, after its signature was verified; that is the receiver's to
+// do.
+//
+// Ids are integers, money is a decimal string in the supplier's currency, dates are calendar dates in the supplier's
+// time zone (Date), instants are UTC. An order is handed on as it was received (json.RawMessage), because it is kept
+// so; [ParseOrder] reads it, and says of every field that makes no sense what is wrong (FieldError) instead of refusing
+// the order: which of them matter is decided by whoever makes something of it. [OrderID] finds the id even where
+// nothing else can be read.
+//
+// Errors of calls are *rest.Error. An answer without what the contract promises is one too, of the outcome Unknown.
 package upstock
 
 import (

@@ -1,6 +1,15 @@
-// Package tabletest holds every implementation of table.Table to the same
-// contract: what table's comments promise, each condition both holding and
-// failing, and what happens under contention.
+// Package tabletest holds every implementation of table.Table to the same contract: what table's comments promise, each
+// condition both holding and failing, and what happens under contention.
+//
+// A package with an implementation calls [Run] from a test of its own, with a function that opens an empty table:
+//
+//	func TestConformance(t *testing.T) {
+//		tabletest.Run(t, func(t *testing.T) table.Table { return open(t) })
+//	}
+//
+// Each test gets a table of its own. Tests of indexes allow for their being eventually consistent, and those of limits
+// hold the embedded store to AWS's: 400 KB an item, 100 items and 4 MB a transaction. What is promised in table.go is
+// tested here, and only here: an implementation's own tests are for what only it does.
 package tabletest
 
 import (

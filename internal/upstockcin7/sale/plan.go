@@ -1,5 +1,35 @@
-// Package sale says what an order becomes in Cin7 Core: the whole sale before anything is sent, or everything that stands
-// against it. It is pure: it reads no clock, calls nobody and writes nothing.
+// Package sale says what an order becomes in Cin7 Core: the whole sale before anything is sent, or everything that
+// stands against it. It is pure: it reads no clock, calls nobody and writes nothing.
+//
+// # Words
+//
+//	Plan       the sale, header and lines, with its total predicted to the cent, and what is to be said of it
+//	Reference  what of the tenant's Cin7 Core account one order needs: its books, and the candidates among its cards
+//	Books      the small reference books of an account: locations, tax rules, terms, …
+//	Problem    why there is no plan, as ledger.Problem: what is wrong and what would mend it. There may be many
+//	Want       a record or book that should be read live before a problem is believed
+//
+// # How it is used
+//
+//	needs := sale.Needs(order, settings)               // what to look up in the mirror
+//	plan, problems, wants := sale.Make(order, faults, settings, ref)
+//	if len(wants) > 0 {                                // read them live, once, into ref; set ref.Live
+//		plan, problems, _ = sale.Make(order, faults, settings, ref)
+//	}
+//
+// Beside Make stand the comparisons of what was sent with what is there ([SameHeader], [SameLines], [SameGoods],
+// [TooFarApart]), so that what is mapped and what is compared are read together; and [CheckSettings], which asks of the
+// settings alone what Make would ask with an order.
+//
+// # What it promises
+//
+// The same input gives the same plan, byte by byte (a golden file holds it). Either there is a plan, whose total
+// differs from the order's by no more than the tenant's tolerance, or there are problems, all of them at once. What is
+// cut, left out, chosen as second best or off by a cent is said in the plan's Said. Numbers and texts of any size and
+// kind end in a plan or a problem, never in a panic or without end.
+//
+// A field is one line of a …From function with its row in the table above [Make]; a test holds each field of the header
+// and of a line to its row, and to its place in the comparisons.
 package sale
 
 import (
