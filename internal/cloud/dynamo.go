@@ -388,7 +388,7 @@ func (d *dynamo) Write(ctx context.Context, ops ...table.Op) error {
 		return nil
 	}
 	err := d.writeRest(ctx, rest)
-	if c := (*table.Conflict)(nil); errors.As(err, &c) && len(ahead) > 0 {
+	if c, ok := errors.AsType[*table.Conflict](err); ok && len(ahead) > 0 {
 		return c.Renumbered(at)
 	}
 	return err

@@ -164,7 +164,7 @@ func TestDynamoLostAnswers(t *testing.T) {
 							}
 							break
 						}
-						if c := (*table.Conflict)(nil); err == nil || errors.As(err, &c) {
+						if err == nil || errors.Is(err, table.ErrConflict) {
 							t.Fatalf("%v", err)
 						}
 					}

@@ -37,7 +37,7 @@ func (s Seed) Plant(ctx context.Context, deps app.Deps) error {
 	err = deps.Table.Write(ctx,
 		table.Create(table.Item{Key: table.Key{PK: tenant.Partition(s.Tenant), SK: "tenant"}, Data: data}),
 		table.Create(table.Item{Key: table.Key{PK: listed, SK: s.Tenant}, Data: data}))
-	if c := (*table.Conflict)(nil); err != nil && !errors.As(err, &c) {
+	if err != nil && !errors.Is(err, table.ErrConflict) {
 		return fmt.Errorf("plant tenant: %w", err)
 	}
 	store := tenant.NewStore(deps.Table, deps.Sealer)

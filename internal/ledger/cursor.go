@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -131,11 +130,7 @@ func docKey(tenantID, name string) table.Key {
 }
 
 func readDoc(it table.Item, v any) error {
-	data, err := unzip(it.Data)
-	if err == nil {
-		err = json.Unmarshal(data, v)
-	}
-	if err != nil {
+	if err := table.Unmarshal(it.Data, v); err != nil {
 		return fmt.Errorf("document %s: %w", it.SK, err)
 	}
 	return nil
@@ -144,30 +139,23 @@ func readDoc(it table.Item, v any) error {
 // Doc reads a tenant's document into v, which stays as it is where there is
 // none. The revision is for SaveDoc; "" = there is none.
 func (l *Ledger) Doc(ctx context.Context, tenantID, name string, v any) (rev string, err error) {
-	items, err := l.table.Get(ctx, docKey(tenantID, name))
-	if err != nil || len(items) == 0 {
+	it, err := table.Read(ctx, l.table, docKey(tenantID, name))
+	if err != nil || it.Rev == "" {
 		return "", err
 	}
-	return items[0].Rev, readDoc(items[0], v)
+	return it.Rev, readDoc(it, v)
 }
 
 // SaveDoc writes a document, at most 400 KB when packed (ErrTooLarge), if it
 // still has the given revision ("" = is not there): else ErrBehind.
 func (l *Ledger) SaveDoc(ctx context.Context, tenantID, name, rev string, v any) (string, error) {
-	data, err := json.Marshal(v)
+	data, err := table.Marshal(v)
 	if err != nil {
 		return "", err
 	}
-	if data, err = zip(data); err != nil {
-		return "", err
-	}
-	it := table.Item{Key: docKey(tenantID, name), Rev: rev, Data: data}
-	op := table.Create(it)
-	if rev != "" {
-		op = table.Replace(it)
-	}
-	err = l.repeat(ctx, op)
-	if c := (*table.Conflict)(nil); errors.As(err, &c) {
+	op := table.Save(table.Item{Key: docKey(tenantID, name), Rev: rev, Data: data})
+	err = l.table.Write(ctx, op)
+	if errors.Is(err, table.ErrConflict) {
 		return "", fmt.Errorf("document %s: %w", name, ErrBehind)
 	}
 	return op.Item.Rev, err

@@ -59,20 +59,16 @@
 package ledger
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/klauspost/compress/gzip"
 
 	"stockbridge/internal/table"
 	"stockbridge/internal/tenant"
@@ -85,7 +81,7 @@ type Ledger struct {
 }
 
 // New returns the ledger kept in t.
-func New(t table.Table) *Ledger { return &Ledger{table: t} }
+func New(t table.Table) *Ledger { return &Ledger{table: table.Repeating(t)} }
 
 // Keep is how long exchanges and events are kept.
 const Keep = 90 * 24 * time.Hour
@@ -107,8 +103,8 @@ var ErrExists = errors.New("exists")
 // ErrTooLarge is wrapped where an order, or its plan, is more than one write can keep.
 var ErrTooLarge = table.ErrTooLarge
 
-// ErrBeside says that a run was not written as a condition on another item did not hold.
-var ErrBeside = errors.New("another item is not as it was read")
+// ErrBeside is wrapped where a run was not written as a condition on another item did not hold.
+var ErrBeside = table.ErrBeside
 
 // ErrNotFound says that there is no such run.
 var ErrNotFound = errors.New("not found")
@@ -156,11 +152,8 @@ func (r *Run) item() (table.Item, error) {
 	if r.Next.IsZero() && !r.Parked && !r.Finished() && (r.State != Attention || r.LookDue() || r.Kept != nil) {
 		r.Next = r.Received // no run is ever out of sight: an unfinished one is due, or parked, or a person's alone
 	}
-	data, err := json.Marshal(r)
+	data, err := table.Marshal(r)
 	if err != nil {
-		return table.Item{}, err
-	}
-	if data, err = zip(data); err != nil {
 		return table.Item{}, err
 	}
 	it := table.Item{Key: runKey(r.Tenant, r.ID), Rev: r.rev, Data: data}
@@ -188,11 +181,7 @@ func (r *Run) item() (table.Item, error) {
 
 func runOf(it table.Item) (*Run, error) {
 	r := new(Run)
-	data, err := unzip(it.Data)
-	if err == nil {
-		err = json.Unmarshal(data, r)
-	}
-	if err != nil {
+	if err := table.Unmarshal(it.Data, r); err != nil {
 		return nil, fmt.Errorf("run %s: %w", it.SK, err)
 	}
 	r.Tenant, _, _ = strings.Cut(strings.TrimPrefix(it.PK, "T#"), "#")
@@ -204,22 +193,6 @@ func runOf(it table.Item) (*Run, error) {
 func (r *Run) wrote(it table.Item) {
 	r.rev = it.Rev
 	r.stand = stand{it.Index, it.Sort, it.Group, it.Order, r.Next}
-}
-
-// repeat makes a write again while it is open whether it took effect: each Op
-// carries its nonce, so a repeated one is not applied twice.
-func (l *Ledger) repeat(ctx context.Context, ops ...table.Op) error {
-	var err error
-	for try := range 3 {
-		if err = l.table.Write(ctx, ops...); err == nil || errors.Is(err, table.ErrTooLarge) || ctx.Err() != nil {
-			return err
-		}
-		if c := (*table.Conflict)(nil); errors.As(err, &c) {
-			return err
-		}
-		time.Sleep(time.Duration(20<<try) * time.Millisecond)
-	}
-	return err
 }
 
 // Receive writes a new run with the order's body as it came, on the condition
@@ -236,8 +209,8 @@ func (l *Ledger) Receive(ctx context.Context, r *Run, body []byte) (*Run, error)
 		return nil, err
 	}
 	run := table.Create(it)
-	err = l.repeat(ctx, slices.Concat([]table.Op{run}, parts, words)...)
-	if c := (*table.Conflict)(nil); errors.As(err, &c) {
+	err = l.table.Write(ctx, slices.Concat([]table.Op{run}, parts, words)...)
+	if c, ok := errors.AsType[*table.Conflict](err); ok {
 		if cur, ok := c.Current[0]; ok {
 			old, err := runOf(cur)
 			if err != nil {
@@ -308,53 +281,14 @@ func (l *Ledger) Received(ctx context.Context, r *Run) ([]byte, error) {
 
 // Get reads a run alone.
 func (l *Ledger) Get(ctx context.Context, tenantID, id string) (*Run, error) {
-	items, err := l.table.Get(ctx, runKey(tenantID, id))
+	it, err := table.Read(ctx, l.table, runKey(tenantID, id))
 	if err != nil {
 		return nil, fmt.Errorf("order %s: %w", id, err)
 	}
-	if len(items) == 0 {
+	if it.Rev == "" {
 		return nil, fmt.Errorf("order %q: %w", id, ErrNotFound)
 	}
-	return runOf(items[0])
-}
-
-// zippers and unzippers are kept, as each holds far more memory than it packs. Level 2 is the library's best for a few kilobytes.
-var (
-	zippers   = sync.Pool{New: func() any { w, _ := gzip.NewWriterLevel(nil, 2); return w }}
-	packers   = sync.Pool{New: func() any { return gzip.NewWriter(nil) }} // of what is worth more time
-	unzippers = sync.Pool{New: func() any { return new(gzip.Reader) }}
-)
-
-func zip(data []byte) ([]byte, error) {
-	if len(data) < 800 { // an item of one write unit as it is; and JSON never begins as gzip does
-		return data, nil
-	}
-	const large = 8 << 10 // some write units are saved
-	var b bytes.Buffer
-	pool := &zippers
-	if len(data) > large {
-		pool = &packers
-	}
-	w := pool.Get().(*gzip.Writer)
-	defer pool.Put(w)
-	w.Reset(&b)
-	if _, err := w.Write(data); err != nil {
-		return nil, err
-	}
-	err := w.Close()
-	return b.Bytes(), err
-}
-
-func unzip(data []byte) ([]byte, error) {
-	if len(data) < 2 || data[0] != 0x1f || data[1] != 0x8b {
-		return data, nil
-	}
-	r := unzippers.Get().(*gzip.Reader)
-	defer unzippers.Put(r)
-	if err := r.Reset(bytes.NewReader(data)); err != nil {
-		return nil, err
-	}
-	return io.ReadAll(r)
+	return runOf(it)
 }
 
 // Extra is what a change writes beside the run.
@@ -376,54 +310,58 @@ func (x *Extra) Ahead(items ...table.Item) {
 	}
 }
 
-// updateTries bounds how often Update starts again.
-const updateTries = 20
-
 // Update changes a run: change is called with the run as r has it and, when
 // somebody else wrote meanwhile, again with theirs; r then holds what was
 // written. An error of change is returned and nothing is written. Exchanges
 // recorded in the run ride along.
 func (l *Ledger) Update(ctx context.Context, r *Run, change func(*Run, *Extra) error) error {
-	exchanges := r.exchanges
-	for range updateTries {
-		next := r.clone()
-		next.exchanges = exchanges
+	var next *Run
+	var failed error // of the change, or of reading what others wrote
+	read := table.Item{Key: runKey(r.Tenant, r.ID), Rev: r.rev}
+	_, err := table.Change(ctx, l.table, read, func(it table.Item) (ops []table.Op, err error) {
+		defer func() { failed = err }()
+		if it.Rev != r.rev { // somebody else wrote meanwhile
+			if err := r.reread(it); err != nil {
+				return nil, err
+			}
+		}
 		var x Extra
+		next = r.clone()
 		if err := change(next, &x); err != nil {
-			return err
+			return nil, err
 		}
 		x.ops = append(x.ops, next.newWords(r)...)
 		next.Found = listVersion
-		ops, err := next.write(&x)
-		if err != nil {
-			return err
-		}
-		err = l.repeat(ctx, ops...)
-		c := (*table.Conflict)(nil)
-		if !errors.As(err, &c) {
-			if err != nil {
-				return fmt.Errorf("write order %s: %w", r.ID, err)
-			}
+		ops, err = next.write(&x)
+		if err == nil {
 			next.wrote(ops[0].Item)
-			next.exchanges = nil
-			*r = *next
-			return nil
 		}
-		cur, ok := c.Current[0]
-		if !slices.Contains(c.Failed, 0) {
-			return fmt.Errorf("write order %s: %w: %w", r.ID, ErrBeside, err)
-		}
-		if !ok {
-			return fmt.Errorf("write order %s: %w", r.ID, ErrNotFound)
-		}
-		newer, err := runOf(cur)
-		if err != nil {
-			return err
-		}
-		*r = *newer
-		r.exchanges = exchanges
+		return ops, err
+	})
+	switch {
+	case failed != nil:
+		return failed
+	case err != nil:
+		return fmt.Errorf("write order %s: %w", r.ID, err)
 	}
-	return fmt.Errorf("write order %s: others keep changing it", r.ID)
+	next.exchanges = nil
+	*r = *next
+	return nil
+}
+
+// reread makes the run what its item holds now, but for the exchanges that are still to be written; ErrNotFound where
+// it is gone.
+func (r *Run) reread(it table.Item) error {
+	if it.Rev == "" {
+		return fmt.Errorf("write order %s: %w", r.ID, ErrNotFound)
+	}
+	newer, err := runOf(it)
+	if err != nil {
+		return err
+	}
+	newer.exchanges = r.exchanges
+	*r = *newer
+	return nil
 }
 
 func (r *Run) clone() *Run {
@@ -588,11 +526,11 @@ func linkKey(tenantID, kind, id string) table.Key {
 
 // Link reads a link; the zero Link if there is none.
 func (l *Ledger) Link(ctx context.Context, tenantID, kind, id string) (Link, error) {
-	items, err := l.table.Get(ctx, linkKey(tenantID, kind, id))
-	if err != nil || len(items) == 0 {
+	it, err := table.Read(ctx, l.table, linkKey(tenantID, kind, id))
+	if err != nil || it.Rev == "" {
 		return Link{}, err
 	}
-	return linkOf(items[0])
+	return linkOf(it)
 }
 
 // Event is one entry of a tenant's flight recorder: something that happened
@@ -619,7 +557,7 @@ func (l *Ledger) Record(ctx context.Context, tenantID string, e Event) error {
 	if err != nil {
 		return err
 	}
-	return l.repeat(ctx, op)
+	return l.table.Write(ctx, op)
 }
 
 // RecordOp is the write of an event, to ride in that of what it tells of: neither stands without the other.
@@ -637,8 +575,8 @@ func (l *Ledger) RecordOnce(ctx context.Context, tenantID string, at time.Time, 
 		return err
 	}
 	op.Kind, op.If = table.KindCreate, ""
-	err = l.repeat(ctx, op)
-	if c := (*table.Conflict)(nil); errors.As(err, &c) {
+	err = l.table.Write(ctx, op)
+	if errors.Is(err, table.ErrConflict) {
 		return nil
 	}
 	return err
@@ -654,8 +592,8 @@ func (l *Ledger) RecordSome(ctx context.Context, tenantID string, e Event) error
 	}
 	once := table.Create(table.Item{Key: table.Key{PK: partition(tenantID, "said"), SK: e.At.Truncate(time.Minute).Format(timeKey) + "#" + e.Kind},
 		Data: []byte("{}"), Expires: e.At.Add(time.Hour).Truncate(time.Second)})
-	err = l.repeat(ctx, op, once)
-	if c := (*table.Conflict)(nil); errors.As(err, &c) {
+	err = l.table.Write(ctx, op, once)
+	if errors.Is(err, table.ErrConflict) {
 		return nil
 	}
 	return err

@@ -3,7 +3,6 @@ package ledger
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	"stockbridge/internal/table"
@@ -26,11 +25,7 @@ type Linked struct {
 // whole write fail.
 func NewLinkOp(tenantID, kind, id string, to Link) table.Op {
 	data, _ := json.Marshal(to)
-	it := table.Item{Key: linkKey(tenantID, kind, id), Data: data, Rev: to.rev}
-	if to.rev == "" {
-		return table.Create(it)
-	}
-	return table.Replace(it)
+	return table.Save(table.Item{Key: linkKey(tenantID, kind, id), Data: data, Rev: to.rev})
 }
 
 // SaveLink remembers a link, whatever was there: a person's choice. The event tells of it, and is written with it.
@@ -39,7 +34,7 @@ func (l *Ledger) SaveLink(ctx context.Context, tenantID, kind, id string, to Lin
 	if err != nil {
 		return err
 	}
-	if err := l.repeat(ctx, LinkOp(tenantID, kind, id, to), event); err != nil {
+	if err := l.table.Write(ctx, LinkOp(tenantID, kind, id, to), event); err != nil {
 		return fmt.Errorf("write link of %s %s: %w", kind, id, err)
 	}
 	return nil
@@ -51,24 +46,19 @@ func (l *Ledger) RemoveLink(ctx context.Context, tenantID, kind, id string, e Ev
 	if err != nil {
 		return err
 	}
-	for range updateTries {
-		items, err := l.table.Get(ctx, linkKey(tenantID, kind, id))
-		if err != nil {
-			return fmt.Errorf("read link of %s %s: %w", kind, id, err)
-		}
-		if len(items) == 0 {
-			return ErrNotFound
-		}
-		err = l.repeat(ctx, table.Remove(items[0]), event)
-		if c := (*table.Conflict)(nil); errors.As(err, &c) {
-			continue // somebody changes it
-		}
-		if err != nil {
-			return fmt.Errorf("remove link of %s %s: %w", kind, id, err)
-		}
-		return nil
+	link, err := table.Read(ctx, l.table, linkKey(tenantID, kind, id))
+	if err == nil {
+		_, err = table.Change(ctx, l.table, link, func(it table.Item) ([]table.Op, error) {
+			if it.Rev == "" {
+				return nil, ErrNotFound
+			}
+			return []table.Op{table.Remove(it), event}, nil
+		})
 	}
-	return fmt.Errorf("remove link of %s %s: others keep changing it", kind, id)
+	if err != nil {
+		return fmt.Errorf("remove link of %s %s: %w", kind, id, err)
+	}
+	return nil
 }
 
 // ListLinks lists the links of a kind by their foreign ids, those after one; next is "" on the last page.

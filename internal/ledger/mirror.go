@@ -3,12 +3,10 @@ package ledger
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
-	"math/big"
 	"slices"
 	"strconv"
 	"strings"
@@ -77,21 +75,14 @@ type mirrored struct {
 
 func mirroredOf(it table.Item) (mirrored, error) {
 	var m mirrored
-	data, err := unzip(it.Data)
-	if err == nil {
-		err = json.Unmarshal(data, &m)
-	}
-	if err != nil {
+	if err := table.Unmarshal(it.Data, &m); err != nil {
 		return m, fmt.Errorf("mirror %s: %w", it.SK, err)
 	}
 	return m, nil
 }
 
 func (m *mirrored) item(k table.Key, rev string) (table.Item, error) {
-	data, err := json.Marshal(m)
-	if err == nil {
-		data, err = zip(data)
-	}
+	data, err := table.Marshal(m)
 	return table.Item{Key: k, Rev: rev, Data: data}, err
 }
 
@@ -281,36 +272,27 @@ func (l *Ledger) changeMirror(ctx context.Context, tenantID string, changes []mi
 
 // changeSome makes a few changes in one write, or in two halves where they are too much for one.
 func (l *Ledger) changeSome(ctx context.Context, tenantID string, changes []mirrorChange) (int, error) {
-	for try := range updateTries {
-		ops, done, err := l.mirrorOps(ctx, tenantID, changes)
+	done := 0
+	err := table.RetryOnConflict(ctx, func() error {
+		ops, n, err := l.mirrorOps(ctx, tenantID, changes)
+		if done = n; err != nil || len(ops) == 0 {
+			return err
+		}
+		return l.table.Write(ctx, ops...)
+	})
+	switch {
+	case errors.Is(err, table.ErrTooLarge) && len(changes) > 1:
+		half := len(changes) / 2
+		a, err := l.changeSome(ctx, tenantID, changes[:half])
 		if err != nil {
-			return 0, err
+			return a, err
 		}
-		if len(ops) == 0 {
-			return 0, nil
-		}
-		err = table.Valid(ops...)
-		if err == nil {
-			err = l.repeat(ctx, ops...)
-		}
-		c := (*table.Conflict)(nil)
-		switch {
-		case err == nil:
-			return done, nil
-		case errors.Is(err, table.ErrTooLarge) && len(changes) > 1:
-			half := len(changes) / 2
-			a, err := l.changeSome(ctx, tenantID, changes[:half])
-			if err != nil {
-				return a, err
-			}
-			b, err := l.changeSome(ctx, tenantID, changes[half:])
-			return a + b, err
-		case !errors.As(err, &c):
-			return 0, fmt.Errorf("write mirror: %w", err)
-		}
-		time.Sleep(below(time.Duration(try+1) * 5 * time.Millisecond)) // somebody else mirrors the same rows
+		b, err := l.changeSome(ctx, tenantID, changes[half:])
+		return a + b, err
+	case err != nil:
+		return 0, fmt.Errorf("write mirror: %w", err)
 	}
-	return 0, errors.New("write mirror: others keep changing it")
+	return done, nil
 }
 
 // mirrorOps reads what is there and returns the writes that make it as it should be.
@@ -454,7 +436,7 @@ func (l *Ledger) SaveBooks(ctx context.Context, tenantID string, data []byte) (w
 	if len(items) == 1 && bytes.Equal(items[0].Data, data) {
 		return false, nil
 	}
-	if err := l.repeat(ctx, table.Put(table.Item{Key: k, Data: data})); err != nil {
+	if err := l.table.Write(ctx, table.Put(table.Item{Key: k, Data: data})); err != nil {
 		return false, fmt.Errorf("write books: %w", err)
 	}
 	return true, nil
@@ -470,7 +452,7 @@ func seenKey(tenantID, kind string, pass time.Time, page int) table.Key {
 // SaveSeen remembers what one page of a pass held, for its last page.
 func (l *Ledger) SaveSeen(ctx context.Context, tenantID, kind string, pass time.Time, page int, data []byte) error {
 	it := table.Item{Key: seenKey(tenantID, kind, pass, page), Data: data, Expires: pass.Add(seenFor).Truncate(time.Second)}
-	if err := l.repeat(ctx, table.Put(it)); err != nil {
+	if err := l.table.Write(ctx, table.Put(it)); err != nil {
 		return fmt.Errorf("write what page %d of %s held: %w", page, kind, err)
 	}
 	return nil
@@ -507,13 +489,11 @@ func turnKey(tenantID, name string) table.Key {
 
 // TakeTurn takes the turn until a time, unless somebody else has it.
 func (l *Ledger) TakeTurn(ctx context.Context, tenantID, name string, now, until time.Time) (t Turn, mine bool, err error) {
-	items, err := l.table.Get(ctx, turnKey(tenantID, name))
+	old, err := table.Read(ctx, l.table, turnKey(tenantID, name))
 	if err != nil {
 		return t, false, fmt.Errorf("take turn: %w", err)
 	}
-	var old table.Item
-	if len(items) == 1 {
-		old = items[0]
+	if old.Rev != "" {
 		if err := json.Unmarshal(old.Data, &t); err != nil {
 			return t, false, fmt.Errorf("take turn: %w", err)
 		}
@@ -526,12 +506,9 @@ func (l *Ledger) TakeTurn(ctx context.Context, tenantID, name string, now, until
 	if err != nil {
 		return t, false, err
 	}
-	op := table.Create(it)
-	if it.Rev = old.Rev; it.Rev != "" {
-		op = table.Replace(it)
-	}
-	err = l.repeat(ctx, op)
-	if c := (*table.Conflict)(nil); errors.As(err, &c) {
+	it.Rev = old.Rev
+	err = l.table.Write(ctx, table.Save(it))
+	if errors.Is(err, table.ErrConflict) {
 		return t, false, nil
 	}
 	if err != nil {
@@ -544,7 +521,7 @@ func (l *Ledger) TakeTurn(ctx context.Context, tenantID, name string, now, until
 func (l *Ledger) SaveTurn(ctx context.Context, tenantID, name string, t Turn) error {
 	it, err := turnItem(tenantID, name, t)
 	if err == nil {
-		err = l.repeat(ctx, table.Put(it))
+		err = l.table.Write(ctx, table.Put(it))
 	}
 	if err != nil {
 		return fmt.Errorf("write turn: %w", err)
@@ -555,10 +532,4 @@ func (l *Ledger) SaveTurn(ctx context.Context, tenantID, name string, t Turn) er
 func turnItem(tenantID, name string, t Turn) (table.Item, error) {
 	data, err := json.Marshal(t)
 	return table.Item{Key: turnKey(tenantID, name), Data: data, Expires: t.Until.Add(seenFor).Truncate(time.Second)}, err
-}
-
-// below is a random duration below n, from the same source as all else that is random here.
-func below(n time.Duration) time.Duration {
-	v, _ := rand.Int(rand.Reader, big.NewInt(int64(n)))
-	return time.Duration(v.Int64())
 }

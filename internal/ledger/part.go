@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -19,15 +18,12 @@ func docPartKey(tenantID, name string) table.Key { return docKey(tenantID, "part
 // T#<tenant>#doc, part#<name>: at most 400 KB when packed (ErrTooLarge). It is written once, under a name that
 // nobody used before, and may be forgotten any time after expires.
 func (l *Ledger) SavePart(ctx context.Context, tenantID, name string, expires time.Time, v any) error {
-	data, err := json.Marshal(v)
+	data, err := table.Marshal(v)
 	if err != nil {
 		return err
 	}
-	if data, err = zip(data); err != nil {
-		return err
-	}
 	it := table.Item{Key: docPartKey(tenantID, name), Data: data, Expires: expires.Truncate(time.Second)}
-	if err := l.repeat(ctx, table.Create(it)); err != nil {
+	if err := l.table.Write(ctx, table.Create(it)); err != nil {
 		return fmt.Errorf("part %s: %w", name, err)
 	}
 	return nil
@@ -50,7 +46,7 @@ func (l *Ledger) EachPart(ctx context.Context, tenantID string, names []string, 
 			if at < 0 {
 				return fmt.Errorf("%s: %w", k.SK, ErrNotFound)
 			}
-			data, err := unzip(items[at].Data)
+			data, err := table.Unpack(items[at].Data)
 			if err != nil {
 				return fmt.Errorf("%s: %w", k.SK, err)
 			}

@@ -21,12 +21,12 @@ type restored struct {
 // Restored is when the table was last put back to an earlier state, as an
 // operator has marked it; zero = never.
 func (l *Ledger) Restored(ctx context.Context) (time.Time, error) {
-	items, err := l.table.Get(ctx, restoredKey)
-	if err != nil || len(items) == 0 {
+	it, err := table.Read(ctx, l.table, restoredKey)
+	if err != nil || it.Rev == "" {
 		return time.Time{}, err
 	}
 	var m restored
-	if err := json.Unmarshal(items[0].Data, &m); err != nil {
+	if err := json.Unmarshal(it.Data, &m); err != nil {
 		return time.Time{}, fmt.Errorf("the mark of a restore: %w", err)
 	}
 	return m.At, nil
@@ -38,5 +38,5 @@ func (l *Ledger) MarkRestored(ctx context.Context, at time.Time) error {
 	if err != nil {
 		return err
 	}
-	return l.repeat(ctx, table.Put(table.Item{Key: restoredKey, Data: data}))
+	return l.table.Write(ctx, table.Put(table.Item{Key: restoredKey, Data: data}))
 }

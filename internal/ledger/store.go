@@ -1,12 +1,10 @@
 package ledger
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -60,10 +58,7 @@ func chunkKey(r *Run, name string, i int) table.Key {
 // blob returns the writes that keep data as a part of the run, and names it in
 // the run in the place of what it kept as this part before.
 func (r *Run) blob(part string, data []byte) ([]table.Op, error) {
-	z, err := zip(data)
-	if err != nil {
-		return nil, err
-	}
+	z := table.Pack(data)
 	if len(z) > maxBlob {
 		return nil, fmt.Errorf("%s of order %s: %d bytes: %w", part, r.ID, len(z), table.ErrTooLarge)
 	}
@@ -114,7 +109,7 @@ func (l *Ledger) blobs(ctx context.Context, r *Run, items []table.Item, parts ..
 			z = append(z, items[at].Data...)
 		}
 		var err error
-		if list[p], err = unzip(z); err != nil {
+		if list[p], err = table.Unpack(z); err != nil {
 			return nil, fmt.Errorf("%s of order %s: %w", part, r.ID, err)
 		}
 	}
@@ -136,11 +131,8 @@ func (r *Run) recordings() ([]table.Op, error) {
 	var ops []table.Op
 	mark, recorded := rand.Text()[:8], 0
 	for i, ex := range r.exchanges {
-		data, err := json.Marshal(ex)
+		data, err := table.Marshal(ex)
 		if err != nil {
-			return nil, err
-		}
-		if data, err = zip(data); err != nil {
 			return nil, err
 		}
 		r.Exchanges++
@@ -178,7 +170,7 @@ func (l *Ledger) Exchanges(ctx context.Context, r *Run) ([]Exchange, error) {
 				continue
 			}
 			n := x.Number
-			if err := unpack(it.Data, &x); err != nil {
+			if err := table.Unmarshal(it.Data, &x); err != nil {
 				return nil, err
 			}
 			x.Number = n
@@ -188,15 +180,6 @@ func (l *Ledger) Exchanges(ctx context.Context, r *Run) ([]Exchange, error) {
 			return list, nil
 		}
 	}
-}
-
-// unpack reads JSON that may be packed.
-func unpack(data []byte, v any) error {
-	data, err := unzip(data)
-	if err != nil {
-		return err
-	}
-	return json.NewDecoder(bytes.NewReader(data)).Decode(v)
 }
 
 // stand is how a run stands in the table's indexes, and what of it that hangs on.

@@ -123,8 +123,8 @@ const (
 	trialFor     = 25 * time.Second // how long one call may try whether a block is over; longer than any call
 )
 
-// tries bounds how often a Take goes for the bucket when others are faster.
-const tries = 10
+// lapses bounds how many grants of one Take may lapse, as the table takes its time.
+const lapses = 10
 
 // Limiter hands out the calls of one account to one class. It is safe for
 // concurrent use; its callers take turns, as they would only beat each other.
@@ -138,7 +138,7 @@ type Limiter struct {
 	now     func() time.Time
 	busy    chan struct{} // holds the token of the caller whose turn it is
 	seen    table.Item    // as last seen; no Rev = none exists
-	known   bool          // seen is worth a try
+	known   bool          // seen was read, and is worth a try
 	blocked int64         // by Throttled of this Limiter, should its write be lost
 	tried   int64         // until when a call of this Limiter keeps the others waiting that tries whether a block is over
 	trying  atomic.Bool   // one of its callers tries whether a block is over
@@ -193,63 +193,68 @@ func (l *Limiter) Take(ctx context.Context) (time.Time, error) {
 		return time.Time{}, err
 	}
 	defer l.leave()
-	share := shareOf(ctx)
-	for try := range tries {
-		k, err := l.bucket(ctx)
-		if err != nil {
-			return time.Time{}, l.failed(err)
-		}
-		now := l.now().UnixMicro()
-		pulled := k.believe(now)
-		k.blocked = max(k.blocked, l.blocked)
-		at, until := k.take(l.budget, l.class, share, l.scaled(turn).Microseconds(), now)
-		if until > 0 {
-			if k.trials > 0 && k.blocked > now { // an answer takes the block away: what is remembered of it may be over
-				defer func() { l.known = false }()
-			}
-			mark := l.class == First && k.wanted < until
-			if mark {
-				k.wanted = until + l.scaled(grace).Microseconds()
-			}
-			if l.budget.Shared && share != Rest && k.asked[share] < until {
-				mark, k.asked[share] = true, until+l.scaled(expected).Microseconds()
-				if share == Sales { // they come by themselves: no call is kept idle for them
-					k.asked[share] = until + l.scaled(grace).Microseconds()
-				}
-			}
-			if mark || pulled {
-				if c := (*table.Conflict)(nil); errors.As(l.write(ctx, k), &c) {
-					if err := l.pause(ctx, try); err != nil {
-						return time.Time{}, err
-					}
-					continue
-				} // any other error: without the mark it is refused all the same
-			}
-			return time.Time{}, &Wait{time.UnixMicro(until)}
-		}
-		trial := k.trials > 0
-		if trial { // this one call tries whether the block is over: the others wait for what it brings
-			k.blocked = at + l.scaled(trialFor).Microseconds()
-		}
-		err = l.write(ctx, k)
-		if c := (*table.Conflict)(nil); errors.As(err, &c) {
-			if err := l.pause(ctx, try); err != nil {
-				return time.Time{}, err
-			}
-			continue
+	for range lapses {
+		at, err := l.grant(ctx, shareOf(ctx))
+		if errors.Is(err, table.ErrConflict) {
+			break // others are faster, again and again
 		}
 		if err != nil {
-			return time.Time{}, l.failed(err)
-		}
-		if trial {
-			l.blocked, l.tried = k.blocked, k.blocked
-			l.trying.Store(true)
+			return time.Time{}, err
 		}
 		if l.now().UnixMicro() <= at+GrantLife(l.speed).Microseconds() {
 			return time.UnixMicro(at), nil
 		}
 	}
-	return time.Time{}, &Wait{l.now().Add(l.scaled(50*time.Millisecond + below(200*time.Millisecond)))}
+	soon, _ := rand.Int(rand.Reader, big.NewInt(int64(200*time.Millisecond)))
+	return time.Time{}, &Wait{l.now().Add(l.scaled(50*time.Millisecond + time.Duration(soon.Int64())))}
+}
+
+// grant takes one call from the bucket, and returns its stamp.
+func (l *Limiter) grant(ctx context.Context, share Share) (at int64, err error) {
+	var until, trial int64 // not 0: refused until then; granted as the one call that tries whether a block is over
+	var stale bool         // an answer takes the block away: what is remembered of it may be over
+	err = l.change(ctx, func(k *bucket) bool {
+		now := l.now().UnixMicro()
+		pulled := k.believe(now)
+		k.blocked = max(k.blocked, l.blocked)
+		at, until = k.take(l.budget, l.class, share, l.scaled(turn).Microseconds(), now)
+		trial, stale = 0, until > 0 && k.trials > 0 && k.blocked > now
+		if until > 0 {
+			return l.mark(k, share, until) || pulled
+		}
+		if k.trials > 0 { // the others wait for what this one call brings
+			k.blocked = at + l.scaled(trialFor).Microseconds()
+			trial = k.blocked
+		}
+		return true
+	})
+	l.known = l.known && !stale
+	switch {
+	case errors.Is(err, table.ErrConflict):
+		return 0, err
+	case until > 0: // without the mark it is refused all the same
+		return 0, &Wait{time.UnixMicro(until)}
+	case err != nil:
+		return 0, l.failed(err)
+	case trial > 0:
+		l.blocked, l.tried = trial, trial
+		l.trying.Store(true)
+	}
+	return at, nil
+}
+
+// mark notes in the bucket who was refused until an instant, and reports whether that is news.
+func (l *Limiter) mark(k *bucket, share Share, until int64) (news bool) {
+	if l.class == First && k.wanted < until {
+		news, k.wanted = true, until+l.scaled(grace).Microseconds()
+	}
+	if l.budget.Shared && share != Rest && k.asked[share] < until {
+		news, k.asked[share] = true, until+l.scaled(expected).Microseconds()
+		if share == Sales { // they come by themselves: no call is kept idle for them
+			k.asked[share] = until + l.scaled(grace).Microseconds()
+		}
+	}
+	return news
 }
 
 // Throttled tells everybody to leave the account alone: the vendor refused a
@@ -266,23 +271,23 @@ func (l *Limiter) Throttled(ctx context.Context, retryAfter time.Duration) {
 	if l.blocked == l.tried { // that was to wait for this answer
 		l.blocked = 0
 	}
-	for try := range tries {
-		k, err := l.bucket(ctx)
+	l.holdFor(l.hold(retryAfter, 1)) // here at least, should the bucket be out of reach
+	_ = l.change(ctx, func(k *bucket) bool {
 		trials := max(k.trials, 1)
 		if tried {
 			trials = k.trials + 1
 		}
-		hold := l.hold(retryAfter, trials)
-		l.blocked = max(l.blocked, l.now().Add(hold).UnixMicro())
-		if err != nil || k.blocked >= l.blocked && !tried {
-			return
+		l.holdFor(l.hold(retryAfter, trials))
+		if k.blocked >= l.blocked && !tried {
+			return false
 		}
 		k.blocked, k.trials = l.blocked, trials
-		if c := (*table.Conflict)(nil); !errors.As(l.write(ctx, k), &c) || l.pause(ctx, try) != nil {
-			return
-		}
-	}
+		return true
+	})
 }
+
+// holdFor has this Limiter grant no call for a while.
+func (l *Limiter) holdFor(d time.Duration) { l.blocked = max(l.blocked, l.now().Add(d).UnixMicro()) }
 
 // hold is how long a throttle answer blocks the bucket: as long as it says, and
 // the longer the more of them came in a row.
@@ -315,17 +320,14 @@ func (l *Limiter) Answered(ctx context.Context) {
 	if l.blocked == l.tried {
 		l.blocked = 0
 	}
-	for try := range tries {
-		k, err := l.bucket(ctx)
-		if err != nil || k.blocked != l.tried { // somebody was throttled since
-			return
+	_ = l.change(ctx, func(k *bucket) bool {
+		if k.blocked != l.tried { // somebody was throttled since
+			return false
 		}
 		k.blocked, k.trials = 0, 0
 		k.wanted = min(k.wanted, l.now().Add(l.scaled(grace)).UnixMicro()) // who waited for the answer need not wait so long
-		if c := (*table.Conflict)(nil); !errors.As(l.write(ctx, k), &c) || l.pause(ctx, try) != nil {
-			return
-		}
-	}
+		return true
+	})
 }
 
 // State is what is left of a budget, for people to see.
@@ -339,9 +341,9 @@ type State struct {
 // State reads the bucket.
 func (l *Limiter) State(ctx context.Context) (State, error) {
 	var k bucket
-	items, err := l.table.Get(ctx, l.key)
-	if err == nil && len(items) > 0 {
-		k, err = decode(items[0].Data)
+	it, err := table.Read(ctx, l.table, l.key)
+	if err == nil {
+		k, err = bucketOf(it)
 	}
 	if err != nil {
 		return State{}, l.failed(err)
@@ -382,65 +384,32 @@ func (l *Limiter) leave() { <-l.busy }
 
 func (l *Limiter) failed(err error) error { return fmt.Errorf("budget of %s: %w", l.name, err) }
 
-// bucket is the one last seen. Others may have taken from it since, which the
-// condition of the next write finds out; but nobody puts back, so what it
-// refuses stays refused.
-func (l *Limiter) bucket(ctx context.Context) (bucket, error) {
+// change changes the bucket, unless do reports false. It begins with the one last seen. Others may have taken from it
+// since, which the condition of the write finds out; but nobody puts back, so what it refuses stays refused.
+func (l *Limiter) change(ctx context.Context, do func(*bucket) bool) error {
 	if !l.known {
-		items, err := l.table.Get(ctx, l.key)
-		if err != nil {
-			return bucket{}, err
-		}
-		l.seen, l.known = table.Item{}, true
-		if len(items) > 0 {
-			l.seen = items[0]
+		var err error
+		if l.seen, err = table.Read(ctx, l.table, l.key); err != nil {
+			return err
 		}
 	}
-	if l.seen.Rev == "" {
-		return bucket{}, nil
-	}
-	k, err := decode(l.seen.Data)
-	if err != nil {
-		l.known = false
-	}
-	return k, err
-}
-
-// write stores the bucket if it is still the one last seen, and remembers what
-// is there now.
-func (l *Limiter) write(ctx context.Context, k bucket) error {
-	it := table.Item{Key: l.key, Rev: l.seen.Rev, Data: k.encode(), Expires: l.now().Add(kept)}
-	op := table.Create(it)
-	if it.Rev != "" {
-		op = table.Replace(it)
-	}
-	err := l.table.Write(ctx, op)
-	var c *table.Conflict
-	switch {
-	case err == nil:
-		l.seen = op.Item
-	case errors.As(err, &c):
-		l.seen = c.Current[0] // none: as if it never was
-	default:
-		l.known = false
-	}
+	var err error
+	l.seen, err = table.Change(ctx, l.table, l.seen, func(it table.Item) ([]table.Op, error) {
+		k, err := bucketOf(it)
+		if err != nil || !do(&k) {
+			return nil, err
+		}
+		it.Data, it.Expires = k.encode(), l.now().Add(kept)
+		return []table.Op{table.Save(it)}, nil
+	})
+	l.known = err == nil || errors.Is(err, table.ErrConflict)
 	return err
 }
 
-// pause lets those who were faster get out of the way.
-func (l *Limiter) pause(ctx context.Context, try int) error {
-	t := time.NewTimer(l.scaled(below(min(2*time.Millisecond<<try, 64*time.Millisecond))))
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return l.failed(ctx.Err())
+// bucketOf reads a bucket; an account that never called has none.
+func bucketOf(it table.Item) (bucket, error) {
+	if it.Rev == "" {
+		return bucket{}, nil
 	}
-}
-
-// below is a random duration below n, from the same source as all else that is random here.
-func below(n time.Duration) time.Duration {
-	v, _ := rand.Int(rand.Reader, big.NewInt(int64(n)))
-	return time.Duration(v.Int64())
+	return decode(it.Data)
 }

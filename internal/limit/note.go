@@ -1,11 +1,6 @@
 package limit
 
-import (
-	"context"
-	"errors"
-
-	"stockbridge/internal/table"
-)
+import "context"
 
 // Note counts a call that was made without a grant, whatever is left of the budget: as the trial of a key, which spends
 // the budget of the account that it turned out to be of. It does what it can: a note that cannot be written is lost.
@@ -14,19 +9,13 @@ func (l *Limiter) Note(ctx context.Context) {
 		return
 	}
 	defer l.leave()
-	for try := range tries {
-		k, err := l.bucket(ctx)
-		if err != nil {
-			return
-		}
+	_ = l.change(ctx, func(k *bucket) bool {
 		at := l.now().UnixMicro()
 		k.believe(at)
 		if n := len(k.stamps); n > 0 {
 			at = max(at, k.stamps[n-1])
 		}
 		k.add(l.budget, at, Rest)
-		if c := (*table.Conflict)(nil); !errors.As(l.write(ctx, k), &c) || l.pause(ctx, try) != nil {
-			return
-		}
-	}
+		return true
+	})
 }

@@ -38,8 +38,7 @@ func (m *Meter) Write(ctx context.Context, ops ...Op) error {
 		}
 	}
 	err := m.Table.Write(ctx, ops...)
-	c := (*Conflict)(nil)
-	m.count(ops, before, errors.As(err, &c))
+	m.count(ops, before, errors.Is(err, ErrConflict))
 	return err
 }
 

@@ -9,6 +9,15 @@
 // in both: an entry may show late or stay a while after its item has changed,
 // so whoever acts on an entry reads the item first.
 //
+// # Use
+//
+// A writer reads an item ([Read], or [Table].Get of several), and writes it on the
+// condition that it is still as it was read: Write with [Save], [Replace] or
+// [Remove]. What is refused is a [*Conflict], and nothing of it was written.
+// [Change] does all of it, again with what somebody else wrote meanwhile;
+// [RetryOnConflict] starts anew where several items are read. Data that may be
+// large is packed ([Marshal], [Pack]).
+//
 // # Cost
 //
 // DynamoDB counts each KB of an item that is written, and each index entry that
@@ -23,10 +32,11 @@
 // item that already carries the write's own revision took effect earlier (the
 // first try of a retried request), and is reported as done. Repeating an [Op]
 // is therefore safe, and is the right thing to do after any error that is not
-// a [Conflict]. A Write of several operations counts as done when all its
-// Create and Replace operations find their own revision; so an Op belongs to one
-// Write, and is repeated with the others of that Write. A Put or a Remove leaves
-// nothing to find: repeated, a Put writes again, and a Remove of what is gone is done.
+// a [Conflict]; a [Repeating] table does it. A Write of several operations counts
+// as done when all its Create and Replace operations find their own revision; so
+// an Op belongs to one Write, and is repeated with the others of that Write. A Put
+// or a Remove leaves nothing to find: repeated, a Put writes again, and a Remove of
+// what is gone is done.
 //
 // # Expiry
 //
@@ -129,6 +139,12 @@ type Conflict struct {
 }
 
 func (c *Conflict) Error() string { return fmt.Sprintf("condition failed (%d)", len(c.Failed)) }
+
+// ErrConflict is what every [*Conflict] is, for errors.Is: somebody else wrote first.
+var ErrConflict = errors.New("condition failed")
+
+// Is makes errors.Is(err, ErrConflict) report whether err is a Conflict.
+func (c *Conflict) Is(target error) bool { return target == ErrConflict }
 
 // Done says that the refusals show the Write to have taken effect earlier:
 // each Create and Replace of it found its own revision. Implementations ask it

@@ -20,7 +20,7 @@ func (s *Store) Hold(ctx context.Context, c Connection) {
 		return
 	}
 	key := holderKey(c.System, c.Account, c.Tenant)
-	if items, err := s.table.Get(ctx, key); err != nil || len(items) > 0 {
+	if it, err := table.Read(ctx, s.table, key); err != nil || it.Rev != "" {
 		return
 	}
 	_ = s.table.Write(ctx, table.Create(table.Item{Key: key, Data: []byte("{}")}))
@@ -28,11 +28,11 @@ func (s *Store) Hold(ctx context.Context, c Connection) {
 
 // Release notes that a tenant has an account connected no more.
 func (s *Store) Release(ctx context.Context, c Connection) {
-	items, err := s.table.Get(ctx, holderKey(c.System, c.Account, c.Tenant))
-	if err != nil || len(items) == 0 {
+	it, err := table.Read(ctx, s.table, holderKey(c.System, c.Account, c.Tenant))
+	if err != nil || it.Rev == "" {
 		return
 	}
-	_ = s.table.Write(ctx, table.Remove(items[0]))
+	_ = s.table.Write(ctx, table.Remove(it))
 }
 
 // Holders are tenants that have an account connected, at most as many as a page holds.

@@ -225,8 +225,12 @@ func (b *Bundle) add(it table.Item) error {
 	return nil
 }
 
+// connectionOf reads a connection's item; ErrNotFound if there is none.
 func connectionOf(it table.Item) (Connection, error) {
 	var c Connection
+	if it.Rev == "" {
+		return c, fmt.Errorf("connection %s: %w", strings.TrimPrefix(it.SK, "conn#"), ErrNotFound)
+	}
 	if err := json.Unmarshal(it.Data, &c); err != nil {
 		return c, err
 	}
@@ -260,16 +264,13 @@ func (s *Store) SaveSettings(ctx context.Context, tenant string, doc Settings, v
 	}
 	old := it
 	old.Key = table.Key{PK: Partition(tenant) + "#settings", SK: fmt.Sprintf("%08d", v.Version)}
-	save := table.Create(it)
-	if it.Rev = b.settingsRev; it.Rev != "" {
-		save = table.Replace(it)
-	}
+	it.Rev = b.settingsRev
 	more, err := beside(v.Version, with)
 	if err != nil {
 		return 0, err
 	}
-	err = s.table.Write(ctx, append([]table.Op{save, table.Create(old)}, more...)...)
-	if c := (*table.Conflict)(nil); errors.As(err, &c) {
+	err = s.table.Write(ctx, append([]table.Op{table.Save(it), table.Create(old)}, more...)...)
+	if errors.Is(err, table.ErrConflict) {
 		return 0, ErrChanged
 	}
 	return v.Version, err
@@ -277,14 +278,11 @@ func (s *Store) SaveSettings(ctx context.Context, tenant string, doc Settings, v
 
 // Connection reads one connection; ErrNotFound if there is none.
 func (s *Store) Connection(ctx context.Context, tenant string, sys System) (Connection, error) {
-	items, err := s.table.Get(ctx, connKey(tenant, sys))
+	it, err := table.Read(ctx, s.table, connKey(tenant, sys))
 	if err != nil {
 		return Connection{}, fmt.Errorf("connection %s: %w", sys, err)
 	}
-	if len(items) == 0 {
-		return Connection{}, fmt.Errorf("connection %s: %w", sys, ErrNotFound)
-	}
-	return connectionOf(items[0])
+	return connectionOf(it)
 }
 
 // Connections reads one system's connections of many tenants, by tenant.
@@ -316,8 +314,8 @@ const firstKey = "first#" + string(Upstock)
 
 // firstOp notes a tenant's first supplier, unless one is noted already.
 func (s *Store) firstOp(ctx context.Context, tenant, account string) ([]table.Op, error) {
-	items, err := s.table.Get(ctx, table.Key{PK: Partition(tenant), SK: firstKey})
-	if err != nil || len(items) > 0 {
+	first, err := table.Read(ctx, s.table, table.Key{PK: Partition(tenant), SK: firstKey})
+	if err != nil || first.Rev != "" {
 		return nil, err
 	}
 	it, err := item(Partition(tenant), firstKey, Former{System: Upstock, Account: account})
@@ -339,34 +337,38 @@ func (c *Connection) item() (table.Item, error) {
 	return it, err
 }
 
-// updateTries bounds how often Update starts again.
-const updateTries = 20
-
 // Update changes a connection, on a fresh copy as often as others change it
 // meanwhile. An error of change ends it and is returned.
 func (s *Store) Update(ctx context.Context, tenant string, sys System, change func(*Connection) error) (Connection, error) {
-	for try := range updateTries {
-		c, err := s.Connection(ctx, tenant, sys)
-		if err != nil {
-			return c, err
+	var c Connection
+	read, err := table.Read(ctx, s.table, connKey(tenant, sys))
+	if err != nil {
+		return c, fmt.Errorf("connection %s: %w", sys, err)
+	}
+	it, err := s.change(ctx, read, func(it table.Item) ([]table.Op, error) {
+		var err error
+		if c, err = connectionOf(it); err != nil {
+			return nil, err
 		}
 		if err := change(&c); err != nil {
-			return c, err
+			return nil, err
 		}
-		it, err := c.item()
-		if err != nil {
-			return c, err
-		}
-		op := table.Replace(it)
-		err = s.table.Write(ctx, op)
-		if conflict := (*table.Conflict)(nil); errors.As(err, &conflict) {
-			time.Sleep(below(time.Duration(try+1) * 5 * time.Millisecond)) // many orders at once, each of a new connection's first
-			continue
-		}
-		c.rev = op.Item.Rev
-		return c, err
+		it, err = c.item()
+		return []table.Op{table.Replace(it)}, err
+	})
+	c.rev = it.Rev
+	return c, err
+}
+
+// change changes a connection's item; ErrChanged where others keep changing it, or what hangs together with it.
+func (s *Store) change(
+	ctx context.Context, read table.Item, change func(table.Item) ([]table.Op, error),
+) (table.Item, error) {
+	it, err := table.Change(ctx, s.table, read, change)
+	if errors.Is(err, table.ErrConflict) || errors.Is(err, table.ErrBeside) {
+		return it, fmt.Errorf("connection %s: %w", strings.TrimPrefix(read.SK, "conn#"), ErrChanged)
 	}
-	return Connection{}, fmt.Errorf("connection %s: %w", sys, ErrChanged)
+	return it, err
 }
 
 // SetMirror records how far the mirror of a connection's data is.
@@ -382,14 +384,14 @@ type hook struct {
 
 func (s *Store) lookup(ctx context.Context, pk, sk string) (hook, error) {
 	var h hook
-	items, err := s.table.Get(ctx, table.Key{PK: pk, SK: sk})
+	it, err := table.Read(ctx, s.table, table.Key{PK: pk, SK: sk})
 	if err != nil {
 		return h, err
 	}
-	if len(items) == 0 {
+	if it.Rev == "" {
 		return h, ErrNotFound
 	}
-	return h, json.Unmarshal(items[0].Data, &h)
+	return h, json.Unmarshal(it.Data, &h)
 }
 
 // Hook is whose webhook URL ends in this token; ErrNotFound if nobody's.
@@ -505,7 +507,8 @@ func (s *Store) Connect(ctx context.Context, tenant string, sys System, what fun
 	now := time.Now().UTC()
 	c.Tenant, c.System = tenant, sys
 	if fresh {
-		c.Generation = int(below(1 << 40)) // not one that a forgotten connection had
+		n, _ := rand.Int(rand.Reader, big.NewInt(1<<40))
+		c.Generation = int(n.Int64()) // not one that a forgotten connection had
 	}
 	if sec.Hook == "" && (sys == Upstock || sys == Cin7Core) {
 		sec.Hook = newHook()
@@ -559,49 +562,48 @@ func (s *Store) Connect(ctx context.Context, tenant string, sys System, what fun
 		return none, sec, err
 	}
 	claims = append(claims, more...)
-	for range updateTries {
+	read := table.Item{Key: connKey(tenant, sys), Rev: c.rev}
+	it, err := s.change(ctx, read, func(it table.Item) ([]table.Op, error) {
+		if it.Rev != read.Rev {
+			if err := c.merge(it, old); err != nil {
+				return nil, err
+			}
+		}
 		it, err := c.item()
-		if err != nil {
-			return none, sec, err
-		}
-		op := table.Create(it)
-		if !fresh {
-			op = table.Replace(it)
-		}
-		err = s.table.Write(ctx, append([]table.Op{op}, claims...)...)
-		conflict := (*table.Conflict)(nil)
-		if !errors.As(err, &conflict) {
-			c.rev = op.Item.Rev
-			return c, sec, err
-		}
-		// Others note how far the mirror is while the key is tried: their notes stand.
-		cur, ok := conflict.Current[0]
-		if !ok || fresh {
-			return none, sec, ErrChanged
-		}
-		newer, err := connectionOf(cur)
-		if err != nil {
-			return none, sec, err
-		}
-		if newer.Generation != old.Generation {
-			return none, sec, ErrChanged
-		}
-		if c.rev = newer.rev; c.Account == newer.Account {
-			c.Mirror, c.Checked, c.Webhooks, c.Gaps = newer.Mirror, newer.Checked, newer.Webhooks, newer.Gaps
-		}
+		return append([]table.Op{table.Save(it)}, claims...), err
+	})
+	if err != nil {
+		return none, sec, err
 	}
-	return none, sec, ErrChanged
+	c.rev = it.Rev
+	return c, sec, nil
+}
+
+// merge takes over what others noted in a connection while its key was tried, as how far the mirror is: their notes
+// stand. ErrChanged where they connected it, or took it away.
+func (c *Connection) merge(it table.Item, old Connection) error {
+	newer, err := connectionOf(it)
+	if errors.Is(err, ErrNotFound) || err == nil && (old.rev == "" || newer.Generation != old.Generation) {
+		return ErrChanged
+	}
+	if err != nil {
+		return err
+	}
+	if c.rev = newer.rev; c.Account == newer.Account {
+		c.Mirror, c.Checked, c.Webhooks, c.Gaps = newer.Mirror, newer.Checked, newer.Webhooks, newer.Gaps
+	}
+	return nil
 }
 
 // moved begins a connection to an account: what is known of it from before is
 // taken up. The writes put the account that it replaces on record.
 func (s *Store) moved(ctx context.Context, c *Connection, old Connection, now time.Time) ([]table.Op, error) {
 	c.Since, c.Begun, c.Gaps = now.Truncate(time.Second), time.Time{}, nil
-	items, err := s.table.Get(ctx, formerKey(c.Tenant, c.System, c.Account))
+	it, err := table.Read(ctx, s.table, formerKey(c.Tenant, c.System, c.Account))
 	if err != nil {
 		return nil, err
 	}
-	for _, it := range items {
+	if it.Rev != "" {
 		var f Former
 		if err := json.Unmarshal(it.Data, &f); err != nil {
 			return nil, err
@@ -635,12 +637,12 @@ func (s *Store) claims(ctx context.Context, tenant string, sys System, from, to 
 	}
 	var ops []table.Op
 	if from != "" {
-		items, err := s.table.Get(ctx, claimKey(sys, from))
+		it, err := table.Read(ctx, s.table, claimKey(sys, from))
 		if err != nil {
 			return nil, err
 		}
-		if len(items) == 1 {
-			ops = append(ops, table.Remove(items[0]))
+		if it.Rev != "" {
+			ops = append(ops, table.Remove(it))
 		}
 	}
 	if to == "" {
@@ -666,54 +668,47 @@ func claimKey(sys System, account string) table.Key {
 // Disconnect forgets a connection with its secrets, webhook URL and claim. That
 // the account was connected stays on record.
 func (s *Store) Disconnect(ctx context.Context, tenant string, sys System, with ...With[Connection]) error {
-	for range updateTries {
-		err := s.disconnect(ctx, tenant, sys, with)
-		if c := (*table.Conflict)(nil); !errors.As(err, &c) { // else somebody noted how far its mirror is, or the like
-			return err
-		}
+	read, err := table.Read(ctx, s.table, connKey(tenant, sys))
+	if err != nil {
+		return fmt.Errorf("connection %s: %w", sys, err)
 	}
-	return fmt.Errorf("connection %s: %w", sys, ErrChanged)
+	_, err = s.change(ctx, read, func(it table.Item) ([]table.Op, error) { return s.removal(ctx, it, with) })
+	return err
 }
 
-func (s *Store) disconnect(ctx context.Context, tenant string, sys System, with []With[Connection]) error {
-	c, err := s.Connection(ctx, tenant, sys)
+// removal returns the writes that take a connection away, its own first.
+func (s *Store) removal(ctx context.Context, it table.Item, with []With[Connection]) ([]table.Op, error) {
+	c, err := connectionOf(it)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	sec, err := s.Secrets(ctx, c)
 	if err != nil && !errors.Is(err, ErrSealed) { // else its webhook URL is nobody's by the connection's end alone
-		return err
-	}
-	it, err := c.item()
-	if err != nil {
-		return err
+		return nil, err
 	}
 	was, err := c.former(time.Now().UTC())
 	if err != nil {
-		return err
+		return nil, err
 	}
 	ops := []table.Op{table.Remove(it), table.Put(was)}
 	if sec.Hook != "" {
-		items, err := s.table.Get(ctx, table.Key{PK: "HOOK#" + hashed(string(sec.Hook)), SK: "hook"})
+		hook, err := table.Read(ctx, s.table, table.Key{PK: "HOOK#" + hashed(string(sec.Hook)), SK: "hook"})
 		if err != nil {
-			return err
+			return nil, err
 		}
-		for _, h := range items {
-			ops = append(ops, table.Remove(h))
+		if hook.Rev != "" {
+			ops = append(ops, table.Remove(hook))
 		}
 	}
-	if sys == Upstock {
-		claims, err := s.claims(ctx, tenant, sys, c.Account, "")
+	if c.System == Upstock {
+		claims, err := s.claims(ctx, c.Tenant, c.System, c.Account, "")
 		if err != nil {
-			return err
+			return nil, err
 		}
 		ops = append(ops, claims...)
 	}
 	more, err := beside(c, with)
-	if err != nil {
-		return err
-	}
-	return s.table.Write(ctx, append(ops, more...)...)
+	return append(ops, more...), err
 }
 
 // Broken marks a connection as needing a new key, unless its key was replaced
@@ -787,12 +782,6 @@ func (s *Store) Resumed(ctx context.Context, c Connection) error {
 		return nil
 	}
 	return err
-}
-
-// below is a random duration below n, from the same source as all else that is random here.
-func below(n time.Duration) time.Duration {
-	v, _ := rand.Int(rand.Reader, big.NewInt(int64(n)))
-	return time.Duration(v.Int64())
 }
 
 // Unchanged makes the other operations of a write conditional on a connection's

@@ -245,10 +245,11 @@ func TestNotedMeanwhile(t *testing.T) {
 	if _, err := connect("one"); err != nil {
 		t.Fatal(err)
 	}
+	const often = 40
 	n := 0
 	quiet := s.seal
 	s.seal = &noting{quiet, func() {
-		if n++; n > 2*updateTries {
+		if n++; n > often {
 			return
 		}
 		if _, err := s.Update(ctx, a.ID, Cin7Core, func(c *Connection) error {
@@ -264,7 +265,7 @@ func TestNotedMeanwhile(t *testing.T) {
 	if c, err := connect("two"); err != nil || c.Checked != 0 || c.Mirror.Read != 0 {
 		t.Errorf("another account: %+v, %v", c, err)
 	}
-	n = 2*updateTries - 3
+	n = often - 3
 	if err := s.Disconnect(ctx, a.ID, Cin7Core); err != nil {
 		t.Error(err)
 	}

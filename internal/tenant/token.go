@@ -98,15 +98,15 @@ func (s *Store) NewToken(ctx context.Context, tenant string, t Token, with ...Wi
 // Bearer is whose API token this is, and which; ErrNotFound where it is none, was revoked, or has expired.
 func (s *Store) Bearer(ctx context.Context, secret string) (tenant string, t Token, err error) {
 	hash := hashed(secret)
-	items, err := s.table.Get(ctx, tokenKey(hash))
+	it, err := table.Read(ctx, s.table, tokenKey(hash))
 	if err != nil {
 		return "", t, err
 	}
-	if len(items) == 0 {
+	if it.Rev == "" {
 		return "", t, ErrNotFound
 	}
 	var o opening
-	if err := json.Unmarshal(items[0].Data, &o); err != nil {
+	if err := json.Unmarshal(it.Data, &o); err != nil {
 		return "", t, fmt.Errorf("token: %w", err)
 	}
 	if !o.Expires.IsZero() && !time.Now().Before(o.Expires) {
@@ -119,7 +119,7 @@ func (s *Store) Bearer(ctx context.Context, secret string) (tenant string, t Tok
 		if err == nil {
 			err = s.table.Write(ctx, table.Create(listed))
 		}
-		if c := (*table.Conflict)(nil); err != nil && !errors.As(err, &c) {
+		if err != nil && !errors.Is(err, table.ErrConflict) {
 			return "", t, err
 		}
 	}
@@ -153,31 +153,31 @@ func (s *Store) Tokens(ctx context.Context, tenant, after string, limit int) (li
 
 // Revoke ends a token at once; ErrNotFound where the tenant has none of that id.
 func (s *Store) Revoke(ctx context.Context, tenant, id string, with ...With[Token]) (Token, error) {
-	items, err := s.table.Get(ctx, table.Key{PK: tokenList(tenant), SK: id})
+	listed, err := table.Read(ctx, s.table, table.Key{PK: tokenList(tenant), SK: id})
 	if err != nil {
 		return Token{}, err
 	}
-	if len(items) == 0 {
+	if listed.Rev == "" {
 		return Token{}, ErrNotFound
 	}
 	var l listedToken
-	if err := json.Unmarshal(items[0].Data, &l); err != nil {
+	if err := json.Unmarshal(listed.Data, &l); err != nil {
 		return Token{}, fmt.Errorf("token %s: %w", id, err)
 	}
-	ops := []table.Op{table.Remove(items[0])}
-	opens, err := s.table.Get(ctx, tokenKey(l.Hash))
+	ops := []table.Op{table.Remove(listed)}
+	opens, err := table.Read(ctx, s.table, tokenKey(l.Hash))
 	if err != nil {
 		return Token{}, err
 	}
-	for _, it := range opens {
-		ops = append(ops, table.Remove(it))
+	if opens.Rev != "" {
+		ops = append(ops, table.Remove(opens))
 	}
 	more, err := beside(l.Token, with)
 	if err != nil {
 		return Token{}, err
 	}
 	err = s.table.Write(ctx, append(ops, more...)...)
-	if c := (*table.Conflict)(nil); errors.As(err, &c) { // somebody else revokes it
+	if errors.Is(err, table.ErrConflict) { // somebody else revokes it
 		return Token{}, ErrNotFound
 	}
 	return l.Token, err

@@ -60,6 +60,7 @@ func Run(t *testing.T, open func(t *testing.T) table.Table) {
 		{"Expires", suite.expires},
 		{"Limits", suite.limits},
 		{"Increment", suite.increment},
+		{"Change", suite.change},
 		{"Transfer", suite.transfer},
 		{"Race", suite.race},
 		{"Cancelled", suite.cancelled},
@@ -256,7 +257,7 @@ func (s suite) repeatSeveral() {
 	seen = s.written(table.Replace(seen))
 	over := s.written(table.Replace(ops[1].Item))
 	err := s.table.Write(s.Context(), ops...)
-	if c := (*table.Conflict)(nil); err != nil && !errors.As(err, &c) {
+	if err != nil && !errors.Is(err, table.ErrConflict) {
 		s.Fatal(err)
 	}
 	s.stands(ops[0].Item, over, item("gone", ""), seen)
@@ -785,7 +786,7 @@ func (s suite) limits() {
 func insist(ctx context.Context, t table.Table, ops ...table.Op) error {
 	for {
 		err := t.Write(ctx, ops...)
-		if c := (*table.Conflict)(nil); err == nil || errors.As(err, &c) || errors.Is(err, table.ErrTooLarge) || ctx.Err() != nil {
+		if err == nil || errors.Is(err, table.ErrConflict) || errors.Is(err, table.ErrTooLarge) || ctx.Err() != nil {
 			return err
 		}
 		time.Sleep(rand.N(20 * time.Millisecond))
@@ -830,6 +831,35 @@ func (s suite) increment() {
 	}
 }
 
+// change: of those who change one item that they never read, with another beside it, each gets to do it.
+func (s suite) change() {
+	const workers, times = 8, 5
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() {
+			for i := range times {
+				_, err := table.Change(s.Context(), s.table, table.Item{Key: key("n")}, func(it table.Item) ([]table.Op, error) {
+					n, _ := strconv.Atoi(string(it.Data)) // there is none at first
+					it.Data = strconv.AppendInt(nil, int64(n+1), 10)
+					return []table.Op{table.Save(it), table.Create(item(fmt.Sprintf("log-%d-%d", w, i), ""))}, nil
+				})
+				if err != nil {
+					s.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	it, err := table.Read(s.Context(), s.table, key("n"))
+	if err != nil || string(it.Data) != strconv.Itoa(workers*times) {
+		s.Errorf("%s after %d, %v", it.Data, workers*times, err)
+	}
+	p, err := s.table.Query(s.Context(), table.Query{PK: key("").PK, From: "log-", Until: "log."})
+	if err != nil || len(p.Items) != workers*times {
+		s.Errorf("%d beside it, %v", len(p.Items), err)
+	}
+}
+
 // transfer: transactions over two items keep their sum, whoever collides.
 func (s suite) transfer() {
 	s.write(table.Create(item("a", "1000")), table.Create(item("b", "1000")))
@@ -852,7 +882,7 @@ func (s suite) transfer() {
 					if err == nil {
 						break
 					}
-					if c := (*table.Conflict)(nil); !errors.As(err, &c) {
+					if !errors.Is(err, table.ErrConflict) {
 						s.Error(err)
 						return
 					}
