@@ -181,6 +181,31 @@ func (d description) fits(pointer string, v any) error {
 	return fmt.Errorf("%s:\n%s", pointer, faults)
 }
 
+// parameters lists those that stand at a path or an operation.
+func (d description) parameters(pointer string) (list []map[string]any) {
+	_, at := d.at(pointer)
+	for _, p := range elements(at["parameters"]) {
+		found := object(p)
+		if ref, ok := found["$ref"].(string); ok {
+			_, found = d.at(ref)
+		}
+		list = append(list, found)
+	}
+	return list
+}
+
+// query lists the parameters in the query of a route, sorted.
+func (d description) query(method, path string) (names []string) {
+	item := "#/paths/" + strings.ReplaceAll(path, "/", "~1")
+	for _, p := range slices.Concat(d.parameters(item), d.parameters(item+"/"+strings.ToLower(method))) {
+		if p["in"] == "query" {
+			names = append(names, fmt.Sprint(p["name"]))
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
 func object(v any) map[string]any { m, _ := v.(map[string]any); return m }
 
 func elements(v any) []any { l, _ := v.([]any); return l }
@@ -196,15 +221,18 @@ func TestRoutesAreDescribed(t *testing.T) {
 				t.Errorf("%s %s: operationId and summary", method, path)
 			}
 		}
-		for i := range elements(object(item)["parameters"]) {
-			at := fmt.Sprintf("#/paths/%s/parameters/%d", strings.ReplaceAll(path, "/", "~1"), i)
-			if _, p := d.at(at); p["in"] == "path" && !strings.Contains(path, "{"+fmt.Sprint(p["name"])+"}") {
+		for _, p := range d.parameters("#/paths/" + strings.ReplaceAll(path, "/", "~1")) {
+			if p["in"] == "path" && !strings.Contains(path, "{"+fmt.Sprint(p["name"])+"}") {
 				t.Errorf("%s: parameter %s is not in the path", path, p["name"])
 			}
 		}
 	}
 	for _, rt := range new(api).routes() {
-		routed[rt.method+" "+rt.path] = true
+		way := rt.method + " " + rt.path
+		routed[way] = true
+		if got, want := d.query(rt.method, rt.path), strings.Fields(rt.query); rt.open == nil && !slices.Equal(got, slices.Sorted(slices.Values(want))) {
+			t.Errorf("%s takes the parameters %v in its query, and is described with %v", way, want, got)
+		}
 	}
 	if diff := cmp.Diff(slices.Sorted(maps.Keys(routed)), slices.Sorted(maps.Keys(described))); diff != "" {
 		t.Errorf("routes (-) and description (+):\n%s", diff)

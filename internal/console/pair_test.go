@@ -3,6 +3,7 @@ package console
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -160,6 +161,34 @@ func TestRetry(t *testing.T) {
 	}
 	if a := h.do("POST", path+"/orders/retry", token, nil).is(http.StatusAccepted); a.get("retried") != 0.0 {
 		t.Error(a.raw)
+	}
+}
+
+// TestJobsAreDescribed: health shows each scheduled job, and what may be started is answered.
+func TestJobsAreDescribed(t *testing.T) {
+	h := open(t)
+	_, path, token := h.tenant("Aroha Foods")
+	var shown, described []string
+	for _, j := range h.do("GET", path+"/health", token, nil).is(200).get("jobs").([]any) {
+		shown = append(shown, fmt.Sprint(object(j)["job"]))
+	}
+	_, schema := h.api.at("#/components/schemas/JobName")
+	for _, name := range elements(schema["enum"]) {
+		described = append(described, fmt.Sprint(name))
+	}
+	slices.Sort(shown)
+	slices.Sort(described)
+	want := slices.Sorted(maps.Keys(upstockcin7.Every()))
+	if !slices.Equal(shown, want) || !slices.Equal(described, want) {
+		t.Errorf("scheduled are %v; health shows %v (api.jobs), openapi.yaml describes %v (JobName)", want, shown, described)
+	}
+	_, item := h.api.at("#/paths/~1api~1v1~1tenants~1{tenant}~1sync~1{job}")
+	for _, p := range elements(item["parameters"]) {
+		for _, name := range elements(object(object(p)["schema"])["enum"]) {
+			if a := h.do("POST", path+"/sync/"+fmt.Sprint(name), token, nil); a.status == http.StatusNotFound {
+				t.Errorf("sync/%s is described, and answers %d (api.sync)", name, a.status)
+			}
+		}
 	}
 }
 

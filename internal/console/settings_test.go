@@ -1,6 +1,7 @@
 package console
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http/httptest"
 	"slices"
@@ -207,5 +208,48 @@ func TestSettingsOfAnotherVersion(t *testing.T) {
 	items, err := h.deaf.Get(t.Context(), saved.Key)
 	if err != nil || len(items) != 1 || !strings.Contains(string(items[0].Data), `"sellOnSundays":false`) {
 		t.Errorf("stored: %s %v", items, err)
+	}
+}
+
+// TestSettingsAreDescribed holds the settings to their description: the same names, defaults and choices.
+func TestSettingsAreDescribed(t *testing.T) {
+	raw, err := json.Marshal(tenant.DefaultSettings())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var defaults map[string]any
+	if err := json.Unmarshal(raw, &defaults); err != nil {
+		t.Fatal(err)
+	}
+	takes := func(name string, value any) bool {
+		doc, _ := json.Marshal(map[string]any{"saleType": tenant.Simple, "orderStatus": tenant.Authorised, name: value})
+		_, err := tenant.ParseSettings(doc)
+		return err == nil
+	}
+	_, schema := describe(t).at("#/components/schemas/Settings")
+	described := object(schema["properties"])
+	for name, value := range defaults {
+		s := object(described[name])
+		if s == nil {
+			t.Errorf("the setting %s is not in openapi.yaml", name)
+			continue
+		}
+		if said := s["default"]; said != value && !(said == nil && (value == "" || len(object(value)) == 0 && object(value) != nil)) {
+			t.Errorf("%s: the default is %v, and is described as %v", name, value, said)
+		}
+		choices := elements(s["enum"])
+		for _, c := range choices {
+			if !takes(name, c) {
+				t.Errorf("%s: %v is described, and refused", name, c)
+			}
+		}
+		if _, text := value.(string); text && name != "totalTolerance" && takes(name, "no such value") == (choices != nil) {
+			t.Errorf("%s: the choices %v are described, and %t is said of another value", name, choices, choices == nil)
+		}
+	}
+	for name := range described {
+		if _, ok := defaults[name]; !ok {
+			t.Errorf("openapi.yaml has a setting %s that there is not", name)
+		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -320,6 +321,29 @@ func TestBrokenAndResumed(t *testing.T) {
 			t.Fatalf("nothing is parked any more: %+v %v", list, err)
 		}
 	})
+}
+
+// TestSettingsHaveTheirRows: each setting is read and written by one name, and is valid as it is by default.
+func TestSettingsHaveTheirRows(t *testing.T) {
+	var s Settings
+	rows, defaults := s.fields(), map[string]json.RawMessage{}
+	if err := json.Unmarshal([]byte(mustJSON(t, DefaultSettings())), &defaults); err != nil {
+		t.Fatal(err)
+	}
+	v := reflect.ValueOf(&s).Elem()
+	for i := range v.NumField() {
+		field, name := v.Type().Field(i).Name, v.Type().Field(i).Tag.Get("json")
+		if rows[name] != v.Field(i).Addr().Interface() {
+			t.Errorf("the setting %s (%s) has no row in Settings.fields that leads to it", field, name)
+		}
+		delete(rows, name)
+		if _, err := ParseSettings([]byte(fmt.Sprintf(`{%q:%s}`, name, defaults[name]))); err != nil {
+			t.Errorf("the default of %s is not valid: %v", name, err)
+		}
+	}
+	for name := range rows {
+		t.Errorf("Settings.fields has a row %s that is no setting", name)
+	}
 }
 
 // TestReadSettings: what was stored is always read. What is not allowed any more is its default, and said.
