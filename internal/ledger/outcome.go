@@ -25,6 +25,9 @@ import (
 type Later struct {
 	At  time.Time
 	Why string
+
+	By  time.Time     // when it goes on at the latest, where that is later than At; else zero
+	Who tenant.System // whose calls it waits for; "" = it waits for something else
 }
 
 // Reject needs a person. Its problems say what is wrong and how to mend it.
@@ -47,6 +50,7 @@ type Park struct {
 // Down is a vendor that gave no believable answer.
 type Down struct {
 	Who tenant.System
+	Why string
 	Err error
 }
 
