@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"stockbridge/internal/job"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/rest"
 	"stockbridge/internal/tenant"
@@ -382,7 +383,7 @@ func (f *filling) failed(conn tenant.Connection, err error) error {
 	case kind == rest.Waiting:
 		at := now.Add(f.Times.Soon)
 		if e, ok := errors.AsType[*rest.Wait](err); ok {
-			at = notBeyond(e.Until.Add(jitter(f.Times.Soon/5, f.Times.Soon)), now.Add(f.Times.MaxVendor))
+			at = notBeyond(e.Until.Add(job.Jitter(f.Times.Soon/5, f.Times.Soon)), now.Add(f.Times.MaxVendor))
 		}
 		return f.wait("The budget of calls to Upstock is used up for the moment.", at)
 	case kind == rest.Other:
@@ -404,7 +405,7 @@ func (f *filling) failed(conn tenant.Connection, err error) error {
 	if now.Sub(f.Failing) > f.Times.GiveUp {
 		return f.fail(why)
 	}
-	return f.wait(why, now.Add(f.backoff(f.Errors-1, f.Times.MaxVendor)))
+	return f.wait(why, now.Add(job.Backoff(f.Errors-1, f.Times.MinRetry, f.Times.MaxVendor)))
 }
 
 // wait saves the progress and comes back by itself; at zero = Reconcile wakes it.
@@ -499,7 +500,7 @@ func (p *Pair) PreviewBackfill(ctx context.Context, tenantID string, from, to ti
 	if after != "" && refusedPage(err) {
 		return v, ledger.ErrAfter
 	}
-	if err := w.answered(tenant.Upstock, err); err != nil {
+	if err := w.answered(err); err != nil {
 		pr, ok := notPlanned(err)
 		if !ok {
 			return v, err
@@ -579,7 +580,7 @@ func notPlanned(err error) (pr ledger.Problem, ok bool) {
 	case *ledger.Park:
 		pr.Message = e.Why
 	case *ledger.Down:
-		pr.Code, pr.Message, pr.Fix = "noAnswer", e.Who.Title()+" gave no usable answer ("+rest.Reason(e.Err)+").", "Ask again in a minute."
+		pr.Code, pr.Message, pr.Fix = "noAnswer", e.Why, "Ask again in a minute."
 	case *ledger.Reject:
 		return e.Problems[0], true
 	default:

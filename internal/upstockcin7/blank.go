@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"stockbridge/internal/cin7core"
+	"stockbridge/internal/job"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/match"
 	"stockbridge/internal/rest"
@@ -90,11 +91,11 @@ func (w *work) mayBeThere() bool {
 func (w *work) search(q cin7core.SalesQuery, want wanted) (ours, blank []cin7core.SaleRow, others bool, err error) {
 	for row, err := range w.cin7.Sales(w.calling("cin7core"), q) {
 		if err != nil {
-			return nil, nil, false, w.answered(tenant.Cin7Core, err)
+			return nil, nil, false, w.answered(err)
 		}
 		switch {
 		case row.SaleID == "":
-			return nil, nil, false, &ledger.Down{Who: tenant.Cin7Core, Err: errNoSaleID}
+			return nil, nil, false, job.Down(tenant.Cin7Core, errNoSaleID)
 		case row.ExternalID == want.externalID || w.known(row.SaleID):
 			ours = union(ours, []cin7core.SaleRow{row})
 		case strings.TrimSpace(row.ExternalID) == "":
@@ -156,7 +157,7 @@ func (w *work) eachSale(rows []cin7core.SaleRow, f func(cin7core.SaleRow, cin7co
 	for _, row := range rows {
 		s, err := w.cin7.Sale(w.calling("cin7core"), row.SaleID)
 		if rest.KindOf(err) != rest.NotFound {
-			if err := w.answered(tenant.Cin7Core, err); err != nil {
+			if err := w.answered(err); err != nil {
 				return err
 			}
 		}

@@ -266,7 +266,7 @@ func (w *work) settleCancel() error {
 	if rest.KindOf(err) == rest.NotFound {
 		return w.unclear("Upstock delivered a cancellation of this order, and does not know the order.")
 	}
-	if out := w.answered(tenant.Upstock, err); out != nil {
+	if out := w.answered(err); out != nil {
 		if _, parked := out.(*ledger.Park); !parked && asked.Sub(w.run.Unsettled) >= w.unansweredFor() {
 			return w.unclear("Upstock delivered a cancellation of this order, and has not said for an hour whether it is cancelled (" + rest.Reason(err) + ").")
 		}

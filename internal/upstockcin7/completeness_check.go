@@ -17,6 +17,7 @@ import (
 	"github.com/shopspring/decimal"
 
 	"stockbridge/internal/cin7core"
+	"stockbridge/internal/job"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/prose"
 	"stockbridge/internal/rest"
@@ -205,7 +206,7 @@ func (k *checking) stop(e *broken) error {
 	if k.cur.Again.After(k.Now()) {
 		return k.pause(e.err)
 	}
-	wait := k.backoff(k.Failures-1, k.Times.MaxVendor)
+	wait := job.Backoff(k.Failures-1, k.Times.MinRetry, k.Times.MaxVendor)
 	k.cur.Again = k.Now().Add(wait).UTC()
 	if err := k.pause(e.err); err != nil {
 		return err

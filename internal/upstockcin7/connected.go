@@ -110,7 +110,10 @@ func (p *Pair) Notes(ctx context.Context, b tenant.Bundle, c tenant.Connection) 
 	return c, notes, p.webhookURL(c.System, s), nil
 }
 
-const goesOn = ", and the order goes on by itself."
+const (
+	goesOn  = ", and the order goes on by itself."
+	saveKey = " Save a new key" + goesOn
+)
 
 // lacks is what is wrong with a connection.
 func lacks(b tenant.Bundle, sys tenant.System) string {
@@ -143,7 +146,7 @@ func parkedWhy(b tenant.Bundle, sys tenant.System, sold bool) string {
 	case Unsealed(c):
 		return text + " The order goes on by itself then."
 	}
-	return text + " Save a new key" + goesOn
+	return text + saveKey
 }
 
 // WhyNow is what an order waits for, true of the connections as they are: what

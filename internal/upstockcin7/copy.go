@@ -13,7 +13,6 @@ import (
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/match"
 	"stockbridge/internal/rest"
-	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstockcin7/sale"
 )
 
@@ -167,7 +166,7 @@ func (w *work) copyOf(lost string, plan *sale.Plan) (only *cin7core.Sale, why st
 	if rest.KindOf(err) == rest.NotFound {
 		return nil, "", nil
 	}
-	if err := w.answered(tenant.Cin7Core, err); err != nil {
+	if err := w.answered(err); err != nil {
 		return nil, "", err
 	}
 	if s.Status.Is(cin7core.Voided) {

@@ -15,8 +15,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"stockbridge/internal/app"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/sim"
@@ -57,8 +55,14 @@ func TestFailedCalls(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(got.String(), "\n")); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
+	old, now := strings.Split(string(want), "\n"), strings.Split(got.String(), "\n")
+	if len(old) != len(now) {
+		t.Fatalf("%d lines, want %d", len(now), len(old))
+	}
+	for i := range now {
+		if now[i] != old[i] {
+			t.Errorf("line %d\n-%s\n+%s", i+1, old[i], now[i])
+		}
 	}
 }
 

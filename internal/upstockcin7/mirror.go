@@ -19,6 +19,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 
 	"stockbridge/internal/cin7core"
+	"stockbridge/internal/job"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/match"
 	"stockbridge/internal/prose"
@@ -117,7 +118,7 @@ func (p *Pair) Mirror(ctx context.Context, j Job) error {
 	}
 	m.ctx = rest.WithGuard(ctx, func() error {
 		if d, ok := ctx.Deadline(); ok && time.Until(d) < p.Times.MinInvocation {
-			return errShort
+			return job.ErrShort
 		}
 		return nil
 	})
@@ -320,7 +321,7 @@ func (m *mirroring) call(f func(ctx context.Context) error) error {
 		if !ok {
 			return err
 		}
-		nap := max(0, wait.Until.Sub(m.Now())) + jitter(10*time.Millisecond, 100*time.Millisecond)
+		nap := max(0, wait.Until.Sub(m.Now())) + job.Jitter(10*time.Millisecond, 100*time.Millisecond)
 		if m.napped += nap; m.napped > m.Times.Soon {
 			return err
 		}
@@ -397,7 +398,7 @@ func (m *mirroring) after(err error) (delay time.Duration, problem string, _ err
 	switch {
 	case err == nil, errors.Is(err, errMoved):
 		return stop, "", nil
-	case errors.Is(err, errShort):
+	case errors.Is(err, job.ErrShort):
 		if m.progress {
 			return 0, "", nil
 		}
@@ -422,9 +423,9 @@ func (m *mirroring) after(err error) (delay time.Duration, problem string, _ err
 			delay = cmp.Or(delay, 3*m.Times.Soon)
 			problem = "Cin7 Core says that too many calls were made: somebody else uses the same account's budget. Reading " + what + " goes on by itself."
 		}
-		delay = max(delay, 0) + jitter(0, time.Second)
+		delay = max(delay, 0) + job.Jitter(0, time.Second)
 	default:
-		delay = m.backoff(m.turn.Failures, m.Times.MaxVendor)
+		delay = job.Backoff(m.turn.Failures, m.Times.MinRetry, m.Times.MaxVendor)
 		m.turn.Failures++
 		problem = "Cin7 Core gave no usable answer when " + what + " were read (" + rest.Reason(err) + "); it is tried again by itself."
 		if said := rest.MessagesOf(err); len(said) > 0 {
@@ -792,7 +793,7 @@ func (p *Pair) live(ctx context.Context, c *cin7core.Client, b tenant.Bundle, re
 			return ref, serr
 		}
 		return ref, &ledger.Later{
-			At:  p.Now().Add(jitter(p.Times.Mirror, p.Times.Mirror/2)),
+			At:  p.Now().Add(job.Jitter(p.Times.Mirror, p.Times.Mirror/2)),
 			Why: "Cin7 Core's customers are being read anew, to be sure of which one the order is for.",
 		}
 	}

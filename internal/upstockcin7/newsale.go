@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"stockbridge/internal/cin7core"
+	"stockbridge/internal/job"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/match"
 	"stockbridge/internal/tenant"
@@ -85,14 +86,14 @@ func (w *work) strangers(plan *sale.Plan, named []string) (*StandingError, error
 	var blank []cin7core.SaleRow
 	for row, err := range w.cin7.Sales(w.calling("cin7core"), cin7core.SalesQuery{Search: want.reference}) {
 		if err != nil {
-			return nil, w.answered(tenant.Cin7Core, err)
+			return nil, w.answered(err)
 		}
 		switch {
 		case !found.sorts(w, want, row, named):
 		case match.Squeeze(row.CustomerReference) != "" && row.CustomerID != "":
 			found.Others = append(found.Others, rowName(row))
 		case row.SaleID == "":
-			return nil, &ledger.Down{Who: tenant.Cin7Core, Err: errNoSaleID}
+			return nil, job.Down(tenant.Cin7Core, errNoSaleID)
 		case match.Squeeze(row.CustomerReference) != "" || want.lately(row):
 			blank = union(blank, []cin7core.SaleRow{row})
 		}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"stockbridge/internal/cin7core"
+	"stockbridge/internal/job"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstock"
@@ -15,6 +16,7 @@ type Pair struct {
 	Deps
 	rules    rules
 	restored *restoreMark
+	verdicts *job.Verdicts
 }
 
 // New returns the pair.
@@ -22,7 +24,9 @@ func New(d Deps) *Pair {
 	if d.Now == nil {
 		d.Now = time.Now
 	}
-	return &Pair{Deps: d, restored: new(restoreMark)}
+	return &Pair{Deps: d, restored: new(restoreMark), verdicts: &job.Verdicts{
+		Tenants: d.Tenants, Ledger: d.Ledger, Now: d.Now, Soon: d.Times.Soon, Longest: d.Times.MaxVendor,
+	}}
 }
 
 // Deps are what the pair stands on.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"stockbridge/internal/cin7core"
+	"stockbridge/internal/job"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/rest"
 	"stockbridge/internal/tenant"
@@ -183,7 +184,7 @@ func (w *poll) pause(err error) error {
 	case kind == rest.Waiting:
 		w.cur.Problem = "The budget of calls to " + w.conn.System.Title() + " is used up for the moment."
 		if e, ok := errors.AsType[*rest.Wait](err); ok {
-			wait = min(max(time.Until(e.Until), 0)+jitter(w.Times.Soon/5, w.Times.Soon), w.Times.MaxVendor)
+			wait = min(max(time.Until(e.Until), 0)+job.Jitter(w.Times.Soon/5, w.Times.Soon), w.Times.MaxVendor)
 		}
 	case kind == rest.Other && w.ctx.Err() == nil:
 		return err

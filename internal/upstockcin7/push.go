@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"stockbridge/internal/cin7core"
+	"stockbridge/internal/job"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/prose"
 	"stockbridge/internal/rest"
@@ -51,7 +52,7 @@ func (w *work) create() error {
 	}
 	ctx, err := w.cin7.Reserve(w.calling("cin7core"))
 	if err != nil {
-		return w.answered(tenant.Cin7Core, err)
+		return w.answered(err)
 	}
 	seq := 0
 	intend := func(r *ledger.Run, x *ledger.Extra) (err error) {
@@ -128,7 +129,7 @@ func (w *work) created(seq int, sale cin7core.Sale, err error, plan *sale.Plan) 
 		if uerr != nil {
 			return uerr
 		}
-		return &ledger.Down{Who: tenant.Cin7Core, Err: err}
+		return job.Down(tenant.Cin7Core, err)
 	}
 	chosen := false
 	uerr := w.result(func(r *ledger.Run) error {
@@ -172,7 +173,7 @@ func (w *work) refusedOr(err error, what string) error {
 	if rej := refusal(err, what); rej != nil {
 		return rej
 	}
-	return w.answered(tenant.Cin7Core, err)
+	return w.answered(err)
 }
 
 // refusal is a plain refusal in the vendor's words; nil where the call did not end in one.
@@ -221,7 +222,7 @@ func (w *work) order() (json.RawMessage, error) {
 		}
 		return w.delivered() // Upstock does not show it any more: what was approved counts
 	}
-	if err := w.answered(tenant.Upstock, err); err != nil {
+	if err := w.answered(err); err != nil {
 		return nil, err
 	}
 	o, _ := upstock.ParseOrder(raw)
@@ -261,7 +262,7 @@ func (w *work) recall() error {
 	case rest.NotFound, rest.Invalid: // what was approved counts
 		return nil
 	}
-	if err := w.answered(tenant.Upstock, err); err != nil {
+	if err := w.answered(err); err != nil {
 		return err
 	}
 	w.recalled = true
@@ -341,7 +342,7 @@ func (w *work) makePlan(raw json.RawMessage) (sale.Plan, []ledger.Problem, error
 			return p, nil, err
 		}
 		ref, err = w.live(w.calling("cin7core"), w.cin7, w.b, ref, wants)
-		if err := w.answered(tenant.Cin7Core, err); err != nil {
+		if err := w.answered(err); err != nil {
 			return p, nil, err
 		}
 		p, problems, _ = sale.Make(o, faults, w.b.Settings, ref)
@@ -446,7 +447,7 @@ func (w *work) lines() error {
 	}
 	ctx, err := w.cin7.Reserve(w.calling("cin7core"))
 	if err != nil {
-		return w.answered(tenant.Cin7Core, err)
+		return w.answered(err)
 	}
 	seq, saleID := 0, r.SaleID
 	if err := w.update(func(r *ledger.Run, _ *ledger.Extra) (err error) {
@@ -498,7 +499,7 @@ func (w *work) inspect(plan *sale.Plan) (done bool, err error) {
 		}
 		return true, w.saleGone()
 	}
-	if err := w.answered(tenant.Cin7Core, err); err != nil {
+	if err := w.answered(err); err != nil {
 		return true, err
 	}
 	now := w.Now()
@@ -549,7 +550,7 @@ func (w *work) cancelledUnplanned(rej *ledger.Reject) error {
 	if rest.KindOf(err) == rest.NotFound {
 		return w.saleGone()
 	}
-	if err := w.answered(tenant.Cin7Core, err); err != nil {
+	if err := w.answered(err); err != nil {
 		return err
 	}
 	if s.Status.Is(cin7core.Voided) {
@@ -621,13 +622,13 @@ func (w *work) lined(seq int, saved cin7core.OrderDocument, err error, plan *sal
 	case w.run.Lease.Token != w.token && !w.rules.noLease:
 		return errLost
 	case out == rest.Unknown:
-		return &ledger.Down{Who: tenant.Cin7Core, Err: err}
+		return job.Down(tenant.Cin7Core, err)
 	case rej != nil && amended != nil:
 		return w.refreeze(amended)
 	case rej != nil:
 		return nil
 	}
-	return w.answered(tenant.Cin7Core, err)
+	return w.answered(err)
 }
 
 // sold records the verified sale. seq is the lines intent that it answers, 0
@@ -743,7 +744,7 @@ func (w *work) tell() error {
 	}
 	ctx, err := w.upstock.Reserve(w.calling("upstock"))
 	if err != nil {
-		return w.answered(tenant.Upstock, err)
+		return w.answered(err)
 	}
 	err = w.upstock.PutExternal(ctx, id, upstock.External{System: "cin7core", Number: w.run.SaleNumber, URL: cin7core.SaleURL(w.run.SaleID)})
 	failed := w.refusedByUpstock(err)
@@ -783,7 +784,7 @@ func (w *work) refusedByUpstock(err error) error {
 	case rest.Invalid, rest.Conflict, rest.NotFound:
 		return nil
 	}
-	return w.answered(tenant.Upstock, err)
+	return w.answered(err)
 }
 
 // watched looks for a twin that appeared after the settle time.
@@ -813,7 +814,7 @@ func (w *work) watched() error {
 			continue
 		}
 		s, err := w.cin7.Sale(w.calling("cin7core"), row.SaleID)
-		if err := w.answered(tenant.Cin7Core, err); err != nil {
+		if err := w.answered(err); err != nil {
 			return err
 		}
 		if s.Status.Is(cin7core.Voided) {

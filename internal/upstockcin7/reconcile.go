@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	"stockbridge/internal/job"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/prose"
 	"stockbridge/internal/rest"
@@ -56,7 +57,7 @@ func (w *poll) reconcile() error {
 		switch missing = w.lookForMissed(); {
 		case errors.Is(missing, ledger.ErrBehind), errors.Is(missing, tenant.ErrChanged):
 			return nil
-		case errors.Is(missing, errShort):
+		case errors.Is(missing, job.ErrShort):
 			return w.pause(nil)
 		case rest.KindOf(missing) == rest.Waiting, rest.KindOf(missing) == rest.Unauthorized, missing != nil && rest.KindOf(missing) == rest.Other:
 			return w.pause(missing)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"stockbridge/internal/job"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/rest"
 	"stockbridge/internal/tenant"
@@ -134,7 +135,7 @@ func (w *poll) saveMissed(m *missed, anew bool) error {
 }
 
 // lookForMissed goes on with the search. It ends with an error where a call
-// fails, with errShort where time is up, and clears the cursor's mark when done.
+// fails, with job.ErrShort where time is up, and clears the cursor's mark when done.
 func (w *poll) lookForMissed() error {
 	var m missed
 	var err error
@@ -146,7 +147,7 @@ func (w *poll) lookForMissed() error {
 	}
 	for m.Phase != missedDone {
 		if w.short() {
-			return errShort
+			return job.ErrShort
 		}
 		switch m.Phase {
 		case missedScan:

@@ -14,6 +14,7 @@ import (
 	"github.com/shopspring/decimal"
 
 	"stockbridge/internal/cin7core"
+	"stockbridge/internal/job"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/prose"
 	"stockbridge/internal/rest"
@@ -143,7 +144,7 @@ func (w *work) inspectSold() error {
 	s, err := w.cin7.Sale(dated(w.calling("cin7core"), &clock, w.Now), w.run.SaleID)
 	gone := rest.KindOf(err) == rest.NotFound
 	if !gone {
-		if err := w.answered(tenant.Cin7Core, err); err != nil {
+		if err := w.answered(err); err != nil {
 			return err
 		}
 		if s.LastModifiedOn.Before(w.run.Seen) && w.run.Listed != "" && listedOf(s.CombinedShippingStatus, s.CombinedTrackingNumbers) != w.run.Listed && w.run.Stale < staleLooks {
@@ -151,7 +152,7 @@ func (w *work) inspectSold() error {
 		}
 	}
 	if !gone && silentOnShipping(s, w.run) {
-		return &ledger.Down{Who: tenant.Cin7Core, Err: errors.New("the sale is answered without its shipments")}
+		return job.Down(tenant.Cin7Core, errors.New("the sale is answered without its shipments"))
 	}
 	if w.run.Void && !gone {
 		voided, err := w.voidCancelled(s, plan)
@@ -432,7 +433,7 @@ func (w *work) putShipment(p parcel, complete bool) (refused string, err error) 
 	}
 	ctx, err := w.upstock.Reserve(w.calling("upstock"))
 	if err != nil {
-		return "", w.answered(tenant.Upstock, err)
+		return "", w.answered(err)
 	}
 	err = w.upstock.PutShipment(ctx, id, p.id, upstock.Shipment{ShippedAt: p.at, Carrier: p.carrier, Tracking: p.tracking, Complete: complete})
 	if failed := w.refusedByUpstock(err); failed != nil {
@@ -678,7 +679,7 @@ func (w *work) voidCancelled(s cin7core.Sale, plan *sale.Plan) (voided bool, err
 	}
 	ctx, err := w.cin7.Reserve(w.calling("cin7core"))
 	if err != nil {
-		return false, w.answered(tenant.Cin7Core, err)
+		return false, w.answered(err)
 	}
 	seq := 0
 	if err := w.update(func(r *ledger.Run, _ *ledger.Extra) (err error) {
@@ -696,7 +697,7 @@ func (w *work) voidCancelled(s cin7core.Sale, plan *sale.Plan) (voided bool, err
 		if uerr := w.result(func(r *ledger.Run) error { w.voidUnknown(r, seq); return nil }); uerr != nil {
 			return false, uerr
 		}
-		return false, w.answered(tenant.Cin7Core, err) // the next look tells
+		return false, w.answered(err) // the next look tells
 	}
 	if uerr := w.result(func(r *ledger.Run) error {
 		i := r.Intent(seq, ledger.StepVoid)

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"stockbridge/internal/job"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/limit"
 	"stockbridge/internal/tenant"
@@ -498,7 +499,7 @@ func (p *Pair) DeadLetter(ctx context.Context, ptr ledger.Pointer) error {
 		p.failed(r, now)
 		r.Note(now, "The work on this order broke off %d times in a row without a result.", r.Dead)
 		if r.Dead < deadLimit {
-			r.Next = now.Add(p.backoff(r.Failures-1, p.Times.MaxRetry))
+			r.Next = now.Add(job.Backoff(r.Failures-1, p.Times.MinRetry, p.Times.MaxRetry))
 			return nil
 		}
 		r.State, r.Next, r.Why = ledger.Attention, firstWatch(r), ""

@@ -10,7 +10,6 @@ import (
 	"stockbridge/internal/cin7core"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/rest"
-	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstockcin7/sale"
 )
 
@@ -28,7 +27,7 @@ func openVoids(r *ledger.Run) []ledger.Intent {
 func (w *work) void(s cin7core.Sale, note string) error {
 	ctx, err := w.cin7.Reserve(w.calling("cin7core"))
 	if err != nil {
-		return w.answered(tenant.Cin7Core, err)
+		return w.answered(err)
 	}
 	seq := 0
 	if err := w.update(func(r *ledger.Run, _ *ledger.Extra) (err error) {
@@ -46,7 +45,7 @@ func (w *work) void(s cin7core.Sale, note string) error {
 		if uerr := w.result(func(r *ledger.Run) error { w.voidUnknown(r, seq); return nil }); uerr != nil {
 			return uerr
 		}
-		return w.answered(tenant.Cin7Core, err)
+		return w.answered(err)
 	}
 	if uerr := w.result(func(r *ledger.Run) error {
 		i := r.Intent(seq, ledger.StepVoid)
@@ -71,7 +70,7 @@ func (w *work) void(s cin7core.Sale, note string) error {
 	if rej := refusal(err, "to void the sale "+number(s)); rej != nil {
 		return rej
 	}
-	return w.answered(tenant.Cin7Core, err)
+	return w.answered(err)
 }
 
 func (w *work) intendVoid(r *ledger.Run, s cin7core.Sale) (int, error) {
@@ -123,7 +122,7 @@ func (w *work) voidDoubt() error {
 			fix)
 	}
 	if !missing {
-		if err := w.answered(tenant.Cin7Core, err); err != nil {
+		if err := w.answered(err); err != nil {
 			return err
 		}
 	}
@@ -183,7 +182,7 @@ func (w *work) undo() error {
 	if rest.KindOf(err) == rest.NotFound {
 		return w.saleGone()
 	}
-	if err := w.answered(tenant.Cin7Core, err); err != nil {
+	if err := w.answered(err); err != nil {
 		return err
 	}
 	switch {

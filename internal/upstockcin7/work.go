@@ -8,13 +8,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/big"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"stockbridge/internal/cin7core"
+	"stockbridge/internal/job"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/rest"
 	"stockbridge/internal/tenant"
@@ -29,10 +29,6 @@ var (
 	errMoved = errors.New("the order has moved on")
 	// errIdle: there is nothing to do on the order now.
 	errIdle = errors.New("nothing to do")
-	// errShort: too little of the lease or the invocation is left to start a call.
-	errShort = errors.New("too little time left")
-	// errNoKey: the system's key was refused, so it is not called.
-	errNoKey = errors.New("the key was refused")
 )
 
 func problem(code, message, fix string) error {
@@ -116,7 +112,8 @@ func (w *work) connect() error {
 		case !ok:
 			return &ledger.Park{Needs: sys, Why: parkedWhy(w.b, sys, settled(w.run))}
 		case c.State != tenant.Connected && sys == tenant.Cin7Core && !settled(w.run):
-			return parkedFor(c) // an order that is here is sold without Upstock's key, and told without Cin7 Core's
+			// An order that is here is sold without Upstock's key, and told without Cin7 Core's.
+			return &ledger.Park{Needs: sys, Why: lacks(w.b, sys) + saveKey}
 		}
 		s, err := w.secrets(w.ctx, c)
 		if errors.Is(err, tenant.ErrSealed) {
@@ -148,7 +145,7 @@ func (w *work) connect() error {
 				return err
 			}
 		}
-		return &ledger.Later{At: w.Now().Add(jitter(w.Times.Mirror, w.Times.Mirror/2)), Why: whyReading}
+		return &ledger.Later{At: w.Now().Add(job.Jitter(w.Times.Mirror, w.Times.Mirror/2)), Why: whyReading}
 	}
 	return nil
 }
@@ -161,14 +158,6 @@ func (w *work) conn(sys tenant.System) tenant.Connection {
 		return w.up
 	}
 	return w.core
-}
-
-// parkedFor parks the work until a connection has a new key.
-func parkedFor(c tenant.Connection) error {
-	return &ledger.Park{
-		Needs: c.System,
-		Why:   c.System.Title() + " needs reconnecting: " + c.Why + " Save a new key, and the order goes on by itself.",
-	}
 }
 
 // patient sleeps through a limiter's shortest waits, as there are when many
@@ -186,7 +175,7 @@ func (p *patient) Take(ctx context.Context) (time.Time, error) {
 		if !ok {
 			return at, err
 		}
-		nap := max(time.Until(wait.Until), 0) + jitter(0, 50*time.Millisecond)
+		nap := max(time.Until(wait.Until), 0) + job.Jitter(0, 50*time.Millisecond)
 		if nap > 300*time.Millisecond || nap > p.left {
 			return at, err
 		}
@@ -284,16 +273,16 @@ func (w *work) calling(system string) context.Context {
 	ctx := rest.WithGuard(w.ctx, func() error {
 		now := w.Now()
 		if w.conn(tenant.System(system)).State != tenant.Connected {
-			return errNoKey
+			return &ledger.Park{Needs: tenant.System(system), Why: lacks(w.b, tenant.System(system))}
 		}
 		if !w.until.IsZero() && w.until.Sub(now) < w.Times.MinLease && !w.rules.noLease {
-			return errShort
+			return job.ErrShort
 		}
 		if !w.sendBy.IsZero() && now.After(w.sendBy) && !w.rules.noLease {
-			return errShort // the intent's deadline would not be kept
+			return job.ErrShort // the intent's deadline would not be kept
 		}
 		if d, ok := w.ctx.Deadline(); ok && time.Until(d) < w.Times.MinInvocation {
-			return errShort
+			return job.ErrShort
 		}
 		return nil
 	})
@@ -338,53 +327,20 @@ func keep(body []byte) string {
 
 // answered turns the error of a call that is not one of the order's two
 // writes into how the work goes on. nil stays nil.
-func (w *work) answered(sys tenant.System, err error) error {
-	if err == nil {
-		return nil
+func (w *work) answered(err error) error {
+	switch out := w.verdicts.Of(w.ctx, w.b, err).(type) {
+	case *ledger.Later:
+		// Cin7 Core's budget is waited for in turn. Nobody is held up by the other
+		// waits: the longer they last, the more seldom it is tried.
+		if w.run.Waits > 0 && out.Who != tenant.Cin7Core {
+			out.At = latest(out.At, w.growing(w.Times.Soon))
+		}
+		return out
+	case *ledger.Park:
+		return &ledger.Park{Needs: out.Needs, Awaits: out.Awaits, Why: out.Why + saveKey}
+	default:
+		return out
 	}
-	now := w.Now()
-	switch rest.KindOf(err) {
-	case rest.Waiting:
-		at := now.Add(time.Second)
-		if wait, ok := errors.AsType[*rest.Wait](err); ok {
-			at = wait.Until
-		}
-		if sys == tenant.Upstock { // nobody is held up by it: the longer it lasts, the more seldom it is asked for
-			at = latest(at, w.growing(w.Times.Soon)).Add(jitter(0, time.Second))
-		}
-		return &ledger.Later{At: at, Why: "The budget of calls to " + sys.Title() + " is used up for the moment."}
-	case rest.NotSent:
-		if errors.Is(err, errNoKey) {
-			return parkedFor(w.conn(sys))
-		}
-		if errors.Is(err, errShort) || w.ctx.Err() != nil {
-			return &ledger.Later{At: w.growing(w.Times.Soon), Why: "The time for this attempt ran out before the next call."}
-		}
-		return &ledger.Down{Who: sys, Err: err}
-	case rest.Throttled:
-		e, _ := errors.AsType[*rest.Error](err)
-		wait := e.RetryAfter
-		if wait == 0 {
-			wait = 3 * w.Times.Soon
-		}
-		return &ledger.Later{
-			At:  w.growing(wait),
-			Why: sys.Title() + " says that too many calls were made. Somebody else uses the same account's budget.",
-		}
-	case rest.Unauthorized:
-		c := w.conn(sys)
-		cur, berr := w.markRefused(w.ctx, c)
-		if berr != nil {
-			return berr
-		}
-		if cur.State == tenant.Connected { // replaced meanwhile
-			return &ledger.Later{At: w.growing(time.Second), Why: "The key has just been replaced."}
-		}
-		return &ledger.Park{Needs: sys, Why: whyRefused(sys) + " Save a new key, and the order goes on by itself."}
-	case rest.Other:
-		return err
-	}
-	return &ledger.Down{Who: sys, Err: err}
 }
 
 // growing is when to go on after a wait that doubles each time the work comes
@@ -397,26 +353,7 @@ func (w *work) growing(wait time.Duration) time.Time {
 		wait = w.Times.MaxVendor
 	}
 	wait = min(wait, w.Times.MaxVendor*4/5)
-	return w.Now().Add(jitter(wait, wait/4)).UTC()
-}
-
-func jitter(base, spread time.Duration) time.Duration {
-	if spread <= 0 {
-		return base
-	}
-	return base + below(spread)
-}
-
-// below is a random duration below n, from the same source as all else that is random here.
-func below(n time.Duration) time.Duration {
-	v, _ := rand.Int(rand.Reader, big.NewInt(int64(n)))
-	return time.Duration(v.Int64())
-}
-
-// backoff is full jitter over an exponential, never under the smallest wait.
-func (p *Pair) backoff(failures int, most time.Duration) time.Duration {
-	d := min(most, p.Times.MinRetry<<min(failures, 20))
-	return min(most, p.Times.MinRetry/2+below(d))
+	return w.Now().Add(job.Jitter(wait, wait/4)).UTC()
 }
 
 // finish writes down how the work ended and gives the lease back. errMoved:
@@ -486,7 +423,7 @@ func (w *work) ending(err error) error {
 				r.Next = now
 			}
 		case *ledger.Later:
-			r.Next, r.Why = e.At.UTC(), e.Why
+			r.Next, r.By, r.Why = e.At.UTC(), e.By, e.Why
 			if r.Waits++; r.Owed.IsZero() {
 				r.Owed = now
 			}
@@ -558,7 +495,7 @@ func (w *work) waitsFor(e *ledger.Park) (tenant.Connection, error) {
 	case e.Awaits != "" && e.Awaits != ledger.Awaited(e.Needs, c.Account):
 		return c, e
 	case c.State == tenant.Connected:
-		return c, &ledger.Later{At: w.growing(time.Second), Why: "The key has just been replaced."}
+		return c, w.verdicts.Replaced()
 	}
 	return c, e
 }
@@ -633,12 +570,10 @@ func (w *work) failure(r *ledger.Run, err error, now time.Time) error {
 			"Retry when the cause is gone.")
 	}
 	if down, ok := errors.AsType[*ledger.Down](err); ok {
-		return &ledger.Later{
-			At:  now.Add(w.backoff(r.Failures-1, w.Times.MaxVendor)),
-			Why: down.Who.Title() + " gave no usable answer (" + rest.Reason(down.Err) + ").",
-		}
+		return &ledger.Later{At: now.Add(job.Backoff(r.Failures-1, w.Times.MinRetry, w.Times.MaxVendor)), Why: down.Why}
 	}
-	wait := min(w.backoff(r.Failures-1, w.Times.MaxRetry), w.Times.MaxVendor) // nobody asked to be left alone longer, so no later time is shown
+	// Nobody asked to be left alone longer, so no later time is shown.
+	wait := min(job.Backoff(r.Failures-1, w.Times.MinRetry, w.Times.MaxRetry), w.Times.MaxVendor)
 	return &ledger.Later{At: now.Add(wait), Why: "An error of our own: " + err.Error() + ". Trying again."}
 }
 
@@ -883,7 +818,7 @@ func (w *work) several(plan *sale.Plan, ids []string) error {
 	var sales []cin7core.Sale
 	for _, id := range ids {
 		s, err := w.cin7.Sale(w.calling("cin7core"), id)
-		if err := w.answered(tenant.Cin7Core, err); err != nil {
+		if err := w.answered(err); err != nil {
 			return err
 		}
 		if !s.Status.Is(cin7core.Voided) {
