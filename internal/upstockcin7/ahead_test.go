@@ -14,6 +14,27 @@ import (
 	"stockbridge/internal/ledger"
 )
 
+// edited hands a request of Cin7 Core's on, changes the answer's document, and takes its Date away; with a clock it has
+// the one of now.
+func (h *house) edited(req *http.Request, body []byte, clock bool, change func(doc map[string]any)) (*http.Response, error) {
+	resp, err := h.forward(req, body)
+	if err != nil {
+		return nil, err
+	}
+	data, _ := io.ReadAll(resp.Body)
+	var doc map[string]any
+	if err := json.Unmarshal(data, &doc); err != nil {
+		return nil, err
+	}
+	change(doc)
+	data, _ = json.Marshal(doc)
+	resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(data)), int64(len(data))
+	if resp.Header.Del("Date"); clock {
+		resp.Header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
+	}
+	return resp, nil
+}
+
 // datedAhead answers Cin7 Core's list with its first row dated ahead, as long as
 // ahead says, and with a Date header where clock says.
 func (h *house) datedAhead(ahead *time.Duration, clock bool) {
@@ -21,24 +42,11 @@ func (h *house) datedAhead(ahead *time.Duration, clock bool) {
 		if req.Method != http.MethodGet || !strings.HasSuffix(req.URL.Path, "/saleList") {
 			return nil, nil
 		}
-		resp, err := h.forward(req, body)
-		if err != nil {
-			return nil, err
-		}
-		data, _ := io.ReadAll(resp.Body)
-		var page map[string]any
-		if err := json.Unmarshal(data, &page); err != nil {
-			return nil, err
-		}
-		if list, ok := page["SaleList"].([]any); ok && len(list) > 0 && *ahead > 0 {
-			list[0].(map[string]any)["Updated"] = time.Now().Add(*ahead).UTC().Truncate(24 * time.Hour).Format("2006-01-02T15:04:05.000Z")
-		}
-		data, _ = json.Marshal(page)
-		resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(data)), int64(len(data))
-		if resp.Header.Del("Date"); clock {
-			resp.Header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
-		}
-		return resp, nil
+		return h.edited(req, body, clock, func(page map[string]any) {
+			if list, ok := page["SaleList"].([]any); ok && len(list) > 0 && *ahead > 0 {
+				list[0].(map[string]any)["Updated"] = time.Now().Add(*ahead).UTC().Truncate(24 * time.Hour).Format("2006-01-02T15:04:05.000Z")
+			}
+		})
 	}
 }
 
@@ -167,28 +175,15 @@ func TestAheadBlindsNobody(t *testing.T) {
 					if req.Method != http.MethodGet || !list && !sale {
 						return nil, nil
 					}
-					resp, err := h.forward(req, body)
-					if err != nil {
-						return nil, err
-					}
-					data, _ := io.ReadAll(resp.Body)
-					var page map[string]any
-					if err := json.Unmarshal(data, &page); err != nil {
-						return nil, err
-					}
-					at := wrong.Format("2006-01-02T15:04:05.000Z")
-					if rows, ok := page["SaleList"].([]any); ok && c.list && len(rows) > 0 && !wrong.IsZero() {
-						rows[0].(map[string]any)["Updated"] = at
-					}
-					if _, ok := page["LastModifiedOn"]; ok && c.sale && !wrong.IsZero() {
-						page["LastModifiedOn"] = at
-					}
-					data, _ = json.Marshal(page)
-					resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(data)), int64(len(data))
-					if resp.Header.Del("Date"); c.clock {
-						resp.Header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
-					}
-					return resp, nil
+					return h.edited(req, body, c.clock, func(doc map[string]any) {
+						at := wrong.Format("2006-01-02T15:04:05.000Z")
+						if rows, ok := doc["SaleList"].([]any); ok && c.list && len(rows) > 0 && !wrong.IsZero() {
+							rows[0].(map[string]any)["Updated"] = at
+						}
+						if _, ok := doc["LastModifiedOn"]; ok && c.sale && !wrong.IsZero() {
+							doc["LastModifiedOn"] = at
+						}
+					})
 				}
 				id := h.approve(groceries)
 				h.idle()

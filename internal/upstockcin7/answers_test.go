@@ -139,19 +139,9 @@ func TestBlankIsNoNo(t *testing.T) {
 		})
 	})
 	t.Run("restored, nothing on record", func(t *testing.T) {
-		path := filepath.Join(t.TempDir(), "blank.db")
-		storyAt(t, path, func(t *testing.T, w *world) {
-			w.spoil(tellOrders, 1, before)
-			id := w.approve(groceries)
-			synctest.Wait()
-			copied := must[[]byte](w)(os.ReadFile(path))
-			w.settle(id, horizon)
-			w.sold(id)
-			w.restore(path, copied)
+		forgotten(t, func(*world) {}, func(w *world) {
 			passedOver(w)
 			must[time.Time](w)(w.pair().Restored(t.Context()))
-			w.settle(id, horizon)
-			w.sold(id)
 		})
 	})
 }

@@ -462,6 +462,15 @@ func TestBadInputAllAtOnce(t *testing.T) {
 	})
 }
 
+// sells delivers an approved order, which is sold as it is, without more ado.
+func (s *sender) sells(id int, doc string) {
+	s.w.t.Helper()
+	s.must(http.StatusAccepted, s.request(s.event(upstock.OrderApproved, doc)))
+	s.w.settle(id, horizon)
+	s.right(strconv.Itoa(id), doc)
+	s.calm(strconv.Itoa(id), 3, 1)
+}
+
 // TestBadInputSize: what is large is sold, or refused once and for all.
 func TestBadInputSize(t *testing.T) {
 	testsize.Large(t)
@@ -482,10 +491,7 @@ func TestBadInputSize(t *testing.T) {
 		inWorld(t, b, func(t *testing.T, w *world, s *sender) {
 			id, doc := s.order(twoLines)
 			doc = edited(t, doc, `totals=null`, manyLines(many, `{"id":%d,"sku":"KWK-100","quantity":"3","unitPrice":"1.%04d","taxRate":"15.00","comment":"for the shop"}`))
-			s.must(http.StatusAccepted, s.request(s.event(upstock.OrderApproved, doc)))
-			w.settle(id, horizon)
-			s.right(w.run(id).ID, doc)
-			s.calm(w.run(id).ID, 3, 1)
+			s.sells(id, doc)
 		})
 	})
 	t.Run("5,000 lines with something to say of each", func(t *testing.T) {
@@ -493,10 +499,7 @@ func TestBadInputSize(t *testing.T) {
 			id, doc := s.order(twoLines)
 			o, _ := upstock.ParseOrder(json.RawMessage(doc))
 			doc = edited(t, doc, `totals=null`, manyLines(many, `{"id":%d,"productExternalId":"`+o.Lines[0].ProductExternalID+`","sku":"ANOTHER-SKU-OF-THIS-PRODUCT-%d","quantity":"3","unitPrice":"1.00","taxRate":"15.00"}`))
-			s.must(http.StatusAccepted, s.request(s.event(upstock.OrderApproved, doc)))
-			w.settle(id, horizon)
-			s.right(strconv.Itoa(id), doc)
-			s.calm(strconv.Itoa(id), 3, 1)
+			s.sells(id, doc)
 		})
 	})
 	t.Run("500 unknown products", func(t *testing.T) {
@@ -530,10 +533,7 @@ func TestBadInputSize(t *testing.T) {
 				fmt.Fprintf(&lines, `,{"id":1,"sku":"KWK-100","quantity":"1","unitPrice":"1","taxRate":"15","comment":"%064x%064x%064x"}`, rng.Uint64(), rng.Uint64(), rng.Uint64())
 			}
 			doc = edited(t, doc, `totals=null`, `lines=[`+lines.String()[1:]+`]`)
-			s.must(http.StatusAccepted, s.request(s.event(upstock.OrderApproved, doc)))
-			w.settle(id, horizon)
-			s.right(strconv.Itoa(id), doc)
-			s.calm(strconv.Itoa(id), 3, 1)
+			s.sells(id, doc)
 		})
 	})
 	t.Run("800,000 lines of nothing", func(t *testing.T) {

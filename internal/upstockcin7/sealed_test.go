@@ -16,22 +16,31 @@ import (
 	"stockbridge/internal/upstockcin7"
 )
 
+// orderWithoutKey delivers an order, and loses the sealing key before anybody works on it: its pointer is lost too, so that
+// the sweep wakes it.
+func (s *sender) orderWithoutKey() (id int, doc string) {
+	w := s.w
+	w.t.Helper()
+	id, doc = s.order(twoLines)
+	w.mu.Lock()
+	w.armed, w.on = true, map[string]map[int]fault{"send orders": {1: before}}
+	w.mu.Unlock()
+	s.must(http.StatusAccepted, s.request(s.event(upstock.OrderApproved, doc)))
+	another, err := tenant.NewBox(bytes.Repeat([]byte{9}, 32))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.mu.Lock()
+	w.box = another
+	w.mu.Unlock()
+	return id, doc
+}
+
 // TestSealingKeyLost: an order that meets a lost sealing key waits, says why, and is sold once when new keys were saved.
 func TestSealingKeyLost(t *testing.T) {
 	inWorld(t, prepare(t), func(t *testing.T, w *world, s *sender) {
 		ctx := context.Background()
-		id, doc := s.order(twoLines)
-		w.mu.Lock() // its pointer is lost: the sweep wakes it when the key is gone
-		w.armed, w.on = true, map[string]map[int]fault{"send orders": {1: before}}
-		w.mu.Unlock()
-		s.must(http.StatusAccepted, s.request(s.event(upstock.OrderApproved, doc)))
-		box, err := tenant.NewBox(bytes.Repeat([]byte{9}, 32))
-		if err != nil {
-			t.Fatal(err)
-		}
-		w.mu.Lock()
-		w.box = box
-		w.mu.Unlock()
+		id, doc := s.orderWithoutKey()
 		w.turn(30 * time.Minute)
 		r := w.run(id)
 		if r.State == ledger.Sold || !r.Parked || !strings.Contains(r.Why, "sealed with is lost or disabled") {
@@ -55,18 +64,7 @@ func TestSealingKeyLost(t *testing.T) {
 // then, and nobody would set it going any more.
 func TestParksForALostSealingKeyOnly(t *testing.T) {
 	inWorld(t, prepare(t), func(t *testing.T, w *world, s *sender) {
-		id, doc := s.order(twoLines)
-		w.mu.Lock() // its pointer is lost: the sweep wakes it when the key is gone
-		w.armed, w.on = true, map[string]map[int]fault{"send orders": {1: before}}
-		w.mu.Unlock()
-		s.must(http.StatusAccepted, s.request(s.event(upstock.OrderApproved, doc)))
-		lost, err := tenant.NewBox(bytes.Repeat([]byte{9}, 32))
-		if err != nil {
-			t.Fatal(err)
-		}
-		w.mu.Lock()
-		w.box = lost
-		w.mu.Unlock()
+		id, doc := s.orderWithoutKey()
 		var slow atomic.Bool
 		w.afterQuery = func(p *process) { // it has read the connections
 			if p.name == "orders" && slow.CompareAndSwap(false, true) {

@@ -1010,21 +1010,32 @@ func TestDoubtfulLists(t *testing.T) {
 	}
 	// A restored table knows nothing of the sale but the order itself.
 	t.Run("filter ignored, nothing on record", func(t *testing.T) {
-		path := filepath.Join(t.TempDir(), "ignored.db")
-		storyAt(t, path, func(t *testing.T, w *world) {
-			w.spoil(tellOrders, 1, before)
-			id := w.approve(groceries)
-			synctest.Wait()
-			copied := must[[]byte](w)(os.ReadFile(path))
-			w.settle(id, horizon)
-			w.sold(id)
+		forgotten(t, func(w *world) {
 			later := w.approve("")
 			w.settle(later, horizon)
-			w.restore(path, copied)
+		}, func(w *world) {
 			w.fault(sim.Fault{Match: "GET /saleList", Kind: "ignoreFilter", Times: -1})
-			w.settle(id, horizon)
-			w.sold(id)
 		})
+	})
+}
+
+// forgotten sells an order, and puts the table back to the moment at which it had been written down and no more. It is sold
+// again, as the one sale that it had. meanwhile is done before the table is put back, then after it.
+func forgotten(t *testing.T, meanwhile, then func(w *world)) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "forgotten.db")
+	storyAt(t, path, func(t *testing.T, w *world) {
+		w.spoil(tellOrders, 1, before)
+		id := w.approve(groceries)
+		synctest.Wait()
+		copied := must[[]byte](w)(os.ReadFile(path))
+		w.settle(id, horizon)
+		w.sold(id)
+		meanwhile(w)
+		w.restore(path, copied)
+		then(w)
+		w.settle(id, horizon)
+		w.sold(id)
 	})
 }
 

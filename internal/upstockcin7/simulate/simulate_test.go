@@ -56,11 +56,7 @@ func bubble(t *testing.T, seed uint64, f func(t *testing.T)) {
 // TestSimulate runs seeds, and tells the story of those that end badly.
 func TestSimulate(t *testing.T) {
 	testsize.Large(t)
-	n := *seeds
-	if n == 0 {
-		n = usual
-	}
-	n, wait := shared(t, n)
+	n, wait := shared(t, usual)
 	defer wait()
 	start := time.Now()
 	effects, lived, faults, bad := 0, 0, 0, 0
@@ -129,24 +125,27 @@ func retold(t *testing.T, seed uint64, verdict string) string {
 
 var orderID = regexp.MustCompile(`\b12\d{4}\b`)
 
-// shared has a second process do every other seed where nobody asked for seeds
-// of their own, and answers how to wait for it.
-func shared(t *testing.T, n int) (mine int, wait func()) {
-	if *seeds > 0 || runtime.NumCPU() < 2 {
-		return n, func() {}
+// shared says how many seeds to run: those that were asked for, or as many as are usual, of which a second process does
+// every other one; wait waits for it.
+func shared(t *testing.T, usual int) (mine int, wait func()) {
+	if *seeds > 0 {
+		return *seeds, func() {}
+	}
+	if runtime.NumCPU() < 2 {
+		return usual, func() {}
 	}
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := exec.Command(self, "-test.run", "^"+t.Name()+"$", "-seeds", fmt.Sprint(n/2), "-from", "2", "-step", "2")
+	c := exec.Command(self, "-test.run", "^"+t.Name()+"$", "-seeds", fmt.Sprint(usual/2), "-from", "2", "-step", "2")
 	var out bytes.Buffer
 	c.Stdout, c.Stderr = &out, &out
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
 	*step = 2
-	return n - n/2, func() {
+	return usual - usual/2, func() {
 		*step = 1
 		if err := c.Wait(); err != nil {
 			t.Errorf("every other seed: %v\n%s", err, out.String())
@@ -157,11 +156,7 @@ func shared(t *testing.T, n int) (mine int, wait func()) {
 // TestSimulateRepeats runs seeds twice: their stories are the same, byte by byte.
 func TestSimulateRepeats(t *testing.T) {
 	testsize.Large(t)
-	n := *seeds
-	if n == 0 {
-		n = repeats
-	}
-	n, wait := shared(t, n)
+	n, wait := shared(t, repeats)
 	defer wait()
 	for i := range uint64(n) {
 		seed := *from + i**step
