@@ -68,7 +68,7 @@ func (w *work) rows(p *sale.Plan) ([]cin7core.SaleRow, error) {
 		}
 		ours, blank = union(ours, more), union(blank, blanks)
 	}
-	if oneStands(ours) || w.rules.blankIsNo {
+	if oneStands(ours) {
 		return ours, nil
 	}
 	return w.readBlank(ours, blank, want)

@@ -66,7 +66,7 @@ func (w *work) read() error {
 // a person's, or being worked on (it is due at the lease's end).
 func (w *work) idle(r *ledger.Run, now time.Time) bool {
 	switch {
-	case r.Finished(), r.Parked && w.ptr.Origin != OriginRetry, r.Lease.Until.After(now) && !w.rules.noLease:
+	case r.Finished(), r.Parked && w.ptr.Origin != OriginRetry, r.Lease.Until.After(now):
 		return true
 	case r.State == ledger.Attention:
 		return !watchDue(r, now) && !r.LookDue() && r.Kept == nil && !askDue(r, now) && (r.Doubt.IsZero() || r.Doubt.After(now))
@@ -76,12 +76,12 @@ func (w *work) idle(r *ledger.Run, now time.Time) bool {
 
 // asRead says that the run is still the one that was read, and not long ago.
 func (w *work) asRead(r *ledger.Run) bool {
-	return r.Revision() == w.readRev && w.Now().Sub(w.readAt) < w.Times.MinLease || w.rules.hindsight
+	return r.Revision() == w.readRev && w.Now().Sub(w.readAt) < w.Times.MinLease
 }
 
 // asDecided says that the run's facts are still those that this step was decided on.
 func (w *work) asDecided(r *ledger.Run) bool {
-	return sameFacts(&w.basis, r) || w.rules.hindsight
+	return sameFacts(&w.basis, r)
 }
 
 // sameFacts compares all of a run that steps are decided on.

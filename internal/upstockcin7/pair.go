@@ -14,7 +14,6 @@ import (
 // Pair is the business between Upstock and Cin7 Core.
 type Pair struct {
 	Deps
-	rules    rules
 	restored *restoreMark
 	verdicts *job.Verdicts
 }

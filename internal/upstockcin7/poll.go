@@ -243,14 +243,6 @@ func (p *Pair) Shipments(ctx context.Context, j Job) error {
 			cur.Since = w.since()
 			return w.pause(nil)
 		}
-		if w.rules.hasty && !page.More {
-			for _, row := range page.Items {
-				cur.Newest = latest(cur.Newest, row.Updated)
-			}
-			if err := w.done(cur.Newest); err != nil {
-				return err
-			}
-		}
 		if err := w.rows(page.Items, seen); err != nil {
 			return err
 		}
@@ -259,7 +251,7 @@ func (p *Pair) Shipments(ctx context.Context, j Job) error {
 		switch {
 		case page.More:
 			cur.Page++
-		case cur.Pages > 1 && (cur.Fresh || sales(seen) < cur.Total) && cur.Passes < maxPasses && !w.rules.noReread:
+		case cur.Pages > 1 && (cur.Fresh || sales(seen) < cur.Total) && cur.Passes < maxPasses:
 			cur.Page, cur.Pages, cur.Total, cur.Fresh, cur.Passes = 1, 0, 0, false, cur.Passes+1
 			cur.Tally.Rows, cur.Tally.Unknown = 0, 0
 		default:

@@ -3,8 +3,10 @@ package upstockcin7_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"maps"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -21,6 +23,7 @@ import (
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/testsize"
 	"stockbridge/internal/upstockcin7"
+	"stockbridge/internal/upstockcin7/mutant"
 )
 
 // A schedule is one way in which an order's way can go wrong.
@@ -80,11 +83,10 @@ var scenarios = []string{"plain", "duplicate", "two", "slow", "stale"}
 
 // play runs one order through one schedule and returns the verdict, how many
 // effects there were, and what they were.
-func play(t testing.TB, b *base, path string, s schedule, without string, most time.Duration) (verdict string, effects []string) {
+func play(t testing.TB, b *base, path string, s schedule, most time.Duration) (verdict string, effects []string) {
 	bubble(t, func() {
 		w := newWorld(t, b, path)
 		defer w.close()
-		w.without = without
 		w.register()
 		switch s.scenario {
 		case "duplicate":
@@ -219,7 +221,7 @@ func schedules(effects, more int) []schedule {
 
 // wayEffects counts the effects of the undisturbed way.
 func wayEffects(t *testing.T, b *base) int {
-	verdict, effects := play(t, b, filepath.Join(t.TempDir(), "way.db"), schedule{scenario: "plain"}, "", horizon)
+	verdict, effects := play(t, b, filepath.Join(t.TempDir(), "way.db"), schedule{scenario: "plain"}, horizon)
 	if verdict != "" {
 		t.Fatalf("undisturbed: %s", verdict)
 	}
@@ -230,7 +232,7 @@ func wayEffects(t *testing.T, b *base) int {
 }
 
 // playAll runs schedules side by side and returns the verdicts of those that failed.
-func playAll(t *testing.T, b *base, list []schedule, without string, stopAtFirst bool, most time.Duration) map[string]string {
+func playAll(t *testing.T, b *base, list []schedule, stopAtFirst bool, most time.Duration) map[string]string {
 	var next, done atomic.Int64
 	var mu sync.Mutex
 	failed := map[string]string{}
@@ -244,7 +246,7 @@ func playAll(t *testing.T, b *base, list []schedule, without string, stopAtFirst
 					if i >= len(list) {
 						return
 					}
-					verdict, _ := play(t, b, path, list[i], without, most)
+					verdict, _ := play(t, b, path, list[i], most)
 					if strings.HasPrefix(verdict, twinVoided) && list[i].beyond() {
 						verdict = ""
 					}
@@ -275,7 +277,7 @@ func TestCrashProof(t *testing.T) {
 	n := wayEffects(t, b)
 	list := schedules(n, 8)
 	list = sample(list, testsize.Of(len(list), 500, 60))
-	failed := playAll(t, b, list, "", false, horizon)
+	failed := playAll(t, b, list, false, horizon)
 	for s, verdict := range failed {
 		t.Errorf("%s: %s", s, verdict)
 	}
@@ -287,7 +289,7 @@ func TestCrashProof(t *testing.T) {
 func TestCrashProofReads(t *testing.T) {
 	b := prepare(t)
 	start := time.Now()
-	verdict, effects := play(t, b, filepath.Join(t.TempDir(), "reads.db"), schedule{scenario: "plain", reads: true}, "", horizon)
+	verdict, effects := play(t, b, filepath.Join(t.TempDir(), "reads.db"), schedule{scenario: "plain", reads: true}, horizon)
 	if verdict != "" {
 		t.Fatal(verdict)
 	}
@@ -316,7 +318,7 @@ func TestCrashProofReads(t *testing.T) {
 		}
 	}
 	list = sample(list, testsize.Of(len(list), 100, 12))
-	failed := playAll(t, b, list, "", false, horizon)
+	failed := playAll(t, b, list, false, horizon)
 	for s, verdict := range failed {
 		t.Errorf("%s: %s", s, verdict)
 	}
@@ -343,7 +345,7 @@ func TestCrashProofPeople(t *testing.T) {
 		}
 	}
 	list = sample(list, testsize.Of(len(list), 100, 12))
-	failed := playAll(t, b, list, "", false, horizon)
+	failed := playAll(t, b, list, false, horizon)
 	for s, verdict := range failed {
 		t.Errorf("%s: %s", s, verdict)
 	}
@@ -415,8 +417,8 @@ func TestStaleReader(t *testing.T) {
 	})
 }
 
-// TestProofCanFail switches each rule of the protocol off in turn: the same
-// schedules must then end in two sales, a lost order, an orphan, a twin or an
+// TestProofCanFail plays schedules over mutants without the rules of the protocol:
+// they must end in two sales, a lost order, an orphan, a twin or an
 // attention that nobody caused.
 func TestProofCanFail(t *testing.T) {
 	testsize.Large(t)
@@ -439,19 +441,55 @@ func TestProofCanFail(t *testing.T) {
 		}
 	}
 	const most = 3 * time.Hour
-	if failed := playAll(t, b, sample(list, testsize.Of(len(list), 120, 0)), "", false, most); len(failed) > 0 {
+	if *mutated != "" {
+		mustFind(t, playAll(t, b, list, true, most))
+		return
+	}
+	if failed := playAll(t, b, sample(list, testsize.Of(len(list), 120, 0)), false, most); len(failed) > 0 {
 		t.Fatalf("with all rules on: %v", failed)
 	}
-	for _, rule := range []string{"intent", "lease", "look", "settle time", "frozen plan", "sale chosen once"} {
-		t.Run(rule, func(t *testing.T) {
-			failed := playAll(t, b, list, rule, true, most)
-			if len(failed) == 0 {
-				t.Fatalf("without the rule %q, %d schedules find nothing wrong", rule, len(list))
+	overMutants(t, 1, "a doubtful create is made again without a look", "a create is sent without being on record", "workers do not keep out of each other's way",
+		"one look decides, however early", "every attempt plans anew", "any answered create becomes the run's sale")
+}
+
+// mutated is the name of the mutant that these tests are compiled over: they must find something wrong then.
+var mutated = flag.String("mutant", "", "these tests are compiled over this mutant: the proof that is run must find something wrong")
+
+// overMutants has the test that calls it find something wrong with each mutant; without -whole, with the first few.
+func overMutants(t *testing.T, usual int, names ...string) {
+	list, err := mutant.Named(names...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range list[:testsize.Of(len(list), usual, 0)] {
+		t.Run(m.Name, func(t *testing.T) {
+			test, _, _ := strings.Cut(t.Name(), "/")
+			binary, err := m.Build(t.TempDir())
+			if err != nil {
+				t.Fatal(err)
 			}
-			for s, verdict := range failed {
-				verdict, _, _ = strings.Cut(verdict, "\n")
-				t.Logf("without %q: %s: %s", rule, s, verdict)
+			out, err := exec.Command(binary, "-test.run", "^"+test+"$", "-test.v", "-mutant", m.Name).CombinedOutput()
+			if err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			for line := range strings.Lines(string(out)) {
+				if strings.Contains(line, foundWrong) {
+					t.Log(strings.TrimSpace(line))
+				}
 			}
 		})
+	}
+}
+
+const foundWrong = "found wrong: "
+
+// mustFind fails where a mutant's schedules found nothing wrong.
+func mustFind(t *testing.T, failed map[string]string) {
+	if len(failed) == 0 {
+		t.Fatalf("over the mutant %q nothing is found wrong", *mutated)
+	}
+	for s, verdict := range failed {
+		verdict, _, _ = strings.Cut(verdict, "\n")
+		t.Logf("%s%s: %s", foundWrong, s, verdict)
 	}
 }

@@ -20,24 +20,6 @@ import (
 	"stockbridge/internal/upstockcin7/sale"
 )
 
-// rules are the protocol's rules, each of which can be switched off to show
-// that the crash proof would notice. All are on.
-type rules struct {
-	noIntent bool // creates are sent without being on record first
-	noLease  bool // workers do not keep out of each other's way
-	noLook   bool // a doubtful create is simply made again
-	noSettle bool // one look decides, however early
-	thawed   bool // every attempt plans anew
-	rechosen bool // any answered create becomes the run's sale
-	noReread bool // a window of several pages is read once
-	hasty    bool // the cursor moves before the window's orders are marked
-	noDoubt  bool // a shipment that may take effect late is not told again
-
-	unmarked  bool // a restored table is like any other
-	blankIsNo bool // a row that does not say whose it is counts as somebody else's
-	hindsight bool // what was decided before the lease, or before others wrote, is done all the same
-}
-
 // create makes the sale's header.
 func (w *work) create() error {
 	plan, planned, err := w.planned()
@@ -56,7 +38,7 @@ func (w *work) create() error {
 	}
 	seq := 0
 	intend := func(r *ledger.Run, x *ledger.Extra) (err error) {
-		if r.SaleID != "" || !r.Cancelled.IsZero() || (len(made(r)) > 0 || undecided(r) || w.barred(r) != nil) && !w.rules.noLook {
+		if r.SaleID != "" || !r.Cancelled.IsZero() || len(made(r)) > 0 || undecided(r) || w.barred(r) != nil {
 			return errMoved
 		}
 		if sellsAnew(r) { // what was tried before counts no more
@@ -83,17 +65,7 @@ func (w *work) create() error {
 		w.watch(r)
 		return nil
 	}
-	if w.rules.noIntent {
-		if err := w.update(func(r *ledger.Run, x *ledger.Extra) error {
-			if err := intend(r, x); err != nil {
-				return err
-			}
-			r.Intents = r.Intents[:len(r.Intents)-1]
-			return nil
-		}); err != nil {
-			return err
-		}
-	} else if err := w.update(intend); errors.Is(err, ledger.ErrBeside) {
+	if err := w.update(intend); errors.Is(err, ledger.ErrBeside) {
 		return errMoved // the customer's link was made or changed meanwhile: it is planned again by that
 	} else if err != nil {
 		return err
@@ -103,17 +75,6 @@ func (w *work) create() error {
 	}
 	sale, err := w.cin7.CreateSale(ctx, plan.Header)
 	w.sendBy = time.Time{}
-	if w.rules.noIntent {
-		if err != nil {
-			return w.refusedOr(err, "the sale")
-		}
-		if err := w.update(func(r *ledger.Run, x *ledger.Extra) error {
-			seq = r.Intend(ledger.StepCreate, w.Now(), w.Now(), "")
-			return nil
-		}); err != nil {
-			return err
-		}
-	}
 	return w.created(seq, sale, err, plan)
 }
 
@@ -144,8 +105,8 @@ func (w *work) created(seq int, sale cin7core.Sale, err error, plan *sale.Plan) 
 		}
 		i.Answer, i.SaleID, i.Number = ledger.Done, sale.ID, number(sale)
 		r.Note(w.Now(), "Cin7 Core made the sale %s.", number(sale))
-		mine := r.Lease.Token == w.token && r.SaleID == "" && (len(made(r)) == 1 && !undecided(r) || w.rules.noLook)
-		if mine || w.rules.rechosen {
+		mine := r.Lease.Token == w.token && r.SaleID == "" && len(made(r)) == 1 && !undecided(r)
+		if mine {
 			r.SaleID, r.SaleNumber, r.Adopted = sale.ID, sale.Order.SaleOrderNumber, false
 			chosen = true
 		}
@@ -512,10 +473,10 @@ func (w *work) inspect(plan *sale.Plan) (done bool, err error) {
 		return true, problem("changedByOthers", fmt.Sprintf("The order is cancelled in Upstock, and its sale %s in Cin7 Core has other lines than the order, so it was left alone.", number(s)),
 			"Void it in Cin7 Core if it should not be delivered, then retry.")
 	case !empty(s):
-		return true, problem("changedByOthers", fmt.Sprintf("Somebody changed the sale %s in Cin7 Core before its lines were written: it has other lines than the order.", number(s)),
+		return true, problem("changedByOthers", fmt.Sprintf("The sale %s in Cin7 Core has other lines than the order, so it was left alone.", number(s)),
 			"Give it the order's lines in Cin7 Core and retry; or void it there and retry with a new sale.")
 	}
-	if at := linesDoubt(w.run).Add(w.settle()); now.Before(at) {
+	if at := linesDoubt(w.run).Add(w.Times.Settle); now.Before(at) {
 		return true, &ledger.Later{
 			At:  at,
 			Why: "No answer came when the lines were written. The sale is read once more before they are written again.",
@@ -523,7 +484,7 @@ func (w *work) inspect(plan *sale.Plan) (done bool, err error) {
 	}
 	if !w.run.Cancelled.IsZero() {
 		if !sale.SameHeader(plan.Header, s) {
-			return true, problem("changedByOthers", fmt.Sprintf("The order is cancelled in Upstock, and somebody changed its sale %s in Cin7 Core, so it was left alone.", number(s)),
+			return true, problem("changedByOthers", fmt.Sprintf("The order is cancelled in Upstock, and its sale %s in Cin7 Core is not as it would be made now, so it was left alone.", number(s)),
 				"Void it in Cin7 Core if it should not be delivered.")
 		}
 		if notOurs(w.run, s.ID) {
@@ -619,7 +580,7 @@ func (w *work) lined(seq int, saved cin7core.OrderDocument, err error, plan *sal
 		return uerr
 	}
 	switch {
-	case w.run.Lease.Token != w.token && !w.rules.noLease:
+	case w.run.Lease.Token != w.token:
 		return errLost
 	case out == rest.Unknown:
 		return job.Down(tenant.Cin7Core, err)
@@ -647,7 +608,7 @@ func (w *work) sold(doc cin7core.OrderDocument, plan *sale.Plan, seq int, whole 
 				i.Answer = ledger.Done
 			}
 		}
-		if r.Lease.Token != w.token && !w.rules.noLease || r.SaleID != saleID || !r.SoldAt.IsZero() {
+		if r.Lease.Token != w.token || r.SaleID != saleID || !r.SoldAt.IsZero() {
 			return nil
 		}
 		chosen = true

@@ -21,9 +21,6 @@ const markFresh = 5 * time.Second
 
 // restoredAt is when the table was last put back to an earlier state; zero = never.
 func (p *Pair) restoredAt(ctx context.Context, now time.Time) (time.Time, error) {
-	if p.rules.unmarked {
-		return time.Time{}, nil
-	}
 	m := p.restored.known.Load()
 	if m == nil || now.Sub(m.read).Abs() > markFresh {
 		at, err := p.Ledger.Restored(ctx)

@@ -410,9 +410,7 @@ func (w *work) tellParcels(found *ledger.Found) (now []ledger.Parcel, err error)
 // doubt has every parcel told again once a shipment sent until then has taken
 // effect or never will.
 func (w *work) doubt(r *ledger.Run, sent time.Time) {
-	if !w.rules.noDoubt {
-		r.Doubt = latest(r.Doubt, sent.Add(w.settle()))
-	}
+	r.Doubt = latest(r.Doubt, sent.Add(w.Times.Settle))
 }
 
 // doubtOver says that what was sent to Upstock without a believable answer has

@@ -108,7 +108,7 @@ func (w *work) voidDoubt() error {
 	id, settle, seen := open[0].SaleID, time.Time{}, false
 	for _, i := range open {
 		if i.SaleID == id {
-			settle, seen = latest(settle, i.Deadline.Add(w.settle())), seen || !i.Live.IsZero()
+			settle, seen = latest(settle, i.Deadline.Add(w.Times.Settle)), seen || !i.Live.IsZero()
 		}
 	}
 	s, err := w.cin7.Sale(w.calling("cin7core"), id)
@@ -154,7 +154,7 @@ func (w *work) voidDoubt() error {
 			At:  settle,
 			Why: "No answer came when the sale " + number(s) + " was voided. It is read once more before anything else is done.",
 		}
-	case !seen && !w.rules.noSettle:
+	case !seen:
 		if err := each(func(_ *ledger.Run, i *ledger.Intent) { i.Live = now.UTC() }); err != nil {
 			return err
 		}
@@ -199,7 +199,7 @@ func (w *work) undo() error {
 		return problem("changedByOthers", fmt.Sprintf("Somebody changed the sale %s in Cin7 Core after its lines were refused, so it was left alone.", number(s)),
 			"Give it the order's lines in Cin7 Core and retry; or void it there and retry with a new sale.")
 	}
-	if at := linesDoubt(w.run).Add(w.settle()); w.Now().Before(at) {
+	if at := linesDoubt(w.run).Add(w.Times.Settle); w.Now().Before(at) {
 		return &ledger.Later{
 			At:  at,
 			Why: "Lines were sent without an answer. The sale is read once more before it is voided.",

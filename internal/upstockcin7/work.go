@@ -229,9 +229,9 @@ func (w *work) hold(r *ledger.Run) error {
 	switch {
 	case r.Lease.Token == w.token:
 		return nil
-	case !w.until.IsZero() && !w.rules.noLease: // we had it
+	case !w.until.IsZero(): // we had it
 		return errLost
-	case r.Lease.Until.After(now) && !w.rules.noLease:
+	case r.Lease.Until.After(now):
 		return errLost
 	case !w.asRead(r):
 		return errMoved
@@ -275,10 +275,10 @@ func (w *work) calling(system string) context.Context {
 		if w.conn(tenant.System(system)).State != tenant.Connected {
 			return &ledger.Park{Needs: tenant.System(system), Why: lacks(w.b, tenant.System(system))}
 		}
-		if !w.until.IsZero() && w.until.Sub(now) < w.Times.MinLease && !w.rules.noLease {
+		if !w.until.IsZero() && w.until.Sub(now) < w.Times.MinLease {
 			return job.ErrShort
 		}
-		if !w.sendBy.IsZero() && now.After(w.sendBy) && !w.rules.noLease {
+		if !w.sendBy.IsZero() && now.After(w.sendBy) {
 			return job.ErrShort // the intent's deadline would not be kept
 		}
 		if d, ok := w.ctx.Deadline(); ok && time.Until(d) < w.Times.MinInvocation {
@@ -648,7 +648,6 @@ func (w *work) find() error {
 	open, sales := unanswered(w.run), made(w.run) // as it is now: with the lease may have come what another worker did
 	cancelled := !w.run.Cancelled.IsZero()
 	switch {
-	case w.rules.noLook:
 	case len(open) == 0 && len(sales) == 1:
 		return w.adopt(sales[0], "")
 	case len(open) > 0 || len(sales) > 1:
@@ -712,14 +711,6 @@ func (w *work) supplier() int64 {
 	return id
 }
 
-// settle is S.
-func (w *work) settle() time.Duration {
-	if w.rules.noSettle {
-		return 0
-	}
-	return w.Times.Settle
-}
-
 // look decides a doubt: which sales of this order are there?
 func (w *work) look() error {
 	plan, err := w.frozen()
@@ -764,11 +755,11 @@ func (w *work) look() error {
 	now := w.Now()
 	var settled time.Time
 	for _, i := range open {
-		if at := i.Deadline.Add(w.settle()); at.After(settled) {
+		if at := i.Deadline.Add(w.Times.Settle); at.After(settled) {
 			settled = at
 		}
 	}
-	agree := !w.run.None.IsZero() || w.rules.noSettle
+	agree := !w.run.None.IsZero()
 	if len(open) > 0 && (!agree || now.Before(settled)) {
 		at := settled
 		if soon := now.Add(w.Times.Soon); at.Before(soon) {
@@ -918,7 +909,7 @@ func (w *work) frozen() (*sale.Plan, error) {
 			bound = true
 		}
 	}
-	if !bound || w.rules.thawed {
+	if !bound {
 		return nil, nil
 	}
 	if w.planNo != w.run.Plans { // another worker's, since the run was loaded

@@ -35,16 +35,15 @@ import (
 // own for every invocation. Every outside effect of every process passes
 // through one gate, which counts it and can make it go wrong.
 type world struct {
-	t       testing.TB
-	sim     *sim.Sim
-	store   *table.File
-	meter   table.Meter // counts what the processes write, where its Table is set
-	box     *tenant.Box
-	acc     sim.Account
-	tenant  string
-	without string // the rule that is switched off
-	copies  int    // pointers delivered for each one sent
-	skewed  bool   // processes' clocks differ by up to ±2 s
+	t      testing.TB
+	sim    *sim.Sim
+	store  *table.File
+	meter  table.Meter // counts what the processes write, where its Table is set
+	box    *tenant.Box
+	acc    sim.Account
+	tenant string
+	copies int  // pointers delivered for each one sent
+	skewed bool // processes' clocks differ by up to ±2 s
 
 	mu         sync.Mutex
 	armed      bool
@@ -131,7 +130,6 @@ func (w *world) process(name string) *process {
 		deps.Now = func() time.Time { return time.Now().Add(skew) }
 	}
 	p.app = app.New(deps)
-	p.app.Pair.Without(w.without)
 	return p
 }
 

@@ -68,6 +68,8 @@ func (w *world) judge(o *order) string {
 	switch {
 	case len(full) > 1:
 		return fmt.Sprintf("%d sales with lines: %s", len(full), full)
+	case len(empty) > 0 && !w.restored.IsZero() && len(o.shop.settings) > 0 && r.State == ledger.Attention && w.is(r, "changedByOthers"):
+		return "" // the restored table has lost the settings that it was made by, so a person is told
 	case len(empty) > 0 && !waits && len(o.edits) == 0:
 		return fmt.Sprintf("headers without lines: %s", empty)
 	case waits:
