@@ -318,11 +318,9 @@ func (p *Pair) Retry(ctx context.Context, tenantID, order string, o RetryOptions
 // asks for a look at how its sale stands now.
 func lookAgain(r *ledger.Run, s tenant.Settings) {
 	for i := range r.Parcels {
-		p := &r.Parcels[i]
-		if p.Known = p.Gone; p.Refused != "" {
-			p.Hash = ""
-		}
+		r.Parcels[i].Known = r.Parcels[i].Gone
 	}
+	tellRefused(r)
 	if r.Void = false; !r.Cancelled.IsZero() && !r.CancelOpen() {
 		cancelSold(r, s)
 	}

@@ -77,6 +77,10 @@ func (p *Pair) again(ctx context.Context, old *ledger.Run, o upstock.Order, raw 
 			return nil
 		case anEvent:
 			r.Note(now, "Upstock delivered another approval of this order,%s. It is not sold a second time.", approvedAt(o.ApprovedAt))
+			if !r.SoldAt.IsZero() && tellRefused(r) { // it may have been cancelled meanwhile, and took no parcels
+				r.Asked++
+				wake = dueNow(r, now)
+			}
 		case alreadyOpen:
 			r.Note(now, "Upstock delivered another approval of this order,%s.", approvedAt(o.ApprovedAt))
 		case askWhich:

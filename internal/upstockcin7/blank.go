@@ -155,7 +155,7 @@ const maxBlank = 10
 // eachSale reads the sales of rows one by one; a zero one is not there.
 func (w *work) eachSale(rows []cin7core.SaleRow, f func(cin7core.SaleRow, cin7core.Sale)) error {
 	for _, row := range rows {
-		s, err := w.cin7.Sale(w.calling("cin7core"), row.SaleID)
+		s, err := w.readSale(w.calling("cin7core"), row.SaleID)
 		if rest.KindOf(err) != rest.NotFound {
 			if err := w.answered(err); err != nil {
 				return err

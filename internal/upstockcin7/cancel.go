@@ -422,7 +422,8 @@ func (w *work) revive(r *ledger.Run, o upstock.Order, changed bool) {
 			r.Say("The order was approved again in Upstock with other contents than it was sold with: compare its sale " + r.SaleNumber + ".")
 		}
 		withoutProblem(r, cancelledButKept)
-		r.Asked++ // a look tells whether the sale stands: one while the question was open left alone what a person, or we, had voided
+		tellRefused(r) // as the order was cancelled
+		r.Asked++      // a look tells whether the sale stands: one while the question was open left alone what a person, or we, had voided
 		if r.State == ledger.Cancelled {
 			r.State = soldState(r)
 		}

@@ -162,7 +162,7 @@ func (w *work) copyOf(lost string, plan *sale.Plan) (only *cin7core.Sale, why st
 		}
 		return nil, why, nil
 	}
-	s, err := w.cin7.Sale(w.calling("cin7core"), id)
+	s, err := w.readSale(w.calling("cin7core"), id)
 	if rest.KindOf(err) == rest.NotFound {
 		return nil, "", nil
 	}

@@ -283,3 +283,43 @@ func TestShippedWhileCancelledHere(t *testing.T) {
 		}
 	})
 }
+
+// TestShippedWhileCancelledThere: a parcel that Upstock refused, as the order was cancelled there when it left, is told
+// once the order is approved again, and then that all is shipped.
+func TestShippedWhileCancelledThere(t *testing.T) {
+	for _, c := range []struct {
+		name                string
+		unheard, late, lost bool // no cancellation comes; it comes after the approval; a shipment stays unanswered
+	}{{name: "heard"}, {name: "never heard", unheard: true}, {name: "heard late", late: true}, {name: "told in doubt", unheard: true, lost: true}} {
+		t.Run(c.name, func(t *testing.T) {
+			story(t, func(t *testing.T, w *world) {
+				id, sale := w.sell(groceries)
+				if c.unheard {
+					w.upstockFault(sim.Fault{Match: "WEBHOOK order.cancelled", Kind: "before", Times: -1})
+				} else if c.late {
+					w.upstockFault(sim.Fault{Match: "WEBHOOK order.cancelled", Kind: "before", Times: 3})
+				}
+				if c.lost {
+					w.upstockFault(sim.Fault{Match: "WEBHOOK order.approved", Kind: "before", Times: -1})
+				}
+				w.cancel(id)
+				w.person(sale, "ship", `{"of":["A","B"],"boxes":["A"],"carrier":"Parcel Post","trackingNumber":"T-1"}`)
+				w.poll()
+				w.turn(time.Minute)
+				w.inUpstock(id, `{"status":"ordered","approvedAt":null}`)
+				must[sim.OrderSummary](w)(w.sim.Approve(id))
+				w.turn(time.Minute)
+				if c.lost {
+					w.upstockFault(sim.Fault{Match: "PUT /orders/*/shipments/*", Kind: "after", Times: 1})
+				}
+				w.person(sale, "ship", `{"carrier":"Parcel Post","trackingNumber":"T-2"}`)
+				w.poll()
+				w.turn(3 * time.Hour)
+				up := must[sim.OrderSummary](w)(w.sim.Order(id))
+				if r := w.run(id); r.State != ledger.Shipped || up.Status != "shipped" {
+					t.Errorf("%s, and in Upstock %s\n%s", r.State, up.JSON, timeline(r))
+				}
+			})
+		})
+	}
+}

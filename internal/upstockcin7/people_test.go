@@ -98,6 +98,22 @@ func TestEditedBeforeItIsVoided(t *testing.T) {
 	})
 }
 
+// TestEditedWhileItIsRead: what a sale showed a while before it came to us is no ground to void it.
+func TestEditedWhileItIsRead(t *testing.T) {
+	story(t, func(t *testing.T, w *world) {
+		id, _ := unsellable(w)
+		w.fault(sim.Fault{Match: "GET /sale", Kind: "slow", Seconds: 12})
+		must[sim.OrderSummary](w)(w.sim.Approve(id))
+		time.Sleep(5 * time.Second)
+		w.person(w.sale(id).ID, "notes", `{"text":"Ring before you come."}`)
+		w.settle(id, horizon)
+		if s := w.sale(id); s.Status == "VOIDED" {
+			t.Errorf("a person's work was voided: %+v\n%s", s, timeline(w.run(id)))
+		}
+		w.attention(id, "changedByOthers", w.sale(id).Number)
+	})
+}
+
 // TestCopyOfAHeader: a create without an answer made a header, and a person copied
 // it before it was looked for. One create accounts for one void of ours: the copy
 // is theirs and stands, equal to what we sent as it is.

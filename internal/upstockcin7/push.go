@@ -453,7 +453,7 @@ func (w *work) inspect(plan *sale.Plan) (done bool, err error) {
 	if err := w.take(); err != nil {
 		return true, err
 	}
-	s, err := w.cin7.Sale(w.calling("cin7core"), w.run.SaleID)
+	s, err := w.readSale(w.calling("cin7core"), w.run.SaleID)
 	if rest.KindOf(err) == rest.NotFound {
 		if w.run.NewSale {
 			return true, w.update(func(r *ledger.Run, _ *ledger.Extra) error { gone(r, r.SaleID); return nil })
@@ -507,7 +507,7 @@ func (w *work) inspect(plan *sale.Plan) (done bool, err error) {
 
 // cancelledUnplanned is the end of a cancelled order whose sale was found, and of which nothing can say what it should hold.
 func (w *work) cancelledUnplanned(rej *ledger.Reject) error {
-	s, err := w.cin7.Sale(w.calling("cin7core"), w.run.SaleID)
+	s, err := w.readSale(w.calling("cin7core"), w.run.SaleID)
 	if rest.KindOf(err) == rest.NotFound {
 		return w.saleGone()
 	}
@@ -774,7 +774,7 @@ func (w *work) watched() error {
 		if row.SaleID == w.run.SaleID || row.Status.Is(cin7core.Voided) {
 			continue
 		}
-		s, err := w.cin7.Sale(w.calling("cin7core"), row.SaleID)
+		s, err := w.readSale(w.calling("cin7core"), row.SaleID)
 		if err := w.answered(err); err != nil {
 			return err
 		}

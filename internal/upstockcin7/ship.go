@@ -141,7 +141,7 @@ func (w *work) inspectSold() error {
 		return err
 	}
 	var clock time.Time
-	s, err := w.cin7.Sale(dated(w.calling("cin7core"), &clock, w.Now), w.run.SaleID)
+	s, err := w.readSale(dated(w.calling("cin7core"), &clock, w.Now), w.run.SaleID)
 	gone := rest.KindOf(err) == rest.NotFound
 	if !gone {
 		if err := w.answered(err); err != nil {
@@ -295,20 +295,34 @@ const otherAccount = otherAccountBegins + "its shipping is not followed until th
 // the sale is not read for it.
 func (w *work) tellAgain() error {
 	return w.update(func(r *ledger.Run, _ *ledger.Extra) error {
-		again := &ledger.Found{At: w.Now().UTC()}
+		again, withheld := &ledger.Found{At: w.Now().UTC()}, false
 		for i := range r.Parcels {
 			p := &r.Parcels[i]
 			if p.Hash = ""; !p.Gone {
 				again.Parcels = append(again.Parcels, *p)
 				again.Whole = again.Whole || p.Complete
+				withheld = withheld || p.Refused != ""
 			}
 		}
 		r.Doubt = time.Time{}
+		if withheld { // that all is shipped was not said beside a refused parcel: only the sale still says it
+			r.Asked++
+		}
 		if r.Kept == nil {
 			r.Kept = again
 		}
 		return nil
 	})
+}
+
+// tellRefused has the parcels told again that Upstock refused, by the next look.
+func tellRefused(r *ledger.Run) (any bool) {
+	for i := range r.Parcels {
+		if p := &r.Parcels[i]; p.Refused != "" && !p.Gone {
+			p.Hash, any = "", true
+		}
+	}
+	return any
 }
 
 // heeded are parcels as a look found them, with what a person said of them

@@ -2,14 +2,18 @@ package upstockcin7
 
 import (
 	"cmp"
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"stockbridge/internal/cin7core"
+	"stockbridge/internal/job"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/rest"
+	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstockcin7/sale"
 )
 
@@ -23,8 +27,27 @@ func openVoids(r *ledger.Run) []ledger.Intent {
 	return slices.DeleteFunc(r.Of(ledger.StepVoid, ledger.Open), func(i ledger.Intent) bool { return i.Settled })
 }
 
+// aMoment is how old what a sale showed may be when it is voided: somebody may be working on it.
+const aMoment = 10 * time.Second
+
+// readSale reads a sale, and notes when, for a void.
+func (w *work) readSale(ctx context.Context, id string) (cin7core.Sale, error) {
+	at := w.Now()
+	s, err := w.cin7.Sale(ctx, id)
+	if err == nil {
+		if w.shown == nil {
+			w.shown = map[string]time.Time{}
+		}
+		w.shown[s.ID] = at
+	}
+	return s, err
+}
+
 // void voids a header of ours that was just read as empty. A reject: Cin7 Core refused.
 func (w *work) void(s cin7core.Sale, note string) error {
+	if w.Now().Sub(w.shown[s.ID]) > aMoment {
+		return job.Down(tenant.Cin7Core, errors.New("it took long to show a sale that is to be voided, which somebody may have changed since"))
+	}
 	ctx, err := w.cin7.Reserve(w.calling("cin7core"))
 	if err != nil {
 		return w.answered(err)
@@ -111,7 +134,7 @@ func (w *work) voidDoubt() error {
 			settle, seen = latest(settle, i.Deadline.Add(w.Times.Settle)), seen || !i.Live.IsZero()
 		}
 	}
-	s, err := w.cin7.Sale(w.calling("cin7core"), id)
+	s, err := w.readSale(w.calling("cin7core"), id)
 	missing := rest.KindOf(err) == rest.NotFound
 	if missing && !w.run.NewSale {
 		fix := "Look in Cin7 Core whether it is voided. Then retry with a new sale, or cancel the order in Upstock."
@@ -178,7 +201,7 @@ func (w *work) undo() error {
 		return err
 	}
 	refused := &ledger.Reject{Problems: w.run.Unwanted}
-	s, err := w.cin7.Sale(w.calling("cin7core"), w.run.SaleID)
+	s, err := w.readSale(w.calling("cin7core"), w.run.SaleID)
 	if rest.KindOf(err) == rest.NotFound {
 		return w.saleGone()
 	}

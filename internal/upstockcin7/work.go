@@ -54,17 +54,18 @@ type work struct {
 	up, core tenant.Connection
 	upstock  *upstock.Client
 	cin7     *cin7core.Client
-	token    string    // of our lease
-	until    time.Time // of our lease; zero = not taken yet
-	sendBy   time.Time // when the intent on record must be under way; zero = none is
-	plain    bool      // the webhook's own pointer, first received, soon after approval: nothing to doubt
-	progress bool      // a call succeeded: failures in a row start anew
-	preview  bool      // plan only: no lease, no write
-	released bool      // the lease went back with the last step's own write
-	onCancel bool      // a void is for a cancellation: one that counts no more stops it
-	fresh    string    // the sale that this very worker made: nobody else knows it yet
-	recalled bool      // this worker has read the order in Upstock: what a restored table forgot is known
-	untold   error     // Upstock takes no calls at this attempt: what could not be told is kept
+	token    string               // of our lease
+	until    time.Time            // of our lease; zero = not taken yet
+	sendBy   time.Time            // when the intent on record must be under way; zero = none is
+	plain    bool                 // the webhook's own pointer, first received, soon after approval: nothing to doubt
+	progress bool                 // a call succeeded: failures in a row start anew
+	preview  bool                 // plan only: no lease, no write
+	released bool                 // the lease went back with the last step's own write
+	onCancel bool                 // a void is for a cancellation: one that counts no more stops it
+	fresh    string               // the sale that this very worker made: nobody else knows it yet
+	shown    map[string]time.Time // when this worker read sales, by their ids
+	recalled bool                 // this worker has read the order in Upstock: what a restored table forgot is known
+	untold   error                // Upstock takes no calls at this attempt: what could not be told is kept
 }
 
 // Push works on one order until it is done or must wait. first says that the
@@ -808,7 +809,7 @@ func (w *work) voided(id, number string) error {
 func (w *work) several(plan *sale.Plan, ids []string) error {
 	var sales []cin7core.Sale
 	for _, id := range ids {
-		s, err := w.cin7.Sale(w.calling("cin7core"), id)
+		s, err := w.readSale(w.calling("cin7core"), id)
 		if err := w.answered(err); err != nil {
 			return err
 		}

@@ -361,7 +361,7 @@ func (w *world) witness(p *process, req *http.Request, answer *http.Response) {
 			w.made[id] = &sale{id: id, external: w.copied[id].external, at: w.copied[id].at, voidedAt: time.Now()}
 		case s == nil:
 			w.note("a sale was voided that no call of ours made")
-		case s.touched && w.tardy[time.Now().UTC()] && time.Since(s.changed) < inFlight: // it was on its way when they did
+		case s.touched && (time.Since(s.changed) < aMoment || w.tardy[time.Now().UTC()] && time.Since(s.changed) < inFlight): // it was on its way when they did
 			s.voidedAt = time.Now()
 		case s.touched:
 			w.note("the sale %s was voided, which people had changed", s.id)
@@ -373,6 +373,9 @@ func (w *world) witness(p *process, req *http.Request, answer *http.Response) {
 		}
 	}
 }
+
+// aMoment is how long ago a sale may have been read that is voided, and its answer's and the void's own way.
+const aMoment = 10*time.Second + 3*time.Second
 
 // readBefore is how long before a void of a worker that never slept Upstock may
 // have shown the order as cancelled: its lease, an answer of a while ago, its calls.
