@@ -227,9 +227,10 @@ func (p *Pair) Shipments(ctx context.Context, j Job) error {
 		cur.Since = w.since()
 	}
 	if cur.Page == 0 {
-		cur.From, cur.Page, cur.Passes, cur.Pages, cur.Total, cur.Newest, cur.Fresh, cur.Seen, cur.Tally = cur.Since, 1, 1, 0, 0, time.Time{}, false, nil, ledger.Tally{}
+		cur.From, cur.Page, cur.Passes, cur.Pages, cur.Total, cur.Newest, cur.Fresh, cur.Seen, cur.Shown, cur.Tally = cur.Since, 1, 1, 0, 0, time.Time{}, false, nil, nil, ledger.Tally{}
 	}
 	seen := seenRows(cur.Seen)
+	shown := salesShown(cur.Shown)
 	for {
 		if w.short() {
 			return w.pause(nil)
@@ -246,13 +247,19 @@ func (p *Pair) Shipments(ctx context.Context, j Job) error {
 		if err := w.rows(page.Items, seen); err != nil {
 			return err
 		}
+		for _, row := range page.Items {
+			if len(shown) < maxSeen {
+				shown[saleSum(row)] = true
+			}
+		}
 		cur.Pages, cur.Total = cur.Pages+1, max(cur.Total, page.Total)
-		cur.Seen = rowsSeen(seen)
+		cur.Seen, cur.Shown = rowsSeen(seen), shownSales(shown)
 		switch {
 		case page.More:
 			cur.Page++
-		case cur.Pages > 1 && (cur.Fresh || sales(seen) < cur.Total) && cur.Passes < maxPasses:
-			cur.Page, cur.Pages, cur.Total, cur.Fresh, cur.Passes = 1, 0, 0, false, cur.Passes+1
+		case cur.Pages > 1 && (cur.Fresh || len(shown) < min(cur.Total, maxSeen)) && cur.Passes < maxPasses: // rows move between pages: a pass that did not show every sale proves nothing
+			clear(shown)
+			cur.Shown, cur.Page, cur.Pages, cur.Total, cur.Fresh, cur.Passes = nil, 1, 0, 0, false, cur.Passes+1
 			cur.Tally.Rows, cur.Tally.Unknown = 0, 0
 		default:
 			return w.done(cur.Newest)
@@ -269,7 +276,7 @@ func (p *Pair) Shipments(ctx context.Context, j Job) error {
 // again has the list read from the start, once: its cursor was ahead of the
 // vendor's clock, nobody knows since when.
 func (w *poll) again() {
-	w.cur.Since, w.cur.From, w.cur.Page, w.cur.Newest, w.cur.Seen = time.Time{}, time.Time{}, 0, time.Time{}, nil
+	w.cur.Since, w.cur.From, w.cur.Page, w.cur.Newest, w.cur.Seen, w.cur.Shown = time.Time{}, time.Time{}, 0, time.Time{}, nil, nil
 }
 
 // since is where a connection's first window begins: before, none of its sales
@@ -286,7 +293,7 @@ func (w *poll) since() time.Time {
 // done closes a window that is read to its end.
 func (w *poll) done(newest time.Time) error {
 	cur := w.cur
-	cur.Page, cur.After, cur.Passes, cur.Pages, cur.Fresh, cur.Seen, cur.Problem, cur.Again = 0, "", 0, 0, false, nil, "", time.Time{}
+	cur.Page, cur.After, cur.Passes, cur.Pages, cur.Fresh, cur.Seen, cur.Shown, cur.Problem, cur.Again = 0, "", 0, 0, false, nil, nil, "", time.Time{}
 	if since := newest.Add(-w.Times.Overlap); since.After(cur.Since) {
 		cur.Since = since.UTC()
 	}
@@ -509,19 +516,15 @@ func (p *Pair) markLook(ctx context.Context, r *ledger.Run, said heard) error {
 // rowSum stands for a row and the change it shows: 4 bytes for each.
 func rowSum(row cin7core.SaleRow) uint64 {
 	h := fnv.New32a()
-	h.Write([]byte(row.SaleID))
-	id := h.Sum32()
-	fmt.Fprint(h, row.Updated.UnixNano())
-	return uint64(id)<<32 | uint64(h.Sum32())
+	fmt.Fprint(h, row.SaleID, row.Updated.UnixNano())
+	return uint64(saleSum(row))<<32 | uint64(h.Sum32())
 }
 
-// sales counts the different sales among rows seen.
-func sales(seen map[uint64]bool) int {
-	ids := map[uint32]bool{}
-	for n := range seen {
-		ids[uint32(n>>32)] = true
-	}
-	return len(ids)
+// saleSum stands for a row's sale.
+func saleSum(row cin7core.SaleRow) uint32 {
+	h := fnv.New32a()
+	h.Write([]byte(row.SaleID))
+	return h.Sum32()
 }
 
 // errMarked: the run needs no change.
@@ -546,6 +549,22 @@ func rowsSeen(seen map[uint64]bool) []byte {
 	data := make([]byte, 0, 8*len(seen))
 	for h := range seen {
 		data = binary.LittleEndian.AppendUint64(data, h)
+	}
+	return data
+}
+
+func salesShown(data []byte) map[uint32]bool {
+	shown := map[uint32]bool{}
+	for ; len(data) >= 4; data = data[4:] {
+		shown[binary.LittleEndian.Uint32(data)] = true
+	}
+	return shown
+}
+
+func shownSales(shown map[uint32]bool) []byte {
+	data := make([]byte, 0, 4*len(shown))
+	for h := range shown {
+		data = binary.LittleEndian.AppendUint32(data, h)
 	}
 	return data
 }

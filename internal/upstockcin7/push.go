@@ -199,16 +199,16 @@ func (w *work) order() (json.RawMessage, error) {
 	return raw, w.update(func(r *ledger.Run, x *ledger.Extra) error {
 		x.Fresh = raw
 		describe(r, o)
-		if o.Status == upstock.StatusOrdered || o.Status == upstock.StatusScheduled {
-			return ofPlan(problem("notApproved", "Upstock shows the order as "+o.Status+": it is not approved any more.", "Approve it in Upstock, then retry."))
+		if notApproved(o) {
+			return ofPlan(approvalTakenBack(o))
 		}
 		readCancelled(r, o, asked)
 		return nil
 	})
 }
 
-// recall asks Upstock, before anything is made by a plan from before the table
-// was put back, whether the order is cancelled: that may be forgotten here.
+// recall asks Upstock, before anything is made by a plan from before, whether the
+// order is cancelled, where that may not be known here.
 func (w *work) recall() error {
 	if w.recalled || !w.run.Cancelled.IsZero() || !w.forgotten() {
 		return nil
@@ -228,13 +228,26 @@ func (w *work) recall() error {
 	}
 	w.recalled = true
 	o, _ := upstock.ParseOrder(raw)
-	if o.Status != upstock.StatusCancelled {
+	switch {
+	case o.Status == upstock.StatusCancelled:
+	case w.run.SaleID == "" && notApproved(o):
+		return ofPlan(approvalTakenBack(o))
+	default:
 		return nil
 	}
 	if err := w.update(func(r *ledger.Run, _ *ledger.Extra) error { readCancelled(r, o, asked); return nil }); err != nil {
 		return err
 	}
 	return errMoved
+}
+
+// notApproved reports whether Upstock shows an order as not approved yet, or not any more.
+func notApproved(o upstock.Order) bool {
+	return o.Status == upstock.StatusOrdered || o.Status == upstock.StatusScheduled
+}
+
+func approvalTakenBack(o upstock.Order) error {
+	return problem("notApproved", "Upstock shows the order as "+o.Status+": it is not approved any more.", "Approve it in Upstock, then retry.")
 }
 
 // readCancelled marks an order that Upstock shows as cancelled, and that is not known to be.

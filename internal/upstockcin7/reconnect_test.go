@@ -353,3 +353,64 @@ func TestEarlierVersionReconnects(t *testing.T) {
 		}
 	})
 }
+
+// TestReconnectBeforeAnythingIsMade: an order that was cancelled, or whose approval was taken back, while Upstock was
+// away is not sold once it is connected again, though no list was read yet.
+func TestReconnectBeforeAnythingIsMade(t *testing.T) {
+	for name, f := range map[string]sim.Fault{
+		"refused so far":    {Match: "POST /sale", Kind: "throttle", How: "503", Times: -1},
+		"no sale yet":       {Match: "POST /sale", Kind: "before", How: "502", Times: -1},
+		"a header was made": {Match: "POST /sale/order", Kind: "throttle", How: "429", Times: -1},
+	} {
+		for _, now := range []string{"cancelled", "cancelled after its approval was taken back", "not approved"} {
+			t.Run(name+", "+now, func(t *testing.T) {
+				story(t, func(t *testing.T, w *world) {
+					w.fault(f)
+					id := w.approve(groceries)
+					w.turn(time.Minute)
+					w.disconnect(tenant.Upstock)
+					if now != "cancelled" {
+						w.inUpstock(id, `{"status":"ordered","approvedAt":null}`)
+					}
+					if now != "not approved" {
+						w.unheardCancel(id)
+					}
+					w.sim.ClearFaults(sim.Cin7Core)
+					w.connectUpstock(w.acc)
+					w.turn(time.Hour)
+					if name == "a header was made" && now == "not approved" {
+						return // its sale was begun when it was approved, and is finished
+					}
+					if r := w.run(id); now == "not approved" && r.State != ledger.Attention || now != "not approved" && r.State != ledger.Cancelled {
+						t.Errorf("it is %s\n%s", r.State, timeline(r))
+					}
+					for _, s := range w.sales(id) {
+						if s.Status != "VOIDED" {
+							t.Errorf("the sale %s stands: %+v", s.Number, s)
+						}
+					}
+				})
+			})
+		}
+	}
+}
+
+// TestReconnectAndRefusedShipment: a sold order that was cancelled while Upstock was away, and that no list shows, as its
+// approval was taken back before, is known to be once Upstock does not take its parcel.
+func TestReconnectAndRefusedShipment(t *testing.T) {
+	story(t, func(t *testing.T, w *world) {
+		id, sale := w.sell(groceries)
+		w.jobs(25)
+		w.disconnect(tenant.Upstock)
+		w.inUpstock(id, `{"status":"ordered","approvedAt":null}`)
+		w.unheardCancel(id)
+		w.connectUpstock(w.acc)
+		w.jobs(2)
+		w.person(sale, "ship", `{"trackingNumber":"T-1"}`)
+		w.jobs(1)
+		if r := w.run(id); r.Cancelled.IsZero() {
+			t.Errorf("it is %s\n%s", r.State, timeline(r))
+		}
+		w.attention(id, "shipmentRefused", "cancelled")
+	})
+}

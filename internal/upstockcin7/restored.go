@@ -76,10 +76,15 @@ const easternmost = 14 * time.Hour
 // Upstock delivers for four hours.
 const delivering = 24 * time.Hour
 
-// forgotten says that the order was approved before the table was put back: its
-// cancellation may have been taken in, and is forgotten then, while its approval
-// stands here or is delivered again. Upstock's clock may be ahead of ours.
+// forgotten reports whether a cancellation of the order may not be known here.
+// It was approved before the table was put back: its cancellation may have been
+// taken in, and is forgotten then, while its approval stands here or is delivered
+// again; Upstock's clock may be ahead of ours. Or it was here before Upstock was
+// connected anew: nothing was heard meanwhile.
 func (w *work) forgotten() bool {
+	if w.run.Received.Before(w.up.Since) {
+		return true
+	}
 	now := w.Now()
 	at, err := w.restoredAt(w.ctx, now)
 	return err != nil || !at.IsZero() && now.Sub(at) < delivering && w.run.Approved.Before(at.Add(w.Times.Overlap))

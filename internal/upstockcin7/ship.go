@@ -454,7 +454,31 @@ func (w *work) putShipment(p parcel, complete bool) (refused string, err error) 
 	if err == nil {
 		return "", nil
 	}
+	if rest.KindOf(err) == rest.Conflict && w.run.Cancelled.IsZero() {
+		if cerr := w.whetherCancelled(id); cerr != nil {
+			return "", cerr
+		}
+	}
 	return strings.TrimSpace(strings.Join(append(rest.MessagesOf(err), "("+rest.Reason(err)+")"), " ")), nil
+}
+
+// whetherCancelled asks Upstock, which does not take a shipment, whether the order
+// is cancelled: no list shows that of one whose approval was taken back before.
+func (w *work) whetherCancelled(id int64) error {
+	raw, err := w.upstock.Order(w.calling("upstock"), id)
+	if rest.KindOf(err) == rest.NotFound {
+		return nil
+	}
+	if err := w.answered(err); err != nil {
+		return err
+	}
+	if o, _ := upstock.ParseOrder(raw); o.Status != upstock.StatusCancelled {
+		return nil
+	}
+	if err := w.markCancelledAt(w.ctx, w.run, time.Time{}); err != nil {
+		return err
+	}
+	return errMoved
 }
 
 // noteParcels tells the timeline what changed.

@@ -683,3 +683,61 @@ func TestVoidedThoughUpstockIsDown(t *testing.T) {
 		}
 	})
 }
+
+// TestPassThatShowsNotAll: a list whose rows move between its pages is read until one pass has shown every sale. A pass
+// that shows one sale twice and another not at all proves nothing of that one.
+func TestPassThatShowsNotAll(t *testing.T) {
+	story(t, func(t *testing.T, w *world) {
+		_, a := w.sell(groceries)
+		b, _ := w.sell(groceries)
+		w.poll()
+		w.poll()
+		rows := func(req *http.Request) map[string]json.RawMessage {
+			q := req.URL.Query()
+			q.Set("Page", "1")
+			as := req.Clone(req.Context())
+			as.URL.RawQuery = q.Encode()
+			var list struct{ SaleList []json.RawMessage }
+			if err := json.NewDecoder(must[*http.Response](w)(w.sim.Transport().RoundTrip(as)).Body).Decode(&list); err != nil {
+				t.Error(err)
+			}
+			byID := map[string]json.RawMessage{}
+			for _, raw := range list.SaleList {
+				var row struct{ SaleID string }
+				if err := json.Unmarshal(raw, &row); err != nil {
+					t.Error(err)
+				}
+				byID[row.SaleID] = raw
+			}
+			return byID
+		}
+		broken := false
+		script := []string{a, w.sale(b).ID, w.sale(b).ID, w.sale(b).ID} // two passes; then the list stands still
+		calls := 0
+		w.instead = func(req *http.Request, _ []byte) *http.Response {
+			if !strings.HasSuffix(req.URL.Path, "/saleList") || !req.URL.Query().Has("UpdatedSince") {
+				return nil
+			}
+			shows := []string{a, w.sale(b).ID}[calls%2]
+			if calls < len(script) {
+				shows = script[calls]
+			}
+			all := rows(req)
+			if calls == 1 && !broken { // the second page comes half an hour later
+				broken = true
+				return answerJSON(http.StatusServiceUnavailable, `{}`)
+			}
+			calls++
+			return answerJSON(http.StatusOK, fmt.Sprintf(`{"Total":2,"Page":%s,"SaleList":[%s]}`, req.URL.Query().Get("Page"), all[shows]))
+		}
+		w.poll()
+		w.person(a, "ship", `{"trackingNumber":"T-1"}`)
+		time.Sleep(30 * time.Minute)
+		w.person(w.sale(b).ID, "notes", `{"text":"Ring before you come."}`)
+		w.poll()
+		w.poll()
+		if r := w.run(b - 1); r.State != ledger.Shipped {
+			t.Errorf("%d calls: %s\n%s", calls, r.State, timeline(r))
+		}
+	})
+}
