@@ -39,7 +39,8 @@ var mayImport = map[string][]string{
 var testsOnly = []string{"go.yaml.in/", "github.com/santhosh-tekuri/"}
 
 // TestHouse holds the shape of the house: who imports whom, that only cloud
-// knows AWS, and that every function has its template resource and event.
+// knows AWS, that every function has its template resource and event, and that
+// the map in the README has every package.
 func TestHouse(t *testing.T) {
 	root := filepath.Join("..", "..")
 	dirs := map[string]bool{}
@@ -64,6 +65,15 @@ func TestHouse(t *testing.T) {
 	template, err := os.ReadFile(filepath.Join(root, "template.yaml"))
 	if err != nil {
 		t.Fatal(err)
+	}
+	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for dir := range dirs {
+		if !strings.Contains(string(readme), "`internal/"+dir+"`") {
+			t.Errorf("internal/%s is not on the map of the packages in README.md", dir)
+		}
 	}
 	functions, err := os.ReadDir(filepath.Join(root, "functions"))
 	if err != nil {
