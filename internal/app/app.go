@@ -48,6 +48,7 @@ import (
 	"stockbridge/internal/console"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/limit"
+	"stockbridge/internal/mirror"
 	"stockbridge/internal/rest"
 	"stockbridge/internal/table"
 	"stockbridge/internal/tenant"
@@ -122,7 +123,7 @@ func New(d Deps) *App {
 	times = times.Divided(d.Speed)
 	life := limit.GrantLife(d.Speed)
 	a.Pair = upstockcin7.New(upstockcin7.Deps{
-		Ledger: a.Ledger, Tenants: a.Tenants, Times: times, OnEnd: d.OnEnd, Now: d.Now,
+		Ledger: a.Ledger, Tenants: a.Tenants, Mirror: mirror.New(d.Table), Times: times, OnEnd: d.OnEnd, Now: d.Now,
 		Upstock: func(c tenant.Connection, s tenant.Secrets, first bool) *upstock.Client {
 			cl := upstock.New(a.base(tenant.Upstock, upstock.BaseURL), d.HTTP, a.limiter(c, first), string(s.Key))
 			cl.Timeout, cl.GrantLife = times.HTTP, life
@@ -299,7 +300,7 @@ func (a *App) jobs(ctx context.Context, batch []Message) (failed []string) {
 
 // jobs is the table of what is done for one tenant at a time.
 var jobs = map[string]func(*upstockcin7.Pair, context.Context, upstockcin7.Job) error{
-	upstockcin7.JobMirror:       (*upstockcin7.Pair).Mirror,
+	upstockcin7.JobMirror:       (*upstockcin7.Pair).ReadMirror,
 	upstockcin7.JobShipments:    (*upstockcin7.Pair).Shipments,
 	upstockcin7.JobReconcile:    (*upstockcin7.Pair).Reconcile,
 	upstockcin7.JobWebhooks:     (*upstockcin7.Pair).CheckWebhooks,

@@ -24,15 +24,18 @@ var mayImport = map[string][]string{
 	"sim":                {},
 	"tenant":             {"table"},
 	"ledger":             {"match", "table", "tenant"},
+	"mirror":             {"ledger", "table", "tenant"},
 	"limit":              {"table"},
 	"upstock":            {"rest"},
 	"cin7core":           {"rest"},
 	"job":                {"ledger", "prose", "rest", "tenant"},
-	"upstockcin7":        {"upstockcin7/sale", "job", "prose", "upstock", "cin7core", "match", "tenant", "ledger", "limit", "rest"},
-	"console":            {"upstockcin7", "tenant", "ledger", "limit"},
-	"app":                {"console", "upstockcin7", "upstock", "cin7core", "tenant", "ledger", "limit", "rest", "table"},
-	"cloud":              {"app", "tenant", "ledger", "table"},
-	"local":              {"app", "cloud", "sim", "table", "ledger"}, // ledger: the bench waits for runs to end
+	"upstockcin7": {"upstockcin7/sale", "job", "prose", "upstock", "cin7core", "match", "mirror", "tenant", "ledger",
+		"limit", "rest"},
+	"console": {"upstockcin7", "tenant", "ledger", "limit"},
+	"app": {"console", "upstockcin7", "upstock", "cin7core", "mirror", "tenant", "ledger", "limit", "rest",
+		"table"},
+	"cloud": {"app", "tenant", "ledger", "table"},
+	"local": {"app", "cloud", "sim", "table", "ledger"}, // ledger: the bench waits for runs to end
 }
 
 // testsOnly are libraries that no code of a function may carry: they would make its zip larger.

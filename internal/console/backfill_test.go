@@ -87,7 +87,7 @@ func TestBackfill(t *testing.T) {
 	for i := 0; len(h.started) > 0 && i < 20; i++ {
 		j := h.started[0]
 		if h.started = h.started[1:]; j.Job == upstockcin7.JobMirror {
-			if err := h.pair.Mirror(t.Context(), j); err != nil {
+			if err := h.pair.ReadMirror(t.Context(), j); err != nil {
 				t.Fatal(err)
 			}
 		}

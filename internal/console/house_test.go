@@ -18,6 +18,7 @@ import (
 	"stockbridge/internal/cin7core"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/limit"
+	"stockbridge/internal/mirror"
 	"stockbridge/internal/sim"
 	"stockbridge/internal/table"
 	"stockbridge/internal/tenant"
@@ -65,7 +66,7 @@ func open(t *testing.T) *house {
 	h.tenants, h.ledger = tenant.NewStore(h.deaf, h.box), ledger.New(h.deaf)
 	const base = "http://vendors.test"
 	h.pair = upstockcin7.New(upstockcin7.Deps{
-		Ledger: h.ledger, Tenants: h.tenants, Times: upstockcin7.DefaultTimes(),
+		Ledger: h.ledger, Tenants: h.tenants, Mirror: mirror.New(h.deaf), Times: upstockcin7.DefaultTimes(),
 		Upstock: func(c tenant.Connection, s tenant.Secrets, first bool) *upstock.Client {
 			return upstock.New(base+sim.PrefixUpstock, h.sim.Transport(), nil, string(s.Key))
 		},
@@ -169,7 +170,7 @@ func (h *house) work() {
 		h.started, h.woken = nil, nil
 		for _, j := range started {
 			do := map[string]func(context.Context, upstockcin7.Job) error{
-				upstockcin7.JobMirror: h.pair.Mirror, upstockcin7.JobShipments: h.pair.Shipments, upstockcin7.JobReconcile: h.pair.Reconcile,
+				upstockcin7.JobMirror: h.pair.ReadMirror, upstockcin7.JobShipments: h.pair.Shipments, upstockcin7.JobReconcile: h.pair.Reconcile,
 				upstockcin7.JobWebhooks: h.pair.CheckWebhooks, upstockcin7.JobCompleteness: h.pair.CheckCompleteness}[j.Job]
 			if err := do(h.t.Context(), j); err != nil {
 				h.t.Fatal(err)

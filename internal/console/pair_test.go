@@ -314,7 +314,7 @@ func TestPreviewOfOrder(t *testing.T) {
 	for i := 0; len(h.started) > 0 && i < 20; i++ {
 		j := h.started[0]
 		h.started = h.started[1:]
-		if err := h.pair.Mirror(t.Context(), j); err != nil {
+		if err := h.pair.ReadMirror(t.Context(), j); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -200,14 +200,14 @@ func (l *Ledger) Links(ctx context.Context, tenantID, kind string, ids ...string
 	found := map[string]Link{}
 	var keys []table.Key
 	for _, id := range ids {
-		keys = append(keys, linkKey(tenantID, kind, id))
+		keys = append(keys, LinkKey(tenantID, kind, id))
 	}
 	items, err := l.table.Get(ctx, keys...)
 	if err != nil {
 		return nil, fmt.Errorf("links of %s: %w", kind, err)
 	}
 	for _, it := range items {
-		if found[it.SK], err = linkOf(it); err != nil {
+		if found[it.SK], err = LinkOf(it); err != nil {
 			return nil, err
 		}
 	}

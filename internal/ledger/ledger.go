@@ -517,20 +517,21 @@ func LinkOp(tenantID, kind, id string, to Link) table.Op {
 // LinkItem is a link as it is stored.
 func LinkItem(tenantID, kind, id string, to Link) table.Item {
 	data, _ := json.Marshal(to)
-	return table.Item{Key: linkKey(tenantID, kind, id), Data: data}
+	return table.Item{Key: LinkKey(tenantID, kind, id), Data: data}
 }
 
-func linkKey(tenantID, kind, id string) table.Key {
+// LinkKey is where a link is stored.
+func LinkKey(tenantID, kind, id string) table.Key {
 	return table.Key{PK: partition(tenantID, "link#"+kind), SK: id}
 }
 
 // Link reads a link; the zero Link if there is none.
 func (l *Ledger) Link(ctx context.Context, tenantID, kind, id string) (Link, error) {
-	it, err := table.Read(ctx, l.table, linkKey(tenantID, kind, id))
+	it, err := table.Read(ctx, l.table, LinkKey(tenantID, kind, id))
 	if err != nil || it.Rev == "" {
 		return Link{}, err
 	}
-	return linkOf(it)
+	return LinkOf(it)
 }
 
 // Event is one entry of a tenant's flight recorder: something that happened

@@ -25,7 +25,7 @@ type Linked struct {
 // whole write fail.
 func NewLinkOp(tenantID, kind, id string, to Link) table.Op {
 	data, _ := json.Marshal(to)
-	return table.Save(table.Item{Key: linkKey(tenantID, kind, id), Data: data, Rev: to.rev})
+	return table.Save(table.Item{Key: LinkKey(tenantID, kind, id), Data: data, Rev: to.rev})
 }
 
 // SaveLink remembers a link, whatever was there: a person's choice. The event tells of it, and is written with it.
@@ -46,7 +46,7 @@ func (l *Ledger) RemoveLink(ctx context.Context, tenantID, kind, id string, e Ev
 	if err != nil {
 		return err
 	}
-	link, err := table.Read(ctx, l.table, linkKey(tenantID, kind, id))
+	link, err := table.Read(ctx, l.table, LinkKey(tenantID, kind, id))
 	if err == nil {
 		_, err = table.Change(ctx, l.table, link, func(it table.Item) ([]table.Op, error) {
 			if it.Rev == "" {
@@ -63,13 +63,13 @@ func (l *Ledger) RemoveLink(ctx context.Context, tenantID, kind, id string, e Ev
 
 // ListLinks lists the links of a kind by their foreign ids, those after one; next is "" on the last page.
 func (l *Ledger) ListLinks(ctx context.Context, tenantID, kind, after string, limit int) (list []Linked, next string, err error) {
-	p, err := l.table.Query(ctx, table.Query{PK: linkKey(tenantID, kind, "").PK, After: after, Limit: limit})
+	p, err := l.table.Query(ctx, table.Query{PK: LinkKey(tenantID, kind, "").PK, After: after, Limit: limit})
 	if err != nil {
 		return nil, "", fmt.Errorf("list links of %s: %w", kind, err)
 	}
 	for _, it := range p.Items {
 		one := Linked{From: it.SK}
-		if one.Link, err = linkOf(it); err != nil {
+		if one.Link, err = LinkOf(it); err != nil {
 			return nil, "", err
 		}
 		list = append(list, one)
@@ -77,7 +77,8 @@ func (l *Ledger) ListLinks(ctx context.Context, tenantID, kind, after string, li
 	return list, p.Next, nil
 }
 
-func linkOf(it table.Item) (Link, error) {
+// LinkOf reads a link as it is stored.
+func LinkOf(it table.Item) (Link, error) {
 	var to Link
 	if err := json.Unmarshal(it.Data, &to); err != nil {
 		return to, fmt.Errorf("read link %s: %w", it.SK, err)

@@ -550,7 +550,7 @@ func TestTotalACentApart(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, throttled %t, taxed by %s", c.name, throttled, how.taxed), func(t *testing.T) {
 				story(t, func(t *testing.T, w *world) {
 					w.control(http.MethodPut, "/sim/cin7core/me?account="+w.acc.Cin7Core.AccountID, fmt.Sprintf(`{"TaxCalculationMethod":%q}`, how.taxed))
-					if err := w.pair().Mirror(t.Context(), upstockcin7.Job{Job: upstockcin7.JobMirror, Tenant: w.tenant}); err != nil {
+					if err := w.pair().ReadMirror(t.Context(), upstockcin7.Job{Job: upstockcin7.JobMirror, Tenant: w.tenant}); err != nil {
 						t.Fatal(err)
 					}
 					var sent [][]byte

@@ -9,6 +9,7 @@ import (
 
 	"stockbridge/internal/cin7core"
 	"stockbridge/internal/ledger"
+	"stockbridge/internal/mirror"
 	"stockbridge/internal/tenant"
 )
 
@@ -250,7 +251,7 @@ func (p *Pair) cardAddress(ctx context.Context, tenantID, customer, id string) (
 	if id == "" {
 		return nil, nil
 	}
-	rows, _, err := p.Ledger.Mirrored(ctx, tenantID, []ledger.MirrorKey{{Kind: customerRows, ID: rowID(customer)}}, ledger.MirrorLink{})
+	rows, _, err := p.Mirror.Find(ctx, tenantID, []mirror.Key{{Kind: customerRows, ID: rowID(customer)}})
 	if err != nil || len(rows) == 0 {
 		return nil, err
 	}

@@ -83,7 +83,7 @@ var failedJobs = []failedJob{
 	tenantJob("shipments", tenant.Cin7Core, (*upstockcin7.Pair).Shipments, (*cell).cursorEnding),
 	tenantJob("reconcile", tenant.Upstock, (*upstockcin7.Pair).Reconcile, (*cell).cursorEnding),
 	tenantJob("webhooks", tenant.Cin7Core, (*upstockcin7.Pair).CheckWebhooks, (*cell).cursorEnding),
-	tenantJob("mirror", tenant.Cin7Core, (*upstockcin7.Pair).Mirror, func(c *cell) ending {
+	tenantJob("mirror", tenant.Cin7Core, (*upstockcin7.Pair).ReadMirror, func(c *cell) ending {
 		return ending{says: c.connectionTo(tenant.Cin7Core).Mirror.Problem}
 	}),
 	{"backfill", tenant.Upstock, func(c *cell) {

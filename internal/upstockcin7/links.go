@@ -12,6 +12,7 @@ import (
 	"stockbridge/internal/cin7core"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/match"
+	"stockbridge/internal/mirror"
 	"stockbridge/internal/prose"
 	"stockbridge/internal/rest"
 	"stockbridge/internal/tenant"
@@ -137,11 +138,11 @@ func productLabel(x cin7core.Product) string {
 
 // labels are what Cin7 Core calls records, by their ids, as far as the mirror has them.
 func (p *Pair) labels(ctx context.Context, tenantID, kind string, ids ...string) (map[string]string, error) {
-	var keys []ledger.MirrorKey
+	var keys []mirror.Key
 	for _, id := range ids {
-		keys = append(keys, ledger.MirrorKey{Kind: rowsOfKind(kind), ID: rowID(id)})
+		keys = append(keys, mirror.Key{Kind: rowsOfKind(kind), ID: rowID(id)})
 	}
-	rows, _, err := p.Ledger.Mirrored(ctx, tenantID, keys)
+	rows, _, err := p.Mirror.Find(ctx, tenantID, keys)
 	if err != nil {
 		return nil, err
 	}

@@ -13,15 +13,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
-
-	"github.com/klauspost/compress/gzip"
 
 	"stockbridge/internal/cin7core"
 	"stockbridge/internal/job"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/match"
+	"stockbridge/internal/mirror"
 	"stockbridge/internal/prose"
 	"stockbridge/internal/rest"
 	"stockbridge/internal/tenant"
@@ -30,7 +28,7 @@ import (
 )
 
 // The mirror is a copy of the tenant's Cin7 Core reference data, as far as
-// orders need it (package ledger says where it is kept):
+// orders need it (package mirror says where it is kept):
 //
 //	books                           Books, gzip; without what no sale can name (bins)
 //	product         <id>            cin7core.Product, without large and ever-changing fields
@@ -84,7 +82,7 @@ type mirroring struct {
 	conn     tenant.Connection
 	client   *cin7core.Client
 	name     string // of the turn
-	turn     ledger.Turn
+	turn     mirror.Turn
 	pass     tenant.Mirror // how far it is
 	books    sale.Books
 	warnings []string // once the books are read
@@ -95,9 +93,9 @@ type mirroring struct {
 	removed  int
 }
 
-// Mirror reads a tenant's Cin7 Core reference data into the mirror, or goes on
+// ReadMirror reads a tenant's Cin7 Core reference data into the mirror, or goes on
 // where the last job stopped. It may be started at any time, and by anybody.
-func (p *Pair) Mirror(ctx context.Context, j Job) error {
+func (p *Pair) ReadMirror(ctx context.Context, j Job) error {
 	b, err := p.Tenants.Load(ctx, j.Tenant)
 	if errors.Is(err, tenant.ErrNotFound) {
 		return nil
@@ -113,7 +111,7 @@ func (p *Pair) Mirror(ctx context.Context, j Job) error {
 	m.name = "cin7core#" + strconv.Itoa(conn.Generation) // a new key does not wait for the old one's job
 	now := p.Now()
 	var mine bool
-	if m.turn, mine, err = p.Ledger.TakeTurn(ctx, j.Tenant, m.name, now, now.Add(p.Times.Lease)); err != nil || !mine {
+	if m.turn, mine, err = p.Mirror.TakeTurn(ctx, j.Tenant, m.name, now, now.Add(p.Times.Lease)); err != nil || !mine {
 		return err
 	}
 	m.ctx = rest.WithGuard(ctx, func() error {
@@ -131,7 +129,7 @@ func (m *mirroring) run(b tenant.Bundle) error {
 		return err
 	}
 	m.client = m.Cin7Core(m.conn, secrets, m.pass.Ready.IsZero())
-	if m.books, err = decodeBooks(b.Books); err != nil {
+	if m.books, err = readBooks(b.Books); err != nil {
 		m.books, m.pass.Step = sale.Books{}, "" // unreadable: all of them anew
 	}
 	at := slices.Index(passSteps, m.pass.Step)
@@ -191,17 +189,14 @@ func (m *mirroring) book(kind string) error {
 }
 
 func (m *mirroring) saveBooks() error {
-	data, err := encodeBooks(m.books)
-	if err == nil {
-		_, err = m.Ledger.SaveBooks(m.ctx, m.conn.Tenant, data)
-	}
+	_, err := m.Mirror.SaveBooks(m.ctx, m.conn.Tenant, keptBooks(m.books))
 	m.unsaved = err != nil
 	return err
 }
 
 // page is a page of records, ready to be kept.
 type page struct {
-	rows  []ledger.MirrorRow
+	rows  []mirror.Row
 	total int
 	more  bool
 }
@@ -220,8 +215,11 @@ func productsPage(ctx context.Context, c *cin7core.Client, n int) (page, error) 
 // once, as hashes: rows that are the same are not looked at again.
 func (m *mirroring) list(kind string, read func(ctx context.Context, c *cin7core.Client, n int) (page, error)) error {
 	known := map[string]uint64{}
-	if err := m.Ledger.EachMirrorRow(m.ctx, m.conn.Tenant, kind, func(id string, data json.RawMessage) { known[id] = hash(string(data)) }); err != nil {
-		return err
+	for row, err := range m.Mirror.All(m.ctx, m.conn.Tenant, kind) {
+		if err != nil {
+			return err
+		}
+		known[row.ID] = hash(string(row.Data))
 	}
 	seen, whole, err := m.seen(kind)
 	if err != nil {
@@ -235,7 +233,7 @@ func (m *mirroring) list(kind string, read func(ctx context.Context, c *cin7core
 		}); err != nil {
 			return err
 		}
-		var changed []ledger.MirrorRow
+		var changed []mirror.Row
 		ids := make([]byte, 0, 8*len(p.rows))
 		for _, r := range p.rows {
 			h := hash(r.ID)
@@ -247,14 +245,14 @@ func (m *mirroring) list(kind string, read func(ctx context.Context, c *cin7core
 				changed = append(changed, r)
 			}
 		}
-		if _, err := m.Ledger.SaveMirror(m.ctx, m.conn.Tenant, changed); err != nil {
+		if _, err := m.Mirror.Save(m.ctx, m.conn.Tenant, changed); err != nil {
 			return err
 		}
 		m.pass.Problem, m.pass.Total, m.pass.Read = "", p.total, len(seen)
 		if !p.more {
 			break
 		}
-		if err := m.Ledger.SaveSeen(m.ctx, m.conn.Tenant, kind, m.pass.Started, m.pass.Page, ids); err != nil {
+		if err := m.Mirror.SaveSeen(m.ctx, m.conn.Tenant, kind, m.pass.Started, m.pass.Page, ids); err != nil {
 			return err
 		}
 		m.pass.Page++
@@ -270,7 +268,7 @@ func (m *mirroring) list(kind string, read func(ctx context.Context, c *cin7core
 	}
 	if believable := len(seen) > 0 && len(seen) >= m.pass.Total; whole && believable && len(gone) > 0 {
 		slices.Sort(gone)
-		n, err := m.Ledger.RemoveMirror(m.ctx, m.conn.Tenant, kind, gone)
+		n, err := m.Mirror.Remove(m.ctx, m.conn.Tenant, kind, gone)
 		m.removed += n
 		if err != nil {
 			return err
@@ -294,7 +292,7 @@ func (m *mirroring) seen(kind string) (seen map[uint64]bool, whole bool, err err
 	if m.pass.Page <= 1 {
 		return seen, true, nil
 	}
-	pages, whole, err := m.Ledger.Seen(m.ctx, m.conn.Tenant, kind, m.pass.Started, m.pass.Page-1)
+	pages, whole, err := m.Mirror.Seen(m.ctx, m.conn.Tenant, kind, m.pass.Started, m.pass.Page-1)
 	for _, ids := range pages {
 		for ; len(ids) >= 8; ids = ids[8:] {
 			seen[binary.BigEndian.Uint64(ids)] = true
@@ -307,7 +305,7 @@ func (m *mirroring) seen(kind string) (seen map[uint64]bool, whole bool, err err
 func (m *mirroring) call(f func(ctx context.Context) error) error {
 	if now := m.Now(); m.turn.Until.Sub(now) < m.Times.Lease/2 {
 		m.turn.Until = now.Add(m.Times.Lease).UTC()
-		if err := m.Ledger.SaveTurn(m.ctx, m.conn.Tenant, m.name, m.turn); err != nil {
+		if err := m.Mirror.SaveTurn(m.ctx, m.conn.Tenant, m.name, m.turn); err != nil {
 			return err
 		}
 	}
@@ -361,7 +359,7 @@ func (m *mirroring) end(err error) error {
 	}
 	delay, problem, err := m.after(err)
 	m.turn.Until = m.Now().Add(delay - time.Second).UTC() // the message must find it over
-	if terr := m.Ledger.SaveTurn(context.WithoutCancel(m.ctx), m.conn.Tenant, m.name, m.turn); terr != nil {
+	if terr := m.Mirror.SaveTurn(context.WithoutCancel(m.ctx), m.conn.Tenant, m.name, m.turn); terr != nil {
 		return cmp.Or(err, terr)
 	}
 	if err != nil {
@@ -465,46 +463,24 @@ func into[T any](to *T) func(T, error) error {
 	}
 }
 
-// encodeBooks leaves out bins, of which there may be thousands and which no
-// sale can name, and how to reach people.
-func encodeBooks(b sale.Books) ([]byte, error) {
+// keptBooks are books without bins, of which there may be thousands and which no
+// sale can name, and without how to reach people.
+func keptBooks(b sale.Books) sale.Books {
 	b.Locations = slices.DeleteFunc(slices.Clone(b.Locations), cin7core.Location.IsBin)
 	b.Contacts = slices.Clone(b.Contacts)
 	for i := range b.Contacts {
 		c := &b.Contacts[i]
 		c.ContactID, c.Email, c.Phone = "", "", ""
 	}
-	data, err := json.Marshal(b)
-	if err != nil {
-		return nil, err
-	}
-	var z bytes.Buffer
-	w := gzip.NewWriter(&z)
-	if _, err := w.Write(data); err != nil {
-		return nil, err
-	}
-	err = w.Close()
-	return z.Bytes(), err
+	return b
 }
 
-func decodeBooks(data []byte) (b sale.Books, err error) {
-	if len(data) == 0 {
-		return b, nil
+func readBooks(data []byte) (b sale.Books, err error) {
+	if err = mirror.ReadBooks(data, &b); err != nil {
+		err = fmt.Errorf("read books: %w", err)
 	}
-	r := unzippers.Get().(*gzip.Reader)
-	defer unzippers.Put(r)
-	err = r.Reset(bytes.NewReader(data))
-	if err == nil {
-		err = json.NewDecoder(r).Decode(&b)
-	}
-	if err != nil {
-		return b, fmt.Errorf("read books: %w", err)
-	}
-	return b, nil
+	return b, err
 }
-
-// unzippers are kept: each order reads the books, and one holds more memory than they.
-var unzippers = sync.Pool{New: func() any { return new(gzip.Reader) }}
 
 // bookWarnings says what in the account's books would change orders behind our
 // back, or stop them.
@@ -558,11 +534,11 @@ const (
 	longest = 1024
 )
 
-func customerRow(x cin7core.Customer) ledger.MirrorRow {
-	row := ledger.MirrorRow{MirrorKey: ledger.MirrorKey{Kind: customerRows, ID: rowID(x.ID)}}
+func customerRow(x cin7core.Customer) mirror.Row {
+	row := mirror.Row{Key: mirror.Key{Kind: customerRows, ID: rowID(x.ID)}}
 	name := func(kind, text string) {
-		if k, ok := nameKey(kind, text); ok && !slices.Contains(row.Names, ledger.MirrorName{MirrorKey: k}) {
-			row.Names = append(row.Names, ledger.MirrorName{MirrorKey: k})
+		if k, ok := nameKey(kind, text); ok && !slices.Contains(row.Names, mirror.Name{Key: k}) {
+			row.Names = append(row.Names, mirror.Name{Key: k})
 		}
 	}
 	name(customerNames, x.Name)
@@ -579,13 +555,13 @@ func customerRow(x cin7core.Customer) ledger.MirrorRow {
 	return row
 }
 
-func productRow(x cin7core.Product) ledger.MirrorRow {
-	row := ledger.MirrorRow{MirrorKey: ledger.MirrorKey{Kind: productRows, ID: rowID(x.ID)}}
+func productRow(x cin7core.Product) mirror.Row {
+	row := mirror.Row{Key: mirror.Key{Kind: productRows, ID: rowID(x.ID)}}
 	if k, ok := nameKey(productSKUs, x.SKU); ok {
-		row.Names = append(row.Names, ledger.MirrorName{MirrorKey: k, Whole: true})
+		row.Names = append(row.Names, mirror.Name{Key: k, Whole: true})
 	}
 	if k, ok := nameKey(serviceNames, x.Name); ok && match.Same(x.Type, "Service") {
-		row.Names = append(row.Names, ledger.MirrorName{MirrorKey: k})
+		row.Names = append(row.Names, mirror.Name{Key: k})
 	}
 	x.Category, x.Brand, x.Barcode, x.ShortDescription, x.Description, x.InternalNote, x.AttributeSet, x.Tags = "", "", "", "", "", "", "", ""
 	x.Attributes, x.TierPrices, x.AverageCost = cin7core.Attributes{}, cin7core.TierPrices{}, x.AverageCost.Sub(x.AverageCost)
@@ -594,8 +570,8 @@ func productRow(x cin7core.Product) ledger.MirrorRow {
 	return row
 }
 
-func rowsOf[T any](items []T, row func(T) ledger.MirrorRow) []ledger.MirrorRow {
-	rows := make([]ledger.MirrorRow, 0, len(items))
+func rowsOf[T any](items []T, row func(T) mirror.Row) []mirror.Row {
+	rows := make([]mirror.Row, 0, len(items))
 	for _, x := range items {
 		if r := row(x); r.ID != "" {
 			rows = append(rows, r)
@@ -610,21 +586,21 @@ func rowID(id string) string { return strings.ToLower(strings.TrimSpace(id)) }
 const foldVersion = 1
 
 // nameKey folds more than the planner does when it compares, so that whatever it would accept is found.
-func nameKey(kind, text string) (ledger.MirrorKey, bool) {
+func nameKey(kind, text string) (mirror.Key, bool) {
 	return keyOf(kind, strings.ReplaceAll(match.Fold(text), " ", ""))
 }
 
 // formerKey is nameKey as it was before there was a foldVersion.
-func formerKey(kind, text string) (ledger.MirrorKey, bool) {
+func formerKey(kind, text string) (mirror.Key, bool) {
 	return keyOf(kind, fold(strings.ToUpper(text)))
 }
 
-func keyOf(kind, text string) (ledger.MirrorKey, bool) {
+func keyOf(kind, text string) (mirror.Key, bool) {
 	const most = 400 // bytes
 	if len(text) > most {
 		text = strings.ToValidUTF8(text[:most], "")
 	}
-	return ledger.MirrorKey{Kind: kind, ID: text}, text != ""
+	return mirror.Key{Kind: kind, ID: text}, text != ""
 }
 
 // compact is a record as JSON without its empty fields and with no text longer
@@ -687,13 +663,13 @@ func hash(s string) uint64 {
 // the bundle, the rest takes one read of the table per 100 lines, and one more
 // where the customer is not linked in Upstock.
 func (p *Pair) reference(ctx context.Context, b tenant.Bundle, o upstock.Order) (sale.Reference, error) {
-	books, err := decodeBooks(b.Books)
+	books, err := readBooks(b.Books)
 	if err != nil {
 		return sale.Reference{}, err
 	}
 	ref := sale.Reference{Books: books}
 	ref.Supplier, _ = strconv.ParseInt(b.Connections[tenant.Upstock].Account, 10, 64)
-	var keys []ledger.MirrorKey
+	var keys []mirror.Key
 	former := b.Connections[tenant.Cin7Core].Mirror.Fold != foldVersion
 	named := func(kind, text string) {
 		if k, ok := nameKey(kind, text); ok {
@@ -706,13 +682,13 @@ func (p *Pair) reference(ctx context.Context, b tenant.Bundle, o upstock.Order) 
 	for _, w := range sale.Needs(o, b.Settings) {
 		switch {
 		case w.Kind == sale.WantCustomer && w.ID != "":
-			keys = append(keys, ledger.MirrorKey{Kind: customerRows, ID: rowID(w.ID)})
+			keys = append(keys, mirror.Key{Kind: customerRows, ID: rowID(w.ID)})
 		case w.Kind == sale.WantCustomer && w.Name != "":
 			named(customerNames, w.Name)
 		case w.Kind == sale.WantCustomer:
 			named(customerMails, w.Email)
 		case w.ID != "":
-			keys = append(keys, ledger.MirrorKey{Kind: productRows, ID: rowID(w.ID)})
+			keys = append(keys, mirror.Key{Kind: productRows, ID: rowID(w.ID)})
 		case w.SKU != "":
 			named(productSKUs, w.SKU)
 		default:
@@ -720,19 +696,19 @@ func (p *Pair) reference(ctx context.Context, b tenant.Bundle, o upstock.Order) 
 		}
 	}
 	who := supplierAt(b.Connections[tenant.Upstock])
-	customer := ledger.MirrorLink{}
+	customer := mirror.Link{}
 	if o.Customer.ID > 0 {
-		customer = ledger.MirrorLink{Kind: sale.CustomerLinks, ID: who.key(strconv.FormatInt(o.Customer.ID, 10)), Row: customerRows}
+		customer = mirror.Link{Kind: sale.CustomerLinks, ID: who.key(strconv.FormatInt(o.Customer.ID, 10)), Row: customerRows}
 	}
-	links := []ledger.MirrorLink{customer}
-	goods := map[string]ledger.MirrorLink{}
+	links := []mirror.Link{customer}
+	goods := map[string]mirror.Link{}
 	for _, l := range o.Lines {
 		if key := match.SKU(l.SKU); key != "" && match.ID(l.ProductExternalID) == "" && goods[key].ID == "" {
-			goods[key] = ledger.MirrorLink{Kind: sale.ProductLinks, ID: who.skuLink(l.SKU), Row: productRows}
+			goods[key] = mirror.Link{Kind: sale.ProductLinks, ID: who.skuLink(l.SKU), Row: productRows}
 			links = append(links, goods[key])
 		}
 	}
-	rows, to, err := p.Ledger.Mirrored(ctx, b.Tenant.ID, keys, links...)
+	rows, to, err := p.Mirror.Find(ctx, b.Tenant.ID, keys, links...)
 	if err != nil {
 		return ref, err
 	}
@@ -755,7 +731,7 @@ func (p *Pair) reference(ctx context.Context, b tenant.Bundle, o upstock.Order) 
 	return ref, nil
 }
 
-func readRow[T any](list []T, r ledger.MirrorRow) ([]T, error) {
+func readRow[T any](list []T, r mirror.Row) ([]T, error) {
 	var x T
 	if err := json.Unmarshal(r.Data, &x); err != nil {
 		return list, fmt.Errorf("read %s %s of the mirror: %w", r.Kind, r.ID, err)
@@ -774,7 +750,7 @@ const mostLive = 20
 // changed since the last pass, which is one call: a season's new products come
 // in one order.
 func (p *Pair) live(ctx context.Context, c *cin7core.Client, b tenant.Bundle, ref sale.Reference, wants []sale.Want) (sale.Reference, error) {
-	l := &liveReads{ctx: ctx, client: c, ref: ref, left: mostLive, read: map[ledger.MirrorKey]bool{}}
+	l := &liveReads{ctx: ctx, client: c, ref: ref, left: mostLive, read: map[mirror.Key]bool{}}
 	l.ref.Customers, l.ref.Products, l.ref.Goods = slices.Clone(ref.Customers), slices.Clone(ref.Products), maps.Clone(ref.Goods)
 	more, err := p.goodsOf(ctx, b, wants, &l.ref)
 	if err != nil {
@@ -782,7 +758,7 @@ func (p *Pair) live(ctx context.Context, c *cin7core.Client, b tenant.Bundle, re
 	}
 	core, began := b.Connections[tenant.Cin7Core], p.Now()
 	err = l.all(append(slices.Clone(wants), more...), core.Mirror)
-	if serr := l.save(p.Ledger, b.Tenant.ID); err == nil {
+	if serr := l.save(p.Mirror, b.Tenant.ID); err == nil {
 		err = serr
 	}
 	if _, asked := withoutChangedCustomers(wants); asked && err == nil {
@@ -841,9 +817,9 @@ type liveReads struct {
 	ref    sale.Reference
 	left   int // calls
 	books  bool
-	read   map[ledger.MirrorKey]bool // read live
-	rows   []ledger.MirrorRow
-	gone   []ledger.MirrorKey
+	read   map[mirror.Key]bool // read live
+	rows   []mirror.Row
+	gone   []mirror.Key
 }
 
 // may spends one call, if there is one left. Past the last one the mirror is believed.
@@ -934,7 +910,7 @@ func (l *liveReads) changedCustomers(m tenant.Mirror, name string) error {
 		}
 		for _, x := range p.Items {
 			r := customerRow(x)
-			if slices.Contains(r.Names, ledger.MirrorName{MirrorKey: key}) || slices.ContainsFunc(l.ref.Customers, x.SameAs) {
+			if slices.Contains(r.Names, mirror.Name{Key: key}) || slices.ContainsFunc(l.ref.Customers, x.SameAs) {
 				l.haveCustomer(x)
 			} else {
 				l.keep(r)
@@ -956,9 +932,9 @@ func (l *liveReads) haveCustomer(x cin7core.Customer) {
 	l.ref.Customers = replaced(l.ref.Customers, x, x.SameAs)
 }
 
-func (l *liveReads) keep(r ledger.MirrorRow) {
-	if r.ID != "" && !l.read[r.MirrorKey] {
-		l.read[r.MirrorKey] = true
+func (l *liveReads) keep(r mirror.Row) {
+	if r.ID != "" && !l.read[r.Key] {
+		l.read[r.Key] = true
 		l.rows = append(l.rows, r)
 	}
 }
@@ -973,7 +949,7 @@ func replaced[T any](list []T, x T, same func(T) bool) []T {
 
 // byID reads one record; one that is not there is forgotten.
 func (l *liveReads) byID(kind, id string) error {
-	k := ledger.MirrorKey{Kind: kind, ID: rowID(id)}
+	k := mirror.Key{Kind: kind, ID: rowID(id)}
 	if l.read[k] || !l.may() {
 		return nil
 	}
@@ -1021,7 +997,7 @@ func (l *liveReads) customer(w sale.Want) error {
 	if err != nil {
 		return err
 	}
-	fits := func(r ledger.MirrorRow) bool { return slices.Contains(r.Names, ledger.MirrorName{MirrorKey: key}) }
+	fits := func(r mirror.Row) bool { return slices.Contains(r.Names, mirror.Name{Key: key}) }
 	for _, x := range p.Items {
 		if fits(customerRow(x)) {
 			l.haveCustomer(x)
@@ -1052,7 +1028,7 @@ func (l *liveReads) product(w sale.Want) error {
 		return match.Same(x.Name, w.Name)
 	}
 	fresh := func(x cin7core.Product) bool {
-		return fits(x) && l.read[ledger.MirrorKey{Kind: productRows, ID: rowID(x.ID)}]
+		return fits(x) && l.read[mirror.Key{Kind: productRows, ID: rowID(x.ID)}]
 	}
 	if w.SKU+w.Name == "" || slices.ContainsFunc(l.ref.Products, fresh) {
 		return nil
@@ -1087,22 +1063,18 @@ func (l *liveReads) product(w sale.Want) error {
 }
 
 // save writes what was learnt into the mirror.
-func (l *liveReads) save(to *ledger.Ledger, tenantID string) error {
-	if _, err := to.SaveMirror(l.ctx, tenantID, l.rows); err != nil {
+func (l *liveReads) save(to *mirror.Store, tenantID string) error {
+	if _, err := to.Save(l.ctx, tenantID, l.rows); err != nil {
 		return err
 	}
 	for _, k := range l.gone {
-		if _, err := to.RemoveMirror(l.ctx, tenantID, k.Kind, []string{k.ID}); err != nil {
+		if _, err := to.Remove(l.ctx, tenantID, k.Kind, []string{k.ID}); err != nil {
 			return err
 		}
 	}
 	if !l.books {
 		return nil
 	}
-	data, err := encodeBooks(l.ref.Books)
-	if err != nil {
-		return err
-	}
-	_, err = to.SaveBooks(l.ctx, tenantID, data)
+	_, err := to.SaveBooks(l.ctx, tenantID, keptBooks(l.ref.Books))
 	return err
 }

@@ -18,6 +18,7 @@ import (
 	"stockbridge/internal/cin7core"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/match"
+	"stockbridge/internal/mirror"
 	"stockbridge/internal/rest"
 	"stockbridge/internal/sim"
 	"stockbridge/internal/table"
@@ -101,7 +102,8 @@ func newMirrorTest(t *testing.T, o sim.Options) *mirrorTest {
 		t.Fatal(err)
 	}
 	m.pair = New(Deps{
-		Ledger: ledger.New(m.table), Tenants: tenant.NewStore(m.table, box), Times: DefaultTimes(),
+		Ledger: ledger.New(m.table), Tenants: tenant.NewStore(m.table, box), Mirror: mirror.New(m.table),
+		Times: DefaultTimes(),
 		Cin7Core: func(c tenant.Connection, s tenant.Secrets, first bool) *cin7core.Client {
 			return m.client(c.Account, string(s.Key))
 		},
@@ -160,7 +162,7 @@ func (m *mirrorTest) conn() tenant.Connection { return m.bundle().Connections[te
 func (m *mirrorTest) once() error {
 	ctx, cancel := context.WithTimeout(m.t.Context(), time.Minute)
 	defer cancel()
-	return m.pair.Mirror(ctx, Job{Job: JobMirror, Tenant: m.tenant})
+	return m.pair.ReadMirror(ctx, Job{Job: JobMirror, Tenant: m.tenant})
 }
 
 // run runs the job and those it sends, as the queue does.
@@ -407,8 +409,8 @@ func TestMirrorPass(t *testing.T) {
 		// Third: changed, renamed, deprecated and gone.
 		m.put("customers/"+harbour.ID, `{"Name":"Harbourside & Sons","Contacts":[{"Name":"Ngaire","Email":"a@harbourside.example; B@harbourside.example"}]}`)
 		m.put("products/"+tea.ID, `{"SKU":"KWK-101","Status":"Deprecated"}`)
-		ghost := []ledger.MirrorRow{productRow(cin7core.Product{ID: "00000000-0000-0000-0000-00000000dead", SKU: "KWK-500", Name: "Ghost"})}
-		if n, err := m.pair.Ledger.SaveMirror(t.Context(), m.tenant, ghost); n != 1 || err != nil {
+		ghost := cin7core.Product{ID: "00000000-0000-0000-0000-00000000dead", SKU: "KWK-500", Name: "Ghost"}
+		if n, err := m.pair.Mirror.Save(t.Context(), m.tenant, []mirror.Row{productRow(ghost)}); n != 1 || err != nil {
 			t.Fatal(n, err)
 		}
 		m.run()
@@ -604,7 +606,7 @@ func TestMirrorRefusedKey(t *testing.T) {
 		if err := m.once(); err != nil {
 			t.Error(err)
 		}
-		if err := m.pair.Mirror(t.Context(), Job{Tenant: "nobody"}); err != nil {
+		if err := m.pair.ReadMirror(t.Context(), Job{Tenant: "nobody"}); err != nil {
 			t.Error(err)
 		}
 	})
@@ -723,7 +725,7 @@ func TestLive(t *testing.T) {
 
 		// What is nowhere is forgotten.
 		ghost := cin7core.Product{ID: "00000000-0000-0000-0000-00000000dead", SKU: "GHOST"}
-		if _, err := m.pair.Ledger.SaveMirror(t.Context(), m.tenant, []ledger.MirrorRow{productRow(ghost)}); err != nil {
+		if _, err := m.pair.Mirror.Save(t.Context(), m.tenant, []mirror.Row{productRow(ghost)}); err != nil {
 			t.Fatal(err)
 		}
 		o = upstock.Order{Lines: []upstock.Line{line("", "ghost"), line(ghost.ID, "")}}
@@ -823,15 +825,15 @@ func TestBooksRoundTrip(t *testing.T) {
 	for i := range 20_000 {
 		b.Locations = append(b.Locations, cin7core.Location{Name: fmt.Sprint("Bin ", i), ParentID: "0365e5bb-e5ea-4a45-b98b-fdc4466bdaf1"})
 	}
-	data, err := encodeBooks(b)
+	data, err := table.Marshal(keptBooks(b))
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := decodeBooks(data)
+	got, err := readBooks(data)
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("%v\n%s", err, diff)
 	}
-	if _, err := decodeBooks([]byte("nonsense")); err == nil {
+	if _, err := readBooks([]byte("nonsense")); err == nil {
 		t.Error("nonsense was read")
 	}
 	if len(b.Locations) != 20_001 {
@@ -936,8 +938,8 @@ func TestMirrorTwice(t *testing.T) {
 		for n := 2; n < 14; n += 3 {
 			m := newMirrorTest(t, sim.Options{TinyPages: 4, NoLimits: true})
 			m.hooked(n, func() {
-				turn := ledger.Turn{Until: time.Now().Add(-time.Second)}
-				if err := m.pair.Ledger.SaveTurn(t.Context(), m.tenant, fmt.Sprint("cin7core#", m.conn().Generation), turn); err != nil {
+				turn := mirror.Turn{Until: time.Now().Add(-time.Second)}
+				if err := m.pair.Mirror.SaveTurn(t.Context(), m.tenant, fmt.Sprint("cin7core#", m.conn().Generation), turn); err != nil {
 					t.Error(err)
 				}
 				if err := m.once(); err != nil {

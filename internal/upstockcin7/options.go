@@ -11,7 +11,6 @@ import (
 	"github.com/shopspring/decimal"
 
 	"stockbridge/internal/cin7core"
-	"stockbridge/internal/ledger"
 	"stockbridge/internal/match"
 	"stockbridge/internal/prose"
 	"stockbridge/internal/rest"
@@ -47,7 +46,7 @@ func (p *Pair) Options(ctx context.Context, b tenant.Bundle) (Options, error) {
 		o.Why = &why
 		return o, nil
 	}
-	books, err := decodeBooks(b.Books)
+	books, err := readBooks(b.Books)
 	if err != nil {
 		return o, err
 	}
@@ -95,11 +94,11 @@ func unread(b tenant.Bundle) string {
 // services are the account's service products that freight can be charged on.
 func (p *Pair) services(ctx context.Context, tenantID string) ([]Choice, error) {
 	list := []Choice{}
-	keys, err := p.Ledger.MirrorMembers(ctx, tenantID, serviceNames, mostServices)
+	keys, err := p.Mirror.Members(ctx, tenantID, serviceNames, mostServices)
 	if err != nil {
 		return list, err
 	}
-	rows, _, err := p.Ledger.Mirrored(ctx, tenantID, keys, ledger.MirrorLink{})
+	rows, _, err := p.Mirror.Find(ctx, tenantID, keys)
 	if err != nil {
 		return list, err
 	}

@@ -7,6 +7,7 @@ import (
 	"stockbridge/internal/cin7core"
 	"stockbridge/internal/job"
 	"stockbridge/internal/ledger"
+	"stockbridge/internal/mirror"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstock"
 )
@@ -32,6 +33,7 @@ func New(d Deps) *Pair {
 type Deps struct {
 	Ledger  *ledger.Ledger
 	Tenants *tenant.Store
+	Mirror  *mirror.Store // of Cin7 Core's reference data
 	Times   Times
 
 	// Upstock and Cin7Core return clients for a connection's key. First says

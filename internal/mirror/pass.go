@@ -1,0 +1,139 @@
+package mirror
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"stockbridge/internal/table"
+	"stockbridge/internal/tenant"
+)
+
+// passes is the partition of what belongs to the passes of a tenant.
+func passes(tenantID string) string { return tenant.Partition(tenantID) + "#mirror" }
+
+// SaveBooks writes the books, as JSON, if they are not what is there. Package tenant loads them with the tenant. The
+// last writer wins.
+func (s *Store) SaveBooks(ctx context.Context, tenantID string, books any) (written bool, err error) {
+	data, err := table.Marshal(books)
+	if err != nil {
+		return false, fmt.Errorf("write books: %w", err)
+	}
+	k := table.Key{PK: tenant.Partition(tenantID), SK: "books"}
+	old, err := table.Read(ctx, s.table, k)
+	if err != nil {
+		return false, fmt.Errorf("read books: %w", err)
+	}
+	if old.Rev != "" && bytes.Equal(old.Data, data) {
+		return false, nil
+	}
+	if err := s.table.Write(ctx, table.Put(table.Item{Key: k, Data: data})); err != nil {
+		return false, fmt.Errorf("write books: %w", err)
+	}
+	return true, nil
+}
+
+// ReadBooks reads into books what SaveBooks wrote, as tenant.Bundle has it. Where there is nothing yet, books stays as
+// it is.
+func ReadBooks(data []byte, books any) error {
+	if len(data) == 0 {
+		return nil
+	}
+	return table.Unmarshal(data, books)
+}
+
+// seenFor is how long a pass may take before what it has seen is forgotten.
+const seenFor = 48 * time.Hour
+
+func seenKey(tenantID, kind string, pass time.Time, page int) table.Key {
+	return table.Key{PK: passes(tenantID), SK: fmt.Sprintf("seen#%s#%d#%06d", kind, pass.Unix(), page)}
+}
+
+// SaveSeen remembers what one page of a pass held, for its last page.
+func (s *Store) SaveSeen(ctx context.Context, tenantID, kind string, pass time.Time, page int, data []byte) error {
+	forgotten := pass.Add(seenFor).Truncate(time.Second)
+	it := table.Item{Key: seenKey(tenantID, kind, pass, page), Data: data, Expires: forgotten}
+	if err := s.table.Write(ctx, table.Put(it)); err != nil {
+		return fmt.Errorf("write what page %d of %s held: %w", page, kind, err)
+	}
+	return nil
+}
+
+// Seen reads what the first pages of a pass held; whole reports whether none is missing.
+func (s *Store) Seen(
+	ctx context.Context, tenantID, kind string, pass time.Time, pages int,
+) (data [][]byte, whole bool, err error) {
+	var keys []table.Key
+	for page := 1; page <= pages; page++ {
+		keys = append(keys, seenKey(tenantID, kind, pass, page))
+	}
+	items, err := s.get(ctx, keys)
+	for _, it := range items {
+		data = append(data, it.Data)
+	}
+	return data, len(data) == pages, err
+}
+
+// Turn keeps mirror jobs of one connection from reading side by side, which is
+// harmless but wastes calls.
+type Turn struct {
+	Until    time.Time `json:"until"`
+	Failures int       `json:"failures,omitempty"` // in a row, to space the attempts
+}
+
+func turnKey(tenantID, name string) table.Key {
+	return table.Key{PK: passes(tenantID), SK: "turn#" + name}
+}
+
+// TakeTurn takes the turn until a time, unless somebody else has it.
+func (s *Store) TakeTurn(
+	ctx context.Context, tenantID, name string, now, until time.Time,
+) (t Turn, mine bool, err error) {
+	old, err := table.Read(ctx, s.table, turnKey(tenantID, name))
+	if err != nil {
+		return t, false, fmt.Errorf("take turn: %w", err)
+	}
+	if old.Rev != "" {
+		if err := json.Unmarshal(old.Data, &t); err != nil {
+			return t, false, fmt.Errorf("take turn: %w", err)
+		}
+		if t.Until.After(now) {
+			return t, false, nil
+		}
+	}
+	t.Until = until.UTC()
+	it, err := turnItem(tenantID, name, t)
+	if err != nil {
+		return t, false, err
+	}
+	it.Rev = old.Rev
+	err = s.table.Write(ctx, table.Save(it))
+	if errors.Is(err, table.ErrConflict) {
+		return t, false, nil
+	}
+	if err != nil {
+		return t, false, fmt.Errorf("take turn: %w", err)
+	}
+	return t, true, nil
+}
+
+// SaveTurn lengthens a turn, or gives it back with Until in the past.
+func (s *Store) SaveTurn(ctx context.Context, tenantID, name string, t Turn) error {
+	it, err := turnItem(tenantID, name, t)
+	if err == nil {
+		err = s.table.Write(ctx, table.Put(it))
+	}
+	if err != nil {
+		return fmt.Errorf("write turn: %w", err)
+	}
+	return nil
+}
+
+func turnItem(tenantID, name string, t Turn) (table.Item, error) {
+	data, err := json.Marshal(t)
+	forgotten := t.Until.Add(seenFor).Truncate(time.Second)
+	return table.Item{Key: turnKey(tenantID, name), Data: data, Expires: forgotten}, err
+}
