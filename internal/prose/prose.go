@@ -1,8 +1,8 @@
 // Package prose makes other people's text fit for where we put it.
 //
 // Names, references, comments and vendors' messages come from outside, so they may be long, run over lines, hold
-// characters that nobody sees or that turn what follows around, or be no valid UTF-8 at all. Which function a text needs
-// depends on where it goes:
+// characters that nobody sees or that turn what follows around, or be no valid UTF-8 at all. Which function a text
+// needs depends on where it goes:
 //
 //	Quote   into a sentence of ours, in quotation marks: The customer “Kōwhai Café” is deprecated.
 //	List    into a sentence, several of them: “North”, “South” and 3 more
@@ -41,8 +41,8 @@ func List(names []string) string {
 	return b.String()
 }
 
-// Within is a text on one line without the characters that hide or reorder what follows, with one space where there were
-// blanks. What is longer than max characters ends in “…”.
+// Within is a text on one line without the characters that hide or reorder what follows, with one space where there
+// were blanks. What is longer than max characters ends in “…”.
 func Within(s string, max int) string {
 	if len(s) > 4096 { // what comes after is cut anyway
 		s = s[:4096]
@@ -95,8 +95,8 @@ func Clean(s string) string {
 	}, s))
 }
 
-// Cut shortens a text of valid UTF-8 to max characters, and reports whether it did. Characters are counted in UTF-16, as
-// the vendors' platforms do: those beyond the basic plane, as emoji, are two.
+// Cut shortens a text of valid UTF-8 to max characters, and reports whether it did. Characters are counted in UTF-16,
+// as the vendors' platforms do: those beyond the basic plane, as emoji, are two.
 func Cut(s string, max int) (short string, was bool) {
 	n := 0
 	for i, r := range s {

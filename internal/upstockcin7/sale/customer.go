@@ -11,7 +11,6 @@ import (
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/match"
 	"stockbridge/internal/prose"
-	"stockbridge/internal/tenant"
 )
 
 // customer finds the card of the order's customer, and says what makes it unusable. A card is never made: a doubled
@@ -22,25 +21,17 @@ func (p *planner) customer() {
 		return
 	}
 	p.card, p.known, p.plan.CustomerID = c, true, c.ID
-	p.checkCard(c)
+	p.checkCard()
 }
 
-// findCustomer takes the card that Upstock names, else the one that is remembered, else the only one of the customer's name.
-// An e-mail decides nothing: offices share theirs, and many have none. Where no card is certain, a person picks one.
+// findCustomer takes the card that Upstock names, else the one that is remembered, else the only one of the customer's
+// name. An e-mail decides nothing: offices share theirs, and many have none. Where no card is certain, a person picks
+// one.
 func (p *planner) findCustomer() (none cin7core.Customer, found bool) {
 	buyer, link := p.o.Customer, p.ref.Link
 	p.plan.link, p.plan.buyer = link, prose.Short(buyer.Name)
 	if id := match.ID(buyer.ExternalID); id != "" {
-		if c, ok := p.customerByID(id); ok {
-			return c, true
-		}
-		p.want(Want{Kind: WantCustomer, ID: id})
-		if c, ok := p.customerByID(link.ID); ok && link.By == ledger.ByPerson {
-			p.say("Upstock links customer %s to a Cin7 Core customer that does not exist; the sale is for %s, as was chosen here.", prose.Quote(buyer.Name), prose.Quote(c.Name))
-			return c, true
-		}
-		p.askCustomer("customerUnknown", fmt.Sprintf("Upstock links customer %s to the Cin7 Core customer %s, which does not exist.", prose.Quote(buyer.Name), prose.Quote(id)), none)
-		return none, false
+		return p.customerOfUpstock(id)
 	}
 	var earlier cin7core.Customer
 	if link.ID != "" {
@@ -54,25 +45,48 @@ func (p *planner) findCustomer() (none cin7core.Customer, found bool) {
 			earlier = c // chosen by a rule that took an e-mail for enough
 		}
 	}
-	if p.bad("customer") || p.bad("customer.externalId") || p.bad("customer.name") && earlier.ID == "" {
+	if p.unreadable("customer") || p.unreadable("customer.externalId") ||
+		p.unreadable("customer.name") && earlier.ID == "" {
 		return none, false // there is a problem already
 	}
-	return p.byName(earlier)
+	return p.customerOfName(earlier)
 }
 
-// byName is the one card that has the customer's name, if nothing known of both speaks against it.
-func (p *planner) byName(earlier cin7core.Customer) (none cin7core.Customer, found bool) {
+// customerOfUpstock is the card to which Upstock links the customer; where there is none, the one that a person chose
+// here.
+func (p *planner) customerOfUpstock(id string) (none cin7core.Customer, found bool) {
+	if c, ok := p.customerByID(id); ok {
+		return c, true
+	}
+	p.want(Want{Kind: WantCustomer, ID: id})
+	who := prose.Quote(p.o.Customer.Name)
+	if c, ok := p.customerByID(p.ref.Link.ID); ok && p.ref.Link.By == ledger.ByPerson {
+		p.say("Upstock links customer %s to a Cin7 Core customer that does not exist; "+
+			"the sale is for %s, as was chosen here.", who, prose.Quote(c.Name))
+		return c, true
+	}
+	p.askCustomer("customerUnknown", fmt.Sprintf("Upstock links customer %s to the Cin7 Core customer %s, "+
+		"which does not exist.", who, prose.Quote(id)), none)
+	return none, false
+}
+
+// customerOfName is the one card that has the customer's name, if nothing known of both speaks against it. Earlier is
+// the card that it was taken for before.
+func (p *planner) customerOfName(earlier cin7core.Customer) (none cin7core.Customer, found bool) {
 	buyer := p.o.Customer
-	who := prose.Quote(buyer.Name)
 	named := p.customersNamed(buyer.Name)
 	if len(named) > 0 {
 		p.want(Want{Kind: WantChangedCustomers, Name: strings.TrimSpace(buyer.Name)}) // another may have come since
 	}
+	who, before := prose.Quote(buyer.Name), prose.Quote(earlier.Name)
+	ask := func(code, format string, args ...any) { p.askCustomer(code, fmt.Sprintf(format, args...), earlier) }
 	switch {
 	case len(named) == 1 && earlier.ID != "" && !earlier.SameAs(named[0]):
-		p.askCustomer("customerAmbiguous", fmt.Sprintf("Customer %s was sold to as %s before, by an e-mail or a likeness, but the Cin7 Core customer %s has the name.", who, prose.Quote(earlier.Name), prose.Quote(named[0].Name)), earlier)
+		ask("customerAmbiguous", "Customer %s was sold to as %s before, by an e-mail or a likeness, "+
+			"but the Cin7 Core customer %s has the name.", who, before, prose.Quote(named[0].Name))
 	case len(named) == 1 && match.Contradicts(p.buyer(), partyOf(named[0])):
-		p.askCustomer("customerAmbiguous", fmt.Sprintf("Customer %s has the name of a Cin7 Core customer, but another e-mail and another town.", who), earlier)
+		ask("customerAmbiguous", "Customer %s has the name of a Cin7 Core customer, "+
+			"but another e-mail and another town.", who)
 	case len(named) == 1:
 		p.plan.LinkCustomer = buyer.ID > 0
 		return named[0], true
@@ -81,44 +95,57 @@ func (p *planner) byName(earlier cin7core.Customer) (none cin7core.Customer, fou
 		for _, c := range named {
 			list = append(list, c.Name)
 		}
-		p.askCustomer("customerAmbiguous", fmt.Sprintf("Customer %s could be any of these Cin7 Core customers: %s.", who, prose.List(list)), earlier)
+		ask("customerAmbiguous", "Customer %s could be any of these Cin7 Core customers: %s.", who, prose.List(list))
 	case earlier.ID != "":
-		p.askCustomer("customerUnsure", fmt.Sprintf("Customer %s was sold to as %s before, by an e-mail or a likeness, which does not make sure of it: no Cin7 Core customer has the name.", who, prose.Quote(earlier.Name)), earlier)
+		ask("customerUnsure", "Customer %s was sold to as %s before, by an e-mail or a likeness, "+
+			"which does not make sure of it: no Cin7 Core customer has the name.", who, before)
 	default:
-		p.askCustomer("customerUnknown", fmt.Sprintf("Customer %s is linked to no Cin7 Core customer, and none has that name.", who), earlier)
+		ask("customerUnknown", "Customer %s is linked to no Cin7 Core customer, and none has that name.", who)
 	}
 	return none, false
 }
-
-// mostChoices is how many records a person is shown to pick from.
-const mostChoices = 5
 
 // askCustomer leaves it to a person which card the customer is. Earlier is the card that it was taken for before.
 func (p *planner) askCustomer(code, message string, earlier cin7core.Customer) {
 	buyer := p.o.Customer
 	choices := p.customerChoices(earlier)
-	for i, c := range choices {
-		switch {
-		case i > 2:
-		case i == 0:
-			message += fmt.Sprintf(" It may be %s (%s)", prose.Quote(c.Label), c.Why)
-		default:
-			message += fmt.Sprintf(", or %s (%s)", prose.Quote(c.Label), c.Why)
-		}
-		if i == min(2, len(choices)-1) {
-			message += "."
-		}
-	}
 	about := ""
 	if buyer.ID > 0 {
 		about = CustomerLinks + "/" + strconv.FormatInt(buyer.ID, 10)
 	}
-	p.problems = append(p.problems, ledger.Problem{Code: code, Message: message, About: about, Choices: choices,
-		Fix: "Pick the right Cin7 Core customer, link it in Upstock (Customers › the customer › Profile), or make one of exactly this name in Cin7 Core" + thenRetry})
-	p.want(Want{Kind: WantChangedCustomers, Name: strings.TrimSpace(buyer.Name)}, customerNamed(buyer.Name), customerMailed(buyer.Email))
-	if first, _, more := strings.Cut(strings.TrimSpace(buyer.Name), " "); more && len(first) > 2 && len(p.customersNamed(buyer.Name)) == 0 {
+	p.problem(0, code, message+likeliest(choices), "Pick the right Cin7 Core customer, link it in Upstock "+
+		"(Customers › the customer › Profile), or make one of exactly this name in Cin7 Core")
+	asked := &p.problems[len(p.problems)-1]
+	asked.About, asked.Choices = about, choices
+	p.want(Want{Kind: WantChangedCustomers, Name: strings.TrimSpace(buyer.Name)},
+		customerNamed(buyer.Name), customerMailed(buyer.Email))
+	first, _, more := strings.Cut(strings.TrimSpace(buyer.Name), " ")
+	if more && len(first) > 2 && len(p.customersNamed(buyer.Name)) == 0 {
 		p.want(customerNamed(first)) // what begins like it may be it
 	}
+}
+
+// likeliest names the first three choices in a sentence.
+func likeliest(choices []ledger.Choice) string {
+	var named []string
+	for _, c := range choices[:min(len(choices), 3)] {
+		named = append(named, fmt.Sprintf("%s (%s)", prose.Quote(c.Label), c.Why))
+	}
+	if len(named) == 0 {
+		return ""
+	}
+	return " It may be " + strings.Join(named, ", or ") + "."
+}
+
+// mostChoices is how many records a person is shown to pick from.
+const mostChoices = 5
+
+// likeliestFirst sorts choices, and keeps as many as are shown.
+func likeliestFirst(choices []ledger.Choice) []ledger.Choice {
+	slices.SortStableFunc(choices, func(a, b ledger.Choice) int {
+		return cmp.Or(cmp.Compare(b.Score, a.Score), strings.Compare(a.Label, b.Label), strings.Compare(a.ID, b.ID))
+	})
+	return choices[:min(len(choices), mostChoices)]
 }
 
 func (p *planner) customerChoices(earlier cin7core.Customer) []ledger.Choice {
@@ -131,12 +158,10 @@ func (p *planner) customerChoices(earlier cin7core.Customer) []ledger.Choice {
 		if score < 0.2 && !earlier.SameAs(c) || len(why) == 0 {
 			continue
 		}
-		choices = append(choices, ledger.Choice{ID: c.ID, Label: prose.Within(c.Name, 60), Score: score, Why: strings.Join(why, ", ")})
+		choices = append(choices, ledger.Choice{
+			ID: c.ID, Label: prose.Within(c.Name, 60), Score: score, Why: strings.Join(why, ", ")})
 	}
-	slices.SortStableFunc(choices, func(a, b ledger.Choice) int {
-		return cmp.Or(cmp.Compare(b.Score, a.Score), strings.Compare(a.Label, b.Label), strings.Compare(a.ID, b.ID))
-	})
-	return choices[:min(len(choices), mostChoices)]
+	return likeliestFirst(choices)
 }
 
 // buyer is what the order says of its customer, partyOf what a card says.
@@ -156,7 +181,8 @@ func partyOf(c cin7core.Customer) match.Party {
 		p.Phones = append(p.Phones, one.Phone, one.MobilePhone)
 	}
 	for _, a := range c.Addresses {
-		p.Towns, p.Streets, p.Postcodes = append(p.Towns, a.City), append(p.Streets, a.Line1+" "+a.Line2), append(p.Postcodes, a.Postcode)
+		p.Towns, p.Postcodes = append(p.Towns, a.City), append(p.Postcodes, a.Postcode)
+		p.Streets = append(p.Streets, a.Line1+" "+a.Line2)
 	}
 	return p
 }
@@ -170,7 +196,8 @@ func (p *planner) customerByID(id string) (cin7core.Customer, bool) {
 	return cin7core.Customer{}, false
 }
 
-// customersNamed are those of the name, as a reader compares it. No card bears a name that is longer than the vendor takes.
+// customersNamed are those of the name, as a reader compares it. No card bears a name that is longer than the vendor
+// takes.
 func (p *planner) customersNamed(name string) []cin7core.Customer {
 	key := match.Key(name)
 	if _, long := prose.Cut(name, maxAsked); long || key == "" {
@@ -183,7 +210,8 @@ func (p *planner) customersNamed(name string) []cin7core.Customer {
 func (p *planner) customers(fits func(cin7core.Customer) bool) []cin7core.Customer {
 	var active, deprecated []cin7core.Customer
 	for _, c := range p.ref.Customers {
-		if c.ID == "" || !fits(c) || slices.ContainsFunc(active, c.SameAs) || slices.ContainsFunc(deprecated, c.SameAs) {
+		twice := slices.ContainsFunc(active, c.SameAs) || slices.ContainsFunc(deprecated, c.SameAs)
+		if c.ID == "" || twice || !fits(c) {
 			continue
 		}
 		if c.Status.Is(cin7core.Deprecated) {
@@ -199,90 +227,51 @@ func (p *planner) customers(fits func(cin7core.Customer) bool) []cin7core.Custom
 }
 
 // checkCard looks at what Cin7 Core would refuse, or take from the card although it is no longer good.
-func (p *planner) checkCard(c cin7core.Customer) {
-	who := "The Cin7 Core customer " + prose.Quote(c.Name)
-	live := Want{Kind: WantCustomer, ID: c.ID}
-	books := p.ref.Books
+func (p *planner) checkCard() {
+	c, who, live := p.card, "The Cin7 Core customer "+prose.Quote(p.card.Name), Want{Kind: WantCustomer, ID: p.card.ID}
 	if c.Status.Is(cin7core.Deprecated) {
 		p.problem(0, "customerDeprecated", who+" is deprecated.",
-			"Make the customer active in Cin7 Core, or link another one in Upstock"+thenRetry, live)
+			"Make the customer active in Cin7 Core, or link another one in Upstock", live)
 	}
 	if c.IsOnCreditHold {
-		p.problem(0, "creditHold", who+" is on credit hold.", "Take the customer off credit hold in Cin7 Core"+thenRetry, live)
+		p.problem(0, "creditHold", who+" is on credit hold.", "Take the customer off credit hold in Cin7 Core", live)
 	}
-	if base := strings.TrimSpace(books.Me.Currency); base != "" && strings.TrimSpace(c.Currency) != "" && !match.Same(c.Currency, base) {
-		p.problem(0, "customerCurrency", fmt.Sprintf("%s is kept in %s, but the account in %s.", who, prose.Quote(c.Currency), prose.Quote(base)),
-			"Only customers in the account's own currency can be sold to. Link one that is, in Upstock"+thenRetry, live, Want{Kind: WantMe})
+	if base := strings.TrimSpace(p.ref.Books.Me.Currency); base != "" && strings.TrimSpace(c.Currency) != "" &&
+		!match.Same(c.Currency, base) {
+		p.problem(0, "customerCurrency", fmt.Sprintf("%s is kept in %s, but the account in %s.",
+			who, prose.Quote(c.Currency), prose.Quote(base)),
+			"Only customers in the account's own currency can be sold to. Link one that is, in Upstock",
+			live, Want{Kind: WantMe})
 	}
-	if term := strings.TrimSpace(c.PaymentTerm); term != "" {
-		i := named(books.PaymentTerms, term, func(t cin7core.PaymentTerm) string { return t.Name })
-		switch {
-		case i < 0:
-			p.problem(0, "paymentTerm", fmt.Sprintf("%s has the payment term %s, which does not exist.", who, prose.Quote(term)),
-				"Choose another payment term on the customer's card in Cin7 Core"+thenRetry, live, Want{Kind: WantPaymentTerms})
-		case !books.PaymentTerms[i].IsActive:
-			p.problem(0, "paymentTerm", fmt.Sprintf("%s has the payment term %s, which is not active.", who, prose.Quote(term)),
-				"Choose another payment term on the customer's card in Cin7 Core, or activate this one"+thenRetry, live, Want{Kind: WantPaymentTerms})
-		}
-	}
+	p.checkTerm(who, live)
 	// An account has ten price tiers always, and one carrier at least: an empty book was not read.
+	books := p.ref.Books
 	if tier := strings.TrimSpace(c.PriceTier); tier != "" && len(books.PriceTiers) > 0 &&
 		named(books.PriceTiers, tier, func(t cin7core.PriceTier) string { return t.Name }) < 0 {
-		p.problem(0, "priceTier", fmt.Sprintf("%s has the price tier %s, which does not exist.", who, prose.Quote(tier)),
-			"Choose another price tier on the customer's card in Cin7 Core"+thenRetry, live, Want{Kind: WantPriceTiers})
+		p.problem(0, "priceTier",
+			fmt.Sprintf("%s has the price tier %s, which does not exist.", who, prose.Quote(tier)),
+			"Choose another price tier on the customer's card in Cin7 Core", live, Want{Kind: WantPriceTiers})
 	}
 	if carrier := strings.TrimSpace(c.Carrier); carrier != "" && len(books.Carriers) > 0 &&
 		named(books.Carriers, carrier, func(c cin7core.Carrier) string { return c.Description }) < 0 {
 		p.problem(0, "carrier", fmt.Sprintf("%s has the carrier %s, which does not exist.", who, prose.Quote(carrier)),
-			"Choose another carrier on the customer's card in Cin7 Core"+thenRetry, live, Want{Kind: WantCarriers})
+			"Choose another carrier on the customer's card in Cin7 Core", live, Want{Kind: WantCarriers})
 	}
 }
 
-// salesRepFrom is the name of one of the account's own contacts of type Sale, as the documentation wants it. The built-in default is only a wish: it is left out where the account
-// does not have it, without a live read, as that is so for every order.
-func (p *planner) salesRepFrom(card cin7core.Customer) string {
-	contact := func(name string) (string, bool) {
-		i := named(p.ref.Books.Contacts, name, func(c cin7core.Contact) string {
-			if !match.Same(c.Type, "Sale") {
-				return ""
-			}
-			return c.Name
-		})
-		if i < 0 {
-			return "", false
-		}
-		return p.ref.Books.Contacts[i].Name, true
+func (p *planner) checkTerm(who string, live Want) {
+	const fix = "Choose another payment term on the customer's card in Cin7 Core"
+	term, terms := strings.TrimSpace(p.card.PaymentTerm), p.ref.Books.PaymentTerms
+	if term == "" {
+		return
 	}
-	if rep := strings.TrimSpace(card.SalesRepresentative); rep != "" {
-		name, ok := contact(rep)
-		if !ok {
-			p.problem(0, "salesRep", fmt.Sprintf("The Cin7 Core customer %s has the sales representative %s, who is not among the account's own contacts of type Sale.", prose.Quote(card.Name), prose.Quote(rep)),
-				"Choose another sales representative on the customer's card in Cin7 Core, or add this one to the company's contacts (type Sale)"+thenRetry,
-				Want{Kind: WantContacts}, Want{Kind: WantCustomer, ID: card.ID})
-		}
-		return name
-	}
-	rep := strings.TrimSpace(p.s.DefaultSalesRep)
-	if rep == "" || !p.known {
-		return ""
-	}
-	name, ok := contact(rep)
+	has := fmt.Sprintf("%s has the payment term %s", who, prose.Quote(term))
+	i := named(terms, term, func(t cin7core.PaymentTerm) string { return t.Name })
 	switch {
-	case ok:
-	case match.Same(rep, tenant.DefaultSalesRep):
-		p.say("The sale has no sales representative: the customer has none, and %s is not among the Cin7 Core account's contacts.", prose.Quote(rep))
-	default:
-		p.problem(0, "salesRep", fmt.Sprintf("The sales representative %s of the setting defaultSalesRep is not among the Cin7 Core account's own contacts of type Sale.", prose.Quote(rep)),
-			"Add this name to the company's contacts in Cin7 Core (type Sale), or change the setting defaultSalesRep"+thenRetry, Want{Kind: WantContacts})
+	case i < 0:
+		p.problem(0, "paymentTerm", has+", which does not exist.", fix, live, Want{Kind: WantPaymentTerms})
+	case !terms[i].IsActive:
+		p.problem(0, "paymentTerm", has+", which is not active.", fix+", or activate this one",
+			live, Want{Kind: WantPaymentTerms})
 	}
-	return name
-}
-
-// named is the index of the row of that name: exactly, else in another case; -1 where there is none.
-func named[T any](rows []T, name string, of func(T) string) int {
-	exact := func(row T) bool { return of(row) == name }
-	if i := slices.IndexFunc(rows, exact); i >= 0 {
-		return i
-	}
-	return slices.IndexFunc(rows, func(row T) bool { return match.Same(of(row), name) })
 }

@@ -1,7 +1,6 @@
 package sale_test
 
 import (
-	"encoding/json"
 	"fmt"
 
 	"github.com/shopspring/decimal"
@@ -12,34 +11,47 @@ import (
 	"stockbridge/internal/upstockcin7/sale"
 )
 
-// An order becomes a whole sale, with the total that Cin7 Core will show; or all that stands against it is said at once.
+// An order is planned from the mirror. What the mirror does not have is read live before it counts as a problem: here its
+// product, which was added a moment ago.
 func ExampleMake() {
-	const card, tea = "c0000000-0000-4000-8000-000000000001", "a0000000-0000-4000-8000-000000000001"
-	ref := sale.Reference{
+	gst := decimal.NewFromInt(15)
+	order := upstock.Order{
+		ID: 4711, OrderNumber: "880123", Currency: "NZD", OrderDate: upstock.Date{Year: 2026, Month: 3, Day: 10},
+		Customer: upstock.Customer{ID: 5, Name: "Kōwhai Café", ExternalID: "c1"},
+		Lines: []upstock.Line{
+			{SKU: "TEA-1", Quantity: decimal.NewFromInt(3), UnitPrice: decimal.RequireFromString("12.50"), TaxRate: &gst},
+		},
+	}
+	mirror := sale.Reference{
 		Supplier: 42,
 		Books: sale.Books{
-			Me:        cin7core.Me{Currency: "NZD"},
-			Locations: []cin7core.Location{{ID: "l1", Name: "Main Warehouse", IsDefault: true}},
-			TaxRules:  []cin7core.TaxRule{{Name: "GST on Income", IsActive: true, TaxPercent: decimal.NewFromInt(15), IsTaxForSale: true}},
+			Me:        cin7core.Me{Currency: "NZD", TaxCalculationMethod: "Row Total"},
+			Locations: []cin7core.Location{{Name: "Main Warehouse", IsDefault: true}},
+			TaxRules:  []cin7core.TaxRule{{Name: "GST on Income", TaxPercent: gst, IsActive: true, IsTaxForSale: true}},
+			Contacts:  []cin7core.Contact{{Name: "API Sales", Type: "Sale"}},
 		},
-		Customers: []cin7core.Customer{{ID: card, Name: "Kōwhai Café", Currency: "NZD", TaxRule: "GST on Income", Status: "Active"}},
-		Products:  []cin7core.Product{{ID: tea, SKU: "TEA-1", Name: "Tea", Type: "Stock", Status: "Active"}},
-		Live:      true, // what is missing was looked for: nothing more is wanted
+		Customers: []cin7core.Customer{{ID: "c1", Name: "Kōwhai Café", Currency: "NZD", TaxRule: "GST on Income"}},
 	}
-	for _, sku := range []string{"TEA-1", "TEA-2"} {
-		order, faults := upstock.ParseOrder(json.RawMessage(`{"id": 4711, "orderNumber": "880123", "reference": "PO-77", "currency": "NZD", "status": "processing",
-			"approvedAt": "2026-03-10T02:00:00Z", "deliveryAddress": {"line1": "2 Quay Street", "city": "Auckland", "country": "NZ"},
-			"customer": {"id": 5, "name": "Kowhai Cafe"},
-			"lines": [{"id": 1, "sku": "` + sku + `", "quantity": "3", "unitPrice": "12.50", "taxRate": "15.00"}]}`))
-		plan, problems, _ := sale.Make(order, faults, tenant.DefaultSettings(), ref)
-		for _, p := range problems {
-			fmt.Println(p.Code+":", p.Message)
-		}
-		if len(problems) == 0 {
-			fmt.Println(plan.Header.ExternalID, plan.Header.CustomerReference, plan.Order.Lines[0].Name, plan.SaleTotal.StringFixed(2))
-		}
+
+	_, problems, wants := sale.Make(order, nil, tenant.DefaultSettings(), mirror)
+	for _, p := range problems {
+		fmt.Println(p.Message, p.Fix)
 	}
+	for _, w := range wants {
+		fmt.Println("read live:", w.Kind, w.SKU)
+	}
+
+	live := mirror
+	live.Products = []cin7core.Product{{ID: "p1", SKU: "TEA-1", Name: "Tea"}}
+	live.Live = true
+	plan, problems, _ := sale.Make(order, nil, tenant.DefaultSettings(), live)
+	fmt.Println(len(problems), "problems")
+	fmt.Println(plan.Header.ExternalID, plan.Header.CustomerReference, plan.Header.Location)
+	fmt.Println(plan.Order.Lines[0].Name, plan.Order.Lines[0].TaxRule, plan.SaleTotal)
 	// Output:
-	// upstock:42:4711 PO-77 Tea 43.13
-	// unknownSku: Line 1 (SKU “TEA-2”): Cin7 Core has no product with this SKU.
+	// Line 1 (SKU “TEA-1”): Cin7 Core has no product with this SKU. Pick the right product, add it in Cin7 Core, or correct its SKU in Upstock, then retry the order.
+	// read live: product TEA-1
+	// 0 problems
+	// upstock:42:4711 880123 Main Warehouse
+	// Tea GST on Income 43.13
 }

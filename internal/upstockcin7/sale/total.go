@@ -6,105 +6,48 @@ import (
 
 	"github.com/shopspring/decimal"
 
-	"stockbridge/internal/cin7core"
 	"stockbridge/internal/prose"
 	"stockbridge/internal/tenant"
 )
 
-var (
-	one     = decimal.NewFromInt(1)
-	hundred = decimal.NewFromInt(100)
-	billion = decimal.New(1, 9)
-)
-
-// amount takes a number that can be counted with: the arithmetic of one with an exponent of millions would not end.
-func amount(d decimal.Decimal) (decimal.Decimal, bool) {
-	if d.Coefficient().BitLen() > 512 {
-		return decimal.Zero, false
-	}
-	if d.IsZero() {
-		return decimal.Zero, true
-	}
-	if e := d.Exponent(); e > 100 || e < -200 {
-		return decimal.Zero, false
-	}
-	return d, true
-}
-
-// plainZero is 0 for 0e999999999, which is 0 but cannot be written out.
-func plainZero(d decimal.Decimal) decimal.Decimal {
-	if d.IsZero() {
-		return decimal.Zero
-	}
-	return d
-}
-
-// plainRate is plainZero of a rate that may be absent.
-func plainRate(d *decimal.Decimal) *decimal.Decimal {
-	if d == nil {
-		return nil
-	}
-	rate := plainZero(*d)
-	return &rate
-}
-
-// places counts the decimals that mean something.
-func places(d decimal.Decimal) int {
-	_, fraction, _ := strings.Cut(d.String(), ".")
-	return len(fraction)
-}
-
-func figure(d decimal.Decimal) string { return prose.Within(d.String(), 24) }
-
-// netOf takes a percentage off.
-func netOf(d, percent decimal.Decimal) decimal.Decimal { return d.Mul(hundred.Sub(percent)).Shift(-2) }
-
-// rowTotal is a row's Total as Cin7 Core checks it; its unit price is rounded before it is multiplied.
-func rowTotal(price, discount, quantity decimal.Decimal) decimal.Decimal {
-	return netOf(price, discount).Round(4).Mul(quantity).Round(2)
-}
-
-func rowTax(total, percent decimal.Decimal) decimal.Decimal {
-	return total.Mul(percent).Shift(-2).Round(2)
-}
-
-// rounding is how far two totals may be apart that are worked out of the same amounts, where the tenant says nothing else.
+// rounding is how far two totals may be apart that are worked out of the same amounts, where the tenant says nothing
+// else.
 var rounding = tenant.DefaultSettings().TotalTolerance
 
-// TooFarApart reports whether a sale's total is further from an order's than is allowed. What was reckoned of the difference
-// beforehand, because the account taxes a whole order at once, is none of it.
+// TooFarApart reports whether a sale's total is further from an order's than is allowed. What was reckoned of the
+// difference beforehand, because the account taxes a whole order at once, is none of it.
 func TooFarApart(sale, order, reckoned, tolerance decimal.Decimal) bool {
 	return sale.Sub(order).Sub(reckoned).Abs().GreaterThan(tolerance)
 }
 
-// totals predicts the sale's sums and compares them with the order's. Three totals are there: the order's own, that of its
-// lines by its own rule, and the sale's. The lines may be rounded in another way in Cin7 Core, which is within the rounding;
-// where the account taxes a whole order, the tax of many lines is another by itself, which is reckoned and taken off first.
-// A tolerance of the tenant's own is for the plain difference of order and sale, whatever it comes of.
+// totals predicts the sale's sums and compares them with the order's. Three totals are there: the order's own, that of
+// its lines by its own rule, and the sale's. The lines may be rounded in another way in Cin7 Core, which is within the
+// rounding; where the account taxes a whole order, the tax of many lines is another by itself, which is reckoned and
+// taken off first. A tolerance of the tenant's own is for the plain difference of order and sale, whatever it comes of.
 func (p *planner) totals() {
-	if p.uncounted || p.bad("lines") || p.bad("freight") || p.bad("totals") || p.bad("totals.total") {
+	if p.uncounted || p.unreadable("lines") || p.unreadable("freight") ||
+		p.unreadable("totals") || p.unreadable("totals.total") {
 		return // there is a problem already
 	}
 	d := &p.plan.Order
-	d.TotalBeforeTax, d.Tax = p.taxed(p.saleRows(*d))
+	d.TotalBeforeTax, d.Tax = p.taxed(p.saleRows())
 	d.Total = d.TotalBeforeTax.Add(d.Tax)
 	p.plan.SaleTotal = d.Total
 
-	own := p.orderRows(*d)
 	lines := p.o.Computed().Total
-	net, tax := p.taxed(own)
+	net, tax := p.taxed(p.orderRows())
 	atOnce := net.Add(tax).Sub(lines) // what taxing the whole order makes of it
 	order := lines
 	if p.o.Stated != nil {
 		var ok bool
-		if order, ok = amount(p.o.Stated.Total); !ok {
+		if order, ok = countable(p.o.Stated.Total); !ok {
 			p.plan.OrderTotal = lines
-			p.problem(0, "total", "The order's total is too large to be meant.", correctOrder+thenRetry)
+			p.problem(0, "total", "The order's total is too large to be meant.", correctOrder)
 			return
 		}
 	}
 	p.plan.OrderTotal, p.plan.Rounding = order, atOnce
-	if tolerance, _ := amount(p.s.TotalTolerance); !tolerance.Equal(rounding) {
+	if tolerance, _ := countable(p.s.TotalTolerance); !tolerance.Equal(rounding) {
 		p.plan.Rounding = decimal.Zero // it counts as any other difference
 	}
 	p.compareTotals(order, lines, atOnce, net)
@@ -112,33 +55,37 @@ func (p *planner) totals() {
 
 // compareTotals says how the order's total, its lines' and the sale's differ, and whether that is too much.
 func (p *planner) compareTotals(order, lines, atOnce, net decimal.Decimal) {
-	tolerance, _ := amount(p.s.TotalTolerance)
+	tolerance, _ := countable(p.s.TotalTolerance)
 	sale := p.plan.SaleTotal
 	over := func(a, b decimal.Decimal) bool { return TooFarApart(a, b, decimal.Zero, tolerance) }
-	fix := "Correct the order in Upstock, or allow more in the setting totalTolerance" + thenRetry
-	hint := ""
-	if p.o.Stated != nil && !over(order, net) && !lines.Equal(net) {
-		hint = " It looks as if the order's prices included the tax, or the order were free of it."
-	}
 	if p.o.Stated != nil && over(order, lines) {
 		p.say("The order's total is %s, but its lines and freight come to %s.", p.money(order), p.money(lines))
 	}
+	problem := func(difference decimal.Decimal, is, why string) {
+		if p.o.Stated != nil && !over(order, net) && !lines.Equal(net) {
+			why += " It looks as if the order's prices included the tax, or the order were free of it."
+		}
+		p.problem(0, "total", fmt.Sprintf("The order's total is %s, but %s: %s apart, and %s is allowed.%s",
+			p.money(order), is, p.money(difference.Abs()), p.money(tolerance), why),
+			"Correct the order in Upstock, or allow more in the setting totalTolerance", Want{Kind: WantMe})
+	}
 	byLines := tolerance.Equal(rounding)
+	apart := sale.Sub(order)
 	switch {
 	case !byLines && over(sale, order):
-		p.problem(0, "total", fmt.Sprintf("The order's total is %s, but the sale in Cin7 Core would be %s: %s apart, and %s is allowed.%s",
-			p.money(order), p.money(sale), p.money(sale.Sub(order).Abs()), p.money(tolerance), hint), fix, Want{Kind: WantMe})
+		problem(apart, "the sale in Cin7 Core would be "+p.money(sale), "")
 	case byLines && over(order, lines):
-		p.problem(0, "total", fmt.Sprintf("The order's total is %s, but its lines and freight come to %s, and the sale in Cin7 Core would be %s: %s apart, and %s is allowed.%s",
-			p.money(order), p.money(lines), p.money(sale), p.money(order.Sub(lines).Abs()), p.money(tolerance), hint), fix, Want{Kind: WantMe})
+		problem(order.Sub(lines), fmt.Sprintf("its lines and freight come to %s, and the sale in Cin7 Core would be %s",
+			p.money(lines), p.money(sale)), "")
 	case byLines && (TooFarApart(sale, lines, atOnce, tolerance) || TooFarApart(sale, order, atOnce, tolerance)):
-		p.problem(0, "total", fmt.Sprintf("The order's total is %s, but the sale in Cin7 Core would be %s: %s apart, and %s is allowed.%s%s",
-			p.money(order), p.money(sale), p.money(sale.Sub(order).Abs()), p.money(tolerance), p.taxAtOnce(atOnce), hint), fix, Want{Kind: WantMe})
-	case sale.Equal(order):
+		problem(apart, "the sale in Cin7 Core would be "+p.money(sale), p.taxAtOnce(atOnce))
+	case apart.IsZero():
 	case atOnce.IsZero():
-		p.say("The sale in Cin7 Core is %s, the order %s: %s apart, because each rounds in its own way.", p.money(sale), p.money(order), p.money(sale.Sub(order).Abs()))
+		p.say("The sale in Cin7 Core is %s, the order %s: %s apart, because each rounds in its own way.",
+			p.money(sale), p.money(order), p.money(apart.Abs()))
 	default:
-		p.say("The sale in Cin7 Core is %s, the order %s: %s apart.%s", p.money(sale), p.money(order), p.money(sale.Sub(order).Abs()), p.taxAtOnce(atOnce))
+		p.say("The sale in Cin7 Core is %s, the order %s: %s apart.%s",
+			p.money(sale), p.money(order), p.money(apart.Abs()), p.taxAtOnce(atOnce))
 	}
 }
 
@@ -151,7 +98,8 @@ func (p *planner) taxAtOnce(apart decimal.Decimal) string {
 	if apart.IsNegative() {
 		more = "less"
 	}
-	return fmt.Sprintf(" Cin7 Core taxes the whole order at once and Upstock each line, which makes %s %s.", p.money(apart.Abs()), more)
+	return fmt.Sprintf(" Cin7 Core taxes the whole order at once and Upstock each line, which makes %s %s.",
+		p.money(apart.Abs()), more)
 }
 
 // taxedRow is a line or charge as its tax is reckoned.
@@ -161,19 +109,19 @@ type taxedRow struct {
 }
 
 // saleRows are the rows as they are sent, orderRows the same rows with the order's own amounts.
-func (p *planner) saleRows(d cin7core.OrderDocument) []taxedRow {
+func (p *planner) saleRows() []taxedRow {
 	var rows []taxedRow
-	for i, l := range d.Lines {
+	for i, l := range p.plan.Order.Lines {
 		rows = append(rows, taxedRow{l.TaxRule, rateOf(p.o.Lines[i].TaxRate), l.Total, l.Tax})
 	}
-	for _, c := range d.AdditionalCharges {
+	for _, c := range p.plan.Order.AdditionalCharges {
 		rows = append(rows, taxedRow{c.TaxRule, rateOf(p.o.Freight.TaxRate), c.Total, c.Tax})
 	}
 	return rows
 }
 
-func (p *planner) orderRows(d cin7core.OrderDocument) []taxedRow {
-	rows := p.saleRows(d)
+func (p *planner) orderRows() []taxedRow {
+	rows := p.saleRows()
 	for i := range rows {
 		if r := &rows[i]; i < len(p.o.Lines) {
 			r.net, r.tax = p.o.Lines[i].Net(), p.o.Lines[i].Tax()
@@ -184,16 +132,10 @@ func (p *planner) orderRows(d cin7core.OrderDocument) []taxedRow {
 	return rows
 }
 
-func rateOf(percent *decimal.Decimal) decimal.Decimal {
-	if percent == nil {
-		return decimal.Zero
-	}
-	return *percent
-}
-
 // taxed are a document's sums, as Cin7 Core is taken to compute them from its rows, which the account's
-// TaxCalculationMethod decides: with “Row Total” the tax is the sum of the rows' taxes; with “Total” it is, for each tax
-// rule, the percentage of the sum of its rows, rounded once, half away from zero. The vendor documents the two names only.
+// TaxCalculationMethod decides: with “Row Total” the tax is the sum of the rows' taxes; with “Total” it is, for each
+// tax rule, the percentage of the sum of its rows, rounded once, half away from zero. The vendor documents the two
+// names only.
 func (p *planner) taxed(rows []taxedRow) (net, tax decimal.Decimal) {
 	byRule := map[string]taxedRow{}
 	for _, r := range rows {
