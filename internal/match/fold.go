@@ -14,6 +14,9 @@
 //
 //	byName[match.Key(card.Name)] = append(byName[match.Key(card.Name)], card)
 //
+// Where less may be dropped: [Same] drops case and the blanks around, [Visible] what is not seen, [SKU] that and case,
+// [Squeeze] white space alone; [ID] tells an id from the ways to write that there is none.
+//
 // A fold of an empty text, or of one that nobody can see, is "". It equals every other such fold, so whoever looks for
 // a record by it asks first whether there is anything to look for.
 //
