@@ -265,7 +265,7 @@ func TestCompletenessDifferences(t *testing.T) {
 		w.edit(say("totalDiffers", sell(), "its sale"), func(r *ledger.Run) { r.SaleTotal = "60.12" })
 		// Somebody writes other lines into the sale before we can.
 		w.fault(sim.Fault{Match: "POST /sale/order", Kind: "before"})
-		changed := say("notSold", w.approve(groceries), "Somebody")
+		changed := say("notSold", w.approve(groceries), "other lines than the order")
 		time.Sleep(2 * time.Second)
 		w.person(w.sale(changed).ID, "lines", other)
 		w.settle(changed, time.Hour)
