@@ -315,7 +315,7 @@ func (w *poll) hookAddress(anew bool) (here bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		w.conn = c
+		w.conn, w.b.Connections[tenant.Cin7Core] = c, c
 	}
 	if w.sec.Hook != "" && w.sec.Webhook != "" {
 		return true, nil

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"stockbridge/internal/cin7core"
-	"stockbridge/internal/job"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/rest"
 	"stockbridge/internal/tenant"
@@ -168,41 +167,39 @@ func (w *poll) save() error {
 	return err
 }
 
-// pause ends a run before its window does: nothing is lost, the next one goes
-// on at the same page. It says why, and comes back by itself where that is
-// sooner than the schedule.
+// pause ends a run before its window does, as a call failed or (nil) its time is
+// up: nothing is lost, the next run goes on at the same page.
 func (w *poll) pause(err error) error {
-	wait := w.Times.Soon
-	switch kind := rest.KindOf(err); {
-	case err == nil:
-		w.cur.Problem = ""
-	case kind == rest.Unauthorized:
-		if _, berr := w.markRefused(w.ctx, w.conn); berr != nil {
-			return berr
-		}
-		w.cur.Problem, wait = whyRefused(w.conn.System), 0
-	case kind == rest.Waiting:
-		w.cur.Problem = "The budget of calls to " + w.conn.System.Title() + " is used up for the moment."
-		if e, ok := errors.AsType[*rest.Wait](err); ok {
-			wait = min(max(time.Until(e.Until), 0)+job.Jitter(w.Times.Soon/5, w.Times.Soon), w.Times.MaxVendor)
-		}
-	case kind == rest.Other && w.ctx.Err() == nil:
-		return err
+	switch out := w.verdicts.Of(w.ctx, w.b, err).(type) {
+	case nil:
+		return w.goOn("", w.Now().Add(w.Times.Soon))
+	case *ledger.Later:
+		return w.goOn(out.Why, out.At)
+	case *ledger.Park: // whoever saves a new key starts it
+		return w.goOn(out.Why, time.Time{})
+	case *ledger.Down: // the schedule tries again
+		return w.goOn(out.Why, time.Time{})
 	default:
-		w.cur.Problem, wait = w.conn.System.Title()+" gave no usable answer ("+rest.Reason(err)+").", 0 // the schedule tries again
+		return out
 	}
-	underway := w.cur.Again.After(w.Now())
-	if !underway && wait > 0 {
-		w.cur.Again = w.Now().Add(wait).UTC()
+}
+
+// goOn saves how far the window is and what holds it up, and comes back by
+// itself; at zero = it does not. A run that is on its way already is enough.
+func (w *poll) goOn(problem string, at time.Time) error {
+	now := w.Now()
+	comes := at.IsZero() || w.cur.Again.After(now)
+	if w.cur.Problem = problem; !comes {
+		w.cur.Again = at.UTC()
 	}
-	serr := w.Ledger.SaveCursor(w.ctx, w.cur)
-	if errors.Is(serr, ledger.ErrBehind) {
+	err := w.Ledger.SaveCursor(w.ctx, w.cur)
+	if errors.Is(err, ledger.ErrBehind) {
 		return nil
 	}
-	if serr != nil || wait == 0 || underway {
-		return serr
+	if err != nil || comes {
+		return err
 	}
-	return w.Start(w.ctx, Job{Job: w.job.Job, Tenant: w.job.Tenant}, wait)
+	return w.Start(w.ctx, Job{Job: w.job.Job, Tenant: w.job.Tenant}, max(at.Sub(now), 0))
 }
 
 // Shipments reads which of the tenant's sales changed since the cursor, and

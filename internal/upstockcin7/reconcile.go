@@ -52,21 +52,26 @@ func (w *poll) reconcile() error {
 	case err != nil:
 		return err
 	}
-	var missing error
+	var missing *ledger.Down
 	if w.cur.Missed {
-		switch missing = w.lookForMissed(); {
-		case errors.Is(missing, ledger.ErrBehind), errors.Is(missing, tenant.ErrChanged):
+		err := w.lookForMissed()
+		switch {
+		case errors.Is(err, ledger.ErrBehind), errors.Is(err, tenant.ErrChanged):
 			return nil
-		case errors.Is(missing, job.ErrShort):
+		case errors.Is(err, job.ErrShort):
 			return w.pause(nil)
-		case rest.KindOf(missing) == rest.Waiting, rest.KindOf(missing) == rest.Unauthorized, missing != nil && rest.KindOf(missing) == rest.Other:
-			return w.pause(missing)
+		}
+		out := w.verdicts.Of(w.ctx, w.b, err)
+		if down, ok := out.(*ledger.Down); ok {
+			missing = down
+		} else if out != nil {
+			return w.pause(out)
 		}
 	}
 	if err := w.window(); err != nil || missing == nil {
 		return err
 	}
-	w.cur.Problem = tenant.Upstock.Title() + " gave no usable answer (" + rest.Reason(missing) + "), so what changed while a connection was away is not known yet."
+	w.cur.Problem = missing.Why + " What changed while a connection was away is not known yet."
 	return w.save()
 }
 
