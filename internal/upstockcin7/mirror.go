@@ -71,14 +71,12 @@ var stepName = map[string]string{
 	sale.WantCarriers: "carriers", sale.WantPriceTiers: "price tiers", stepCustomers: "customers", stepProducts: "products",
 }
 
-// mostDelay is the longest delay of a queue's message.
-const mostDelay = 15 * time.Minute
-
 // mirroring is one invocation's part of a pass.
 type mirroring struct {
 	*Pair
 	ctx      context.Context
 	job      Job
+	b        tenant.Bundle
 	conn     tenant.Connection
 	client   *cin7core.Client
 	name     string // of the turn
@@ -107,7 +105,7 @@ func (p *Pair) ReadMirror(ctx context.Context, j Job) error {
 	if !ok || conn.State != tenant.Connected {
 		return nil // connecting starts it again
 	}
-	m := &mirroring{Pair: p, job: j, conn: conn, pass: conn.Mirror}
+	m := &mirroring{Pair: p, job: j, b: b, conn: conn, pass: conn.Mirror}
 	m.name = "cin7core#" + strconv.Itoa(conn.Generation) // a new key does not wait for the old one's job
 	now := p.Now()
 	var mine bool
@@ -120,16 +118,16 @@ func (p *Pair) ReadMirror(ctx context.Context, j Job) error {
 		}
 		return nil
 	})
-	return m.end(m.run(b))
+	return m.end(m.run())
 }
 
-func (m *mirroring) run(b tenant.Bundle) error {
+func (m *mirroring) run() error {
 	secrets, err := m.secrets(m.ctx, m.conn)
 	if err != nil {
 		return err
 	}
 	m.client = m.Cin7Core(m.conn, secrets, m.pass.Ready.IsZero())
-	if m.books, err = readBooks(b.Books); err != nil {
+	if m.books, err = readBooks(m.b.Books); err != nil {
 		m.books, m.pass.Step = sale.Books{}, "" // unreadable: all of them anew
 	}
 	at := slices.Index(passSteps, m.pass.Step)
@@ -392,7 +390,6 @@ func (m *mirroring) end(err error) error {
 // all), and what a person should know.
 func (m *mirroring) after(err error) (delay time.Duration, problem string, _ error) {
 	const stop = -1
-	what := "its " + stepName[m.pass.Step]
 	switch {
 	case err == nil, errors.Is(err, errMoved):
 		return stop, "", nil
@@ -401,36 +398,19 @@ func (m *mirroring) after(err error) (delay time.Duration, problem string, _ err
 			return 0, "", nil
 		}
 		return m.Times.MinRetry, "", nil
-	case m.ctx.Err() != nil:
-		return stop, "", err
 	}
-	switch kind := rest.KindOf(err); kind {
-	case rest.Other:
-		return stop, "", err // our own: the queue repeats it
-	case rest.Unauthorized:
-		_, err := m.markRefused(m.ctx, m.conn)
-		return stop, "", err
-	case rest.Waiting, rest.Throttled:
-		e, _ := errors.AsType[*rest.Error](err)
-		delay = e.RetryAfter
-		if w, ok := errors.AsType[*rest.Wait](err); ok {
-			delay = w.Until.Sub(m.Now())
-		}
-		problem = "The budget of calls to Cin7 Core is used up for the moment; " + what + " are read on when there is more."
-		if kind == rest.Throttled {
-			delay = cmp.Or(delay, 3*m.Times.Soon)
-			problem = "Cin7 Core says that too many calls were made: somebody else uses the same account's budget. Reading " + what + " goes on by itself."
-		}
-		delay = max(delay, 0) + job.Jitter(0, time.Second)
-	default:
-		delay = job.Backoff(m.turn.Failures, m.Times.MinRetry, m.Times.MaxVendor)
+	goesOn := " Reading its " + stepName[m.pass.Step] + " goes on by itself."
+	switch out := m.verdicts.Of(m.ctx, m.b, err).(type) {
+	case *ledger.Later:
+		return max(out.At.Sub(m.Now()), 0), out.Why + goesOn, nil
+	case *ledger.Park: // connecting starts it again
+		return stop, "", nil
+	case *ledger.Down:
 		m.turn.Failures++
-		problem = "Cin7 Core gave no usable answer when " + what + " were read (" + rest.Reason(err) + "); it is tried again by itself."
-		if said := rest.MessagesOf(err); len(said) > 0 {
-			problem += " It said: " + prose.Quote(said[0])
-		}
+		return job.Backoff(m.turn.Failures-1, m.Times.MinRetry, m.Times.MaxVendor), out.Why + goesOn, nil
+	default:
+		return stop, "", out
 	}
-	return min(delay, mostDelay), problem, nil
 }
 
 // readBook reads one reference book.
