@@ -248,6 +248,7 @@ type filling struct {
 	*Pair
 	ctx    context.Context
 	tenant string
+	b      tenant.Bundle
 	of     supplier
 	days
 	*Backfill
@@ -271,7 +272,7 @@ func (p *Pair) Backfill(ctx context.Context, j Job) error {
 	if err != nil {
 		return err
 	}
-	f := &filling{Pair: p, ctx: ctx, tenant: j.Tenant, of: supplierAt(t.Connections[tenant.Upstock]), Backfill: &b}
+	f := &filling{Pair: p, ctx: ctx, tenant: j.Tenant, b: t, of: supplierAt(t.Connections[tenant.Upstock]), Backfill: &b}
 	if f.days, err = b.span(); err != nil {
 		return f.fail("Its days cannot be read: " + err.Error() + ".")
 	}
@@ -294,7 +295,7 @@ func (p *Pair) Backfill(ctx context.Context, j Job) error {
 		}
 		page, err := client.OrdersPage(ctx, upstock.OrdersQuery{ApprovedSince: f.since, After: b.After, Limit: ordersPage})
 		if err != nil {
-			return f.failed(conn, err)
+			return f.failed(err)
 		}
 		fresh, beyond, err := f.page(page)
 		if err != nil {
@@ -372,40 +373,36 @@ func (f *filling) tookIn(r *ledger.Run) bool {
 }
 
 // failed decides what becomes of a backfill whose list could not be read.
-func (f *filling) failed(conn tenant.Connection, err error) error {
+func (f *filling) failed(err error) error {
 	now := f.Now().UTC()
-	switch kind := rest.KindOf(err); {
-	case kind == rest.Unauthorized:
-		if _, err := f.markRefused(f.ctx, conn); err != nil {
-			return err
-		}
-		return f.wait(whyRefused(tenant.Upstock)+" Save a new key, and it goes on by itself.", time.Time{})
-	case kind == rest.Waiting:
-		at := now.Add(f.Times.Soon)
-		if e, ok := errors.AsType[*rest.Wait](err); ok {
-			at = notBeyond(e.Until.Add(job.Jitter(f.Times.Soon/5, f.Times.Soon)), now.Add(f.Times.MaxVendor))
-		}
-		return f.wait("The budget of calls to Upstock is used up for the moment.", at)
-	case kind == rest.Other:
-		return err
-	case f.ctx.Err() != nil:
-		return f.wait("", now.Add(f.Times.Soon))
+	switch {
 	case refusedPage(err) && (f.After == "" || f.Renewed):
-		return f.fail("Upstock refuses the list of orders: " + strings.Join(append(rest.MessagesOf(err), "("+rest.Reason(err)+")"), " "))
+		return f.fail("Upstock refuses the list of orders: " +
+			strings.Join(append(rest.MessagesOf(err), "("+rest.Reason(err)+")"), " "))
 	case refusedPage(err):
 		old := *f.Backfill
-		*f.Backfill = Backfill{State: old.State, From: old.From, To: old.To, Zone: old.Zone, Account: old.Account, Started: old.Started, Renewed: true, rev: old.rev}
-		return f.wait("Upstock did not know its next page any more: the days are read anew.", now.Add(f.Times.Soon))
+		*f.Backfill = Backfill{State: old.State, From: old.From, To: old.To, Zone: old.Zone, Account: old.Account,
+			Started: old.Started, Renewed: true, rev: old.rev}
+		const anew = "Upstock did not know its next page any more: the days are read anew."
+		return f.wait(anew, now.Add(f.Times.Soon))
 	}
-	f.Errors++
-	if f.Failing.IsZero() {
-		f.Failing = now
+	switch out := f.verdicts.Of(f.ctx, f.b, err).(type) {
+	case *ledger.Later:
+		return f.wait(out.Why, out.At)
+	case *ledger.Park:
+		return f.wait(out.Why+" Save a new key, and it goes on by itself.", time.Time{})
+	case *ledger.Down:
+		f.Errors++
+		if f.Failing.IsZero() {
+			f.Failing = now
+		}
+		if now.Sub(f.Failing) > f.Times.GiveUp {
+			return f.fail(out.Why)
+		}
+		return f.wait(out.Why, now.Add(job.Backoff(f.Errors-1, f.Times.MinRetry, f.Times.MaxVendor)))
+	default:
+		return out
 	}
-	why := "Upstock gave no usable answer (" + rest.Reason(err) + ")."
-	if now.Sub(f.Failing) > f.Times.GiveUp {
-		return f.fail(why)
-	}
-	return f.wait(why, now.Add(job.Backoff(f.Errors-1, f.Times.MinRetry, f.Times.MaxVendor)))
 }
 
 // wait saves the progress and comes back by itself; at zero = Reconcile wakes it.
