@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"stockbridge/internal/cin7core"
+	"stockbridge/internal/job"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/prose"
 	"stockbridge/internal/rest"
@@ -195,7 +196,9 @@ func refusedKey(sys tenant.System, err error) error {
 	case rest.Invalid, rest.NotFound, rest.Conflict:
 		return &ConnectError{Problem: ledger.Problem{Code: "keyRefused", Message: name + " refused: " + strings.Join(rest.MessagesOf(err), " "), Fix: "Check the account and the key."}}
 	}
-	return &ConnectError{Retry: true, Problem: ledger.Problem{Code: "noAnswer", Message: name + " gave no usable answer (" + rest.Reason(err) + "), so the key could not be tested and was not saved.", Fix: "Try again in a minute."}}
+	return &ConnectError{Retry: true, Problem: ledger.Problem{Code: "noAnswer",
+		Message: job.NoAnswer(sys, err) + ", so the key could not be tested and was not saved.",
+		Fix:     "Try again in a minute."}}
 }
 
 func (p *Pair) webhookURL(sys tenant.System, s tenant.Secrets) string {

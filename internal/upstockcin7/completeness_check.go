@@ -175,16 +175,15 @@ func (p *Pair) CheckCompleteness(ctx context.Context, j Job) error {
 }
 
 // broken ends an invocation before its check ends: a call failed, or (err nil) time is up.
-type broken struct {
-	sys tenant.System
-	err error
-}
+type broken struct{ err error }
 
-func (e *broken) Error() string { return fmt.Sprintf("call %s: %v", e.sys, e.err) }
+func (e *broken) Error() string { return fmt.Sprintf("call: %v", e.err) }
 
 // stop keeps what was read, and says when to go on: sooner than the schedule.
 func (k *checking) stop(e *broken) error {
-	if e.err != nil && rest.KindOf(e.err) != rest.Waiting {
+	out := k.verdicts.Of(k.ctx, k.b, e.err)
+	down, isDown := out.(*ledger.Down)
+	if isDown {
 		k.Failures++
 	}
 	if err := k.flush(); err != nil {
@@ -193,25 +192,13 @@ func (k *checking) stop(e *broken) error {
 	if err := k.save(); err != nil {
 		return stopped(err)
 	}
-	if e.sys != "" {
-		k.conn = k.b.Connections[e.sys]
-	}
 	if err := k.refresh(); err != nil {
 		return err
 	}
-	switch rest.KindOf(e.err) {
-	case rest.Waiting, rest.Unauthorized, rest.Other:
-		return k.pause(e.err)
+	if isDown {
+		return k.goOn(down.Why, k.Now().Add(job.Backoff(k.Failures-1, k.Times.MinRetry, k.Times.MaxVendor)))
 	}
-	if k.cur.Again.After(k.Now()) {
-		return k.pause(e.err)
-	}
-	wait := job.Backoff(k.Failures-1, k.Times.MinRetry, k.Times.MaxVendor)
-	k.cur.Again = k.Now().Add(wait).UTC()
-	if err := k.pause(e.err); err != nil {
-		return err
-	}
-	return k.Start(k.ctx, Job{Job: k.job.Job, Tenant: k.job.Tenant}, min(wait, maxDelay))
+	return k.pause(out)
 }
 
 // refresh reads the cursor again, which others write when they ask for a check:
@@ -428,7 +415,7 @@ func (k *checking) call(sys tenant.System, n *int, f func(ctx context.Context, c
 		*n++
 	}
 	if err != nil {
-		return &broken{sys, err}
+		return &broken{err}
 	}
 	return nil
 }

@@ -13,26 +13,10 @@ import (
 	"stockbridge/internal/tenant"
 )
 
-// markRefused marks a connection whose key the vendor refused, and tells the
-// tenant. It returns the connection as it is now: still connected where the
-// key was replaced meanwhile, not there where it was taken away.
-func (p *Pair) markRefused(ctx context.Context, c tenant.Connection) (tenant.Connection, error) {
-	now, err := p.Tenants.Broken(ctx, c.Tenant, c.System, c.Generation, whyRefused(c.System))
-	if errors.Is(err, tenant.ErrNotFound) {
-		return tenant.Connection{}, nil
-	}
-	if err != nil || now.State == tenant.Connected {
-		return now, err
-	}
-	return now, p.Ledger.RecordOnce(ctx, c.Tenant, now.Refused, "keyRefused "+string(c.System), ledger.Event{Kind: "keyRefused", Text: whyRefused(c.System) + " Save a new key; what waits for it goes on by itself then."})
-}
-
-func whyRefused(sys tenant.System) string { return sys.Title() + " refused the key." }
-
 // Outdated reports whether a job's problem was that a key was refused which has been replaced since.
 func Outdated(b tenant.Bundle, problem string) bool {
 	for sys, c := range b.Connections {
-		if problem == whyRefused(sys) && c.State == tenant.Connected {
+		if problem == sys.KeyRefused() && c.State == tenant.Connected {
 			return true
 		}
 	}
@@ -200,7 +184,7 @@ func awaitedSystem(r *ledger.Run) tenant.System {
 		return r.Needs
 	}
 	for _, s := range []tenant.System{tenant.Upstock, tenant.Cin7Core} { // one that does other things meanwhile is not parked
-		for _, begins := range []string{s.Title() + " is not connected.", s.Title() + " needs reconnecting:", whyRefused(s)} {
+		for _, begins := range []string{s.Title() + " is not connected.", s.Title() + " needs reconnecting:", s.KeyRefused()} {
 			if strings.HasPrefix(r.Why, begins) {
 				return s
 			}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"stockbridge/internal/cin7core"
+	"stockbridge/internal/job"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/match"
 	"stockbridge/internal/mirror"
@@ -129,7 +130,9 @@ func (p *Pair) labelOf(ctx context.Context, b tenant.Bundle, kind, id string) (s
 	case rest.KindOf(err) == rest.NotFound, rest.KindOf(err) == rest.Invalid:
 		return "", missing
 	}
-	return "", &ConnectError{Retry: true, Problem: ledger.Problem{Code: "noAnswer", Message: "Cin7 Core gave no usable answer (" + rest.Reason(err) + "), so it is not known whether it has this " + kind + ".", Fix: "Try again in a minute."}}
+	return "", &ConnectError{Retry: true, Problem: ledger.Problem{Code: "noAnswer",
+		Message: job.NoAnswer(tenant.Cin7Core, err) + ", so it is not known whether it has this " + kind + ".",
+		Fix:     "Try again in a minute."}}
 }
 
 func productLabel(x cin7core.Product) string {
