@@ -73,11 +73,12 @@ type Run struct {
 	Lease   Lease  `json:"lease,omitzero"`
 
 	Intents    []Intent    `json:"intents,omitempty"`
-	Past       Past        `json:"past,omitzero"`      // intents that are kept no more
-	Granted    int         `json:"granted,omitempty"`  // intents up to this number stand in no new one's way: a person, or a newer approval, has asked since
-	Wishes     int         `json:"wishes,omitempty"`   // how often a person has asked for something: what was decided before is decided again
-	Unwanted   []Problem   `json:"unwanted,omitempty"` // why Cin7 Core refused the lines of the sale chosen: it is voided before anything else is tried, then these need a person
-	SaleID     string      `json:"saleId,omitempty"`   // the sale chosen
+	Past       Past        `json:"past,omitzero"`       // intents that are kept no more
+	Granted    int         `json:"granted,omitempty"`   // intents up to this number stand in no new one's way: a person, or a newer approval, has asked since
+	CreatedFor time.Time   `json:"createdFor,omitzero"` // the newest approval that was known at the last create
+	Wishes     int         `json:"wishes,omitempty"`    // how often a person has asked for something: what was decided before is decided again
+	Unwanted   []Problem   `json:"unwanted,omitempty"`  // why Cin7 Core refused the lines of the sale chosen: it is voided before anything else is tried, then these need a person
+	SaleID     string      `json:"saleId,omitempty"`    // the sale chosen
 	SaleNumber string      `json:"saleNumber,omitempty"`
 	Adopted    bool        `json:"adopted,omitempty"` // the sale was found by a look: read it before writing to it
 	Voided     []string    `json:"voided,omitempty"`  // sales of this order that we voided

@@ -414,7 +414,10 @@ func (w *work) revive(r *ledger.Run, o upstock.Order, changed bool) {
 	endQuestion(r)
 	r.Dropped, r.Cancelled, r.Occurred, r.Confirmed, r.Void = r.Occurred, time.Time{}, time.Time{}, time.Time{}, false
 	r.Approved = latest(r.Approved, o.ApprovedAt)
-	r.Granted = r.Last() // where our only sales are voided by us, one new one is made
+	wanted := o.ApprovedAt.After(r.CreatedFor) // since a sale was last made: a cancellation from before that takes nothing back
+	if wanted {
+		r.Granted = r.Last() // where our only sales are voided by us, one new one is made
+	}
 	r.Said = slices.DeleteFunc(r.Said, func(s string) bool { return s == cancelledStands })
 	r.Note(now, "The cancellation counts no more: Upstock shows the order as approved after it, on%s.", instant(o.ApprovedAt))
 	if !r.SoldAt.IsZero() {
@@ -423,6 +426,7 @@ func (w *work) revive(r *ledger.Run, o upstock.Order, changed bool) {
 		}
 		withoutProblem(r, cancelledButKept)
 		tellRefused(r) // as the order was cancelled
+		r.Told = false // a sale that was found while it was cancelled was not shown in Upstock
 		r.Asked++      // a look tells whether the sale stands: one while the question was open left alone what a person, or we, had voided
 		if r.State == ledger.Cancelled {
 			r.State = soldState(r)
@@ -440,7 +444,7 @@ func (w *work) revive(r *ledger.Run, o upstock.Order, changed bool) {
 		r.Note(now, "Needs attention: %s", r.Problems[0].Message)
 		return
 	case nothingMade(r):
-		r.Anew = len(r.Voided) > 0
+		r.Anew = wanted && len(r.Voided) > 0
 		return
 	}
 	if changed {

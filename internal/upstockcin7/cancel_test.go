@@ -75,6 +75,32 @@ func (w *world) processing(sold bool) (id int, at time.Time, doc string) {
 	return id, at, w.inUpstock(id, `{"status":"processing","approvedAt":%s}`, stamp(at))
 }
 
+// TestCancelFromBeforeAVoid: a cancellation from before the approval that comes once a sale of it was made, refused and
+// voided asks for no other sale: only a person, or a newer approval, does.
+func TestCancelFromBeforeAVoid(t *testing.T) {
+	within(t, func(t *testing.T, w *world, s *sender) {
+		id, mend := unsellable(w)
+		start := time.Now()
+		doc := w.inUpstock(id, `{"status":"processing","approvedAt":%s}`, stamp(start))
+		s.must(http.StatusAccepted, s.occurred(upstock.OrderApproved, doc, start))
+		w.settle(id, horizon)
+		w.attention(id, "refused", "GRN-TST")
+		mend()
+		s.must(http.StatusAccepted, s.occurred(upstock.OrderCancelled, edited(t, doc, `status="cancelled"`), start.Add(-time.Hour)))
+		w.turn(30 * time.Minute)
+		if r := w.run(id); r.State != ledger.Attention || len(w.sales(id)) != 1 || w.sale(id).Status != "VOIDED" {
+			t.Errorf("%s, sales %+v\n%s", r.State, w.sales(id), timeline(r))
+		}
+		again := time.Now()
+		doc = w.inUpstock(id, `{"status":"processing","approvedAt":%s}`, stamp(again))
+		s.must(http.StatusAccepted, s.occurred(upstock.OrderApproved, doc, again))
+		w.turn(30 * time.Minute)
+		if r, sales := w.run(id), w.sales(id); r.State != ledger.Sold || len(sales) != 2 || sales[0].Status != "VOIDED" || sales[1].Lines != 2 {
+			t.Errorf("a newer approval: %s, sales %+v\n%s", r.State, sales, timeline(r))
+		}
+	})
+}
+
 // TestCancelFromBeforeTheApproval: a cancellation that occurred before the
 // approval, and comes after it, changes nothing in the end, whenever it comes.
 func TestCancelFromBeforeTheApproval(t *testing.T) {

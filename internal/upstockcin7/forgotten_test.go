@@ -323,3 +323,31 @@ func TestShippedWhileCancelledThere(t *testing.T) {
 		})
 	}
 }
+
+// TestFoundWhileCancelledHere: a sale that is found while its order is cancelled is shown in Upstock once the order is
+// approved again.
+func TestFoundWhileCancelledHere(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "found.db")
+	storyAt(t, path, func(t *testing.T, w *world) {
+		w.sell("") // the table has seen work
+		copied := must[[]byte](w)(os.ReadFile(path))
+		w.upstockFault(sim.Fault{Match: "PUT /orders/*/external", Kind: "before", How: "503", Times: -1})
+		id := w.approve(groceries)
+		w.turn(time.Second)
+		w.restore(path, copied)
+		must[time.Time](w)(w.pair().Restored(t.Context()))
+		w.sim.ClearFaults(sim.Upstock)
+		w.cancel(id)
+		w.turn(time.Hour)
+		if r := w.run(id); r.Cancelled.IsZero() || r.SaleID == "" {
+			t.Fatal(timeline(r))
+		}
+		w.inUpstock(id, `{"status":"ordered","approvedAt":null}`)
+		must[sim.OrderSummary](w)(w.sim.Approve(id))
+		w.turn(time.Hour)
+		up := must[sim.OrderSummary](w)(w.sim.Order(id))
+		if r := w.run(id); up.External == "" || up.External != r.SaleNumber {
+			t.Errorf("Upstock shows %q\n%s", up.External, timeline(r))
+		}
+	})
+}

@@ -44,6 +44,7 @@ func (w *work) create() error {
 		if sellsAnew(r) { // what was tried before counts no more
 			r.Granted = r.Last()
 		}
+		r.CreatedFor = r.Approved
 		if seq, err = w.intend(r, ledger.StepCreate, ""); err != nil {
 			return err
 		}

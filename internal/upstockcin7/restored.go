@@ -98,7 +98,7 @@ func (w *poll) sayRestored() error {
 		return err
 	}
 	text := "Stockbridge's records were put back to an earlier state on " + clockText(w.b, at) + ", and what was done here shortly before is forgotten. " +
-		"Look whether keys, settings and links are as you saved them, and start backfills again that you had started: no order is sold twice."
+		"Look whether keys, settings and links are as you saved them, and start backfills again that you had started: no order is sold twice. Only if another Cin7 Core account was connected in that time, look in that account too for sales of these orders."
 	if err := w.Ledger.RecordOnce(w.ctx, w.job.Tenant, at, "restored", ledger.Event{Kind: "restored", Text: text}); err != nil {
 		return err
 	}

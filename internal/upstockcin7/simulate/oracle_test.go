@@ -57,6 +57,7 @@ func (w *world) judge(o *order) string {
 	var full, empty []string
 	for _, s := range live {
 		switch {
+		case w.forgottenElsewhere(o, s.ID) && r.SaleID != s.ID:
 		case s.Lines > 0 && w.made[s.ID] == nil: // a person's copy
 		case s.Lines > 0:
 			full = append(full, s.Number)
@@ -321,6 +322,7 @@ func decimals(s string) string {
 // sale is one that a call of ours made.
 type sale struct {
 	id, external string
+	account      string
 	at           time.Time
 	voidedAt     time.Time // by a call of ours
 	touched      bool      // people changed it, and their change stands
@@ -340,7 +342,7 @@ func (w *world) witness(p *process, req *http.Request, answer *http.Response) {
 	case req.Method == http.MethodPost && path == "/sale":
 		var made struct{ ID, ExternalID string }
 		if json.Unmarshal(raw, &made) == nil && made.ID != "" {
-			w.born(&sale{id: made.ID, external: made.ExternalID, at: time.Now()})
+			w.born(&sale{id: made.ID, external: made.ExternalID, account: req.Header.Get("api-auth-accountid"), at: time.Now()})
 		}
 	case req.Method == http.MethodPost && path == "/sale/order": // lines that people wrote while ours were on their way are replaced by ours
 		var lines struct{ SaleID string }
@@ -525,7 +527,7 @@ func (w *world) born(s *sale) {
 	}
 	live, _ := w.sales(o)
 	for _, other := range live {
-		if w.made[other.ID] != nil {
+		if w.made[other.ID] != nil && !w.forgottenElsewhere(o, other.ID) {
 			w.note("order %d: a second sale was made while %s stands", o.id, other.Number)
 		}
 	}
@@ -538,6 +540,14 @@ func (w *world) born(s *sale) {
 		w.note("order %d: a sale was made %s after its cancellation was taken in", o.id, time.Since(o.heard).Round(time.Second))
 	}
 	w.made[s.id] = s
+}
+
+// forgottenElsewhere reports whether a sale is in another account than the one that
+// is connected now, and was made in the time that a restored table has lost: nothing
+// can know of it, and the tenant is told to look.
+func (w *world) forgottenElsewhere(o *order, id string) bool {
+	s := w.made[id]
+	return s != nil && s.at.Before(w.restored) && s.account != o.shop.account.Cin7Core.AccountID
 }
 
 // doomed is when it was first on record, after its lines were last sent, that a
