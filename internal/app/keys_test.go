@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"stockbridge/internal/sim"
+	simcin7core "stockbridge/internal/sim/cin7core"
+	simupstock "stockbridge/internal/sim/upstock"
 	"stockbridge/internal/table"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstockcin7"
@@ -46,7 +48,7 @@ func withKeys(t *testing.T, test func(k *keys)) {
 			t.Fatal(err)
 		}
 		defer store.Close()
-		s, err := sim.New(sim.Options{Seed: "keys"})
+		s, err := sim.New(sim.Options{Seed: "keys"}, simupstock.New(), simcin7core.New(simcin7core.Options{}))
 		if err != nil {
 			t.Fatal(err)
 		}

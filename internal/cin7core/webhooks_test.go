@@ -14,12 +14,12 @@ import (
 	"stockbridge/internal/cin7core"
 	"stockbridge/internal/rest"
 	"stockbridge/internal/sim"
+	simcin7core "stockbridge/internal/sim/cin7core"
 )
 
-func newSim(t *testing.T, o sim.Options) (*sim.Sim, sim.Account, *cin7core.Client) {
+func newSim(t *testing.T, vendor *simcin7core.Vendor) (*sim.Sim, sim.Account, *cin7core.Client) {
 	t.Helper()
-	o.Seed = "client"
-	s, err := sim.New(o)
+	s, err := sim.New(sim.Options{Seed: "client", NoLimits: true}, vendor)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,7 +29,7 @@ func newSim(t *testing.T, o sim.Options) (*sim.Sim, sim.Account, *cin7core.Clien
 }
 
 func TestWebhooks(t *testing.T) {
-	_, _, c := newSim(t, sim.Options{})
+	_, _, c := newSim(t, simcin7core.New(simcin7core.Options{}))
 	ctx := t.Context()
 	want := cin7core.Webhook{Type: cin7core.SaleShipmentAuthorised, Active: true, URL: "https://stockbridge.test/webhooks/cin7core/abc",
 		AuthorizationType: cin7core.BearerAuth, BearerToken: "t0ken"}
@@ -71,7 +71,7 @@ func TestWebhooks(t *testing.T) {
 }
 
 func TestNoAutomation(t *testing.T) {
-	_, _, c := newSim(t, sim.Options{NoAutomation: true})
+	_, _, c := newSim(t, simcin7core.New(simcin7core.Options{NoAutomation: true}))
 	_, err := c.Webhooks(t.Context())
 	_, created := c.CreateWebhook(t.Context(), cin7core.Webhook{})
 	for _, err := range []error{err, created, c.DeleteWebhook(t.Context(), "x")} {
@@ -220,7 +220,8 @@ func FuzzWebhook(f *testing.F) {
 
 // A sale shipped in parts, as the simulated vendor answers it.
 func TestShipmentsRead(t *testing.T) {
-	s, a, c := newSim(t, sim.Options{NoLimits: true})
+	vendor := simcin7core.New(simcin7core.Options{})
+	s, a, c := newSim(t, vendor)
 	ctx := t.Context()
 	who, err := c.CustomersPage(ctx, cin7core.CustomersQuery{})
 	if err != nil {
@@ -238,7 +239,7 @@ func TestShipmentsRead(t *testing.T) {
 	if _, err := c.SaveOrder(ctx, cin7core.OrderDocument{SaleID: sale.ID, Status: cin7core.Authorised, Lines: []cin7core.OrderLine{line}}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Sale(sale.ID, "ship", `{"of":["A","B","C"],"boxes":["A","C"],"carrier":"Overnight Kiwi","trackingNumber":"T/1"}`); err != nil {
+	if _, err := vendor.Sale(sale.ID, "ship", `{"of":["A","B","C"],"boxes":["A","C"],"carrier":"Overnight Kiwi","trackingNumber":"T/1"}`); err != nil {
 		t.Fatal(err)
 	}
 	if sale, err = c.Sale(ctx, sale.ID); err != nil {

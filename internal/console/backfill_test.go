@@ -77,7 +77,7 @@ func TestBackfill(t *testing.T) {
 
 	for i := range 3 {
 		body := fmt.Sprintf(`{"status":%q,"approvedAt":%q}`, []string{"processing", "cancelled", "shipped"}[i], today.AddDate(0, 0, -7+i).UTC().Format(time.RFC3339))
-		if _, err := h.sim.PlaceOrder(acc.Upstock.Supplier, body); err != nil {
+		if _, err := h.simUpstock.PlaceOrder(acc.Upstock.Supplier, body); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -96,7 +96,7 @@ func TestCompletenessFound(t *testing.T) {
 	at := time.Now().UTC().Truncate(time.Millisecond)
 	place := func(more string) (string, string) {
 		t.Helper()
-		o, err := h.sim.PlaceOrder(acc.Upstock.Supplier, fmt.Sprintf(`{"status":"processing","approvedAt":%q,%s}`, at.Format(time.RFC3339Nano), more))
+		o, err := h.simUpstock.PlaceOrder(acc.Upstock.Supplier, fmt.Sprintf(`{"status":"processing","approvedAt":%q,%s}`, at.Format(time.RFC3339Nano), more))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -20,6 +20,8 @@ import (
 	"stockbridge/internal/limit"
 	"stockbridge/internal/mirror"
 	"stockbridge/internal/sim"
+	simcin7core "stockbridge/internal/sim/cin7core"
+	simupstock "stockbridge/internal/sim/upstock"
 	"stockbridge/internal/table"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstock"
@@ -30,19 +32,21 @@ const operator = "operators-token"
 
 // house is the console over the real store and pair, and simulated vendors.
 type house struct {
-	t       *testing.T
-	h       http.Handler
-	api     description
-	tenants *tenant.Store
-	ledger  *ledger.Ledger
-	deaf    *deafTable
-	box     *lostBox
-	pair    *upstockcin7.Pair
-	sim     *sim.Sim
-	log     bytes.Buffer
-	mu      sync.Mutex
-	woken   []ledger.Pointer
-	started []upstockcin7.Job
+	t          *testing.T
+	h          http.Handler
+	api        description
+	tenants    *tenant.Store
+	ledger     *ledger.Ledger
+	deaf       *deafTable
+	box        *lostBox
+	pair       *upstockcin7.Pair
+	sim        *sim.Sim
+	simUpstock *simupstock.Vendor
+	simCore    *simcin7core.Vendor
+	log        bytes.Buffer
+	mu         sync.Mutex
+	woken      []ledger.Pointer
+	started    []upstockcin7.Job
 }
 
 func open(t *testing.T) *house {
@@ -58,7 +62,8 @@ func open(t *testing.T) *house {
 		t.Fatal(err)
 	}
 	h.box = &lostBox{box}
-	if h.sim, err = sim.New(sim.Options{Seed: "console", Deliver: hooks{h}}); err != nil {
+	h.simUpstock, h.simCore = simupstock.New(), simcin7core.New(simcin7core.Options{})
+	if h.sim, err = sim.New(sim.Options{Seed: "console", Deliver: hooks{h}}, h.simUpstock, h.simCore); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { h.sim.Close() })
@@ -149,7 +154,7 @@ func (h *house) supplier(name string) (acc sim.Account, id, path, token string) 
 	id, path, token = h.tenant(name)
 	h.do("PUT", path+"/connections/cin7core", token, acc.Cin7Core).is(200)
 	url := h.do("PUT", path+"/connections/upstock", token, map[string]string{"token": acc.Upstock.Token}).is(200).get("webhookUrl").(string)
-	secret, err := h.sim.RegisterWebhook(acc.Upstock.Supplier, url)
+	secret, err := h.simUpstock.RegisterWebhook(acc.Upstock.Supplier, url)
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -187,9 +192,9 @@ func (h *house) work() {
 // approve places and approves an order in Upstock, and works on it; its path.
 func (h *house) approve(acc sim.Account, path, order string) string {
 	h.t.Helper()
-	o, err := h.sim.PlaceOrder(acc.Upstock.Supplier, order)
+	o, err := h.simUpstock.PlaceOrder(acc.Upstock.Supplier, order)
 	if err == nil {
-		_, err = h.sim.Approve(o.ID)
+		_, err = h.simUpstock.Approve(o.ID)
 	}
 	if err != nil {
 		h.t.Fatal(err)
@@ -202,7 +207,7 @@ func (h *house) approve(acc sim.Account, path, order string) string {
 func (h *house) person(order answer, do, body string) {
 	h.t.Helper()
 	time.Sleep(time.Minute)
-	if _, err := h.sim.Sale(order.get("saleId").(string), do, body); err != nil {
+	if _, err := h.simCore.Sale(order.get("saleId").(string), do, body); err != nil {
 		h.t.Fatal(err)
 	}
 }

@@ -33,7 +33,7 @@ func TestLinks(t *testing.T) {
 		if put.get("id") != card || put.get("from") != "9001" || put.get("label") != "Harbourside Grocers" || put.get("by") != "person" {
 			t.Error(put.raw)
 		}
-		placed, err := h.sim.PlaceOrder(acc.Upstock.Supplier, `{"lines":[{"sku":"KWK-100","quantity":"1"}]}`)
+		placed, err := h.simUpstock.PlaceOrder(acc.Upstock.Supplier, `{"lines":[{"sku":"KWK-100","quantity":"1"}]}`)
 		if err != nil {
 			t.Fatal(err)
 		}

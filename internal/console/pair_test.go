@@ -69,7 +69,7 @@ func TestConnections(t *testing.T) {
 	if !strings.HasPrefix(url, "https://hooks.example.com/webhooks/upstock/") || len(url) < 70 {
 		t.Errorf("webhookUrl: %s", url)
 	}
-	secret, err := h.sim.RegisterWebhook(acc.Upstock.Supplier, url)
+	secret, err := h.simUpstock.RegisterWebhook(acc.Upstock.Supplier, url)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -303,7 +303,7 @@ func TestPreviewOfOrder(t *testing.T) {
 	_, path, token := h.tenant("Aroha Foods")
 	h.do("PUT", path+"/connections/cin7core", token, acc.Cin7Core).is(200)
 	h.do("PUT", path+"/connections/upstock", token, map[string]string{"token": acc.Upstock.Token}).is(200)
-	order, err := h.sim.PlaceOrder(acc.Upstock.Supplier, "")
+	order, err := h.simUpstock.PlaceOrder(acc.Upstock.Supplier, "")
 	if err != nil {
 		t.Fatal(err)
 	}

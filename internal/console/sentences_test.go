@@ -116,7 +116,7 @@ func TestSentencesAreTrue(t *testing.T) {
 		}
 		registered := func() {
 			var err error
-			if secret, err = h.sim.RegisterWebhook(acc.Upstock.Supplier, webhook); err != nil {
+			if secret, err = h.simUpstock.RegisterWebhook(acc.Upstock.Supplier, webhook); err != nil {
 				t.Fatal(err)
 			}
 			put("upstock", map[string]string{"webhookSecret": secret})
@@ -218,9 +218,9 @@ func TestSentencesAreTrue(t *testing.T) {
 				put("upstock", upstock)
 			}, said{"event": {"it works"}}, said{"health": {noSecret}}},
 			{"the sealing key is lost", unsealed, fine, func() { // nobody has tried Cin7 Core's yet
-				o, err := h.sim.PlaceOrder(acc.Upstock.Supplier, "{}")
+				o, err := h.simUpstock.PlaceOrder(acc.Upstock.Supplier, "{}")
 				if err == nil {
-					_, err = h.sim.Approve(o.ID)
+					_, err = h.simUpstock.Approve(o.ID)
 				}
 				if err != nil {
 					t.Fatal(err)

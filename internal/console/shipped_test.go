@@ -173,7 +173,7 @@ func TestCancelledAfterSold(t *testing.T) {
 		order := h.approve(acc, path, basket)
 		id := 0
 		fmt.Sscanf(order[strings.LastIndex(order, "/"):], "/%d", &id)
-		if _, err := h.sim.Cancel(id); err != nil {
+		if _, err := h.simUpstock.Cancel(id); err != nil {
 			t.Fatal(err)
 		}
 		h.sim.Quiet()
@@ -184,7 +184,7 @@ func TestCancelledAfterSold(t *testing.T) {
 		if a := h.do("GET", order, token, nil).is(200); a.get("state") != "cancelled" || a.get("cancelOpen") != false || a.get("voidPending") != false || a.get("lookPending") != false {
 			t.Error(a.raw)
 		}
-		if s := h.sim.Sales(acc.Cin7Core.AccountID); len(s) != 1 || s[0].Status != "VOIDED" {
+		if s := h.simCore.Sales(acc.Cin7Core.AccountID); len(s) != 1 || s[0].Status != "VOIDED" {
 			t.Errorf("%+v", s)
 		}
 	})
@@ -293,7 +293,7 @@ func TestNewSaleBeside(t *testing.T) {
 		}
 		standing(`{"newSale":true}`, "SO-00001")
 		first := h.do("GET", order, token, nil).is(200)
-		copied, err := h.sim.Sale(first.get("saleId").(string), "copy", `{"externalId":""}`) // entered by hand
+		copied, err := h.simCore.Sale(first.get("saleId").(string), "copy", `{"externalId":""}`) // entered by hand
 		if err != nil || !strings.Contains(string(copied), "SO-00002") {
 			t.Fatal(err)
 		}

@@ -23,6 +23,8 @@ import (
 	"stockbridge/internal/cloud"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/sim"
+	simcin7core "stockbridge/internal/sim/cin7core"
+	simupstock "stockbridge/internal/sim/upstock"
 	"stockbridge/internal/table"
 )
 
@@ -30,18 +32,20 @@ import (
 // called without a socket, so that they cost little; webhooks come over
 // loopback, signed.
 type house struct {
-	dir    string
-	sim    *sim.Sim
-	web    *server // the simulators' control API
-	runner *runner
-	api    client
-	acc    sim.Account
-	tenant string
-	table  counter
-	meter  table.Meter
-	far    caller
-	over   int              // calls over Cin7 Core's limit before the measuring began
-	ended  chan *ledger.Run // orders whose work has ended for now
+	dir        string
+	sim        *sim.Sim
+	simUpstock *simupstock.Vendor
+	simCore    *simcin7core.Vendor
+	web        *server // the simulators' control API
+	runner     *runner
+	api        client
+	acc        sim.Account
+	tenant     string
+	table      counter
+	meter      table.Meter
+	far        caller
+	over       int              // calls over Cin7 Core's limit before the measuring began
+	ended      chan *ledger.Run // orders whose work has ended for now
 }
 
 // caller counts the calls to Cin7 Core.
@@ -101,7 +105,9 @@ func openHouse(ctx context.Context, o houseOptions) (h *house, err error) {
 	if h.dir, err = os.MkdirTemp("", "stockbridge-bench-"); err != nil {
 		return h, err
 	}
-	if h.sim, err = sim.New(sim.Options{Speed: o.speed, NoLimits: true, NoAutomation: o.noWebhooks, Deliver: cloud.Transport()}); err != nil {
+	h.simUpstock, h.simCore = simupstock.New(), simcin7core.New(simcin7core.Options{NoAutomation: o.noWebhooks})
+	far := sim.Options{Speed: o.speed, NoLimits: true, Deliver: cloud.Transport()}
+	if h.sim, err = sim.New(far, h.simUpstock, h.simCore); err != nil {
 		return h, err
 	}
 	h.far = caller{next: h.sim.Transport(), calls: map[string]int{}}
@@ -165,11 +171,11 @@ func (h *house) close() {
 
 // order places an order, approves it and waits until it is sold.
 func (h *house) order(ctx context.Context, body string) error {
-	o, err := h.sim.PlaceOrder(h.acc.Upstock.Supplier, body)
+	o, err := h.simUpstock.PlaceOrder(h.acc.Upstock.Supplier, body)
 	if err != nil {
 		return err
 	}
-	if _, err := h.sim.Approve(o.ID); err != nil {
+	if _, err := h.simUpstock.Approve(o.ID); err != nil {
 		return err
 	}
 	return h.sold(ctx)
@@ -194,7 +200,7 @@ func (h *house) sold(ctx context.Context) error {
 func (h *house) flow(ctx context.Context, orders, atOnce int) (time.Duration, error) {
 	ids := make([]int, orders)
 	for i := range ids {
-		o, err := h.sim.PlaceOrder(h.acc.Upstock.Supplier, "")
+		o, err := h.simUpstock.PlaceOrder(h.acc.Upstock.Supplier, "")
 		if err != nil {
 			return 0, err
 		}
@@ -208,7 +214,7 @@ func (h *house) flow(ctx context.Context, orders, atOnce int) (time.Duration, er
 			}
 		}
 		if i < orders {
-			if _, err := h.sim.Approve(ids[i]); err != nil {
+			if _, err := h.simUpstock.Approve(ids[i]); err != nil {
 				return 0, err
 			}
 		}
@@ -253,7 +259,7 @@ func benchRate(ctx context.Context, o benchOptions) ([]figure, error) {
 	busy := others()
 	used = (ownTime() - used) / time.Duration(o.orders/rounds*rounds)
 	whole := map[string]int{}
-	for _, s := range h.sim.Sales(h.acc.Cin7Core.AccountID) {
+	for _, s := range h.simCore.Sales(h.acc.Cin7Core.AccountID) {
 		if s.Lines > 0 {
 			whole[s.ExternalID]++
 		}

@@ -16,7 +16,7 @@ import (
 	"sync"
 	"time"
 
-	"stockbridge/internal/sim"
+	simcin7core "stockbridge/internal/sim/cin7core"
 )
 
 // benchMemory runs the runner as make run does, with the demo trading, and lets
@@ -93,7 +93,7 @@ func (k *killer) trade(ctx context.Context, orders int) error {
 		}
 	}
 	return until(ctx, 2*time.Minute, time.Second, "orders sold", func() (bool, error) {
-		var sales struct{ Items []sim.SaleSummary }
+		var sales struct{ Items []simcin7core.SaleSummary }
 		if err := k.sim.call(ctx, http.MethodGet, "/sim/cin7core/sales?account="+acc.Cin7Core.AccountID, nil, &sales); err != nil {
 			return false, err
 		}

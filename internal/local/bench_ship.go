@@ -27,8 +27,8 @@ func benchShipments(ctx context.Context, _ benchOptions) ([]figure, error) {
 	if _, err := h.flow(ctx, sales, atOnce); err != nil {
 		return nil, err
 	}
-	for _, s := range h.sim.Sales(h.acc.Cin7Core.AccountID) {
-		if _, err := h.sim.Sale(s.ID, "ship", `{"trackingNumber":"T-1"}`); err != nil {
+	for _, s := range h.simCore.Sales(h.acc.Cin7Core.AccountID) {
+		if _, err := h.simCore.Sale(s.ID, "ship", `{"trackingNumber":"T-1"}`); err != nil {
 			return nil, err
 		}
 	}
@@ -114,8 +114,8 @@ func benchShown(ctx context.Context, _ benchOptions) ([]figure, error) {
 			return 0, err
 		}
 		begun := map[int]time.Time{}
-		for _, s := range h.sim.Sales(h.acc.Cin7Core.AccountID) {
-			if _, err := h.sim.Sale(s.ID, "ship", `{"trackingNumber":"T-1"}`); err != nil {
+		for _, s := range h.simCore.Sales(h.acc.Cin7Core.AccountID) {
+			if _, err := h.simCore.Sale(s.ID, "ship", `{"trackingNumber":"T-1"}`); err != nil {
 				return 0, err
 			}
 			id, err := strconv.Atoi(s.ExternalID[strings.LastIndexByte(s.ExternalID, ':')+1:])
@@ -127,7 +127,7 @@ func benchShown(ctx context.Context, _ benchOptions) ([]figure, error) {
 		var times []time.Duration
 		err = until(ctx, 15*time.Minute/speed, time.Millisecond, "shipments in Upstock", func() (bool, error) {
 			for id, at := range begun {
-				o, err := h.sim.Order(id)
+				o, err := h.simUpstock.Order(id)
 				if err != nil {
 					return false, err
 				}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"stockbridge/internal/sim"
+	simcin7core "stockbridge/internal/sim/cin7core"
 )
 
 // demo trades as people do: it speaks with the JSON API and the simulators'
@@ -267,7 +268,7 @@ func (d *demo) trade(ctx context.Context, tenant string, acc sim.Account, fields
 	switch o := st.order; o.State {
 	case "sold":
 		d.say("   => sold as %s: the order says %s, the sale %s %s", text(o.SaleNumber), text(o.Total), text(o.SaleTotal), text(o.Currency))
-		var sales struct{ Items []sim.SaleSummary }
+		var sales struct{ Items []simcin7core.SaleSummary }
 		if err := d.sim.call(ctx, http.MethodGet, "/sim/cin7core/sales?account="+acc.Cin7Core.AccountID, nil, &sales); err != nil {
 			return nil, err
 		}

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"stockbridge/internal/sim"
+	simcin7core "stockbridge/internal/sim/cin7core"
+	simupstock "stockbridge/internal/sim/upstock"
 )
 
 // The time and the dates of the events are fixed, so that writing them again changes nothing.
@@ -103,17 +105,18 @@ func samEnvironment() map[string]map[string]string {
 
 // webhookEvents are the demo's orders as the simulators make them of its seed: else nothing in them would be known.
 func webhookEvents(docs map[string]any) error {
-	s, err := sim.New(sim.Options{Seed: demoSeed})
+	up := simupstock.New()
+	s, err := sim.New(sim.Options{Seed: demoSeed}, up, simcin7core.New(simcin7core.Options{}))
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	if _, err := demoStock(s); err != nil {
+	if _, err := demoStock(s, up); err != nil {
 		return err
 	}
 	const happened = `"type":%q,"occurredAt":"2026-11-20T02:15:00.000Z","supplierId":1,"data":%s}`
 	for i, name := range []string{"webhook-first.json", "webhook.json"} {
-		o, err := s.Order(120001 + i)
+		o, err := up.Order(120001 + i)
 		if err != nil {
 			return err
 		}

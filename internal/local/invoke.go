@@ -54,7 +54,7 @@ func invoke(ctx context.Context, args []string, getenv func(string) string, out 
 		}
 	}
 	if getenv("UPSTOCK_URL") == "" {
-		s, err := openSim(options{speed: 1, seed: demoSeed}, filepath.Join(*data, "sim"))
+		s, _, err := openSim(options{speed: 1, seed: demoSeed}, filepath.Join(*data, "sim"))
 		if err != nil {
 			return err
 		}

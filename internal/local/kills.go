@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"stockbridge/internal/sim"
+	simcin7core "stockbridge/internal/sim/cin7core"
 )
 
 // kills is the promise put to the test: the simulators in one process, the
@@ -305,11 +306,11 @@ func (k *killer) settle(ctx context.Context, tenant string, acc sim.Account, ids
 	if waitErr != nil {
 		trouble = append(trouble, waitErr.Error())
 	}
-	var sales struct{ Items []sim.SaleSummary }
+	var sales struct{ Items []simcin7core.SaleSummary }
 	if err := k.sim.call(context.WithoutCancel(ctx), http.MethodGet, "/sim/cin7core/sales?account="+acc.Cin7Core.AccountID, nil, &sales); err != nil {
 		return append(trouble, err.Error())
 	}
-	live := map[string][]sim.SaleSummary{}
+	live := map[string][]simcin7core.SaleSummary{}
 	for _, s := range sales.Items {
 		if !strings.EqualFold(s.Status, "VOIDED") {
 			live[s.ExternalID] = append(live[s.ExternalID], s)

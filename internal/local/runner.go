@@ -20,6 +20,8 @@ import (
 	"stockbridge/internal/app"
 	"stockbridge/internal/cloud"
 	"stockbridge/internal/sim"
+	simcin7core "stockbridge/internal/sim/cin7core"
+	simupstock "stockbridge/internal/sim/upstock"
 )
 
 // memoryLimit is what the garbage collector keeps to before it works harder.
@@ -111,7 +113,7 @@ func run(ctx context.Context, o options, getenv func(string) string, out io.Writ
 			return err
 		}
 		defer mine.Close()
-		s, err := openSim(o, dir)
+		s, _, err := openSim(o, dir)
 		if err != nil {
 			return err
 		}
@@ -147,11 +149,15 @@ func run(ctx context.Context, o options, getenv func(string) string, out io.Writ
 	return nil
 }
 
-func openSim(o options, dir string) (*sim.Sim, error) {
+// openSim opens the simulated vendors, with the state that dir holds.
+func openSim(o options, dir string) (*sim.Sim, *simupstock.Vendor, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return sim.New(sim.Options{Speed: o.speed, Dir: dir, Seed: o.seed, Deliver: cloud.Transport()})
+	up := simupstock.New()
+	s, err := sim.New(sim.Options{Speed: o.speed, Dir: dir, Seed: o.seed, Deliver: cloud.Transport()},
+		up, simcin7core.New(simcin7core.Options{}))
+	return s, up, err
 }
 
 // runner is everything of one process but the simulators.

@@ -17,6 +17,7 @@ import (
 	"stockbridge/internal/app"
 	"stockbridge/internal/cloud"
 	"stockbridge/internal/sim"
+	simupstock "stockbridge/internal/sim/upstock"
 )
 
 // The demo tenant that the files in events/ are written for. Its secrets are
@@ -51,12 +52,12 @@ func seed(ctx context.Context, args []string, getenv func(string) string, out io
 		return err
 	}
 	storeIn(vars, *data, getenv)
-	s, err := openSim(options{speed: 1, seed: demoSeed}, filepath.Join(*data, "sim"))
+	s, up, err := openSim(options{speed: 1, seed: demoSeed}, filepath.Join(*data, "sim"))
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	acc, err := demoStock(s)
+	acc, err := demoStock(s, up)
 	if err != nil {
 		return err
 	}
@@ -131,17 +132,17 @@ func seed(ctx context.Context, args []string, getenv func(string) string, out io
 }
 
 // demoStock makes the simulated account and the orders that the events tell of.
-func demoStock(s *sim.Sim) (sim.Account, error) {
+func demoStock(s *sim.Sim, up *simupstock.Vendor) (sim.Account, error) {
 	if all := s.Accounts(); len(all) > 0 {
 		return all[0], nil
 	}
 	acc := s.AddAccount(demoName, "NZD")
 	for _, order := range demoOrders {
-		o, err := s.PlaceOrder(acc.Upstock.Supplier, order)
+		o, err := up.PlaceOrder(acc.Upstock.Supplier, order)
 		if err != nil {
 			return acc, err
 		}
-		if _, err := s.Approve(o.ID); err != nil {
+		if _, err := up.Approve(o.ID); err != nil {
 			return acc, err
 		}
 	}

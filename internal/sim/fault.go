@@ -42,25 +42,6 @@ type Fault struct {
 	Account    string  `json:"account"`        // "" = all; Upstock: the supplier
 }
 
-// Call is one call as the vendor saw it. Status 0 = the answer was lost.
-type Call struct {
-	Method string    `json:"method"`
-	Path   string    `json:"path"`
-	Query  string    `json:"query"`
-	Status int       `json:"status"`
-	At     time.Time `json:"at"`
-	Fault  string    `json:"fault,omitempty"`
-}
-
-const maxCalls = 2000 // kept per vendor and account
-
-// meter is what one account called at one vendor.
-type meter struct {
-	calls  []*Call
-	over   int
-	grants []time.Time // calls within the limit's window
-}
-
 // Fault injects f at a vendor.
 func (s *Sim) Fault(vendor string, f Fault) error {
 	kinds := []string{"before", "after", "late", "slow", "throttle", "html", "stale", "ignoreFilter", "drift"}
@@ -70,7 +51,7 @@ func (s *Sim) Fault(vendor string, f Fault) error {
 	if !slices.Contains(kinds, f.Kind) {
 		return fmt.Errorf("fault %q: unknown kind %q", f.Match, f.Kind)
 	}
-	if !slices.Contains([]string{Upstock, Cin7Core, Cin7Omni, JOOR}, vendor) {
+	if !slices.ContainsFunc(listings[:], func(l listing) bool { return l.name == vendor }) {
 		return fmt.Errorf("fault %q: unknown vendor %q", f.Match, vendor)
 	}
 	if _, err := path.Match(f.Match, ""); err != nil {
@@ -101,92 +82,6 @@ func (s *Sim) Faults(vendor string) []Fault {
 		out = append(out, *f)
 	}
 	return out
-}
-
-// Calls lists the latest calls of an account at a vendor, oldest first.
-// account "" = all accounts, one after another.
-func (s *Sim) Calls(vendor, account string) []Call {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	out := []Call{}
-	s.eachMeter(vendor, account, func(m *meter) {
-		for _, c := range m.calls {
-			out = append(out, *c)
-		}
-	})
-	return out
-}
-
-// OverLimit counts the calls of an account that were refused, or would have
-// been, because its limit was spent. Injected throttles do not count.
-func (s *Sim) OverLimit(vendor, account string) int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	n := 0
-	s.eachMeter(vendor, account, func(m *meter) { n += m.over })
-	return n
-}
-
-func (s *Sim) eachMeter(vendor, account string, f func(*meter)) {
-	if account != "" {
-		f(s.meter(vendor, account))
-		return
-	}
-	for _, a := range s.state.Accounts {
-		f(s.meter(vendor, a.name(vendor)))
-	}
-}
-
-// name is what an account is called in calls and faults of a vendor.
-func (a *account) name(vendor string) string {
-	switch vendor {
-	case Upstock:
-		return fmt.Sprint(a.Upstock.Supplier)
-	case Cin7Core:
-		return a.Cin7Core.AccountID
-	case Cin7Omni:
-		return a.Cin7Omni.Username
-	}
-	return a.JOOR.Account
-}
-
-func (s *Sim) meter(vendor, account string) *meter {
-	key := vendor + " " + strings.ToLower(account)
-	m := s.meters[key]
-	if m == nil {
-		m = &meter{}
-		s.meters[key] = m
-	}
-	return m
-}
-
-// record logs a call; the caller fills in the status. s.mu is held.
-func (m *meter) record(r *request) *Call {
-	c := &Call{Method: r.method, Path: r.path, Query: r.query.Encode(), At: r.now.UTC()}
-	if len(m.calls) >= maxCalls {
-		m.calls = append(m.calls[:0], m.calls[maxCalls/2:]...)
-	}
-	m.calls = append(m.calls, c)
-	return c
-}
-
-// grant takes one call of n per window, sliding; a refusal says how long until
-// the next is free. s.mu is held.
-func (m *meter) grant(now time.Time, n int, window time.Duration, lenient bool) (wait time.Duration) {
-	keep := 0
-	for keep < len(m.grants) && !m.grants[keep].After(now.Add(-window)) {
-		keep++
-	}
-	m.grants = append(m.grants[:0], m.grants[keep:]...)
-	if len(m.grants) >= n {
-		m.over++
-		if !lenient {
-			return m.grants[0].Add(window).Sub(now)
-		}
-		return 0
-	}
-	m.grants = append(m.grants, now)
-	return 0
 }
 
 // take uses up one call of the first fault that matches. s.mu is held.
@@ -229,7 +124,8 @@ func reset() error {
 }
 
 func refused() error {
-	return &brokenError{net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}, false}
+	return &brokenError{net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)},
+		false}
 }
 
 // sleep waits, or for the caller to give up.
@@ -246,23 +142,24 @@ func sleep(ctx context.Context, d time.Duration) error {
 
 const patience = 5 * time.Minute // how long a lost answer keeps a caller without a deadline
 
-const htmlPage = "<!DOCTYPE html>\n<html><head><title>Inventory</title></head><body><h1>Please wait</h1></body></html>\n"
+const htmlPage = "<!DOCTYPE html>\n" +
+	"<html><head><title>Inventory</title></head><body><h1>Please wait</h1></body></html>\n"
 
 // answer takes a call through its fault to the vendor and back. An error is an
 // answer that never came.
-func (s *Sim) answer(ctx context.Context, r *request) (*response, error) {
+func (s *Sim) answer(ctx context.Context, r *Request) (*Response, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	r.now = time.Now()
+	r.Now = time.Now()
 	s.mu.Lock()
-	call := s.meter(r.vendor, r.account).record(r)
-	f := s.take(r.vendor, r.account, r.method+" "+r.path)
-	var resp *response
+	call := s.meter(r.Vendor, r.Account).record(r)
+	f := s.take(r.Vendor, r.Account, r.Method+" "+r.Path)
+	var resp *Response
 	var err error
 	if f == nil {
 		resp = s.serve(r)
-		call.Status = resp.status
+		call.Status = resp.Status
 		s.mu.Unlock()
 		return resp, nil
 	}
@@ -272,30 +169,27 @@ func (s *Sim) answer(ctx context.Context, r *request) (*response, error) {
 	resp, err = s.faulty(ctx, r, f)
 	if resp != nil {
 		s.mu.Lock()
-		call.Status = resp.status
+		call.Status = resp.Status
 		s.mu.Unlock()
 	}
 	return resp, err
 }
 
-func (s *Sim) serveLocked(r *request) *response {
+func (s *Sim) serveLocked(r *Request) *Response {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.serve(r)
 }
 
 // serve lets the vendor do its work. s.mu is held.
-func (s *Sim) serve(r *request) *response {
-	switch r.vendor {
-	case Upstock:
-		return s.serveUpstock(r)
-	case Cin7Core:
-		return s.serveCore(r)
+func (s *Sim) serve(r *Request) *Response {
+	if v := s.sideOf(r.Vendor); v != nil {
+		return v.Serve(r)
 	}
-	return jsonResponse(http.StatusNotImplemented, map[string]string{"error": "not simulated yet"})
+	return notSimulated()
 }
 
-func (s *Sim) faulty(ctx context.Context, r *request, f *Fault) (*response, error) {
+func (s *Sim) faulty(ctx context.Context, r *Request, f *Fault) (*Response, error) {
 	delay := s.seconds(f.Seconds)
 	switch f.Kind {
 	case "before":
@@ -308,7 +202,7 @@ func (s *Sim) faulty(ctx context.Context, r *request, f *Fault) (*response, erro
 		return s.lose(ctx, f)
 	case "late":
 		if f.How == "list" {
-			r.hide = delay
+			r.Hide = delay
 			s.serveLocked(r)
 		} else {
 			s.later(delay, r)
@@ -331,35 +225,31 @@ func (s *Sim) faulty(ctx context.Context, r *request, f *Fault) (*response, erro
 		}
 		return resp, nil
 	case "throttle":
-		resp := throttled(r.vendor, f.How)
-		if f.RetryAfter != "" {
-			resp.header.Set("Retry-After", f.RetryAfter)
-		}
-		return resp, nil
+		return s.throttled(r.Vendor, f), nil
 	case "html":
-		return textResponse(http.StatusOK, "text/html; charset=utf-8", htmlPage), nil
+		return Text(http.StatusOK, "text/html; charset=utf-8", htmlPage), nil
 	case "stale":
-		r.stale = delay
+		r.Stale = delay
 	case "drift":
-		if r.drift = f.How; r.drift == "" {
-			r.drift = "any"
+		if r.Drift = f.How; r.Drift == "" {
+			r.Drift = "any"
 		}
 	case "ignoreFilter":
-		r.query.Del("ExternalID")
+		r.IgnoreFilter = true
 	}
 	return s.serveLocked(r), nil
 }
 
 // later serves r after a delay, whether or not the caller still waits.
-func (s *Sim) later(d time.Duration, r *request) <-chan *response {
+func (s *Sim) later(d time.Duration, r *Request) <-chan *Response {
 	s.mu.Lock()
 	s.pending++
 	s.mu.Unlock()
-	done := make(chan *response, 1)
+	done := make(chan *Response, 1)
 	s.after(d, func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		r.now = time.Now()
+		r.Now = time.Now()
 		done <- s.serve(r)
 		s.settle()
 	})
@@ -367,7 +257,7 @@ func (s *Sim) later(d time.Duration, r *request) <-chan *response {
 }
 
 // lose is what the caller gets instead of the answer.
-func (s *Sim) lose(ctx context.Context, f *Fault) (*response, error) {
+func (s *Sim) lose(ctx context.Context, f *Fault) (*Response, error) {
 	switch f.How {
 	case "timeout":
 		d := patience
@@ -378,31 +268,30 @@ func (s *Sim) lose(ctx context.Context, f *Fault) (*response, error) {
 			return nil, err
 		}
 	case "500":
-		return textResponse(http.StatusInternalServerError, "text/html; charset=utf-8", "<h1>Server Error</h1>"), nil
+		return Text(http.StatusInternalServerError, "text/html; charset=utf-8", "<h1>Server Error</h1>"), nil
 	case "502":
-		return textResponse(http.StatusBadGateway, "text/html; charset=utf-8", "<h1>502 Bad Gateway</h1>"), nil
+		return Text(http.StatusBadGateway, "text/html; charset=utf-8", "<h1>502 Bad Gateway</h1>"), nil
 	case "503":
-		return textResponse(http.StatusServiceUnavailable, "text/html; charset=utf-8", "<h1>Service Unavailable</h1>"), nil
+		return Text(http.StatusServiceUnavailable, "text/html; charset=utf-8", "<h1>Service Unavailable</h1>"), nil
 	case "html":
-		return textResponse(http.StatusOK, "text/html; charset=utf-8", htmlPage), nil
+		return Text(http.StatusOK, "text/html; charset=utf-8", htmlPage), nil
 	}
 	return nil, reset()
 }
 
-// throttled is a vendor's refusal for the calls' sake. Cin7 Core has been seen
-// with all of these forms.
-func throttled(vendor, how string) *response {
-	if vendor == Upstock {
-		return upstockError(http.StatusTooManyRequests, "rate_limited", "300 calls a minute are allowed")
+func notSimulated() *Response {
+	return JSON(http.StatusNotImplemented, map[string]string{"error": "not simulated yet"})
+}
+
+// throttled is a vendor's refusal for the calls' sake.
+func (s *Sim) throttled(vendor string, f *Fault) *Response {
+	v := s.sideOf(vendor)
+	if v == nil {
+		return notSimulated()
 	}
-	const limitText = "You have reached 60 calls per 60 seconds API limit."
-	switch how {
-	case "400":
-		return jsonResponse(http.StatusBadRequest, []coreError{{400, limitText}})
-	case "200":
-		return jsonResponse(http.StatusOK, []coreError{{400, limitText}})
-	case "429":
-		return textResponse(http.StatusTooManyRequests, "text/plain; charset=utf-8", "You reached 60 calls per minute API limit")
+	resp := v.Throttled(f.How)
+	if f.RetryAfter != "" {
+		resp.Header.Set("Retry-After", f.RetryAfter)
 	}
-	return textResponse(http.StatusServiceUnavailable, "text/plain; charset=utf-8", "You reached 60 calls per minute API limit")
+	return resp
 }

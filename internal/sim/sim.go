@@ -1,24 +1,41 @@
 // Package sim is the far side: small honest vendors to build and test against.
 //
-// A [Sim] holds accounts. Each account is one invented wholesaler with matching
-// books at every vendor: an Upstock supplier and a Cin7 Core company whose
-// customers and products are linked. Cin7 Omni and JOOR have credentials only;
-// their routes answer 501.
+// A [Sim] holds accounts and serves vendors. An account is one invented wholesaler
+// with matching books at every vendor: an Upstock supplier and a Cin7 Core company
+// whose customers and products are linked. A vendor is a value of a package of its
+// own, so that a world has those it needs:
 //
-// The vendors are served below fixed prefixes (see the Prefix constants), with
-// their authentication, validation, limits and error texts. Where a vendor's
-// documentation is silent, the code says what was decided. The package imports
-// nothing of ours and has its own wire structs and arithmetic, so that a wrong
-// tag or formula of a client cannot cancel out; it is held against the vendors'
-// samples.
+//	up, core := upstock.New(), cin7core.New(cin7core.Options{})
+//	s, err := sim.New(sim.Options{Seed: "x"}, up, core)
+//	acc := s.AddAccount("Kauri Wholesale", "NZD")
+//	order, err := up.PlaceOrder(acc.Upstock.Supplier, "")
+//	s.Fault(sim.Cin7Core, sim.Fault{Match: "POST /sale", Kind: "after"})
 //
-// Below /sim are pages for people and a control API (see control.go), which
-// places and approves orders, ships sales, injects faults ([Fault]) and tells
-// what was called. Go tests use [Sim.Transport], which calls the handler in the
-// same goroutine and works in a testing/synctest bubble, and the methods of Sim.
+// Every account has keys for all four vendors, but the routes of a vendor that is
+// not in the world answer 501. Go tests call through [Sim.Transport], which runs
+// the handler in the same goroutine and works in a testing/synctest bubble;
+// others through [Sim.Handler], which also has pages for people and a control API
+// below /sim: accounts, faults ([Fault]), what was called, and what people do at
+// each vendor.
 //
-// One mutex guards everything; it is never held across a sleep or a call.
-// Waiting work (webhook retries, late effects) is timers, not goroutines.
+// What is the same for all vendors stands here, once: accounts and their keys
+// (account.go), what they sell and to whom (wholesaler.go), calls and limits
+// (calls.go), faults (fault.go), webhooks on their way, with retries (delivery.go),
+// lists that are paged, lag and drift (list.go), saving and loading (store.go), the
+// frame of the control API and of the pages (control.go, pages.go). A vendor's
+// package has its wire structs, validation, arithmetic and routes, and its own
+// exported actions; it is a [Vendor] here, and what it keeps of each account are
+// [Books], which hold on to the core by their [Seat]. Where a vendor's
+// documentation is silent, its code says what was decided.
+//
+// Nothing here imports anything of ours: the simulators have their own wire
+// structs and arithmetic, so that a wrong tag or formula of a client cannot cancel
+// out, and are held against the vendors' samples.
+//
+// One mutex guards everything; it is never held across a sleep or a call. Waiting
+// work (webhook retries, late effects) is timers, not goroutines. With a Seed, two
+// Sims that are called alike answer alike. With a Dir, the state is saved soon
+// after each change, row by row, and read when the next Sim is made.
 package sim
 
 import (
@@ -29,28 +46,10 @@ import (
 	mathrand "math/rand/v2"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
-
-	"github.com/shopspring/decimal"
-)
-
-// Where the vendors are mounted; the clients' base addresses end in these.
-const (
-	PrefixUpstock  = "/upstock/v1"
-	PrefixCin7Core = "/cin7core/ExternalApi/v2"
-	PrefixCin7Omni = "/cin7omni/api"
-	PrefixJOOR     = "/joor"
-)
-
-// The vendors' names, as the control API spells them.
-const (
-	Upstock  = "upstock"
-	Cin7Core = "cin7core"
-	Cin7Omni = "cin7omni"
-	JOOR     = "joor"
 )
 
 // Options of a Sim. The zero value is a simulator in memory at true speed.
@@ -66,63 +65,18 @@ type Options struct {
 	// Seed makes all ids and tokens reproducible: two Sims with one seed and
 	// the same calls agree. "" = random.
 	Seed string
-	// UpdatedLag is how long Cin7 Core's saleList lags behind. 0 = not at all.
+	// UpdatedLag is how long lists that may lag, as Cin7 Core's saleList, do.
+	// 0 = not at all.
 	UpdatedLag time.Duration
 	// TinyPages caps the rows of a page of every list. The caller must then
 	// page by Total or to an empty page. 0 = the vendors' own limits.
 	TinyPages int
-	// ListOrder is how saleList sorts, which the vendor does not say.
+	// ListOrder is how lists sort whose vendor does not say, as saleList.
 	ListOrder ListOrder
-	// ListDrift lets rows of saleList move between its pages, at random.
+	// ListDrift lets rows of such lists move between their pages, at random.
 	ListDrift bool
-	// NoAutomation makes accounts without Cin7 Core's Automation module, which
-	// its webhooks need. The control API changes it per account.
-	NoAutomation bool
 	// NoLimits counts calls over the limit but lets them pass.
 	NoLimits bool
-}
-
-// ListOrder is an order of saleList.
-type ListOrder int
-
-const (
-	NewestFirst ListOrder = iota // as in the vendor's example
-	OldestFirst
-	Shuffled // anew for every page
-)
-
-// Account is one wholesaler's credentials at every vendor.
-type Account struct {
-	Name     string          `json:"name"`
-	Currency string          `json:"currency"`
-	Upstock  UpstockAccount  `json:"upstock"`
-	Cin7Core Cin7CoreAccount `json:"cin7core"`
-	Cin7Omni Cin7OmniAccount `json:"cin7omni"`
-	JOOR     JOORAccount     `json:"joor"`
-}
-
-// UpstockAccount is a supplier and its bearer token.
-type UpstockAccount struct {
-	Supplier int    `json:"supplier"`
-	Token    string `json:"token"`
-}
-
-// Cin7CoreAccount is the pair of authentication headers.
-type Cin7CoreAccount struct {
-	AccountID      string `json:"accountId"`
-	ApplicationKey string `json:"applicationKey"`
-}
-
-// Cin7OmniAccount is the pair of Basic authentication.
-type Cin7OmniAccount struct {
-	Username string `json:"username"`
-	Key      string `json:"key"`
-}
-
-// JOORAccount is an account id and its static token.
-type JOORAccount struct {
-	Account string `json:"account"`
-	Token   string `json:"token"`
 }
 
 // Sim is the simulated vendors. Safe for concurrent use.
@@ -132,33 +86,27 @@ type Sim struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 
-	mu      sync.Mutex
-	state   state
-	rng     *mathrand.ChaCha8
-	bySup   map[int]*account
-	byCore  map[string]*account // by lower-case account id
-	byToken map[string]*account
-	faults  map[string][]*Fault // by vendor
-	meters  map[string]*meter   // by vendor and account
-	pending int                 // webhook deliveries and late effects not settled yet
-	quiet   []chan struct{}
-	closed  bool
-	saving  bool // a save is scheduled
+	sides []*side // the vendors, as they were given
+
+	mu       sync.Mutex
+	accounts []*account
+	rng      *mathrand.ChaCha8
+	faults   map[string][]*Fault // by vendor
+	meters   map[string]*meter   // by vendor and account
+	pending  int                 // webhook deliveries and late effects not settled yet
+	quiet    []chan struct{}
+	closed   bool
+	saving   bool // a save is scheduled
 
 	dirty           map[*account]*dirt
 	log             *os.File // the file of the state, open to write behind; nil = the next save writes the whole
 	whole, appended int64    // bytes of the whole, and of what was written behind it
 }
 
-// account is everything one wholesaler has at the vendors.
-type account struct {
-	Account
-	Core *core     `json:"core"`
-	Up   *supplier `json:"up"`
-}
-
-// New makes a Sim without accounts, or loads the state that Options.Dir holds.
-func New(o Options) (*Sim, error) {
+// New makes a Sim of some vendors without accounts, or loads the state that
+// Options.Dir holds. A vendor belongs to one Sim. The routes of vendors that are
+// not among them answer 501.
+func New(o Options, vendors ...Vendor) (*Sim, error) {
 	if o.Speed <= 0 {
 		o.Speed = 1
 	}
@@ -171,8 +119,15 @@ func New(o Options) (*Sim, error) {
 	}
 	s := &Sim{
 		opts: o, rng: mathrand.NewChaCha8(sha256.Sum256([]byte(seed))),
-		bySup: map[int]*account{}, byCore: map[string]*account{}, byToken: map[string]*account{},
 		faults: map[string][]*Fault{}, meters: map[string]*meter{}, dirty: map[*account]*dirt{},
+	}
+	for _, v := range vendors {
+		i := slices.IndexFunc(listings[:], func(l listing) bool { return l.name == v.Name() })
+		if i < 0 || s.sideOf(v.Name()) != nil {
+			return nil, fmt.Errorf("simulate %q: not a vendor that accounts have keys of, or twice", v.Name())
+		}
+		s.sides = append(s.sides, &side{&listings[i], v})
+		v.Join(s)
 	}
 	s.site = sync.OnceValue(s.routes)
 	s.ctx, s.cancel = context.WithCancel(context.Background())
@@ -182,6 +137,24 @@ func New(o Options) (*Sim, error) {
 		}
 	}
 	return s, nil
+}
+
+// Vendors are the names of the vendors, as they were given.
+func (s *Sim) Vendors() []string {
+	out := make([]string, len(s.sides))
+	for i, v := range s.sides {
+		out[i] = v.name
+	}
+	return out
+}
+
+func (s *Sim) sideOf(vendor string) *side {
+	for _, v := range s.sides {
+		if v.name == vendor {
+			return v
+		}
+	}
+	return nil
 }
 
 // Close stops webhook retries and late effects, and saves the state.
@@ -203,21 +176,13 @@ func (s *Sim) AddAccount(name, currency string) Account {
 	if currency == "" {
 		currency = "NZD"
 	}
-	n := len(s.state.Accounts) + 1
+	n := len(s.accounts) + 1
 	if name == "" {
 		name = "Supplier " + strconv.Itoa(n)
 	}
-	a := &account{Account: Account{Name: name, Currency: currency,
-		Upstock:  UpstockAccount{n, "ups_" + s.token()},
-		Cin7Core: Cin7CoreAccount{s.guid(), s.guid()},
-		Cin7Omni: Cin7OmniAccount{"omni" + strconv.Itoa(n), s.token()},
-		JOOR:     JOORAccount{strconv.Itoa(7000 + n), s.token()},
-	}}
-	s.stock(a)
-	a.Core.NoAutomation = s.opts.NoAutomation
-	s.state.Accounts = append(s.state.Accounts, a)
-	s.index(a)
-	s.touched(a)
+	a := s.open(s.newAccount(n, name, currency))
+	a.stock()
+	s.touched(a, nil, nil)
 	return a.Account
 }
 
@@ -225,17 +190,11 @@ func (s *Sim) AddAccount(name, currency string) Account {
 func (s *Sim) Accounts() []Account {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	out := make([]Account, len(s.state.Accounts))
-	for i, a := range s.state.Accounts {
+	out := make([]Account, len(s.accounts))
+	for i, a := range s.accounts {
 		out[i] = a.Account
 	}
 	return out
-}
-
-func (s *Sim) index(a *account) {
-	s.bySup[a.Upstock.Supplier] = a
-	s.byCore[strings.ToLower(a.Cin7Core.AccountID)] = a
-	s.byToken[a.Upstock.Token] = a
 }
 
 // Quiet waits until every webhook is delivered or given up and every late
@@ -277,55 +236,19 @@ func (s *Sim) after(d time.Duration, f func()) {
 	})
 }
 
-// fast is a duration as it lasts at the Sim's speed.
-func (s *Sim) fast(d time.Duration) time.Duration { return time.Duration(float64(d) / s.opts.Speed) }
+// ZoneName is where all accounts trade.
+const ZoneName = "Pacific/Auckland"
 
-func (s *Sim) seconds(n float64) time.Duration {
-	return s.fast(time.Duration(n * float64(time.Second)))
-}
-
-// guid and the other makers of ids need s.mu.
-func (s *Sim) guid() string {
-	var b [16]byte
-	s.rng.Read(b[:])
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	const hex = "0123456789abcdef"
-	var out [36]byte
-	j := 0
-	for i, x := range b {
-		if i == 4 || i == 6 || i == 8 || i == 10 {
-			out[j] = '-'
-			j++
-		}
-		out[j], out[j+1] = hex[x>>4], hex[x&15]
-		j += 2
-	}
-	return string(out[:])
-}
-
-func (s *Sim) token() string {
-	const letters = "abcdefghijkmnpqrstuvwxyz23456789"
-	var b [24]byte
-	s.rng.Read(b[:])
-	for i := range b {
-		b[i] = letters[b[i]&31]
-	}
-	return string(b[:])
-}
-
-func (s *Sim) pick(n int) int { return int(s.rng.Uint64() % uint64(n)) }
-
-// zone is where all accounts trade.
 var zone = sync.OnceValue(func() *time.Location {
-	loc, err := time.LoadLocation(zoneName)
+	loc, err := time.LoadLocation(ZoneName)
 	if err != nil {
 		return time.UTC
 	}
 	return loc
 })
 
-const zoneName = "Pacific/Auckland"
+// Zone is the time zone of ZoneName.
+func Zone() *time.Location { return zone() }
 
-func today(now time.Time) string { return now.In(zone()).Format(time.DateOnly) }
-
-func dec(s string) decimal.Decimal { return decimal.RequireFromString(s) }
+// Today is the date there.
+func Today(now time.Time) string { return now.In(zone()).Format(time.DateOnly) }

@@ -3,59 +3,71 @@ package sim
 import (
 	"bufio"
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"time"
 )
-
-// state is what is kept in Options.Dir. Faults and calls are not.
-type state struct {
-	Accounts []*account `json:"accounts,omitempty"`
-	Orders   int        `json:"orders"` // placed so far, over all suppliers
-	RNG      []byte     `json:"rng"`
-}
 
 const (
 	stateFile = "sim.jsonl"
 	saveDelay = 500 * time.Millisecond
 )
 
-// dirt is what of an account is to be saved: the account without its long lists,
-// always, and these rows of them.
+// The file of Options.Dir is lines of JSON, each one object: what it is, and the
+// thing itself.
+//
+//	{"state":{"rng":…}}            what belongs to no account
+//	{"account":{"name":…,"up":…}}  an account: its keys, and its books at each vendor without their rows
+//	{"order":…} {"upEvent":…}      a row of its books, an event on its way; each vendor's have names of their own
+//
+// The file begins with the whole: the state, then each account with its rows
+// behind it, so that neither saving nor loading holds the whole in memory twice.
+// What changed after that is written behind it: {"changes":n}, so many lines
+// follow that belong together, all count or none; and in them, beside the thing,
+// "in":n, the number of its account from 1: the account again, and the rows that
+// are new or other. Faults and calls are not kept.
+
+// state is what belongs to no account.
+type state struct {
+	RNG []byte `json:"rng"`
+}
+
+// dirt is what of an account is to be saved: the account without its rows,
+// always, and these.
 type dirt struct {
-	sales  map[*saleRecord]bool
-	orders map[*upOrder]bool
+	rows   []dirtyRow // in the order in which they changed first
+	seen   map[any]bool
 	events map[*delivery]bool
 }
 
-// touched has an account saved soon, with the given rows of its long lists:
-// *saleRecord, *upOrder, *delivery. s.mu is held.
-func (s *Sim) touched(a *account, rows ...any) {
+type dirtyRow struct {
+	kind string
+	row  any
+}
+
+// touched has an account saved soon, with the given rows of its books at one
+// vendor. s.mu is held.
+func (s *Sim) touched(a *account, p *Seat, rows []any) {
 	if s.opts.Dir == "" {
 		return
 	}
 	d := s.dirty[a]
 	if d == nil {
-		d = &dirt{map[*saleRecord]bool{}, map[*upOrder]bool{}, map[*delivery]bool{}}
+		d = &dirt{seen: map[any]bool{}, events: map[*delivery]bool{}}
 		s.dirty[a] = d
 	}
 	for _, row := range rows {
-		switch row := row.(type) {
-		case *saleRecord:
-			d.sales[row] = true
-		case *upOrder:
-			d.orders[row] = true
-		case *delivery:
-			d.events[row] = true
+		if event, ok := row.(*delivery); ok {
+			d.events[event] = true
+		} else if !d.seen[row] {
+			d.seen[row] = true
+			d.rows = append(d.rows, dirtyRow{p.vendor.row, row})
 		}
 	}
 	if s.saving || s.closed {
@@ -73,201 +85,244 @@ func (s *Sim) touched(a *account, rows ...any) {
 	})
 }
 
-// record is one line of the file. The file begins with the whole: the state
-// without its accounts, then each account without its long lists, and behind it
-// their rows, one a line, so that neither saving nor loading holds the whole in
-// memory twice. What changed after that is written behind it, with the number
-// of its account: the account again, and the rows that are new or other.
-type record struct {
-	Changes   int         `json:"changes,omitempty"` // so many lines follow that belong together: all count, or none
-	In        int         `json:"in,omitempty"`      // an account's number, from 1; 0 = the last account's, in the whole
-	State     *state      `json:"state,omitempty"`
-	Account   *account    `json:"account,omitempty"`
-	Sale      *saleRecord `json:"sale,omitempty"`
-	CoreEvent *delivery   `json:"coreEvent,omitempty"`
-	Order     *upOrder    `json:"order,omitempty"`
-	UpEvent   *delivery   `json:"upEvent,omitempty"`
-}
-
-// writer puts records into a file and counts its bytes. The first error stays.
+// writer puts lines into a file and counts its bytes. The first error stays.
 type writer struct {
 	w    io.Writer
-	json *json.Encoder
 	n    int64
 	rows int
 	err  error
 }
 
-func newWriter(w io.Writer) *writer {
-	out := &writer{w: w}
-	out.json = json.NewEncoder(out)
-	return out
-}
-
-func (w *writer) Write(b []byte) (int, error) {
-	n, err := w.w.Write(b)
-	w.n += int64(n)
-	return n, err
-}
-
-func (w *writer) put(r record) {
-	if w.err == nil {
-		w.rows++
-		w.err = w.json.Encode(r)
+// put writes a line; in = 0 for one of the whole.
+func (w *writer) put(in int, kind string, v any) {
+	if w.err != nil {
+		return
+	}
+	text, err := json.Marshal(v)
+	if w.err = err; err == nil {
+		w.putText(in, kind, text)
 	}
 }
 
-// bare is an account without its long lists.
-func (a *account) bare() *account {
-	c, up := *a.Core, *a.Up
-	c.Sales, c.Deliveries, up.Orders, up.Deliveries, up.Approved = nil, nil, nil, nil, nil
-	return &account{Account: a.Account, Core: &c, Up: &up}
+func (w *writer) putText(in int, kind string, text []byte) {
+	line := make([]byte, 0, len(text)+len(kind)+24)
+	line = append(line, '{')
+	if in > 0 {
+		line = append(strconv.AppendInt(append(line, `"in":`...), int64(in), 10), ',')
+	}
+	line = append(append(append(line, '"'), kind...), `":`...)
+	line = append(append(line, text...), "}\n"...)
+	n, err := w.w.Write(line)
+	w.n, w.rows, w.err = w.n+int64(n), w.rows+1, err
+}
+
+// putAccount writes an account without its rows.
+func (w *writer) putAccount(in int, a *account) {
+	text, err := json.Marshal(&a.Account)
+	for _, p := range a.seats {
+		var books []byte
+		if err == nil {
+			books, err = json.Marshal(p.books)
+		}
+		if err != nil {
+			break
+		}
+		text = append(text[:len(text)-1], `,"`+p.vendor.books+`":`...)
+		text = append(append(text, books...), '}')
+	}
+	if err != nil {
+		w.err = errors.Join(w.err, err)
+		return
+	}
+	if w.err == nil {
+		w.putText(in, "account", text)
+	}
 }
 
 // writeState writes what belongs to no account. s.mu is held.
 func (s *Sim) writeState(w *writer) {
-	if s.state.RNG, w.err = s.rng.MarshalBinary(); w.err == nil {
-		bare := s.state
-		bare.Accounts = nil
-		w.put(record{State: &bare})
-	}
+	rng, err := s.rng.MarshalBinary()
+	w.err = errors.Join(w.err, err)
+	w.put(0, "state", state{rng})
 }
 
-// writeWhole writes all records. s.mu is held.
+// writeWhole writes all lines. s.mu is held.
 func (s *Sim) writeWhole(w *writer) {
 	s.writeState(w)
-	for _, a := range s.state.Accounts {
-		w.put(record{Account: a.bare()})
-		for _, x := range a.Core.Sales {
-			w.put(record{Sale: x})
-		}
-		for _, x := range a.Core.Deliveries {
-			w.put(record{CoreEvent: x})
-		}
-		for _, x := range a.Up.Orders {
-			w.put(record{Order: x})
-		}
-		for _, x := range a.Up.Deliveries {
-			w.put(record{UpEvent: x})
+	for _, a := range s.accounts {
+		w.putAccount(0, a)
+		for _, p := range a.seats {
+			for row := range p.books.Rows() {
+				w.put(0, p.vendor.row, row)
+			}
+			for _, d := range p.deliveries {
+				w.put(0, p.vendor.event, d)
+			}
 		}
 	}
 }
 
-// writeChanges writes what is dirty, in the order in which it stands. s.mu is held.
+// writeChanges writes what is dirty, account by account. s.mu is held.
 func (s *Sim) writeChanges(w *writer) {
 	s.writeState(w)
-	for i, a := range s.state.Accounts {
+	for _, a := range s.accounts {
 		d := s.dirty[a]
 		if d == nil {
 			continue
 		}
-		w.put(record{In: i + 1, Account: a.bare()})
-		number := func(x *saleRecord) string { return x.Sale.Order.SaleOrderNumber }
-		for _, x := range slices.SortedFunc(maps.Keys(d.sales), func(x, y *saleRecord) int {
-			return cmp.Or(len(number(x))-len(number(y)), cmp.Compare(number(x), number(y)))
-		}) {
-			w.put(record{In: i + 1, Sale: x})
+		w.putAccount(a.number, a)
+		for _, x := range d.rows {
+			w.put(a.number, x.kind, x.row)
 		}
-		for _, x := range slices.SortedFunc(maps.Keys(d.orders), func(x, y *upOrder) int { return x.ID - y.ID }) {
-			w.put(record{In: i + 1, Order: x})
-		}
-		for _, x := range a.Core.Deliveries {
-			if d.events[x] {
-				w.put(record{In: i + 1, CoreEvent: x})
-			}
-		}
-		for _, x := range a.Up.Deliveries {
-			if d.events[x] {
-				w.put(record{In: i + 1, UpEvent: x})
+		for _, p := range a.seats {
+			for _, x := range p.deliveries {
+				if d.events[x] {
+					w.put(a.number, p.vendor.event, x)
+				}
 			}
 		}
 	}
 }
 
-func (st *state) read(r io.Reader) error {
+// line is a line of the file whose thing is not read yet.
+type line struct {
+	changes, in int
+	kind        string
+	text        json.RawMessage
+}
+
+func readLine(text []byte) (x line, err error) {
+	var all map[string]json.RawMessage
+	if err := json.Unmarshal(text, &all); err != nil {
+		return x, err
+	}
+	for name, v := range all {
+		switch name {
+		case "changes":
+			err = errors.Join(err, json.Unmarshal(v, &x.changes))
+		case "in":
+			err = errors.Join(err, json.Unmarshal(v, &x.in))
+		default:
+			x.kind, x.text = name, v
+		}
+	}
+	return x, err
+}
+
+// loading is a state while it is read.
+type loading struct {
+	*Sim
+	state    state
+	accounts []json.RawMessage // each as it stood last
+}
+
+func (l *loading) read(r io.Reader) error {
 	in := bufio.NewReaderSize(r, 1<<16)
-	left, batch := 0, []record(nil)
-	for line := 1; ; line++ {
+	left, batch := 0, []line(nil)
+	for n := 1; ; n++ {
 		text, err := in.ReadBytes('\n')
 		if err == io.EOF { // a line without its end is what a stop broke off
 			return nil
 		}
-		var x record
+		var x line
 		if err == nil {
-			err = json.Unmarshal(text, &x)
+			x, err = readLine(text)
 		}
 		if err == nil && left > 0 {
 			if left, batch = left-1, append(batch, x); left > 0 {
 				continue
 			}
 		} else if err == nil {
-			left, batch = x.Changes, []record{x}
+			left, batch = x.changes, []line{x}
 			if left > 0 {
 				continue
 			}
 		}
 		for _, x := range batch {
 			if err == nil {
-				err = st.apply(x)
+				err = l.apply(x)
 			}
 		}
 		if err != nil {
-			return fmt.Errorf("line %d: %w", line, err)
+			return fmt.Errorf("line %d: %w", n, err)
 		}
 	}
 }
 
-func (st *state) apply(x record) error {
-	n := x.In
+func (l *loading) apply(x line) error {
+	n := x.in
 	if n == 0 {
-		n = len(st.Accounts)
+		n = len(l.accounts)
 	}
 	switch {
-	case x.Changes > 0:
+	case x.changes > 0:
 		return nil
-	case x.State != nil:
-		accounts := st.Accounts
-		*st = *x.State
-		st.Accounts = accounts
+	case x.kind == "state":
+		return json.Unmarshal(x.text, &l.state)
+	case x.kind == "account" && (x.in == 0 || x.in == len(l.accounts)+1):
+		l.open(Account{})
+		l.accounts = append(l.accounts, x.text)
 		return nil
-	case x.Account != nil && (x.In == 0 || x.In == len(st.Accounts)+1):
-		st.Accounts = append(st.Accounts, x.Account)
-		return nil
-	case n < 1 || n > len(st.Accounts):
+	case n < 1 || n > len(l.accounts):
 		return errors.New("rows of no account")
+	case x.kind == "account":
+		l.accounts[n-1] = x.text
+		return nil
 	}
-	a := st.Accounts[n-1]
-	switch {
-	case x.Account != nil:
-		x.Account.Core.Sales, x.Account.Core.Deliveries = a.Core.Sales, a.Core.Deliveries
-		x.Account.Up.Orders, x.Account.Up.Deliveries = a.Up.Orders, a.Up.Deliveries
-		st.Accounts[n-1] = x.Account
-	case x.Sale != nil:
-		a.Core.Sales = place(a.Core.Sales, x.Sale, x.In > 0, func(s *saleRecord) string { return s.Sale.ID })
-	case x.Order != nil:
-		a.Up.Orders = place(a.Up.Orders, x.Order, x.In > 0, func(o *upOrder) string { return strconv.Itoa(o.ID) })
-	case x.CoreEvent != nil:
-		a.Core.Deliveries = place(a.Core.Deliveries, x.CoreEvent, x.In > 0, func(d *delivery) string { return d.ID })
-		trim(&a.Core.Deliveries)
-	case x.UpEvent != nil:
-		a.Up.Deliveries = place(a.Up.Deliveries, x.UpEvent, x.In > 0, func(d *delivery) string { return d.ID })
-		trim(&a.Up.Deliveries)
+	for _, p := range l.Sim.accounts[n-1].seats {
+		switch x.kind {
+		case p.vendor.row:
+			return p.books.ReadRow(x.text, x.in > 0)
+		case p.vendor.event:
+			return p.readDelivery(x.text, x.in > 0)
+		}
 	}
-	return nil
+	return nil // of a vendor that is not here: finish says so
 }
 
-// place puts a row in the place of the one with its id, which is among the
-// newest as a rule, else behind all.
-func place[T any](rows []T, row T, mayBe bool, id func(T) string) []T {
-	if mayBe {
+// finish reads the accounts themselves, of which only the last writing counts.
+func (l *loading) finish() (unstocked []*Seat, err error) {
+	for i, a := range l.Sim.accounts {
+		var books map[string]json.RawMessage
+		if err := errors.Join(json.Unmarshal(l.accounts[i], &a.Account), json.Unmarshal(l.accounts[i], &books)); err != nil {
+			return nil, err
+		}
+		for _, known := range listings {
+			if books[known.books] != nil && l.sideOf(known.name) == nil {
+				return nil, fmt.Errorf("there are books of %s, which is not simulated here", known.name)
+			}
+		}
+		for _, p := range a.seats {
+			text := books[p.vendor.books]
+			if text == nil { // the vendor was not simulated yet
+				unstocked = append(unstocked, p)
+				continue
+			}
+			if err := json.Unmarshal(text, p.books); err != nil {
+				return nil, fmt.Errorf("books of %s: %w", p.vendor.name, err)
+			}
+			p.books.Loaded()
+		}
+	}
+	return unstocked, nil
+}
+
+// PutRow reads a row of a list and puts it in the place of the one with its id,
+// which is among the newest as a rule, where it is a change; else behind all.
+func PutRow[T any](rows []*T, text json.RawMessage, change bool, id func(*T) string) ([]*T, error) {
+	row := new(T)
+	if err := json.Unmarshal(text, row); err != nil {
+		return rows, err
+	}
+	if change {
 		for i := len(rows) - 1; i >= 0; i-- {
 			if id(rows[i]) == id(row) {
 				rows[i] = row
-				return rows
+				return rows, nil
 			}
 		}
 	}
-	return append(rows, row)
+	return append(rows, row), nil
 }
 
 // saveChanges writes what changed behind what is there; the whole anew, where
@@ -280,14 +335,13 @@ func (s *Sim) saveChanges() error {
 		return s.save()
 	}
 	var b bytes.Buffer
-	w := newWriter(&b)
+	w := &writer{w: &b}
 	s.writeChanges(w)
 	clear(s.dirty)
 	s.appended += w.n
 	err := w.err
 	if err == nil {
-		head, _ := json.Marshal(record{Changes: w.rows})
-		_, err = s.log.Write(append(append(head, '\n'), b.Bytes()...))
+		_, err = s.log.Write(append(fmt.Appendf(nil, "{\"changes\":%d}\n", w.rows), b.Bytes()...))
 	}
 	if err != nil { // the next save writes the whole
 		s.log.Close()
@@ -313,7 +367,7 @@ func (s *Sim) save() error {
 		return fmt.Errorf("save simulators' state: %w", err)
 	}
 	out := bufio.NewWriterSize(f, 1<<16)
-	w := newWriter(out)
+	w := &writer{w: out}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.writeWhole(w)
@@ -346,26 +400,29 @@ func (s *Sim) load() error {
 		return err
 	}
 	defer f.Close()
-	if err := s.state.read(f); err != nil {
-		return fmt.Errorf("%s: %w", stateFile, err)
-	}
-	if err := s.rng.UnmarshalBinary(s.state.RNG); err != nil {
-		return fmt.Errorf("%s: %w", stateFile, err)
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, a := range s.state.Accounts {
-		s.index(a)
-		a.Up.Approved = a.Up.Approved[:0]
-		for i, o := range a.Up.Orders {
-			if o.ApprovedAt != nil {
-				a.Up.Approved = append(a.Up.Approved, i)
-			}
-		}
-		slices.SortStableFunc(a.Up.Approved, func(x, y int) int { return a.Up.Orders[x].ApprovedAt.Compare(*a.Up.Orders[y].ApprovedAt) })
-		for _, d := range slices.Concat(a.Up.Deliveries, a.Core.Deliveries) {
-			if d.State == "pending" {
-				s.start(a, d, max(0, time.Until(d.Next)))
+	l := loading{Sim: s}
+	if err := l.read(f); err != nil {
+		return fmt.Errorf("%s: %w", stateFile, err)
+	}
+	unstocked, err := l.finish()
+	if err == nil {
+		err = s.rng.UnmarshalBinary(l.state.RNG)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", stateFile, err)
+	}
+	for _, p := range unstocked {
+		p.books.Fill(p.Catalogue())
+		p.Changed()
+	}
+	for _, a := range s.accounts {
+		for _, p := range a.seats {
+			for _, d := range p.deliveries {
+				if d.State == "pending" {
+					s.start(p, d, max(0, time.Until(d.Next)))
+				}
 			}
 		}
 	}

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -57,8 +56,8 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	rec := &recorder{header: resp.header, status: resp.status}
-	rec.body.Write(resp.body)
+	rec := &recorder{header: resp.Header, status: resp.Status}
+	rec.body.Write(resp.Body)
 	return rec.response(req), nil
 }
 
@@ -92,38 +91,23 @@ func (r *recorder) response(req *http.Request) *http.Response {
 	}
 }
 
-// vendorRequest tells whose call this is, by its path and credentials. Paths
-// of Cin7 Core are case-insensitive.
-func (s *Sim) vendorRequest(req *http.Request, body []byte) (*request, bool) {
-	r := &request{method: req.Method, query: req.URL.Query(), header: req.Header, body: body}
-	p := req.URL.Path
-	below := func(prefix string) bool {
-		if len(p) < len(prefix) || !strings.EqualFold(p[:len(prefix)], prefix) || len(p) > len(prefix) && p[len(prefix)] != '/' {
-			return false
+// vendorRequest tells whose call this is, by its path and credentials.
+func (s *Sim) vendorRequest(req *http.Request, body []byte) (*Request, bool) {
+	for i := range listings {
+		path, ok := listings[i].below(req.URL.Path)
+		if !ok {
+			continue
 		}
-		r.path = p[len(prefix):]
-		return true
-	}
-	switch {
-	case below(PrefixUpstock):
-		r.vendor = Upstock
-		token, _ := strings.CutPrefix(req.Header.Get("Authorization"), "Bearer ")
-		s.mu.Lock()
-		if a := s.byToken[token]; a != nil {
-			r.account = strconv.Itoa(a.Upstock.Supplier)
+		r := &Request{Vendor: listings[i].name, Method: req.Method, Path: path, Query: req.URL.Query(), Header: req.Header,
+			Body: body}
+		if v := s.sideOf(r.Vendor); v != nil {
+			s.mu.Lock()
+			r.Account = v.Caller(req)
+			s.mu.Unlock()
 		}
-		s.mu.Unlock()
-	case below(PrefixCin7Core):
-		r.vendor, r.account = Cin7Core, req.Header.Get("api-auth-accountid")
-	case below(PrefixCin7Omni):
-		r.vendor = Cin7Omni
-		r.account, _, _ = req.BasicAuth()
-	case below(PrefixJOOR):
-		r.vendor, r.account = JOOR, r.query.Get("account")
-	default:
-		return nil, false
+		return r, true
 	}
-	return r, true
+	return nil, false
 }
 
 // Handler serves the vendors, and the pages and the control API below /sim.
@@ -145,12 +129,12 @@ func (s *Sim) Handler() http.Handler {
 			hangUp(w, err)
 			return
 		}
-		for k, v := range resp.header {
+		for k, v := range resp.Header {
 			w.Header()[k] = v
 		}
-		w.Header().Set("Content-Length", strconv.Itoa(len(resp.body)))
-		w.WriteHeader(resp.status)
-		w.Write(resp.body)
+		w.Header().Set("Content-Length", strconv.Itoa(len(resp.Body)))
+		w.WriteHeader(resp.Status)
+		w.Write(resp.Body)
 	})
 }
 

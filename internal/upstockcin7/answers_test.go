@@ -16,6 +16,7 @@ import (
 
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/sim"
+	simupstock "stockbridge/internal/sim/upstock"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstockcin7"
 )
@@ -130,7 +131,7 @@ func TestBlankIsNoNo(t *testing.T) {
 			}
 			w.fault(lost)
 			start := time.Now()
-			must[sim.OrderSummary](w)(w.sim.Approve(id))
+			must[simupstock.OrderSummary](w)(w.simUpstock.Approve(id))
 			w.settle(id, horizon)
 			w.attention(id, "unclearSales", "more than 10")
 			if calls := w.coreCalls(start); slices.Contains(calls, "GET /sale") {
@@ -206,7 +207,7 @@ func TestBlankStranger(t *testing.T) {
 				id := w.place(groceries)
 				byHand(w, id, "PO-4711")
 				leftOut(w, c.silent, c.fields...)
-				must[sim.OrderSummary](w)(w.sim.Approve(id))
+				must[simupstock.OrderSummary](w)(w.simUpstock.Approve(id))
 				w.settle(id, horizon)
 				if w.attention(id, c.code, "SO-00001"); len(w.sales(id)) > 0 {
 					t.Fatalf("sold beside it: %+v", w.sales(id))
@@ -227,7 +228,7 @@ func TestBlankStranger(t *testing.T) {
 			leftOut(w, false, "CustomerReference")
 			time.Sleep(time.Second)
 			start := time.Now()
-			must[sim.OrderSummary](w)(w.sim.Approve(id))
+			must[simupstock.OrderSummary](w)(w.simUpstock.Approve(id))
 			w.settle(id, horizon)
 			w.sold(id)
 			if calls := w.coreCalls(start); len(calls) != 4 || calls[1] != "GET /sale" {
@@ -243,7 +244,7 @@ func TestBlankStranger(t *testing.T) {
 			time.Sleep(time.Hour)
 			leftOut(w, true, "CustomerReference")
 			start := time.Now()
-			must[sim.OrderSummary](w)(w.sim.Approve(id))
+			must[simupstock.OrderSummary](w)(w.simUpstock.Approve(id))
 			w.settle(id, horizon)
 			w.sold(id)
 			if calls := w.coreCalls(start); len(calls) != 3 {
@@ -261,7 +262,7 @@ func TestBlankStranger(t *testing.T) {
 				if blank {
 					leftOut(w, false, "CustomerReference", "ExternalID")
 				}
-				must[sim.OrderSummary](w)(w.sim.Approve(id))
+				must[simupstock.OrderSummary](w)(w.simUpstock.Approve(id))
 				w.settle(id, horizon)
 				if w.attention(id, "unclearSales", "The order's sale SO-00001 stands"); len(w.sales(id)) != 1 {
 					t.Fatalf("sold beside it: %+v", w.sales(id))
@@ -278,7 +279,7 @@ func TestBlankStranger(t *testing.T) {
 			}
 			leftOut(w, false, "CustomerReference")
 			start := time.Now()
-			must[sim.OrderSummary](w)(w.sim.Approve(id))
+			must[simupstock.OrderSummary](w)(w.simUpstock.Approve(id))
 			w.settle(id, horizon)
 			w.attention(id, "unclearSales", "more than 10 sales", "SO-000")
 			if calls := w.coreCalls(start); slices.Contains(calls, "GET /sale") || len(w.sales(id)) > 0 {
@@ -295,7 +296,7 @@ func TestBlankStranger(t *testing.T) {
 			id := w.place(groceries)
 			byHand(w, id, "PO-4711")
 			leftOut(w, true, "CustomerReference")
-			must[sim.OrderSummary](w)(w.sim.Approve(id))
+			must[simupstock.OrderSummary](w)(w.simUpstock.Approve(id))
 			w.settle(id, horizon)
 			w.attention(id, "unclearSales", "SO-00001")
 			w.cancel(id)
@@ -365,7 +366,7 @@ func TestMissingIsNotEmpty(t *testing.T) {
 					doc["Status"] = "ORDERED"
 				}
 			}
-			must[sim.OrderSummary](w)(w.sim.Approve(id))
+			must[simupstock.OrderSummary](w)(w.simUpstock.Approve(id))
 			w.settle(id, horizon)
 			w.attention(id, "refused")
 			if s := w.sale(id); s.Status != "VOIDED" {
@@ -759,7 +760,7 @@ func TestApprovedAgainAfterRestore(t *testing.T) {
 				must[time.Time](w)(w.pair().Restored(t.Context()))
 				w.turn(time.Hour)
 				w.inUpstock(id, `{"status":"ordered","approvedAt":null}`)
-				must[sim.OrderSummary](w)(w.sim.Approve(id))
+				must[simupstock.OrderSummary](w)(w.simUpstock.Approve(id))
 				w.settle(id, horizon)
 				w.turn(30 * time.Minute)
 				if r := w.sold(id); r.SaleID != first.ID || len(w.sales(id)) != 1 {

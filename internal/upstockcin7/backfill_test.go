@@ -16,6 +16,7 @@ import (
 
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/sim"
+	simupstock "stockbridge/internal/sim/upstock"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/testsize"
 	"stockbridge/internal/upstockcin7"
@@ -203,7 +204,7 @@ func TestBackfillShownAsSold(t *testing.T) {
 // reference is what the only order of a preview has as its customer reference in Cin7 Core.
 func (w *world) reference(v upstockcin7.BackfillPreview) string {
 	w.t.Helper()
-	o := must[sim.OrderSummary](w)(w.sim.Order(must[int](w)(strconv.Atoi(v.Items[0].ID))))
+	o := must[simupstock.OrderSummary](w)(w.simUpstock.Order(must[int](w)(strconv.Atoi(v.Items[0].ID))))
 	p := must[upstockcin7.Preview](w)(w.pair().Preview(context.Background(), w.tenant, o.JSON, nil))
 	return p.Plan.Header.CustomerReference
 }
@@ -443,7 +444,7 @@ func TestBackfillBudget(t *testing.T) {
 		t.Logf("a new order was sold after %s", h.run(id).SoldAt.Sub(at))
 		h.turn(time.Duration(orders)*5*time.Second + 5*time.Minute)
 		h.filled(upstockcin7.Backfill{State: upstockcin7.BackfillDone, Listed: orders, Taken: orders})
-		if n := len(h.sim.Sales(h.acc.Cin7Core.AccountID)); n != orders+1 {
+		if n := len(h.simCore.Sales(h.acc.Cin7Core.AccountID)); n != orders+1 {
 			t.Errorf("%d sales of %d orders", n, orders+1)
 		}
 		for _, v := range []struct{ vendor, account string }{{sim.Cin7Core, h.acc.Cin7Core.AccountID}, {sim.Upstock, strconv.Itoa(h.acc.Upstock.Supplier)}} {

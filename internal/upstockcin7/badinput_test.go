@@ -22,6 +22,7 @@ import (
 	"stockbridge/internal/app"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/sim"
+	simcin7core "stockbridge/internal/sim/cin7core"
 	"stockbridge/internal/table"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/testsize"
@@ -109,9 +110,9 @@ func (s *sender) event(kind, order string) []byte {
 // order places and approves an order of which nobody is told, and answers its JSON.
 func (s *sender) order(part string) (id int, doc string) {
 	w := s.w
-	o, err := w.sim.PlaceOrder(w.acc.Upstock.Supplier, part)
+	o, err := w.simUpstock.PlaceOrder(w.acc.Upstock.Supplier, part)
 	if err == nil {
-		o, err = w.sim.Approve(o.ID)
+		o, err = w.simUpstock.Approve(o.ID)
 	}
 	if err != nil {
 		w.t.Fatal(err)
@@ -208,7 +209,7 @@ func (s *sender) sold(id, doc string) {
 	if r.State != ledger.Sold || !r.Told {
 		w.t.Fatalf("the order is %s (%s), told %v: %+v", r.State, r.Why, r.Told, r.Problems)
 	}
-	sales := slices.DeleteFunc(w.sim.Sales(w.acc.Cin7Core.AccountID), func(x sim.SaleSummary) bool {
+	sales := slices.DeleteFunc(w.simCore.Sales(w.acc.Cin7Core.AccountID), func(x simcin7core.SaleSummary) bool {
 		return x.ExternalID != fmt.Sprintf("upstock:%d:%s", w.acc.Upstock.Supplier, id)
 	})
 	if len(sales) != 1 {
@@ -344,7 +345,7 @@ func TestBadInputOrders(t *testing.T) {
 					if r.State != ledger.Attention || !slices.Equal(codesOf(r), c.problems) {
 						t.Errorf("%s %v, want %v: %+v", r.State, codesOf(r), c.problems, r.Problems)
 					}
-					if sales := w.sim.Sales(w.acc.Cin7Core.AccountID); len(sales) > 0 {
+					if sales := w.simCore.Sales(w.acc.Cin7Core.AccountID); len(sales) > 0 {
 						t.Errorf("something was sent: %+v", sales)
 					}
 				}
@@ -829,7 +830,7 @@ func TestBadInputStoreDown(t *testing.T) {
 			t.Error(v)
 		}
 		time.Sleep(10 * time.Minute)
-		list := w.sim.Deliveries(w.acc.Upstock.Supplier)
+		list := w.simUpstock.Deliveries(w.acc.Upstock.Supplier)
 		if d := list[len(list)-1]; d.State != "delivered" || d.Attempts != 3 || d.Status != http.StatusAccepted {
 			t.Errorf("%+v", d)
 		}

@@ -15,6 +15,8 @@ import (
 
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/sim"
+	simcin7core "stockbridge/internal/sim/cin7core"
+	simupstock "stockbridge/internal/sim/upstock"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstock"
 	"stockbridge/internal/upstockcin7"
@@ -39,7 +41,7 @@ func (s *sender) occurred(kind, order string, at time.Time) *http.Request {
 // inUpstock changes an order in Upstock, of which nobody is told; the order.
 func (w *world) inUpstock(id int, format string, args ...any) string {
 	w.t.Helper()
-	return string(must[sim.OrderSummary](w)(w.sim.Edit(id, fmt.Sprintf(format, args...))).JSON)
+	return string(must[simupstock.OrderSummary](w)(w.simUpstock.Edit(id, fmt.Sprintf(format, args...))).JSON)
 }
 
 func stamp(at time.Time) string { return strconv.Quote(at.UTC().Format(time.RFC3339Nano)) }
@@ -229,7 +231,7 @@ func TestApprovedAgainAfterVoid(t *testing.T) {
 		}
 		before(id)
 		var o struct{ Lines []map[string]any }
-		if err := json.Unmarshal(must[sim.OrderSummary](w)(w.sim.Order(id)).JSON, &o); err != nil {
+		if err := json.Unmarshal(must[simupstock.OrderSummary](w)(w.simUpstock.Order(id)).JSON, &o); err != nil {
 			t.Fatal(err)
 		}
 		o.Lines[0]["quantity"] = "5"
@@ -243,7 +245,7 @@ func TestApprovedAgainAfterVoid(t *testing.T) {
 		within(t, func(t *testing.T, w *world, s *sender) {
 			id := again(t, w, s, func(int) {})
 			w.soldAnew(id, 1)
-			s.must(http.StatusAccepted, s.occurred(upstock.OrderApproved, string(must[sim.OrderSummary](w)(w.sim.Order(id)).JSON), time.Now()))
+			s.must(http.StatusAccepted, s.occurred(upstock.OrderApproved, string(must[simupstock.OrderSummary](w)(w.simUpstock.Order(id)).JSON), time.Now()))
 			w.turn(30 * time.Minute)
 			w.soldAnew(id, 1)
 		})
@@ -505,7 +507,7 @@ func TestCorrectedAndApprovedAgain(t *testing.T) {
 			id := w.place(groceries)
 			customer, _ := w.ids(id)
 			w.core(http.MethodPost, "/sale", fmt.Sprintf(`{"CustomerID":%q,"CustomerReference":"PO-4711","Location":"Main Warehouse","SkipQuote":true}`, customer))
-			must[sim.OrderSummary](w)(w.sim.Approve(id))
+			must[simupstock.OrderSummary](w)(w.simUpstock.Approve(id))
 			w.settle(id, horizon)
 			w.attention(id, "foreignSale")
 			now := time.Now().Add(time.Minute)
@@ -521,7 +523,7 @@ func TestCorrectedAndApprovedAgain(t *testing.T) {
 		id = w.place(groceries)
 		_, products := w.ids(id)
 		w.control(http.MethodPut, "/sim/cin7core/products/"+products[1], `{"Status":"Deprecated"}`)
-		must[sim.OrderSummary](w)(w.sim.Approve(id))
+		must[simupstock.OrderSummary](w)(w.simUpstock.Approve(id))
 		w.settle(id, horizon)
 		if w.attention(id, "refused"); len(w.sales(id)) != 1 || len(w.live(id)) > 0 {
 			t.Fatalf("sales %+v", w.sales(id))
@@ -542,7 +544,7 @@ func TestCorrectedAndApprovedAgain(t *testing.T) {
 	t.Run("its header was voided by us, and Upstock does not bear the approval out", func(t *testing.T) {
 		within(t, func(t *testing.T, w *world, s *sender) {
 			id, _ := refused(t, w)
-			doc := string(must[sim.OrderSummary](w)(w.sim.Order(id)).JSON)
+			doc := string(must[simupstock.OrderSummary](w)(w.simUpstock.Order(id)).JSON)
 			s.must(http.StatusAccepted, s.occurred(upstock.OrderApproved, later(t, doc, time.Now()), time.Now()))
 			w.settle(id, horizon)
 			if w.attention(id, "notApproved", "does not bear it out"); len(w.sales(id)) != 1 {
@@ -581,7 +583,7 @@ func TestNewSale(t *testing.T) {
 			id := w.place(groceries)
 			_, products := w.ids(id)
 			w.control(http.MethodPut, "/sim/cin7core/products/"+products[1], `{"Status":"Deprecated"}`)
-			must[sim.OrderSummary](w)(w.sim.Approve(id))
+			must[simupstock.OrderSummary](w)(w.simUpstock.Approve(id))
 			w.settle(id, horizon)
 			w.control(http.MethodPut, "/sim/cin7core/products/"+products[1], `{"Status":"Active"}`)
 			w.retryBeside(id)
@@ -678,16 +680,16 @@ func TestCopied(t *testing.T) {
 			within(t, func(t *testing.T, w *world, s *sender) {
 				id, first := w.sell(groceries)
 				w.person(first, "copy", c.copy)
-				all := w.sim.Sales(w.acc.Cin7Core.AccountID)
-				second := all[slices.IndexFunc(all, func(s sim.SaleSummary) bool { return s.ID != first })].ID
+				all := w.simCore.Sales(w.acc.Cin7Core.AccountID)
+				second := all[slices.IndexFunc(all, func(s simcin7core.SaleSummary) bool { return s.ID != first })].ID
 				if c.then != nil {
 					c.then(w, id, first, second)
 				}
 				w.person(first, "void", "")
-				theirs := w.sim.Sales(w.acc.Cin7Core.AccountID)
+				theirs := w.simCore.Sales(w.acc.Cin7Core.AccountID)
 				w.poll()
-				if !slices.Equal(w.sim.Sales(w.acc.Cin7Core.AccountID), theirs) {
-					t.Fatalf("they left %+v, now it is %+v", theirs, w.sim.Sales(w.acc.Cin7Core.AccountID))
+				if !slices.Equal(w.simCore.Sales(w.acc.Cin7Core.AccountID), theirs) {
+					t.Fatalf("they left %+v, now it is %+v", theirs, w.simCore.Sales(w.acc.Cin7Core.AccountID))
 				}
 				if c.says != "" {
 					w.attention(id, "saleVoided", c.says)
@@ -698,7 +700,7 @@ func TestCopied(t *testing.T) {
 					return
 				}
 				follow(w, id)
-				if o := must[sim.OrderSummary](w)(w.sim.Order(id)); o.External != "SO-00002" {
+				if o := must[simupstock.OrderSummary](w)(w.simUpstock.Order(id)); o.External != "SO-00002" {
 					t.Errorf("Upstock shows %s", o.External)
 				}
 				w.person(second, "ship", `{"trackingNumber":"T-1"}`)

@@ -18,6 +18,7 @@ import (
 
 	"stockbridge/internal/app"
 	"stockbridge/internal/sim"
+	simcin7core "stockbridge/internal/sim/cin7core"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/testsize"
 	"stockbridge/internal/upstockcin7"
@@ -120,7 +121,7 @@ func (h *house) shop(ids []int) {
 		case id%3 == 1:
 			h.person(sale, "ship", "")
 			time.AfterFunc(7*time.Minute, func() {
-				h.sim.Sale(sale, "tracking", fmt.Sprintf(`{"trackingNumber":"T-%d","carrier":"Post Haste"}`, id))
+				h.simCore.Sale(sale, "tracking", fmt.Sprintf(`{"trackingNumber":"T-%d","carrier":"Post Haste"}`, id))
 			})
 		default:
 			h.person(sale, "ship", fmt.Sprintf(`{"trackingNumber":"T-%d"}`, id))
@@ -129,9 +130,9 @@ func (h *house) shop(ids []int) {
 }
 
 // allLive are the sales that are not voided, by order.
-func (w *world) allLive() map[int][]sim.SaleSummary {
-	all := map[int][]sim.SaleSummary{}
-	for _, s := range w.sim.Sales(w.acc.Cin7Core.AccountID) {
+func (w *world) allLive() map[int][]simcin7core.SaleSummary {
+	all := map[int][]simcin7core.SaleSummary{}
+	for _, s := range w.simCore.Sales(w.acc.Cin7Core.AccountID) {
 		_, id, _ := strings.Cut(strings.TrimPrefix(s.ExternalID, "upstock:"), ":")
 		if n, err := strconv.Atoi(id); err == nil && s.Status != "VOIDED" {
 			all[n] = append(all[n], s)

@@ -30,8 +30,7 @@ func (w *world) vendors(o sim.Options) {
 	w.t.Helper()
 	w.sim.Close()
 	o.Seed, o.Deliver = "proof", deliverer{w}
-	w.sim = must[*sim.Sim](w)(sim.New(o))
-	w.acc = w.sim.AddAccount("Harbour Roasters", "")
+	w.open(o)
 	w.register()
 }
 
@@ -115,7 +114,7 @@ func (w *world) written(n int) (ids []int) {
 	books := ledger.New(w.store)
 	for len(ids) < n {
 		at := time.Now().UTC().Truncate(time.Millisecond)
-		o, err := w.sim.PlaceOrder(w.acc.Upstock.Supplier, strings.TrimSuffix(groceries, "}")+fmt.Sprintf(`,"status":"processing","approvedAt":%q}`, at.Format(time.RFC3339Nano)))
+		o, err := w.simUpstock.PlaceOrder(w.acc.Upstock.Supplier, strings.TrimSuffix(groceries, "}")+fmt.Sprintf(`,"status":"processing","approvedAt":%q}`, at.Format(time.RFC3339Nano)))
 		if err != nil {
 			w.t.Fatal(err)
 		}
@@ -123,7 +122,7 @@ func (w *world) written(n int) (ids []int) {
 			ID    string
 			Order struct{ SaleOrderNumber string }
 		}
-		raw, err := w.sim.Sale(model.SaleID, "copy", fmt.Sprintf(`{"externalId":"upstock:%d:%d"}`, w.acc.Upstock.Supplier, o.ID))
+		raw, err := w.simCore.Sale(model.SaleID, "copy", fmt.Sprintf(`{"externalId":"upstock:%d:%d"}`, w.acc.Upstock.Supplier, o.ID))
 		if err == nil {
 			err = json.Unmarshal(raw, &sale)
 		}
@@ -297,12 +296,12 @@ func TestCompletenessDifferences(t *testing.T) {
 		})
 
 		cancelled := say("cancelledWithSale", sell(), "its sale stands")
-		if _, err := w.sim.Cancel(cancelled); err != nil {
+		if _, err := w.simUpstock.Cancel(cancelled); err != nil {
 			t.Fatal(err)
 		}
 		quiet := say("cancelledWithSale", sell(), "its sale stands")
 		drop("order.cancelled")
-		if _, err := w.sim.Cancel(quiet); err != nil {
+		if _, err := w.simUpstock.Cancel(quiet); err != nil {
 			t.Fatal(err)
 		}
 		w.person(w.sale(right).ID, "copy", fmt.Sprintf(`{"externalId":"upstock:%d:999999"}`, w.acc.Upstock.Supplier))
@@ -393,7 +392,7 @@ func TestCompletenessVoidsCancelled(t *testing.T) {
 		if err := w.sim.Fault(sim.Upstock, sim.Fault{Match: "WEBHOOK order.cancelled", Kind: "drop"}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.sim.Cancel(id); err != nil {
+		if _, err := w.simUpstock.Cancel(id); err != nil {
 			t.Fatal(err)
 		}
 		if c := w.compare(time.Time{}, time.Time{}); c.Found != 0 || c.Counts.Cancelled != 1 {
@@ -424,7 +423,7 @@ func TestCompletenessOfBackfilled(t *testing.T) {
 			t.Errorf("%+v", before)
 		}
 		w.upstockFault(sim.Fault{Match: "WEBHOOK order.cancelled", Kind: "drop"})
-		if _, err := w.sim.Cancel(id); err != nil {
+		if _, err := w.simUpstock.Cancel(id); err != nil {
 			t.Fatal(err)
 		}
 		c := w.compare(time.Time{}, time.Time{})
@@ -450,7 +449,7 @@ func TestCompletenessOldRow(t *testing.T) {
 		w.message(upstockcin7.JobCompleteness)
 		w.turn(2 * time.Minute)
 		w.inUpstock(id, `{"status":"ordered","approvedAt":null}`)
-		if _, err := w.sim.Approve(id); err != nil {
+		if _, err := w.simUpstock.Approve(id); err != nil {
 			t.Fatal(err)
 		}
 		w.turn(10 * time.Minute)
@@ -495,7 +494,7 @@ func TestCompletenessPeriods(t *testing.T) {
 		}
 		// An order from before the connection is nobody's loss, unless it is asked for.
 		old := start.Add(-26 * time.Hour)
-		o, err := w.sim.PlaceOrder(w.acc.Upstock.Supplier, strings.TrimSuffix(groceries, "}")+fmt.Sprintf(`,"status":"processing","approvedAt":%q}`, old.UTC().Format(time.RFC3339)))
+		o, err := w.simUpstock.PlaceOrder(w.acc.Upstock.Supplier, strings.TrimSuffix(groceries, "}")+fmt.Sprintf(`,"status":"processing","approvedAt":%q}`, old.UTC().Format(time.RFC3339)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -866,7 +865,7 @@ func TestCompletenessNever(t *testing.T) {
 func TestCompletenessTakenBack(t *testing.T) {
 	story(t, func(t *testing.T, w *world) {
 		place := func(status string, at time.Time) int {
-			o, err := w.sim.PlaceOrder(w.acc.Upstock.Supplier, strings.TrimSuffix(groceries, "}")+fmt.Sprintf(`,"status":%q,"approvedAt":%q}`, status, at.UTC().Format(time.RFC3339)))
+			o, err := w.simUpstock.PlaceOrder(w.acc.Upstock.Supplier, strings.TrimSuffix(groceries, "}")+fmt.Sprintf(`,"status":%q,"approvedAt":%q}`, status, at.UTC().Format(time.RFC3339)))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -12,6 +12,7 @@ import (
 	"stockbridge/internal/app"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/sim"
+	simupstock "stockbridge/internal/sim/upstock"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstockcin7"
 )
@@ -38,7 +39,7 @@ func (w *world) stallOne(d time.Duration) {
 func headerMade(w *world) (id int) {
 	id = w.place(groceries)
 	w.fault(sim.Fault{Match: "POST /sale/order", Kind: "throttle", RetryAfter: "1"})
-	must[sim.OrderSummary](w)(w.sim.Approve(id))
+	must[simupstock.OrderSummary](w)(w.simUpstock.Approve(id))
 	synctest.Wait()
 	if r := w.run(id); r.SaleID == "" || r.Lease.Token != "" {
 		w.t.Fatalf("this is not the moment: %+v\n%s", r, timeline(r))

@@ -18,6 +18,7 @@ import (
 	"stockbridge/internal/app"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/sim"
+	simupstock "stockbridge/internal/sim/upstock"
 	"stockbridge/internal/table"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/testsize"
@@ -343,8 +344,8 @@ func (c *cell) replaceKey() {
 
 // receiveOrder takes an order in whose worker has died before it began.
 func (c *cell) receiveOrder() {
-	o := must[sim.OrderSummary](c.world)(c.sim.PlaceOrder(c.acc.Upstock.Supplier, groceries))
-	o = must[sim.OrderSummary](c.world)(c.sim.Approve(o.ID))
+	o := must[simupstock.OrderSummary](c.world)(c.simUpstock.PlaceOrder(c.acc.Upstock.Supplier, groceries))
+	o = must[simupstock.OrderSummary](c.world)(c.simUpstock.Approve(o.ID))
 	if _, err := c.app.Pair.Approved(context.Background(), c.tenant, "event", o.JSON, o.JSON); err != nil {
 		c.t.Fatal(err)
 	}

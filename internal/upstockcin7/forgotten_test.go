@@ -12,6 +12,7 @@ import (
 
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/sim"
+	simupstock "stockbridge/internal/sim/upstock"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstock"
 )
@@ -145,7 +146,7 @@ func TestCancelledWithSaleElsewhere(t *testing.T) {
 			within(t, func(t *testing.T, w *world, s *sender) {
 				id := w.place(groceries)
 				w.inUpstock(id, `{"external":{"system":"cin7core","number":"SO-00077"}}`)
-				must[sim.OrderSummary](w)(w.sim.Approve(id))
+				must[simupstock.OrderSummary](w)(w.simUpstock.Approve(id))
 				w.turn(10 * time.Minute)
 				w.attention(id, "foreignSale", "SO-00077")
 				w.disconnect(tenant.Cin7Core)
@@ -175,7 +176,7 @@ func TestCancelledWithSaleElsewhere(t *testing.T) {
 			w.checked(0)
 			id := w.place(groceries)
 			w.byHand(id, "PO-4711")
-			must[sim.OrderSummary](w)(w.sim.Approve(id))
+			must[simupstock.OrderSummary](w)(w.simUpstock.Approve(id))
 			w.settle(id, horizon)
 			w.attention(id, "foreignSale", "SO-00001")
 			w.cancel(id)
@@ -251,7 +252,7 @@ func TestShippedWhileCancelledHere(t *testing.T) {
 	storyAt(t, path, func(t *testing.T, w *world) {
 		again := func(id int) {
 			w.inUpstock(id, `{"status":"ordered","approvedAt":null}`)
-			must[sim.OrderSummary](w)(w.sim.Approve(id))
+			must[simupstock.OrderSummary](w)(w.simUpstock.Approve(id))
 		}
 		w.fault(sim.Fault{Match: "POST /sale", Kind: "throttle", How: "429", Times: -1})
 		id := w.approve(groceries)
@@ -307,7 +308,7 @@ func TestShippedWhileCancelledThere(t *testing.T) {
 				w.poll()
 				w.turn(time.Minute)
 				w.inUpstock(id, `{"status":"ordered","approvedAt":null}`)
-				must[sim.OrderSummary](w)(w.sim.Approve(id))
+				must[simupstock.OrderSummary](w)(w.simUpstock.Approve(id))
 				w.turn(time.Minute)
 				if c.lost {
 					w.upstockFault(sim.Fault{Match: "PUT /orders/*/shipments/*", Kind: "after", Times: 1})
@@ -315,7 +316,7 @@ func TestShippedWhileCancelledThere(t *testing.T) {
 				w.person(sale, "ship", `{"carrier":"Parcel Post","trackingNumber":"T-2"}`)
 				w.poll()
 				w.turn(3 * time.Hour)
-				up := must[sim.OrderSummary](w)(w.sim.Order(id))
+				up := must[simupstock.OrderSummary](w)(w.simUpstock.Order(id))
 				if r := w.run(id); r.State != ledger.Shipped || up.Status != "shipped" {
 					t.Errorf("%s, and in Upstock %s\n%s", r.State, up.JSON, timeline(r))
 				}
@@ -343,9 +344,9 @@ func TestFoundWhileCancelledHere(t *testing.T) {
 			t.Fatal(timeline(r))
 		}
 		w.inUpstock(id, `{"status":"ordered","approvedAt":null}`)
-		must[sim.OrderSummary](w)(w.sim.Approve(id))
+		must[simupstock.OrderSummary](w)(w.simUpstock.Approve(id))
 		w.turn(time.Hour)
-		up := must[sim.OrderSummary](w)(w.sim.Order(id))
+		up := must[simupstock.OrderSummary](w)(w.simUpstock.Order(id))
 		if r := w.run(id); up.External == "" || up.External != r.SaleNumber {
 			t.Errorf("Upstock shows %q\n%s", up.External, timeline(r))
 		}

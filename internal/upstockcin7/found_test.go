@@ -106,7 +106,7 @@ func TestFoundFinishedDue(t *testing.T) {
 				id := w.approve(groceries)
 				synctest.Wait()
 				time.Sleep(time.Second)
-				w.sim.Cancel(id)
+				w.simUpstock.Cancel(id)
 				for range 4 * 60 {
 					synctest.Wait()
 					time.Sleep(time.Minute)
@@ -169,7 +169,7 @@ func TestFoundWatches(t *testing.T) {
 		id := w.place(groceries)
 		customer, _ := w.ids(id)
 		w.fault(sim.Fault{Match: "POST /sale", Kind: "late", Seconds: 480})
-		w.sim.Approve(id)
+		w.simUpstock.Approve(id)
 		synctest.Wait()
 		time.Sleep(time.Second)
 		w.control("PUT", "/sim/cin7core/customers/"+customer, `{"Status":"Deprecated"}`)
@@ -193,7 +193,7 @@ func TestFoundSettledPlan(t *testing.T) {
 		id := w.place(groceries)
 		customer, _ := w.ids(id)
 		w.fault(sim.Fault{Match: "POST /sale", Kind: "before", How: "502"})
-		if _, err := w.sim.Approve(id); err != nil {
+		if _, err := w.simUpstock.Approve(id); err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait()

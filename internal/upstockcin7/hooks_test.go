@@ -162,7 +162,7 @@ func TestShippedByWebhook(t *testing.T) {
 			if c, _, _ := w.connection(); c.Webhooks.Heard.IsZero() || time.Since(c.Webhooks.Heard) > 30*time.Minute {
 				t.Errorf("heard %s", c.Webhooks.Heard)
 			}
-			for _, d := range w.sim.CoreDeliveries(w.acc.Cin7Core.AccountID) {
+			for _, d := range w.simCore.Deliveries(w.acc.Cin7Core.AccountID) {
 				if d.Status != http.StatusAccepted || d.Attempts != 1 {
 					t.Errorf("%s: %d in attempt %d", d.Type, d.Status, d.Attempts)
 				}
@@ -180,7 +180,7 @@ func TestShippedByWebhook(t *testing.T) {
 			w.person(sale, "ship", `{"trackingNumber":"F3"}`)
 			w.until(id, "F1 F2 F3! shipped", most)
 			var tasks int
-			for _, d := range w.sim.CoreDeliveries(w.acc.Cin7Core.AccountID) {
+			for _, d := range w.simCore.Deliveries(w.acc.Cin7Core.AccountID) {
 				if strings.Contains(d.Body, "SaleTaskID") && !strings.Contains(strings.ToLower(d.Body), strings.ToLower(sale)) {
 					tasks++
 				}
@@ -199,7 +199,7 @@ func TestShippedByWebhook(t *testing.T) {
 			w.turnEach(most, time.Second*20)
 			w.attention(id, "saleVoided", "was voided in Cin7 Core")
 			// The lists are for a copy that stands for it, by the order's id and by its reference.
-			if d := w.sim.CoreDeliveries(w.acc.Cin7Core.AccountID); json.Valid([]byte(d[len(d)-1].Body)) || w.count("GET /saleList", start) > 2 {
+			if d := w.simCore.Deliveries(w.acc.Cin7Core.AccountID); json.Valid([]byte(d[len(d)-1].Body)) || w.count("GET /saleList", start) > 2 {
 				t.Errorf("%+v", d)
 			}
 		})
@@ -224,7 +224,7 @@ func TestShippedByWebhook(t *testing.T) {
 			w.turn(2 * time.Minute)
 			w.person(sale, "ship", `{"trackingNumber":"T"}`)
 			w.until(id, "T! shipped", most)
-			if d := w.sim.CoreDeliveries(w.acc.Cin7Core.AccountID); !strings.Contains(d[0].Body, "Sale/Backordered") {
+			if d := w.simCore.Deliveries(w.acc.Cin7Core.AccountID); !strings.Contains(d[0].Body, "Sale/Backordered") {
 				t.Errorf("%+v", d)
 			}
 		})
@@ -503,7 +503,7 @@ func TestWebhookStoreDown(t *testing.T) {
 		}
 		w.person(sale, "ship", `{"trackingNumber":"T-1"}`)
 		w.until(id, "T-1! shipped", 8*time.Minute)
-		if d := w.sim.CoreDeliveries(w.acc.Cin7Core.AccountID); len(d) != 1 || d[0].Attempts != 2 || d[0].Status != http.StatusAccepted {
+		if d := w.simCore.Deliveries(w.acc.Cin7Core.AccountID); len(d) != 1 || d[0].Attempts != 2 || d[0].Status != http.StatusAccepted {
 			t.Errorf("%+v", d)
 		}
 		_, s, address := w.connection()
@@ -824,7 +824,7 @@ func TestWebhookSecretRotates(t *testing.T) {
 		w.hookedUp()
 		w.person(sale, "tracking", `{"trackingNumber":"T-2"}`)
 		w.until(id, "T-2! shipped", 2*time.Minute)
-		for _, d := range w.sim.CoreDeliveries(w.acc.Cin7Core.AccountID) {
+		for _, d := range w.simCore.Deliveries(w.acc.Cin7Core.AccountID) {
 			if d.Attempts != 1 {
 				t.Errorf("%+v", d)
 			}

@@ -21,6 +21,7 @@ import (
 	"stockbridge/internal/mirror"
 	"stockbridge/internal/rest"
 	"stockbridge/internal/sim"
+	simcin7core "stockbridge/internal/sim/cin7core"
 	"stockbridge/internal/table"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/testsize"
@@ -87,7 +88,7 @@ func newMirrorTest(t *testing.T, o sim.Options) *mirrorTest {
 	if o.Seed == "" {
 		o.Seed = "mirror"
 	}
-	s, err := sim.New(o)
+	s, err := sim.New(o, simcin7core.New(simcin7core.Options{}))
 	if err != nil {
 		t.Fatal(err)
 	}

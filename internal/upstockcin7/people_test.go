@@ -11,6 +11,7 @@ import (
 
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/sim"
+	simupstock "stockbridge/internal/sim/upstock"
 	"stockbridge/internal/upstockcin7"
 )
 
@@ -21,7 +22,7 @@ import (
 func refusedThenMended(w *world) (id int) {
 	w.t.Helper()
 	id, mend := unsellable(w)
-	must[sim.OrderSummary](w)(w.sim.Approve(id))
+	must[simupstock.OrderSummary](w)(w.simUpstock.Approve(id))
 	w.settle(id, horizon)
 	w.attention(id, "refused", "GRN-TST")
 	mend()
@@ -34,7 +35,7 @@ func TestPersonVoidsWhatWeCouldNot(t *testing.T) {
 	story(t, func(t *testing.T, w *world) {
 		id, mend := unsellable(w)
 		w.fault(sim.Fault{Match: "DELETE /sale", Kind: "before", How: "502", Times: -1})
-		must[sim.OrderSummary](w)(w.sim.Approve(id))
+		must[simupstock.OrderSummary](w)(w.simUpstock.Approve(id))
 		w.settle(id, horizon)
 		w.attention(id, "gaveUp")
 		w.sim.ClearFaults(sim.Cin7Core)
@@ -68,7 +69,7 @@ func TestRetriedBeforeTheRefusal(t *testing.T) {
 			}
 			return resp, err
 		}
-		must[sim.OrderSummary](w)(w.sim.Approve(id))
+		must[simupstock.OrderSummary](w)(w.simUpstock.Approve(id))
 		w.settle(id, horizon)
 		w.turn(2 * time.Hour)
 		w.attention(id, "refused", "GRN-TST")
@@ -86,7 +87,7 @@ func TestEditedBeforeItIsVoided(t *testing.T) {
 	story(t, func(t *testing.T, w *world) {
 		id, _ := unsellable(w)
 		w.fault(sim.Fault{Match: "DELETE /sale", Kind: "throttle", RetryAfter: "90"})
-		must[sim.OrderSummary](w)(w.sim.Approve(id))
+		must[simupstock.OrderSummary](w)(w.simUpstock.Approve(id))
 		synctest.Wait()
 		w.core(http.MethodPut, "/sale", fmt.Sprintf(`{"ID":%q,"ShippingNotes":"Call before you deliver"}`, w.sale(id).ID))
 		w.settle(id, horizon)
@@ -103,7 +104,7 @@ func TestEditedWhileItIsRead(t *testing.T) {
 	story(t, func(t *testing.T, w *world) {
 		id, _ := unsellable(w)
 		w.fault(sim.Fault{Match: "GET /sale", Kind: "slow", Seconds: 12})
-		must[sim.OrderSummary](w)(w.sim.Approve(id))
+		must[simupstock.OrderSummary](w)(w.simUpstock.Approve(id))
 		time.Sleep(5 * time.Second)
 		w.person(w.sale(id).ID, "notes", `{"text":"Ring before you come."}`)
 		w.settle(id, horizon)
@@ -120,7 +121,7 @@ func TestEditedWhileItIsRead(t *testing.T) {
 func TestCopyOfAHeader(t *testing.T) {
 	copied := func(w *world, id int) {
 		w.t.Helper()
-		must[sim.OrderSummary](w)(w.sim.Approve(id))
+		must[simupstock.OrderSummary](w)(w.simUpstock.Approve(id))
 		synctest.Wait()
 		w.person(w.sale(id).ID, "copy", "")
 	}
@@ -275,7 +276,7 @@ func TestGivenToAnotherCustomer(t *testing.T) {
 		id := w.place(groceries)
 		customer, _ := w.ids(id)
 		w.fault(sim.Fault{Match: "POST /sale", Kind: "after"})
-		must[sim.OrderSummary](w)(w.sim.Approve(id))
+		must[simupstock.OrderSummary](w)(w.simUpstock.Approve(id))
 		synctest.Wait()
 		sale := w.sale(id).ID
 		w.core(http.MethodPut, "/sale", fmt.Sprintf(`{"ID":%q,"CustomerID":%q}`, sale, elsewhere))

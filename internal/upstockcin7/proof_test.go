@@ -18,7 +18,7 @@ import (
 	"time"
 
 	"stockbridge/internal/ledger"
-	"stockbridge/internal/sim"
+	simcin7core "stockbridge/internal/sim/cin7core"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/testsize"
 	"stockbridge/internal/upstockcin7"
@@ -113,14 +113,14 @@ func play(t testing.TB, b *base, path string, s schedule, most time.Duration) (v
 				}
 			}
 		}
-		o, err := w.sim.PlaceOrder(w.acc.Upstock.Supplier, `{"comments":[{"text":"Leave at the back door"}]}`)
+		o, err := w.simUpstock.PlaceOrder(w.acc.Upstock.Supplier, `{"comments":[{"text":"Leave at the back door"}]}`)
 		if err != nil {
 			t.Fatal(err)
 		}
 		w.mu.Lock()
 		w.armed, id = true, o.ID
 		w.mu.Unlock()
-		if _, err := w.sim.Approve(id); err != nil {
+		if _, err := w.simUpstock.Approve(id); err != nil {
 			t.Fatal(err)
 		}
 		w.settle(id, most)
@@ -143,12 +143,12 @@ func play(t testing.TB, b *base, path string, s schedule, most time.Duration) (v
 func (w *world) acts(id int, what string) {
 	switch what {
 	case "cancel":
-		_, _ = w.sim.Cancel(id)
+		_, _ = w.simUpstock.Cancel(id)
 	case "retry":
 		_ = w.process("console").app.Pair.Retry(context.Background(), w.tenant, strconv.Itoa(id), upstockcin7.RetryOptions{})
 	case "void":
 		for _, s := range w.live(id) {
-			_, _ = w.sim.Sale(s.ID, "void", "")
+			_, _ = w.simCore.Sale(s.ID, "void", "")
 		}
 	}
 }
@@ -162,7 +162,7 @@ func (w *world) verdictAfter(id int, person string) string {
 		return v
 	}
 	r, live := w.run(id), w.live(id)
-	full := slices.ContainsFunc(live, func(s sim.SaleSummary) bool { return s.Lines > 0 })
+	full := slices.ContainsFunc(live, func(s simcin7core.SaleSummary) bool { return s.Lines > 0 })
 	switch {
 	case len(live) > 1, len(live) == 1 && !full, !r.Finished() && r.State != ledger.Attention:
 		return v

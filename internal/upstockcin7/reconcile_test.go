@@ -17,6 +17,7 @@ import (
 
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/sim"
+	simupstock "stockbridge/internal/sim/upstock"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstockcin7"
 )
@@ -32,7 +33,7 @@ func (w *world) listed(at time.Time, more string) int {
 	if more != "" {
 		body = strings.Replace(body, `{"status":"processing",`, "{"+more+",", 1)
 	}
-	return must[sim.OrderSummary](w)(w.sim.PlaceOrder(w.acc.Upstock.Supplier, body)).ID
+	return must[simupstock.OrderSummary](w)(w.simUpstock.PlaceOrder(w.acc.Upstock.Supplier, body)).ID
 }
 
 func (w *world) reconcile() error {
@@ -597,7 +598,7 @@ func TestReconcileNonsense(t *testing.T) {
 		id := h.listed(time.Now(), "")
 		undated := h.place(groceries)
 		time.Sleep(10 * time.Minute)
-		good := must[sim.OrderSummary](h.world)(h.sim.Order(id)).JSON
+		good := must[simupstock.OrderSummary](h.world)(h.simUpstock.Order(id)).JSON
 		date := `"approvedAt":"` + time.Now().Add(-5*time.Minute).UTC().Format(time.RFC3339) + `"`
 		rows := []string{`null`, `7`, `"x"`, `[]`, `{}`, `{"id":"x",` + date + `}`, `{"id":-3,"status":"cancelled"}`,
 			fmt.Sprintf(`{"id":%d,"status":"processing","approvedAt":null}`, undated), `{"id":5000001,"status":"ordered",` + date + `}`,

@@ -9,6 +9,7 @@ import (
 
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/sim"
+	simupstock "stockbridge/internal/sim/upstock"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstockcin7"
 )
@@ -272,8 +273,8 @@ func TestSuppliersInTurn(t *testing.T) {
 		}
 		w.disconnect(tenant.Upstock) // for a moment: the second brand was away for three hours
 		w.connectUpstock(acc)
-		id := must[sim.OrderSummary](w)(w.sim.PlaceOrder(acc.Upstock.Supplier, unlinked)).ID
-		must[sim.OrderSummary](w)(w.sim.Approve(id))
+		id := must[simupstock.OrderSummary](w)(w.simUpstock.PlaceOrder(acc.Upstock.Supplier, unlinked)).ID
+		must[simupstock.OrderSummary](w)(w.simUpstock.Approve(id))
 		w.jobs(2)
 		if gaps := w.connectionTo(tenant.Upstock).Gaps; len(gaps) > 0 {
 			t.Errorf("%+v", gaps)

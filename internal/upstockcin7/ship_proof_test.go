@@ -65,7 +65,7 @@ func shippingWayOf(order sim.ListOrder, heard bool) way {
 			var others []string
 			for n := range 3 {
 				var other struct{ ID string }
-				if err := json.Unmarshal(must[json.RawMessage](w)(w.sim.Sale(sale, "copy", fmt.Sprintf(`{"externalId":"till:%d"}`, n))), &other); err != nil {
+				if err := json.Unmarshal(must[json.RawMessage](w)(w.simCore.Sale(sale, "copy", fmt.Sprintf(`{"externalId":"till:%d"}`, n))), &other); err != nil {
 					w.t.Fatal(err)
 				}
 				others = append(others, other.ID)
@@ -73,7 +73,7 @@ func shippingWayOf(order sim.ListOrder, heard bool) way {
 			var changed atomic.Int32
 			w.onFault = func() { // at the worst moment
 				if n := changed.Add(1); n < 3 {
-					w.sim.Sale(sale, "tracking", fmt.Sprintf(`{"box":"A","trackingNumber":"T-1-%d"}`, n))
+					w.simCore.Sale(sale, "tracking", fmt.Sprintf(`{"box":"A","trackingNumber":"T-1-%d"}`, n))
 					if heard {
 						time.AfterFunc(time.Second, func() { w.pair().Kick(context.Background(), w.tenant, "shipments") })
 					}
@@ -159,7 +159,7 @@ func (w *world) parcelsVerdict(id int, sale string) string {
 			}
 		}
 	}
-	if err := json.Unmarshal(must[json.RawMessage](w)(w.sim.Sale(sale, "", "")), &s); err != nil {
+	if err := json.Unmarshal(must[json.RawMessage](w)(w.simCore.Sale(sale, "", "")), &s); err != nil {
 		return err.Error()
 	}
 	var want []string

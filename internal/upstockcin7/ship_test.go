@@ -16,6 +16,7 @@ import (
 	"stockbridge/internal/app"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/sim"
+	simupstock "stockbridge/internal/sim/upstock"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/testsize"
 	"stockbridge/internal/upstockcin7"
@@ -33,7 +34,7 @@ type shipment struct {
 // shipments are what Upstock shows of an order, and the order's status there.
 func (w *world) shipments(id int) (list []shipment, status string) {
 	w.t.Helper()
-	o := must[sim.OrderSummary](w)(w.sim.Order(id))
+	o := must[simupstock.OrderSummary](w)(w.simUpstock.Order(id))
 	var body struct{ Shipments []shipment }
 	if err := json.Unmarshal(o.JSON, &body); err != nil {
 		w.t.Fatal(err)
@@ -161,7 +162,7 @@ func TestShippedByPoll(t *testing.T) {
 		story(t, func(t *testing.T, w *world) {
 			id, sale := w.sell(groceries)
 			var twin struct{ ID string }
-			if err := json.Unmarshal(must[json.RawMessage](w)(w.sim.Sale(sale, "copy", "{}")), &twin); err != nil {
+			if err := json.Unmarshal(must[json.RawMessage](w)(w.simCore.Sale(sale, "copy", "{}")), &twin); err != nil {
 				t.Fatal(err)
 			}
 			w.person(twin.ID, "ship", `{"trackingNumber":"NOT-OURS"}`)

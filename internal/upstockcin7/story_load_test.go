@@ -238,11 +238,7 @@ func live(t *testing.T, workers int, pace time.Duration, f func(t *testing.T, h 
 		h := &house{workers: workers, queue: map[string][]app.Message{}}
 		h.world = newWorld(t, b, path)
 		h.sim.Close()
-		s, err := sim.New(sim.Options{Seed: "proof", Deliver: webhooks{h}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		h.sim, h.acc = s, s.AddAccount("Harbour Roasters", "")
+		h.open(sim.Options{Seed: "proof", Deliver: webhooks{h}})
 		defer h.close()
 		defer time.Sleep(10 * time.Minute)
 		h.table = &metered{h: h}
@@ -340,7 +336,7 @@ func TestWhichOrderCounts(t *testing.T) {
 				return nil, nil
 			}
 			*asked++
-			o, err := h.sim.Order(id)
+			o, err := h.simUpstock.Order(id)
 			text := strings.Replace(string(o.JSON), old, mended, 1)
 			if err != nil || text == string(o.JSON) {
 				return nil, fmt.Errorf("nothing to correct: %s %v", text, err)
@@ -485,7 +481,7 @@ func TestNeighbours(t *testing.T) {
 				h.idle()
 				list := v.latencies(ids)
 				p95[crowded] = list[len(list)*95/100]
-				t.Logf("crowded %t: median %s, p95 %s, longest %s; the others' sales: %d", crowded, list[len(list)/2], p95[crowded], list[len(list)-1], len(h.sim.Sales(h.acc.Cin7Core.AccountID)))
+				t.Logf("crowded %t: median %s, p95 %s, longest %s; the others' sales: %d", crowded, list[len(list)/2], p95[crowded], list[len(list)-1], len(h.simCore.Sales(h.acc.Cin7Core.AccountID)))
 				if n := h.sim.OverLimit(sim.Cin7Core, ""); n > 0 {
 					t.Errorf("%d calls over the limit", n)
 				}

@@ -23,6 +23,8 @@ import (
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/limit"
 	"stockbridge/internal/sim"
+	simcin7core "stockbridge/internal/sim/cin7core"
+	simupstock "stockbridge/internal/sim/upstock"
 	"stockbridge/internal/table"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/testsize"
@@ -130,18 +132,18 @@ func (w *world) stands(id int, number string, beside ...string) {
 }
 
 // sales are those with the order's id, voided ones too.
-func (w *world) sales(id int) []sim.SaleSummary {
+func (w *world) sales(id int) []simcin7core.SaleSummary {
 	ext := fmt.Sprintf("upstock:%d:%d", w.acc.Upstock.Supplier, id)
-	return slices.DeleteFunc(w.sim.Sales(w.acc.Cin7Core.AccountID), func(s sim.SaleSummary) bool { return s.ExternalID != ext })
+	return slices.DeleteFunc(w.simCore.Sales(w.acc.Cin7Core.AccountID), func(s simcin7core.SaleSummary) bool { return s.ExternalID != ext })
 }
 
 // live are those that are not voided.
-func (w *world) live(id int) []sim.SaleSummary {
-	return slices.DeleteFunc(w.sales(id), func(s sim.SaleSummary) bool { return s.Status == "VOIDED" })
+func (w *world) live(id int) []simcin7core.SaleSummary {
+	return slices.DeleteFunc(w.sales(id), func(s simcin7core.SaleSummary) bool { return s.Status == "VOIDED" })
 }
 
 // sale is the order's only sale.
-func (w *world) sale(id int) sim.SaleSummary {
+func (w *world) sale(id int) simcin7core.SaleSummary {
 	w.t.Helper()
 	list := w.sales(id)
 	if len(list) != 1 {
@@ -156,7 +158,7 @@ func (w *world) person(sale, do, body string) {
 	if body == "" {
 		body = "{}"
 	}
-	if _, err := w.sim.Sale(sale, do, body); err != nil {
+	if _, err := w.simCore.Sale(sale, do, body); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -246,7 +248,7 @@ func (w *world) ids(id int) (customer string, products []string) {
 		Customer struct{ ExternalID string }
 		Lines    []struct{ ProductExternalID string }
 	}
-	if err := json.Unmarshal(must[sim.OrderSummary](w)(w.sim.Order(id)).JSON, &o); err != nil {
+	if err := json.Unmarshal(must[simupstock.OrderSummary](w)(w.simUpstock.Order(id)).JSON, &o); err != nil {
 		w.t.Fatal(err)
 	}
 	for _, l := range o.Lines {
@@ -258,7 +260,7 @@ func (w *world) ids(id int) (customer string, products []string) {
 // place places an order without approving it, and arms the gate.
 func (w *world) place(order string) int {
 	w.t.Helper()
-	id := must[sim.OrderSummary](w)(w.sim.PlaceOrder(w.acc.Upstock.Supplier, order)).ID
+	id := must[simupstock.OrderSummary](w)(w.simUpstock.PlaceOrder(w.acc.Upstock.Supplier, order)).ID
 	w.mu.Lock()
 	w.armed = true
 	w.mu.Unlock()
@@ -267,7 +269,7 @@ func (w *world) place(order string) int {
 
 func (w *world) cancel(id int) {
 	w.t.Helper()
-	must[sim.OrderSummary](w)(w.sim.Cancel(id))
+	must[simupstock.OrderSummary](w)(w.simUpstock.Cancel(id))
 }
 
 // waits wants the order to wait for the reason that has these words.
@@ -356,7 +358,7 @@ func (w *world) eventTexts(kind string) []string {
 func TestPersonsWorkStands(t *testing.T) {
 	lost := map[string]string{"create": postSale, "lines": postLines}
 	// begun approves an order whose create or lines take effect without an answer.
-	begun := func(w *world, what string) (int, sim.SaleSummary) {
+	begun := func(w *world, what string) (int, simcin7core.SaleSummary) {
 		w.spoil(lost[what], 1, after)
 		id := w.approve(groceries)
 		synctest.Wait()
@@ -626,7 +628,7 @@ func TestRestored(t *testing.T) {
 		customer, _ := w.ids(attention)
 		orders["attention"] = attention
 		w.control(http.MethodPut, "/sim/cin7core/customers/"+customer, `{"Status":"Deprecated"}`)
-		must[sim.OrderSummary](w)(w.sim.Approve(attention))
+		must[simupstock.OrderSummary](w)(w.simUpstock.Approve(attention))
 		w.settle(attention, horizon)
 		w.attention(attention, "refused", "deprecated")
 		w.control(http.MethodPut, "/sim/cin7core/customers/"+customer, `{"Status":"Active"}`)
@@ -844,7 +846,7 @@ func TestApprovedAgain(t *testing.T) {
 		w.settle(id, horizon)
 		w.sold(id)
 		var o map[string]any
-		if err := json.Unmarshal(must[sim.OrderSummary](w)(w.sim.Order(id)).JSON, &o); err != nil {
+		if err := json.Unmarshal(must[simupstock.OrderSummary](w)(w.simUpstock.Order(id)).JSON, &o); err != nil {
 			t.Fatal(err)
 		}
 		o["approvedAt"] = time.Now().UTC().Add(time.Hour).Format(time.RFC3339)
@@ -864,7 +866,7 @@ func TestRefused(t *testing.T) {
 			id := w.place(groceries)
 			customer, _ := w.ids(id)
 			w.control(http.MethodPut, "/sim/cin7core/customers/"+customer, `{"Status":"Deprecated"}`)
-			must[sim.OrderSummary](w)(w.sim.Approve(id))
+			must[simupstock.OrderSummary](w)(w.simUpstock.Approve(id))
 			w.settle(id, horizon)
 			w.attention(id, "refused", "Cin7 Core refused the sale", "Customer 'Harbourside Grocers' is deprecated")
 			w.control(http.MethodPut, "/sim/cin7core/customers/"+customer, `{"Status":"Active"}`)
@@ -883,7 +885,7 @@ func TestRefused(t *testing.T) {
 		story(t, func(t *testing.T, w *world) {
 			id := w.place(groceries)
 			mend := deprecate(w, id)
-			must[sim.OrderSummary](w)(w.sim.Approve(id))
+			must[simupstock.OrderSummary](w)(w.simUpstock.Approve(id))
 			w.settle(id, horizon)
 			w.attention(id, "refused", "Cin7 Core refused the lines", "Product 'GRN-TST' is deprecated")
 			if s := w.sale(id); s.Status != "VOIDED" {
@@ -901,7 +903,7 @@ func TestRefused(t *testing.T) {
 			id := w.place(groceries)
 			deprecate(w, id)
 			w.fault(sim.Fault{Match: "POST /sale/order", Kind: "slow", How: "arrive", Seconds: 5})
-			must[sim.OrderSummary](w)(w.sim.Approve(id))
+			must[simupstock.OrderSummary](w)(w.simUpstock.Approve(id))
 			synctest.Wait()
 			time.Sleep(time.Second)
 			w.person(w.sale(id).ID, "lines", other)
@@ -1054,7 +1056,7 @@ func TestForeignSales(t *testing.T) {
 			id := w.place(groceries)
 			customer, _ := w.ids(id)
 			made := w.core(http.MethodPost, "/sale", fmt.Sprintf(`{"CustomerID":%q,"CustomerReference":"PO-4711","Location":"Main Warehouse","SkipQuote":true}`, customer))
-			must[sim.OrderSummary](w)(w.sim.Approve(id))
+			must[simupstock.OrderSummary](w)(w.simUpstock.Approve(id))
 			w.settle(id, horizon)
 			w.attention(id, "foreignSale", "SO-00001", "not ours")
 			if len(w.sales(id)) > 0 {
@@ -1285,7 +1287,8 @@ func (w *world) neighbour(name string, acc sim.Account) *world {
 	if acc.Name == "" {
 		acc = w.sim.AddAccount(name, "")
 	}
-	v := &world{t: w.t, sim: w.sim, store: w.store, box: w.box, acc: acc, tenant: tn.ID, seen: map[string]int{}}
+	v := &world{t: w.t, sim: w.sim, simUpstock: w.simUpstock, simCore: w.simCore, store: w.store, box: w.box, acc: acc,
+		tenant: tn.ID, seen: map[string]int{}}
 	if _, _, err := p.Pair.Connect(context.Background(), tn.ID, tenant.Cin7Core, v.coreKey()); err != nil {
 		w.t.Fatal(err)
 	}
@@ -1293,7 +1296,7 @@ func (w *world) neighbour(name string, acc sim.Account) *world {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	secret := must[string](w)(w.sim.RegisterWebhook(acc.Upstock.Supplier, url))
+	secret := must[string](w)(w.simUpstock.RegisterWebhook(acc.Upstock.Supplier, url))
 	if _, _, err := p.Pair.Connect(context.Background(), tn.ID, tenant.Upstock, upstockcin7.Credentials{Webhook: tenant.Secret(secret)}); err != nil {
 		w.t.Fatal(err)
 	}
@@ -1442,13 +1445,13 @@ func TestConnecting(t *testing.T) {
 				w.attention(id, "accountChanged", "another Cin7 Core account")
 			}
 			// The customer is linked to the old account's card; its ids mean nothing here.
-			if w.run(fresh).State != ledger.Attention || len(w.sim.Sales(next.AccountID)) != 0 {
-				t.Errorf("%s %+v", w.run(fresh).State, w.sim.Sales(next.AccountID))
+			if w.run(fresh).State != ledger.Attention || len(w.simCore.Sales(next.AccountID)) != 0 {
+				t.Errorf("%s %+v", w.run(fresh).State, w.simCore.Sales(next.AccountID))
 			}
 			if w.run(header).State != ledger.Sold {
 				t.Errorf("a sold order is %s", w.run(header).State)
 			}
-			before := w.sim.Sales(old.AccountID)
+			before := w.simCore.Sales(old.AccountID)
 			w.retry(begun, true)
 			w.attention(begun, "customerUnknown")
 			// Back again, the old sale is found.
@@ -1456,7 +1459,7 @@ func TestConnecting(t *testing.T) {
 				t.Fatal(err)
 			}
 			w.turn(10 * time.Minute)
-			if now := w.sim.Sales(old.AccountID); !slices.Equal(now, before) {
+			if now := w.simCore.Sales(old.AccountID); !slices.Equal(now, before) {
 				t.Errorf("the old account had %+v, now it has %+v", before, now)
 			}
 			w.retry(begun, false)
@@ -1570,7 +1573,7 @@ func TestIsolation(t *testing.T) {
 		// Deliveries of one, signed with its own secret, at the other's address.
 		mine := must[tenant.Connection](w)(p.Tenants.Connection(ctx, w.tenant, tenant.Upstock))
 		url := must[string](w)(p.Pair.WebhookURLOf(ctx, mine))
-		if _, err := w.sim.RegisterWebhook(v.acc.Upstock.Supplier, url); err != nil {
+		if _, err := w.simUpstock.RegisterWebhook(v.acc.Upstock.Supplier, url); err != nil {
 			t.Fatal(err)
 		}
 		stray := v.approve("")

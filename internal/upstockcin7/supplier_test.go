@@ -19,6 +19,8 @@ import (
 
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/sim"
+	simcin7core "stockbridge/internal/sim/cin7core"
+	simupstock "stockbridge/internal/sim/upstock"
 	"stockbridge/internal/table"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/testsize"
@@ -110,10 +112,10 @@ func (w *world) before(o earlier) {
 	if o.stage == "attention" {
 		text = `{"customer":{"name":"Harbourside Grocers"},"lines":[{"sku":"NO-SUCH","productExternalId":null,"quantity":"1","unitPrice":"1.00"}]}`
 	}
-	if id := must[sim.OrderSummary](w)(w.sim.PlaceOrder(w.acc.Upstock.Supplier, text)).ID; id != o.id {
+	if id := must[simupstock.OrderSummary](w)(w.simUpstock.PlaceOrder(w.acc.Upstock.Supplier, text)).ID; id != o.id {
 		w.t.Fatalf("order %d is %d now", o.id, id)
 	}
-	must[sim.OrderSummary](w)(w.sim.Approve(o.id))
+	must[simupstock.OrderSummary](w)(w.simUpstock.Approve(o.id))
 	if o.stage == "cancelled" {
 		w.cancel(o.id)
 	}
@@ -201,7 +203,7 @@ func (w *world) connectUpstock(acc sim.Account) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	secret := must[string](w)(w.sim.RegisterWebhook(acc.Upstock.Supplier, url))
+	secret := must[string](w)(w.simUpstock.RegisterWebhook(acc.Upstock.Supplier, url))
 	if _, _, err := w.pair().Connect(context.Background(), w.tenant, tenant.Upstock, upstockcin7.Credentials{Webhook: tenant.Secret(secret)}); err != nil {
 		w.t.Fatal(err)
 	}
@@ -273,7 +275,7 @@ func TestUpgradedToAnotherCompany(t *testing.T) {
 		w.job("reconcile")
 		w.job("shipments")
 		w.turn(30 * time.Minute)
-		if list := w.sim.Sales(acc.Cin7Core.AccountID); len(list) > 0 {
+		if list := w.simCore.Sales(acc.Cin7Core.AccountID); len(list) > 0 {
 			t.Fatalf("sold in another company's books: %+v", list)
 		}
 		r := w.waits(120005, "Harbour Roasters (Upstock supplier 1)", "Another company (Upstock supplier 2) is connected", "connect Harbour Roasters")
@@ -288,13 +290,13 @@ func TestUpgradedToAnotherCompany(t *testing.T) {
 			w.says(err.Error(), "connect Harbour Roasters (Upstock supplier 1)")
 		}
 		// The other company's own orders are sold, under names of their own.
-		id := must[sim.OrderSummary](w)(w.sim.PlaceOrder(acc.Upstock.Supplier, groceries)).ID
-		must[sim.OrderSummary](w)(w.sim.Approve(id))
+		id := must[simupstock.OrderSummary](w)(w.simUpstock.PlaceOrder(acc.Upstock.Supplier, groceries)).ID
+		must[simupstock.OrderSummary](w)(w.simUpstock.Approve(id))
 		w.turn(5 * time.Minute)
 		if r := w.named(fmt.Sprintf("2:%d", id)); r == nil || r.State != ledger.Sold || r.OrderID() != strconv.Itoa(id) {
 			t.Fatalf("%+v", r)
 		}
-		if list := w.sim.Sales(acc.Cin7Core.AccountID); len(list) != 1 || list[0].ExternalID != fmt.Sprintf("upstock:2:%d", id) {
+		if list := w.simCore.Sales(acc.Cin7Core.AccountID); len(list) != 1 || list[0].ExternalID != fmt.Sprintf("upstock:2:%d", id) {
 			t.Errorf("%+v", list)
 		}
 		w.disconnect(tenant.Upstock, tenant.Cin7Core)
@@ -325,7 +327,7 @@ func TestSupplierOfEarlierRuns(t *testing.T) {
 func (w *world) changed(id int, change func(order, customer map[string]any)) json.RawMessage {
 	w.t.Helper()
 	var o map[string]any
-	if err := json.Unmarshal(must[sim.OrderSummary](w)(w.sim.Order(id)).JSON, &o); err != nil {
+	if err := json.Unmarshal(must[simupstock.OrderSummary](w)(w.simUpstock.Order(id)).JSON, &o); err != nil {
 		w.t.Fatal(err)
 	}
 	change(o, o["customer"].(map[string]any))
@@ -364,7 +366,7 @@ func TestEqualIDs(t *testing.T) {
 				w.turn(10 * time.Minute)
 				second = w.named(second.ID)
 				ext := fmt.Sprintf("upstock:2:%d", id)
-				list := slices.DeleteFunc(w.sim.Sales(w.acc.Cin7Core.AccountID), func(s sim.SaleSummary) bool { return s.ExternalID != ext })
+				list := slices.DeleteFunc(w.simCore.Sales(w.acc.Cin7Core.AccountID), func(s simcin7core.SaleSummary) bool { return s.ExternalID != ext })
 				if len(list) != 1 || second.SaleID != list[0].ID || second.SaleID == first.SaleID {
 					t.Errorf("%+v, run %+v\n%s", list, second, timeline(second))
 				}
@@ -405,7 +407,7 @@ func TestOtherCompanyWhileWorking(t *testing.T) {
 		shipped, sale := w.sell(groceries)
 		untold := w.place(groceries)
 		w.upstockFault(sim.Fault{Match: "*", Kind: "before", How: "503", Times: 1})
-		must[sim.OrderSummary](w)(w.sim.Approve(untold))
+		must[simupstock.OrderSummary](w)(w.simUpstock.Approve(untold))
 		synctest.Wait()
 		if r := w.run(untold); r.SoldAt.IsZero() || r.Told {
 			t.Fatalf("%+v", r)

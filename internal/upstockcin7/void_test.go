@@ -12,6 +12,7 @@ import (
 	"stockbridge/internal/app"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/sim"
+	simupstock "stockbridge/internal/sim/upstock"
 	"stockbridge/internal/table"
 	"stockbridge/internal/testsize"
 	"stockbridge/internal/upstock"
@@ -46,7 +47,7 @@ func TestVoidInDoubt(t *testing.T) {
 				id, mend := unsellable(w)
 				f.Match, f.Times = "DELETE /sale", -1
 				w.fault(f)
-				must[sim.OrderSummary](w)(w.sim.Approve(id))
+				must[simupstock.OrderSummary](w)(w.simUpstock.Approve(id))
 				w.settle(id, horizon)
 				w.turn(2 * time.Hour) // late looks
 				if n := len(w.sales(id)); n != 1 {
@@ -84,7 +85,7 @@ func TestFoundAndVoided(t *testing.T) {
 				if void != "answered" {
 					w.fault(sim.Fault{Match: "DELETE /sale", Kind: void})
 				}
-				must[sim.OrderSummary](w)(w.sim.Approve(id))
+				must[simupstock.OrderSummary](w)(w.simUpstock.Approve(id))
 				w.settle(id, horizon)
 				w.turn(2 * time.Hour)
 				if n := len(w.sales(id)); n != 1 || w.sale(id).Status != "VOIDED" {
@@ -106,7 +107,7 @@ func TestRetriedDuringVoid(t *testing.T) {
 			story(t, func(t *testing.T, w *world) {
 				id, mend := unsellable(w)
 				w.fault(sim.Fault{Match: "DELETE /sale", Kind: kind, Seconds: 100})
-				must[sim.OrderSummary](w)(w.sim.Approve(id))
+				must[simupstock.OrderSummary](w)(w.simUpstock.Approve(id))
 				synctest.Wait()
 				w.waits(id)
 				mend()
@@ -126,7 +127,7 @@ func TestRetriedLongBeforeTheVoid(t *testing.T) {
 			story(t, func(t *testing.T, w *world) {
 				id, mend := unsellable(w)
 				w.fault(sim.Fault{Match: "DELETE /sale", Kind: "before", How: "502"})
-				must[sim.OrderSummary](w)(w.sim.Approve(id))
+				must[simupstock.OrderSummary](w)(w.simUpstock.Approve(id))
 				synctest.Wait()
 				w.waits(id)
 				w.fault(sim.Fault{Match: "GET /sale", Kind: "before", How: "503", Times: -1})
@@ -173,7 +174,7 @@ func TestRefusedLinesWithoutBudget(t *testing.T) {
 			story(t, func(t *testing.T, w *world) {
 				id, mend := unsellable(w)
 				spoil(w)
-				must[sim.OrderSummary](w)(w.sim.Approve(id))
+				must[simupstock.OrderSummary](w)(w.simUpstock.Approve(id))
 				synctest.Wait()
 				mend() // were the lines written again, they would be taken
 				w.settle(id, horizon)
@@ -219,7 +220,7 @@ func TestRunStaysSmall(t *testing.T) {
 	story(t, func(t *testing.T, w *world) {
 		rounds := testsize.Of(150, 40, 0)
 		id, _ := unsellable(w)
-		must[sim.OrderSummary](w)(w.sim.Approve(id))
+		must[simupstock.OrderSummary](w)(w.simUpstock.Approve(id))
 		w.settle(id, horizon)
 		largest := 0
 		for n := range rounds {
@@ -282,7 +283,7 @@ func TestDeadLettersMidWork(t *testing.T) {
 					}
 					return nil
 				}
-				must[sim.OrderSummary](w)(w.sim.Approve(id))
+				must[simupstock.OrderSummary](w)(w.simUpstock.Approve(id))
 				w.settle(id, horizon)
 				if r := w.sold(id); letters != 3 || r.Dead != 0 {
 					t.Errorf("%d letters, %d counted", letters, r.Dead)
@@ -303,7 +304,7 @@ func TestWatchedAfterVoid(t *testing.T) {
 		w.fault(sim.Fault{Match: "DELETE /sale", Kind: "before", How: "502", Times: 1})
 		w.fault(sim.Fault{Match: "DELETE /sale", Kind: "late", Seconds: 480, Times: 1})
 		w.fault(sim.Fault{Match: "DELETE /sale", Kind: "before", How: "502", Times: -1})
-		must[sim.OrderSummary](w)(w.sim.Approve(id))
+		must[simupstock.OrderSummary](w)(w.simUpstock.Approve(id))
 		start := time.Now()
 		for (w.run(id) == nil || w.run(id).State != ledger.Attention) && time.Since(start) < 7*time.Minute {
 			w.turn(20 * time.Second)

@@ -14,6 +14,7 @@ import (
 
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/sim"
+	simupstock "stockbridge/internal/sim/upstock"
 	"stockbridge/internal/table"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/testsize"
@@ -399,7 +400,7 @@ func TestThrottleWaits(t *testing.T) {
 // tried again when it says so, however long that has lasted.
 func TestShownAttemptIsTheNextOne(t *testing.T) {
 	story(t, func(t *testing.T, w *world) {
-		o := must[sim.OrderSummary](w)(w.sim.PlaceOrder(w.acc.Upstock.Supplier, unlinked))
+		o := must[simupstock.OrderSummary](w)(w.simUpstock.PlaceOrder(w.acc.Upstock.Supplier, unlinked))
 		var doc struct {
 			Customer struct{ ID int }
 		}
@@ -410,7 +411,7 @@ func TestShownAttemptIsTheNextOne(t *testing.T) {
 		if err := w.store.Write(t.Context(), table.Put(table.Item{Key: link, Data: []byte("{")})); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.sim.Approve(o.ID); err != nil {
+		if _, err := w.simUpstock.Approve(o.ID); err != nil {
 			t.Fatal(err)
 		}
 		w.turn(2 * time.Hour)

@@ -25,6 +25,8 @@ import (
 	"stockbridge/internal/app"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/sim"
+	simcin7core "stockbridge/internal/sim/cin7core"
+	simupstock "stockbridge/internal/sim/upstock"
 	"stockbridge/internal/table"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstockcin7"
@@ -35,15 +37,17 @@ import (
 // own for every invocation. Every outside effect of every process passes
 // through one gate, which counts it and can make it go wrong.
 type world struct {
-	t      testing.TB
-	sim    *sim.Sim
-	store  *table.File
-	meter  table.Meter // counts what the processes write, where its Table is set
-	box    *tenant.Box
-	acc    sim.Account
-	tenant string
-	copies int  // pointers delivered for each one sent
-	skewed bool // processes' clocks differ by up to ±2 s
+	t          testing.TB
+	sim        *sim.Sim
+	simUpstock *simupstock.Vendor
+	simCore    *simcin7core.Vendor
+	store      *table.File
+	meter      table.Meter // counts what the processes write, where its Table is set
+	box        *tenant.Box
+	acc        sim.Account
+	tenant     string
+	copies     int  // pointers delivered for each one sent
+	skewed     bool // processes' clocks differ by up to ±2 s
 
 	mu         sync.Mutex
 	armed      bool
@@ -473,12 +477,7 @@ func newWorld(t testing.TB, b *base, path string) *world {
 func newWorldOf(t testing.TB, b *base, path string, o sim.Options) *world {
 	w := &world{t: t, box: b.box, tenant: b.tenant, seen: map[string]int{}}
 	o.Seed, o.Deliver = "proof", deliverer{w}
-	s, err := sim.New(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.sim = s
-	w.acc = s.AddAccount("Harbour Roasters", "")
+	w.open(o)
 	data, err := os.ReadFile(b.file)
 	if err == nil {
 		err = os.WriteFile(path, data, 0o600)
@@ -490,6 +489,17 @@ func newWorldOf(t testing.TB, b *base, path string, o sim.Options) *world {
 		t.Fatal(err)
 	}
 	return w
+}
+
+// open opens simulated vendors, with one account.
+func (w *world) open(o sim.Options) {
+	w.t.Helper()
+	w.simUpstock, w.simCore = simupstock.New(), simcin7core.New(simcin7core.Options{})
+	var err error
+	if w.sim, err = sim.New(o, w.simUpstock, w.simCore); err != nil {
+		w.t.Fatal(err)
+	}
+	w.acc = w.sim.AddAccount("Harbour Roasters", "")
 }
 
 func (w *world) close() {
@@ -511,11 +521,7 @@ func prepare(t testing.TB) *base {
 	}
 	bubble(t, func() {
 		w := &world{t: t, box: b.box, seen: map[string]int{}}
-		w.sim, err = sim.New(sim.Options{Seed: "proof", Deliver: deliverer{w}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		w.acc = w.sim.AddAccount("Harbour Roasters", "")
+		w.open(sim.Options{Seed: "proof", Deliver: deliverer{w}})
 		if w.store, err = table.Open(b.file, table.Options{NoSync: true}); err != nil {
 			t.Fatal(err)
 		}
@@ -531,7 +537,7 @@ func prepare(t testing.TB) *base {
 		if err != nil {
 			t.Fatal(err)
 		}
-		secret, err := w.sim.RegisterWebhook(w.acc.Upstock.Supplier, url)
+		secret, err := w.simUpstock.RegisterWebhook(w.acc.Upstock.Supplier, url)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -582,7 +588,7 @@ func (w *world) register() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	if _, err := w.sim.RegisterWebhook(w.acc.Upstock.Supplier, url); err != nil {
+	if _, err := w.simUpstock.RegisterWebhook(w.acc.Upstock.Supplier, url); err != nil {
 		w.t.Fatal(err)
 	}
 	w.sim.Quiet()
@@ -590,14 +596,14 @@ func (w *world) register() {
 
 // approve places an order, arms the gate and approves it; its id.
 func (w *world) approve(order string) int {
-	o, err := w.sim.PlaceOrder(w.acc.Upstock.Supplier, order)
+	o, err := w.simUpstock.PlaceOrder(w.acc.Upstock.Supplier, order)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	w.mu.Lock()
 	w.armed = true
 	w.mu.Unlock()
-	if _, err := w.sim.Approve(o.ID); err != nil {
+	if _, err := w.simUpstock.Approve(o.ID); err != nil {
 		w.t.Fatal(err)
 	}
 	return o.ID
@@ -650,9 +656,9 @@ func (w *world) verdict(id int) string {
 		return "lost order: nothing is written down"
 	}
 	ext := fmt.Sprintf("upstock:%d:%d", w.acc.Upstock.Supplier, id)
-	var live []sim.SaleSummary
+	var live []simcin7core.SaleSummary
 	voided := 0
-	for _, s := range w.sim.Sales(w.acc.Cin7Core.AccountID) {
+	for _, s := range w.simCore.Sales(w.acc.Cin7Core.AccountID) {
 		switch {
 		case s.ExternalID != ext:
 		case s.Status == "VOIDED":
@@ -667,7 +673,7 @@ func (w *world) verdict(id int) string {
 			full++
 		}
 	}
-	o, err := w.sim.Order(id)
+	o, err := w.simUpstock.Order(id)
 	if err != nil {
 		return err.Error()
 	}

@@ -19,6 +19,8 @@ import (
 	"stockbridge/internal/cin7core"
 	"stockbridge/internal/rest"
 	"stockbridge/internal/sim"
+	simcin7core "stockbridge/internal/sim/cin7core"
+	simupstock "stockbridge/internal/sim/upstock"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/testsize"
 	"stockbridge/internal/upstock"
@@ -28,10 +30,12 @@ import (
 // far is one random account: a simulated Cin7 Core whose books were changed,
 // its Upstock supplier, and all its reference data as the real client reads it.
 type far struct {
-	sim  *sim.Sim
-	acc  sim.Account
-	core *cin7core.Client
-	ref  sale.Reference
+	sim        *sim.Sim
+	simUpstock *simupstock.Vendor
+	simCore    *simcin7core.Vendor
+	acc        sim.Account
+	core       *cin7core.Client
+	ref        sale.Reference
 }
 
 // TestProperty: for random orders, settings and reference data, Cin7 Core
@@ -81,7 +85,7 @@ func TestProperty(t *testing.T) {
 }
 
 // sell sends a plan and compares what Cin7 Core made of it.
-func (f *far) sell(rt *rapid.T, o upstock.Order, order sim.OrderSummary, s tenant.Settings, p sale.Plan) {
+func (f *far) sell(rt *rapid.T, o upstock.Order, order simupstock.OrderSummary, s tenant.Settings, p sale.Plan) {
 	ctx := context.Background()
 	before := f.customer(rt, p.CustomerID)
 	created, err := f.core.CreateSale(ctx, p.Header)
@@ -135,11 +139,12 @@ func (f *far) sell(rt *rapid.T, o upstock.Order, order sim.OrderSummary, s tenan
 func said(err error) []string { return rest.MessagesOf(err) }
 
 func newFar(rt rapid.TB) *far {
-	s, err := sim.New(sim.Options{Seed: "property", NoLimits: true})
+	f := &far{simUpstock: simupstock.New(), simCore: simcin7core.New(simcin7core.Options{})}
+	s, err := sim.New(sim.Options{Seed: "property", NoLimits: true}, f.simUpstock, f.simCore)
 	if err != nil {
 		rt.Fatal(err)
 	}
-	f := &far{sim: s, acc: s.AddAccount("Harbour Roasters", "")}
+	f.sim, f.acc = s, s.AddAccount("Harbour Roasters", "")
 	f.core = cin7core.New("http://sim.test"+sim.PrefixCin7Core, s.Transport(), nil, f.acc.Cin7Core.AccountID, f.acc.Cin7Core.ApplicationKey)
 	return f
 }
@@ -331,7 +336,7 @@ func drawSettings(rt *rapid.T) tenant.Settings {
 }
 
 // order draws an order, which the simulated Upstock completes and adds up.
-func (f *far) order(rt *rapid.T) (upstock.Order, []upstock.FieldError, sim.OrderSummary) {
+func (f *far) order(rt *rapid.T) (upstock.Order, []upstock.FieldError, simupstock.OrderSummary) {
 	doc := map[string]any{}
 	odd := once(rt, 3, "odd order")
 	good := f.ref.Customers[:5]
@@ -454,7 +459,7 @@ func (f *far) order(rt *rapid.T) (upstock.Order, []upstock.FieldError, sim.Order
 		doc["totals"] = map[string]string{"subtotal": "1", "tax": "1", "total": "2.00"}
 	}
 	body := marshal(rt, doc)
-	placed, err := f.sim.PlaceOrder(f.acc.Upstock.Supplier, string(body))
+	placed, err := f.simUpstock.PlaceOrder(f.acc.Upstock.Supplier, string(body))
 	if err != nil {
 		rt.Fatal(err)
 	}

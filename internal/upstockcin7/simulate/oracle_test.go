@@ -17,6 +17,8 @@ import (
 	"stockbridge/internal/app"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/sim"
+	simcin7core "stockbridge/internal/sim/cin7core"
+	simupstock "stockbridge/internal/sim/upstock"
 	"stockbridge/internal/table"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstockcin7"
@@ -186,7 +188,7 @@ func (w *world) content(sale string, order json.RawMessage) string {
 			}
 		}
 	}
-	raw, err := w.sim.Sale(sale, "", "")
+	raw, err := w.simCore.Sale(sale, "", "")
 	if err == nil {
 		err = json.Unmarshal(raw, &s)
 	}
@@ -215,7 +217,7 @@ func (w *world) content(sale string, order json.RawMessage) string {
 }
 
 // toldOf compares what left the warehouse with what Upstock was told.
-func (w *world) toldOf(o *order, sale string, up sim.OrderSummary, r *ledger.Run) string {
+func (w *world) toldOf(o *order, sale string, up simupstock.OrderSummary, r *ledger.Run) string {
 	want, whole := w.parcels(sale)
 	var shown struct {
 		Status    string
@@ -389,7 +391,7 @@ func (w *world) notAlive(s *sale) {
 	if o == nil || !o.cancelled.IsZero() || time.Since(o.revived) < readBefore {
 		return
 	}
-	if raw, err := w.sim.Sale(s.id, "", ""); err != nil || bytes.Contains(raw, []byte(`"Lines":[{`)) {
+	if raw, err := w.simCore.Sale(s.id, "", ""); err != nil || bytes.Contains(raw, []byte(`"Lines":[{`)) {
 		w.note("order %d: its sale %s was voided, and the order is not cancelled", o.id, s.id)
 	}
 }
@@ -466,7 +468,7 @@ func (w *world) writesRun(p *process, ops []table.Op) (judge func(error)) {
 // ofOnePlan notes a sale whose lines were written by other settings than its header.
 func (w *world) ofOnePlan(s *sale) {
 	o := w.byExternal(s.external)
-	raw, err := w.sim.Sale(s.id, "", "")
+	raw, err := w.simCore.Sale(s.id, "", "")
 	if o == nil || err != nil || s.at.Before(w.restored) { // what it was planned with may be lost
 		return
 	}
@@ -508,10 +510,10 @@ func (w *world) asOurs(id string) bool {
 }
 
 // copies notes the sales of an order that people have just made of one of its others.
-func (w *world) copies(o *order, before []sim.SaleSummary) {
+func (w *world) copies(o *order, before []simcin7core.SaleSummary) {
 	live, _ := w.sales(o)
 	for _, s := range live {
-		if !slices.ContainsFunc(before, func(b sim.SaleSummary) bool { return b.ID == s.ID }) {
+		if !slices.ContainsFunc(before, func(b simcin7core.SaleSummary) bool { return b.ID == s.ID }) {
 			w.copied[s.ID] = &sale{id: s.ID, external: s.ExternalID, at: time.Now(), touched: s.Lines > 0}
 		}
 	}

@@ -143,7 +143,7 @@ func (w *world) save(ctx context.Context, p *process, s *shop, sys tenant.System
 	if err != nil || sys != tenant.Upstock || url == "" || url == s.hook {
 		return err
 	}
-	secret, err := w.sim.RegisterWebhook(s.account.Upstock.Supplier, url)
+	secret, err := w.simUpstock.RegisterWebhook(s.account.Upstock.Supplier, url)
 	if err != nil {
 		return err
 	}
@@ -306,7 +306,7 @@ func (w *world) restore() {
 
 // cancel lets the customer cancel.
 func (w *world) cancel(o *order) {
-	if _, err := w.sim.Cancel(o.id); err != nil {
+	if _, err := w.simUpstock.Cancel(o.id); err != nil {
 		return // it is shipped
 	}
 	o.cancelled, o.silent = time.Now(), o.shop.away && o.shop.hook == ""
@@ -318,7 +318,7 @@ func (w *world) revive(o *order) {
 	if o.cancelled.IsZero() || o.shipped > 0 || o.shop.account.Upstock.Supplier != o.supplier {
 		return
 	}
-	if _, err := w.sim.Edit(o.id, `{"status":"ordered","approvedAt":null}`); err != nil {
+	if _, err := w.simUpstock.Edit(o.id, `{"status":"ordered","approvedAt":null}`); err != nil {
 		return
 	}
 	w.stage.at(w.between(time.Second, 5*time.Minute), func() {
@@ -338,7 +338,7 @@ func (w *world) backfill(s *shop) {
 	for range 1 + w.stage.rng.IntN(2) {
 		o := w.place(s)
 		o.approved = time.Date(1999, 12, 30, 3, w.stage.rng.IntN(60), 0, 0, time.UTC)
-		if _, err := w.sim.Edit(o.id, fmt.Sprintf(`{"status":"processing","approvedAt":%q}`, o.approved.Format(time.RFC3339))); err != nil {
+		if _, err := w.simUpstock.Edit(o.id, fmt.Sprintf(`{"status":"processing","approvedAt":%q}`, o.approved.Format(time.RFC3339))); err != nil {
 			w.t.Fatal(err)
 		}
 	}
@@ -402,7 +402,7 @@ func (w *world) change(o *order, what string) {
 		return
 	}
 	sale := live[w.stage.rng.IntN(len(live))]
-	if _, err := w.sim.Sale(sale.ID, what, `{"text":"Ring before you come."}`); err != nil {
+	if _, err := w.simCore.Sale(sale.ID, what, `{"text":"Ring before you come."}`); err != nil {
 		return
 	}
 	o.edits = append(o.edits, what)

@@ -9,25 +9,27 @@ import (
 
 // profile is what sort of world a seed makes.
 type profile struct {
-	name       string
-	shape      shape
-	sim        sim.Options
-	hours      int // six, in some worlds up to nine: each hour costs
-	orders     int
-	flows      flows
-	receives   int // how often a message comes before it is dead; 0 = as on AWS, likewise how long it stays away
-	visibility time.Duration
-	often      [classes]int // faults of 4096 effects
-	spells     int
-	skew       float64 // clocks differ by up to so many seconds either way
-	indexLag   time.Duration
+	name         string
+	shape        shape
+	sim          sim.Options
+	noAutomation bool // of Cin7 Core
+	hours        int  // six, in some worlds up to nine: each hour costs
+	orders       int
+	flows        flows
+	receives     int // how often a message comes before it is dead; 0 = as on AWS, likewise how long it stays away
+	visibility   time.Duration
+	often        [classes]int // faults of 4096 effects
+	spells       int
+	skew         float64 // clocks differ by up to so many seconds either way
+	indexLag     time.Duration
 }
 
 // draw is the profile of a seed, from a source of its own.
 func draw(seed uint64) profile {
 	r := rand.New(rand.NewPCG(seed, 0xca57))
 	p := profile{shape: []shape{{1, 1}, {1, 1}, {1, 1}, {2, 1}, {2, 1}, {3, 2}}[r.IntN(6)], hours: 6 + r.IntN(2)*r.IntN(4)*r.IntN(2), orders: 5 + r.IntN(4)*r.IntN(2)}
-	p.sim = sim.Options{ListOrder: sim.ListOrder(r.IntN(3)), ListDrift: r.IntN(2) == 0, TinyPages: []int{0, 2, 2, 3, 5}[r.IntN(5)], NoAutomation: r.IntN(3) == 0}
+	p.sim = sim.Options{ListOrder: sim.ListOrder(r.IntN(3)), ListDrift: r.IntN(2) == 0, TinyPages: []int{0, 2, 2, 3, 5}[r.IntN(5)]}
+	p.noAutomation = r.IntN(3) == 0
 	p.indexLag = []time.Duration{0, 0, time.Second, 20 * time.Second, 90 * time.Second}[r.IntN(5)]
 	rate := 0
 	switch n := r.IntN(100); {

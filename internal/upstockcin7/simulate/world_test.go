@@ -18,6 +18,8 @@ import (
 
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/sim"
+	simcin7core "stockbridge/internal/sim/cin7core"
+	simupstock "stockbridge/internal/sim/upstock"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstockcin7"
 )
@@ -25,15 +27,17 @@ import (
 // A world is all there is in one seed: the simulated vendors, the table, the
 // queues and schedules, our processes, and the people at both ends.
 type world struct {
-	t       testing.TB
-	seed    uint64
-	profile profile
-	stage   *stage
-	sim     *sim.Sim
-	store   *memory
-	box     *tenant.Box
-	shops   []*shop
-	orders  []*order
+	t          testing.TB
+	seed       uint64
+	profile    profile
+	stage      *stage
+	sim        *sim.Sim
+	simUpstock *simupstock.Vendor
+	simCore    *simcin7core.Vendor
+	store      *memory
+	box        *tenant.Box
+	shops      []*shop
+	orders     []*order
 
 	jobs      []string // that have a part for each tenant
 	warm      map[string][]*process
@@ -147,7 +151,7 @@ func prepare(t *testing.T, s shape) *base {
 				if err != nil {
 					return err
 				}
-				secret, err := w.sim.RegisterWebhook(sh.account.Upstock.Supplier, url)
+				secret, err := w.simUpstock.RegisterWebhook(sh.account.Upstock.Supplier, url)
 				if err != nil {
 					return err
 				}
@@ -189,8 +193,9 @@ func newWorld(t testing.TB, seed uint64, p profile, box *tenant.Box) *world {
 		tokens: map[int]string{}, keys: map[string]string{}, made: map[string]*sale{}, copied: map[string]*sale{}, tardy: map[time.Time]bool{}}
 	o := p.sim
 	o.Seed, o.Deliver = "simulate", deliverer{w}
+	w.simUpstock, w.simCore = simupstock.New(), simcin7core.New(simcin7core.Options{NoAutomation: p.noAutomation})
 	var err error
-	if w.sim, err = sim.New(o); err != nil {
+	if w.sim, err = sim.New(o, w.simUpstock, w.simCore); err != nil {
 		t.Fatal(err)
 	}
 	names := []string{"Harbour Roasters", "Southern Lakes", "Kauri Provisions", "Tasman Pantry", "Cape Grocers", "Fern Hill"}
@@ -211,7 +216,7 @@ func (w *world) on(b *base) {
 	w.store = b.store.clone()
 	for i, s := range w.shops {
 		s.tenant, s.hook = b.tenants[i], b.hooks[i]
-		if _, err := w.sim.RegisterWebhook(s.account.Upstock.Supplier, b.hooks[i]); err != nil {
+		if _, err := w.simUpstock.RegisterWebhook(s.account.Upstock.Supplier, b.hooks[i]); err != nil {
 			w.t.Fatal(err)
 		}
 	}
@@ -294,10 +299,10 @@ func (w *world) read(o *order) *ledger.Run {
 }
 
 // live are the sales that carry the order's id and are not voided, voided those that are.
-func (w *world) sales(o *order) (live, voided []sim.SaleSummary) {
+func (w *world) sales(o *order) (live, voided []simcin7core.SaleSummary) {
 	ext := fmt.Sprintf("upstock:%d:%d", o.supplier, o.id)
 	for _, account := range w.accounts() {
-		for _, sale := range w.sim.Sales(account) {
+		for _, sale := range w.simCore.Sales(account) {
 			switch {
 			case sale.ExternalID != ext:
 			case sale.Status == "VOIDED":
@@ -330,7 +335,7 @@ func (w *world) place(s *shop) *order {
 		}
 		body = `{"customer":{"name":"Harbourside Grocers","externalId":null},"lines":[` + strings.Join(lines, ",") + `]}`
 	}
-	summary, err := w.sim.PlaceOrder(s.account.Upstock.Supplier, body)
+	summary, err := w.simUpstock.PlaceOrder(s.account.Upstock.Supplier, body)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -342,15 +347,15 @@ func (w *world) place(s *shop) *order {
 // approve lets the supplier approve it.
 func (w *world) approve(o *order) {
 	w.tell("order %d is approved", o.id)
-	if _, err := w.sim.Approve(o.id); err != nil {
+	if _, err := w.simUpstock.Approve(o.id); err != nil {
 		w.t.Fatal(err)
 	}
 	o.approved = time.Now()
 }
 
 // standing is the order as Upstock has it.
-func (w *world) standing(o *order) sim.OrderSummary {
-	s, err := w.sim.Order(o.id)
+func (w *world) standing(o *order) simupstock.OrderSummary {
+	s, err := w.simUpstock.Order(o.id)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -370,7 +375,7 @@ func (w *world) ship(o *order) {
 	} else if w.chance(128) {
 		body = fmt.Sprintf(`{"carrier":"Parcel Post","trackingNumber":"T-%d-whole"}`, o.id)
 	}
-	_, err := w.sim.Sale(live[0].ID, "ship", body)
+	_, err := w.simCore.Sale(live[0].ID, "ship", body)
 	w.tell("the warehouse ships of order %d: %v", o.id, err)
 }
 
@@ -381,13 +386,13 @@ func (w *world) track(o *order) {
 		return
 	}
 	o.shipped++
-	_, err := w.sim.Sale(live[0].ID, "tracking", fmt.Sprintf(`{"trackingNumber":"T-%d-%d"}`, o.id, o.shipped))
+	_, err := w.simCore.Sale(live[0].ID, "tracking", fmt.Sprintf(`{"trackingNumber":"T-%d-%d"}`, o.id, o.shipped))
 	w.tell("the tracking of order %d changes: %v", o.id, err)
 }
 
 // soldOf are the parcels that left, by the sale.
 func (w *world) parcels(id string) (tracking []string, whole bool) {
-	raw, err := w.sim.Sale(id, "", "")
+	raw, err := w.simCore.Sale(id, "", "")
 	if err != nil {
 		w.t.Fatal(err)
 	}

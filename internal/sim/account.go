@@ -1,0 +1,102 @@
+package sim
+
+import (
+	"strconv"
+	"strings"
+)
+
+// The vendors' names, as the control API spells them.
+const (
+	Upstock  = "upstock"
+	Cin7Core = "cin7core"
+	Cin7Omni = "cin7omni"
+	JOOR     = "joor"
+)
+
+// Where the vendors are mounted; the clients' base addresses end in these.
+const (
+	PrefixUpstock  = "/upstock/v1"
+	PrefixCin7Core = "/cin7core/ExternalApi/v2"
+	PrefixCin7Omni = "/cin7omni/api"
+	PrefixJOOR     = "/joor"
+)
+
+// listing is what the core knows of a vendor whether or not it is simulated:
+// its name, its prefix, and the names in the state's file of its books, of a row
+// of their long list, and of an event that it sends.
+type listing struct{ name, prefix, books, row, event string }
+
+// listings are the vendors of which every account has keys.
+var listings = [...]listing{
+	{Upstock, PrefixUpstock, "up", "order", "upEvent"},
+	{Cin7Core, PrefixCin7Core, "core", "sale", "coreEvent"},
+	{Cin7Omni, PrefixCin7Omni, "omni", "contact", "omniEvent"},
+	{JOOR, PrefixJOOR, "joorBooks", "connection", "joorEvent"},
+}
+
+// below returns the part of a path below the vendor's prefix. Letters' case
+// makes no difference, as at Cin7 Core.
+func (l *listing) below(path string) (rest string, ok bool) {
+	n := len(l.prefix)
+	if len(path) < n || !strings.EqualFold(path[:n], l.prefix) || len(path) > n && path[n] != '/' {
+		return "", false
+	}
+	return path[n:], true
+}
+
+// Account is one wholesaler's credentials at every vendor.
+type Account struct {
+	Name     string          `json:"name"`
+	Currency string          `json:"currency"`
+	Upstock  UpstockAccount  `json:"upstock"`
+	Cin7Core Cin7CoreAccount `json:"cin7core"`
+	Cin7Omni Cin7OmniAccount `json:"cin7omni"`
+	JOOR     JOORAccount     `json:"joor"`
+}
+
+// UpstockAccount is a supplier and its bearer token.
+type UpstockAccount struct {
+	Supplier int    `json:"supplier"`
+	Token    string `json:"token"`
+}
+
+// Cin7CoreAccount is the pair of authentication headers.
+type Cin7CoreAccount struct {
+	AccountID      string `json:"accountId"`
+	ApplicationKey string `json:"applicationKey"`
+}
+
+// Cin7OmniAccount is the pair of Basic authentication.
+type Cin7OmniAccount struct {
+	Username string `json:"username"`
+	Key      string `json:"key"`
+}
+
+// JOORAccount is an account id and its static token.
+type JOORAccount struct {
+	Account string `json:"account"`
+	Token   string `json:"token"`
+}
+
+// id is what calls and faults of a vendor call the account.
+func (a *Account) id(vendor string) string {
+	switch vendor {
+	case Upstock:
+		return strconv.Itoa(a.Upstock.Supplier)
+	case Cin7Core:
+		return a.Cin7Core.AccountID
+	case Cin7Omni:
+		return a.Cin7Omni.Username
+	}
+	return a.JOOR.Account
+}
+
+// newAccount draws the keys of the n-th account. s.mu is held.
+func (s *Sim) newAccount(n int, name, currency string) Account {
+	return Account{Name: name, Currency: currency,
+		Upstock:  UpstockAccount{n, "ups_" + s.Token()},
+		Cin7Core: Cin7CoreAccount{s.GUID(), s.GUID()},
+		Cin7Omni: Cin7OmniAccount{"omni" + strconv.Itoa(n), s.Token()},
+		JOOR:     JOORAccount{strconv.Itoa(7000 + n), s.Token()},
+	}
+}

@@ -1,0 +1,284 @@
+package cin7core
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/shopspring/decimal"
+)
+
+// attributes are the ten free fields, flat on customers and products.
+type attributes struct {
+	AdditionalAttribute1, AdditionalAttribute2, AdditionalAttribute3, AdditionalAttribute4, AdditionalAttribute5  string
+	AdditionalAttribute6, AdditionalAttribute7, AdditionalAttribute8, AdditionalAttribute9, AdditionalAttribute10 string
+}
+
+func (a *attributes) all() []string {
+	return []string{a.AdditionalAttribute1, a.AdditionalAttribute2, a.AdditionalAttribute3, a.AdditionalAttribute4,
+		a.AdditionalAttribute5, a.AdditionalAttribute6, a.AdditionalAttribute7, a.AdditionalAttribute8,
+		a.AdditionalAttribute9, a.AdditionalAttribute10}
+}
+
+type customer struct {
+	ID, Name, DisplayName, Currency, PaymentTerm string
+	Discount                                     number
+	TaxRule                                      string
+	Carrier, SalesRepresentative                 opt
+	Location                                     opt
+	Comments                                     string
+	AccountReceivable, RevenueAccount            string
+	PriceTier, TaxNumber                         string
+	attributes
+	AttributeSet                  opt
+	Tags                          string
+	Status                        string
+	CreditLimit                   number
+	IsOnCreditHold, IsLegalEntity bool
+	CustomerParentID              opt
+	CustomerParentName            opt
+	IsBillParent                  bool
+	LastModifiedOn                stamp
+	Addresses                     []cardAddress
+	Contacts                      []cardContact
+	ProductPrices                 []productPrice `json:",omitempty"`
+	ChildCustomers                []childCustomer
+}
+
+type cardAddress struct {
+	ID, Line1, Line2, City, State, Postcode, Country, Type string
+	DefaultForType                                         bool
+}
+
+type cardContact struct {
+	ID, Name         string
+	JobTitle         opt
+	Phone            opt
+	MobilePhone, Fax opt
+	Email, Website   opt
+	Default          bool
+	Comment          opt
+	IncludeInEmail   bool
+	MarketingConsent int
+}
+
+type productPrice struct {
+	ProductID, ProductName, ProductSKU string
+	Price                              number
+}
+
+type childCustomer struct{ CustomerID, CustomerName string }
+
+// customPrice is a price of one product for one customer, in its currency.
+type customPrice struct {
+	CustomerID, ProductID string
+	Price                 number
+}
+
+const (
+	active     = "Active"
+	deprecated = "Deprecated"
+)
+
+func (c *company) customer(id string) *customer {
+	for _, x := range c.Customers {
+		if strings.EqualFold(x.ID, id) {
+			return x
+		}
+	}
+	return nil
+}
+
+func (c *company) customerNamed(name string) *customer {
+	for _, x := range c.Customers {
+		if strings.EqualFold(x.Name, name) {
+			return x
+		}
+	}
+	return nil
+}
+
+// defaultContact is the customer's default contact, else the first.
+func (x *customer) defaultContact() cardContact {
+	for _, p := range x.Contacts {
+		if p.Default {
+			return p
+		}
+	}
+	if len(x.Contacts) > 0 {
+		return x.Contacts[0]
+	}
+	return cardContact{}
+}
+
+func (c *call) getCustomers() (any, error) {
+	since, err := c.since("ModifiedSince")
+	if err != nil {
+		return nil, err
+	}
+	rows := where(c.Customers, func(x *customer) bool {
+		return c.is("ID", x.ID) && c.starts("Name", x.Name) && (since.IsZero() || x.LastModifiedOn.After(since)) &&
+			(x.Status != deprecated || c.flag("IncludeDeprecated")) && c.hasContact(x)
+	})
+	return c.customerPage(rows), nil
+}
+
+func (c *call) hasContact(x *customer) bool {
+	v, ok := c.has("ContactFilter")
+	return !ok || slices.ContainsFunc(x.Contacts, func(p cardContact) bool {
+		return c.starts("ContactFilter", p.Name) || strings.EqualFold(string(p.Email), v)
+	})
+}
+
+// customerPage fills what is derived into copies of one page's rows.
+func (c *call) customerPage(rows []*customer) envelope {
+	e := page(c, "CustomerList", rows)
+	cut := e.rows.([]*customer)
+	out := make([]customer, len(cut))
+	for i, x := range cut {
+		y := *x
+		y.ChildCustomers = []childCustomer{}
+		for _, z := range c.Customers {
+			if z.CustomerParentID != "" && strings.EqualFold(string(z.CustomerParentID), x.ID) {
+				y.ChildCustomers = append(y.ChildCustomers, childCustomer{z.ID, z.Name})
+			}
+		}
+		if c.flag("IncludeProductPrices") {
+			for _, cp := range c.Prices {
+				if p := c.product(cp.ProductID); cp.CustomerID == x.ID && p != nil {
+					y.ProductPrices = append(y.ProductPrices, productPrice{p.ID, p.Name, p.SKU, cp.Price})
+				}
+			}
+		}
+		out[i] = y
+	}
+	e.rows = out
+	return e
+}
+
+func (c *call) postCustomer() (any, error) {
+	x := &customer{ID: c.sim.GUID()}
+	if err := c.writeCustomer(x, decoder{}); err != nil {
+		return nil, err
+	}
+	c.Customers = append(c.Customers, x)
+	return c.customerPage([]*customer{x}), nil
+}
+
+func (c *call) putCustomer() (any, error) {
+	var key struct{ ID string }
+	if err := (decoder{}).decode(c.Body, &key); err != nil {
+		return nil, err
+	}
+	if key.ID == "" {
+		return nil, missing("ID")
+	}
+	x := c.customer(key.ID)
+	if x == nil {
+		return nil, unknown("Customer", key.ID)
+	}
+	y := *x
+	if err := c.writeCustomer(&y, decoder{}); err != nil {
+		return nil, err
+	}
+	*x = y
+	return c.customerPage([]*customer{x}), nil
+}
+
+// writeCustomer merges the body into x and checks the whole. Addresses and
+// contacts with an ID update, without create.
+func (c *call) writeCustomer(x *customer, d decoder) error {
+	id, addresses, contacts := x.ID, x.Addresses, x.Contacts
+	x.Addresses, x.Contacts = nil, nil
+	if err := d.decode(c.Body, x); err != nil {
+		return err
+	}
+	x.ID, x.ProductPrices, x.ChildCustomers = id, nil, nil
+	x.Addresses = merge(addresses, x.Addresses, func(a *cardAddress) *string { return &a.ID }, c.sim.GUID)
+	x.Contacts = merge(contacts, x.Contacts, func(p *cardContact) *string { return &p.ID }, c.sim.GUID)
+	for _, f := range []struct{ name, v string }{
+		{"Name", x.Name}, {"Currency", x.Currency}, {"PaymentTerm", x.PaymentTerm}, {"TaxRule", x.TaxRule},
+		{"AccountReceivable", x.AccountReceivable}, {"RevenueAccount", x.RevenueAccount}, {"Status", x.Status},
+	} {
+		if f.v == "" {
+			return missing(f.name)
+		}
+	}
+	if err := tooLong("Name", x.Name, 256); err != nil {
+		return err
+	}
+	if y := c.customerNamed(x.Name); y != nil && y.ID != x.ID {
+		return refuse("Customer '%s' already exists. Customer name must be unique.", x.Name)
+	}
+	if x.Status != active && x.Status != deprecated {
+		return badValue{"Status"}
+	}
+	if len(x.Currency) != 3 {
+		return badValue{"Currency"}
+	}
+	if x.Discount.IsNegative() || x.Discount.GreaterThan(decimal.NewFromInt(100)) {
+		return badValue{"Discount"}
+	}
+	if err := c.checkTerm(x.PaymentTerm); err != nil {
+		return err
+	}
+	if c.tax(x.TaxRule) == nil {
+		return unknown("Tax rule", x.TaxRule)
+	}
+	if err := c.checkAccount(x.AccountReceivable, receivable); err != nil {
+		return err
+	}
+	if err := c.checkAccount(x.RevenueAccount, ""); err != nil {
+		return err
+	}
+	for _, f := range []struct {
+		v     string
+		check func(string) error
+	}{{x.PriceTier, c.checkTier}, {string(x.Carrier), c.checkCarrier}, {string(x.Location), c.checkLocation},
+		{string(x.SalesRepresentative), c.checkRep}} {
+		if f.v != "" {
+			if err := f.check(f.v); err != nil {
+				return err
+			}
+		}
+	}
+	for _, a := range x.Addresses {
+		if a.Line1 == "" {
+			return missing("Line1")
+		}
+		if a.Country == "" {
+			return missing("Country")
+		}
+		if !slices.Contains([]string{"Billing", "Business", "Shipping"}, a.Type) {
+			return badValue{"Type"}
+		}
+	}
+	for _, p := range x.Contacts {
+		if p.Name == "" {
+			return missing("Name")
+		}
+	}
+	x.LastModifiedOn = stampOf(c.Now)
+	return nil
+}
+
+// merge puts rows that have a known id in their old place and appends the rest
+// under fresh ids.
+func merge[T any](old, sent []T, id func(*T) *string, fresh func() string) []T {
+	out := slices.Clone(old)
+sent:
+	for _, x := range sent {
+		for i := range out {
+			if *id(&x) != "" && strings.EqualFold(*id(&out[i]), *id(&x)) {
+				*id(&x) = *id(&out[i])
+				out[i] = x
+				continue sent
+			}
+		}
+		*id(&x) = fresh()
+		out = append(out, x)
+	}
+	if out == nil {
+		out = []T{}
+	}
+	return out
+}

@@ -1,0 +1,149 @@
+package cin7core
+
+import (
+	"embed"
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"net/http"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"stockbridge/internal/sim"
+)
+
+//go:embed page.html
+var files embed.FS
+
+var pageTemplate = sync.OnceValue(func() *template.Template { return sim.Template(files, "page.html") })
+
+type pageData struct {
+	sim.Frame
+	Sales      []saleView
+	Carriers   []string
+	Automation bool
+	Hooks      []hook // without secrets
+	Deliveries []sim.Delivery
+	Faults     []vendorFault
+	Kinds      []string
+	Calls      []sim.Call
+	OverLimit  int
+	Left       int
+}
+
+type vendorFault struct {
+	Vendor string
+	sim.Fault
+}
+
+type saleView struct {
+	SaleSummary
+	Rows            []string
+	Tasks           []taskView
+	MayShip, MayEnd bool
+	MayTrack        bool
+}
+
+type taskView struct {
+	Number           int
+	Pick, Pack, Ship string
+	Parcels          []sim.Parcel
+}
+
+// press does what a button or form of an account's page says.
+func (v *Vendor) press(n int, id, do string, r *http.Request) error {
+	switch do {
+	case "fault":
+		seconds, _ := strconv.ParseFloat(r.FormValue("seconds"), 64)
+		times, _ := strconv.Atoi(r.FormValue("times"))
+		return v.sim.Fault(r.FormValue("vendor"), sim.Fault{Match: r.FormValue("match"), Kind: r.FormValue("kind"),
+			How: r.FormValue("how"), Seconds: seconds, Times: times})
+	case "clear":
+		for _, vendor := range v.sim.Vendors() {
+			v.sim.ClearFaults(vendor)
+		}
+		return nil
+	case "automation":
+		return v.setAutomation(n, r.FormValue("on") != "")
+	case "ship", "tracking":
+		in := map[string]any{"trackingNumber": r.FormValue("tracking"), "box": r.FormValue("box"),
+			"boxes": splitBoxes(r.FormValue("boxes")), "of": splitBoxes(r.FormValue("of"))}
+		if carrier := r.FormValue("carrier"); carrier != "" {
+			in["carrier"] = carrier
+		}
+		body, _ := json.Marshal(in)
+		_, err := v.Sale(id, do, string(body))
+		return err
+	case "void", "undo", "copy", "lines", "complete":
+		_, err := v.Sale(id, do, "{}")
+		return err
+	}
+	return sim.NotFound("Action")
+}
+
+func (v *Vendor) setAutomation(account int, on bool) error {
+	v.sim.Lock()
+	defer v.sim.Unlock()
+	if account < 1 || account > len(v.companies) {
+		return sim.NotFound("Account")
+	}
+	c := v.companies[account-1]
+	c.NoAutomation = !on
+	c.seat.Changed()
+	return nil
+}
+
+func (v *Vendor) page(n int, f sim.Frame) any {
+	id := f.Account.Cin7Core.AccountID
+	p := &pageData{Frame: f, Calls: sim.LastOf(v.sim.Calls(sim.Cin7Core, id)), Deliveries: sim.LastOf(v.Deliveries(id)),
+		Kinds: []string{"after", "before", "late", "slow", "throttle", "html", "stale", "drift", "ignoreFilter", "dup",
+			"drop"}}
+	for _, vendor := range v.sim.Vendors() {
+		for _, f := range v.sim.Faults(vendor) {
+			p.Faults = append(p.Faults, vendorFault{vendor, f})
+		}
+	}
+	v.sim.Lock()
+	defer v.sim.Unlock()
+	c := v.companies[n-1]
+	p.Automation = !c.NoAutomation
+	for _, x := range c.Carriers {
+		p.Carriers = append(p.Carriers, x.Description)
+	}
+	for _, h := range c.Hooks {
+		p.Hooks = append(p.Hooks, hook{Type: h.Type, ExternalURL: h.ExternalURL, IsActive: h.IsActive})
+	}
+	p.Left, p.OverLimit = c.seat.Left(limit, window)
+	for _, r := range sim.LastOf(c.Sales) {
+		p.Sales = append(p.Sales, view(&r.Sale))
+	}
+	return p
+}
+
+func view(x *sale) saleView {
+	out := saleView{SaleSummary: summarise(x), MayEnd: x.Status != voided,
+		MayShip: len(x.Order.Lines) > 0 && x.Status != voided && x.CombinedShippingStatus != "SHIPPED"}
+	for _, l := range x.Order.Lines {
+		text := fmt.Sprintf("%s × %s at %s = %s", l.Quantity, l.SKU, l.Price, l.Total.StringFixed(2))
+		if l.BackorderQuantity.Sign() > 0 {
+			text += fmt.Sprintf(" (%s short)", l.BackorderQuantity)
+		}
+		out.Rows = append(out.Rows, text)
+	}
+	for _, ch := range x.Order.AdditionalCharges {
+		out.Rows = append(out.Rows, fmt.Sprintf("%s %s", ch.Description, ch.Total.StringFixed(2)))
+	}
+	for _, f := range x.Fulfilments {
+		task := taskView{Number: f.FulfillmentNumber, Pick: f.Pick.Status, Pack: f.Pack.Status, Ship: f.Ship.Status}
+		for _, l := range f.Ship.Lines {
+			out.MayTrack = true
+			task.Parcels = append(task.Parcels, sim.Parcel{What: l.Boxes, Day: l.ShipmentDate[:len(time.DateOnly)],
+				Carrier: l.Carrier, Tracking: l.TrackingNumber, URL: l.TrackingURL,
+				Left: slices.ContainsFunc(splitBoxes(l.Boxes), f.isShipped)})
+		}
+		out.Tasks = append(out.Tasks, task)
+	}
+	return out
+}

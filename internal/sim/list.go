@@ -1,0 +1,62 @@
+package sim
+
+import (
+	mathrand "math/rand/v2"
+	"slices"
+	"time"
+)
+
+// ListOrder is an order of the lists whose order their vendor does not say.
+type ListOrder int
+
+const (
+	NewestFirst ListOrder = iota // as in Cin7 Core's example
+	OldestFirst
+	Shuffled // anew for every page
+)
+
+// PageSize caps a vendor's rows a page by Options.TinyPages.
+func (s *Sim) PageSize(n int) int {
+	if s.opts.TinyPages > 0 {
+		return min(n, s.opts.TinyPages)
+	}
+	return n
+}
+
+// AsOf is the instant as of which a list that lags answers (Options.UpdatedLag,
+// fault stale).
+func (s *Sim) AsOf(r *Request) time.Time { return r.Now.Add(-r.Stale - s.opts.UpdatedLag) }
+
+// Arrange puts the rows of a list, newest first, into the order that
+// Options.ListOrder says. The lock is held.
+func Arrange[T any](s *Sim, rows []T) {
+	switch s.opts.ListOrder {
+	case OldestFirst:
+		slices.Reverse(rows)
+	case Shuffled:
+		mathrand.New(s.rng).Shuffle(len(rows), func(i, j int) { rows[i], rows[j] = rows[j], rows[i] })
+	}
+}
+
+// Drift is a list one of whose rows came or went since the page before
+// (Options.ListDrift, fault drift): a later page then lacks a row that no page
+// brings, or repeats one, and the total is another. The lock is held.
+func Drift[T any](s *Sim, r *Request, page int, rows []T) []T {
+	way := r.Drift
+	if way == "" && s.opts.ListDrift {
+		way = "any"
+	}
+	if way == "" || page < 2 || len(rows) == 0 {
+		return rows
+	}
+	if way == "any" {
+		way = []string{"gone", "come", "still"}[s.Pick(3)]
+	}
+	switch way {
+	case "gone":
+		return rows[1:]
+	case "come":
+		return slices.Insert(rows, 0, rows[0])
+	}
+	return rows
+}

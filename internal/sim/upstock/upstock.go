@@ -1,0 +1,750 @@
+// Package upstock is Upstock by its contract: a supplier with its products,
+// customers, price lists and orders, and signed webhooks.
+//
+// A [Vendor] is given to sim.New. Every account is a supplier, whose books are
+// linked to the account's catalogue by externalId. Orders come from its buyers,
+// which is to say from tests, the control API or the supplier's page:
+// [Vendor.PlaceOrder] fills in what is not said from the stock, as the catalogue
+// has it at that moment, and [Vendor.Approve], [Vendor.Cancel] and [Vendor.Edit]
+// are what people at the supplier do with them. The first two are told to the
+// URLs of [Vendor.RegisterWebhook]; of an edit nobody is told.
+//
+// A call is served by [Vendor.Serve]: token, limit, route, then a method of call,
+// which answers a value for JSON, or an apiError.
+package upstock
+
+import (
+	"encoding/json"
+	"fmt"
+	"iter"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/shopspring/decimal"
+
+	"stockbridge/internal/sim"
+)
+
+// Vendor is Upstock in one Sim.
+type Vendor struct {
+	sim       *sim.Sim
+	suppliers []*supplier
+	placed    int // orders so far, over all suppliers
+}
+
+// New makes the vendor, to be given to sim.New.
+func New() *Vendor { return &Vendor{} }
+
+// Name implements sim.Vendor, as do the next methods.
+func (v *Vendor) Name() string { return sim.Upstock }
+
+func (v *Vendor) Join(s *sim.Sim) { v.sim = s }
+
+func (v *Vendor) Open(p *sim.Seat) sim.Books {
+	s := &supplier{vendor: v, seat: p}
+	v.suppliers = append(v.suppliers, s)
+	return s
+}
+
+func (v *Vendor) Caller(r *http.Request) string {
+	if s := v.bearer(r.Header); s != nil {
+		return strconv.Itoa(s.seat.Account.Upstock.Supplier)
+	}
+	return ""
+}
+
+func (v *Vendor) Throttled(string) *sim.Response {
+	return failure(http.StatusTooManyRequests, "rate_limited", "300 calls a minute are allowed")
+}
+
+// bearer finds whose token a call bears; nil = nobody's.
+func (v *Vendor) bearer(h http.Header) *supplier {
+	token, ok := strings.CutPrefix(h.Get("Authorization"), "Bearer ")
+	for _, s := range v.suppliers {
+		if ok && s.seat.Account.Upstock.Token == token {
+			return s
+		}
+	}
+	return nil
+}
+
+// supplier finds a supplier by its number; nil = there is none.
+func (v *Vendor) supplier(n int) *supplier {
+	if n < 1 || n > len(v.suppliers) {
+		return nil
+	}
+	return v.suppliers[n-1]
+}
+
+// supplier is an account's books.
+type supplier struct {
+	vendor *Vendor
+	seat   *sim.Seat
+
+	Revoked    bool         `json:"revoked"`
+	Products   []*product   `json:"products"`
+	Customers  []*customer  `json:"customers"`
+	Orders     []*order     `json:"-"`
+	Approved   []int        `json:"-"` // indexes of Orders, oldest approval first
+	PriceLists []*priceList `json:"priceLists"`
+	Hooks      []*hook      `json:"hooks"`
+}
+
+// Rows implements sim.Books, as do the next methods, with the orders as rows.
+func (p *supplier) Rows() iter.Seq[any] {
+	return func(yield func(any) bool) {
+		for _, o := range p.Orders {
+			if !yield(o) {
+				return
+			}
+		}
+	}
+}
+
+func (p *supplier) ReadRow(row json.RawMessage, change bool) (err error) {
+	p.Orders, err = sim.PutRow(p.Orders, row, change, func(o *order) string { return strconv.Itoa(o.ID) })
+	return err
+}
+
+func (p *supplier) Loaded() {
+	p.vendor.placed += len(p.Orders)
+	p.Approved = nil
+	for i, o := range p.Orders {
+		if o.ApprovedAt != nil {
+			p.Approved = append(p.Approved, i)
+		}
+	}
+	p.sortApproved()
+}
+
+func (p *supplier) sortApproved() {
+	slices.SortStableFunc(p.Approved,
+		func(x, y int) int { return p.Orders[x].ApprovedAt.Compare(*p.Orders[y].ApprovedAt) })
+}
+
+type product struct {
+	ID          int     `json:"id"`
+	ExternalID  string  `json:"externalId"`
+	SKU         string  `json:"sku"`
+	Name        string  `json:"name"`
+	Description *string `json:"description"`
+	Category    *string `json:"category"`
+	Brand       *string `json:"brand"`
+	Unit        *string `json:"unit"`
+	Barcode     *string `json:"barcode"`
+	Price       *string `json:"price"`
+	ImageURL    *string `json:"imageUrl"`
+	Status      string  `json:"status"`
+}
+
+type address struct {
+	Company  *string `json:"company"`
+	Contact  *string `json:"contact"`
+	Line1    string  `json:"line1"`
+	Line2    *string `json:"line2"`
+	City     *string `json:"city"`
+	Region   *string `json:"region"`
+	Postcode *string `json:"postcode"`
+	Country  string  `json:"country"`
+}
+
+type customer struct {
+	ID                int       `json:"id"`
+	ExternalID        *string   `json:"externalId"`
+	Name              string    `json:"name"`
+	Email             *string   `json:"email"`
+	Phone             *string   `json:"phone"`
+	Contact           *string   `json:"contact"`
+	BillingAddress    *address  `json:"billingAddress"`
+	ShippingAddresses []address `json:"shippingAddresses"`
+	PriceList         *string   `json:"priceListExternalId"`
+	Active            bool      `json:"active"`
+}
+
+type order struct {
+	ID              int               `json:"id"`
+	OrderNumber     string            `json:"orderNumber"`
+	Status          string            `json:"status"`
+	Reference       *string           `json:"reference"`
+	OrderDate       string            `json:"orderDate"`
+	DeliveryDate    *string           `json:"deliveryDate"`
+	ApprovedAt      *time.Time        `json:"approvedAt"`
+	Currency        string            `json:"currency"`
+	Customer        orderCustomer     `json:"customer"`
+	DeliveryAddress *address          `json:"deliveryAddress"`
+	CustomFields    map[string]string `json:"customFields"`
+	Comments        []comment         `json:"comments"`
+	Lines           []line            `json:"lines"`
+	Freight         *freight          `json:"freight"`
+	Totals          *totals           `json:"totals"`
+	External        *external         `json:"external"`
+	Shipments       []shipment        `json:"shipments"`
+}
+
+type orderCustomer struct {
+	ID         int     `json:"id"`
+	Name       string  `json:"name"`
+	ExternalID *string `json:"externalId"`
+	Email      *string `json:"email"`
+	Phone      *string `json:"phone"`
+}
+
+type comment struct {
+	At     time.Time `json:"at"`
+	Author string    `json:"author"`
+	Text   string    `json:"text"`
+}
+
+type line struct {
+	ID                int     `json:"id"`
+	ProductExternalID *string `json:"productExternalId"`
+	SKU               *string `json:"sku"`
+	Name              string  `json:"name"`
+	Quantity          string  `json:"quantity"`
+	UnitPrice         string  `json:"unitPrice"`
+	DiscountPercent   string  `json:"discountPercent"`
+	TaxRate           string  `json:"taxRate"`
+	Comment           *string `json:"comment"`
+}
+
+type freight struct {
+	Description string `json:"description"`
+	Amount      string `json:"amount"`
+	TaxRate     string `json:"taxRate"`
+}
+
+type totals struct {
+	Subtotal string `json:"subtotal"`
+	Tax      string `json:"tax"`
+	Total    string `json:"total"`
+}
+
+type external struct {
+	System string  `json:"system"`
+	Number string  `json:"number"`
+	URL    *string `json:"url"`
+}
+
+type shipment struct {
+	ExternalID string    `json:"externalId"`
+	ShippedAt  time.Time `json:"shippedAt"`
+	Carrier    *string   `json:"carrier"`
+	Tracking   *string   `json:"tracking"`
+	Complete   bool      `json:"complete"`
+}
+
+type priceList struct {
+	ExternalID string            `json:"externalId"`
+	Name       string            `json:"name"`
+	Currency   string            `json:"currency"`
+	Prices     map[string]string `json:"prices"`
+}
+
+const (
+	limit  = 300 // calls
+	window = time.Minute
+)
+
+// apiError is an error of the Upstock API.
+type apiError struct {
+	status  int
+	Code    string   `json:"code"`
+	Message string   `json:"message"`
+	Details []detail `json:"details"`
+}
+
+type detail struct {
+	Field   string `json:"field"`
+	Message string `json:"message"`
+}
+
+func (e *apiError) Error() string { return e.Message }
+
+func failure(status int, code, message string) *sim.Response {
+	return sim.JSON(status, map[string]any{"error": &apiError{Code: code, Message: message, Details: []detail{}}})
+}
+
+func notFound(what string) error {
+	return &apiError{http.StatusNotFound, "not_found", what + " not found", []detail{}}
+}
+
+func conflict(message string) error {
+	return &apiError{http.StatusConflict, "conflict", message, []detail{}}
+}
+
+func invalid(field, message string) error {
+	return &apiError{http.StatusUnprocessableEntity, "invalid", "The request is invalid", []detail{{field, message}}}
+}
+
+// call is one call while it is served; the Sim's lock is held.
+type call struct {
+	*sim.Request
+	sim *sim.Sim
+	*supplier
+}
+
+// Serve authenticates, counts and routes a call.
+func (v *Vendor) Serve(r *sim.Request) *sim.Response {
+	p := v.bearer(r.Header)
+	if p == nil || p.Revoked {
+		return failure(http.StatusUnauthorized, "unauthorized", "The token is not known")
+	}
+	if wait := v.sim.Grant(r, limit, window); wait > 0 {
+		resp := v.Throttled("")
+		resp.Header.Set("Retry-After", strconv.Itoa(int((wait+time.Second-1)/time.Second)))
+		return resp
+	}
+	c := &call{r, v.sim, p}
+	verbs := c.route()
+	serve := verbs[r.Method]
+	if serve == nil {
+		if len(verbs) > 0 {
+			resp := failure(http.StatusMethodNotAllowed, "method_not_allowed", "Not a method of this path")
+			resp.Header.Set("Allow", strings.Join(slices.Sorted(maps.Keys(verbs)), ", "))
+			return resp
+		}
+		return failure(http.StatusNotFound, "not_found", "No such path")
+	}
+	answer, err := serve()
+	if e, ok := err.(*apiError); ok {
+		return sim.JSON(e.status, map[string]any{"error": e})
+	} else if err != nil {
+		return failure(http.StatusUnprocessableEntity, "invalid", "The body is not valid JSON for this call")
+	}
+	if r.Method != http.MethodGet {
+		p.seat.Changed()
+	}
+	if answer == nil {
+		return &sim.Response{Status: http.StatusNoContent, Header: http.Header{}}
+	}
+	return sim.JSON(http.StatusOK, answer)
+}
+
+func (c *call) route() map[string]func() (any, error) {
+	const get, post, put, del = http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete
+	type verbs = map[string]func() (any, error)
+	parts := strings.Split(strings.Trim(c.Path, "/"), "/")
+	shape := make([]string, len(parts))
+	for i, p := range parts {
+		if shape[i] = p; i%2 == 1 && p != "batch" {
+			shape[i] = "*"
+		}
+	}
+	switch strings.Join(shape, "/") {
+	case "supplier":
+		return verbs{get: c.getSupplier}
+	case "orders":
+		return verbs{get: c.getOrders}
+	case "orders/*":
+		return verbs{get: c.withOrder(parts[1], func(o *order) (any, error) { return o, nil })}
+	case "orders/*/shipments/*":
+		return verbs{put: c.withOrder(parts[1], func(o *order) (any, error) { return c.putShipment(o, parts[3]) })}
+	case "orders/*/external":
+		return verbs{put: c.withOrder(parts[1], c.putExternal)}
+	case "products":
+		return verbs{get: func() (any, error) {
+			return listPage(c, "products", c.Products, func(p *product) int { return p.ID })
+		}}
+	case "products/batch":
+		return verbs{post: c.postProducts}
+	case "customers":
+		return verbs{get: func() (any, error) {
+			return listPage(c, "customers", c.Customers, func(x *customer) int { return x.ID })
+		}}
+	case "customers/batch":
+		return verbs{post: c.postCustomers}
+	case "customers/*/link":
+		return verbs{put: func() (any, error) { return c.link(parts[1]) }}
+	case "price-lists/*":
+		return verbs{put: func() (any, error) { return c.putPriceList(parts[1]) },
+			del: func() (any, error) { return c.deletePriceList(parts[1]) }}
+	}
+	if len(parts) == 4 && parts[0] == "price-lists" && parts[2] == "prices" && parts[3] == "batch" {
+		return verbs{post: func() (any, error) { return c.postPrices(parts[1]) }}
+	}
+	return nil
+}
+
+func (c *call) getSupplier() (any, error) {
+	of := c.seat.Account
+	return map[string]any{"id": of.Upstock.Supplier, "name": of.Name, "currency": of.Currency, "timeZone": sim.ZoneName},
+		nil
+}
+
+func (c *call) pageSize() (int, error) {
+	v := c.Query.Get("limit")
+	if v == "" {
+		v = "50"
+	}
+	n, err := strconv.Atoi(v)
+	if err != nil || n < 1 || n > 100 {
+		return 0, invalid("limit", "must be between 1 and 100")
+	}
+	return c.sim.PageSize(n), nil
+}
+
+// listPage pages rows that stand in the order of their ids.
+func listPage[T any](c *call, name string, rows []T, id func(T) int) (any, error) {
+	limit, err := c.pageSize()
+	if err != nil {
+		return nil, err
+	}
+	after, _ := strconv.Atoi(c.Query.Get("after"))
+	from, _ := slices.BinarySearchFunc(rows, after+1, func(r T, want int) int { return id(r) - want })
+	to := min(from+limit, len(rows))
+	out := map[string]any{name: append([]T{}, rows[from:to]...), "next": nil}
+	if to < len(rows) {
+		out["next"] = strconv.Itoa(id(rows[to-1]))
+	}
+	return out, nil
+}
+
+// getOrders lists approved orders by approval, then the others by id; after
+// names the last one seen.
+func (c *call) getOrders() (any, error) {
+	limit, err := c.pageSize()
+	if err != nil {
+		return nil, err
+	}
+	var since time.Time
+	if v := c.Query.Get("approvedSince"); v != "" {
+		if since, err = time.Parse(time.RFC3339, v); err != nil {
+			return nil, invalid("approvedSince", "must be an RFC 3339 instant")
+		}
+	}
+	status := c.Query.Get("status")
+	after, _ := strconv.Atoi(c.Query.Get("after"))
+	out, next, seen := []*order{}, any(nil), after == 0
+	add := func(o *order) bool {
+		if !seen {
+			seen = o.ID == after
+			return true
+		}
+		if status != "" && o.Status != status || !since.IsZero() && (o.ApprovedAt == nil || o.ApprovedAt.Before(since)) {
+			return true
+		}
+		if len(out) == limit {
+			next = strconv.Itoa(out[limit-1].ID)
+			return false
+		}
+		out = append(out, o)
+		return true
+	}
+	more := true
+	for _, i := range c.Approved {
+		if more = add(c.Orders[i]); !more {
+			break
+		}
+	}
+	for _, o := range c.Orders {
+		if o.ApprovedAt == nil && more {
+			more = add(o)
+		}
+	}
+	return map[string]any{"orders": out, "next": next}, nil
+}
+
+// index is where an order stands, or would stand.
+func (p *supplier) index(id int) (i int, found bool) {
+	return slices.BinarySearchFunc(p.Orders, id, func(o *order, id int) int { return o.ID - id })
+}
+
+func (p *supplier) order(id int) *order {
+	if i, ok := p.index(id); ok {
+		return p.Orders[i]
+	}
+	return nil
+}
+
+func (c *call) withOrder(id string, f func(*order) (any, error)) func() (any, error) {
+	return func() (any, error) {
+		n, _ := strconv.Atoi(id)
+		o := c.order(n)
+		if o == nil {
+			return nil, notFound("Order")
+		}
+		if c.Method != http.MethodGet {
+			c.seat.Changed(o)
+		}
+		return f(o)
+	}
+}
+
+func (c *call) putShipment(o *order, id string) (any, error) {
+	var in struct {
+		ShippedAt *time.Time `json:"shippedAt"`
+		Carrier   *string    `json:"carrier"`
+		Tracking  *string    `json:"tracking"`
+		Complete  *bool      `json:"complete"`
+	}
+	if err := json.Unmarshal(c.Body, &in); err != nil {
+		return nil, err
+	}
+	switch {
+	case len(id) > 128:
+		return nil, invalid("externalId", "is longer than 128")
+	case in.ShippedAt == nil:
+		return nil, invalid("shippedAt", "is required")
+	case in.Complete == nil:
+		return nil, invalid("complete", "is required")
+	case in.Carrier != nil && len(*in.Carrier) > 256:
+		return nil, invalid("carrier", "is longer than 256")
+	case in.Tracking != nil && len(*in.Tracking) > 512:
+		return nil, invalid("tracking", "is longer than 512")
+	}
+	i := slices.IndexFunc(o.Shipments, func(x shipment) bool { return x.ExternalID == id })
+	if o.Status != "processing" && (i < 0 || o.Status != "shipped") {
+		return nil, conflict("The order is " + o.Status)
+	}
+	x := shipment{id, in.ShippedAt.UTC(), in.Carrier, in.Tracking, *in.Complete}
+	if i < 0 {
+		o.Shipments = append(o.Shipments, x)
+	} else {
+		o.Shipments[i] = x
+	}
+	if x.Complete {
+		o.Status = "shipped"
+	}
+	return o, nil
+}
+
+func (c *call) putExternal(o *order) (any, error) {
+	var in external
+	if err := json.Unmarshal(c.Body, &in); err != nil {
+		return nil, err
+	}
+	if in.System != "cin7core" {
+		return nil, invalid("system", "must be cin7core")
+	}
+	if in.Number == "" {
+		return nil, invalid("number", "is required")
+	}
+	o.External = &in
+	return o, nil
+}
+
+type result struct {
+	ExternalID string  `json:"externalId"`
+	ID         *int    `json:"id"`
+	Outcome    string  `json:"outcome"`
+	Error      *string `json:"error"`
+}
+
+func failed(externalID, message string) result {
+	return result{externalID, nil, "failed", &message}
+}
+
+// upsert takes a batch of records by externalId: one result each, in order.
+func upsert[T any](body []byte, name string, most int, rows *[]*T, id func(*T) (*int, string), fresh func() *T,
+	check func(*T) string) (any, error) {
+	var in map[string][]json.RawMessage
+	if err := json.Unmarshal(body, &in); err != nil {
+		return nil, err
+	}
+	if len(in[name]) == 0 || len(in[name]) > most {
+		return nil, invalid(name, fmt.Sprintf("must hold 1 to %d items", most))
+	}
+	out := []result{}
+	for _, raw := range in[name] {
+		var key struct {
+			ExternalID string `json:"externalId"`
+		}
+		if json.Unmarshal(raw, &key) != nil || key.ExternalID == "" {
+			out = append(out, failed(key.ExternalID, "externalId is required"))
+			continue
+		}
+		i := slices.IndexFunc(*rows, func(x *T) bool { _, ext := id(x); return ext == key.ExternalID })
+		x, outcome := fresh(), "created"
+		n, _ := id(x)
+		*n = 1
+		if len(*rows) > 0 {
+			last, _ := id((*rows)[len(*rows)-1])
+			*n = *last + 1
+		}
+		var before []byte
+		if i >= 0 { // a deep copy: what is refused must leave no trace
+			before, _ = json.Marshal((*rows)[i])
+			x, outcome = new(T), "updated"
+			if err := json.Unmarshal(before, x); err != nil {
+				return nil, err
+			}
+			n, _ = id(x)
+		}
+		own := *n
+		if err := json.Unmarshal(raw, x); err != nil {
+			out = append(out, failed(key.ExternalID, "the item has a field of the wrong type"))
+			continue
+		}
+		*n = own
+		if wrong := check(x); wrong != "" {
+			out = append(out, failed(key.ExternalID, wrong))
+			continue
+		}
+		if i < 0 {
+			*rows = append(*rows, x)
+		} else if after, _ := json.Marshal(x); string(after) == string(before) {
+			outcome = "unchanged"
+		} else {
+			(*rows)[i] = x
+		}
+		out = append(out, result{key.ExternalID, &own, outcome, nil})
+	}
+	return map[string]any{"results": out}, nil
+}
+
+func (c *call) postProducts() (any, error) {
+	return upsert(c.Body, "products", 100, &c.Products,
+		func(p *product) (*int, string) { return &p.ID, p.ExternalID },
+		func() *product { return &product{Status: "available"} },
+		func(p *product) string {
+			switch {
+			case p.SKU == "" || p.Name == "":
+				return "sku and name are required"
+			case !slices.Contains([]string{"available", "outOfStock", "discontinued"}, p.Status):
+				return "status is unknown"
+			case p.Price != nil && !isDecimal(*p.Price, 4):
+				return "price is not a decimal"
+			}
+			return ""
+		})
+}
+
+func (c *call) postCustomers() (any, error) {
+	return upsert(c.Body, "customers", 100, &c.Customers,
+		func(x *customer) (*int, string) {
+			if x.ExternalID == nil {
+				return &x.ID, ""
+			}
+			return &x.ID, *x.ExternalID
+		},
+		func() *customer { return &customer{Active: true, ShippingAddresses: []address{}} },
+		func(x *customer) string {
+			if x.Name == "" {
+				return "name is required"
+			}
+			return ""
+		})
+}
+
+func (c *call) link(id string) (any, error) {
+	var in struct {
+		ExternalID string `json:"externalId"`
+	}
+	if err := json.Unmarshal(c.Body, &in); err != nil {
+		return nil, err
+	}
+	if in.ExternalID == "" {
+		return nil, invalid("externalId", "is required")
+	}
+	var found *customer
+	for _, x := range c.Customers {
+		if strconv.Itoa(x.ID) == id {
+			found = x
+		} else if x.ExternalID != nil && *x.ExternalID == in.ExternalID {
+			return nil, conflict("Another customer is linked to it")
+		}
+	}
+	if found == nil {
+		return nil, notFound("Customer")
+	}
+	found.ExternalID = &in.ExternalID
+	return found, nil
+}
+
+func (p *supplier) priceList(id string) *priceList {
+	for _, l := range p.PriceLists {
+		if l.ExternalID == id {
+			return l
+		}
+	}
+	return nil
+}
+
+func (c *call) putPriceList(id string) (any, error) {
+	l := c.priceList(id)
+	next := priceList{ExternalID: id, Prices: map[string]string{}}
+	if l != nil {
+		next.Prices = l.Prices
+	}
+	var in struct{ Name, Currency string }
+	if err := json.Unmarshal(c.Body, &in); err != nil {
+		return nil, err
+	}
+	if in.Name == "" || len(in.Currency) != 3 {
+		return nil, invalid("name", "name and currency are required")
+	}
+	next.Name, next.Currency = in.Name, in.Currency
+	if l == nil {
+		l = &priceList{}
+		c.PriceLists = append(c.PriceLists, l)
+	}
+	*l = next
+	return map[string]any{"externalId": l.ExternalID, "name": l.Name, "currency": l.Currency}, nil
+}
+
+func (c *call) deletePriceList(id string) (any, error) {
+	if c.priceList(id) == nil {
+		return nil, notFound("Price list")
+	}
+	for _, x := range c.Customers {
+		if x.PriceList != nil && *x.PriceList == id {
+			return nil, conflict("Customers are assigned to the price list")
+		}
+	}
+	c.PriceLists = slices.DeleteFunc(c.PriceLists, func(l *priceList) bool { return l.ExternalID == id })
+	return nil, nil
+}
+
+func (c *call) postPrices(id string) (any, error) {
+	l := c.priceList(id)
+	if l == nil {
+		return nil, notFound("Price list")
+	}
+	var in struct {
+		Prices []struct {
+			ProductExternalID string  `json:"productExternalId"`
+			Price             *string `json:"price"`
+		} `json:"prices"`
+	}
+	if err := json.Unmarshal(c.Body, &in); err != nil {
+		return nil, err
+	}
+	if len(in.Prices) == 0 || len(in.Prices) > 500 {
+		return nil, invalid("prices", "must hold 1 to 500 items")
+	}
+	out := []result{}
+	for _, p := range in.Prices {
+		i := slices.IndexFunc(c.Products, func(x *product) bool { return x.ExternalID == p.ProductExternalID })
+		had, ok := l.Prices[p.ProductExternalID]
+		outcome := "updated"
+		switch {
+		case i < 0:
+			out = append(out, failed(p.ProductExternalID, "no such product"))
+			continue
+		case p.Price == nil:
+			if delete(l.Prices, p.ProductExternalID); !ok {
+				outcome = "unchanged"
+			}
+		case !isDecimal(*p.Price, 4):
+			out = append(out, failed(p.ProductExternalID, "price is not a decimal"))
+			continue
+		default:
+			if l.Prices[p.ProductExternalID] = *p.Price; !ok {
+				outcome = "created"
+			} else if had == *p.Price {
+				outcome = "unchanged"
+			}
+		}
+		out = append(out, result{p.ProductExternalID, &c.Products[i].ID, outcome, nil})
+	}
+	return map[string]any{"results": out}, nil
+}
+
+func isDecimal(v string, most int32) bool {
+	d, err := decimal.NewFromString(v)
+	return err == nil && !d.IsNegative() && d.Equal(d.Truncate(most))
+}
