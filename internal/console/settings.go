@@ -43,7 +43,7 @@ func (a *api) putSettings(w http.ResponseWriter, r *http.Request, b tenant.Bundl
 	if err != nil {
 		return err
 	}
-	return a.saveSettings(w, r, b, s, version)
+	return a.saveSettings(w, r, b.Tenant.ID, version, func(tenant.Settings) (tenant.Settings, error) { return s, nil })
 }
 
 // patchSettings changes what the body names (RFC 7396); null gives a setting its default back.
@@ -56,19 +56,9 @@ func (a *api) patchSettings(w http.ResponseWriter, r *http.Request, b tenant.Bun
 	if err != nil {
 		return err
 	}
-	for try := 0; ; try++ {
-		s, err := tenant.PatchSettings(b.Settings, raw)
-		if err != nil {
-			return err
-		}
-		err = a.saveSettings(w, r, b, s, b.Version) // what the patch leaves alone must not be of an older version
-		if !errors.Is(err, tenant.ErrChanged) || wanted >= 0 || try == 3 {
-			return err
-		}
-		if b, err = a.Tenants.Load(r.Context(), b.Tenant.ID); err != nil {
-			return err
-		}
-	}
+	return a.saveSettings(w, r, b.Tenant.ID, wanted, func(old tenant.Settings) (tenant.Settings, error) {
+		return tenant.PatchSettings(old, raw) // what the patch leaves alone must not be of an older version
+	})
 }
 
 // wantedVersion is the version that If-Match asks for; -1 = whichever.
@@ -87,20 +77,32 @@ func wantedVersion(r *http.Request, b tenant.Bundle) (int, error) {
 	return 0, &problem{Status: http.StatusPreconditionFailed, Detail: "The settings are at another version than If-Match says. Read them again."}
 }
 
-// saveSettings saves settings at a version (-1 = whichever), after what they
-// name anew was looked for in Cin7 Core. What could not be checked is an event, and health says it.
-func (a *api) saveSettings(w http.ResponseWriter, r *http.Request, b tenant.Bundle, s tenant.Settings, version int) error {
+// saveSettings saves what change makes of the settings at a version (-1 = whichever), after what is named anew was
+// looked for in Cin7 Core. What could not be checked is an event, and health says it.
+func (a *api) saveSettings(
+	w http.ResponseWriter, r *http.Request, tenantID string, version int,
+	change func(tenant.Settings) (tenant.Settings, error),
+) error {
 	ctx := r.Context()
-	said, err := a.Pair.CheckSettings(ctx, b, s)
-	if err != nil {
-		return err
-	}
-	saved, err := a.Tenants.SaveSettings(ctx, b.Tenant.ID, s, version, func(saved int) (tenant.Ops, error) {
+	var old, s tenant.Settings
+	var said []string
+	saved, err := a.Tenants.ChangeSettings(ctx, tenantID, func(b tenant.Bundle) (tenant.Settings, error) {
+		if version >= 0 && version != b.Version {
+			return s, tenant.ErrChanged
+		}
+		var err error
+		old = b.Settings
+		if s, err = change(old); err != nil {
+			return s, err
+		}
+		said, err = a.Pair.CheckSettings(ctx, b, s)
+		return s, err
+	}, func(saved int) (tenant.Ops, error) {
 		var texts []string
-		if changed := changedSettings(b.Settings, s); changed != "" {
+		if changed := changedSettings(old, s); changed != "" {
 			texts = append(texts, "Settings were changed (version "+strconv.Itoa(saved)+"): "+changed+".")
 		}
-		return events(ctx, b.Tenant.ID, "settings", append(texts, said...)...)
+		return events(ctx, tenantID, "settings", append(texts, said...)...)
 	})
 	if r.Header.Get("If-Match") != "" && version >= 0 && errors.Is(err, tenant.ErrChanged) {
 		return &problem{Status: http.StatusPreconditionFailed, Detail: "The settings changed meanwhile. Read them again."}

@@ -100,6 +100,12 @@ func (l *Ledger) SaveCursor(ctx context.Context, c *Cursor) error {
 	return err
 }
 
+// ChangeCursor changes a job's cursor, as [ChangeDoc] does.
+func (l *Ledger) ChangeCursor(ctx context.Context, tenantID, job string, change func(*Cursor) (write bool)) error {
+	_, err := ChangeDoc(ctx, l, tenantID, "cursor#"+job, func(c *Cursor) (bool, error) { return change(c), nil })
+	return err
+}
+
 // Cursors reads one job's cursors of many tenants, by tenant; a tenant without
 // one is left out.
 func (l *Ledger) Cursors(ctx context.Context, tenants []string, job string) (map[string]*Cursor, error) {
@@ -160,6 +166,36 @@ func (l *Ledger) SaveDoc(ctx context.Context, tenantID, name, rev string, v any)
 		return "", fmt.Errorf("document %s: %w", name, ErrBehind)
 	}
 	return op.Item.Rev, err
+}
+
+// ChangeDoc changes a tenant's document. It calls change with what the document holds (the zero T if there is none),
+// and again if others write it meanwhile; change reports whether what it made of it is to be written. ChangeDoc returns
+// what the document holds then, or what change left with its error; ErrBehind where others are faster again and again.
+func ChangeDoc[T any](
+	ctx context.Context, l *Ledger, tenantID, name string, change func(*T) (write bool, err error),
+) (v T, err error) {
+	read, err := table.Read(ctx, l.table, docKey(tenantID, name))
+	if err != nil {
+		return v, err
+	}
+	_, err = table.Change(ctx, l.table, read, func(it table.Item) ([]table.Op, error) {
+		v = *new(T)
+		if it.Rev != "" {
+			if err := readDoc(it, &v); err != nil {
+				return nil, err
+			}
+		}
+		write, err := change(&v)
+		if err != nil || !write {
+			return nil, err
+		}
+		it.Data, err = table.Marshal(v)
+		return []table.Op{table.Save(it)}, err
+	})
+	if errors.Is(err, table.ErrConflict) {
+		err = fmt.Errorf("document %s: %w", name, ErrBehind)
+	}
+	return v, err
 }
 
 // eachRun reads the runs at keys, as many at once as the table takes; those that are not there are left out.

@@ -239,41 +239,68 @@ func connectionOf(it table.Item) (Connection, error) {
 }
 
 // SaveSettings writes the whole settings if their version is still the given
-// one (ErrChanged otherwise; -1 = whatever it is), keeps the old ones as
-// history, and returns the new version, which with is given. Settings that this
-// version of the program does not know stay as they were stored.
+// one (ErrChanged otherwise; -1 = whatever it is), as ChangeSettings does.
 func (s *Store) SaveSettings(ctx context.Context, tenant string, doc Settings, version int, with ...With[int]) (int, error) {
+	return s.ChangeSettings(ctx, tenant, func(b Bundle) (Settings, error) {
+		if version >= 0 && version != b.Version {
+			return doc, ErrChanged
+		}
+		return doc, nil
+	}, with...)
+}
+
+// ChangeSettings writes the whole settings that change makes of a tenant's, on a
+// fresh copy as often as others save settings meanwhile. It keeps the old ones as
+// history, and returns the new version, which with is given. Settings that this
+// version of the program does not know stay as they were stored. An error of
+// change ends it and is returned.
+func (s *Store) ChangeSettings(
+	ctx context.Context, tenant string, change func(Bundle) (Settings, error), with ...With[int],
+) (version int, err error) {
+	err = table.RetryOnConflict(ctx, func() error {
+		b, err := s.Load(ctx, tenant)
+		if err != nil {
+			return err
+		}
+		doc, err := change(b)
+		if err != nil {
+			return err
+		}
+		version = b.Version + 1
+		ops, err := b.settingsOps(doc, version)
+		if err != nil {
+			return err
+		}
+		more, err := beside(version, with)
+		if err != nil {
+			return err
+		}
+		return s.table.Write(ctx, append(ops, more...)...)
+	})
+	if errors.Is(err, table.ErrConflict) {
+		err = ErrChanged
+	}
+	return version, err
+}
+
+// settingsOps are the writes of new settings, and of the same among the history.
+func (b *Bundle) settingsOps(doc Settings, version int) ([]table.Op, error) {
 	if errs := doc.validate(); len(errs) > 0 {
-		return 0, errs
-	}
-	b, err := s.Load(ctx, tenant)
-	if err != nil {
-		return 0, err
-	}
-	if version >= 0 && version != b.Version {
-		return b.Version, ErrChanged
+		return nil, errs
 	}
 	raw, err := doc.with(b.unknownSettings)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	v := savedSettings{b.Version + 1, time.Now().UTC().Truncate(time.Second), raw}
-	it, err := item(Partition(tenant), "settings", v)
+	saved := savedSettings{version, time.Now().UTC().Truncate(time.Second), raw}
+	it, err := item(Partition(b.Tenant.ID), "settings", saved)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	old := it
-	old.Key = table.Key{PK: Partition(tenant) + "#settings", SK: fmt.Sprintf("%08d", v.Version)}
+	kept := it
+	kept.Key = table.Key{PK: Partition(b.Tenant.ID) + "#settings", SK: fmt.Sprintf("%08d", version)}
 	it.Rev = b.settingsRev
-	more, err := beside(v.Version, with)
-	if err != nil {
-		return 0, err
-	}
-	err = s.table.Write(ctx, append([]table.Op{table.Save(it), table.Create(old)}, more...)...)
-	if errors.Is(err, table.ErrConflict) {
-		return 0, ErrChanged
-	}
-	return v.Version, err
+	return []table.Op{table.Save(it), table.Create(kept)}, nil
 }
 
 // Connection reads one connection; ErrNotFound if there is none.

@@ -182,28 +182,22 @@ func (p *Pair) StartBackfill(ctx context.Context, tenantID string, from, to time
 	if err := bothConnected(t); err != nil {
 		return Backfill{}, err
 	}
-	for range 5 {
-		b, err := p.BackfillState(ctx, tenantID)
-		if err != nil {
-			return b, err
+	b, err := ledger.ChangeDoc(ctx, p.Ledger, tenantID, backfillDoc, func(b *Backfill) (bool, error) {
+		switch {
+		case b.State != BackfillRunning:
+			now := p.Now().UTC()
+			*b = Backfill{State: BackfillRunning, From: d.from.String(), To: d.to.String(), Zone: d.zone.String(),
+				Account: t.Connections[tenant.Upstock].Account, Started: now, Updated: now}
+			return true, nil
+		case b.From != d.from.String() || b.To != d.to.String():
+			return false, ErrBackfillRunning
 		}
-		if b.State == BackfillRunning && (b.From != d.from.String() || b.To != d.to.String()) {
-			return b, ErrBackfillRunning
-		}
-		if b.State != BackfillRunning {
-			b = Backfill{State: BackfillRunning, From: d.from.String(), To: d.to.String(), Zone: d.zone.String(), Account: t.Connections[tenant.Upstock].Account,
-				Started: p.Now().UTC(), rev: b.rev}
-			err = p.saveBackfill(ctx, tenantID, &b)
-		}
-		if errors.Is(err, ledger.ErrBehind) {
-			continue
-		}
-		if err == nil {
-			_ = p.Start(ctx, Job{Job: JobBackfill, Tenant: tenantID}, 0) // Reconcile sends it again
-		}
-		return b, err
+		return false, nil
+	})
+	if err == nil {
+		_ = p.Start(ctx, Job{Job: JobBackfill, Tenant: tenantID}, 0) // Reconcile sends it again
 	}
-	return Backfill{}, fmt.Errorf("start backfill: %w", ledger.ErrBehind)
+	return b, err
 }
 
 func bothConnected(t tenant.Bundle) error {
@@ -217,17 +211,15 @@ func bothConnected(t tenant.Bundle) error {
 
 // StopBackfill ends a running backfill. Orders that it took in go on.
 func (p *Pair) StopBackfill(ctx context.Context, tenantID string) error {
-	for range 5 {
-		b, err := p.BackfillState(ctx, tenantID)
-		if err != nil || b.State != BackfillRunning {
-			return err
+	_, err := ledger.ChangeDoc(ctx, p.Ledger, tenantID, backfillDoc, func(b *Backfill) (bool, error) {
+		if b.State != BackfillRunning {
+			return false, nil
 		}
-		b.State, b.Why, b.Again, b.Finished = BackfillStopped, "", time.Time{}, p.Now().UTC()
-		if err := p.saveBackfill(ctx, tenantID, &b); !errors.Is(err, ledger.ErrBehind) {
-			return err
-		}
-	}
-	return fmt.Errorf("stop backfill: %w", ledger.ErrBehind)
+		now := p.Now().UTC()
+		b.State, b.Why, b.Again, b.Finished, b.Updated = BackfillStopped, "", time.Time{}, now, now
+		return true, nil
+	})
+	return err
 }
 
 // resumeBackfill sends a running backfill's message again where it has not

@@ -205,21 +205,12 @@ func (p *Pair) StartCompleteness(ctx context.Context, tenantID string, from, to 
 }
 
 func (p *Pair) changeAsked(ctx context.Context, tenantID string, change func(*asked) error) error {
-	for range 10 {
-		var a asked
-		rev, err := p.Ledger.Doc(ctx, tenantID, docAsked, &a)
-		if err != nil {
-			return err
-		}
+	_, err := ledger.ChangeDoc(ctx, p.Ledger, tenantID, docAsked, func(a *asked) (bool, error) {
 		n := len(a.Spans)
-		if err := change(&a); err != nil || len(a.Spans) == n {
-			return err
-		}
-		if _, err = p.Ledger.SaveDoc(ctx, tenantID, docAsked, rev, a); !errors.Is(err, ledger.ErrBehind) {
-			return err
-		}
-	}
-	return fmt.Errorf("ask for a check: %w", ledger.ErrBehind)
+		err := change(a)
+		return len(a.Spans) != n, err
+	})
+	return err
 }
 
 // Completeness reads the newest result for a period, as StartCompleteness was

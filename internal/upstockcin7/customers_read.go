@@ -2,7 +2,6 @@ package upstockcin7
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"time"
 
@@ -27,15 +26,13 @@ const skewed = 3 * time.Second
 
 // noteCustomersRead is best effort: without it the next order reads them itself.
 func (p *Pair) noteCustomersRead(ctx context.Context, core tenant.Connection, began time.Time) error {
-	var last customersRead
-	rev, err := p.Ledger.Doc(ctx, core.Tenant, customersDoc, &last)
-	if err != nil || last.Account == core.Account && last.Began.After(began) {
-		return err
-	}
-	_, err = p.Ledger.SaveDoc(ctx, core.Tenant, customersDoc, rev, customersRead{core.Account, core.Mirror.Started, began.UTC()})
-	if errors.Is(err, ledger.ErrBehind) {
-		return nil
-	}
+	_, err := ledger.ChangeDoc(ctx, p.Ledger, core.Tenant, customersDoc, func(last *customersRead) (bool, error) {
+		if last.Account == core.Account && last.Began.After(began) {
+			return false, nil
+		}
+		*last = customersRead{core.Account, core.Mirror.Started, began.UTC()}
+		return true, nil
+	})
 	return err
 }
 

@@ -570,28 +570,24 @@ func shownSales(shown map[uint32]bool) []byte {
 // where the message is lost. However often it is called, one run follows the
 // other only after a moment.
 func (p *Pair) Kick(ctx context.Context, tenantID, job string) error {
-	for range 5 {
-		cur, err := p.Ledger.Cursor(ctx, tenantID, job)
-		if err != nil {
-			return err
-		}
+	var asked bool
+	var delay time.Duration
+	if err := p.Ledger.ChangeCursor(ctx, tenantID, job, func(cur *ledger.Cursor) bool {
 		now := p.Now().UTC()
-		if cur.Asked.After(cur.Started) && now.Sub(cur.Asked) < 2*p.Times.Soon {
-			return nil // it is on its way
+		if asked = cur.Asked.After(cur.Started) && now.Sub(cur.Asked) < 2*p.Times.Soon; asked {
+			return false // it is on its way
 		}
-		delay := time.Duration(0)
+		delay = 0
 		if now.Sub(cur.Started) < p.Times.Soon {
 			delay = p.Times.Soon
 		}
 		cur.Asked = latest(now, cur.Started.Add(time.Nanosecond)) // its worker's clock may be ahead
-		switch err := p.Ledger.SaveCursor(ctx, cur); {
-		case errors.Is(err, ledger.ErrBehind):
-			continue
-		case err != nil:
-			return err
-		}
-		_ = p.Start(ctx, Job{Job: job, Tenant: tenantID}, delay)
-		return nil
+		return true
+	}); err != nil {
+		return fmt.Errorf("ask for job %s: %w", job, err)
 	}
-	return fmt.Errorf("ask for job %s: %w", job, ledger.ErrBehind)
+	if !asked {
+		_ = p.Start(ctx, Job{Job: job, Tenant: tenantID}, delay)
+	}
+	return nil
 }
