@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"stockbridge/internal/match"
+	"stockbridge/internal/parallel"
 	"stockbridge/internal/table"
 )
 
@@ -203,32 +204,31 @@ type TenantDue struct {
 func (l *Ledger) DueOf(ctx context.Context, tenantID string, now time.Time, first int) (all TenantDue, err error) {
 	const open, closed = "0#", "1#"
 	until := open + now.UTC().Add(time.Millisecond).Format(timeKey)
-	var mu sync.Mutex
-	var wg sync.WaitGroup
+	type counting struct {
+		group, from, until string
+		n                  *int
+	}
+	var counts []counting
 	for _, s := range States() {
 		group := listGroup(tenantID, s)
-		for _, span := range []struct {
-			from, until string
-			n           *int
-		}{{open, until, &all.Due}, {until, closed, &all.Waiting}} {
-			wg.Go(func() {
-				var refs []Ref
-				n, cerr := l.count(ctx, group, span.from, span.until, func(e table.Entry) {
-					if len(refs) < first {
-						at, _, _ := strings.Cut(e.Sort[len(open):], "#")
-						due, _ := time.Parse(timeKey, at)
-						refs = append(refs, Ref{Tenant: tenantID, ID: trimID(e.SK), Due: due})
-					}
-				})
-				mu.Lock()
-				defer mu.Unlock()
-				*span.n = min(*span.n+n, CountMost+1)
-				all.First = append(all.First, refs...)
-				err = errors.Join(err, cerr)
-			})
-		}
+		counts = append(counts, counting{group, open, until, &all.Due}, counting{group, until, closed, &all.Waiting})
 	}
-	wg.Wait()
+	var mu sync.Mutex
+	err = parallel.Each(len(counts), slices.Values(counts), func(c counting) error {
+		var refs []Ref
+		n, err := l.count(ctx, c.group, c.from, c.until, func(e table.Entry) {
+			if len(refs) < first {
+				at, _, _ := strings.Cut(e.Sort[len(open):], "#")
+				due, _ := time.Parse(timeKey, at)
+				refs = append(refs, Ref{Tenant: tenantID, ID: trimID(e.SK), Due: due})
+			}
+		})
+		mu.Lock()
+		defer mu.Unlock()
+		*c.n = min(*c.n+n, CountMost+1)
+		all.First = append(all.First, refs...)
+		return err
+	})
 	slices.SortFunc(all.First, func(a, b Ref) int {
 		if c := a.Due.Compare(b.Due); c != 0 {
 			return c

@@ -2,15 +2,14 @@ package upstockcin7
 
 import (
 	"context"
-	"errors"
 	"hash/fnv"
 	"math/bits"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"stockbridge/internal/ledger"
+	"stockbridge/internal/parallel"
 	"stockbridge/internal/prose"
 	"stockbridge/internal/tenant"
 )
@@ -69,27 +68,9 @@ func (p *Pair) FanOut(ctx context.Context, job string) error {
 		}
 	}
 	slices.SortFunc(due, func(a, b sending) int { return int(a.delay - b.delay) })
-	next := make(chan sending)
-	var wg sync.WaitGroup
-	var mu sync.Mutex
-	var errs error
-	for range min(fanOuts, len(due)) {
-		wg.Go(func() {
-			for s := range next {
-				if err := p.Start(ctx, Job{Job: job, Tenant: s.id, At: now}, s.delay); err != nil {
-					mu.Lock()
-					errs = errors.Join(errs, err)
-					mu.Unlock()
-				}
-			}
-		})
-	}
-	for _, s := range due {
-		next <- s
-	}
-	close(next)
-	wg.Wait()
-	return errs
+	return parallel.Each(fanOuts, slices.Values(due), func(s sending) error {
+		return p.Start(ctx, Job{Job: job, Tenant: s.id, At: now}, s.delay)
+	})
 }
 
 // isDue says that a job whose message arrives at an instant has work to do. The

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"sync"
@@ -13,6 +14,7 @@ import (
 	"stockbridge/internal/job"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/limit"
+	"stockbridge/internal/parallel"
 	"stockbridge/internal/tenant"
 )
 
@@ -82,15 +84,14 @@ const (
 func (p *Pair) Sweep(ctx context.Context) error {
 	s := &sweep{Pair: p, ctx: ctx, now: p.Now(), accounts: map[string]*allotment{}, account: map[string]string{}, listed: map[ledger.RunKey]bool{}, work: make(chan waking, 10*sweepers), turn: make(chan struct{}, 1)}
 	var wakers sync.WaitGroup
-	for range sweepers {
-		wakers.Go(func() {
-			for w := range s.work {
-				if ctx.Err() == nil {
-					s.failed(s.wake(w))
-				}
+	wakers.Go(func() {
+		_ = parallel.Each(sweepers, received(s.work), func(w waking) error {
+			if ctx.Err() == nil {
+				s.failed(s.wake(w))
 			}
+			return nil
 		})
-	}
+	})
 	s.read()
 	for _, account := range slices.Sorted(maps.Keys(s.accounts)) {
 		s.send(s.accounts[account].rest(s.now))
@@ -99,6 +100,17 @@ func (p *Pair) Sweep(ctx context.Context) error {
 	close(s.work)
 	wakers.Wait()
 	return errors.Join(s.errs, ctx.Err())
+}
+
+// received are the values sent to a channel, until it is closed.
+func received[T any](c <-chan T) iter.Seq[T] {
+	return func(yield func(T) bool) {
+		for v := range c {
+			if !yield(v) {
+				return
+			}
+		}
+	}
 }
 
 // sweep is one sweep under way.
@@ -147,19 +159,23 @@ func (s *sweep) read() {
 		ctx, cancel = context.WithDeadline(ctx, s.now.Add(end.Sub(s.now)/2))
 		defer cancel()
 	}
-	var lists sync.WaitGroup
+	type list struct {
+		shard int
+		work  ledger.Work
+	}
+	var lists []list
 	for shard := range ledger.Shards {
 		for _, work := range ledger.Works() {
-			lists.Go(func() {
-				err := s.Ledger.DueWork(ctx, shard, work, s.now, func(refs []ledger.Ref) bool {
-					s.failed(s.page(refs))
-					return ctx.Err() == nil
-				})
-				s.failed(err)
-			})
+			lists = append(lists, list{shard, work})
 		}
 	}
-	lists.Wait()
+	_ = parallel.Each(len(lists), slices.Values(lists), func(l list) error {
+		s.failed(s.Ledger.DueWork(ctx, l.shard, l.work, s.now, func(refs []ledger.Ref) bool {
+			s.failed(s.page(refs))
+			return ctx.Err() == nil
+		}))
+		return nil
+	})
 }
 
 // page takes one page of what is due.
@@ -241,24 +257,7 @@ func (s *sweep) learn(refs []ledger.Ref) error {
 
 // inBatches does something for a hundred at a time, some of them at once.
 func inBatches[T any](list []T, do func([]T) error) error {
-	const batch = 100
-	var wg sync.WaitGroup
-	var mu sync.Mutex
-	var errs error
-	slots := make(chan struct{}, readers)
-	for some := range slices.Chunk(list, batch) {
-		slots <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-slots }()
-			if err := do(some); err != nil {
-				mu.Lock()
-				defer mu.Unlock()
-				errs = errors.Join(errs, err)
-			}
-		})
-	}
-	wg.Wait()
-	return errs
+	return parallel.Each(readers, slices.Chunk(list, 100), do)
 }
 
 // allotment is a tenant's account's; s.mu is held.
@@ -380,33 +379,38 @@ func (s *sweep) resume() error {
 	for _, c := range repaired {
 		of[c.Tenant] = append(of[c.Tenant], c)
 	}
-	slots := make(chan struct{}, readers)
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	for ids := range slices.Chunk(slices.Sorted(maps.Keys(of)), 100) {
-		works := map[tenant.System]map[string]tenant.Connection{}
-		for _, sys := range []tenant.System{tenant.Upstock, tenant.Cin7Core} {
-			if works[sys], err = s.Tenants.Connections(s.ctx, ids, sys); err != nil {
-				return err
+	type resuming struct {
+		tenant string
+		both   bool // of its connections work
+	}
+	tenants := func(yield func(resuming) bool) {
+		for ids := range slices.Chunk(slices.Sorted(maps.Keys(of)), 100) {
+			works := map[tenant.System]map[string]tenant.Connection{}
+			for _, sys := range []tenant.System{tenant.Upstock, tenant.Cin7Core} {
+				if works[sys], err = s.Tenants.Connections(s.ctx, ids, sys); err != nil {
+					return
+				}
+			}
+			s.mu.Lock()
+			for id, c := range works[tenant.Cin7Core] {
+				s.account[id] = cmp.Or(c.Account, id)
+			}
+			s.mu.Unlock()
+			for _, id := range ids {
+				up, core := works[tenant.Upstock][id], works[tenant.Cin7Core][id]
+				if !yield(resuming{id, up.State == tenant.Connected && core.State == tenant.Connected}) {
+					return
+				}
 			}
 		}
-		s.mu.Lock()
-		for id, c := range works[tenant.Cin7Core] {
-			s.account[id] = cmp.Or(c.Account, id)
-		}
-		s.mu.Unlock()
-		for _, id := range ids {
-			both := works[tenant.Upstock][id].State == tenant.Connected && works[tenant.Cin7Core][id].State == tenant.Connected
-			slots <- struct{}{}
-			wg.Go(func() {
-				defer func() { <-slots }()
-				for _, c := range of[id] { // one after the other: both may find the same orders
-					s.failed(s.resumeConnection(c, both))
-				}
-			})
-		}
 	}
-	return nil
+	_ = parallel.Each(readers, tenants, func(r resuming) error {
+		for _, c := range of[r.tenant] { // one after the other: both may find the same orders
+			s.failed(s.resumeConnection(c, r.both))
+		}
+		return nil
+	})
+	return err
 }
 
 // resumeConnection lets what was parked for one connection go on. both says
