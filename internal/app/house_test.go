@@ -1,6 +1,7 @@
 package app
 
 import (
+	"go/ast"
 	"go/parser"
 	"go/token"
 	"os"
@@ -181,6 +182,57 @@ func TestLicence(t *testing.T) {
 		}
 		if !strings.Contains(string(data), want) {
 			t.Errorf("%s does not have the licence as %q", file, want)
+		}
+	}
+}
+
+// saidOnce are words of sentences that one package alone writes, and that package.
+var saidOnce = map[string]string{
+	"no usable answer":   "job",
+	"too many calls":     "job",
+	"is used up":         "job",
+	"refused the key":    "tenant",
+	"is not connected":   "tenant",
+	"needs reconnecting": "tenant",
+}
+
+// TestSaidOnce: what a failed call means and how a connection is are worded in
+// one place each. Who wants to say it calls that place.
+func TestSaidOnce(t *testing.T) {
+	root := filepath.Join("..", "..", "internal")
+	found := map[string]bool{}
+	err := filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+		if err != nil {
+			return err
+		}
+		dir, _ := filepath.Rel(root, filepath.Dir(path))
+		ast.Inspect(file, func(n ast.Node) bool {
+			text, ok := n.(*ast.BasicLit)
+			if !ok || text.Kind != token.STRING {
+				return true
+			}
+			for words, only := range saidOnce {
+				if !strings.Contains(text.Value, words) {
+					continue
+				}
+				if found[words] = true; filepath.ToSlash(dir) != only {
+					t.Errorf("%s says %s: internal/%s does", path, text.Value, only)
+				}
+			}
+			return true
+		})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for words := range saidOnce {
+		if !found[words] {
+			t.Errorf("nobody says %q any more", words)
 		}
 	}
 }

@@ -133,10 +133,8 @@ func (a *api) startCompleteness(w http.ResponseWriter, r *http.Request, b tenant
 	if err != nil {
 		return err
 	}
-	for _, sys := range vendors {
-		if b.Connections[sys].State != tenant.Connected {
-			return &problem{Status: http.StatusConflict, Detail: "Connect Upstock and Cin7 Core first: a check compares the two."}
-		}
+	if b.Ready(vendors...) != "" {
+		return &problem{Status: http.StatusConflict, Detail: "Connect Upstock and Cin7 Core first: a check compares the two."}
 	}
 	if err := a.Pair.StartCompleteness(r.Context(), b.Tenant.ID, from, to); err != nil {
 		return err

@@ -2,6 +2,7 @@ package console
 
 import (
 	"net/http"
+	"slices"
 	"time"
 
 	"stockbridge/internal/tenant"
@@ -81,7 +82,7 @@ func webhooksOf(b tenant.Bundle, c tenant.Connection) *webhooksAnswer {
 	case tenant.WebhooksUnavailable:
 		text = "Poll only: this Cin7 Core account cannot have webhooks. Shipments show some minutes later."
 	}
-	if why := unfit(b); why != "" {
+	if why := b.Ready(vendors...); why != "" {
 		text = "Not polled for now: " + why
 	}
 	return &webhooksAnswer{known(h.State), text, known(h.Why), when(h.Checked), when(h.Renewed), when(h.Heard)}
@@ -159,8 +160,8 @@ func (a *api) putConnection(w http.ResponseWriter, r *http.Request, b tenant.Bun
 
 // notConnected says that a system is not connected, or that there is no such system.
 func notConnected(sys string) error {
-	if name := names[tenant.System(sys)]; name != "" {
-		return missing(name + " is not connected.")
+	if sys := tenant.System(sys); slices.Contains(vendors, sys) {
+		return missing(sys.NotConnected())
 	}
 	return missing("There is no such system. There are: upstock, cin7core.")
 }

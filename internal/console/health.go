@@ -138,7 +138,7 @@ type jobAnswer struct {
 
 func (a *api) jobs(ctx context.Context, b tenant.Bundle) ([]jobAnswer, error) {
 	var list []jobAnswer
-	why := unfit(b)
+	why := b.Ready(vendors...)
 	for _, job := range []string{upstockcin7.JobShipments, upstockcin7.JobReconcile, upstockcin7.JobWebhooks, upstockcin7.JobCompleteness} {
 		c, err := a.Ledger.Cursor(ctx, b.Tenant.ID, job)
 		if err != nil {
@@ -170,7 +170,7 @@ func mirrorOf(b tenant.Bundle) mirrorAnswer {
 		ans.Progress = &mirrorProgress{m.Step, m.Read, m.Total}
 	}
 	if !connected {
-		ans.Problem = known("Cin7 Core is not connected.")
+		ans.Problem = known(tenant.Cin7Core.NotConnected())
 	}
 	return ans
 }
@@ -272,7 +272,7 @@ func (a *api) backlog(ctx context.Context, b tenant.Bundle, due []ledger.Ref, co
 			}
 		}
 	}
-	if n.Orders > 0 && unfit(b) == "" && !b.Connections[tenant.Cin7Core].Mirror.Ready.IsZero() {
+	if n.Orders > 0 && b.Ready(vendors...) == "" && !b.Connections[tenant.Cin7Core].Mirror.Ready.IsZero() {
 		n.ExpectedEnd = &end
 	}
 	return n, nil

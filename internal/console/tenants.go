@@ -150,16 +150,16 @@ func (a *api) sync(w http.ResponseWriter, r *http.Request, b tenant.Bundle) erro
 		}
 		ans.Orders = n
 		ans.Mirror = connected && core.Mirror.State != tenant.MirrorReady
-		if unfit(b) == "" {
+		if b.Ready(vendors...) == "" {
 			ans.Jobs = append(ans.Jobs, upstockcin7.JobReconcile)
 		}
 	case "products", "customers", "prices":
 		if !connected {
-			return &problem{Status: http.StatusConflict, Detail: "Cin7 Core is not connected."}
+			return &problem{Status: http.StatusConflict, Detail: tenant.Cin7Core.NotConnected()}
 		}
 		ans.Mirror = true
 	case upstockcin7.JobShipments, upstockcin7.JobWebhooks, upstockcin7.JobCompleteness:
-		if why := unfit(b); why != "" {
+		if why := b.Ready(vendors...); why != "" {
 			return &problem{Status: http.StatusConflict, Detail: why}
 		}
 		ans.Jobs = append(ans.Jobs, job)
@@ -186,21 +186,3 @@ func (a *api) sync(w http.ResponseWriter, r *http.Request, b tenant.Bundle) erro
 	}
 	return respond(w, r, http.StatusAccepted, ans)
 }
-
-// unfit says which connection keeps the jobs that compare both sides from
-// running, and what to do about it; "" = none does.
-func unfit(b tenant.Bundle) string {
-	for _, sys := range vendors {
-		switch c, ok := b.Connections[sys]; {
-		case !ok:
-			return names[sys] + " is not connected. Connect it first."
-		case upstockcin7.Unsealed(c):
-			return names[sys] + " needs reconnecting. Save its keys again."
-		case c.State != tenant.Connected:
-			return names[sys] + " needs reconnecting. Save a new key."
-		}
-	}
-	return ""
-}
-
-var names = map[tenant.System]string{tenant.Upstock: "Upstock", tenant.Cin7Core: "Cin7 Core"}

@@ -335,6 +335,25 @@ func (s *Store) Connections(ctx context.Context, tenants []string, sys System) (
 	return found, nil
 }
 
+// ConnectionsOf reads the connections of many tenants to some systems: by tenant,
+// bundles that hold these alone. A tenant that has none of them is left out.
+func (s *Store) ConnectionsOf(ctx context.Context, tenants []string, systems ...System) (map[string]Bundle, error) {
+	found := map[string]Bundle{}
+	for _, sys := range systems {
+		connections, err := s.Connections(ctx, tenants, sys)
+		if err != nil {
+			return nil, err
+		}
+		for id, c := range connections {
+			if found[id].Connections == nil {
+				found[id] = Bundle{Connections: map[System]Connection{}}
+			}
+			found[id].Connections[sys] = c
+		}
+	}
+	return found, nil
+}
+
 // firstKey is the sort key of the supplier that a tenant connected first. It is
 // written once.
 const firstKey = "first#" + string(Upstock)

@@ -179,8 +179,10 @@ func (p *Pair) StartBackfill(ctx context.Context, tenantID string, from, to time
 	if err != nil {
 		return Backfill{}, err
 	}
-	if err := bothConnected(t); err != nil {
-		return Backfill{}, err
+	if lack := t.Lack(tenant.Upstock, tenant.Cin7Core); lack != nil {
+		return Backfill{}, &ConnectError{Problem: ledger.Problem{
+			Code: "notReady", Message: lack.State, Fix: "Connect both systems first.",
+		}}
 	}
 	b, err := ledger.ChangeDoc(ctx, p.Ledger, tenantID, backfillDoc, func(b *Backfill) (bool, error) {
 		switch {
@@ -198,15 +200,6 @@ func (p *Pair) StartBackfill(ctx context.Context, tenantID string, from, to time
 		_ = p.Start(ctx, Job{Job: JobBackfill, Tenant: tenantID}, 0) // Reconcile sends it again
 	}
 	return b, err
-}
-
-func bothConnected(t tenant.Bundle) error {
-	for _, sys := range []tenant.System{tenant.Upstock, tenant.Cin7Core} {
-		if t.Connections[sys].State != tenant.Connected {
-			return &ConnectError{Problem: ledger.Problem{Code: "notReady", Message: sys.Title() + " is not connected, or needs reconnecting.", Fix: "Connect both systems first."}}
-		}
-	}
-	return nil
 }
 
 // StopBackfill ends a running backfill. Orders that it took in go on.
@@ -272,9 +265,8 @@ func (p *Pair) Backfill(ctx context.Context, j Job) error {
 	if conn.Account != "" && conn.Account != b.Account {
 		return f.fail("Another Upstock supplier is connected now.")
 	}
-	var refused *ConnectError
-	if errors.As(bothConnected(t), &refused) { // Reconcile wakes it once they are
-		return f.wait(refused.Problem.Message, time.Time{})
+	if why := t.Ready(tenant.Upstock, tenant.Cin7Core); why != "" { // Reconcile wakes it once they are
+		return f.wait(why, time.Time{})
 	}
 	sec, err := p.secrets(ctx, conn)
 	if err != nil {

@@ -260,22 +260,13 @@ func (p *Pair) Completeness(ctx context.Context, tenantID string, from, to time.
 	if cur.Problem != "" && !Outdated(b, cur.Problem) && (c.Running || c.Standing) {
 		c.Problem = cur.Problem
 	}
-	for _, sys := range []tenant.System{tenant.Upstock, tenant.Cin7Core} {
-		conn, ok := b.Connections[sys]
-		if conn.State == tenant.Connected {
-			continue
-		}
-		why := " is not connected."
-		if ok {
-			why = " needs reconnecting."
-		}
+	if lack := b.Lack(tenant.Upstock, tenant.Cin7Core); lack != nil {
 		if c.Running || c.Standing {
-			c.Problem = "Nothing is checked while " + sys.Title() + why
+			c.Problem = "Nothing is checked while " + lack.State
 		}
 		if c.Running {
 			c.Progress = parkedCheck
 		}
-		break
 	}
 	if c.Summary = c.summary(p.Now(), b); others {
 		c.Summary += " What was checked before is of other accounts than those connected now."

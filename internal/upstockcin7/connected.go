@@ -87,7 +87,7 @@ func (p *Pair) Notes(ctx context.Context, b tenant.Bundle, c tenant.Connection) 
 	}
 	if s.Webhook == "" {
 		list := fmt.Sprintf("approved orders are found in its list only, up to %.0f minutes late", Every()[JobReconcile].Minutes())
-		if c.State != tenant.Connected || b.Connections[tenant.Cin7Core].State != tenant.Connected {
+		if c.State != tenant.Connected || b.Ready(tenant.Cin7Core) != "" {
 			list = "its list of approved orders is not read until both systems are connected"
 		}
 		notes = append(notes, "No webhook secret is saved, so what Upstock delivers is refused, and "+list+". Paste the webhook URL into Upstock (Settings > Webhooks), and save the secret that Upstock then shows.")
@@ -100,38 +100,28 @@ const (
 	saveKey = " Save a new key" + goesOn
 )
 
-// lacks is what is wrong with a connection.
-func lacks(b tenant.Bundle, sys tenant.System) string {
-	if c, ok := b.Connections[sys]; ok {
-		return sys.Title() + " needs reconnecting: " + c.Why
-	}
-	return sys.Title() + " is not connected."
-}
-
 // parkedWhy is why an order waits for a connection as it is now. The other one is
 // named too where the order could not go on without it.
 func parkedWhy(b tenant.Bundle, sys tenant.System, sold bool) string {
-	var list []tenant.System
-	for _, s := range []tenant.System{tenant.Upstock, tenant.Cin7Core} {
-		c, ok := b.Connections[s]
-		if !ok || Unsealed(c) || c.State != tenant.Connected && (s == sys || s == tenant.Cin7Core && !sold) {
-			list = append(list, s)
+	var needed []*tenant.Lack
+	for _, l := range b.Lacks(tenant.Upstock, tenant.Cin7Core) {
+		c, known := b.Connections[l.System]
+		refused := known && !c.Unsealed() // else not even a client can be made
+		if !refused || l.System == sys || l.System == tenant.Cin7Core && !sold {
+			needed = append(needed, l)
 		}
 	}
-	switch {
-	case len(list) == 0:
+	switch len(needed) {
+	case 0:
 		return sys.Title() + " is connected again" + goesOn
-	case len(list) == 2:
-		return lacks(b, list[0]) + " " + lacks(b, list[1]) + " The order goes on by itself when both are connected."
+	case 2:
+		return needed[0].String() + " " + needed[1].String() + " The order goes on by itself when both are connected."
 	}
-	text := lacks(b, list[0])
-	switch c, ok := b.Connections[list[0]]; {
-	case !ok:
-		return text + " Connect it" + goesOn
-	case Unsealed(c):
-		return text + " The order goes on by itself then."
+	l := needed[0]
+	if c := b.Connections[l.System]; c.Unsealed() { // its reason says what to do
+		return l.String() + " The order goes on by itself then."
 	}
-	return text + saveKey
+	return l.String() + " " + l.Do + goesOn
 }
 
 // WhyNow is what an order waits for, true of the connections as they are: what
@@ -142,7 +132,7 @@ func WhyNow(b tenant.Bundle, r *ledger.Run) string {
 	sold := !r.SoldAt.IsZero()
 	if r.Why == whyReading {
 		switch {
-		case core.State != tenant.Connected:
+		case b.Ready(tenant.Cin7Core) != "":
 			return parkedWhy(b, tenant.Cin7Core, sold)
 		case !core.Mirror.Ready.IsZero():
 			return "Cin7 Core's records are read" + goesOn
@@ -153,8 +143,8 @@ func WhyNow(b tenant.Bundle, r *ledger.Run) string {
 		return r.Why
 	}
 	before := ""
-	if !hasCore || core.State != tenant.Connected && !sold {
-		before = lacks(b, tenant.Cin7Core) + " "
+	if lack := b.Lack(tenant.Cin7Core); lack != nil && (!hasCore || !sold) {
+		before = lack.String() + " "
 	}
 	awaited := "" // an account
 	if r.Parked {
@@ -168,9 +158,9 @@ func WhyNow(b tenant.Bundle, r *ledger.Run) string {
 	case awaited == "" || awaited == b.Connections[sys].Account:
 		return parkedWhy(b, sys, sold)
 	case sys == tenant.Upstock && !hasUp:
-		return before + "Upstock is not connected. Connect " + companyName(b, awaited) + " again" + goesOn
+		return before + b.Lack(sys).State + " Connect " + companyName(b, awaited) + " again" + goesOn
 	case sys == tenant.Cin7Core && !hasCore:
-		return "Cin7 Core is not connected. Connect " + coreName(b, awaited) + " again" + goesOn
+		return b.Lack(sys).State + " Connect " + coreName(b, awaited) + " again" + goesOn
 	}
 	return r.Why
 }
@@ -184,10 +174,8 @@ func awaitedSystem(r *ledger.Run) tenant.System {
 		return r.Needs
 	}
 	for _, s := range []tenant.System{tenant.Upstock, tenant.Cin7Core} { // one that does other things meanwhile is not parked
-		for _, begins := range []string{s.Title() + " is not connected.", s.Title() + " needs reconnecting:", s.KeyRefused()} {
-			if strings.HasPrefix(r.Why, begins) {
-				return s
-			}
+		if s.SaysLack(r.Why) {
+			return s
 		}
 	}
 	return ""
@@ -211,18 +199,9 @@ func previewProblem(b tenant.Bundle, err error) ledger.Problem {
 	case *ledger.Park:
 		pr.Message = e.Why
 	}
-	for _, sys := range []tenant.System{tenant.Cin7Core, tenant.Upstock} {
-		switch c, ok := b.Connections[sys]; {
-		case !ok:
-			pr.Message, pr.Fix = sys.Title()+" is not connected.", "Connect "+sys.Title()+"."
-			return pr
-		case c.State != tenant.Connected:
-			pr.Message, pr.Fix = sys.Title()+" needs reconnecting: "+c.Why, "Save a new key of "+sys.Title()+"."
-			if Unsealed(c) { // those that there were are as good
-				pr.Fix = "Save the keys of " + sys.Title() + " again."
-			}
-			return pr
-		}
+	if lack := b.Lack(tenant.Cin7Core, tenant.Upstock); lack != nil {
+		pr.Message, pr.Fix = lack.String(), lack.Fix
+		return pr
 	}
 	if b.Connections[tenant.Cin7Core].Mirror.Ready.IsZero() {
 		pr.Fix = "Wait until they are read; health says how far that is."

@@ -44,13 +44,11 @@ func (p *Pair) FanOut(ctx context.Context, job string) error {
 			}
 		}
 	}
-	for _, sys := range []tenant.System{tenant.Cin7Core, tenant.Upstock} {
-		conns, err := p.Tenants.Connections(ctx, ids, sys)
-		if err != nil {
-			return err
-		}
-		ids = slices.DeleteFunc(ids, func(id string) bool { return conns[id].State != tenant.Connected })
+	bundles, err := p.Tenants.ConnectionsOf(ctx, ids, tenant.Upstock, tenant.Cin7Core)
+	if err != nil {
+		return err
 	}
+	ids = slices.DeleteFunc(ids, func(id string) bool { return bundles[id].Ready(tenant.Upstock, tenant.Cin7Core) != "" })
 	cursors, err := p.Ledger.Cursors(ctx, ids, job)
 	if err != nil {
 		return err

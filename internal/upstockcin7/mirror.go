@@ -101,10 +101,10 @@ func (p *Pair) ReadMirror(ctx context.Context, j Job) error {
 	if err != nil {
 		return err
 	}
-	conn, ok := b.Connections[tenant.Cin7Core]
-	if !ok || conn.State != tenant.Connected {
+	if b.Ready(tenant.Cin7Core) != "" {
 		return nil // connecting starts it again
 	}
+	conn := b.Connections[tenant.Cin7Core]
 	m := &mirroring{Pair: p, job: j, b: b, conn: conn, pass: conn.Mirror}
 	m.name = "cin7core#" + strconv.Itoa(conn.Generation) // a new key does not wait for the old one's job
 	now := p.Now()

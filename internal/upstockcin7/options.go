@@ -79,12 +79,10 @@ func (p *Pair) Options(ctx context.Context, b tenant.Bundle) (Options, error) {
 
 // unread says why nothing is known of the account yet; "" = its records are read.
 func unread(b tenant.Bundle) string {
-	core, ok := b.Connections[tenant.Cin7Core]
-	switch {
-	case !ok:
-		return "Cin7 Core is not connected."
-	case core.Mirror.Ready.IsZero() && core.State != tenant.Connected:
-		return "Cin7 Core needs reconnecting."
+	core, known := b.Connections[tenant.Cin7Core]
+	switch lack := b.Lack(tenant.Cin7Core); {
+	case lack != nil && (!known || core.Mirror.Ready.IsZero()):
+		return lack.State
 	case core.Mirror.Ready.IsZero():
 		return "Cin7 Core's records are being read for the first time."
 	}
@@ -143,8 +141,8 @@ func (p *Pair) CheckSettings(ctx context.Context, b tenant.Bundle, s tenant.Sett
 	faults, wants := sale.CheckSettings(s, ref, changed)
 	if len(faults) > 0 && len(wants) > 0 {
 		core := b.Connections[tenant.Cin7Core]
-		if core.State != tenant.Connected {
-			return unchecked("Cin7 Core needs reconnecting."), nil
+		if lack := b.Lack(tenant.Cin7Core); lack != nil {
+			return unchecked(lack.State), nil
 		}
 		secrets, err := p.secrets(ctx, core)
 		if err != nil {

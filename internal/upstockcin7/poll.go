@@ -127,10 +127,8 @@ func (p *Pair) begin(ctx context.Context, j Job, sys tenant.System) (*poll, erro
 	if err != nil {
 		return nil, err
 	}
-	for _, s := range []tenant.System{tenant.Upstock, tenant.Cin7Core} {
-		if b.Connections[s].State != tenant.Connected {
-			return nil, nil
-		}
+	if b.Ready(tenant.Upstock, tenant.Cin7Core) != "" {
+		return nil, nil
 	}
 	w := &poll{Pair: p, ctx: ctx, job: j, b: b, conn: b.Connections[sys]}
 	if w.cur, err = p.Ledger.Cursor(ctx, j.Tenant, j.Job); err != nil {

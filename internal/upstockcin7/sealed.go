@@ -22,15 +22,12 @@ func (p *Pair) secrets(ctx context.Context, c tenant.Connection) (tenant.Secrets
 
 // whyUnsealed tells a tenant of a lost sealing key.
 func whyUnsealed(sys tenant.System) string {
-	text := "The stored key of " + sys.Title() + " cannot be opened any more: the key that it was sealed with is lost or disabled. Save the keys of " + sys.Title() + " again."
+	why := sys.KeyUnsealed()
 	if sys == tenant.Upstock {
-		text += " Upstock's webhook secret is among them, and the webhook URL is a new one then: paste it into Upstock."
+		why += " Upstock's webhook secret is among them, and the webhook URL is a new one then: paste it into Upstock."
 	}
-	return text
+	return why
 }
-
-// Unsealed reports whether a connection needs its keys again only because the stored ones cannot be opened.
-func Unsealed(c tenant.Connection) bool { return c.Why == whyUnsealed(c.System) }
 
 // markUnsealed marks a connection whose secrets cannot be opened, and tells the tenant.
 func (p *Pair) markUnsealed(ctx context.Context, c tenant.Connection) (tenant.Connection, error) {
@@ -69,7 +66,7 @@ func (p *Pair) CheckSeals(ctx context.Context) (lost int, err error) {
 						lost++
 					case err != nil:
 						return lost, err
-					case c.State != tenant.Connected && Unsealed(c):
+					case c.State != tenant.Connected && c.Unsealed():
 						_, _, err = p.Tenants.Connect(ctx, c.Tenant, sys, func(*tenant.Connection, *tenant.Secrets) error { return nil },
 							func(tenant.Connection) (tenant.Ops, error) {
 								return connectionEvent(ctx, c.Tenant, "The stored key of "+sys.Title()+" can be opened again; what waited for it goes on.")

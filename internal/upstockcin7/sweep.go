@@ -385,20 +385,19 @@ func (s *sweep) resume() error {
 	}
 	tenants := func(yield func(resuming) bool) {
 		for ids := range slices.Chunk(slices.Sorted(maps.Keys(of)), 100) {
-			works := map[tenant.System]map[string]tenant.Connection{}
-			for _, sys := range []tenant.System{tenant.Upstock, tenant.Cin7Core} {
-				if works[sys], err = s.Tenants.Connections(s.ctx, ids, sys); err != nil {
-					return
-				}
+			var bundles map[string]tenant.Bundle
+			if bundles, err = s.Tenants.ConnectionsOf(s.ctx, ids, tenant.Upstock, tenant.Cin7Core); err != nil {
+				return
 			}
 			s.mu.Lock()
-			for id, c := range works[tenant.Cin7Core] {
-				s.account[id] = cmp.Or(c.Account, id)
+			for id, b := range bundles {
+				if c, ok := b.Connections[tenant.Cin7Core]; ok {
+					s.account[id] = cmp.Or(c.Account, id)
+				}
 			}
 			s.mu.Unlock()
 			for _, id := range ids {
-				up, core := works[tenant.Upstock][id], works[tenant.Cin7Core][id]
-				if !yield(resuming{id, up.State == tenant.Connected && core.State == tenant.Connected}) {
+				if !yield(resuming{id, bundles[id].Ready(tenant.Upstock, tenant.Cin7Core) == ""}) {
 					return
 				}
 			}
@@ -468,7 +467,7 @@ func (s *sweep) resumeConnection(c tenant.Connection, both bool) error {
 // parked although both work: nothing else would let them go on.
 func (p *Pair) resumeForgotten(ctx context.Context, b tenant.Bundle) error {
 	up, core := b.Connections[tenant.Upstock], b.Connections[tenant.Cin7Core]
-	if up.State != tenant.Connected || core.State != tenant.Connected || !up.Resume.IsZero() || !core.Resume.IsZero() {
+	if b.Ready(tenant.Upstock, tenant.Cin7Core) != "" || !up.Resume.IsZero() || !core.Resume.IsZero() {
 		return nil
 	}
 	some := false

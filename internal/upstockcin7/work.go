@@ -108,20 +108,17 @@ const (
 // connect makes the clients, or says why the work must wait.
 func (w *work) connect() error {
 	for _, sys := range []tenant.System{tenant.Upstock, tenant.Cin7Core} {
-		c, ok := w.b.Connections[sys]
-		switch {
-		case !ok:
+		c, known := w.b.Connections[sys]
+		// An order that is here is sold without Upstock's key, and told without Cin7 Core's.
+		without := known && (sys == tenant.Upstock || settled(w.run))
+		if w.b.Ready(sys) != "" && !without {
 			return &ledger.Park{Needs: sys, Why: parkedWhy(w.b, sys, settled(w.run))}
-		case c.State != tenant.Connected && sys == tenant.Cin7Core && !settled(w.run):
-			// An order that is here is sold without Upstock's key, and told without Cin7 Core's.
-			return &ledger.Park{Needs: sys, Why: lacks(w.b, sys) + saveKey}
 		}
 		s, err := w.secrets(w.ctx, c)
 		if errors.Is(err, tenant.ErrSealed) {
-			return &ledger.Park{
-				Needs: sys,
-				Why:   sys.Title() + " needs reconnecting: " + whyUnsealed(sys) + " The order goes on by itself then.",
-			}
+			c.State, c.Why = tenant.NeedsReconnecting, whyUnsealed(sys) // as it is marked now
+			w.b.Connections[sys] = c
+			return &ledger.Park{Needs: sys, Why: parkedWhy(w.b, sys, settled(w.run))}
 		}
 		if err != nil {
 			return err
@@ -152,14 +149,6 @@ func (w *work) connect() error {
 }
 
 const whyReading = "Cin7 Core's customers, products and settings are being read for the first time."
-
-// conn is the connection to a system that the work goes by.
-func (w *work) conn(sys tenant.System) tenant.Connection {
-	if sys == tenant.Upstock {
-		return w.up
-	}
-	return w.core
-}
 
 // patient sleeps through a limiter's shortest waits, as there are when many
 // workers want a grant at once; the sweep would come back a minute later. A
@@ -273,8 +262,8 @@ func (w *work) take() error {
 func (w *work) calling(system string) context.Context {
 	ctx := rest.WithGuard(w.ctx, func() error {
 		now := w.Now()
-		if w.conn(tenant.System(system)).State != tenant.Connected {
-			return &ledger.Park{Needs: tenant.System(system), Why: lacks(w.b, tenant.System(system))}
+		if lack := w.b.Lack(tenant.System(system)); lack != nil {
+			return &ledger.Park{Needs: lack.System, Why: lack.String()}
 		}
 		if !w.until.IsZero() && w.until.Sub(now) < w.Times.MinLease {
 			return job.ErrShort
