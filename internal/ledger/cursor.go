@@ -30,7 +30,7 @@ type Cursor struct {
 	Fresh  bool      `json:"fresh,omitempty"` // this pass brought something new
 	Total  int       `json:"total,omitempty"` // rows that there are, as this pass's pages say
 	Seen   []byte    `json:"seen,omitempty"`  // 8 bytes for each row of the window
-	Shown  []byte    `json:"shown,omitempty"` // 4 bytes for each record of this pass
+	Shown  []byte    `json:"shown,omitempty"` // 8 bytes for each sale of this pass
 	Tally  Tally     `json:"tally,omitzero"`  // of this window so far
 
 	Asked   time.Time `json:"asked,omitzero"`   // somebody wants the job to run

@@ -257,12 +257,8 @@ func (w *work) settleCancel() error {
 	if !askDue(w.run, w.Now()) { // as it is with the lease
 		return errMoved
 	}
-	id, err := strconv.ParseInt(w.run.OrderID(), 10, 64)
-	if err != nil {
-		return fmt.Errorf("order id: %w", err)
-	}
 	asked := w.Now().UTC() // after the run was read with its mark
-	raw, err := w.upstock.Order(w.calling("upstock"), id)
+	raw, err := w.fromUpstock()
 	if rest.KindOf(err) == rest.NotFound {
 		return w.unclear("Upstock delivered a cancellation of this order, and does not know the order.")
 	}

@@ -225,7 +225,7 @@ func (p *Pair) Shipments(ctx context.Context, j Job) error {
 		cur.From, cur.Page, cur.Passes, cur.Pages, cur.Total, cur.Newest, cur.Fresh, cur.Seen, cur.Shown, cur.Tally = cur.Since, 1, 1, 0, 0, time.Time{}, false, nil, nil, ledger.Tally{}
 	}
 	seen := seenRows(cur.Seen)
-	shown := salesShown(cur.Shown)
+	shown := seenRows(cur.Shown)
 	for {
 		if w.short() {
 			return w.pause(nil)
@@ -244,15 +244,16 @@ func (p *Pair) Shipments(ctx context.Context, j Job) error {
 		}
 		for _, row := range page.Items {
 			if len(shown) < maxSeen {
-				shown[saleSum(row)] = true
+				shown[uint64(saleSum(row))] = true
 			}
 		}
 		cur.Pages, cur.Total = cur.Pages+1, max(cur.Total, page.Total)
-		cur.Seen, cur.Shown = rowsSeen(seen), shownSales(shown)
+		cur.Seen, cur.Shown = rowsSeen(seen), rowsSeen(shown)
 		switch {
 		case page.More:
 			cur.Page++
-		case cur.Pages > 1 && (cur.Fresh || len(shown) < min(cur.Total, maxSeen)) && cur.Passes < maxPasses: // rows move between pages: a pass that did not show every sale proves nothing
+		case cur.Pages > 1 && (cur.Fresh || len(shown) < min(cur.Total, maxSeen)) && cur.Passes < maxPasses:
+			// Rows move between pages: a pass that did not show every sale proves nothing.
 			clear(shown)
 			cur.Shown, cur.Page, cur.Pages, cur.Total, cur.Fresh, cur.Passes = nil, 1, 0, 0, false, cur.Passes+1
 			cur.Tally.Rows, cur.Tally.Unknown = 0, 0
@@ -544,22 +545,6 @@ func rowsSeen(seen map[uint64]bool) []byte {
 	data := make([]byte, 0, 8*len(seen))
 	for h := range seen {
 		data = binary.LittleEndian.AppendUint64(data, h)
-	}
-	return data
-}
-
-func salesShown(data []byte) map[uint32]bool {
-	shown := map[uint32]bool{}
-	for ; len(data) >= 4; data = data[4:] {
-		shown[binary.LittleEndian.Uint32(data)] = true
-	}
-	return shown
-}
-
-func shownSales(shown map[uint32]bool) []byte {
-	data := make([]byte, 0, 4*len(shown))
-	for h := range shown {
-		data = binary.LittleEndian.AppendUint32(data, h)
 	}
 	return data
 }

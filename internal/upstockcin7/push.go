@@ -26,7 +26,7 @@ func (w *work) create() error {
 	if err != nil {
 		return err
 	}
-	if err := w.recall(); err != nil {
+	if err := w.askIfCancelled(); err != nil {
 		return err
 	}
 	if err := w.foreign(plan); err != nil {
@@ -168,15 +168,11 @@ func (w *work) planned() (*sale.Plan, []byte, error) {
 // order is the order as received or, where a person asked for it or its
 // cancellation may be forgotten here, as Upstock has it now.
 func (w *work) order() (json.RawMessage, error) {
-	if !w.run.Reread && !w.forgotten() {
-		return orderOf(w.body)
-	}
-	id, err := strconv.ParseInt(w.run.OrderID(), 10, 64)
-	if err != nil {
+	if !w.run.Reread && !w.maybeCancelled() {
 		return orderOf(w.body)
 	}
 	asked := w.Now().UTC()
-	raw, err := w.upstock.Order(w.calling("upstock"), id)
+	raw, err := w.fromUpstock()
 	switch rest.KindOf(err) {
 	case rest.NotFound, rest.Invalid:
 		if w.run.Anew && !w.run.NewSale {
@@ -196,7 +192,7 @@ func (w *work) order() (json.RawMessage, error) {
 	case w.run.Replan && o.Status != upstock.StatusCancelled && !confirms(o, w.run.Approved):
 		return w.delivered() // it shows an earlier state than the approval that was delivered
 	}
-	w.body, w.recalled = raw, true
+	w.body, w.askedIfCancelled = raw, true
 	return raw, w.update(func(r *ledger.Run, x *ledger.Extra) error {
 		x.Fresh = raw
 		describe(r, o)
@@ -208,18 +204,23 @@ func (w *work) order() (json.RawMessage, error) {
 	})
 }
 
-// recall asks Upstock, before anything is made by a plan from before, whether the
-// order is cancelled, where that may not be known here.
-func (w *work) recall() error {
-	if w.recalled || !w.run.Cancelled.IsZero() || !w.forgotten() {
-		return nil
-	}
+// fromUpstock reads the order as Upstock has it now.
+func (w *work) fromUpstock() (json.RawMessage, error) {
 	id, err := strconv.ParseInt(w.run.OrderID(), 10, 64)
 	if err != nil {
+		return nil, fmt.Errorf("order id: %w", err)
+	}
+	return w.upstock.Order(w.calling("upstock"), id)
+}
+
+// askIfCancelled asks Upstock, before anything is made by a plan from before, whether the
+// order is cancelled, where that may not be known here.
+func (w *work) askIfCancelled() error {
+	if w.askedIfCancelled || !w.run.Cancelled.IsZero() || !w.maybeCancelled() {
 		return nil
 	}
 	asked := w.Now().UTC()
-	raw, err := w.upstock.Order(w.calling("upstock"), id)
+	raw, err := w.fromUpstock()
 	switch rest.KindOf(err) {
 	case rest.NotFound, rest.Invalid: // what was approved counts
 		return nil
@@ -227,7 +228,7 @@ func (w *work) recall() error {
 	if err := w.answered(err); err != nil {
 		return err
 	}
-	w.recalled = true
+	w.askedIfCancelled = true
 	o, _ := upstock.ParseOrder(raw)
 	switch {
 	case o.Status == upstock.StatusCancelled:
@@ -414,7 +415,7 @@ func (w *work) lines() error {
 			return err
 		}
 	}
-	if err := w.recall(); err != nil {
+	if err := w.askIfCancelled(); err != nil {
 		return err
 	}
 	if err := w.take(); err != nil {

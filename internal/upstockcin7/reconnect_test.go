@@ -379,8 +379,11 @@ func TestReconnectBeforeAnythingIsMade(t *testing.T) {
 					w.sim.ClearFaults(sim.Cin7Core)
 					w.connectUpstock(w.acc)
 					w.turn(time.Hour)
-					if name == "a header was made" && now == "not approved" {
-						return // its sale was begun when it was approved, and is finished
+					if name == "a header was made" && now == "not approved" { // its sale was begun when it was approved, and is finished
+						if w.sold(id); len(w.sales(id)) != 1 {
+							t.Errorf("%+v", w.sales(id))
+						}
+						return
 					}
 					if r := w.run(id); now == "not approved" && r.State != ledger.Attention || now != "not approved" && r.State != ledger.Cancelled {
 						t.Errorf("it is %s\n%s", r.State, timeline(r))

@@ -76,12 +76,12 @@ const easternmost = 14 * time.Hour
 // Upstock delivers for four hours.
 const delivering = 24 * time.Hour
 
-// forgotten reports whether a cancellation of the order may not be known here.
+// maybeCancelled reports whether the order may be cancelled without that being known here.
 // It was approved before the table was put back: its cancellation may have been
 // taken in, and is forgotten then, while its approval stands here or is delivered
 // again; Upstock's clock may be ahead of ours. Or it was here before Upstock was
 // connected anew: nothing was heard meanwhile.
-func (w *work) forgotten() bool {
+func (w *work) maybeCancelled() bool {
 	if w.run.Received.Before(w.up.Since) {
 		return true
 	}

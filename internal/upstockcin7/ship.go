@@ -243,11 +243,7 @@ func (w *work) cannotTell(err error) error {
 
 // upstockAnswers asks Upstock for the order, which costs nothing else.
 func (w *work) upstockAnswers() error {
-	id, err := strconv.ParseInt(w.run.OrderID(), 10, 64)
-	if err != nil {
-		return fmt.Errorf("order id: %w", err)
-	}
-	_, err = w.upstock.Order(w.calling("upstock"), id)
+	_, err := w.fromUpstock()
 	return w.refusedByUpstock(err)
 }
 
@@ -316,13 +312,14 @@ func (w *work) tellAgain() error {
 }
 
 // tellRefused has the parcels told again that Upstock refused, by the next look.
-func tellRefused(r *ledger.Run) (any bool) {
+// It reports whether there are some.
+func tellRefused(r *ledger.Run) (some bool) {
 	for i := range r.Parcels {
 		if p := &r.Parcels[i]; p.Refused != "" && !p.Gone {
-			p.Hash, any = "", true
+			p.Hash, some = "", true
 		}
 	}
-	return any
+	return some
 }
 
 // heeded are parcels as a look found them, with what a person said of them
@@ -455,7 +452,7 @@ func (w *work) putShipment(p parcel, complete bool) (refused string, err error) 
 		return "", nil
 	}
 	if rest.KindOf(err) == rest.Conflict && w.run.Cancelled.IsZero() {
-		if cerr := w.whetherCancelled(id); cerr != nil {
+		if cerr := w.whetherCancelled(); cerr != nil {
 			return "", cerr
 		}
 	}
@@ -464,8 +461,8 @@ func (w *work) putShipment(p parcel, complete bool) (refused string, err error) 
 
 // whetherCancelled asks Upstock, which does not take a shipment, whether the order
 // is cancelled: no list shows that of one whose approval was taken back before.
-func (w *work) whetherCancelled(id int64) error {
-	raw, err := w.upstock.Order(w.calling("upstock"), id)
+func (w *work) whetherCancelled() error {
+	raw, err := w.fromUpstock()
 	if rest.KindOf(err) == rest.NotFound {
 		return nil
 	}

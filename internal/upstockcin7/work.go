@@ -38,34 +38,34 @@ func problem(code, message, fix string) error {
 // work is one worker's hold on one order.
 type work struct {
 	*Pair
-	ctx      context.Context
-	ptr      ledger.Pointer
-	first    bool // the pointer's message is received for the first time, and nothing has come in between
-	run      *ledger.Run
-	basis    ledger.Run // what the step at hand was decided on
-	readAt   time.Time  // when the run was read
-	readRev  string     // and its revision then
-	body     []byte
-	planData []byte
-	planNo   int // which of the run's plans planData is
-	plan     *sale.Plan
-	b        tenant.Bundle
-	own      string // the Upstock supplier whose order it is
-	up, core tenant.Connection
-	upstock  *upstock.Client
-	cin7     *cin7core.Client
-	token    string               // of our lease
-	until    time.Time            // of our lease; zero = not taken yet
-	sendBy   time.Time            // when the intent on record must be under way; zero = none is
-	plain    bool                 // the webhook's own pointer, first received, soon after approval: nothing to doubt
-	progress bool                 // a call succeeded: failures in a row start anew
-	preview  bool                 // plan only: no lease, no write
-	released bool                 // the lease went back with the last step's own write
-	onCancel bool                 // a void is for a cancellation: one that counts no more stops it
-	fresh    string               // the sale that this very worker made: nobody else knows it yet
-	shown    map[string]time.Time // when this worker read sales, by their ids
-	recalled bool                 // this worker has read the order in Upstock: what a restored table forgot is known
-	untold   error                // Upstock takes no calls at this attempt: what could not be told is kept
+	ctx              context.Context
+	ptr              ledger.Pointer
+	first            bool // the pointer's message is received for the first time, and nothing has come in between
+	run              *ledger.Run
+	basis            ledger.Run // what the step at hand was decided on
+	readAt           time.Time  // when the run was read
+	readRev          string     // and its revision then
+	body             []byte
+	planData         []byte
+	planNo           int // which of the run's plans planData is
+	plan             *sale.Plan
+	b                tenant.Bundle
+	own              string // the Upstock supplier whose order it is
+	up, core         tenant.Connection
+	upstock          *upstock.Client
+	cin7             *cin7core.Client
+	token            string               // of our lease
+	until            time.Time            // of our lease; zero = not taken yet
+	sendBy           time.Time            // when the intent on record must be under way; zero = none is
+	plain            bool                 // the webhook's own pointer, first received, soon after approval: nothing to doubt
+	progress         bool                 // a call succeeded: failures in a row start anew
+	preview          bool                 // plan only: no lease, no write
+	released         bool                 // the lease went back with the last step's own write
+	onCancel         bool                 // a void is for a cancellation: one that counts no more stops it
+	fresh            string               // the sale that this very worker made: nobody else knows it yet
+	shown            map[string]time.Time // when this worker read sales, by their ids
+	askedIfCancelled bool                 // this worker has read the order in Upstock: a cancellation is known
+	untold           error                // Upstock takes no calls at this attempt: what could not be told is kept
 }
 
 // Push works on one order until it is done or must wait. first says that the

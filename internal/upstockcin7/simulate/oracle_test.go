@@ -372,7 +372,7 @@ func (w *world) witness(p *process, req *http.Request, answer *http.Response) {
 		default:
 			s.voidedAt = time.Now()
 			if !p.asleep && !w.tardy[time.Now().UTC()] {
-				w.notAlive(s)
+				w.voidedThoughLive(s)
 			}
 		}
 	}
@@ -385,8 +385,8 @@ const aMoment = 10*time.Second + 3*time.Second
 // have shown the order as cancelled: its lease, an answer of a while ago, its calls.
 const readBefore = 3 * time.Minute
 
-// notAlive notes the void of a sale with goods whose order is not cancelled.
-func (w *world) notAlive(s *sale) {
+// voidedThoughLive notes the void of a sale with goods whose order is not cancelled.
+func (w *world) voidedThoughLive(s *sale) {
 	o := w.byExternal(s.external)
 	if o == nil || !o.cancelled.IsZero() || time.Since(o.revived) < readBefore {
 		return
