@@ -154,7 +154,7 @@ func (w *world) bad() {
 	default:
 		s.fault = pick(w, failed, broken, throttle, page, hangs, unsent)
 		s.match = pick(w, sim.PrefixCin7Core, sim.PrefixCin7Core, sim.PrefixUpstock, "")
-		if kind == vendorRead && w.chance(80) {
+		if kind == vendorRead && w.chance(150) {
 			s.fault, s.match = pick(w, blank, blank, ahead), "/saleList"
 		}
 	}

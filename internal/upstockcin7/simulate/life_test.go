@@ -166,7 +166,7 @@ func (w *world) untimely(o *order, what fault) {
 		w.stage.at(w.between(time.Second, pick(w, 20*time.Second, 3*time.Minute, 20*time.Minute)), do)
 	}
 	switch {
-	case o.shipped == 0 && len(o.edits) == 0 && w.chance(f.edit): // somebody writes into a header of ours, and then the order is cancelled
+	case o.shipped == 0 && len(o.edits) == 0 && w.chance(2*f.edit): // somebody writes into a header of ours, and then the order is cancelled
 		w.stage.at(w.between(time.Second, 20*time.Second), func() { w.change(o, "notes") })
 		w.stage.at(w.between(20*time.Second, 3*time.Minute), func() { w.cancel(o) })
 	case o.shipped > 0 && what == late: // the next call about it may come first
