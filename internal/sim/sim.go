@@ -181,7 +181,7 @@ func (s *Sim) AddAccount(name, currency string) Account {
 		name = "Supplier " + strconv.Itoa(n)
 	}
 	a := s.open(s.newAccount(n, name, currency))
-	a.stock()
+	stock(a.seats)
 	s.touched(a, nil, nil)
 	return a.Account
 }

@@ -413,8 +413,8 @@ func (s *Sim) load() error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", stateFile, err)
 	}
+	stock(unstocked)
 	for _, p := range unstocked {
-		p.books.Fill(p.Catalogue())
 		p.Changed()
 	}
 	for _, a := range s.accounts {

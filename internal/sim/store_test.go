@@ -13,7 +13,9 @@ import (
 	"time"
 
 	"stockbridge/internal/sim"
+	"stockbridge/internal/sim/cin7core"
 	"stockbridge/internal/sim/simtest"
+	"stockbridge/internal/sim/upstock"
 	"stockbridge/internal/testsize"
 )
 
@@ -30,8 +32,7 @@ func reread(t *testing.T, file []byte) string {
 }
 
 // TestChangesAreSaved: what is written behind the whole, change by change, amounts to the whole, at each moment; and
-// what a
-// stop broke off counts as not written.
+// what a stop broke off counts as not written.
 func TestChangesAreSaved(t *testing.T) {
 	testsize.Large(t)
 	synctest.Test(t, func(t *testing.T) {
@@ -172,8 +173,8 @@ func unpack(t *testing.T, name string) []byte {
 }
 
 // TestEarlierStateIsRead: sim.jsonl was written when the simulators were one package, of the whole and of five batches
-// of
-// changes, with a webhook on its way. Read by that code, it gave these answers; now it does, too, and goes on alike.
+// of changes, with a webhook on its way. Read by that code, it gave these answers; now it does, too, and goes on alike.
+// Where an answer changes on purpose, answers.txt.gz is what everything gives, gzipped.
 func TestEarlierStateIsRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()
@@ -184,11 +185,13 @@ func TestEarlierStateIsRead(t *testing.T) {
 		b := reopen(t, sim.Options{Dir: dir, Deliver: in, NoLimits: true})
 		time.Sleep(5 * time.Hour)
 		got, want := bytes.Split(b.everything(), []byte("\n")), bytes.Split(unpack(t, "answers.txt.gz"), []byte("\n"))
-		for i := range max(len(got), len(want)) {
-			if i >= len(got) || i >= len(want) || !bytes.Equal(got[i], want[i]) {
-				t.Fatalf("line %d of %d and %d: after %s\n%s\nwant\n%s", i+1, len(got), len(want), got[max(0, i-1)], got[i],
-					want[i])
+		for i := range min(len(got), len(want)) {
+			if !bytes.Equal(got[i], want[i]) {
+				t.Fatalf("line %d: after %s\n%s\nwant\n%s", i+1, got[max(0, i-1)], got[i], want[i])
 			}
+		}
+		if len(got) != len(want) {
+			t.Fatalf("%d lines, want %d", len(got), len(want))
 		}
 		before := whole(t, b.Sim)
 		if err := b.Close(); err != nil {
@@ -244,4 +247,41 @@ func (b *bench) everything() []byte {
 		deliveries(acc)
 	}
 	return out.Bytes()
+}
+
+// TestVendorsComeLater: accounts that were made without any vendor are stocked when the vendors come, each by the books
+// that keep the account's catalogue.
+func TestVendorsComeLater(t *testing.T) {
+	dir := t.TempDir()
+	s, err := sim.New(sim.Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.AddAccount("Harbour Roasters", "")
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	up := upstock.New()
+	if s, err = sim.New(sim.Options{Dir: dir}, up, cin7core.New(cin7core.Options{})); err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if _, err := up.PlaceOrder(1, ""); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestUpstockAlone: a vendor whose account has no books that keep a catalogue sells from the lists that all are stocked
+// from.
+func TestUpstockAlone(t *testing.T) {
+	up := upstock.New()
+	s, err := sim.New(sim.Options{}, up)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	s.AddAccount("Harbour Roasters", "")
+	if o, err := up.PlaceOrder(1, ""); err != nil || o.Total == "" {
+		t.Errorf("%+v, %v", o, err)
+	}
 }

@@ -8,10 +8,10 @@ import (
 )
 
 // Vendor is one simulated far side: its wire, its validation, its arithmetic.
-// Everything that it is asked for, but Join and Control, happens under the Sim's
-// lock; its own exported methods take the lock themselves.
+// Open, Caller and Serve are called under the Sim's lock, the rest without it; the
+// vendor's own exported methods take the lock themselves.
 type Vendor interface {
-	// Name is one of the names above.
+	// Name is one of the vendors' names: Upstock, Cin7Core and so on.
 	Name() string
 	// Join is called once, before all else, with the Sim that the vendor is in.
 	Join(*Sim)
@@ -61,7 +61,6 @@ type Sender interface {
 type Seat struct {
 	Sim     *Sim
 	Account *Account // its keys may change
-	Number  int      // the account's, from 1
 
 	vendor     *side
 	account    *account
@@ -90,7 +89,7 @@ type account struct {
 func (s *Sim) open(of Account) *account {
 	a := &account{Account: of, number: len(s.accounts) + 1}
 	for _, v := range s.sides {
-		p := &Seat{Sim: s, Account: &a.Account, Number: a.number, vendor: v, account: a}
+		p := &Seat{Sim: s, Account: &a.Account, vendor: v, account: a}
 		p.books = v.Open(p)
 		a.seats = append(a.seats, p)
 	}
@@ -98,19 +97,14 @@ func (s *Sim) open(of Account) *account {
 	return a
 }
 
-// stock fills the books of a fresh account: first those that keep its catalogue,
+// stock fills books that are fresh: first those that keep their account's catalogue,
 // which the others follow. s.mu is held.
-func (a *account) stock() {
-	catalogue := Catalogue(shopWindow{})
-	for _, p := range a.seats {
-		if keeper, ok := p.books.(Catalogue); ok {
-			p.books.Fill(keeper)
-			catalogue = keeper
-		}
-	}
-	for _, p := range a.seats {
-		if _, ok := p.books.(Catalogue); !ok {
-			p.books.Fill(catalogue)
+func stock(seats []*Seat) {
+	for _, keepers := range []bool{true, false} {
+		for _, p := range seats {
+			if _, keeper := p.books.(Catalogue); keeper == keepers {
+				p.books.Fill(p.Catalogue())
+			}
 		}
 	}
 }

@@ -6,8 +6,9 @@
 // lists of package sim, whose books are also the account's catalogue: the other
 // vendors link to them and fill orders from them. A call is served by
 // [Vendor.Serve]: route, credentials, limit, then a method of call, which answers
-// a value for JSON, or an error that the vendor would word so. The calls are grouped in files as the vendor's documentation
-// groups them; wire.go has what its JSON does to numbers, texts and times.
+// a value for JSON, or an error that the vendor would word so. The calls are
+// grouped in files as the vendor's documentation groups them; wire.go has what its
+// JSON does to numbers, texts and times.
 //
 // Two things are the vendor's own doing and stand in no call. Every change of a
 // sale ends in touch (sale.go), which stamps it, derives its statuses, keeps the

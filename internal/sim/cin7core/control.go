@@ -16,7 +16,7 @@ import (
 //	                                             makes /webhooks answer 403 (see webhooks.go)
 //	GET  /sim/cin7core/deliveries?account=
 //	GET  /sim/cin7core/sales?account=            GET /sim/cin7core/sales/{id}: as GET /sale
-//	POST /sim/cin7core/sales/{id}/{ship|tracking|undo|void|copy|lines|complete}   see Vendor.Sale
+//	POST /sim/cin7core/sales/{id}/{ship|tracking|undo|void|copy|lines|notes|complete}   see Vendor.Sale
 //	PUT  /sim/cin7core/{customers|products}/{id} merges; null clears. A product's "OnHand" too, at "Location"
 //	                                             (default the main warehouse): sales waiting for it get it
 //	PUT  /sim/cin7core/{taxes|locations|terms}/{id}, /sim/cin7core/me?account=   likewise

@@ -13,8 +13,8 @@ import (
 )
 
 // Sale does something to a sale as a person at Cin7 Core would, and answers the
-// sale as GET /sale does. do is "", ship, tracking, undo, void, copy, lines or
-// complete; body is its JSON:
+// sale as GET /sale does. do is "", ship, tracking, undo, void, copy, lines,
+// notes or complete; body is its JSON:
 //
 //	ship      {"trackingNumber","trackingUrl","carrier","boxes":[…],"of":[…],"task":n,"lines":[{"sku","quantity"}]}
 //	          authorises, brings in stock that is short, picks and packs what is missing into the boxes of
