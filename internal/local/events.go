@@ -59,11 +59,7 @@ func eventFiles() (map[string][]byte, error) {
 	queueEvents(docs)
 	consoleEvents(docs)
 	for name, job := range map[string]string{"schedule.json": "orders", "schedule-shipments.json": "shipments"} {
-		docs[name] = struct {
-			Job string    `json:"job"`
-			At  time.Time `json:"at"`
-			ID  string    `json:"id"`
-		}{job, eventTime, "0e5f1c9a-demo"}
+		docs[name] = json.RawMessage(scheduled(job, eventTime, "0e5f1c9a-demo"))
 	}
 	files := map[string][]byte{}
 	for name, doc := range docs {

@@ -166,7 +166,7 @@ func TestTemplate(t *testing.T) {
 				if err := json.Unmarshal([]byte(e.Properties.Input), &input); err != nil {
 					t.Errorf("%s: %v", e.Properties.Input, err)
 				}
-				if have := scheduled(input["job"], time.Now()); !sameKeys(have, input) {
+				if have := scheduled(input["job"], time.Now(), uuid()); !sameKeys(have, input) {
 					t.Errorf("the runner sends %s, the template %v", have, input)
 				}
 				jobs[input["job"]] = time.Duration(n) * map[string]time.Duration{"minute)": time.Minute, "minutes)": time.Minute, "hour)": time.Hour, "hours)": time.Hour}[unit]
@@ -198,20 +198,7 @@ func sameKeys(doc []byte, m map[string]string) bool {
 // TestEnvironmentFile: SAM hands on only variables that the template names.
 func TestEnvironmentFile(t *testing.T) {
 	doc := readTemplate(t)
-	data, err := os.ReadFile(filepath.Join(root, "events/env.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var env map[string]map[string]string
-	if err := json.Unmarshal(data, &env); err != nil {
-		t.Fatal(err)
-	}
-	for name := range timeouts() {
-		if env[name] == nil {
-			t.Errorf("env.json has nothing for %s", name)
-		}
-	}
-	for name, vars := range env {
+	for name, vars := range samEnvironment() {
 		for v := range vars {
 			_, global := doc.Globals.Function.Environment.Variables[v]
 			if _, own := doc.Resources[name].Properties.Environment.Variables[v]; !global && !own {

@@ -41,9 +41,9 @@ func jobTimes(every string, warn io.Writer) (map[string]time.Duration, error) {
 }
 
 // scheduled is what Scheduler sends: the Input of the template with its
-// placeholders filled in.
-func scheduled(job string, at time.Time) []byte {
-	payload, _ := json.Marshal(map[string]string{"job": job, "at": at.UTC().Format(time.RFC3339), "id": uuid()})
+// placeholders filled in. id is the execution's.
+func scheduled(job string, at time.Time, id string) []byte {
+	payload, _ := json.Marshal(map[string]string{"job": job, "at": at.UTC().Format(time.RFC3339), "id": id})
 	return payload
 }
 
@@ -61,7 +61,7 @@ func (l *lambda) tick(ctx context.Context, job string, every time.Duration) {
 			case at = <-t.C:
 			}
 		}
-		if _, err := l.invoke(ctx, "ScheduleFunction", scheduled(job, at)); err != nil {
+		if _, err := l.invoke(ctx, "ScheduleFunction", scheduled(job, at, uuid())); err != nil {
 			l.log.Warn("schedule", "job", job, "error", err.Error())
 		}
 	}
@@ -88,7 +88,7 @@ func fire(ctx context.Context, args []string, out io.Writer) error {
 			return err
 		}
 	}
-	payload := scheduled(args[0], when)
+	payload := scheduled(args[0], when, uuid())
 	c := client{base: *url, token: *token}
 	for range *times {
 		var answer json.RawMessage

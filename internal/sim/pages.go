@@ -60,7 +60,7 @@ type Frame struct {
 // Parcel is one shipment on a page; What says which, where that matters.
 type Parcel struct {
 	What, Day, Carrier, Tracking, URL string
-	Left                              bool
+	Shipped, Last                     bool // it has left; it is the last of its order
 }
 
 type indexPage struct {

@@ -141,7 +141,7 @@ func view(x *sale) saleView {
 			out.MayTrack = true
 			task.Parcels = append(task.Parcels, sim.Parcel{What: l.Boxes, Day: l.ShipmentDate[:len(time.DateOnly)],
 				Carrier: l.Carrier, Tracking: l.TrackingNumber, URL: l.TrackingURL,
-				Left: slices.ContainsFunc(splitBoxes(l.Boxes), f.isShipped)})
+				Shipped: slices.ContainsFunc(splitBoxes(l.Boxes), f.isShipped)})
 		}
 		out.Tasks = append(out.Tasks, task)
 	}

@@ -140,7 +140,7 @@ func view(o *order) orderView {
 		out.Lines = append(out.Lines, fmt.Sprintf("%s × %s at %s", l.Quantity, l.Name, l.UnitPrice))
 	}
 	for _, x := range o.Shipments {
-		y := sim.Parcel{What: x.ExternalID, Day: x.ShippedAt.In(sim.Zone()).Format(time.DateOnly), Left: x.Complete}
+		y := sim.Parcel{What: x.ExternalID, Day: x.ShippedAt.In(sim.Zone()).Format(time.DateOnly), Last: x.Complete}
 		if x.Carrier != nil {
 			y.Carrier = *x.Carrier
 		}
