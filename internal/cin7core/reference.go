@@ -22,7 +22,7 @@ type Location struct {
 }
 
 // IsBin reports whether the location is a bin of another, which a sale cannot name.
-func (l Location) IsBin() bool { return strings.Trim(l.ParentID, "0-") != "" }
+func (l Location) IsBin() bool { return isID(l.ParentID) }
 
 // Locations reads /ref/location, bins included.
 func (c *Client) Locations(ctx context.Context) ([]Location, error) {

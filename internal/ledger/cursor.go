@@ -110,24 +110,22 @@ func (l *Ledger) ChangeCursor(ctx context.Context, tenantID, job string, change 
 // one is left out.
 func (l *Ledger) Cursors(ctx context.Context, tenants []string, job string) (map[string]*Cursor, error) {
 	found := map[string]*Cursor{}
-	for some := range slices.Chunk(tenants, table.MaxKeys) {
-		keys := make([]table.Key, len(some))
-		byKey := map[table.Key]string{}
-		for i, t := range some {
-			keys[i] = docKey(t, "cursor#"+job)
-			byKey[keys[i]] = t
+	keys := make([]table.Key, len(tenants))
+	byKey := map[table.Key]string{}
+	for i, t := range tenants {
+		keys[i] = docKey(t, "cursor#"+job)
+		byKey[keys[i]] = t
+	}
+	items, err := table.ReadAll(ctx, l.table, keys)
+	if err != nil {
+		return nil, fmt.Errorf("cursors of %s: %w", job, err)
+	}
+	for _, it := range items {
+		c := &Cursor{tenant: byKey[it.Key], name: "cursor#" + job, rev: it.Rev}
+		if err := readDoc(it, c); err != nil {
+			return nil, err
 		}
-		items, err := l.table.Get(ctx, keys...)
-		if err != nil {
-			return nil, fmt.Errorf("cursors of %s: %w", job, err)
-		}
-		for _, it := range items {
-			c := &Cursor{tenant: byKey[it.Key], name: "cursor#" + job, rev: it.Rev}
-			if err := readDoc(it, c); err != nil {
-				return nil, err
-			}
-			found[c.tenant] = c
-		}
+		found[c.tenant] = c
 	}
 	return found, nil
 }
@@ -238,7 +236,7 @@ func (l *Ledger) Links(ctx context.Context, tenantID, kind string, ids ...string
 	for _, id := range ids {
 		keys = append(keys, LinkKey(tenantID, kind, id))
 	}
-	items, err := l.table.Get(ctx, keys...)
+	items, err := table.ReadAll(ctx, l.table, keys)
 	if err != nil {
 		return nil, fmt.Errorf("links of %s: %w", kind, err)
 	}

@@ -44,13 +44,13 @@
 //	T#<tenant>#order        <id, 20 digits>   Run, see RunID. In the sparse index: DUE#<shard>#<work>, or
 //	                                          PARKED#<tenant>[#<account awaited>], or ATTENTION#<tenant>;
 //	                                          in the second one: T#<tenant>#list#<state>
-//	T#<tenant>#order#<id>   body@<hash>#<n>   the order as received, gzip, in chunks of 350 KB
+//	T#<tenant>#order#<id>   body@<hash>#<n>   the order as received, packed, in chunks of 350 KB
 //	                        fresh@<hash>#<n>  the order as read again from Upstock
 //	                        plan@<hash>#<n>   the frozen plan, likewise
 //	                        x#<nnnn>#<random> Exchange: one request and its answer, for 90 days
 //	T#<tenant>#find         <word>#<id>       a word that a run is found by, see list.go
 //	T#<tenant>#link#<kind>  <foreign id>      Link
-//	T#<tenant>#doc          <name>            a job's own document, gzip: [Cursor] and others
+//	T#<tenant>#doc          <name>            a job's own document, packed: [Cursor] and others
 //	T#<tenant>#event        <time>#<random>   Event, for 90 days
 //	T#<tenant>#said         <minute>#<kind>   that an event of this kind was written in this minute
 //

@@ -40,15 +40,12 @@ func (s *Store) Find(
 }
 
 // get reads items, however many.
-func (s *Store) get(ctx context.Context, keys []table.Key) (all []table.Item, err error) {
-	for some := range slices.Chunk(keys, table.MaxKeys) {
-		items, err := s.table.Get(ctx, some...)
-		if err != nil {
-			return nil, fmt.Errorf("read mirror: %w", err)
-		}
-		all = append(all, items...)
+func (s *Store) get(ctx context.Context, keys []table.Key) ([]table.Item, error) {
+	items, err := table.ReadAll(ctx, s.table, keys)
+	if err != nil {
+		return nil, fmt.Errorf("read mirror: %w", err)
 	}
-	return all, nil
+	return items, nil
 }
 
 // finding is what one Find has asked for and found. Names and links lead to rows, which are asked for in the next

@@ -18,7 +18,7 @@ import (
 )
 
 // Each calls do with each of the values, at most so many at once, and returns when all are done, with their errors
-// joined. It takes the next value when there is room for it.
+// joined. It takes one value more than there is room for, at most.
 func Each[T any](most int, values iter.Seq[T], do func(T) error) error {
 	var running sync.WaitGroup
 	var mu sync.Mutex

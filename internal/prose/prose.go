@@ -8,6 +8,7 @@
 //	List    into a sentence, several of them: “North”, “South” and 3 more
 //	Within  into a sentence or a table, without quotation marks, on one line of at most so many characters
 //	Short   into a list or a record of ours, as it was written but for what no line can show
+//	Plain   as Short, where the caller sees to the length
 //	Clean   to another system, as it was written but for what no system takes
 //	Cut     to another system that takes only so many characters
 //

@@ -23,6 +23,18 @@ func Read(ctx context.Context, t Table, k Key) (Item, error) {
 	return items[0], nil
 }
 
+// ReadAll reads items, however many; those that do not exist are left out.
+func ReadAll(ctx context.Context, t Table, keys []Key) (all []Item, err error) {
+	for some := range slices.Chunk(keys, MaxKeys) {
+		items, err := t.Get(ctx, some...)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, items...)
+	}
+	return all, nil
+}
+
 // Save writes over the item as it was read, or creates it if it has no Rev: there must be none then.
 func Save(it Item) Op {
 	if it.Rev == "" {

@@ -154,7 +154,7 @@ type Bundle struct {
 	Said        []string // what of the saved settings does not count any more, a sentence each
 	Version     int      // of the settings; 0 = never saved
 	Connections map[System]Connection
-	Books       []byte // as package upstockcin7 saved them; nil = none yet
+	Books       []byte // as package mirror saved them; nil = none yet
 	First       string // the Upstock supplier that was connected first; "" = none, or none since this is noted
 	Former      []Former
 
@@ -315,22 +315,20 @@ func (s *Store) Connection(ctx context.Context, tenant string, sys System) (Conn
 // Connections reads one system's connections of many tenants, by tenant.
 func (s *Store) Connections(ctx context.Context, tenants []string, sys System) (map[string]Connection, error) {
 	found := map[string]Connection{}
-	for some := range slices.Chunk(tenants, table.MaxKeys) {
-		keys := make([]table.Key, len(some))
-		for i, t := range some {
-			keys[i] = connKey(t, sys)
-		}
-		items, err := s.table.Get(ctx, keys...)
+	keys := make([]table.Key, len(tenants))
+	for i, t := range tenants {
+		keys[i] = connKey(t, sys)
+	}
+	items, err := table.ReadAll(ctx, s.table, keys)
+	if err != nil {
+		return nil, fmt.Errorf("connections to %s: %w", sys, err)
+	}
+	for _, it := range items {
+		c, err := connectionOf(it)
 		if err != nil {
-			return nil, fmt.Errorf("connections to %s: %w", sys, err)
+			return nil, err
 		}
-		for _, it := range items {
-			c, err := connectionOf(it)
-			if err != nil {
-				return nil, err
-			}
-			found[c.Tenant] = c
-		}
+		found[c.Tenant] = c
 	}
 	return found, nil
 }
@@ -778,23 +776,21 @@ func (s *Store) Resuming(ctx context.Context) ([]Connection, error) {
 		if err != nil {
 			return nil, fmt.Errorf("list repaired connections: %w", err)
 		}
-		for some := range slices.Chunk(p.Entries, table.MaxKeys) {
-			keys := make([]table.Key, len(some))
-			for i, e := range some {
-				keys[i] = e.Key
-			}
-			items, err := s.table.Get(ctx, keys...)
+		keys := make([]table.Key, len(p.Entries))
+		for i, e := range p.Entries {
+			keys[i] = e.Key
+		}
+		items, err := table.ReadAll(ctx, s.table, keys)
+		if err != nil {
+			return nil, fmt.Errorf("repaired connections: %w", err)
+		}
+		for _, it := range items {
+			c, err := connectionOf(it)
 			if err != nil {
-				return nil, fmt.Errorf("repaired connections: %w", err)
+				return nil, err
 			}
-			for _, it := range items {
-				c, err := connectionOf(it)
-				if err != nil {
-					return nil, err
-				}
-				if !c.Resume.IsZero() { // else the index is behind
-					list = append(list, c)
-				}
+			if !c.Resume.IsZero() { // else the index is behind
+				list = append(list, c)
 			}
 		}
 		if q.After = p.Next; p.Next == "" {

@@ -40,7 +40,7 @@
 //	conn#<system>     Connection; its credentials are sealed
 //	first#upstock     the Upstock supplier that was connected first
 //	was#<system>#<account>  Former: an account that was connected
-//	books             the small reference books of Cin7 Core (written by package upstockcin7)
+//	books             the small reference books of Cin7 Core (written by package mirror)
 //
 // Beside it stand
 //

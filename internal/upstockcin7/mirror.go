@@ -770,18 +770,16 @@ func (p *Pair) goodsOf(ctx context.Context, b tenant.Bundle, wants []sale.Want, 
 			keys[who.skuLink(w.SKU)] = key
 		}
 	}
-	for some := range slices.Chunk(slices.Sorted(maps.Keys(keys)), 100) {
-		links, err := p.Ledger.Links(ctx, b.Tenant.ID, sale.ProductLinks, some...)
-		if err != nil {
-			return nil, err
+	links, err := p.Ledger.Links(ctx, b.Tenant.ID, sale.ProductLinks, slices.Sorted(maps.Keys(keys))...)
+	if err != nil {
+		return nil, err
+	}
+	for from, link := range links {
+		if ref.Goods == nil {
+			ref.Goods = map[string]ledger.Link{}
 		}
-		for from, link := range links {
-			if ref.Goods == nil {
-				ref.Goods = map[string]ledger.Link{}
-			}
-			ref.Goods[keys[from]] = link
-			more = append(more, sale.Want{Kind: sale.WantProduct, ID: link.ID})
-		}
+		ref.Goods[keys[from]] = link
+		more = append(more, sale.Want{Kind: sale.WantProduct, ID: link.ID})
 	}
 	return more, nil
 }

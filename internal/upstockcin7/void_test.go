@@ -269,7 +269,7 @@ func TestManyUnansweredLines(t *testing.T) {
 	})
 }
 
-// TestDeadLetterMidWork: letters that die while a worker is at the order are no reason to stop it.
+// TestDeadLettersMidWork: letters that die while a worker is at the order are no reason to stop it.
 func TestDeadLettersMidWork(t *testing.T) {
 	for _, match := range []string{"/sale", "/sale/order"} {
 		t.Run(match, func(t *testing.T) {

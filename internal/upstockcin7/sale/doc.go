@@ -33,14 +33,14 @@
 //
 //   - The same input gives the same plan, byte by byte (a golden file holds it).
 //   - Either there is a plan, whose total differs from the order's by no more than the tenant's tolerance, or there are
-//     problems, all of them at once. No field has two, and one of them hides no other.
+//     problems, all of them at once. What hangs on something unknown is said once that is known.
 //   - Who and what is sold is never guessed. A customer is the card that is linked, or the only one of that name, if
 //     nothing known of both speaks against it; a product has the id or the SKU. Else a person is asked, with the
 //     likeliest to pick from, and no record is ever made or changed.
 //   - Nothing is a problem only because the mirror says so: what could refute it is wanted live first.
 //   - What is cut, left out, chosen as second best or off by a cent is said in the plan's Said.
 //   - Numbers and texts of any size and kind end in a plan or a problem, never in a panic or without end, and both fit
-//     into a record: at most 250 problems and 100 remarks are kept.
+//     into a record: at most 250 problems and 100 remarks are kept, and a line each that counts the others.
 //
 // # What is known of the vendor, and what is not
 //

@@ -627,6 +627,38 @@ func TestManyProblems(t *testing.T) {
 	}
 }
 
+// TestManyRemarks: of hundreds of remarks the first hundred are kept, and counted are the others.
+func TestManyRemarks(t *testing.T) {
+	o, faults, s, ref := given(t)
+	for i := range 120 {
+		faults = append(faults, upstock.FieldError{Field: fmt.Sprint("customFields.k", i), Message: "is no text"})
+	}
+	p, problems, _ := Make(o, faults, s, ref)
+	if len(problems) > 0 || len(p.Said) != 101 || p.Said[100] != "There are 20 more remarks like these." {
+		t.Errorf("%v, %d remarks, the last %q", problems, len(p.Said), p.Said[len(p.Said)-1])
+	}
+}
+
+// TestManyChoices: of hundreds of unknown products the first few lines offer what they may be.
+func TestManyChoices(t *testing.T) {
+	o, faults, s, ref := given(t)
+	o.Lines = nil
+	for i := range 40 {
+		o.Lines = append(o.Lines, upstock.Line{ID: int64(i), SKU: ref.Products[0].SKU + "X", Name: ref.Products[0].Name, Quantity: one, UnitPrice: one})
+	}
+	ref.Live = true
+	_, problems, _ := Make(o, faults, s, ref)
+	var offered int
+	for _, p := range problems {
+		if len(p.Choices) > 0 {
+			offered++
+		}
+	}
+	if len(problems) < 40 || offered == 0 || offered > 20 {
+		t.Errorf("%d of %d problems offer products", offered, len(problems))
+	}
+}
+
 func TestSame(t *testing.T) {
 	o, faults, s, ref := given(t, `order.freight={"description":"By  van","amount":"5"}`, `settings.freightProduct="FRT"`, `order.comments=[{"text":"one\ntwo"}]`)
 	p, problems, _ := Make(o, faults, s, ref)
@@ -645,46 +677,55 @@ func TestSame(t *testing.T) {
 	if got := read(); !SameLines(p.Order, got.Order) || !SameHeader(p.Header, got) {
 		t.Error("the same is not the same")
 	}
-	cent := decimal.New(1, -2)
-	for i := range 15 {
+	cent, cents := decimal.New(1, -2), decimal.New(2, -2)
+	line := func(s *cin7core.Sale) *cin7core.OrderLine { return &s.Order.Lines[1] }
+	charge := func(s *cin7core.Sale) *cin7core.Charge { return &s.Order.AdditionalCharges[0] }
+	for name, change := range map[string]func(*cin7core.Sale){
+		"a line's product":    func(s *cin7core.Sale) { line(s).ProductID = "a9" },
+		"a line's quantity":   func(s *cin7core.Sale) { line(s).Quantity = line(s).Quantity.Add(cent) },
+		"a line's price":      func(s *cin7core.Sale) { line(s).Price = line(s).Price.Add(cent) },
+		"a line's discount":   func(s *cin7core.Sale) { line(s).Discount = line(s).Discount.Add(cent) },
+		"a line's comment":    func(s *cin7core.Sale) { line(s).Comment = "red" },
+		"a line's tax rule":   func(s *cin7core.Sale) { line(s).TaxRule = "GST on Income" },
+		"a line's tax":        func(s *cin7core.Sale) { line(s).Tax = line(s).Tax.Add(cents) },
+		"a line left out":     func(s *cin7core.Sale) { s.Order.Lines = s.Order.Lines[1:] },
+		"totals of two lines": func(s *cin7core.Sale) { l := s.Order.Lines; l[0].Total, l[1].Total = l[1].Total, l[0].Total },
+
+		"a charge's description": func(s *cin7core.Sale) { charge(s).Description = "By air" },
+		"a charge's quantity":    func(s *cin7core.Sale) { charge(s).Quantity = charge(s).Quantity.Add(cent) },
+		"a charge's price":       func(s *cin7core.Sale) { charge(s).Price = charge(s).Price.Add(cent) },
+		"a charge's discount":    func(s *cin7core.Sale) { charge(s).Discount = charge(s).Discount.Add(cent) },
+		"a charge's total":       func(s *cin7core.Sale) { charge(s).Total = charge(s).Total.Add(cent) },
+		"a charge's tax rule":    func(s *cin7core.Sale) { charge(s).TaxRule = "Another" },
+		"a charge's tax":         func(s *cin7core.Sale) { charge(s).Tax = charge(s).Tax.Add(cents) },
+		"a charge's comment":     func(s *cin7core.Sale) { charge(s).Comment = "red" },
+		"no charges":             func(s *cin7core.Sale) { s.Order.AdditionalCharges = nil },
+	} {
 		got := read()
-		lines := i < 9
-		l, c := &got.Order.Lines[1], &got.Order.AdditionalCharges[0]
-		switch i {
-		case 0:
-			l.Quantity = l.Quantity.Add(cent)
-		case 1:
-			l.Price = l.Price.Add(cent)
-		case 2:
-			l.Comment = "red"
-		case 3:
-			l.TaxRule = "GST on Income"
-		case 4:
-			l.Tax = l.Tax.Add(cent).Add(cent)
-		case 5:
-			got.Order.Lines = got.Order.Lines[1:]
-		case 6:
-			c.Price = c.Price.Add(cent)
-		case 7:
-			got.Order.AdditionalCharges = nil
-		case 8:
-			got.Order.Lines[0].Total, got.Order.Lines[1].Total = got.Order.Lines[1].Total, got.Order.Lines[0].Total
-		case 9:
-			got.ExternalID += "0"
-		case 10:
-			got.CustomerID = "c9"
-		case 11:
-			got.ShipBy = got.ShipBy.AddDate(0, 0, 1)
-		case 12:
-			got.Location = "Moon"
-		case 13:
-			got.ShippingNotes = ""
-		case 14:
-			got.CustomerReference = "PO-78"
+		if change(&got); SameLines(p.Order, got.Order) || !SameHeader(p.Header, got) {
+			t.Errorf("%s is not seen, or seen in the header", name)
 		}
-		if SameLines(p.Order, got.Order) == lines || SameHeader(p.Header, got) != lines {
-			t.Errorf("change %d is not seen", i)
+	}
+	for name, change := range map[string]func(*cin7core.Sale){
+		"external id": func(s *cin7core.Sale) { s.ExternalID += "0" },
+		"customer":    func(s *cin7core.Sale) { s.CustomerID = "c9" },
+		"reference":   func(s *cin7core.Sale) { s.CustomerReference = "PO-78" },
+		"order date":  func(s *cin7core.Sale) { s.SaleOrderDate = s.SaleOrderDate.AddDate(0, 0, 1) },
+		"ship by":     func(s *cin7core.Sale) { s.ShipBy = s.ShipBy.AddDate(0, 0, 1) },
+		"location":    func(s *cin7core.Sale) { s.Location = "Moon" },
+		"notes":       func(s *cin7core.Sale) { s.ShippingNotes = "" },
+	} {
+		got := read()
+		if change(&got); !SameLines(p.Order, got.Order) || SameHeader(p.Header, got) {
+			t.Errorf("the header's %s is not seen, or seen in the lines", name)
 		}
+	}
+	got := read().Order
+	if !SameGoods(p.Order, got) {
+		t.Error("the same goods are others")
+	}
+	if got.Lines[1].Quantity = got.Lines[1].Quantity.Add(cent); SameGoods(p.Order, got) {
+		t.Error("another quantity is the same goods")
 	}
 }
 
