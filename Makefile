@@ -3,7 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 # How large a test is, and which flag says so: internal/testsize.
-.PHONY: help test race simulate power proof lint run build invoke event events seed conformance bench kills fuzz
+.PHONY: help test race simulate power proof lint run build invoke event events seed conformance contract bench kills screenshots fuzz
 
 LOCAL   := go run ./internal/local
 FN      ?= orders
@@ -71,11 +71,17 @@ seed: ## the demo tenant for invoke; STORE=aws puts it into the table that event
 conformance: ## the storage suite against DynamoDB's API
 	.ci/conformance
 
+contract: ## the JSON API against its description, with requests that schemathesis makes up: SEED=1 SECONDS_MOST=60
+	SEED=$(or $(SEED),1) SECONDS_MOST=$(or $(SECONDS_MOST),60) .ci/contract
+
 kills: ## kill the process 50 times while 200 orders come in and are shipped: 200 sales, 400 parcels in the end
 	$(LOCAL) kills
 
 bench: ## measures each number beside the one to reach: calls, orders a second, shipments, memory, size, start
 	$(LOCAL) bench
+
+screenshots: ## every page of the console as a picture, both widths and themes: .cache/screenshots
+	go test -count=1 -run '^(TestPages|TestStory)$$' ./internal/local -args -shots $(CURDIR)/.cache/screenshots
 
 fuzz: ## every fuzz target for FUZZTIME
 	@go list ./... | while read -r pkg; do \

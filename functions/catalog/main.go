@@ -1,4 +1,4 @@
-// Command catalog works on the jobs queue: reads the mirror of a tenant's reference data.
+// Command catalog works on the catalog queue: it reads a tenant's reference data into the mirror, and sends alerts.
 package main
 
 import (
@@ -10,7 +10,7 @@ import (
 )
 
 func main() {
-	err := cloud.Start(os.Getenv, func(a *app.App) cloud.Handler { return cloud.SQS(a.Catalog) })
+	err := cloud.StartMailing(os.Getenv, func(a *app.App) cloud.Handler { return cloud.SQS(a.Catalog) })
 	fmt.Fprintln(os.Stderr, "catalog:", err)
 	os.Exit(1)
 }

@@ -1,4 +1,4 @@
-// Command console serves the JSON API.
+// Command console serves the pages and the JSON API.
 package main
 
 import (
@@ -7,10 +7,12 @@ import (
 
 	"stockbridge/internal/app"
 	"stockbridge/internal/cloud"
+	"stockbridge/internal/workbook"
 )
 
 func main() {
-	err := cloud.Start(os.Getenv, func(a *app.App) cloud.Handler { return cloud.HTTP(a.Console()) }, "PUBLIC_URL", "API_TOKEN")
+	err := cloud.Start(os.Getenv, func(a *app.App) cloud.Handler { return cloud.HTTP(a.Console(workbook.Write)) },
+		"PUBLIC_URL", "API_TOKEN")
 	fmt.Fprintln(os.Stderr, "console:", err)
 	os.Exit(1)
 }

@@ -1,4 +1,4 @@
-// Command deadletters takes what the queues gave up on.
+// Command deadletters works on the messages that the queues gave up on.
 package main
 
 import (

@@ -1,4 +1,4 @@
-// Command orders works on the orders that the orders queue points at.
+// Command orders works on the orders queue, whose messages point at orders.
 package main
 
 import (

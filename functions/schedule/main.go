@@ -1,4 +1,4 @@
-// Command schedule starts what is due, as EventBridge Scheduler says: the sweep and the jobs.
+// Command schedule starts the sweep and the jobs when EventBridge Scheduler says so.
 package main
 
 import (

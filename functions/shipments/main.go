@@ -1,4 +1,4 @@
-// Command shipments works on the shipments queue: reads what changed in Cin7 Core, and compares both sides.
+// Command shipments works on the shipments queue: it reads what changed in Cin7 Core, and compares both sides.
 package main
 
 import (

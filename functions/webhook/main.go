@@ -1,4 +1,4 @@
-// Command webhook takes in what the vendors' webhooks tell, by HTTP.
+// Command webhook receives the vendors' webhooks, by HTTP.
 package main
 
 import (

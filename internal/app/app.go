@@ -1,15 +1,16 @@
 // Package app is the composition root: from what a process brings (a table, a sealer, queues, HTTP) to what it runs.
 //
-// [New] takes [Deps] and returns an [App]. Its methods are the functions' handlers, and each function of template.yaml
-// is one of them:
+// [New] takes [Deps] and returns an [App]. Its methods are the functions' handlers, and each function of
+// template.yaml is one of them:
 //
 //	functions/webhook      App.Webhook      what Upstock and Cin7 Core deliver by HTTP
 //	functions/orders       App.Orders       the orders queue: pointers to orders
-//	functions/shipments    App.Shipments    the shipments queue: tenants' parts of the jobs that compare both sides
-//	functions/catalog      App.Catalog      the jobs queue: tenants' parts of the mirror
+//	functions/shipments    App.Shipments    the shipments queue: tenants' parts of the other jobs
+//	functions/catalog      App.Catalog      the catalog queue: tenants' parts of the jobs that read reference data
+//	                                        or send alerts
 //	functions/deadletters  App.DeadLetters  what any queue gave up on
 //	functions/schedule     App.Schedule     the sweep, and the fan-out of a job to the tenants
-//	functions/console      App.Console      the JSON API
+//	functions/console      App.Console      the pages and the JSON API
 //
 // A process makes one App, whichever function it is. The local runner calls all of its methods, tests make one over a
 // table, a clock and simulators of their own; there is no other place where the parts are put together, and no state
@@ -17,9 +18,10 @@
 //
 // # What is decided here
 //
-// Nothing of the business, and all that is not one package's own: to which queue a message goes, which method does a
-// job (jobs), how often jobs start (Schedules), which budget an account's calls come out of and in which class
-// (App.limiter), how many keys may be tried (App.trial), and who is let in before a body is read (App.Admits).
+// Nothing of the business, and all that is not one package's own: into which queue a message goes, how often jobs
+// start (Schedules, and App.Jobs as this process has it), which budget an account's calls come out of and in which
+// class (App.limiter), whose systems can be connected and how (App.vendors), and who is let in before a body is read
+// (App.Admits).
 //
 // # What it promises
 //
@@ -35,36 +37,38 @@ package app
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net/http"
 	"strings"
-	"sync"
 	"time"
 
-	"stockbridge/internal/cin7core"
+	"stockbridge/internal/alert"
 	"stockbridge/internal/console"
+	"stockbridge/internal/job"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/limit"
 	"stockbridge/internal/mirror"
-	"stockbridge/internal/rest"
+	"stockbridge/internal/signin"
 	"stockbridge/internal/table"
 	"stockbridge/internal/tenant"
-	"stockbridge/internal/upstock"
 	"stockbridge/internal/upstockcin7"
+	"stockbridge/internal/upstockcin7/order"
+	"stockbridge/internal/vendor"
 )
 
-// Queue names one of the queues.
-type Queue string
+// Queue names one of the queues by the function that reads it.
+type Queue = job.Queue
 
 // The queues. Each has a dead-letter queue, which functions/deadletters reads.
 const (
-	OrdersQueue    Queue = "orders"    // pointers to orders
-	JobsQueue      Queue = "jobs"      // {"job":"mirror",…}: long reading of reference data
-	ShipmentsQueue Queue = "shipments" // {"job":"shipments",…} and the other jobs that compare both sides
+	OrdersQueue    Queue = "orders" // pointers to orders
+	CatalogQueue         = job.Catalog
+	ShipmentsQueue       = job.Shipments
 )
+
+// Depth is how many messages a queue holds, about.
+type Depth = console.Depth
 
 // Deps are what a process brings.
 type Deps struct {
@@ -73,18 +77,33 @@ type Deps struct {
 	// Send puts a message into a queue; group is the tenant, so that one
 	// tenant's backlog does not hold up the others (a fair queue).
 	Send func(ctx context.Context, q Queue, body []byte, group string, delay time.Duration) error
-	HTTP http.RoundTripper // to the vendors; redirects are not followed
+	// Depth is how many messages a queue holds. nil: nobody can tell, as where there is no queue.
+	Depth func(ctx context.Context, q Queue) (Depth, error)
+	HTTP  http.RoundTripper // to the vendors; redirects are not followed
 	// Base addresses of the vendors by system; the default is the vendor's own.
 	URLs      map[tenant.System]string
 	PublicURL string                   // what webhook URLs begin with, as https://hooks.example.com
-	Token     tenant.Secret            // the operator's bearer token for the JSON API
+	Operators tenant.Operators         // who may use the JSON API for all tenants
+	OrderPage string                   // an order's page in Upstock, with {id} for its id; "" = not known
+	SignIn    signin.Config            // where people sign in to the console
 	Speed     float64                  // divides every configured duration; 0 = 1
 	Every     map[string]time.Duration // how often jobs start, where not as Schedules says
 	Unlimited bool                     // no limiter: for measuring alone
 	Log       *slog.Logger
 
-	OnEnd func(*ledger.Run) // see upstockcin7.Deps
-	Now   func() time.Time  // see upstockcin7.Deps
+	// Vendors and pairs beside the product's own. Pairs makes them, of an App whose vendors and runner of jobs are
+	// there.
+	Vendors []vendor.Vendor
+	Pairs   func(*App) []Pair
+
+	// Alerts: Mailer is set in the function that sends alone; MailFrom is who e-mails come from, "" = none are sent.
+	Mailer   alert.Mailer
+	MailFrom string
+	Guard    alert.Guard // of the addresses that tenants give
+	Console  string      // the console's address, to link to; "" = nobody knows it
+
+	OnEnd func(Ended)      // if set, hears of every run whose work has ended for now
+	Now   func() time.Time // see upstockcin7.Deps
 }
 
 // Message is one message of a queue as a handler sees it.
@@ -100,10 +119,23 @@ type App struct {
 	deps    Deps
 	Tenants *tenant.Store
 	Ledger  *ledger.Ledger
+	Book    *order.Book
+	Vendors *vendor.Vendors
 	Pair    *upstockcin7.Pair
+	Jobs    *job.Runner
+	Alerts  *alert.Store
 
-	mu       sync.Mutex
-	limiters map[limiterKey]*limiter
+	pairs    []Pair        // all of them
+	timeout  time.Duration // of one call to a vendor
+	limiters limiters
+}
+
+// Pair is what every pair adds to the tables that are joined here.
+type Pair interface {
+	vendor.Pair
+	Jobs() []job.Kind
+	Settings() tenant.Section
+	Hooks() map[tenant.System]http.Handler // of what its vendors deliver
 }
 
 // New composes an App.
@@ -117,118 +149,122 @@ func New(d Deps) *App {
 	if d.Now == nil {
 		d.Now = time.Now
 	}
-	a := &App{deps: d, Tenants: tenant.NewStore(d.Table, d.Sealer), Ledger: ledger.New(d.Table), limiters: map[limiterKey]*limiter{}}
-	times := upstockcin7.DefaultTimes()
-	maps.Copy(times.Jobs, d.Every)
-	times = times.Divided(d.Speed)
-	life := limit.GrantLife(d.Speed)
-	a.Pair = upstockcin7.New(upstockcin7.Deps{
-		Ledger: a.Ledger, Tenants: a.Tenants, Mirror: mirror.New(d.Table), Times: times, OnEnd: d.OnEnd, Now: d.Now,
-		Upstock: func(c tenant.Connection, s tenant.Secrets, first bool) *upstock.Client {
-			cl := upstock.New(a.base(tenant.Upstock, upstock.BaseURL), d.HTTP, a.limiter(c, first), string(s.Key))
-			cl.Timeout, cl.GrantLife = times.HTTP, life
-			return cl
-		},
-		Cin7Core: func(c tenant.Connection, s tenant.Secrets, first bool) *cin7core.Client {
-			cl := cin7core.New(a.base(tenant.Cin7Core, cin7core.BaseURL), d.HTTP, a.limiter(c, first), c.Account, string(s.Key))
-			cl.Timeout, cl.GrantLife = times.HTTP, life
-			return cl
-		},
-		Trial: a.trial, Tried: a.tried,
-		Wake: func(ctx context.Context, p ledger.Pointer, delay time.Duration) error {
-			return a.send(ctx, OrdersQueue, p, p.Tenant, delay)
-		},
-		Start: func(ctx context.Context, j upstockcin7.Job, delay time.Duration) error {
-			q := ShipmentsQueue
-			if j.Job == upstockcin7.JobMirror {
-				q = JobsQueue
-			}
-			return a.send(ctx, q, j, j.Tenant, delay)
-		},
-		WebhookURL: func(sys tenant.System, token string) string {
-			return strings.TrimRight(d.PublicURL, "/") + "/webhooks/" + string(sys) + "/" + token
-		},
-	})
+	a := &App{
+		deps: d, Tenants: tenant.NewStore(d.Table, d.Sealer), Ledger: ledger.New(d.Table),
+	}
+	a.limiters.of = map[limiterKey]*limiter{}
+	times := upstockcin7.DefaultTimes().Divided(d.Speed)
+	a.timeout = times.HTTP
+	a.Book = order.NewBook(a.Ledger)
+	a.Jobs = &job.Runner{
+		Verdicts: &job.Verdicts{Tenants: a.Tenants, Ledger: a.Ledger, Now: d.Now, Times: times.Times},
+		Every:    map[string]time.Duration{}, Send: a.sendPart,
+	}
+	a.Alerts = &alert.Store{Table: d.Table, Tenants: a.Tenants, Sealer: d.Sealer, Now: d.Now,
+		Times: alert.DefaultTimes().Divided(d.Speed)}
+	a.Vendors = a.newVendors()
+	a.Pair = a.newPair(times)
+	a.pairs = []Pair{a.Pair}
+	if d.Pairs != nil {
+		a.pairs = append(a.pairs, d.Pairs(a)...)
+	}
+	for _, p := range a.pairs {
+		a.join(p)
+	}
+	a.joinKind(alert.Kind())
+	if err := tenant.Distinct(a.sections()...); err != nil {
+		panic(err) // a mistake in the program, as a pattern that is registered twice
+	}
 	return a
 }
 
-func (a *App) base(sys tenant.System, own string) string {
-	if u := a.deps.URLs[sys]; u != "" {
-		return u
-	}
-	return own
+func (a *App) newVendors() *vendor.Vendors {
+	return vendor.New(vendor.Deps{
+		Tenants: a.Tenants, Ledger: a.Ledger, Take: a.take, Spend: a.spend,
+		WebhookURL: func(sys tenant.System, token string) string {
+			return strings.TrimRight(a.deps.PublicURL, "/") + "/webhooks/" + string(sys) + "/" + token
+		},
+	}, append(a.vendors(), a.deps.Vendors...)...)
 }
 
-// longestDelay is a queue's: whoever wants more comes again.
-const longestDelay = 15 * time.Minute
+func (a *App) newPair(times upstockcin7.Times) *upstockcin7.Pair {
+	return upstockcin7.New(upstockcin7.Deps{
+		Ledger: a.Ledger, Orders: a.Book, Tenants: a.Tenants, Vendors: a.Vendors, Mirror: mirror.New(a.deps.Table),
+		Times: times, OnEnd: a.onEnd(), Now: a.deps.Now, Log: a.deps.Log,
+		Upstock: a.upstock, Cin7Core: a.cin7core,
+		Wake: func(ctx context.Context, p ledger.Pointer, delay time.Duration) error {
+			return a.send(ctx, OrdersQueue, p, p.Tenant, delay)
+		},
+		Runner: a.Jobs,
+	})
+}
+
+// join adds a pair to the tables: of whoever hears of connections, and of jobs.
+func (a *App) join(p Pair) {
+	a.Vendors.Join(p)
+	for _, k := range p.Jobs() {
+		a.joinKind(k)
+	}
+}
+
+func (a *App) joinKind(k job.Kind) {
+	every, ok := a.deps.Every[k.Name]
+	if !ok {
+		every = k.Every
+	}
+	if every != k.Every { // a process that says itself how often a job starts has it start so often
+		k.Nightly = false
+	}
+	a.Jobs.Kinds = append(a.Jobs.Kinds, k)
+	a.Jobs.Every[k.Name] = time.Duration(float64(every) / a.deps.Speed)
+}
+
+// sections are the settings of all pairs, at their defaults.
+func (a *App) sections() (all []tenant.Section) {
+	for _, p := range a.pairs {
+		all = append(all, p.Settings())
+	}
+	return all
+}
 
 func (a *App) send(ctx context.Context, q Queue, v any, group string, delay time.Duration) error {
 	body, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
-	return a.deps.Send(ctx, q, body, group, min(delay, longestDelay))
+	return a.deps.Send(ctx, q, body, group, min(delay, job.MaxDelay))
 }
 
-type limiterKey struct {
-	system  tenant.System
-	account string
-	first   bool
-}
-
-// limiter lets package limit speak for package rest.
-type limiter struct{ *limit.Limiter }
-
-func (l *limiter) Take(ctx context.Context) (time.Time, error) {
-	at, err := l.Limiter.Take(ctx)
-	if w := (*limit.Wait)(nil); errors.As(err, &w) {
-		return at, &rest.Wait{Until: w.Until}
-	}
-	return at, err
-}
-
-// limiter is one per account and class in a process: it remembers the bucket.
-func (a *App) limiter(c tenant.Connection, first bool) rest.Limiter {
-	if a.deps.Unlimited || c.Trial {
-		return nil
-	}
-	return a.bucket(c, first)
-}
-
-func (a *App) bucket(c tenant.Connection, first bool) *limiter {
-	key := limiterKey{c.System, c.Account, first}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	l, ok := a.limiters[key]
-	if !ok {
-		budget, class := limit.Cin7Core(), limit.Second
-		if c.System == tenant.Upstock {
-			budget = limit.Upstock()
-		}
-		if first {
-			class = limit.First
-		}
-		l = &limiter{limit.New(a.deps.Table, string(c.System), c.Account, budget, class, limit.Speed(a.deps.Speed), limit.Now(a.deps.Now))}
-		a.limiters[key] = l
-	}
-	return l
-}
-
-// Webhook handles POST /webhooks/{upstock|cin7core}/{token}.
+// Webhook handles POST /webhooks/{system}/{token}.
 func (a *App) Webhook() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/webhooks/upstock/{token}", a.Pair.Webhook())
-	mux.Handle("/webhooks/cin7core/{token}", a.Pair.Cin7Webhook())
+	for _, p := range a.pairs {
+		for sys, h := range p.Hooks() {
+			mux.Handle("/webhooks/"+string(sys)+"/{token}", h)
+		}
+	}
 	return mux
 }
 
-// Console handles the JSON API and GET /healthz.
-func (a *App) Console() http.Handler {
+// desk is where people sign in. It is made by who needs it: no other function carries it.
+func (a *App) desk() *signin.Desk { return signin.New(a.deps.SignIn, a.deps.Table, a.deps.HTTP) }
+
+// Console handles the pages, the JSON API and GET /healthz. Workbook makes its XLSX files; nil = it makes none. It is
+// handed in because what makes them is large, and every function has this package.
+func (a *App) Console(workbook console.Workbook) http.Handler {
 	return console.New(console.Deps{
-		Tenants: a.Tenants, Ledger: a.Ledger, Pair: a.Pair, Token: a.deps.Token, Log: a.deps.Log, Started: time.Now(),
+		Workbook: workbook,
+		Tenants:  a.Tenants, Ledger: a.Ledger, Orders: a.Book, Vendors: a.Vendors, Pair: a.Pair, Jobs: a.Jobs,
+		Sections: a.sections, Operators: a.deps.Operators, Desk: a.desk(), OrderPage: a.deps.OrderPage,
+		Log: a.deps.Log, Started: time.Now(),
+		Alerts: a.Alerts, MailFrom: a.deps.MailFrom, Guard: a.deps.Guard,
 		Budget: func(ctx context.Context, c tenant.Connection) (limit.State, error) {
 			return a.bucket(c, true).State(ctx)
 		},
+		Blocked: func(ctx context.Context, most int) ([]limit.Block, bool, error) {
+			return limit.Blocked(ctx, a.deps.Table, most)
+		},
+		Queues: []Queue{OrdersQueue, ShipmentsQueue, CatalogQueue}, Depth: a.deps.Depth,
 	})
 }
 
@@ -240,78 +276,101 @@ func (a *App) Orders(ctx context.Context, batch []Message) (failed []string) {
 	})
 }
 
-// Catalog handles messages of the jobs queue, Shipments those of the shipments queue.
+// Catalog handles messages of the catalog queue. What sends alerts is in this function and in no other.
 func (a *App) Catalog(ctx context.Context, batch []Message) (failed []string) {
-	return a.jobs(ctx, batch)
+	teller := &alert.Teller{Store: a.Alerts, Mailer: a.deps.Mailer, Guard: a.deps.Guard, Wrong: a.Pair.Wrong,
+		Console: a.deps.Console, Log: a.deps.Log}
+	return a.jobs(ctx, batch, a.Jobs.With(alert.Job, teller.Look))
 }
 
 // Shipments handles messages of the shipments queue.
 func (a *App) Shipments(ctx context.Context, batch []Message) (failed []string) {
-	return a.jobs(ctx, batch)
+	return a.jobs(ctx, batch, a.Jobs)
 }
 
 // DeadLetters handles messages that a queue gave up, whichever it was.
 func (a *App) DeadLetters(ctx context.Context, batch []Message) (failed []string) {
 	var pointers []Message
 	for _, m := range batch {
-		var j upstockcin7.Job
-		if json.Unmarshal([]byte(m.Body), &j) != nil || j.Job == "" || j.Tenant == "" {
+		part, ok := partOf(m)
+		if !ok {
 			pointers = append(pointers, m)
 			continue
 		}
-		a.deps.Log.Error("a job was given up", "job", j.Job, "tenant", j.Tenant, "message", m.ID)
-		if err := a.Pair.DeadJob(ctx, j); err != nil {
+		a.deps.Log.Error("a job was given up", "job", part.Job, "tenant", part.Tenant, "message", m.ID)
+		if err := a.Jobs.Dead(ctx, part); err != nil {
 			failed = append(failed, m.ID)
 		}
 	}
-	return append(failed, a.each(ctx, pointers, func(_ Message, p ledger.Pointer) error { return a.Pair.DeadLetter(ctx, p) })...)
+	return append(failed, a.each(ctx, pointers,
+		func(_ Message, p ledger.Pointer) error { return a.Pair.DeadLetter(ctx, p) })...)
 }
 
 // each does a pointer's work for every message of a batch.
 func (a *App) each(ctx context.Context, batch []Message, do func(Message, ledger.Pointer) error) (failed []string) {
 	for _, m := range batch {
 		var p ledger.Pointer
-		if err := json.Unmarshal([]byte(m.Body), &p); err != nil || p.Tenant == "" || p.Order == "" {
+		if err := json.Unmarshal([]byte(m.Body), &p); err != nil || p.Tenant == "" || p.ID == "" {
 			a.deps.Log.Error("a message is no pointer", "message", m.ID) // it would never be one
 			continue
 		}
+		if p.Kind != "" && p.Kind != a.Book.Kind().Name { // of a newer version, which may take it yet
+			a.deps.Log.Error("a pointer is of a kind that nobody works on", "kind", p.Kind, "message", m.ID)
+			failed = append(failed, m.ID)
+			continue
+		}
 		if err := do(m, p); err != nil {
-			a.deps.Log.Error("order", "tenant", p.Tenant, "order", p.Order, "message", m.ID, "error", err)
+			a.deps.Log.Error("order", "tenant", p.Tenant, "order", p.ID, "message", m.ID, "error", err)
 			failed = append(failed, m.ID)
 		}
 	}
 	return failed
 }
 
-func (a *App) jobs(ctx context.Context, batch []Message) (failed []string) {
+func (a *App) jobs(ctx context.Context, batch []Message, runner *job.Runner) (failed []string) {
 	for _, m := range batch {
-		var j upstockcin7.Job
-		if err := json.Unmarshal([]byte(m.Body), &j); err != nil || jobs[j.Job] == nil || j.Tenant == "" {
+		part, ok := partOf(m)
+		if _, known := runner.Kind(part.Job); !ok || !known {
 			a.deps.Log.Error("a message is no job", "message", m.ID)
 			continue
 		}
-		if err := jobs[j.Job](a.Pair, ctx, j); err != nil {
-			a.deps.Log.Error("job", "job", j.Job, "tenant", j.Tenant, "message", m.ID, "error", err)
+		if err := runner.Do(ctx, part); err != nil {
+			a.deps.Log.Error("job", "job", part.Job, "tenant", part.Tenant, "message", m.ID, "error", err)
 			failed = append(failed, m.ID)
 		}
 	}
 	return failed
 }
 
-// jobs is the table of what is done for one tenant at a time.
-var jobs = map[string]func(*upstockcin7.Pair, context.Context, upstockcin7.Job) error{
-	upstockcin7.JobMirror:       (*upstockcin7.Pair).ReadMirror,
-	upstockcin7.JobShipments:    (*upstockcin7.Pair).Shipments,
-	upstockcin7.JobReconcile:    (*upstockcin7.Pair).Reconcile,
-	upstockcin7.JobWebhooks:     (*upstockcin7.Pair).CheckWebhooks,
-	upstockcin7.JobCompleteness: (*upstockcin7.Pair).CheckCompleteness,
-	upstockcin7.JobBackfill:     (*upstockcin7.Pair).Backfill,
+// kindPart is the kind of message that is a tenant's part of a job. Pointers to orders have none, those to other runs
+// that of their journal.
+const kindPart = "job"
+
+// partMessage is a part as a queue holds it.
+type partMessage struct {
+	Kind string `json:"kind"`
+	job.Message
+}
+
+func (a *App) sendPart(ctx context.Context, to Queue, m job.Message, delay time.Duration) error {
+	return a.send(ctx, to, partMessage{kindPart, m}, m.Tenant, delay)
+}
+
+// partOf reads a message that is a tenant's part of a job. Those of an earlier version do not say their kind.
+func partOf(m Message) (job.Message, bool) {
+	var p partMessage
+	err := json.Unmarshal([]byte(m.Body), &p)
+	return p.Message, err == nil && (p.Kind == kindPart || p.Kind == "") && p.Job != "" && p.Tenant != ""
 }
 
 // Schedules says how often EventBridge Scheduler starts each job, as in the template.
 func Schedules() map[string]time.Duration {
-	every := upstockcin7.Every()
-	every[sweep] = time.Minute
+	every := map[string]time.Duration{sweep: time.Minute}
+	for _, k := range append(new(upstockcin7.Pair).Jobs(), alert.Kind()) {
+		if k.Every > 0 {
+			every[k.Name] = k.Every
+		}
+	}
 	return every
 }
 
@@ -332,10 +391,16 @@ func (a *App) Schedule(ctx context.Context, payload json.RawMessage) error {
 	switch {
 	case j.Job == sweep:
 		err = a.Pair.Sweep(ctx)
-	case upstockcin7.Every()[j.Job] > 0:
-		err = a.Pair.FanOut(ctx, j.Job)
+	case j.Job == alert.Job:
+		var ids []string
+		if ids, err = a.Alerts.Due(ctx); err == nil {
+			err = a.Jobs.FanOutTo(ctx, j.Job, ids)
+		}
 	default:
-		return fmt.Errorf("schedule: there is no job %q", j.Job)
+		if k, ok := a.Jobs.Kind(j.Job); !ok || k.Every == 0 {
+			return fmt.Errorf("schedule: there is no job %q", j.Job)
+		}
+		err = a.Jobs.FanOut(ctx, j.Job)
 	}
 	if err != nil {
 		return fmt.Errorf("job %s: %w", j.Job, err)

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"stockbridge/internal/alert"
+	"stockbridge/internal/limit"
 	"stockbridge/internal/upstockcin7"
 )
 
@@ -77,6 +79,9 @@ func (s *source) read(f *ast.File) {
 				if index, ok := of.(*ast.IndexExpr); ok {
 					of = index.X
 				}
+				if index, ok := of.(*ast.IndexListExpr); ok {
+					of = index.X
+				}
 				in(s.types, pkg+"."+fmt.Sprint(of), name)
 			case testName.MatchString(name):
 				s.tests[name] = true
@@ -93,17 +98,32 @@ func (s *source) read(f *ast.File) {
 				case *ast.TypeSpec:
 					in(s.packages, pkg, spec.Name.Name)
 					in(s.types, pkg+"."+spec.Name.Name, "")
-					if st, ok := spec.Type.(*ast.StructType); ok {
-						for _, field := range st.Fields.List {
-							for _, n := range field.Names {
-								in(s.types, pkg+"."+spec.Name.Name, n.Name)
-							}
-						}
+					for _, name := range memberNames(spec.Type) {
+						in(s.types, pkg+"."+spec.Name.Name, name)
 					}
 				}
 			}
 		}
 	}
+}
+
+// memberNames are the fields of a struct, or the methods of an interface.
+func memberNames(of ast.Expr) (names []string) {
+	var members *ast.FieldList
+	switch of := of.(type) {
+	case *ast.StructType:
+		members = of.Fields
+	case *ast.InterfaceType:
+		members = of.Methods
+	default:
+		return nil
+	}
+	for _, m := range members.List {
+		for _, n := range m.Names {
+			names = append(names, n.Name)
+		}
+	}
+	return names
 }
 
 var (
@@ -112,9 +132,9 @@ var (
 	ofName   = regexp.MustCompile(`\b([A-Za-z]\w*)\.([A-Za-z]\w*)\b`)
 )
 
-// missing lists the files and the names of the form package.Name or Type.name that a text mentions and nobody declares.
-// A type is looked for in the package that the text is of, "" = in all. What is no package and no type of ours is left
-// alone.
+// missing lists the files and the names of the form package.Name or Type.name that a text mentions and nobody
+// declares. A type is looked for in the package that the text is of, "" = in all. What is no package and no type of
+// ours is left alone.
 func (s source) missing(text, pkg string) (list []string) {
 	for _, name := range fileName.FindAllString(text, -1) {
 		name = strings.TrimPrefix(name, "/") // as in functions/<name>/main.go
@@ -140,8 +160,8 @@ func (s source) missing(text, pkg string) (list []string) {
 	return list
 }
 
-// TestDocumentsNameWhatIsThere: a file, a function, a field or a test that the architecture or the essay of a package names
-// is there.
+// TestDocumentsNameWhatIsThere: a file, a function, a field or a test that the architecture or the essay of a package
+// names is there.
 func TestDocumentsNameWhatIsThere(t *testing.T) {
 	s := readSource(t, filepath.Join("..", ".."))
 	text := document(t, "architecture.md")
@@ -178,36 +198,47 @@ func document(t *testing.T, name string) string {
 	return string(data)
 }
 
-// TestJobsHaveTheirPlaces: a job has a method that does it, and a row in the architecture's table of jobs, with how often
-// it starts. That the template starts it as often is held by package local.
+// TestJobsHaveTheirPlaces: a job has a name of its own, a method that does it, a queue that is there, and a row in
+// the architecture's table of jobs, with how often it starts and in which class. That the template starts it as often
+// is held by package local, that the API describes it by package console.
 func TestJobsHaveTheirPlaces(t *testing.T) {
 	_, text, _ := strings.Cut(document(t, "architecture.md"), "\n## Jobs\n")
 	text, _, _ = strings.Cut(text, "\n## ")
-	rows := map[string]string{} // how often, as the table says it
-	for _, m := range regexp.MustCompile(`(?m)^\| (\w+) \| ([^|]*) \|`).FindAllStringSubmatch(text, -1) {
-		if m[1] != "job" {
-			rows[m[1]] = m[2]
+	rows := map[string][]string{} // job, every, what, calls, class
+	for _, line := range regexp.MustCompile(`(?m)^\| \w+ \|.*\|$`).FindAllString(text, -1) {
+		row := strings.Split(line, "|")[1:]
+		for i := range row {
+			row[i] = strings.TrimSpace(row[i])
+		}
+		rows[row[0]] = row
+	}
+	delete(rows, "job")
+	row := func(name string, column int, want string) {
+		if r := rows[name]; len(r) <= column || !strings.HasPrefix(r[column], want) {
+			t.Errorf("docs/architecture.md, table of jobs: %s is %q, want %q in column %d", name, r, want, column)
 		}
 	}
-	want := map[string]string{}
-	for name := range jobs {
-		want[name] = "by hand"
-	}
-	for name, every := range Schedules() {
-		want[name] = fmt.Sprintf("%.0f min", every.Minutes())
-		if every%time.Hour == 0 {
-			want[name] = fmt.Sprintf("%.0f h", every.Hours())
+	want := map[string]string{sweep: "1 min"}
+	for _, k := range append(new(upstockcin7.Pair).Jobs(), alert.Kind()) {
+		if want[k.Name] != "" {
+			t.Errorf("two jobs are called %s", k.Name)
 		}
-	}
-	for name := range upstockcin7.Every() {
-		if jobs[name] == nil {
-			t.Errorf("the job %s is scheduled, and no method does it: it needs its row in jobs (app.go)", name)
+		if k.Run == nil || k.Help == "" || !slices.Contains([]Queue{CatalogQueue, ShipmentsQueue}, k.Queue) {
+			t.Errorf("the job %s lacks its method, its help or a queue that is there: %+v", k.Name, k)
 		}
+		switch every := k.Every; {
+		case every == 0:
+			want[k.Name] = "by hand"
+		case every%time.Hour == 0:
+			want[k.Name] = fmt.Sprintf("%.0f h", every.Hours())
+		default:
+			want[k.Name] = fmt.Sprintf("%.0f min", every.Minutes())
+		}
+		row(k.Name, 2, k.Help)
+		row(k.Name, 4, map[limit.Class]string{limit.First: "first", limit.Second: "second"}[k.Class])
 	}
 	for name, every := range want {
-		if !strings.HasPrefix(rows[name], every) {
-			t.Errorf("docs/architecture.md, table of jobs: %s is %q, want %q", name, rows[name], every)
-		}
+		row(name, 1, every)
 	}
 	for name := range rows {
 		if want[name] == "" {

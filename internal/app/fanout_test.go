@@ -12,6 +12,7 @@ import (
 	"stockbridge/internal/table"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/testsize"
+	"stockbridge/internal/upstockcin7"
 )
 
 // TestFanOut: a schedule's one invocation sends each connected tenant its part
@@ -31,19 +32,21 @@ func TestFanOut(t *testing.T) {
 	}
 	var mu sync.Mutex
 	sent, seconds, longest := map[string]int{}, map[time.Duration]int{}, time.Duration(0)
-	a := New(Deps{Table: store, Sealer: box, Send: func(_ context.Context, q Queue, body []byte, group string, delay time.Duration) error {
-		time.Sleep(sending)
-		var j struct{ Job, Tenant string }
-		if err := json.Unmarshal(body, &j); err != nil || q != ShipmentsQueue || j.Job != "shipments" || j.Tenant != group {
-			t.Errorf("queue %s, group %s: %s", q, group, body)
-		}
-		mu.Lock()
-		defer mu.Unlock()
-		sent[group]++
-		seconds[delay.Truncate(time.Second)]++
-		longest = max(longest, delay)
-		return nil
-	}})
+	a := New(Deps{Table: store, Sealer: box,
+		Send: func(_ context.Context, q Queue, body []byte, group string, delay time.Duration) error {
+			time.Sleep(sending)
+			var j struct{ Job, Tenant string }
+			if err := json.Unmarshal(body, &j); err != nil || q != ShipmentsQueue || j.Job != "shipments" ||
+				j.Tenant != group {
+				t.Errorf("queue %s, group %s: %s", q, group, body)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			sent[group]++
+			seconds[delay.Truncate(time.Second)]++
+			longest = max(longest, delay)
+			return nil
+		}})
 	for i := range many + 2 {
 		made, _, err := a.Tenants.Create(t.Context(), fmt.Sprint("Tenant ", i), "")
 		if err != nil {
@@ -53,10 +56,11 @@ func TestFanOut(t *testing.T) {
 			if i == many && sys == tenant.Cin7Core {
 				continue // never connected
 			}
-			c, _, err := a.Tenants.Connect(t.Context(), made.ID, sys, func(c *tenant.Connection, _ *tenant.Secrets) error {
-				c.Account = fmt.Sprint(i)
-				return nil
-			})
+			c, _, err := a.Tenants.Connect(t.Context(), made.ID, sys,
+				func(c *tenant.Connection, _ *tenant.Secrets) error {
+					c.Account = fmt.Sprint(i)
+					return nil
+				})
 			if err == nil && i > many {
 				_, err = a.Tenants.Broken(t.Context(), made.ID, sys, c.Generation, "the key is refused")
 			}
@@ -73,7 +77,8 @@ func TestFanOut(t *testing.T) {
 	for _, n := range seconds {
 		busiest = max(busiest, n)
 	}
-	t.Logf("%d messages in %.2f s, spread over %.0f s, %d in the busiest second", len(sent), took.Seconds(), longest.Seconds(), busiest)
+	t.Logf("%d messages in %.2f s, spread over %.0f s, %d in the busiest second", len(sent), took.Seconds(),
+		longest.Seconds(), busiest)
 	for id, n := range sent {
 		if n != 1 {
 			t.Errorf("tenant %s: %d messages", id, n)
@@ -82,5 +87,18 @@ func TestFanOut(t *testing.T) {
 	spread := min(time.Duration(many)*50*time.Millisecond, 4*time.Minute)
 	if len(sent) != many || longest > spread || longest < spread*9/10 || busiest > 3*max(20, many/240) {
 		t.Errorf("%d of %d tenants, the last after %v, %d in one second", len(sent), many, longest, busiest)
+	}
+}
+
+// TestNightlyUnlessToldOtherwise: a process that says itself how often a nightly job starts has it start so often.
+func TestNightlyUnlessToldOtherwise(t *testing.T) {
+	for every, want := range map[time.Duration]bool{0: true, time.Hour: true, time.Minute: false} {
+		d := Deps{}
+		if every > 0 {
+			d.Every = map[string]time.Duration{upstockcin7.JobMirror: every}
+		}
+		if k, ok := New(d).Jobs.Kind(upstockcin7.JobMirror); !ok || k.Nightly != want {
+			t.Errorf("every %s: nightly %t", every, k.Nightly)
+		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"go/token"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -22,25 +23,41 @@ var mayImport = map[string][]string{
 	"prose":              {},
 	"parallel":           {},
 	"upstockcin7/sale":   {"upstock", "cin7core", "match", "prose", "tenant", "ledger"},
+	"upstockcin7/order":  {"cin7core", "job", "ledger", "prose", "tenant"},
 	"upstockcin7/mutant": {}, // for tests alone
-	"sim":                {},
-	"sim/simtest":        {"sim"}, // for tests alone
-	"sim/upstock":        {"sim"},
-	"sim/cin7core":       {"sim"},
-	"tenant":             {"table"},
-	"ledger":             {"match", "parallel", "table", "tenant"},
-	"mirror":             {"ledger", "table", "tenant"},
-	"limit":              {"table"},
-	"upstock":            {"rest"},
-	"cin7core":           {"rest"},
-	"job":                {"ledger", "prose", "rest", "tenant"},
-	"upstockcin7": {"upstockcin7/sale", "job", "prose", "upstock", "cin7core", "match", "mirror", "parallel", "tenant",
-		"ledger", "limit", "rest"},
-	"console": {"upstockcin7", "tenant", "ledger", "limit"},
-	"app": {"console", "upstockcin7", "upstock", "cin7core", "mirror", "tenant", "ledger", "limit", "rest",
-		"table"},
-	"cloud": {"app", "tenant", "ledger", "table"},
-	"local": {"app", "cloud", "sim", "sim/upstock", "sim/cin7core", "table", "ledger"}, // ledger: the bench waits for runs to end
+	"upstockcin7/completeness": {"upstockcin7/order", "upstockcin7/sale", "upstock", "cin7core", "job", "prose", "rest",
+		"tenant", "ledger"},
+	"sim":          {},
+	"sim/simtest":  {"sim"}, // for tests alone
+	"sim/upstock":  {"sim"},
+	"sim/cin7core": {"sim"},
+	"tenant":       {"match", "table"},
+	"signin":       {"table", "tenant"},
+	"issuer":       {}, // for one machine, and tests
+	"ledger":       {"match", "parallel", "table", "tenant"},
+	"mirror":       {"job", "ledger", "table", "tenant"},
+	"publish":      {"job", "ledger", "prose", "table", "tenant"},
+	"limit":        {"table"},
+	"alert":        {"job", "ledger", "limit", "prose", "table", "tenant"},
+	"upstock":      {"rest"},
+	"cin7core":     {"rest"},
+	"vendor":       {"job", "ledger", "limit", "match", "prose", "rest", "tenant"},
+	"job":          {"ledger", "limit", "parallel", "prose", "rest", "tenant"},
+	"upstockcin7/reference": {"upstockcin7/sale", "upstock", "cin7core", "match", "mirror", "prose", "rest", "tenant",
+		"ledger"},
+	"upstockcin7": {"alert", "upstockcin7/completeness", "upstockcin7/order", "upstockcin7/reference",
+		"upstockcin7/sale", "job", "prose", "upstock",
+		"cin7core", "match", "mirror", "parallel", "tenant", "ledger", "limit", "rest",
+		"vendor"},
+	"console/consoletest": {}, // for tests alone
+	"console": {"alert", "job", "parallel", "prose", "upstockcin7", "upstockcin7/completeness", "upstockcin7/order",
+		"upstockcin7/sale", "signin", "tenant", "ledger", "limit", "vendor"},
+	"app": {"alert", "console", "upstockcin7", "upstockcin7/order", "upstock", "cin7core", "job", "mirror", "signin",
+		"tenant", "ledger", "limit", "rest", "table", "vendor"},
+	"cloud":    {"alert", "app", "signin", "tenant", "ledger", "table"},
+	"workbook": {}, // large: for the console's function and the runner alone
+	"local": {"alert", "workbook", "app", "cloud", "sim", "sim/upstock", "sim/cin7core", "issuer", "parallel", "signin",
+		"table", "ledger", "upstockcin7/order"}, // these two: the bench waits for orders to end
 }
 
 // testsOnly are libraries that no code of a function may carry: they would make its zip larger.
@@ -64,7 +81,7 @@ func TestHouse(t *testing.T) {
 			t.Errorf("internal/%s: nobody knows this package: give it its place in the house", dir)
 			return nil
 		}
-		checkImports(t, path, allowed, dir == "cloud")
+		checkImports(t, path, allowed, dir)
 		return nil
 	})
 	if err != nil {
@@ -88,7 +105,11 @@ func TestHouse(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, f := range functions {
-		checkImports(t, filepath.Join(root, "functions", f.Name(), "main.go"), []string{"app", "cloud"}, false)
+		allowed := []string{"app", "cloud"}
+		if f.Name() == "console" {
+			allowed = append(allowed, "workbook")
+		}
+		checkImports(t, filepath.Join(root, "functions", f.Name(), "main.go"), allowed, "")
 		if !strings.Contains(string(template), "functions/"+f.Name()) {
 			t.Errorf("template.yaml has no resource for functions/%s", f.Name())
 		}
@@ -101,8 +122,8 @@ func TestHouse(t *testing.T) {
 	}
 }
 
-// leastEssay is how many characters a package's comment has at least: what it is for, its words, how it is used and what
-// it promises do not fit into fewer.
+// leastEssay is how many characters a package's comment has at least: what it is for, its words, how it is used and
+// what it promises do not fit into fewer.
 const leastEssay = 400
 
 // TestEssays: every package begins with a comment that a newcomer can start from, in one of its files.
@@ -141,14 +162,15 @@ func TestEssays(t *testing.T) {
 		case len(texts) != 1:
 			t.Errorf("%s: %d files have a comment of the package; one should have it", dir, len(texts))
 		case len([]rune(texts[0])) < least:
-			t.Errorf("%s: the package's comment has %d characters, which is no essay that a newcomer can start from", dir, len([]rune(texts[0])))
+			t.Errorf("%s: the package's comment has %d characters, which is no essay that a newcomer can start from",
+				dir, len([]rune(texts[0])))
 		case !strings.HasPrefix(texts[0], begins) && !strings.HasPrefix(texts[0], "Command "):
 			t.Errorf("%s: the package's comment begins with %.20q", dir, texts[0])
 		}
 	}
 }
 
-func checkImports(t *testing.T, path string, allowed []string, aws bool) {
+func checkImports(t *testing.T, path string, allowed []string, dir string) {
 	t.Helper()
 	f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
 	if err != nil {
@@ -157,16 +179,87 @@ func checkImports(t *testing.T, path string, allowed []string, aws bool) {
 	}
 	for _, im := range f.Imports {
 		name := strings.Trim(im.Path.Value, `"`)
-		if strings.HasPrefix(name, "github.com/aws/") && !aws {
+		if strings.HasPrefix(name, "github.com/aws/") && dir != "cloud" {
 			t.Errorf("%s imports %s: only internal/cloud knows AWS", path, name)
 		}
-		if slices.ContainsFunc(testsOnly, func(prefix string) bool { return strings.HasPrefix(name, prefix) }) {
+		if dir != "console/consoletest" &&
+			slices.ContainsFunc(testsOnly, func(prefix string) bool { return strings.HasPrefix(name, prefix) }) {
 			t.Errorf("%s imports %s, which is for tests", path, name)
+		}
+		if strings.HasPrefix(name, "github.com/xuri/") && dir != "workbook" {
+			t.Errorf("%s imports %s: only internal/workbook does, of the console's function alone", path, name)
 		}
 		if ours, ok := strings.CutPrefix(name, "stockbridge/internal/"); ok && !slices.Contains(allowed, ours) {
 			t.Errorf("%s imports %s, against the house's directions", path, ours)
 		}
 	}
+}
+
+// centre are the packages that know no vendor.
+var centre = []string{"alert", "job", "ledger", "limit", "match", "mirror", "parallel", "prose", "publish", "rest",
+	"table", "tenant", "vendor"}
+
+// vendorNames finds a vendor's name.
+var vendorNames = regexp.MustCompile(`(?i)upstock|cin7|\bomni\b|joor`)
+
+// TestCentreNamesNoVendor: no identifier and no text of the centre names a vendor, but for tenant's list of systems.
+func TestCentreNamesNoVendor(t *testing.T) {
+	listed := 0
+	for _, dir := range centre {
+		files, err := filepath.Glob(filepath.Join("..", dir, "*.go"))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s: %d files, %v", dir, len(files), err)
+		}
+		for _, path := range files {
+			if strings.HasSuffix(path, "_test.go") {
+				continue
+			}
+			data, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			list := systemsLines(t, path, data)
+			for i, line := range strings.Split(string(data), "\n") {
+				switch name := vendorNames.FindString(line); {
+				case name == "":
+				case list[i+1]:
+					listed++
+				default:
+					t.Errorf("%s:%d names %s: %s", path, i+1, name, strings.TrimSpace(line))
+				}
+			}
+		}
+	}
+	if listed == 0 {
+		t.Error("tenant's list of systems was not found")
+	}
+}
+
+// systemsLines are the lines of a file that tenant's list of systems stands on: its constants, and the list.
+func systemsLines(t *testing.T, path string, data []byte) map[int]bool {
+	t.Helper()
+	files := token.NewFileSet()
+	f, err := parser.ParseFile(files, path, data, parser.SkipObjectResolution)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := map[int]bool{}
+	for _, d := range f.Decls {
+		decl, ok := d.(*ast.GenDecl)
+		if !ok || f.Name.Name != "tenant" {
+			continue
+		}
+		spec, ok := decl.Specs[0].(*ast.ValueSpec)
+		if !ok {
+			continue
+		}
+		if kind, ok := spec.Type.(*ast.Ident); (ok && kind.Name == "System") || spec.Names[0].Name == "systems" {
+			for n := files.Position(decl.Pos()).Line; n <= files.Position(decl.End()).Line; n++ {
+				lines[n] = true
+			}
+		}
+	}
+	return lines
 }
 
 // TestLicence holds what states the licence to the one of LICENSE.

@@ -18,12 +18,13 @@ import (
 	"testing/synctest"
 	"time"
 
+	"stockbridge/internal/console/consoletest"
 	"stockbridge/internal/sim"
 	simcin7core "stockbridge/internal/sim/cin7core"
 	simupstock "stockbridge/internal/sim/upstock"
 	"stockbridge/internal/table"
 	"stockbridge/internal/tenant"
-	"stockbridge/internal/upstockcin7"
+	"stockbridge/internal/vendor"
 )
 
 type answering func(*http.Request) (*http.Response, error)
@@ -68,8 +69,10 @@ func (k *keys) open(key []byte) {
 	}
 	far := k.sim.Transport()
 	k.App = New(Deps{
-		Table: k.store, Sealer: box, PublicURL: "https://hooks.example.com", Token: "operators-token",
-		URLs: map[tenant.System]string{tenant.Upstock: "http://v.test" + sim.PrefixUpstock, tenant.Cin7Core: "http://v.test" + sim.PrefixCin7Core},
+		Table: k.store, Sealer: box, PublicURL: "https://hooks.example.com",
+		Operators: tenant.OperatorsOf("operators-token"),
+		URLs: map[tenant.System]string{tenant.Upstock: "http://v.test" + sim.PrefixUpstock,
+			tenant.Cin7Core: "http://v.test" + sim.PrefixCin7Core},
 		Send: func(context.Context, Queue, []byte, string, time.Duration) error { return nil },
 		HTTP: answering(func(r *http.Request) (*http.Response, error) {
 			k.calls++
@@ -90,8 +93,8 @@ func (k *keys) tenant(name string) string {
 	return tn.ID
 }
 
-func (k *keys) connect(id string, sys tenant.System, c upstockcin7.Credentials) error {
-	_, _, err := k.Pair.Connect(k.ctx, id, sys, c)
+func (k *keys) connect(id string, sys tenant.System, c vendor.Credentials) error {
+	_, _, err := k.Vendors.Connect(k.ctx, id, sys, c)
 	return err
 }
 
@@ -108,12 +111,12 @@ func (k *keys) api(method, path, body string) (int, string) {
 	req.Header.Set("Authorization", "Bearer operators-token")
 	req.Header.Set("Content-Type", "application/json")
 	rec := httptest.NewRecorder()
-	k.Console().ServeHTTP(rec, req)
+	consoletest.Watch(k.t, k.Console(nil)).ServeHTTP(rec, req)
 	return rec.Code, rec.Body.String()
 }
 
 func codeOf(err error) string {
-	refused, ok := errors.AsType[*upstockcin7.ConnectError](err)
+	refused, ok := errors.AsType[*vendor.ConnectError](err)
 	if !ok {
 		return fmt.Sprint(err)
 	}
@@ -124,9 +127,9 @@ func codeOf(err error) string {
 func TestKeyTrials(t *testing.T) {
 	withKeys(t, func(k *keys) {
 		acc, other := k.sim.AddAccount("Kea Traders", ""), k.sim.AddAccount("Tui Foods", "")
-		right := upstockcin7.Credentials{Account: acc.Cin7Core.AccountID, Key: tenant.Secret(acc.Cin7Core.ApplicationKey)}
-		guess := func(account string) upstockcin7.Credentials {
-			return upstockcin7.Credentials{Account: account, Key: "5f1c7a10-0d5b-4a51-9c2e-8b0f3f6a77d1"}
+		right := vendor.Credentials{Account: acc.Cin7Core.AccountID, Key: tenant.Secret(acc.Cin7Core.ApplicationKey)}
+		guess := func(account string) vendor.Credentials {
+			return vendor.Credentials{Account: account, Key: "5f1c7a10-0d5b-4a51-9c2e-8b0f3f6a77d1"}
 		}
 		holder, stranger, second := k.tenant("holder"), k.tenant("stranger"), k.tenant("second")
 		k.must(k.connect(holder, tenant.Cin7Core, right))
@@ -146,13 +149,16 @@ func TestKeyTrials(t *testing.T) {
 			for n := range 5 {
 				before := k.calls
 				got := codeOf(k.connect(who, tenant.Cin7Core, guess(strings.ToUpper(acc.Cin7Core.AccountID))))
-				if want := map[bool]string{true: "keyRefused", false: "tooManyTrials"}[n < 3]; got != want || (k.calls > before) != (n < 3) {
+				if want := map[bool]string{true: "keyRefused", false: "tooManyTrials"}[n < 3]; got != want ||
+					(k.calls > before) != (n < 3) {
 					t.Errorf("a stranger's trial %d: %s after %d calls", n+1, got, k.calls-before)
 				}
 			}
 		}
-		status, body := k.api("PUT", "/tenants/"+stranger+"/connections/cin7core", `{"accountId":"`+acc.Cin7Core.AccountID+`","applicationKey":"0d5b5f1c-7a10-4a51-9c2e-8b0f3f6a77d1"}`)
-		if status != http.StatusTooManyRequests || !strings.Contains(body, "Pacific/Auckland") || strings.Contains(body, "another") {
+		status, body := k.api("PUT", "/tenants/"+stranger+"/connections/cin7core",
+			`{"accountId":"`+acc.Cin7Core.AccountID+`","applicationKey":"0d5b5f1c-7a10-4a51-9c2e-8b0f3f6a77d1"}`)
+		if status != http.StatusTooManyRequests || !strings.Contains(body, "Pacific/Auckland") ||
+			strings.Contains(body, "another") {
 			t.Errorf("%d %s", status, body)
 		}
 		if left() != 59 {
@@ -160,7 +166,9 @@ func TestKeyTrials(t *testing.T) {
 		}
 		// The holder is not limited by them, nor is the stranger with an account of its own.
 		k.must(k.connect(holder, tenant.Cin7Core, right))
-		if err := k.connect(stranger, tenant.Cin7Core, upstockcin7.Credentials{Account: other.Cin7Core.AccountID, Key: tenant.Secret(other.Cin7Core.ApplicationKey)}); err != nil {
+		own := other.Cin7Core
+		typed := vendor.Credentials{Account: own.AccountID, Key: tenant.Secret(own.ApplicationKey)}
+		if err := k.connect(stranger, tenant.Cin7Core, typed); err != nil {
 			t.Error(err)
 		}
 		time.Sleep(61 * time.Minute)
@@ -173,7 +181,7 @@ func TestKeyTrials(t *testing.T) {
 			k.must(k.connect(second, tenant.Cin7Core, right))
 		}
 		// Whoever has left the account is none any more.
-		k.must(k.Pair.Disconnect(k.ctx, second, tenant.Cin7Core))
+		k.must(k.Vendors.Disconnect(k.ctx, second, tenant.Cin7Core))
 		for range 3 {
 			_ = k.connect(second, tenant.Cin7Core, guess(acc.Cin7Core.AccountID))
 		}
@@ -184,17 +192,19 @@ func TestKeyTrials(t *testing.T) {
 		// One tenant has ten in ten minutes, whatever the account and the system.
 		busy := k.tenant("busy")
 		for n := range 12 {
-			got := codeOf(k.connect(busy, tenant.Upstock, upstockcin7.Credentials{Key: tenant.Secret(fmt.Sprint("guessed-token-", n))}))
+			typed := vendor.Credentials{Key: tenant.Secret(fmt.Sprint("guessed-token-", n))}
+			got := codeOf(k.connect(busy, tenant.Upstock, typed))
 			if want := map[bool]string{true: "keyRefused", false: "tooManyTrials"}[n < 10]; got != want {
 				t.Errorf("a tenant's trial %d: %s", n+1, got)
 			}
 		}
-		k.must(k.connect(holder, tenant.Upstock, upstockcin7.Credentials{Key: tenant.Secret(acc.Upstock.Token)}))
+		k.must(k.connect(holder, tenant.Upstock, vendor.Credentials{Key: tenant.Secret(acc.Upstock.Token)}))
 
 		// All together slow each other down, and stop nobody.
 		begun := time.Now()
 		for n := range 70 {
-			if got := codeOf(k.connect(k.tenant(fmt.Sprint("crowd ", n)), tenant.Upstock, upstockcin7.Credentials{Key: "guessed-token"})); got != "keyRefused" {
+			typed := vendor.Credentials{Key: "guessed-token"}
+			if got := codeOf(k.connect(k.tenant(fmt.Sprint("crowd ", n)), tenant.Upstock, typed)); got != "keyRefused" {
 				t.Errorf("trial %d of the crowd: %s", n, got)
 			}
 		}
@@ -208,12 +218,17 @@ func TestKeyTrials(t *testing.T) {
 func TestTrialNeedsAnAccount(t *testing.T) {
 	withKeys(t, func(k *keys) {
 		id := k.tenant("tenant")
-		for _, body := range []string{`{}`, `[]`, `""`, `{"ID":"1"}`, `{"Company":"","Currency":"NZD"}`, `{"company":"Kea","currency":null}`, `<html></html>`, `{"id":7}`, `{"id":0,"name":"Kea","currency":"NZD"}`, ``} {
+		for _, body := range []string{`{}`, `[]`, `""`, `{"ID":"1"}`, `{"Company":"","Currency":"NZD"}`,
+			`{"company":"Kea","currency":null}`, `<html></html>`, `{"id":7}`, `{"id":0,"name":"Kea","currency":"NZD"}`,
+			``} {
 			k.far = func(*http.Request) (*http.Response, error) {
-				return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body))}, nil
+				return &http.Response{StatusCode: 200, Header: http.Header{},
+					Body: io.NopCloser(strings.NewReader(body))}, nil
 			}
-			core := upstockcin7.Credentials{Account: "5f1c7a10-0d5b-4a51-9c2e-8b0f3f6a77d1", Key: "some-key"}
-			for sys, cred := range map[tenant.System]upstockcin7.Credentials{tenant.Cin7Core: core, tenant.Upstock: {Key: "some-token"}} {
+			core := vendor.Credentials{Account: "5f1c7a10-0d5b-4a51-9c2e-8b0f3f6a77d1", Key: "some-key"}
+			for sys, cred := range map[tenant.System]vendor.Credentials{
+				tenant.Cin7Core: core, tenant.Upstock: {Key: "some-token"},
+			} {
 				if got := codeOf(k.connect(id, sys, cred)); got != "noAnswer" {
 					t.Errorf("%s answers %s: %s", sys, body, got)
 				}
@@ -234,7 +249,8 @@ func TestKeysStayAway(t *testing.T) {
 			again := base64.StdEncoding.EncodeToString([]byte("me:" + key))
 			answer := func(status int, body string) {
 				k.far = func(*http.Request) (*http.Response, error) {
-					return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body))}, nil
+					return &http.Response{StatusCode: status, Header: http.Header{},
+						Body: io.NopCloser(strings.NewReader(body))}, nil
 				}
 			}
 			put := func(sys, body string, status int) {
@@ -243,7 +259,8 @@ func TestKeysStayAway(t *testing.T) {
 					_, more := k.api("GET", "/tenants/"+id+p, "")
 					text += more
 				}
-				if got != status || strings.Contains(text, key) || strings.Contains(text, again) || strings.Contains(text, strings.ToUpper(key)) {
+				if got != status || strings.Contains(text, key) || strings.Contains(text, again) ||
+					strings.Contains(text, strings.ToUpper(key)) {
 					t.Errorf("%s %s: %d %s", sys, key, got, text)
 				}
 			}
@@ -252,9 +269,11 @@ func TestKeysStayAway(t *testing.T) {
 			put("cin7core", core, 422)
 			answer(200, `{"Company":"Kea `+strings.ToUpper(key)+` `+again+`","Currency":"NZD","TimeZone":"`+key+`"}`)
 			put("cin7core", core, 200)
-			answer(422, `{"error":{"code":"x","message":"Bearer `+key+`","details":[{"field":"`+key+`","message":"`+again+`"}]}}`)
+			answer(422, `{"error":{"code":"x","message":"Bearer `+key+`","details":[{"field":"`+key+`","message":"`+
+				again+`"}]}}`)
 			put("upstock", `{"token":"`+key+`"}`, 422)
-			answer(200, `{"id":`+fmt.Sprint(len(key))+`,"name":"`+key+`","currency":"NZD","timeZone":"Pacific/Auckland"}`)
+			answer(200, `{"id":`+fmt.Sprint(len(key))+`,"name":"`+key+
+				`","currency":"NZD","timeZone":"Pacific/Auckland"}`)
 			put("upstock", `{"token":"`+key+`"}`, 200)
 			k.far = nil
 		}
@@ -263,6 +282,13 @@ func TestKeysStayAway(t *testing.T) {
 
 func webhookSecret(bytes int) tenant.Secret {
 	return tenant.Secret("whsec_" + base64.StdEncoding.EncodeToString([]byte(strings.Repeat("k", bytes))))
+}
+
+// url is the address of a connection's webhooks.
+func (k *keys) url(c tenant.Connection) string {
+	s, err := k.Tenants.Secrets(k.ctx, c)
+	k.must(err)
+	return k.Vendors.URL(c.System, s)
 }
 
 // ping delivers a ping to a webhook URL, signed with a key.
@@ -286,12 +312,13 @@ func TestWebhookSecrets(t *testing.T) {
 	withKeys(t, func(k *keys) {
 		acc := k.sim.AddAccount("Kea Traders", "")
 		id := k.tenant("tenant")
-		k.must(k.connect(id, tenant.Upstock, upstockcin7.Credentials{Key: tenant.Secret(acc.Upstock.Token)}))
+		k.must(k.connect(id, tenant.Upstock, vendor.Credentials{Key: tenant.Secret(acc.Upstock.Token)}))
 		for secret, fine := range map[tenant.Secret]bool{
-			"whsec_": false, "whsec_====": false, "whsec_not base64!": false, webhookSecret(1): false, webhookSecret(23): false, webhookSecret(24): true, webhookSecret(64): true,
+			"whsec_": false, "whsec_====": false, "whsec_not base64!": false, webhookSecret(1): false,
+			webhookSecret(23): false, webhookSecret(24): true, webhookSecret(64): true,
 			webhookSecret(65): false,
 		} {
-			err := k.connect(id, tenant.Upstock, upstockcin7.Credentials{Webhook: secret})
+			err := k.connect(id, tenant.Upstock, vendor.Credentials{WebhookSecret: secret})
 			wrong, ok := err.(tenant.FieldErrors)
 			if fine && err != nil || !fine && (!ok || wrong[0].Field != "webhookSecret") {
 				t.Errorf("%s: %v", string(secret), err)
@@ -300,26 +327,29 @@ func TestWebhookSecrets(t *testing.T) {
 		for secret, want := range map[tenant.Secret]struct {
 			status int
 			note   string
-		}{webhookSecret(10): {202, "too short"}, "whsec_": {401, "is empty"}, "whsec_====": {401, "is empty"}, webhookSecret(24): {202, ""}} {
-			c, _, err := k.Tenants.Connect(k.ctx, id, tenant.Upstock, func(_ *tenant.Connection, s *tenant.Secrets) error {
-				s.Webhook, s.Replaced = secret, nil
-				return nil
-			})
+		}{webhookSecret(10): {202, "too short"}, "whsec_": {401, "is empty"}, "whsec_====": {401, "is empty"},
+			webhookSecret(24): {202, ""}} {
+			c, _, err := k.Tenants.Connect(k.ctx, id, tenant.Upstock,
+				func(_ *tenant.Connection, s *tenant.Secrets) error {
+					s.WebhookSecret, s.Replaced = secret, nil
+					return nil
+				})
 			k.must(err)
 			// Only the present one is asked about here: those before it are good for a day more.
 			time.Sleep(25 * time.Hour)
 			key, _ := base64.StdEncoding.DecodeString(strings.TrimPrefix(string(secret), "whsec_"))
-			url, err := k.Pair.WebhookURLOf(k.ctx, c)
-			k.must(err)
+			url := k.url(c)
 			if got := k.ping(url, acc.Upstock.Supplier, key); got != want.status {
 				t.Errorf("%s: a delivery signed with it is answered %d", string(secret), got)
 			}
 			_, body := k.api("GET", "/tenants/"+id+"/health", "")
-			if want.note != "" && !strings.Contains(body, want.note) || want.note == "" && (strings.Contains(body, "too short") || strings.Contains(body, "is empty")) {
+			if want.note != "" && !strings.Contains(body, want.note) ||
+				want.note == "" && (strings.Contains(body, "too short") || strings.Contains(body, "is empty")) {
 				t.Errorf("%s: health says %s", string(secret), body)
 			}
 			// Another field of the connection can be saved all the same.
-			if err := k.connect(id, tenant.Upstock, upstockcin7.Credentials{Key: tenant.Secret(acc.Upstock.Token)}); err != nil {
+			typed := vendor.Credentials{Key: tenant.Secret(acc.Upstock.Token)}
+			if err := k.connect(id, tenant.Upstock, typed); err != nil {
 				t.Errorf("%s: %v", string(secret), err)
 			}
 		}
@@ -330,30 +360,31 @@ func TestWebhookSecrets(t *testing.T) {
 func TestLostSealingKey(t *testing.T) {
 	withKeys(t, func(k *keys) {
 		acc := k.sim.AddAccount("Kea Traders", "")
-		up := upstockcin7.Credentials{Key: tenant.Secret(acc.Upstock.Token), Webhook: webhookSecret(32)}
-		core := upstockcin7.Credentials{Account: acc.Cin7Core.AccountID, Key: tenant.Secret(acc.Cin7Core.ApplicationKey)}
+		up := vendor.Credentials{Key: tenant.Secret(acc.Upstock.Token), WebhookSecret: webhookSecret(32)}
+		core := vendor.Credentials{Account: acc.Cin7Core.AccountID, Key: tenant.Secret(acc.Cin7Core.ApplicationKey)}
 		id, path := k.tenant("tenant"), ""
 		path = "/tenants/" + id
 		k.must(k.connect(id, tenant.Upstock, up))
 		k.must(k.connect(id, tenant.Cin7Core, core))
 		c, err := k.Tenants.Connection(k.ctx, id, tenant.Upstock)
 		k.must(err)
-		url, err := k.Pair.WebhookURLOf(k.ctx, c)
-		k.must(err)
-		if lost, err := k.Pair.CheckSeals(k.ctx); lost != 0 || err != nil {
+		url := k.url(c)
+		if lost, err := k.Vendors.CheckSeals(k.ctx); lost != 0 || err != nil {
 			t.Errorf("a good key: %d %v", lost, err)
 		}
 
 		k.open(bytes.Repeat([]byte{2}, 32))
-		if got := k.ping(url, acc.Upstock.Supplier, bytes.Repeat([]byte("k"), 32)); got != http.StatusServiceUnavailable {
+		if got := k.ping(url, acc.Upstock.Supplier,
+			bytes.Repeat([]byte("k"), 32)); got != http.StatusServiceUnavailable {
 			t.Errorf("a delivery is answered %d", got)
 		}
-		if lost, err := k.Pair.CheckSeals(k.ctx); lost != 2 || err != nil {
+		if lost, err := k.Vendors.CheckSeals(k.ctx); lost != 2 || err != nil {
 			t.Errorf("a lost key: %d %v", lost, err)
 		}
 		for _, p := range []string{"/health", "/connections", "/connections/upstock"} {
 			status, body := k.api("GET", path+p, "")
-			if status != 200 || !strings.Contains(body, `"needsReconnecting"`) || !strings.Contains(body, "sealed with is lost or disabled") {
+			if status != 200 || !strings.Contains(body, `"needsReconnecting"`) ||
+				!strings.Contains(body, "sealed with is lost or disabled") {
 				t.Errorf("%s: %d %s", p, status, body)
 			}
 		}
@@ -363,30 +394,33 @@ func TestLostSealingKey(t *testing.T) {
 
 		// The old key back: all goes on as it was.
 		k.open(bytes.Repeat([]byte{1}, 32))
-		if lost, err := k.Pair.CheckSeals(k.ctx); lost != 0 || err != nil {
+		if lost, err := k.Vendors.CheckSeals(k.ctx); lost != 0 || err != nil {
 			t.Errorf("the key is back: %d %v", lost, err)
 		}
-		if _, body := k.api("GET", path+"/connections", ""); strings.Contains(body, "needsReconnecting") || !strings.Contains(body, url) {
+		if _, body := k.api("GET", path+"/connections", ""); strings.Contains(body, "needsReconnecting") ||
+			!strings.Contains(body, url) {
 			t.Errorf("the key is back: %s", body)
 		}
 
 		// Lost for good: new keys are saved, nothing else.
 		k.open(bytes.Repeat([]byte{3}, 32))
-		if status, body := k.api("PUT", path+"/connections/upstock", `{"webhookSecret":"`+string(up.Webhook)+`"}`); status != 422 || !strings.Contains(body, `"token"`) {
+		if status, body := k.api("PUT", path+"/connections/upstock",
+			`{"webhookSecret":"`+string(up.WebhookSecret)+`"}`); status != 422 || !strings.Contains(body, `"token"`) {
 			t.Errorf("a part of the keys: %d %s", status, body)
 		}
-		status, body := k.api("PUT", path+"/connections/upstock", `{"token":"`+acc.Upstock.Token+`","webhookSecret":"`+string(up.Webhook)+`"}`)
-		if status != 200 || strings.Contains(body, url) || !strings.Contains(body, "https://hooks.example.com/webhooks/upstock/") {
+		status, body := k.api("PUT", path+"/connections/upstock",
+			`{"token":"`+acc.Upstock.Token+`","webhookSecret":"`+string(up.WebhookSecret)+`"}`)
+		if status != 200 || strings.Contains(body, url) ||
+			!strings.Contains(body, "https://hooks.example.com/webhooks/upstock/") {
 			t.Errorf("new keys: %d %s", status, body)
 		}
 		k.must(k.connect(id, tenant.Cin7Core, core))
-		if lost, err := k.Pair.CheckSeals(k.ctx); lost != 0 || err != nil {
+		if lost, err := k.Vendors.CheckSeals(k.ctx); lost != 0 || err != nil {
 			t.Errorf("new keys: %d %v", lost, err)
 		}
 		c, err = k.Tenants.Connection(k.ctx, id, tenant.Upstock)
 		k.must(err)
-		renewed, err := k.Pair.WebhookURLOf(k.ctx, c)
-		k.must(err)
+		renewed := k.url(c)
 		if got := k.ping(url, acc.Upstock.Supplier, bytes.Repeat([]byte("k"), 32)); got != http.StatusNotFound {
 			t.Errorf("a delivery to the old address is answered %d", got)
 		}
@@ -397,7 +431,7 @@ func TestLostSealingKey(t *testing.T) {
 		// And a connection whose key is lost can be taken away.
 		k.open(bytes.Repeat([]byte{4}, 32))
 		for _, sys := range []tenant.System{tenant.Upstock, tenant.Cin7Core} {
-			if err := k.Pair.Disconnect(k.ctx, id, sys); err != nil {
+			if err := k.Vendors.Disconnect(k.ctx, id, sys); err != nil {
 				t.Errorf("disconnect %s: %v", sys, err)
 			}
 		}
@@ -414,7 +448,8 @@ func TestKeyFile(t *testing.T) {
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Fatalf("a new key file: %v %v", info.Mode(), err)
 	}
-	for mode, fine := range map[os.FileMode]bool{0o600: true, 0o400: true, 0o640: false, 0o604: false, 0o644: false, 0o666: false} {
+	for mode, fine := range map[os.FileMode]bool{0o600: true, 0o400: true, 0o640: false, 0o604: false, 0o644: false,
+		0o666: false} {
 		if err := os.Chmod(path, mode); err != nil {
 			t.Fatal(err)
 		}

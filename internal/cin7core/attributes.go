@@ -1,7 +1,7 @@
 package cin7core
 
-// Attributes are the ten additional attributes, whose names the account chooses: flat on a customer or product, an
-// object on a sale.
+// Attributes are the ten additional attributes, whose names the account chooses. In JSON they are fields of a customer
+// or product, and an object of a sale.
 type Attributes struct {
 	AdditionalAttribute1  string
 	AdditionalAttribute2  string
@@ -15,13 +15,14 @@ type Attributes struct {
 	AdditionalAttribute10 string
 }
 
-// Attribute returns the nth of ten, from 1; "" beyond.
+// Attribute returns the attribute n, 1 to 10; "" for any other.
 func (a Attributes) Attribute(n int) string {
 	if n < 1 || n > 10 {
 		return ""
 	}
 	return [...]string{
-		a.AdditionalAttribute1, a.AdditionalAttribute2, a.AdditionalAttribute3, a.AdditionalAttribute4, a.AdditionalAttribute5,
-		a.AdditionalAttribute6, a.AdditionalAttribute7, a.AdditionalAttribute8, a.AdditionalAttribute9, a.AdditionalAttribute10,
+		a.AdditionalAttribute1, a.AdditionalAttribute2, a.AdditionalAttribute3,
+		a.AdditionalAttribute4, a.AdditionalAttribute5, a.AdditionalAttribute6,
+		a.AdditionalAttribute7, a.AdditionalAttribute8, a.AdditionalAttribute9, a.AdditionalAttribute10,
 	}[n-1]
 }

@@ -1,20 +1,21 @@
-// Package cin7core is Cin7 Core's API v2 (ex DEAR Inventory) in Go: a file per resource, and nothing of ours.
+// Package cin7core is Cin7 Core's API v2 (formerly DEAR Inventory) in Go: a file per resource, and nothing of ours.
 //
-// A [Client] is one account's. Every method makes one call, the lists one a page ([Client.SalesPage]) or as many as are
-// needed, in a loop ([Client.Sales]); every error is a *rest.Error. Types are clean Go as far as the vendor lets them
-// be: times are UTC, money and quantities are decimals, GUIDs are lower-cased, and what is missing is the zero value.
+// A [Client] serves one account. Every method makes one call, except that a list makes one for each page: either the
+// caller asks for pages ([Client.SalesPage]) or loops over all rows ([Client.Sales]). Every error is a *rest.Error.
+// Types are clean Go as far as the vendor allows: times are UTC, money and quantities are decimals, GUIDs are in lower
+// case, and what is missing is the zero value.
 //
-// # Its ways
+// # What is peculiar to it
 //
-// There is no idempotency key, and no uniqueness of ExternalID; a sale takes two writes, [Client.CreateSale] (the
-// header) and [Client.SaveOrder] (its lines). A filter that it does not know it ignores, so that every row found must
-// be compared. Statuses are an open set (compare with [Status.Is]), names and GUIDs come in any case, and null, "" and
-// absence mean the same. The order of lists is not documented, and rows move between pages while they are read. Errors
-// may hide in a 200, and too many calls may be a 429, a 503 or only a sentence (see errors.go). A webhook names what
-// changed and signs nothing ([ParseWebhook]): it is a hint.
+// There is no idempotency key, and ExternalID is not unique. A sale takes two writes, [Client.CreateSale] (the header)
+// and [Client.SaveOrder] (its lines). Unknown filters are ignored, so every row found must be compared. Statuses are an
+// open set (compare with [Status.Is]), names and GUIDs come in any case, and null, "" and absence mean the same. The
+// order of lists is not documented, and rows move between pages while they are read. A 200 may hold an error, and too
+// many calls may be a 429, a 503 or only a sentence (see errors.go). A webhook is not signed and only names what
+// changed ([ParseWebhook]): it is a hint.
 //
-// Where the documentation is silent or wrong, the comment of the type or method says what was observed. What is not
-// documented is never relied on to go well: an answer that could be either is Unknown.
+// Where the documentation is silent or wrong, the comment of the type or method says what was observed. Undocumented
+// behaviour is never taken for success: the outcome of a doubtful answer is Unknown.
 //
 // Reference: https://dearinventory.docs.apiary.io
 package cin7core
@@ -30,10 +31,10 @@ import (
 	"stockbridge/internal/rest"
 )
 
-// BaseURL is the vendor's one address; there are no regions.
+// BaseURL is the vendor's only address; there are no regions.
 const BaseURL = "https://inventory.dearsystems.com/ExternalApi/v2"
 
-// MaxPage is the most rows that the vendor answers on a page.
+// MaxPage is the most rows of a page.
 const MaxPage = 1000
 
 // Client holds the conversation with one account. Timeout and PageSize may be set before the first call.
@@ -42,7 +43,7 @@ type Client struct {
 	PageSize int // 0: MaxPage
 }
 
-// New returns a client of the account; rt nil is the default transport, limit nil no limit.
+// New returns a client of the account. A nil rt is the default transport; a nil limit is no limit.
 func New(base string, rt http.RoundTripper, limit rest.Limiter, accountID, applicationKey string) *Client {
 	c := &rest.Client{
 		Who: "cin7core", HTTP: rt, Limit: limit, Read: readError, Routes: routes,
@@ -53,7 +54,7 @@ func New(base string, rt http.RoundTripper, limit rest.Limiter, accountID, appli
 	}
 	c.Hide(applicationKey)
 	if u, err := url.Parse(base); err == nil && u.Host != "" {
-		c.Base = u // a client without one answers every call with an error
+		c.Base = u // without one every call returns an error
 	}
 	return &Client{Client: c}
 }
@@ -61,19 +62,19 @@ func New(base string, rt http.RoundTripper, limit rest.Limiter, accountID, appli
 // Page is one page of a list.
 type Page[T any] struct {
 	Items []T
-	Total int // rows that match overall, 0 where the list does not say
-	Page  int // as asked, from 1
+	Total int // rows of all pages; 0 if the list does not say
+	Page  int // from 1
 	More  bool
 }
 
-// envelope is every list's: only the rows go by another name in each.
+// envelope is the answer of any list. Only the name of the rows differs.
 type envelope[T any] struct {
 	Total, Page int
 	Rows        []T `rest:"named,as=MeContactsList,as=LocationList,as=TaxRuleList,as=PaymentTermList,as=CarrierList,as=CustomerList,as=Products,as=SaleList"`
 }
 
-// list reads one page.
-func list[T any](ctx context.Context, c *Client, path string, query params, page int) (Page[T], error) {
+// listPage reads one page.
+func listPage[T any](ctx context.Context, c *Client, path string, query params, page int) (Page[T], error) {
 	page, limit := max(1, page), c.PageSize
 	if limit <= 0 || limit > MaxPage {
 		limit = MaxPage
@@ -84,23 +85,23 @@ func list[T any](ctx context.Context, c *Client, path string, query params, page
 		return Page[T]{}, err
 	}
 	if answer.Page != 0 && answer.Page != page {
-		return Page[T]{}, c.Nonsense(http.MethodGet, path, "the answer is another page than asked")
+		return Page[T]{}, c.MalformedAnswer(http.MethodGet, path, "the answer is another page than asked")
 	}
 	p := Page[T]{Items: answer.Rows, Total: answer.Total, Page: page}
-	p.More = more(len(p.Items), limit, page, p.Total)
+	p.More = hasMore(len(p.Items), limit, page, p.Total)
 	return p, nil
 }
 
-// more says whether another page may follow. Total alone is not trusted, as some lists lack it and rows move; it ends
-// a list early only where it agrees with the rows read so far, which saves the call for an empty last page.
-func more(rows, limit, page, total int) bool {
+// hasMore reports whether another page may follow. Total alone is not trusted, as some lists lack it and rows move. It
+// ends a list early only if it agrees with the rows read so far, which saves the call for an empty last page.
+func hasMore(rows, limit, page, total int) bool {
 	if total == 0 {
-		return rows == limit // more rows than asked: the list has no pages
+		return rows == limit // with more rows than the limit, the list has no pages
 	}
 	return rows > 0 && total > page*rows && total != (page-1)*limit+rows
 }
 
-// all reads a list page by page, from the given page on.
+// all iterates over a list, page by page, from the given page on.
 func all[T any](from int, read func(page int) (Page[T], error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for page := max(1, from); ; page++ {
@@ -122,11 +123,11 @@ func all[T any](from int, read func(page int) (Page[T], error)) iter.Seq2[T, err
 	}
 }
 
-// every collects a reference book, which is small.
-func every[T any](ctx context.Context, c *Client, path string) ([]T, error) {
+// collect reads a whole list, which is small.
+func collect[T any](ctx context.Context, c *Client, path string) ([]T, error) {
 	var items []T
 	for item, err := range all(1, func(page int) (Page[T], error) {
-		return list[T](ctx, c, path, params{}, page)
+		return listPage[T](ctx, c, path, params{}, page)
 	}) {
 		if err != nil {
 			return nil, err
@@ -136,7 +137,7 @@ func every[T any](ctx context.Context, c *Client, path string) ([]T, error) {
 	return items, nil
 }
 
-// params leaves out what is empty: the vendor may read a blank parameter as a filter on emptiness.
+// params leaves out empty parameters: the vendor may take one for a filter on emptiness.
 type params url.Values
 
 func (p params) text(name, value string) params {

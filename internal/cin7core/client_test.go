@@ -22,8 +22,8 @@ import (
 	"stockbridge/internal/rest"
 )
 
-// far is a far side that answers every call with one answer, and keeps what it was asked.
-type far struct {
+// vendor is a server that gives every call the same answer, and keeps the calls.
+type vendor struct {
 	*httptest.Server
 	status     int
 	header     map[string]string
@@ -35,45 +35,45 @@ type far struct {
 	pagesTotal int // > 0: pages of rows instead of body
 }
 
-func newFar(t *testing.T) (*far, *cin7core.Client) {
-	f := &far{status: 200}
-	f.Server = httptest.NewServer(f)
-	t.Cleanup(f.Close)
-	return f, cin7core.New(f.URL+"/ExternalApi/v2", f.Client().Transport, f, "account", "application-key")
+func newVendor(t *testing.T) (*vendor, *cin7core.Client) {
+	v := &vendor{status: 200}
+	v.Server = httptest.NewServer(v)
+	t.Cleanup(v.Close)
+	return v, cin7core.New(v.URL+"/ExternalApi/v2", v.Client().Transport, v, "account", "application-key")
 }
 
-func (f *far) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (v *vendor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
-	f.requests, f.sent = append(f.requests, r), append(f.sent, string(body))
-	if f.reset {
+	v.requests, v.sent = append(v.requests, r), append(v.sent, string(body))
+	if v.reset {
 		panic(http.ErrAbortHandler)
 	}
-	if f.pagesTotal > 0 {
+	if v.pagesTotal > 0 {
 		page, _ := strconv.Atoi(r.FormValue("Page"))
 		limit, _ := strconv.Atoi(r.FormValue("Limit"))
 		var rows []string
-		for i := (page - 1) * limit; i < min(page*limit, f.pagesTotal); i++ {
+		for i := (page - 1) * limit; i < min(page*limit, v.pagesTotal); i++ {
 			rows = append(rows, fmt.Sprintf(`{"SaleID":"S%d"}`, i))
 		}
-		_, _ = fmt.Fprintf(w, `{"Total":%d,"Page":%d,"SaleList":[%s]}`, f.pagesTotal, page, strings.Join(rows, ","))
+		_, _ = fmt.Fprintf(w, `{"Total":%d,"Page":%d,"SaleList":[%s]}`, v.pagesTotal, page, strings.Join(rows, ","))
 		return
 	}
-	for k, v := range f.header {
-		w.Header().Set(k, v)
+	for name, value := range v.header {
+		w.Header().Set(name, value)
 	}
-	w.WriteHeader(f.status)
-	_, _ = io.WriteString(w, f.body)
+	w.WriteHeader(v.status)
+	_, _ = io.WriteString(w, v.body)
 }
 
-func (f *far) Take(context.Context) (time.Time, error) { return time.Now(), nil }
+func (v *vendor) Take(context.Context) (time.Time, error) { return time.Now(), nil }
 
-func (f *far) Throttled(_ context.Context, d time.Duration) { f.throttled = append(f.throttled, d) }
+func (v *vendor) Throttled(_ context.Context, d time.Duration) { v.throttled = append(v.throttled, d) }
 
-func (f *far) last() *http.Request { return f.requests[len(f.requests)-1] }
+func (v *vendor) last() *http.Request { return v.requests[len(v.requests)-1] }
 
 const samples = "../../../shared/vendors/samples/cin7core/"
 
-// sample reads one of the vendor's own examples, which are no part of this repository.
+// sample reads one of the vendor's own examples, which are not in this repository.
 func sample(t *testing.T, name string) []byte {
 	t.Helper()
 	data, err := os.ReadFile(filepath.FromSlash(samples + name))
@@ -105,49 +105,76 @@ func TestErrors(t *testing.T) {
 	}{
 		{"validation, array", 400, nil, `[{"ErrorCode":400,"Exception":"Required attribute X is not provided."},{"ErrorCode":400,"Exception":"Second."}]`,
 			rest.Refused, rest.Invalid, []string{"Required attribute X is not provided.", "Second."}, nil},
-		{"validation, object", 400, nil, `{"ErrorCode":"400","Exception":"Bad."}`, rest.Refused, rest.Invalid, []string{"Bad."}, nil},
-		{"validation, Message", 400, nil, `{"Message":"The request is invalid."}`, rest.Refused, rest.Invalid, []string{"The request is invalid."}, nil},
+		{"validation, object", 400, nil, `{"ErrorCode":"400","Exception":"Bad."}`, rest.Refused, rest.Invalid,
+			[]string{"Bad."}, nil},
+		{"validation, Message", 400, nil, `{"Message":"The request is invalid."}`, rest.Refused, rest.Invalid,
+			[]string{"The request is invalid."}, nil},
 		{"validation, text", 400, nil, "Bad things", rest.Refused, rest.Invalid, []string{"Bad things"}, nil},
 		{"validation, JSON text", 400, nil, `"Bad things"`, rest.Refused, rest.Invalid, []string{"Bad things"}, nil},
-		{"validation, in 200", 200, nil, `[{"ErrorCode":400,"Exception":"Bad."}]`, rest.Refused, rest.Invalid, []string{"Bad."}, nil},
-		{"validation, object in 200", 200, nil, `{"ErrorCode":422,"Exception":"Bad."}`, rest.Refused, rest.Invalid, []string{"Bad."}, nil},
-		{"missing reference", 404, nil, `[{"ErrorCode":404,"Exception":"Category not found."}]`, rest.Refused, rest.Invalid, []string{"Category not found."}, nil},
-		{"server error in 200", 200, nil, `{"ErrorCode":500,"Exception":"Oops."}`, rest.Unknown, rest.Unavailable, []string{"Oops."}, nil},
-		{"error with a sale", 400, nil, `{"ErrorCode":400,"Exception":"Odd.","ID":"` + id + `"}`, rest.Unknown, rest.Unavailable, []string{"Odd."}, nil},
-		{"error with a sale in 200", 200, nil, `{"ErrorCode":400,"Exception":"Odd.","ID":"` + id + `"}`, rest.Unknown, rest.Unavailable, []string{"Odd."}, nil},
-		{"bad key", 403, nil, "Incorrect credentials!", rest.Refused, rest.Unauthorized, []string{"Incorrect credentials!"}, nil},
-		{"bad key as JSON in 200", 200, nil, `[{"ErrorCode":403,"Exception":"Incorrect credentials!"}]`, rest.Refused, rest.Unauthorized, []string{"Incorrect credentials!"}, nil},
-		{"someone in between", 403, nil, "<html>Forbidden</html>", rest.Refused, rest.Unavailable, nil, nil},
-		{"wrong path", 302, map[string]string{"Location": "/PageNotFound"}, "<html>", rest.Unknown, rest.Unavailable, nil, nil},
+		{"validation, in 200", 200, nil, `[{"ErrorCode":400,"Exception":"Bad."}]`, rest.Refused, rest.Invalid,
+			[]string{"Bad."}, nil},
+		{"validation, object in 200", 200, nil, `{"ErrorCode":422,"Exception":"Bad."}`, rest.Refused, rest.Invalid,
+			[]string{"Bad."}, nil},
+		{"missing reference", 404, nil, `[{"ErrorCode":404,"Exception":"Category not found."}]`, rest.Refused,
+			rest.Invalid, []string{"Category not found."}, nil},
+		{"server error in 200", 200, nil, `{"ErrorCode":500,"Exception":"Oops."}`, rest.Unknown, rest.Unavailable,
+			[]string{"Oops."}, nil},
+		{"error with a sale", 400, nil, `{"ErrorCode":400,"Exception":"Odd.","ID":"` + id + `"}`, rest.Unknown,
+			rest.Unavailable, []string{"Odd."}, nil},
+		{"error with a sale in 200", 200, nil, `{"ErrorCode":400,"Exception":"Odd.","ID":"` + id + `"}`, rest.Unknown,
+			rest.Unavailable, []string{"Odd."}, nil},
+		{"bad key", 403, nil, "Incorrect credentials!", rest.Refused, rest.Unauthorized,
+			[]string{"Incorrect credentials!"}, nil},
+		{"bad key as JSON in 200", 200, nil, `[{"ErrorCode":403,"Exception":"Incorrect credentials!"}]`, rest.Refused,
+			rest.Unauthorized, []string{"Incorrect credentials!"}, nil},
+		{"a proxy", 403, nil, "<html>Forbidden</html>", rest.Refused, rest.Unavailable, nil, nil},
+		{"wrong path", 302, map[string]string{"Location": "/PageNotFound"}, "<html>", rest.Unknown, rest.Unavailable,
+			nil, nil},
 		{"wrong path followed", 200, nil, "<html>Page not found</html>", rest.Unknown, rest.Unavailable, nil, nil},
 		{"wrong verb", 405, nil, "", rest.Refused, rest.Invalid, nil, nil},
-		{"broken", 500, nil, `[{"ErrorCode":500,"Exception":"Unexpected."}]`, rest.Unknown, rest.Unavailable, []string{"Unexpected."}, nil},
+		{"broken", 500, nil, `[{"ErrorCode":500,"Exception":"Unexpected."}]`, rest.Unknown, rest.Unavailable,
+			[]string{"Unexpected."}, nil},
 		{"bad gateway", 502, nil, "<html>", rest.Unknown, rest.Unavailable, nil, nil},
-		{"throttle 429", 429, retry("30"), limit, rest.Refused, rest.Throttled, []string{limit}, []time.Duration{30 * time.Second}},
-		{"throttle 429 unit", 429, retry("60 Seconds"), limit, rest.Refused, rest.Throttled, []string{limit}, []time.Duration{time.Minute}},
+		{"throttle 429", 429, retry("30"), limit, rest.Refused, rest.Throttled, []string{limit},
+			[]time.Duration{30 * time.Second}},
+		{"throttle 429 unit", 429, retry("60 Seconds"), limit, rest.Refused, rest.Throttled, []string{limit},
+			[]time.Duration{time.Minute}},
 		{"throttle 429 bare", 429, nil, "", rest.Refused, rest.Throttled, nil, []time.Duration{0}},
 		{"throttle 503", 503, nil, limit, rest.Refused, rest.Throttled, []string{limit}, []time.Duration{0}},
 		{"503 bare", 503, nil, "", rest.Unknown, rest.Unavailable, nil, []time.Duration{0}},
-		{"503 page", 503, retry("30"), "<html>Service unavailable</html>", rest.Unknown, rest.Unavailable, nil, []time.Duration{30 * time.Second}},
-		{"throttle 400", 400, nil, limit400, rest.Refused, rest.Throttled, []string{"You have reached 60 calls per 60 seconds API limit."}, []time.Duration{0}},
-		{"throttle 200", 200, nil, limit400, rest.Refused, rest.Throttled, []string{"You have reached 60 calls per 60 seconds API limit."}, []time.Duration{0}},
-		{"throttle 200 object", 200, nil, limit400[1 : len(limit400)-1], rest.Refused, rest.Throttled, []string{"You have reached 60 calls per 60 seconds API limit."}, []time.Duration{0}},
-		{"throttle 200 Message", 200, nil, `{"Message":"` + limit + `"}`, rest.Refused, rest.Throttled, []string{limit}, []time.Duration{0}},
+		{"503 page", 503, retry("30"), "<html>Service unavailable</html>", rest.Unknown, rest.Unavailable, nil,
+			[]time.Duration{30 * time.Second}},
+		{"throttle 400", 400, nil, limit400, rest.Refused, rest.Throttled,
+			[]string{"You have reached 60 calls per 60 seconds API limit."}, []time.Duration{0}},
+		{"throttle 200", 200, nil, limit400, rest.Refused, rest.Throttled,
+			[]string{"You have reached 60 calls per 60 seconds API limit."}, []time.Duration{0}},
+		{"throttle 200 object", 200, nil, limit400[1 : len(limit400)-1], rest.Refused, rest.Throttled,
+			[]string{"You have reached 60 calls per 60 seconds API limit."}, []time.Duration{0}},
+		{"throttle 200 Message", 200, nil, `{"Message":"` + limit + `"}`, rest.Refused, rest.Throttled, []string{limit},
+			[]time.Duration{0}},
 		{"throttle 200 text", 200, nil, limit, rest.Refused, rest.Throttled, []string{limit}, []time.Duration{0}},
-		{"throttle 200 JSON text", 200, nil, `"` + limit + `"`, rest.Refused, rest.Throttled, []string{limit}, []time.Duration{0}},
-		{"throttle 500", 500, nil, limit400, rest.Refused, rest.Throttled, []string{"You have reached 60 calls per 60 seconds API limit."}, []time.Duration{0}},
-		{"throttle 400 with a sale", 400, nil, `{"ID":"` + id + `","ErrorCode":400,"Exception":"` + limit + `"}`, rest.Unknown, rest.Unavailable, []string{limit}, nil},
-		{"throttle with no id", 400, nil, `{"ID":"00000000-0000-0000-0000-000000000000","ErrorCode":400,"Exception":"` + limit + `"}`, rest.Refused, rest.Throttled, []string{limit}, []time.Duration{0}},
-		{"done, with limit text", 200, nil, `{"ID":"` + id + `","ErrorCode":400,"Exception":"` + limit + `"}`, rest.Done, rest.Other, nil, nil},
-		{"done, the text is a note", 200, nil, `{"ID":"` + id + `","Note":"` + limit + `"}`, rest.Done, rest.Other, nil, nil},
+		{"throttle 200 JSON text", 200, nil, `"` + limit + `"`, rest.Refused, rest.Throttled, []string{limit},
+			[]time.Duration{0}},
+		{"throttle 500", 500, nil, limit400, rest.Refused, rest.Throttled,
+			[]string{"You have reached 60 calls per 60 seconds API limit."}, []time.Duration{0}},
+		{"throttle 400 with a sale", 400, nil, `{"ID":"` + id + `","ErrorCode":400,"Exception":"` + limit + `"}`,
+			rest.Unknown, rest.Unavailable, []string{limit}, nil},
+		{"throttle with no id", 400, nil,
+			`{"ID":"00000000-0000-0000-0000-000000000000","ErrorCode":400,"Exception":"` + limit + `"}`, rest.Refused,
+			rest.Throttled, []string{limit}, []time.Duration{0}},
+		{"done, with limit text", 200, nil, `{"ID":"` + id + `","ErrorCode":400,"Exception":"` + limit + `"}`,
+			rest.Done, rest.Other, nil, nil},
+		{"done, the text is a note", 200, nil, `{"ID":"` + id + `","Note":"` + limit + `"}`, rest.Done, rest.Other, nil,
+			nil},
 		{"no sale", 200, nil, `{"Customer":"x"}`, rest.Unknown, rest.Unavailable, nil, nil},
-		{"zero id", 200, nil, `{"ID":"00000000-0000-0000-0000-000000000000"}`, rest.Unknown, rest.Unavailable, nil, nil},
+		{"zero id", 200, nil, `{"ID":"00000000-0000-0000-0000-000000000000"}`, rest.Unknown, rest.Unavailable, nil,
+			nil},
 		{"empty", 200, nil, "", rest.Unknown, rest.Unavailable, nil, nil},
 		{"a list", 200, nil, `[{"ID":"` + id + `"}]`, rest.Unknown, rest.Unavailable, nil, nil},
 		{"cut", 200, nil, `{"ID":"` + id + `"`, rest.Unknown, rest.Unavailable, nil, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			f, c := newFar(t)
+			f, c := newVendor(t)
 			f.status, f.header, f.body = tt.status, tt.header, tt.body
 			s, err := c.CreateSale(t.Context(), cin7core.SaleHeader{})
 			if rest.OutcomeOf(err) != tt.outcome || rest.KindOf(err) != tt.kind {
@@ -172,7 +199,7 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// TestErrorSamples reads the error bodies that others have met live.
+// TestErrorSamples reads error bodies that others have received.
 func TestErrorSamples(t *testing.T) {
 	sample(t, "README.md")
 	files, _ := filepath.Glob(samples + "error.*.json")
@@ -197,7 +224,7 @@ func TestErrorSamples(t *testing.T) {
 		case strings.Contains(name, "html"):
 			want = rest.Unavailable
 		}
-		f, c := newFar(t)
+		f, c := newVendor(t)
 		f.status, f.body = max(w.Status, w.First), w.Text
 		if f.status == 0 {
 			f.status = 404
@@ -215,7 +242,7 @@ func TestErrorSamples(t *testing.T) {
 }
 
 func TestLostAnswers(t *testing.T) {
-	f, c := newFar(t)
+	f, c := newVendor(t)
 	f.reset = true
 	if _, err := c.CreateSale(t.Context(), cin7core.SaleHeader{}); rest.OutcomeOf(err) != rest.Unknown {
 		t.Errorf("reset after the write: %v", err)
@@ -224,7 +251,8 @@ func TestLostAnswers(t *testing.T) {
 	if len(f.requests) != 1 {
 		t.Errorf("%d calls", len(f.requests))
 	}
-	if _, err := c.CreateSale(t.Context(), cin7core.SaleHeader{}); rest.OutcomeOf(err) != rest.Refused || rest.KindOf(err) != rest.NotSent {
+	if _, err := c.CreateSale(t.Context(), cin7core.SaleHeader{}); rest.OutcomeOf(err) != rest.Refused ||
+		rest.KindOf(err) != rest.NotSent {
 		t.Errorf("nobody there: %v", err)
 	}
 	if _, err := cin7core.New("nonsense", nil, nil, "a", "k").Me(t.Context()); rest.KindOf(err) != rest.NotSent {
@@ -236,13 +264,15 @@ func TestLostAnswers(t *testing.T) {
 }
 
 func TestNotFound(t *testing.T) {
-	f, c := newFar(t)
+	f, c := newVendor(t)
 	for _, answer := range []struct {
 		status int
 		body   string
-	}{{404, ""}, {400, `[{"ErrorCode":400,"Exception":"Sale not found"}]`}, {200, `[{"ErrorCode":404,"Exception":"Sale not found"}]`}} {
+	}{{404, ""}, {400, `[{"ErrorCode":400,"Exception":"Sale not found"}]`},
+		{200, `[{"ErrorCode":404,"Exception":"Sale not found"}]`}} {
 		f.status, f.body = answer.status, answer.body
-		if _, err := c.Sale(t.Context(), "x"); rest.KindOf(err) != rest.NotFound || rest.OutcomeOf(err) != rest.Refused {
+		if _, err := c.Sale(t.Context(), "x"); rest.KindOf(err) != rest.NotFound ||
+			rest.OutcomeOf(err) != rest.Refused {
 			t.Errorf("%+v: %v", answer, err)
 		}
 	}
@@ -257,9 +287,10 @@ func TestNotFound(t *testing.T) {
 
 func TestPages(t *testing.T) {
 	for _, tt := range []struct{ total, size, from, rows, calls int }{
-		{1, 0, 0, 1, 1}, {1000, 0, 0, 1000, 1}, {1001, 0, 0, 1001, 2}, {2500, 0, 0, 2500, 3}, {5, 2, 0, 5, 3}, {5, 2, 3, 1, 1}, {4, 2, 0, 4, 2},
+		{1, 0, 0, 1, 1}, {1000, 0, 0, 1000, 1}, {1001, 0, 0, 1001, 2}, {2500, 0, 0, 2500, 3}, {5, 2, 0, 5, 3},
+		{5, 2, 3, 1, 1}, {4, 2, 0, 4, 2},
 	} {
-		f, c := newFar(t)
+		f, c := newVendor(t)
 		f.pagesTotal, c.PageSize = tt.total, tt.size
 		seen := map[string]bool{}
 		for row, err := range c.Sales(t.Context(), cin7core.SalesQuery{Page: tt.from}) {
@@ -273,20 +304,24 @@ func TestPages(t *testing.T) {
 		}
 	}
 
-	f, c := newFar(t)
+	f, c := newVendor(t)
 	f.body = `{"Total":0,"Page":1,"SaleList":null}`
 	since := time.Date(2026, 3, 1, 12, 0, 0, 123456789, time.FixedZone("", 13*3600))
 	p, err := c.SalesPage(t.Context(), cin7core.SalesQuery{ExternalID: "upstock:1:2", UpdatedSince: since, Page: 1})
 	if err != nil || len(p.Items) != 0 || p.More {
 		t.Errorf("%+v, %v", p, err)
 	}
-	if got := f.last().URL.String(); got != "/ExternalApi/v2/saleList?ExternalID=upstock%3A1%3A2&Limit=1000&Page=1&UpdatedSince=2026-02-28T23%3A00%3A00.123" {
+	const want = "/ExternalApi/v2/saleList?" +
+		"ExternalID=upstock%3A1%3A2&Limit=1000&Page=1&UpdatedSince=2026-02-28T23%3A00%3A00.123"
+	if got := f.last().URL.String(); got != want {
 		t.Error(got)
 	}
-	if f.last().Header.Get("api-auth-accountid") != "account" || f.last().Header.Get("api-auth-applicationkey") != "application-key" {
+	if f.last().Header.Get("api-auth-accountid") != "account" ||
+		f.last().Header.Get("api-auth-applicationkey") != "application-key" {
 		t.Error("the credential is not on")
 	}
-	for _, body := range []string{`{"Total":1,"Page":2,"SaleList":[]}`, `{"Total":1,"Page":1}`, `{"SaleList":{}}`, `{"Products":7}`} {
+	for _, body := range []string{`{"Total":1,"Page":2,"SaleList":[]}`, `{"Total":1,"Page":1}`, `{"SaleList":{}}`,
+		`{"Products":7}`} {
 		f.body = body
 		if _, err := c.SalesPage(t.Context(), cin7core.SalesQuery{}); rest.KindOf(err) != rest.Unavailable {
 			t.Errorf("%s: %v", body, err)
@@ -300,16 +335,18 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// TestWire holds what is written to the vendor's documentation.
+// TestWire compares what is written with the vendor's documentation.
 func TestWire(t *testing.T) {
-	f, c := newFar(t)
+	f, c := newVendor(t)
 	f.body = `{"ID":"S1"}`
 	auckland := time.FixedZone("NZDT", 13*3600)
 	h := cin7core.SaleHeader{
 		CustomerID: "C1", BillingAddress: cin7core.AddressRef{ID: "A1", Line1: "unused"},
-		ShippingAddress: cin7core.AddressRef{ID: "A2", Line1: "1 High St", Country: "New Zealand", Company: "Shop", ShipToOther: true},
-		ShipBy:          time.Date(2026, 3, 31, 0, 0, 0, 0, auckland), Location: "Main", CurrencyRate: d("1.25"),
-		ExternalID: "upstock:1:2", SaleType: "Simple", SkipQuote: true, AdditionalAttributes: cin7core.Attributes{AdditionalAttribute2: "two"},
+		ShippingAddress: cin7core.AddressRef{ID: "A2", Line1: "1 High St", Country: "New Zealand", Company: "Shop",
+			ShipToOther: true},
+		ShipBy: time.Date(2026, 3, 31, 0, 0, 0, 0, auckland), Location: "Main", CurrencyRate: d("1.25"),
+		ExternalID: "upstock:1:2", SaleType: "Simple", SkipQuote: true,
+		AdditionalAttributes: cin7core.Attributes{AdditionalAttribute2: "two"},
 	}
 	if _, err := c.CreateSale(t.Context(), h); err != nil {
 		t.Fatal(err)
@@ -317,7 +354,8 @@ func TestWire(t *testing.T) {
 	f.body = `{"SaleID":"S1","Status":"DRAFT","Total":"11.50"}`
 	o := cin7core.OrderDocument{
 		SaleID: "S1", Status: cin7core.Draft, AutoPickPackShipMode: cin7core.NoPick,
-		Lines: []cin7core.OrderLine{{ProductID: "P1", SKU: "BREAD", Quantity: d("1.5"), Price: d("8"), Discount: d("0"), Tax: d("1.50"), TaxRule: "GST", Total: d("10.00")}},
+		Lines: []cin7core.OrderLine{{ProductID: "P1", SKU: "BREAD", Quantity: d("1.5"), Price: d("8"), Discount: d("0"),
+			Tax: d("1.50"), TaxRule: "GST", Total: d("10.00")}},
 		Total: d("11.50"), Tax: d("1.50"), TotalBeforeTax: d("10"),
 	}
 	saved, err := c.SaveOrder(t.Context(), o)
@@ -342,14 +380,15 @@ func TestWire(t *testing.T) {
 		}
 	}
 	f.body = `{"ID":"S1","Status":"VOIDED"}`
-	if s, err := c.VoidSale(t.Context(), "S1"); err != nil || !s.Status.Is(cin7core.Voided) || f.last().Method != "DELETE" || f.last().URL.RawQuery != "ID=S1&Void=true" {
+	if s, err := c.VoidSale(t.Context(), "S1"); err != nil || !s.Status.Is(cin7core.Voided) ||
+		f.last().Method != "DELETE" || f.last().URL.RawQuery != "ID=S1&Void=true" {
 		t.Errorf("void: %v, %s", err, f.last().URL)
 	}
 	if _, err := c.UndoSale(t.Context(), "S1"); err != nil || f.last().URL.RawQuery != "ID=S1&Void=false" {
 		t.Errorf("undo: %v, %s", err, f.last().URL)
 	}
 
-	// A plan is kept as JSON until it is used.
+	// A plan is stored as JSON until it is used.
 	for _, v := range []any{h, o} {
 		kept, _ := json.Marshal(v)
 		var back cin7core.SaleHeader
@@ -365,7 +404,7 @@ func TestWire(t *testing.T) {
 }
 
 func TestSamples(t *testing.T) {
-	f, c := newFar(t)
+	f, c := newVendor(t)
 	serve := func(name string) { f.body = string(sample(t, name)) }
 
 	serve("sale.get.response.json")
@@ -374,11 +413,16 @@ func TestSamples(t *testing.T) {
 		t.Fatal(err)
 	}
 	ship := s.Fulfilments[0].Ship.Lines[0]
-	if s.ID != "916ab4c0-6ccb-4c93-873d-0603859050e4" || s.Order.SaleOrderNumber != "SO-00001" || s.Order.SaleID != s.ID ||
-		!s.Order.Lines[0].Price.Equal(d("8")) || s.Order.AdditionalCharges[0].Description == "" || s.Type != "Advanced Sale" ||
-		!ship.IsShipped || ship.ShipmentDate.Format(time.DateOnly) != "2017-11-22" || cmp.Diff([]string{"Box 1"}, ship.BoxList()) != "" ||
-		s.Fulfilments[0].Pack.Lines[0].Box != "Box 1" || s.ExternalID != "" || !s.LastModifiedOn.Equal(time.Date(2017, 11, 22, 10, 10, 49, 750e6, time.UTC)) ||
-		s.Invoices[0].InvoiceNumber != "INV-00001" || s.FulfilmentStatus != cin7core.NotAvailable || s.ShippingAddress.Company == "" {
+	if s.ID != "916ab4c0-6ccb-4c93-873d-0603859050e4" || s.Order.SaleOrderNumber != "SO-00001" ||
+		s.Order.SaleID != s.ID ||
+		!s.Order.Lines[0].Price.Equal(d("8")) || s.Order.AdditionalCharges[0].Description == "" ||
+		s.Type != "Advanced Sale" ||
+		!ship.IsShipped || ship.ShipmentDate.Format(time.DateOnly) != "2017-11-22" ||
+		cmp.Diff([]string{"Box 1"}, ship.BoxList()) != "" ||
+		s.Fulfilments[0].Pack.Lines[0].Box != "Box 1" || s.ExternalID != "" ||
+		!s.LastModifiedOn.Equal(time.Date(2017, 11, 22, 10, 10, 49, 750e6, time.UTC)) ||
+		s.Invoices[0].InvoiceNumber != "INV-00001" || s.FulfilmentStatus != cin7core.NotAvailable ||
+		s.ShippingAddress.Company == "" {
 		t.Errorf("%+v", s)
 	}
 	for _, name := range []string{"sale.post.response.json", "sale.delete.response.json", "sale.put.response.json"} {
@@ -388,26 +432,47 @@ func TestSamples(t *testing.T) {
 		}
 	}
 	serve("sale-order.post.response.json")
-	if o, err := c.SaveOrder(t.Context(), cin7core.OrderDocument{SaleID: s.ID}); err != nil || !o.Total.Equal(d("358")) {
+	if o, err := c.SaveOrder(t.Context(), cin7core.OrderDocument{SaleID: s.ID}); err != nil ||
+		!o.Total.Equal(d("358")) {
 		t.Errorf("%+v, %v", o, err)
 	}
+	const task = "CDE5FB4A-1dac-4e9a-bc33-5dfa14eedb57"
+	serve("sale-fulfilment-pick.post.response.json")
+	if h, err := c.AuthorisePick(t.Context(), task, nil); err != nil || !h.Lines[0].Quantity.Equal(d("1")) ||
+		h.Lines[0].ExpiryDate.Format(time.DateOnly) != "2017-11-30" {
+		t.Errorf("%+v, %v", h, err)
+	}
+	serve("sale-fulfilment-pack.post.response.json")
+	if h, err := c.AuthorisePack(t.Context(), task, nil); err != nil || h.Lines[0].Box != "Box 1" {
+		t.Errorf("%+v, %v", h, err)
+	}
+	serve("sale-fulfilment-ship.post.response.json")
+	if h, err := c.AuthoriseShipment(t.Context(), task, nil); err != nil || h.Lines[0].Boxes != "Box 1" {
+		t.Errorf("%+v, %v", h, err)
+	}
 	serve("saleList.get.response.json")
-	if p, err := c.SalesPage(t.Context(), cin7core.SalesQuery{}); err != nil || p.Total != 2 || p.More || p.Items[1].Status != cin7core.Backordered ||
+	if p, err := c.SalesPage(t.Context(), cin7core.SalesQuery{}); err != nil || p.Total != 2 || p.More ||
+		p.Items[1].Status != cin7core.Backordered ||
 		p.Items[0].FulfilmentStatus != "NOT FULFILLED" || p.Items[1].ShipBy.IsZero() || !p.Items[0].ShipBy.IsZero() {
 		t.Errorf("%+v, %v", p, err)
 	}
 	serve("customer.get.response.json")
-	if p, err := c.CustomersPage(t.Context(), cin7core.CustomersQuery{}); err != nil || p.Items[0].Addresses[0].Type != "Billing" ||
-		p.Items[1].Contacts[0].Email != "Customer@mail.ru" || p.Items[1].ProductPrices[0].Price.String() != "1.1" || !p.Items[0].Status.Is("ACTIVE") {
+	if p, err := c.CustomersPage(t.Context(), cin7core.CustomersQuery{}); err != nil ||
+		p.Items[0].Addresses[0].Type != "Billing" ||
+		p.Items[1].Contacts[0].Email != "Customer@mail.ru" || p.Items[1].ProductPrices[0].Price.String() != "1.1" ||
+		!p.Items[0].Status.Is("ACTIVE") {
 		t.Errorf("%+v, %v", p, err)
 	}
 	serve("product.get.response.json")
-	if p, err := c.ProductsPage(t.Context(), cin7core.ProductsQuery{}); err != nil || !p.Items[0].Tier(1).Equal(d("8")) || !p.Items[0].CanSell() ||
-		p.Items[0].Attachments[0].DownloadURL == "" || p.Items[0].Tier(11).IsPositive() || p.Items[0].Attribute(3) != "" {
+	if p, err := c.ProductsPage(t.Context(), cin7core.ProductsQuery{}); err != nil ||
+		!p.Items[0].Tier(1).Equal(d("8")) || !p.Items[0].CanSell() ||
+		p.Items[0].Attachments[0].DownloadURL == "" || p.Items[0].Tier(11).IsPositive() ||
+		p.Items[0].Attribute(3) != "" {
 		t.Errorf("%+v, %v", p, err)
 	}
 	serve("me.get.response.json")
-	if me, err := c.Me(t.Context()); err != nil || me.Currency != "RUB" || me.DefaultSaleTaxRuleName != "Tax Exempt" || !me.LockDate().IsZero() {
+	if me, err := c.Me(t.Context()); err != nil || me.Currency != "RUB" || me.DefaultSaleTaxRuleName != "Tax Exempt" ||
+		!me.LockDate().IsZero() {
 		t.Errorf("%+v, %v", me, err)
 	}
 	serve("me-contacts.get.response.json")
@@ -419,7 +484,8 @@ func TestSamples(t *testing.T) {
 		t.Errorf("%+v, %v", got, err)
 	}
 	serve("ref-tax.get.response.json")
-	if got, err := c.TaxRules(t.Context()); err != nil || len(got) != 2 || !got[0].TaxPercent.Equal(d("10")) || !got[1].IsTaxForPurchase {
+	if got, err := c.TaxRules(t.Context()); err != nil || len(got) != 2 || !got[0].TaxPercent.Equal(d("10")) ||
+		!got[1].IsTaxForPurchase {
 		t.Errorf("%+v, %v", got, err)
 	}
 	serve("ref-paymentterm.get.response.json")
@@ -437,10 +503,44 @@ func TestSamples(t *testing.T) {
 }
 
 func TestProductsBySKU(t *testing.T) {
-	f, c := newFar(t)
+	f, c := newVendor(t)
 	f.body = `{"Total":2,"Page":1,"Products":[{"SKU":"BREAD"},{"SKU":"BREAD-2"}]}`
 	got, err := c.ProductsBySKU(t.Context(), "BREAD")
 	if err != nil || len(got) != 2 || f.last().URL.RawQuery != "IncludeDeprecated=true&Limit=1000&Page=1&Sku=BREAD" {
 		t.Errorf("%+v, %v, %s", got, err, f.last().URL)
+	}
+}
+
+// TestHandlingAnswers: only an answer that shows the document as authorised says that it is.
+func TestHandlingAnswers(t *testing.T) {
+	f, c := newVendor(t)
+	one := []cin7core.HandlingLine{{SKU: "s", Quantity: d("1"), Location: "Main Warehouse"}}
+	day := time.Date(2026, 11, 27, 0, 0, 0, 0, time.UTC)
+	calls := map[string]func() error{
+		"pick": func() error { _, err := c.AuthorisePick(t.Context(), "t-1", one); return err },
+		"pack": func() error { _, err := c.AuthorisePack(t.Context(), "t-1", one); return err },
+		"ship": func() error {
+			_, err := c.AuthoriseShipment(t.Context(), "t-1", []cin7core.ShipLine{{ShipmentDate: day, Boxes: "Box 1"}})
+			return err
+		},
+	}
+	for name, call := range calls {
+		for body, outcome := range map[string]rest.Outcome{
+			`{"TaskID":"T-1","Status":"Authorised","Lines":[]}`: rest.Done,
+			`{"TaskID":"t-1","Status":"DRAFT","Lines":[]}`:      rest.Unknown,
+			`{"TaskID":"t-2","Status":"AUTHORISED"}`:            rest.Unknown,
+			`{}`:                                                rest.Unknown, `[]`: rest.Unknown, `null`: rest.Unknown, `<html>`: rest.Unknown,
+			`[{"ErrorCode":400,"Exception":"Pick is not AUTHORISED"}]`: rest.Refused,
+			`{"ErrorCode":404,"Exception":"Task not found"}`:           rest.Refused,
+		} {
+			f.body = body
+			if err := call(); rest.OutcomeOf(err) != outcome {
+				t.Errorf("%s, answered %s: %v", name, body, err)
+			}
+		}
+	}
+	want := `{"TaskID":"t-1","Status":"AUTHORISED","Lines":[{"ShipmentDate":"2026-11-27T00:00:00","Box":"Box 1","IsShipped":true}]}`
+	if calls["ship"](); f.sent[len(f.sent)-1] != want {
+		t.Errorf("sent %s", f.sent[len(f.sent)-1])
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// Customer is a customer card. It has no e-mail of its own: that is in its contacts.
+// Customer is a customer card. It has no e-mail; its contacts have.
 type Customer struct {
 	ID                  string `rest:"guid"`
 	Name                string // unique
@@ -41,7 +41,7 @@ type Customer struct {
 	ProductPrices       []ProductPrice // only with CustomersQuery.IncludeProductPrices
 }
 
-// SameAs reports whether two cards are one, by their ids.
+// SameAs reports whether two cards are the same, by their ids.
 func (c Customer) SameAs(other Customer) bool { return strings.EqualFold(c.ID, other.ID) }
 
 // CustomerAddress is an address on the card; several may be the default of their type.
@@ -60,7 +60,7 @@ type CustomerContact struct {
 	IncludeInEmail                            bool
 }
 
-// Emails are the addresses of the field Email, which may hold several.
+// Emails returns the addresses in the field Email, which may hold several.
 func (c CustomerContact) Emails() []string {
 	return strings.FieldsFunc(c.Email, func(r rune) bool { return strings.ContainsRune(",; ", r) })
 }
@@ -73,10 +73,10 @@ type ProductPrice struct {
 	Price       decimal.Decimal
 }
 
-// CustomersQuery narrows the list; what is zero does not.
+// CustomersQuery selects customers; a zero field does not narrow.
 type CustomersQuery struct {
-	Name                 string // starts with: compare the rows
-	ContactFilter        string // a contact's name starts with, or its e-mail equals
+	Name                 string // a name's beginning: compare the rows
+	ContactFilter        string // the beginning of a contact's name, or its whole e-mail
 	ModifiedSince        time.Time
 	IncludeDeprecated    bool
 	IncludeProductPrices bool
@@ -88,12 +88,12 @@ func (q CustomersQuery) values() params {
 		flag("IncludeDeprecated", q.IncludeDeprecated).flag("IncludeProductPrices", q.IncludeProductPrices)
 }
 
-// CustomersPage reads one page, q.Page.
+// CustomersPage reads the page q.Page.
 func (c *Client) CustomersPage(ctx context.Context, q CustomersQuery) (Page[Customer], error) {
-	return list[Customer](ctx, c, "/customer", q.values(), q.Page)
+	return listPage[Customer](ctx, c, "/customer", q.values(), q.Page)
 }
 
-// Customers reads all from q.Page on. Order is undocumented and rows may move between pages.
+// Customers reads all from q.Page on. Their order is undocumented, and rows may move between pages.
 func (c *Client) Customers(ctx context.Context, q CustomersQuery) iter.Seq2[Customer, error] {
 	return all(q.Page, func(page int) (Page[Customer], error) {
 		q.Page = page
@@ -101,7 +101,7 @@ func (c *Client) Customers(ctx context.Context, q CustomersQuery) iter.Seq2[Cust
 	})
 }
 
-// Customer reads one, deprecated or not; NotFound where there is none.
+// Customer reads a customer, deprecated or not; NotFound if there is none.
 func (c *Client) Customer(ctx context.Context, id string) (Customer, error) {
-	return one(ctx, c, "/customer", id, func(row Customer) string { return row.ID })
+	return byID(ctx, c, "/customer", id, func(row Customer) string { return row.ID })
 }

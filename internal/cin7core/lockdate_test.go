@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// TestLockDate: where day and month cannot be told apart, what is closed for certain counts.
+// TestLockDate: if day and month cannot be told apart, it is the day up to which the books are certainly closed.
 func TestLockDate(t *testing.T) {
 	for text, want := range map[string]string{
 		"31/03/2026":          "2026-03-31",
@@ -23,7 +23,8 @@ func TestLockDate(t *testing.T) {
 			t.Errorf("%q: %s", text, got.Format(time.DateOnly))
 		}
 	}
-	if day, month := (Me{LockDateText: "03/10/2026"}).LockDates(); day.Month() != time.October || month.Month() != time.March {
+	if day, month := (Me{LockDateText: "03/10/2026"}).LockDates(); day.Month() != time.October ||
+		month.Month() != time.March {
 		t.Errorf("%s %s", day, month)
 	}
 }

@@ -8,20 +8,21 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// OrderDocument is a sale's order: its lines and charges. Prices are in the customer's currency and, unless the sale is
-// TaxInclusive, exclude tax.
+// OrderDocument is a sale's order: its lines and charges. Prices are in the customer's currency, and exclude tax unless
+// the sale is TaxInclusive.
 type OrderDocument struct {
-	SaleID                     string `rest:"guid"`
-	SaleOrderNumber            string // given by the vendor, as SO-00001
-	Memo                       string
-	Status                     Status // Draft or Authorised to write
-	AutoPickPackShipMode       Mode   // written only; acts when a Simple Sale without backorder is authorised, else silently not
+	SaleID          string `rest:"guid"`
+	SaleOrderNumber string // given by the vendor, as SO-00001
+	Memo            string
+	Status          Status // to write: Draft or Authorised
+	// only written; takes effect when a Simple Sale without backorder is authorised, and is ignored otherwise
+	AutoPickPackShipMode       Mode
 	Lines                      []OrderLine
 	AdditionalCharges          []Charge
 	TotalBeforeTax, Tax, Total decimal.Decimal // Total includes tax
 }
 
-// Mode is how far the vendor carries an order by itself.
+// Mode is how far the vendor automatically takes an order.
 type Mode string
 
 const (
@@ -31,7 +32,8 @@ const (
 	AutoPickPackShip Mode = "AUTOPICKPACKSHIP"
 )
 
-// OrderLine is a line. Total is what the vendor checks: round2(round4(Price × (100 − Discount)/100) × Quantity), without Tax.
+// OrderLine is a line of an order. The vendor checks Total: round2(round4(Price × (100 − Discount)/100) × Quantity),
+// without Tax.
 type OrderLine struct {
 	ProductID         string `rest:"guid"`
 	SKU, Name         string
@@ -41,12 +43,12 @@ type OrderLine struct {
 	Tax               decimal.Decimal // an amount
 	TaxRule           string          // a name
 	Comment           string          // up to 256 characters
-	DropShip          bool            // heeded for products with Optional Drop Ship
+	DropShip          bool            // has an effect only on products with Optional Drop Ship
 	BackorderQuantity decimal.Decimal // read only: what was not in stock
 	Total             decimal.Decimal
 }
 
-// Charge is an additional charge, as freight; its Description must be the name of a Service product.
+// Charge is an additional charge, such as freight. Its Description must be the name of a Service product.
 type Charge struct {
 	Description string
 	Price       decimal.Decimal
@@ -58,15 +60,15 @@ type Charge struct {
 	Comment     string
 }
 
-// SaveOrder writes a sale's order, replacing its lines and charges. It is refused once the order is authorised; until then the
-// same write again changes nothing.
+// SaveOrder writes a sale's order, replacing its lines and charges. It is refused once the order is authorised. Until
+// then, repeating it changes nothing.
 func (c *Client) SaveOrder(ctx context.Context, d OrderDocument) (OrderDocument, error) {
 	var saved OrderDocument
 	if err := c.Do(ctx, http.MethodPost, "/sale/order", nil, d.wire(), &saved); err != nil {
-		return OrderDocument{}, reference(err)
+		return OrderDocument{}, asInvalid(err)
 	}
 	if !isID(saved.SaleID) || saved.Status == "" || !strings.EqualFold(saved.SaleID, d.SaleID) {
-		return OrderDocument{}, c.Nonsense(http.MethodPost, "/sale/order", "the answer is no order")
+		return OrderDocument{}, c.MalformedAnswer(http.MethodPost, "/sale/order", "the answer is no order")
 	}
 	return saved, nil
 }
@@ -112,7 +114,8 @@ func (d OrderDocument) wire() wireOrder {
 		Lines: []wireLine{}, AdditionalCharges: []wireCharge{},
 		TotalBeforeTax: number(d.TotalBeforeTax), Tax: number(d.Tax), Total: number(d.Total)}
 	for _, l := range d.Lines {
-		w.Lines = append(w.Lines, wireLine{l.ProductID, l.SKU, l.Name, number(l.Quantity), number(l.Price), number(l.Discount),
+		w.Lines = append(w.Lines, wireLine{l.ProductID, l.SKU, l.Name, number(l.Quantity), number(l.Price),
+			number(l.Discount),
 			number(l.Tax), l.TaxRule, l.Comment, l.DropShip, number(l.Total)})
 	}
 	for _, a := range d.AdditionalCharges {

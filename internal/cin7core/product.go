@@ -12,7 +12,7 @@ import (
 	"stockbridge/internal/rest"
 )
 
-// Product is a product; Type Service ones serve as additional charges, by their Name.
+// Product is a product. Those of Type Service serve as additional charges, by their Name.
 type Product struct {
 	ID               string `rest:"guid"`
 	SKU              string // unique
@@ -32,15 +32,15 @@ type Product struct {
 	Attributes       // flat in JSON
 	DiscountRule     string
 	Tags             string
-	Status           Status // "Setup required" besides Active and Deprecated
-	SaleTaxRule      string // "": the customer's or the sale's
+	Status           Status // Active, Deprecated or "Setup required"
+	SaleTaxRule      string // "": that of the customer or the sale
 	Sellable         *bool  // see CanSell
 	LastModifiedOn   time.Time
 	Attachments      []Attachment  // only with ProductsQuery.IncludeAttachments
 	CustomPrices     []CustomPrice // only with ProductsQuery.IncludeCustomPrices
 }
 
-// CanSell says that the product is sellable, which is the default where the vendor says nothing.
+// CanSell reports whether the product is sellable, which is the default if the vendor does not say.
 func (p Product) CanSell() bool { return p.Sellable == nil || *p.Sellable }
 
 // TierPrices are a product's prices in the account's base currency; 0 where unset.
@@ -49,7 +49,7 @@ type TierPrices struct {
 	PriceTier6, PriceTier7, PriceTier8, PriceTier9, PriceTier10 decimal.Decimal
 }
 
-// Tier returns the price of tier code, 1 to 10 (PriceTier.Code); 0 beyond.
+// Tier returns the price of tier code, 1 to 10 (PriceTier.Code); 0 for any other.
 func (t TierPrices) Tier(code int) decimal.Decimal {
 	if code < 1 || code > 10 {
 		return decimal.Zero
@@ -77,8 +77,8 @@ type CustomPrice struct {
 	Price            decimal.Decimal
 }
 
-// ProductsQuery narrows the list; what is zero does not. Name and SKU match by start or content (the documentation says
-// both): compare the rows.
+// ProductsQuery selects products; a zero field does not narrow. Name and SKU match the beginning or any part (the
+// documentation says both): compare the rows.
 type ProductsQuery struct {
 	Name, SKU           string
 	ModifiedSince       time.Time
@@ -94,12 +94,12 @@ func (q ProductsQuery) values() params {
 		flag("IncludeCustomPrices", q.IncludeCustomPrices)
 }
 
-// ProductsPage reads one page, q.Page.
+// ProductsPage reads the page q.Page.
 func (c *Client) ProductsPage(ctx context.Context, q ProductsQuery) (Page[Product], error) {
-	return list[Product](ctx, c, "/product", q.values(), q.Page)
+	return listPage[Product](ctx, c, "/product", q.values(), q.Page)
 }
 
-// Products reads all from q.Page on. Order is undocumented and rows may move between pages.
+// Products reads all from q.Page on. Their order is undocumented, and rows may move between pages.
 func (c *Client) Products(ctx context.Context, q ProductsQuery) iter.Seq2[Product, error] {
 	return all(q.Page, func(page int) (Page[Product], error) {
 		q.Page = page
@@ -107,12 +107,13 @@ func (c *Client) Products(ctx context.Context, q ProductsQuery) iter.Seq2[Produc
 	})
 }
 
-// Product reads one, deprecated or not; NotFound where there is none.
+// Product reads a product, deprecated or not; NotFound if there is none.
 func (c *Client) Product(ctx context.Context, id string) (Product, error) {
-	return one(ctx, c, "/product", id, func(row Product) string { return row.ID })
+	return byID(ctx, c, "/product", id, func(row Product) string { return row.ID })
 }
 
-// ProductsBySKU reads every row of the vendor's Sku filter, deprecated ones too, which is more than those that equal sku.
+// ProductsBySKU reads every product that the vendor's Sku filter finds, also deprecated ones. These are not only the
+// ones whose SKU equals sku.
 func (c *Client) ProductsBySKU(ctx context.Context, sku string) ([]Product, error) {
 	var rows []Product
 	for p, err := range c.Products(ctx, ProductsQuery{SKU: sku, IncludeDeprecated: true}) {
@@ -124,13 +125,13 @@ func (c *Client) ProductsBySKU(ctx context.Context, sku string) ([]Product, erro
 	return rows, nil
 }
 
-// one reads the row of a list by its id, which it compares, as an ignored filter would answer everything.
-func one[T any](ctx context.Context, c *Client, path, id string, idOf func(T) string) (T, error) {
+// byID reads the row of a list with an id. It compares the ids, as the vendor may ignore the filter.
+func byID[T any](ctx context.Context, c *Client, path, id string, idOf func(T) string) (T, error) {
 	query := params{}.text("ID", id).flag("IncludeDeprecated", true)
-	page, err := list[T](ctx, c, path, query, 1)
+	page, err := listPage[T](ctx, c, path, query, 1)
 	var none T
 	if err != nil {
-		return none, missing(err)
+		return none, asNotFound(err)
 	}
 	for _, row := range page.Items {
 		if strings.EqualFold(idOf(row), id) {

@@ -33,7 +33,8 @@ func TestParseDate(t *testing.T) {
 }
 
 func FuzzDate(f *testing.F) {
-	for _, s := range []string{"2017-11-22T06:58:21.8882229Z", "05/06/2018", "2017-10-28T00:00:00", "", "0001-01-01T00:00:00"} {
+	for _, s := range []string{"2017-11-22T06:58:21.8882229Z", "05/06/2018", "2017-10-28T00:00:00", "",
+		"0001-01-01T00:00:00"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

@@ -8,10 +8,10 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// Location is a place that holds stock; a bin is one with a ParentID.
+// Location is a place that holds stock. One with a ParentID is a bin.
 type Location struct {
 	ID                  string `rest:"guid"`
-	Name                string // a sale names its location by this
+	Name                string // a sale refers to it
 	ParentID            string `rest:"guid"`
 	IsDefault           bool
 	IsDeprecated        bool
@@ -24,12 +24,12 @@ type Location struct {
 // IsBin reports whether the location is a bin of another, which a sale cannot name.
 func (l Location) IsBin() bool { return isID(l.ParentID) }
 
-// Locations reads /ref/location, bins included.
+// Locations reads /ref/location, with bins.
 func (c *Client) Locations(ctx context.Context) ([]Location, error) {
-	return every[Location](ctx, c, "/ref/location")
+	return collect[Location](ctx, c, "/ref/location")
 }
 
-// TaxRule is a rule by whose name lines are taxed.
+// TaxRule is a tax rule. Lines refer to it by Name.
 type TaxRule struct {
 	ID               string `rest:"guid"`
 	Name             string
@@ -41,17 +41,17 @@ type TaxRule struct {
 	IsTaxForPurchase bool
 }
 
-// ForSales reports whether sales can be taxed by the rule.
+// ForSales reports whether the rule can be used on sales.
 func (r TaxRule) ForSales() bool {
 	return r.IsActive && r.IsTaxForSale && strings.TrimSpace(r.Name) != ""
 }
 
 // TaxRules reads /ref/tax.
 func (c *Client) TaxRules(ctx context.Context) ([]TaxRule, error) {
-	return every[TaxRule](ctx, c, "/ref/tax")
+	return collect[TaxRule](ctx, c, "/ref/tax")
 }
 
-// PaymentTerm must be active to be named on a sale.
+// PaymentTerm is a payment term. A sale may only use an active one.
 type PaymentTerm struct {
 	ID        string `rest:"guid"`
 	Name      string
@@ -63,16 +63,16 @@ type PaymentTerm struct {
 
 // PaymentTerms reads /ref/paymentterm.
 func (c *Client) PaymentTerms(ctx context.Context) ([]PaymentTerm, error) {
-	return every[PaymentTerm](ctx, c, "/ref/paymentterm")
+	return collect[PaymentTerm](ctx, c, "/ref/paymentterm")
 }
 
-// PriceTier gives the account's name of price tier Code, 1 to 10 (Product.Tier).
+// PriceTier is the account's name for the price tier Code, 1 to 10 (Product.Tier).
 type PriceTier struct {
 	Code int
 	Name string
 }
 
-// PriceTiers reads /ref/priceTier: always all ten. It has no pages.
+// PriceTiers reads /ref/priceTier: always all ten, without pages.
 func (c *Client) PriceTiers(ctx context.Context) ([]PriceTier, error) {
 	var answer struct {
 		PriceTiers []PriceTier `rest:"named"`
@@ -81,7 +81,7 @@ func (c *Client) PriceTiers(ctx context.Context) ([]PriceTier, error) {
 	return answer.PriceTiers, err
 }
 
-// Carrier is named on a sale by its Description.
+// Carrier is a carrier. A sale refers to it by Description.
 type Carrier struct {
 	CarrierID   string `rest:"guid"`
 	Description string
@@ -89,5 +89,5 @@ type Carrier struct {
 
 // Carriers reads /ref/carrier.
 func (c *Client) Carriers(ctx context.Context) ([]Carrier, error) {
-	return every[Carrier](ctx, c, "/ref/carrier")
+	return collect[Carrier](ctx, c, "/ref/carrier")
 }

@@ -14,8 +14,8 @@ import (
 	"stockbridge/internal/cin7core"
 )
 
-// documented are the parameters and the fields of bodies that the vendor's blueprint names, by call; of a field that is an
-// object or a list of them, also theirs.
+// documented are the parameters and the fields of bodies in the vendor's blueprint, by call; also the fields of objects
+// and of lists of them.
 var documented = map[string]struct{ query, body string }{
 	"GET /me":              {},
 	"GET /me/contacts":     {query: "Page Limit"},
@@ -24,34 +24,53 @@ var documented = map[string]struct{ query, body string }{
 	"GET /ref/location":    {query: "ID Page Limit Deprecated Name"},
 	"GET /ref/carrier":     {query: "Page Limit CarrierID Description"},
 	"GET /ref/paymentterm": {query: "Page Limit ID Name Method IsActive IsDefault"},
-	"GET /saleList": {query: "Page Limit Search CreatedSince UpdatedSince UpdatedUntil ShipBy QuoteStatus OrderStatus CombinedPickStatus " +
-		"CombinedPackStatus CombinedShippingStatus CombinedInvoiceStatus CreditNoteStatus ExternalID Status ReadyForShipping OrderLocationID"},
+	"GET /saleList": {query: "Page Limit Search CreatedSince UpdatedSince UpdatedUntil ShipBy QuoteStatus " +
+		"OrderStatus CombinedPickStatus " +
+		"CombinedPackStatus CombinedShippingStatus CombinedInvoiceStatus CreditNoteStatus ExternalID Status " +
+		"ReadyForShipping OrderLocationID"},
 	"GET /customer": {query: "Page Limit ID Name ModifiedSince IncludeDeprecated IncludeProductPrices ContactFilter"},
-	"GET /product": {query: "ID Page Limit Name Sku ModifiedSince IncludeDeprecated IncludeBOM IncludeSuppliers IncludeMovements " +
+	"GET /product": {query: "ID Page Limit Name Sku ModifiedSince IncludeDeprecated IncludeBOM IncludeSuppliers " +
+		"IncludeMovements " +
 		"IncludeAttachments IncludeReorderLevels IncludeCustomPrices"},
 	"GET /sale":    {query: "ID CombineAdditionalCharges HideInventoryMovements IncludeTransactions CountryFormat"},
 	"DELETE /sale": {query: "ID Void"},
-	"POST /sale": {body: "Customer CustomerID Contact Phone Email DefaultAccount SkipQuote BillingAddress.ID BillingAddress.Line1 BillingAddress.Line2 " +
-		"BillingAddress.City BillingAddress.State BillingAddress.Postcode BillingAddress.Country ShippingAddress.ID ShippingAddress.Line1 " +
-		"ShippingAddress.Line2 ShippingAddress.City ShippingAddress.State ShippingAddress.Postcode ShippingAddress.Country ShippingAddress.Company " +
-		"ShippingAddress.Contact ShippingAddress.ShipToOther ShippingNotes TaxRule TaxInclusive Terms PriceTier ShipBy SaleOrderDate Location Note " +
+	"POST /sale": {body: "Customer CustomerID Contact Phone Email DefaultAccount SkipQuote BillingAddress.ID " +
+		"BillingAddress.Line1 BillingAddress.Line2 " +
+		"BillingAddress.City BillingAddress.State BillingAddress.Postcode BillingAddress.Country ShippingAddress.ID " +
+		"ShippingAddress.Line1 " +
+		"ShippingAddress.Line2 ShippingAddress.City ShippingAddress.State ShippingAddress.Postcode " +
+		"ShippingAddress.Country ShippingAddress.Company " +
+		"ShippingAddress.Contact ShippingAddress.ShipToOther ShippingNotes TaxRule TaxInclusive Terms PriceTier " +
+		"ShipBy SaleOrderDate Location Note " +
 		"CustomerReference CurrencyRate SalesRepresentative Carrier ExternalID " + attributes + "SaleType ServiceOnly"},
-	"POST /sale/order": {body: "SaleID CombineAdditionalCharges Memo Status AutoPickPackShipMode TotalBeforeTax Tax Total " +
-		"Lines.ProductID Lines.SKU Lines.Name Lines.Quantity Lines.Price Lines.Discount Lines.Tax Lines.TaxRule Lines.Comment Lines.DropShip Lines.Total " +
-		"AdditionalCharges.Description AdditionalCharges.Price AdditionalCharges.Quantity AdditionalCharges.Discount AdditionalCharges.Tax " +
+	"POST /sale/order": {body: "SaleID CombineAdditionalCharges Memo Status AutoPickPackShipMode " +
+		"TotalBeforeTax Tax Total " +
+		"Lines.ProductID Lines.SKU Lines.Name Lines.Quantity Lines.Price Lines.Discount Lines.Tax Lines.TaxRule " +
+		"Lines.Comment Lines.DropShip Lines.Total " +
+		"AdditionalCharges.Description AdditionalCharges.Price AdditionalCharges.Quantity AdditionalCharges.Discount " +
+		"AdditionalCharges.Tax " +
 		"AdditionalCharges.Total AdditionalCharges.TaxRule AdditionalCharges.Comment"},
+	"POST /sale/fulfilment/pick": {body: "TaskID Status AutoPickMode Lines.ProductID Lines.SKU Lines.Name " +
+		"Lines.Location Lines.LocationID Lines.Quantity Lines.BatchSN Lines.ExpiryDate"},
+	"POST /sale/fulfilment/pack": {body: "TaskID Status Lines.ProductID Lines.SKU Lines.Name Lines.Location " +
+		"Lines.LocationID Lines.Quantity Lines.BatchSN Lines.ExpiryDate Lines.Box Lines.WarrantyRegistrationNumber"},
+	"POST /sale/fulfilment/ship": {body: "TaskID Status RequireBy ShippingAddress ShippingNotes " +
+		"Lines.ShipmentDate Lines.Carrier Lines.Box Lines.TrackingNumber Lines.IsShipped"},
 	"GET /webhooks":    {},
 	"DELETE /webhooks": {query: "ID"},
 	"POST /webhooks":   {body: "Type IsActive ExternalURL ExternalAuthorizationType ExternalBearerToken"},
 	"PUT /webhooks":    {body: "ID Type IsActive ExternalURL ExternalAuthorizationType ExternalBearerToken"},
 }
 
-const attributes = "AdditionalAttributes.AdditionalAttribute1 AdditionalAttributes.AdditionalAttribute2 AdditionalAttributes.AdditionalAttribute3 " +
-	"AdditionalAttributes.AdditionalAttribute4 AdditionalAttributes.AdditionalAttribute5 AdditionalAttributes.AdditionalAttribute6 " +
-	"AdditionalAttributes.AdditionalAttribute7 AdditionalAttributes.AdditionalAttribute8 AdditionalAttributes.AdditionalAttribute9 " +
+const attributes = "AdditionalAttributes.AdditionalAttribute1 AdditionalAttributes.AdditionalAttribute2 " +
+	"AdditionalAttributes.AdditionalAttribute3 " +
+	"AdditionalAttributes.AdditionalAttribute4 AdditionalAttributes.AdditionalAttribute5 " +
+	"AdditionalAttributes.AdditionalAttribute6 " +
+	"AdditionalAttributes.AdditionalAttribute7 AdditionalAttributes.AdditionalAttribute8 " +
+	"AdditionalAttributes.AdditionalAttribute9 " +
 	"AdditionalAttributes.AdditionalAttribute10 "
 
-// fields names what is in a body, by path.
+// fields returns the paths of the fields of a body.
 func fields(at string, v any) (names []string) {
 	switch v := v.(type) {
 	case map[string]any:
@@ -68,13 +87,15 @@ func fields(at string, v any) (names []string) {
 	return names
 }
 
-// TestRequestsAreDocumented makes every call with all that it can carry: each is sent, and only with what is documented.
+// TestRequestsAreDocumented makes every call with all its parameters and fields: each is sent, and all are documented.
 func TestRequestsAreDocumented(t *testing.T) {
-	f, c := newFar(t)
+	f, c := newVendor(t)
 	ctx, now, one := t.Context(), time.Now(), decimal.NewFromInt(1)
 	f.body = `{"ID":"5f1c7a10-0d5b-4a51-9c2e-8b0f3f6a77d1"}`
-	address := cin7core.AddressRef{Line1: "1", Line2: "2", City: "c", State: "s", Postcode: "p", Country: "x", Company: "co", Contact: "ct", ShipToOther: true}
-	hook := cin7core.Webhook{ID: "1", Type: "Sale/Voided", Active: true, URL: "https://hooks.example/x", AuthorizationType: cin7core.BearerAuth, BearerToken: "b"}
+	address := cin7core.AddressRef{Line1: "1", Line2: "2", City: "c", State: "s", Postcode: "p", Country: "x",
+		Company: "co", Contact: "ct", ShipToOther: true}
+	hook := cin7core.Webhook{ID: "1", Type: "Sale/Voided", Active: true, URL: "https://hooks.example/x",
+		AuthorizationType: cin7core.BearerAuth, BearerToken: "b"}
 	calls := []func(context.Context) error{
 		func(ctx context.Context) error { _, err := c.Me(ctx); return err },
 		func(ctx context.Context) error { _, err := c.Contacts(ctx); return err },
@@ -84,18 +105,23 @@ func TestRequestsAreDocumented(t *testing.T) {
 		func(ctx context.Context) error { _, err := c.PriceTiers(ctx); return err },
 		func(ctx context.Context) error { _, err := c.Carriers(ctx); return err },
 		func(ctx context.Context) error {
-			_, err := c.CustomersPage(ctx, cin7core.CustomersQuery{Name: "n", ContactFilter: "f", ModifiedSince: now, IncludeDeprecated: true, IncludeProductPrices: true, Page: 2})
+			_, err := c.CustomersPage(ctx,
+				cin7core.CustomersQuery{Name: "n", ContactFilter: "f", ModifiedSince: now, IncludeDeprecated: true,
+					IncludeProductPrices: true, Page: 2})
 			return err
 		},
 		func(ctx context.Context) error { _, err := c.Customer(ctx, "1"); return err },
 		func(ctx context.Context) error {
-			_, err := c.ProductsPage(ctx, cin7core.ProductsQuery{Name: "n", SKU: "s", ModifiedSince: now, IncludeDeprecated: true, IncludeAttachments: true, IncludeCustomPrices: true})
+			_, err := c.ProductsPage(ctx,
+				cin7core.ProductsQuery{Name: "n", SKU: "s", ModifiedSince: now, IncludeDeprecated: true,
+					IncludeAttachments: true, IncludeCustomPrices: true})
 			return err
 		},
 		func(ctx context.Context) error { _, err := c.Product(ctx, "1"); return err },
 		func(ctx context.Context) error { _, err := c.ProductsBySKU(ctx, "s"); return err },
 		func(ctx context.Context) error {
-			_, err := c.SalesPage(ctx, cin7core.SalesQuery{ExternalID: "e", Search: "s", CreatedSince: now, UpdatedSince: now, UpdatedUntil: now,
+			_, err := c.SalesPage(ctx, cin7core.SalesQuery{ExternalID: "e", Search: "s", CreatedSince: now,
+				UpdatedSince: now, UpdatedUntil: now,
 				Status: "DRAFT", OrderStatus: "DRAFT", CombinedShippingStatus: "SHIPPED"})
 			return err
 		},
@@ -103,15 +129,39 @@ func TestRequestsAreDocumented(t *testing.T) {
 		func(ctx context.Context) error { _, err := c.VoidSale(ctx, "1"); return err },
 		func(ctx context.Context) error { _, err := c.UndoSale(ctx, "1"); return err },
 		func(ctx context.Context) error {
-			_, err := c.CreateSale(ctx, cin7core.SaleHeader{CustomerID: "1", Customer: "n", Contact: "c", Phone: "p", Email: "e", BillingAddress: address, ShippingAddress: address,
-				ShippingNotes: "n", TaxRule: "t", TaxInclusive: true, Terms: "t", PriceTier: "p", ShipBy: now, SaleOrderDate: now, Location: "l", Note: "n", CustomerReference: "r",
-				CurrencyRate: one, SalesRepresentative: "s", Carrier: "c", ExternalID: "e", AdditionalAttributes: cin7core.Attributes{AdditionalAttribute1: "a"}, SaleType: "Simple", SkipQuote: true})
+			_, err := c.CreateSale(ctx, cin7core.SaleHeader{CustomerID: "1", Customer: "n", Contact: "c", Phone: "p",
+				Email: "e", BillingAddress: address, ShippingAddress: address,
+				ShippingNotes: "n", TaxRule: "t", TaxInclusive: true, Terms: "t", PriceTier: "p", ShipBy: now,
+				SaleOrderDate: now, Location: "l", Note: "n", CustomerReference: "r",
+				CurrencyRate: one, SalesRepresentative: "s", Carrier: "c", ExternalID: "e",
+				AdditionalAttributes: cin7core.Attributes{AdditionalAttribute1: "a"}, SaleType: "Simple",
+				SkipQuote: true})
 			return err
 		},
 		func(ctx context.Context) error {
-			_, err := c.SaveOrder(ctx, cin7core.OrderDocument{SaleID: "1", Memo: "m", Status: "DRAFT", AutoPickPackShipMode: "AUTOPICK",
-				Lines:             []cin7core.OrderLine{{ProductID: "1", SKU: "s", Name: "n", Quantity: one, Price: one, Discount: one, Tax: one, TaxRule: "t", Comment: "c", DropShip: true, Total: one}},
-				AdditionalCharges: []cin7core.Charge{{Description: "d", Price: one, Quantity: one, Discount: one, Tax: one, Total: one, TaxRule: "t", Comment: "c"}}})
+			_, err := c.SaveOrder(ctx, cin7core.OrderDocument{SaleID: "1", Memo: "m", Status: "DRAFT",
+				AutoPickPackShipMode: "AUTOPICK",
+				Lines: []cin7core.OrderLine{{ProductID: "1", SKU: "s", Name: "n", Quantity: one, Price: one,
+					Discount: one, Tax: one, TaxRule: "t", Comment: "c", DropShip: true, Total: one}},
+				AdditionalCharges: []cin7core.Charge{{Description: "d", Price: one, Quantity: one, Discount: one,
+					Tax: one, Total: one, TaxRule: "t", Comment: "c"}}})
+			return err
+		},
+		func(ctx context.Context) error {
+			picked := []cin7core.HandlingLine{{ProductID: "1", SKU: "s", Name: "n", Location: "l", LocationID: "2",
+				Quantity: one, BatchSN: "b", ExpiryDate: now}}
+			_, err := c.AuthorisePick(ctx, "1", picked)
+			return err
+		},
+		func(ctx context.Context) error {
+			packed := []cin7core.HandlingLine{{ProductID: "1", SKU: "s", Name: "n", Location: "l", LocationID: "2",
+				Box: "Box 1", Quantity: one, BatchSN: "b", ExpiryDate: now}}
+			_, err := c.AuthorisePack(ctx, "1", packed)
+			return err
+		},
+		func(ctx context.Context) error {
+			_, err := c.AuthoriseShipment(ctx, "1", []cin7core.ShipLine{{ShipmentDate: now, Carrier: "c",
+				Boxes: "Box 1", TrackingNumber: "t"}})
 			return err
 		},
 		func(ctx context.Context) error { _, err := c.Webhooks(ctx); return err },

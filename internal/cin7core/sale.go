@@ -10,7 +10,7 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// Sale is a whole sale as GET /sale and every write to /sale answer it.
+// Sale is a whole sale, the answer of GET /sale and of every write to /sale.
 type Sale struct {
 	ID                      string `rest:"guid"`
 	Customer                string
@@ -49,25 +49,25 @@ type Sale struct {
 	ExternalID              string
 	AdditionalAttributes    Attributes
 	Quote                   Quote
-	Order                   OrderDocument // holds the sale's number: Order.SaleOrderNumber
+	Order                   OrderDocument // has the sale's number: Order.SaleOrderNumber
 	Fulfilments             []Fulfilment
-	Invoices                []Invoice // voided ones stay
+	Invoices                []Invoice // also voided ones
 }
 
-// Address is an address as it stands on a sale.
+// Address is an address of a sale.
 type Address struct {
 	DisplayAddressLine1, DisplayAddressLine2                       string
 	Line1, Line2, City, State, Postcode, Country, Company, Contact string
 	ShipToOther                                                    bool
 }
 
-// Quote is what is read of a sale's quote.
+// Quote is the part of a sale's quote that is read.
 type Quote struct {
 	Status Status
 	Lines  []OrderLine
 }
 
-// Invoice is what is read of a sale's invoices.
+// Invoice is the part of a sale's invoice that is read.
 type Invoice struct {
 	TaskID        string `rest:"guid"`
 	InvoiceNumber string
@@ -75,8 +75,8 @@ type Invoice struct {
 	Total         decimal.Decimal
 }
 
-// Fulfilment is one task of picking, packing and shipping. A Simple Sale has one, whose TaskID is the sale's ID; an Advanced
-// Sale may have several that repeat a SKU.
+// Fulfilment is one task of picking, packing and shipping. A Simple Sale has one, whose TaskID is the sale's ID. An
+// Advanced Sale may have several, with the same SKU.
 type Fulfilment struct {
 	TaskID              string `rest:"guid"`
 	FulfillmentNumber   int
@@ -92,18 +92,19 @@ type Handling struct {
 	Lines  []HandlingLine
 }
 
-// HandlingLine is one product taken or packed.
+// HandlingLine is one product picked or packed.
 type HandlingLine struct {
 	ProductID  string `rest:"guid"`
 	SKU, Name  string
 	Location   string
 	LocationID string `rest:"guid"`
-	Box        string // packed ones only
+	Box        string // only if packed
 	Quantity   decimal.Decimal
 	BatchSN    string
+	ExpiryDate time.Time // a date
 }
 
-// Shipment is a fulfilment's ship document. Lines may stand in it before anything is shipped.
+// Shipment is a fulfilment's ship document. It may have lines before anything is shipped.
 type Shipment struct {
 	Status        Status
 	RequireBy     time.Time
@@ -111,18 +112,18 @@ type Shipment struct {
 	Lines         []ShipLine
 }
 
-// ShipLine is one parcel or more on its way, if IsShipped; its tracking may come or change later.
+// ShipLine is one or more parcels, shipped if IsShipped. The tracking may come or change later.
 type ShipLine struct {
 	ID             string `rest:"guid"`
 	ShipmentDate   time.Time
 	Carrier        string
 	Boxes          string // of the pack lines, comma-separated
 	TrackingNumber string
-	TrackingURL    string // filled by the carrier's template
+	TrackingURL    string // made by the carrier's template
 	IsShipped      bool
 }
 
-// BoxList returns the boxes one by one.
+// BoxList returns the boxes in a list.
 func (l ShipLine) BoxList() []string {
 	var boxes []string
 	for box := range strings.SplitSeq(l.Boxes, ",") {
@@ -133,10 +134,11 @@ func (l ShipLine) BoxList() []string {
 	return boxes
 }
 
-// SaleHeader is what CreateSale writes; what is empty the vendor takes from the customer's card. Lines come by SaveOrder.
+// SaleHeader is what CreateSale writes. The vendor takes what is empty from the customer's card. SaveOrder writes the
+// lines.
 type SaleHeader struct {
 	CustomerID            string
-	Customer              string // name, where there is no CustomerID
+	Customer              string // name, if there is no CustomerID
 	Contact, Phone, Email string
 	BillingAddress        AddressRef
 	ShippingAddress       AddressRef
@@ -145,72 +147,73 @@ type SaleHeader struct {
 	TaxInclusive          bool
 	Terms                 string
 	PriceTier             string
-	ShipBy                time.Time // a date: its own year, month and day are sent, whatever its zone
+	ShipBy                time.Time // a date: year, month and day in the time's own zone are sent
 	SaleOrderDate         time.Time // likewise
 	Location              string    // a name
 	Note                  string
 	CustomerReference     string
-	CurrencyRate          decimal.Decimal // base units for one of the customer's currency; needed where these differ
+	CurrencyRate          decimal.Decimal // base units for one of the customer's currency; needed if these differ
 	SalesRepresentative   string          // a Contact's name
 	Carrier               string          // a Carrier's Description
 	ExternalID            string
 	AdditionalAttributes  Attributes
 	SaleType              string // Simple, Advanced
-	SkipQuote             bool   // true goes straight to the order; with false SaveOrder wants an authorised quote
+	SkipQuote             bool   // true goes straight to the order; false: SaveOrder needs an authorised quote
 }
 
-// AddressRef is an address of the customer's card by ID, or else one written out. Unless ShipToOther is set, a shipping
-// address whose Line1 is not on the card is added to it.
+// AddressRef is an address of the customer's card, by ID, or one written out. Unless ShipToOther is set, the vendor
+// adds a shipping address whose Line1 is not on the card to it.
 type AddressRef struct {
 	ID                                                             string
 	Line1, Line2, City, State, Postcode, Country, Company, Contact string
 	ShipToOther                                                    bool
 }
 
-// CreateSale makes a sale without lines. Each call makes another one, whatever its ExternalID.
+// CreateSale makes a sale without lines. Each call makes another sale, even with the same ExternalID.
 func (c *Client) CreateSale(ctx context.Context, h SaleHeader) (Sale, error) {
 	return c.sale(ctx, http.MethodPost, nil, h.wire())
 }
 
-// Sale reads one; NotFound where there is none.
+// Sale reads a sale; NotFound if there is none.
 func (c *Client) Sale(ctx context.Context, id string) (Sale, error) {
 	s, err := c.sale(ctx, http.MethodGet, url.Values{"ID": {id}}, nil)
 	switch {
 	case err != nil:
-		return Sale{}, missing(err)
+		return Sale{}, asNotFound(err)
 	case !strings.EqualFold(s.ID, id):
-		return Sale{}, c.Nonsense(http.MethodGet, "/sale", "the answer is another sale")
+		return Sale{}, c.MalformedAnswer(http.MethodGet, "/sale", "the answer is another sale")
 	case s.Status == "" || s.Order.Status == "" && s.Order.SaleOrderNumber == "":
-		// What is missing is not what is empty.
-		return Sale{}, c.Nonsense(http.MethodGet, "/sale", "the answer lacks the sale's status or its order")
+		// Missing is not the same as empty.
+		return Sale{}, c.MalformedAnswer(http.MethodGet, "/sale", "the answer lacks the sale's status or its order")
 	}
 	return s, nil
 }
 
-// VoidSale voids; there is no deleting. An answer that does not show the sale as voided is Unknown: it may yet be.
+// VoidSale voids a sale; a sale cannot be deleted. An answer that does not show it as voided is Unknown: it may still
+// become so.
 func (c *Client) VoidSale(ctx context.Context, id string) (Sale, error) {
 	s, err := c.sale(ctx, http.MethodDelete, url.Values{"ID": {id}, "Void": {"true"}}, nil)
 	if err == nil && (!strings.EqualFold(s.ID, id) || !s.Status.Is(Voided)) {
-		return Sale{}, c.Nonsense(http.MethodDelete, "/sale", "the answer does not show the sale as voided")
+		return Sale{}, c.MalformedAnswer(http.MethodDelete, "/sale", "the answer does not show the sale as voided")
 	}
 	return s, err
 }
 
-// UndoSale takes a sale back towards draft.
+// UndoSale takes a sale one step back towards draft.
 func (c *Client) UndoSale(ctx context.Context, id string) (Sale, error) {
 	return c.sale(ctx, http.MethodDelete, url.Values{"ID": {id}, "Void": {"false"}}, nil)
 }
 
-// SaleURL is the sale's page for people.
+// SaleURL returns the address of the sale's page for people.
 func SaleURL(id string) string { return "https://inventory.dearsystems.com/Sale#" + id }
 
 func (c *Client) sale(ctx context.Context, method string, query url.Values, in any) (Sale, error) {
 	var s Sale
 	if err := c.Do(ctx, method, "/sale", query, in, &s); err != nil {
-		return Sale{}, reference(err)
+		return Sale{}, asInvalid(err)
 	}
 	if !isID(s.ID) {
-		return Sale{}, c.Nonsense(method, "/sale", "the answer is no sale")
+		return Sale{}, c.MalformedAnswer(method, "/sale", "the answer is no sale")
 	}
 	s.Order.SaleID = s.ID
 	return s, nil

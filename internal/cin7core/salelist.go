@@ -8,11 +8,11 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// SaleRow is a row of the sale list. It has no totals of the order, only of its invoices, and no lines.
+// SaleRow is a row of the sale list. It has no lines, and no totals but those of its invoices.
 type SaleRow struct {
 	SaleID                  string `rest:"guid"`
 	OrderNumber             string
-	Status                  Status // never says "shipped": see CombinedShippingStatus
+	Status                  Status // never Shipped: see CombinedShippingStatus
 	OrderDate               time.Time
 	Customer                string
 	CustomerID              string `rest:"guid"`
@@ -33,18 +33,19 @@ type SaleRow struct {
 	FulfilmentStatus        Status `json:"FulFilmentStatus"`
 	CreditNoteStatus        Status
 	Type                    string // Simple Sale, Advanced Sale, Service Sale
-	CombinedTrackingNumbers string // may be cut: the ship lines are the truth
+	CombinedTrackingNumbers string // may be cut: read the ship lines
 	SourceChannel           string
 	ExternalID              string
 	OrderLocationID         string `rest:"guid"`
 }
 
-// SalesQuery narrows the list; what is zero does not.
+// SalesQuery selects sales; a zero field does not narrow.
 type SalesQuery struct {
-	ExternalID             string // exact, where the filter is honoured: compare the rows
-	Search                 string // within order number, status, customer, invoice number, CustomerReference, credit note number
+	ExternalID string // exact, if the filter is not ignored: compare the rows
+	// part of order number, status, customer, invoice number, CustomerReference or credit note number
+	Search                 string
 	CreatedSince           time.Time
-	UpdatedSince           time.Time // whether inclusive is undocumented
+	UpdatedSince           time.Time // undocumented whether inclusive
 	UpdatedUntil           time.Time
 	Status                 Status
 	OrderStatus            Status
@@ -58,12 +59,12 @@ func (q SalesQuery) values() params {
 		text("OrderStatus", string(q.OrderStatus)).text("CombinedShippingStatus", string(q.CombinedShippingStatus))
 }
 
-// SalesPage reads one page, q.Page.
+// SalesPage reads the page q.Page.
 func (c *Client) SalesPage(ctx context.Context, q SalesQuery) (Page[SaleRow], error) {
-	return list[SaleRow](ctx, c, "/saleList", q.values(), q.Page)
+	return listPage[SaleRow](ctx, c, "/saleList", q.values(), q.Page)
 }
 
-// Sales reads all from q.Page on. Order is undocumented and rows may move between pages.
+// Sales reads all from q.Page on. Their order is undocumented, and rows may move between pages.
 func (c *Client) Sales(ctx context.Context, q SalesQuery) iter.Seq2[SaleRow, error] {
 	return all(q.Page, func(page int) (Page[SaleRow], error) {
 		q.Page = page

@@ -2,10 +2,10 @@ package cin7core
 
 import "strings"
 
-// Status is any of the vendor's statuses: upper case by the documentation, not always in life, and an open set.
+// Status is any of the vendor's statuses. They are an open set, in upper case by the documentation but not always.
 type Status string
 
-// Is compares without case.
+// Is reports whether the status is one of several, whatever its case.
 func (s Status) Is(any ...Status) bool {
 	for _, other := range any {
 		if strings.EqualFold(strings.TrimSpace(string(s)), string(other)) {

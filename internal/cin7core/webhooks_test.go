@@ -25,13 +25,15 @@ func newSim(t *testing.T, vendor *simcin7core.Vendor) (*sim.Sim, sim.Account, *c
 	}
 	t.Cleanup(func() { _ = s.Close() })
 	a := s.AddAccount("Kauri Wholesale", "")
-	return s, a, cin7core.New("http://sim.test"+sim.PrefixCin7Core, s.Transport(), nil, a.Cin7Core.AccountID, a.Cin7Core.ApplicationKey)
+	return s, a, cin7core.New("http://sim.test"+sim.PrefixCin7Core, s.Transport(), nil, a.Cin7Core.AccountID,
+		a.Cin7Core.ApplicationKey)
 }
 
 func TestWebhooks(t *testing.T) {
 	_, _, c := newSim(t, simcin7core.New(simcin7core.Options{}))
 	ctx := t.Context()
-	want := cin7core.Webhook{Type: cin7core.SaleShipmentAuthorised, Active: true, URL: "https://stockbridge.test/webhooks/cin7core/abc",
+	want := cin7core.Webhook{Type: cin7core.SaleShipmentAuthorised, Active: true,
+		URL:               "https://stockbridge.test/webhooks/cin7core/abc",
 		AuthorizationType: cin7core.BearerAuth, BearerToken: "t0ken"}
 	got, err := c.CreateWebhook(ctx, want)
 	if want.ID = got.ID; err != nil || got.ID == "" || got != want {
@@ -56,13 +58,15 @@ func TestWebhooks(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := c.CreateWebhook(ctx, want); rest.KindOf(err) != rest.Invalid || errors.Is(err, cin7core.ErrNoAutomation) {
+	if _, err := c.CreateWebhook(ctx, want); rest.KindOf(err) != rest.Invalid ||
+		errors.Is(err, cin7core.ErrNoAutomation) {
 		t.Errorf("one too many: %v", err)
 	}
 	if err := c.DeleteWebhook(ctx, other.ID); err != nil {
 		t.Error(err)
 	}
-	if err := c.DeleteWebhook(ctx, other.ID); rest.KindOf(err) != rest.Invalid || errors.Is(err, cin7core.ErrNoAutomation) {
+	if err := c.DeleteWebhook(ctx, other.ID); rest.KindOf(err) != rest.Invalid ||
+		errors.Is(err, cin7core.ErrNoAutomation) {
 		t.Errorf("deleted twice: %v", err)
 	}
 	if all, err := c.Webhooks(ctx); len(all) != cin7core.MaxWebhooks || err != nil {
@@ -75,7 +79,8 @@ func TestNoAutomation(t *testing.T) {
 	_, err := c.Webhooks(t.Context())
 	_, created := c.CreateWebhook(t.Context(), cin7core.Webhook{})
 	for _, err := range []error{err, created, c.DeleteWebhook(t.Context(), "x")} {
-		if !errors.Is(err, cin7core.ErrNoAutomation) || rest.KindOf(err) != rest.Invalid || rest.OutcomeOf(err) != rest.Refused {
+		if !errors.Is(err, cin7core.ErrNoAutomation) || rest.KindOf(err) != rest.Invalid ||
+			rest.OutcomeOf(err) != rest.Refused {
 			t.Errorf("%v (%v)", err, rest.KindOf(err))
 		}
 	}
@@ -85,7 +90,7 @@ func TestNoAutomation(t *testing.T) {
 		body   string
 		lacks  bool
 		kind   rest.Kind
-		writes bool // a write says the same
+		writes bool // a refused write means the same
 	}{
 		{200, hook, false, rest.Other, false},
 		{403, "Incorrect credentials!", false, rest.Unauthorized, true},
@@ -97,40 +102,45 @@ func TestNoAutomation(t *testing.T) {
 		{400, `[{"ErrorCode":400,"Exception":"Automation module is required."}]`, true, rest.Invalid, true},
 		{400, `[{"ErrorCode":400,"Exception":"Whatever."}]`, true, rest.Invalid, false},
 		{200, `[{"ErrorCode":400,"Exception":"Your subscription lacks this."}]`, true, rest.Invalid, true},
-		{400, `[{"ErrorCode":400,"Exception":"You have reached 60 calls per 60 seconds API limit."}]`, false, rest.Throttled, true},
+		{400, `[{"ErrorCode":400,"Exception":"You have reached 60 calls per 60 seconds API limit."}]`, false,
+			rest.Throttled, true},
 		{500, "Automation", false, rest.Unavailable, true},
 		{302, "", false, rest.Unavailable, true},
 		{200, `{}`, false, rest.Unavailable, true},
 		{200, "<html></html>", false, rest.Unavailable, true},
 	} {
-		f, c := newFar(t)
+		f, c := newVendor(t)
 		f.status, f.body = tt.status, tt.body
 		_, err := c.Webhooks(t.Context())
 		if errors.Is(err, cin7core.ErrNoAutomation) != tt.lacks || rest.KindOf(err) != tt.kind {
 			t.Errorf("%d %s: %v (%v)", tt.status, tt.body, err, rest.KindOf(err))
 		}
 		_, err = c.CreateWebhook(t.Context(), cin7core.Webhook{URL: "https://a.test", BearerToken: "s3cret"})
-		if errors.Is(err, cin7core.ErrNoAutomation) != (tt.lacks && tt.writes) || err == nil || strings.Contains(err.Error(), "s3cret") {
+		if errors.Is(err, cin7core.ErrNoAutomation) != (tt.lacks && tt.writes) || err == nil ||
+			strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("create, %d %s: %v", tt.status, tt.body, err)
 		}
 	}
 }
 
 func TestWebhookSamples(t *testing.T) {
-	f, c := newFar(t)
+	f, c := newVendor(t)
 	f.body = string(sample(t, "webhooks.get.response.json"))
 	all, err := c.Webhooks(t.Context())
-	want := []cin7core.Webhook{{ID: "0bd90aa9-72f9-4f9c-bb0d-9f7cc406b07a", Type: "Sale/OrderAuthorised", URL: "https://hookb.in/Zn8950P7", AuthorizationType: "basicauth"}}
+	want := []cin7core.Webhook{{ID: "0bd90aa9-72f9-4f9c-bb0d-9f7cc406b07a", Type: "Sale/OrderAuthorised",
+		URL: "https://hookb.in/Zn8950P7", AuthorizationType: "basicauth"}}
 	if diff := cmp.Diff(want, all); diff != "" || err != nil {
 		t.Errorf("%v %s", err, diff)
 	}
 	f.body = string(sample(t, "webhooks.post.response.json"))
-	w := cin7core.Webhook{Type: "Sale/OrderAuthorised", Active: true, URL: "https://hookb.in/Zn8950P7", AuthorizationType: cin7core.BearerAuth, BearerToken: "x"}
+	w := cin7core.Webhook{Type: "Sale/OrderAuthorised", Active: true, URL: "https://hookb.in/Zn8950P7",
+		AuthorizationType: cin7core.BearerAuth, BearerToken: "x"}
 	if got, err := c.CreateWebhook(t.Context(), w); err != nil || got.ID != "1cf8cb83-bf39-494b-87f9-1252b684d6d5" {
 		t.Errorf("%+v, %v", got, err)
 	}
 	var sent, documented map[string]any
-	if err := errors.Join(json.Unmarshal([]byte(f.sent[1]), &sent), json.Unmarshal(sample(t, "webhooks.post.request.json"), &documented)); err != nil {
+	if err := errors.Join(json.Unmarshal([]byte(f.sent[1]), &sent),
+		json.Unmarshal(sample(t, "webhooks.post.request.json"), &documented)); err != nil {
 		t.Fatal(err)
 	}
 	for name := range sent {
@@ -150,16 +160,21 @@ func TestParseWebhook(t *testing.T) {
 		name, body string
 		want       cin7core.WebhookHint
 	}{
-		{"voided, a comma too many", `{"SaleID": "` + upper + `",` + "\n" + `"SaleOrderNumber": "SO-00044", "EventType": "Sale/Voided", "CustomerName": "A",` + "\n}",
+		{"voided, a comma too many", `{"SaleID": "` + upper + `",` + "\n" +
+			`"SaleOrderNumber": "SO-00044", "EventType": "Sale/Voided", "CustomerName": "A",` + "\n}",
 			cin7core.WebhookHint{EventType: cin7core.SaleVoided, SaleID: id, OrderNumber: "SO-00044"}},
-		{"shipment, doubled comma", `{"SaleTaskID": "` + upper + `",, "TenantID": "1A783F0D-810C-43C4-B61B-FA7CC293D8A0", "OrderNumber": "SO-00044", "EventType": "Sale/ShipmentAuthorised"}`,
+		{"shipment, doubled comma", `{"SaleTaskID": "` + upper +
+			`",, "TenantID": "1A783F0D-810C-43C4-B61B-FA7CC293D8A0", "OrderNumber": "SO-00044", "EventType": "Sale/ShipmentAuthorised"}`,
 			cin7core.WebhookHint{EventType: cin7core.SaleShipmentAuthorised, TaskID: id, OrderNumber: "SO-00044"}},
-		{"quotes not escaped", `{"CustomerName": "The "Old" Mill", "SaleID": "` + id + `", "SaleOrderNumber": "SO-00044"}`, cin7core.WebhookHint{SaleID: id, OrderNumber: "SO-00044"}},
+		{"quotes not escaped", `{"CustomerName": "The "Old" Mill", "SaleID": "` + id +
+			`", "SaleOrderNumber": "SO-00044"}`, cin7core.WebhookHint{SaleID: id, OrderNumber: "SO-00044"}},
 		{"no quotes", `SaleID: ` + id + `, OrderNumber: SO-1}`, cin7core.WebhookHint{SaleID: id, OrderNumber: "SO-1"}},
 		{"cut off", `{"SaleID": "` + id + `", "TaskID": "` + id[:20], cin7core.WebhookHint{SaleID: id}},
 		{"a byte order mark", "\ufeff" + `{"saleid":"{` + upper + `}"}`, cin7core.WebhookHint{SaleID: id}},
-		{"nonsense in the fields", `{"SaleID":"1; drop","TaskID":7,"OrderNumber":"SO\n1","EventType":"<b>/x"}`, cin7core.WebhookHint{}},
-		{"zeros", `{"SaleID":"00000000-0000-0000-0000-000000000000","OrderNumber":12}`, cin7core.WebhookHint{OrderNumber: "12"}},
+		{"nonsense in the fields", `{"SaleID":"1; drop","TaskID":7,"OrderNumber":"SO\n1","EventType":"<b>/x"}`,
+			cin7core.WebhookHint{}},
+		{"zeros", `{"SaleID":"00000000-0000-0000-0000-000000000000","OrderNumber":12}`,
+			cin7core.WebhookHint{OrderNumber: "12"}},
 		{"an array", `[{"SaleID":"` + id + `"}]`, cin7core.WebhookHint{}},
 		{"null", `null`, cin7core.WebhookHint{}},
 		{"nothing", "", cin7core.WebhookHint{}},
@@ -170,7 +185,7 @@ func TestParseWebhook(t *testing.T) {
 	}
 }
 
-// Every example of the vendor reads alike as it stands and with a comma too many.
+// TestParseWebhookSamples: every example of the vendor reads the same with a comma too many.
 func TestParseWebhookSamples(t *testing.T) {
 	files, _ := filepath.Glob(filepath.FromSlash(samples + "webhook.*.json"))
 	if len(files) == 0 {
@@ -185,13 +200,16 @@ func TestParseWebhookSamples(t *testing.T) {
 		name := filepath.Base(file)
 		got := cin7core.ParseWebhook(body)
 		event := strings.Replace(strings.TrimSuffix(strings.TrimPrefix(name, "webhook."), ".json"), "-", "/", 1)
-		if bare := strings.HasPrefix(event, "Stock/") || strings.HasPrefix(event, "Task/"); got.EventType != event && !bare {
+		if bare := strings.HasPrefix(event, "Stock/") ||
+			strings.HasPrefix(event, "Task/"); got.EventType != event && !bare {
 			t.Errorf("%s: %+v", name, got)
 		}
-		if strings.HasPrefix(event, "Sale/") && (got.OrderNumber == "" && !strings.HasSuffix(event, "Received") || got.SaleID+got.TaskID == "") {
+		if strings.HasPrefix(event, "Sale/") &&
+			(got.OrderNumber == "" && !strings.HasSuffix(event, "Received") || got.SaleID+got.TaskID == "") {
 			t.Errorf("%s: %+v", name, got)
 		}
-		if spoilt := cin7core.ParseWebhook(comma.ReplaceAll(body, []byte(",\n}"))); strings.HasPrefix(event, "Sale/") && spoilt != got {
+		if spoilt := cin7core.ParseWebhook(comma.ReplaceAll(body, []byte(",\n}"))); strings.HasPrefix(event, "Sale/") &&
+			spoilt != got {
 			t.Errorf("%s spoilt: %+v, not %+v", name, spoilt, got)
 		}
 	}
@@ -205,10 +223,12 @@ func FuzzWebhook(f *testing.F) {
 	id := regexp.MustCompile(`^([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})?$`)
 	f.Fuzz(func(t *testing.T, body []byte) {
 		h := cin7core.ParseWebhook(body)
-		if !id.MatchString(h.SaleID) || !id.MatchString(h.TaskID) || len(h.OrderNumber) > 256 || strings.ContainsAny(h.OrderNumber, "\r\n\x00") {
+		if !id.MatchString(h.SaleID) || !id.MatchString(h.TaskID) || len(h.OrderNumber) > 256 ||
+			strings.ContainsAny(h.OrderNumber, "\r\n\x00") {
 			t.Errorf("%+v", h)
 		}
-		clean, err := json.Marshal(map[string]string{"EventType": h.EventType, "SaleID": strings.ToUpper(h.SaleID), "SaleTaskID": h.TaskID, "OrderNumber": h.OrderNumber})
+		clean, err := json.Marshal(map[string]string{"EventType": h.EventType, "SaleID": strings.ToUpper(h.SaleID),
+			"SaleTaskID": h.TaskID, "OrderNumber": h.OrderNumber})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -218,7 +238,7 @@ func FuzzWebhook(f *testing.F) {
 	})
 }
 
-// A sale shipped in parts, as the simulated vendor answers it.
+// TestShipmentsRead reads a partly shipped sale from the simulated vendor.
 func TestShipmentsRead(t *testing.T) {
 	vendor := simcin7core.New(simcin7core.Options{})
 	s, a, c := newSim(t, vendor)
@@ -231,15 +251,19 @@ func TestShipmentsRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sale, err := c.CreateSale(ctx, cin7core.SaleHeader{CustomerID: who.Items[0].ID, Location: "Main Warehouse", SkipQuote: true})
+	sale, err := c.CreateSale(ctx, cin7core.SaleHeader{CustomerID: who.Items[0].ID, Location: "Main Warehouse",
+		SkipQuote: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	line := cin7core.OrderLine{ProductID: products.Items[0].ID, Quantity: d("3"), Price: d("2"), Tax: d("0.90"), Total: d("6"), TaxRule: "GST on Income"}
-	if _, err := c.SaveOrder(ctx, cin7core.OrderDocument{SaleID: sale.ID, Status: cin7core.Authorised, Lines: []cin7core.OrderLine{line}}); err != nil {
+	line := cin7core.OrderLine{ProductID: products.Items[0].ID, Quantity: d("3"), Price: d("2"), Tax: d("0.90"),
+		Total: d("6"), TaxRule: "GST on Income"}
+	if _, err := c.SaveOrder(ctx, cin7core.OrderDocument{SaleID: sale.ID, Status: cin7core.Authorised,
+		Lines: []cin7core.OrderLine{line}}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := vendor.Sale(sale.ID, "ship", `{"of":["A","B","C"],"boxes":["A","C"],"carrier":"Overnight Kiwi","trackingNumber":"T/1"}`); err != nil {
+	if _, err := vendor.Sale(sale.ID, "ship",
+		`{"of":["A","B","C"],"boxes":["A","C"],"carrier":"Overnight Kiwi","trackingNumber":"T/1"}`); err != nil {
 		t.Fatal(err)
 	}
 	if sale, err = c.Sale(ctx, sale.ID); err != nil {
@@ -247,13 +271,16 @@ func TestShipmentsRead(t *testing.T) {
 	}
 	f := sale.Fulfilments[0]
 	l := f.Ship.Lines[0]
-	if f.TaskID != sale.ID || !f.Ship.Status.Is(cin7core.PartiallyAuthorised) || !sale.CombinedShippingStatus.Is(cin7core.PartiallyShipped) ||
-		!l.IsShipped || !cmp.Equal(l.BoxList(), []string{"A", "C"}) || l.TrackingURL != "https://track.overnightkiwi.example/parcels/T%2F1" ||
+	if f.TaskID != sale.ID || !f.Ship.Status.Is(cin7core.PartiallyAuthorised) ||
+		!sale.CombinedShippingStatus.Is(cin7core.PartiallyShipped) ||
+		!l.IsShipped || !cmp.Equal(l.BoxList(), []string{"A", "C"}) ||
+		l.TrackingURL != "https://track.overnightkiwi.example/parcels/T%2F1" ||
 		len(f.Pack.Lines) != 3 || f.Pack.Lines[1].Box != "B" || l.ShipmentDate.IsZero() || l.ID == "" {
 		t.Errorf("%+v", f)
 	}
 	rows, err := c.SalesPage(ctx, cin7core.SalesQuery{CombinedShippingStatus: cin7core.PartiallyShipped})
-	if err != nil || len(rows.Items) != 1 || rows.Items[0].CombinedTrackingNumbers != "T/1" || !rows.Items[0].Updated.Equal(sale.LastModifiedOn) {
+	if err != nil || len(rows.Items) != 1 || rows.Items[0].CombinedTrackingNumbers != "T/1" ||
+		!rows.Items[0].Updated.Equal(sale.LastModifiedOn) {
 		t.Errorf("%+v, %v", rows, err)
 	}
 	if n := s.OverLimit(sim.Cin7Core, a.Cin7Core.AccountID); n != 0 {

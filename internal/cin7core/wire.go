@@ -11,7 +11,7 @@ type number decimal.Decimal
 
 func (n number) MarshalJSON() ([]byte, error) { return []byte(decimal.Decimal(n).String()), nil }
 
-// date writes a calendar date as the vendor does: the time's own year, month and day, never by way of UTC.
+// date writes a calendar date as the vendor does: the year, month and day in the time's own zone.
 type date time.Time
 
 func (d date) IsZero() bool { return time.Time(d).IsZero() }
@@ -23,8 +23,9 @@ func (d date) MarshalJSON() ([]byte, error) {
 func (h SaleHeader) wire() wireHeader {
 	w := wireHeader{
 		CustomerID: h.CustomerID, Customer: h.Customer, Contact: h.Contact, Phone: h.Phone, Email: h.Email,
-		BillingAddress: h.BillingAddress.wire(false), ShippingAddress: h.ShippingAddress.wire(true), ShippingNotes: h.ShippingNotes,
-		TaxRule: h.TaxRule, TaxInclusive: h.TaxInclusive, Terms: h.Terms, PriceTier: h.PriceTier,
+		BillingAddress: h.BillingAddress.wire(false), ShippingAddress: h.ShippingAddress.wire(true),
+		ShippingNotes: h.ShippingNotes,
+		TaxRule:       h.TaxRule, TaxInclusive: h.TaxInclusive, Terms: h.Terms, PriceTier: h.PriceTier,
 		ShipBy: date(h.ShipBy), SaleOrderDate: date(h.SaleOrderDate), Location: h.Location, Note: h.Note,
 		CustomerReference: h.CustomerReference, SalesRepresentative: h.SalesRepresentative, Carrier: h.Carrier,
 		ExternalID: h.ExternalID, SaleType: h.SaleType, SkipQuote: h.SkipQuote,
@@ -46,7 +47,8 @@ func (a AddressRef) wire(shipping bool) *wireAddress {
 	if a.ID != "" && !a.ShipToOther { // the vendor ignores the ID of a one-off address
 		return &wireAddress{ID: a.ID}
 	}
-	w := &wireAddress{Line1: a.Line1, Line2: a.Line2, City: a.City, State: a.State, Postcode: a.Postcode, Country: a.Country}
+	w := &wireAddress{Line1: a.Line1, Line2: a.Line2, City: a.City, State: a.State, Postcode: a.Postcode,
+		Country: a.Country}
 	if shipping {
 		w.Company, w.Contact, w.ShipToOther = a.Company, a.Contact, &a.ShipToOther
 	}

@@ -23,7 +23,7 @@ import (
 func awsTest(s *script) aws.Config {
 	return aws.Config{
 		Region: "ap-southeast-2", Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
-		BaseEndpoint: aws.String("http://aws.test"), HTTPClient: whole{&http.Client{Transport: s}},
+		BaseEndpoint: aws.String("http://aws.test"), HTTPClient: wholeAnswers{&http.Client{Transport: s}},
 		Retryer: func() aws.Retryer { return aws.NopRetryer{} },
 	}
 }
@@ -31,7 +31,8 @@ func awsTest(s *script) aws.Config {
 func TestSealer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b64 := base64.StdEncoding.EncodeToString
-		answer := fmt.Sprintf(`{"KeyId":"k","CiphertextBlob":%q,"Plaintext":%q}`, b64([]byte("sealed")), b64([]byte("plain")))
+		answer := fmt.Sprintf(`{"KeyId":"k","CiphertextBlob":%q,"Plaintext":%q}`, b64([]byte("sealed")),
+			b64([]byte("plain")))
 		const refuse = `InvalidCiphertextException {"message":"m"}`
 		s := &script{answers: []string{answer, answer, refuse, refuse, answer}}
 		open := func(sealer *Sealer, tenant, want string) {
@@ -40,7 +41,7 @@ func TestSealer(t *testing.T) {
 			if string(got) != want || (err == nil) != (want != "") {
 				t.Errorf("%q, %v", got, err)
 			}
-			clear(got) // is the caller's
+			clear(got) // the caller may
 		}
 		a := NewSealer(kms.NewFromConfig(awsTest(s)), "alias/seal")
 		if sealed, err := a.Seal(t.Context(), "acme", []byte("plain")); err != nil || string(sealed) != "sealed" {
@@ -69,15 +70,17 @@ func TestSealer(t *testing.T) {
 	})
 }
 
-// TestSealerLost: what KMS will never open again is told from what it may open the next time.
-func TestSealerLost(t *testing.T) {
-	for code, lost := range map[string]bool{
-		"DisabledException": true, "NotFoundException": true, "KMSInvalidStateException": true, "IncorrectKeyException": true, "InvalidCiphertextException": true,
-		"AccessDeniedException": false, "ThrottlingException": false, "KMSInternalException": false, "KeyUnavailableException": false,
+// TestSealerPermanent: errors that asking again cannot help are told from those that may pass.
+func TestSealerPermanent(t *testing.T) {
+	for code, permanent := range map[string]bool{
+		"DisabledException": true, "NotFoundException": true, "KMSInvalidStateException": true,
+		"IncorrectKeyException": true, "InvalidCiphertextException": true,
+		"AccessDeniedException": false, "ThrottlingException": false, "KMSInternalException": false,
+		"KeyUnavailableException": false,
 	} {
 		s := &script{answers: []string{code + ` {"message":"m"}`}}
 		_, err := NewSealer(kms.NewFromConfig(awsTest(s)), "alias/seal").Open(t.Context(), "acme", []byte("sealed"))
-		if err == nil || errors.Is(err, tenant.ErrSealed) != lost {
+		if err == nil || errors.Is(err, tenant.ErrSealed) != permanent {
 			t.Errorf("%s: %v", code, err)
 		}
 	}
@@ -97,7 +100,8 @@ func TestQueue(t *testing.T) {
 		if err := q.Send(t.Context(), app.OrdersQueue, body, "acme", c.delay); err != nil {
 			t.Fatal(err)
 		}
-		want := map[string]any{"QueueUrl": "http://aws.test/1/orders", "MessageBody": string(body), "MessageGroupId": "acme"}
+		want := map[string]any{"QueueUrl": "http://aws.test/1/orders", "MessageBody": string(body),
+			"MessageGroupId": "acme"}
 		if c.want != nil {
 			want["DelaySeconds"] = c.want
 		}
@@ -105,7 +109,31 @@ func TestQueue(t *testing.T) {
 			t.Error(d)
 		}
 	}
-	if err := q.Send(t.Context(), app.JobsQueue, body, "acme", 0); err == nil {
+	if err := q.Send(t.Context(), app.CatalogQueue, body, "acme", 0); err == nil {
 		t.Error("sent to a queue without an address")
+	}
+}
+
+func TestQueueDepth(t *testing.T) {
+	const known = `{"Attributes":{"ApproximateNumberOfMessages":"12","ApproximateNumberOfMessagesDelayed":"3",` +
+		`"ApproximateNumberOfMessagesNotVisible":"4"}}`
+	s := &script{answers: []string{known, `{"Attributes":{"ApproximateNumberOfMessages":"12"}}`,
+		`OverLimit {"message":"m"}`}}
+	q := NewQueue(sqs.NewFromConfig(awsTest(s)), map[app.Queue]string{app.OrdersQueue: "http://aws.test/1/orders"})
+	d, err := q.Depth(t.Context(), app.OrdersQueue)
+	if diff := cmp.Diff(app.Depth{Ready: 12, Delayed: 3, Received: 4}, d); diff != "" || err != nil {
+		t.Error(diff, err)
+	}
+	if names, _ := s.asked[0]["AttributeNames"].([]any); s.asked[0]["QueueUrl"] != "http://aws.test/1/orders" ||
+		len(names) != 3 {
+		t.Errorf("asked %v", s.asked)
+	}
+	for range 2 { // half an answer, and none
+		if _, err := q.Depth(t.Context(), app.OrdersQueue); err == nil {
+			t.Error("a depth that SQS does not say")
+		}
+	}
+	if _, err := q.Depth(t.Context(), app.CatalogQueue); err == nil {
+		t.Error("the depth of a queue without an address")
 	}
 }

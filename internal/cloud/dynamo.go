@@ -20,8 +20,8 @@ import (
 	"stockbridge/internal/table"
 )
 
-// The attributes of an item, and the indexes over ix and is, and gx and gs. They are named in
-// expressions by #name throughout, as some are reserved words.
+// The attributes of an item, and the indexes over ix and is, and over gx and gs.
+// In expressions they are always written #name, as some are reserved words.
 const (
 	attrPK    = "pk"
 	attrSK    = "sk"
@@ -40,21 +40,21 @@ const (
 // dynamo is table.Table over a DynamoDB table.
 //
 // One operation is one conditional request; several are one transaction, which
-// costs twice as many write units. What is to be written ahead of them is a
-// request of its own before. Both ask for the item that refused them, to
-// know their own first try by its revision.
+// costs twice as many write units. What is written ahead of them is a request of
+// its own, made before. A refused request returns the item that refused it: its
+// revision shows whether that was the request's own first try.
 type dynamo struct {
 	client *dynamodb.Client
 	name   string
 }
 
-// NewTable is the table of that name. Its schema is what [CreateTable] makes.
+// NewTable returns the table with a name. Its schema must be as [CreateTable] makes it.
 func NewTable(client *dynamodb.Client, name string) table.Table {
 	return &dynamo{client, name}
 }
 
-// CreateTable makes an empty table as template.yaml does, and waits for it: for
-// tests and for DynamoDB on a developer's machine.
+// CreateTable makes an empty table as template.yaml does, and waits for it. It is
+// for tests and for DynamoDB on a developer's machine.
 func CreateTable(ctx context.Context, client *dynamodb.Client, name string) error {
 	str := func(name string) types.AttributeDefinition {
 		return types.AttributeDefinition{AttributeName: aws.String(name), AttributeType: types.ScalarAttributeTypeS}
@@ -70,10 +70,11 @@ func CreateTable(ctx context.Context, client *dynamodb.Client, name string) erro
 			Projection: &types.Projection{ProjectionType: types.ProjectionTypeKeysOnly}}
 	}
 	_, err := client.CreateTable(ctx, &dynamodb.CreateTableInput{
-		TableName:            &name,
-		BillingMode:          types.BillingModePayPerRequest,
-		AttributeDefinitions: []types.AttributeDefinition{str(attrPK), str(attrSK), str(attrIndex), str(attrSort), str(attrGroup), str(attrOrder)},
-		KeySchema:            keys(attrPK, attrSK),
+		TableName:   &name,
+		BillingMode: types.BillingModePayPerRequest,
+		AttributeDefinitions: []types.AttributeDefinition{str(attrPK), str(attrSK), str(attrIndex), str(attrSort),
+			str(attrGroup), str(attrOrder)},
+		KeySchema: keys(attrPK, attrSK),
 		GlobalSecondaryIndexes: []types.GlobalSecondaryIndex{
 			index(indexName, attrIndex, attrSort),
 			index(groupName, attrGroup, attrOrder),
@@ -82,13 +83,15 @@ func CreateTable(ctx context.Context, client *dynamodb.Client, name string) erro
 	if err != nil {
 		return fmt.Errorf("create table %s: %w", name, err)
 	}
-	ready := dynamodb.NewTableExistsWaiter(client, func(o *dynamodb.TableExistsWaiterOptions) { o.MinDelay = 100 * time.Millisecond })
+	ready := dynamodb.NewTableExistsWaiter(client,
+		func(o *dynamodb.TableExistsWaiterOptions) { o.MinDelay = 100 * time.Millisecond })
 	if err := ready.Wait(ctx, &dynamodb.DescribeTableInput{TableName: &name}, 2*time.Minute); err != nil {
 		return fmt.Errorf("create table %s: %w", name, err)
 	}
 	_, err = client.UpdateTimeToLive(ctx, &dynamodb.UpdateTimeToLiveInput{
-		TableName:               &name,
-		TimeToLiveSpecification: &types.TimeToLiveSpecification{AttributeName: aws.String(attrTTL), Enabled: aws.Bool(true)},
+		TableName: &name,
+		TimeToLiveSpecification: &types.TimeToLiveSpecification{AttributeName: aws.String(attrTTL),
+			Enabled: aws.Bool(true)},
 	})
 	if err != nil {
 		return fmt.Errorf("create table %s: expiry: %w", name, err)
@@ -128,7 +131,8 @@ func itemOf(a attributes) (it table.Item, err error) {
 		}
 		return v.Value
 	}
-	it = table.Item{Key: table.Key{PK: str(attrPK), SK: str(attrSK)}, Rev: str(attrRev), Index: str(attrIndex), Sort: str(attrSort), Group: str(attrGroup), Order: str(attrOrder)}
+	it = table.Item{Key: table.Key{PK: str(attrPK), SK: str(attrSK)}, Rev: str(attrRev), Index: str(attrIndex),
+		Sort: str(attrSort), Group: str(attrGroup), Order: str(attrOrder)}
 	if v, ok := a[attrData].(*types.AttributeValueMemberB); ok {
 		it.Data = v.Value
 	}
@@ -145,17 +149,16 @@ func itemOf(a attributes) (it table.Item, err error) {
 	return it, nil
 }
 
-// condition of an operation, nil if it has none, and what it refers to.
+// condition returns the condition of an operation, nil if it has none, with its names and values.
 func condition(o table.Op) (expr *string, names map[string]string, values attributes) {
-	exists, rev := map[string]string{"#pk": attrPK}, map[string]string{"#rev": attrRev}
-	is := attributes{":if": text(o.If)}
 	switch {
 	case o.Kind == table.KindCreate, o.Kind == table.KindCheck && o.If == "":
-		return aws.String("attribute_not_exists(#pk)"), exists, nil
+		return aws.String("attribute_not_exists(#pk)"), map[string]string{"#pk": attrPK}, nil
 	case o.Kind == table.KindReplace, o.Kind == table.KindCheck:
-		return aws.String("#rev = :if"), rev, is
+		return aws.String("#rev = :if"), map[string]string{"#rev": attrRev}, attributes{":if": text(o.If)}
 	case o.Kind == table.KindRemove:
-		return aws.String("attribute_not_exists(#pk) OR #rev = :if"), map[string]string{"#pk": attrPK, "#rev": attrRev}, is
+		return aws.String("attribute_not_exists(#pk) OR #rev = :if"),
+			map[string]string{"#pk": attrPK, "#rev": attrRev}, attributes{":if": text(o.If)}
 	}
 	return nil, nil, nil
 }
@@ -169,16 +172,33 @@ func (d *dynamo) Get(ctx context.Context, keys ...table.Key) ([]table.Item, erro
 	case 0:
 		return nil, ctx.Err()
 	case 1:
-		out, err := d.client.GetItem(ctx, &dynamodb.GetItemInput{TableName: &d.name, Key: keyOf(keys[0]), ConsistentRead: aws.Bool(true)})
-		if err != nil {
-			return nil, fmt.Errorf("get item: %w", err)
-		}
-		if len(out.Item) == 0 {
-			return nil, nil
-		}
-		it, err := itemOf(out.Item)
-		return []table.Item{it}, err
+		return d.getOne(ctx, keys[0])
 	}
+	found, err := d.getSeveral(ctx, keys)
+	var items []table.Item
+	for _, k := range keys {
+		if it, ok := found[k]; ok {
+			items = append(items, it)
+		}
+	}
+	return items, err
+}
+
+func (d *dynamo) getOne(ctx context.Context, key table.Key) ([]table.Item, error) {
+	out, err := d.client.GetItem(ctx,
+		&dynamodb.GetItemInput{TableName: &d.name, Key: keyOf(key), ConsistentRead: aws.Bool(true)})
+	if err != nil {
+		return nil, fmt.Errorf("get item: %w", err)
+	}
+	if len(out.Item) == 0 {
+		return nil, nil
+	}
+	it, err := itemOf(out.Item)
+	return []table.Item{it}, err
+}
+
+// getSeveral reads items, in as many requests as it takes.
+func (d *dynamo) getSeveral(ctx context.Context, keys []table.Key) (map[table.Key]table.Item, error) {
 	found := make(map[table.Key]table.Item, len(keys))
 	asked := make(map[table.Key]bool, len(keys))
 	var ask []attributes // each key once, as the service demands
@@ -189,9 +209,10 @@ func (d *dynamo) Get(ctx context.Context, keys ...table.Key) ([]table.Item, erro
 		}
 	}
 	for try := 0; len(ask) > 0; {
-		out, err := d.client.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{RequestItems: map[string]types.KeysAndAttributes{
-			d.name: {Keys: ask, ConsistentRead: aws.Bool(true)},
-		}})
+		out, err := d.client.BatchGetItem(ctx,
+			&dynamodb.BatchGetItemInput{RequestItems: map[string]types.KeysAndAttributes{
+				d.name: {Keys: ask, ConsistentRead: aws.Bool(true)},
+			}})
 		if err != nil {
 			return nil, fmt.Errorf("get items: %w", err)
 		}
@@ -204,27 +225,21 @@ func (d *dynamo) Get(ctx context.Context, keys ...table.Key) ([]table.Item, erro
 		}
 		left := out.UnprocessedKeys[d.name].Keys
 		if len(left) < len(ask) {
-			try = 0 // an answer holds 16 MB: that is no reason to wait
-		} else if try++; try == tries {
+			try = 0 // the answer was full, with 16 MB: no reason to wait
+		} else if try++; try == maxTries {
 			return nil, fmt.Errorf("get items: %d left unread", len(left))
 		} else if err := pause(ctx, try); err != nil {
 			return nil, err
 		}
 		ask = left
 	}
-	var items []table.Item
-	for _, k := range keys {
-		if it, ok := found[k]; ok {
-			items = append(items, it)
-		}
-	}
-	return items, nil
+	return found, nil
 }
 
-// rangeOf words the bounds of a query. The service takes one condition on a
-// sort key, whose ranges include both ends: a row at Until is for the caller to
-// leave out.
-func rangeOf(hash, sort string, q table.Query) (expr string, names map[string]string, values attributes) {
+// keyCondition returns the condition of a query. The service takes one condition
+// on a sort key, and its ranges include both ends: the caller must leave out an
+// item at Until.
+func keyCondition(hash, sort string, q table.Query) (expr string, names map[string]string, values attributes) {
 	expr = "#h = :h"
 	names, values = map[string]string{"#h": hash}, attributes{":h": text(q.PK)}
 	if q.From != "" || q.Until != "" {
@@ -254,6 +269,15 @@ func limitOf(q table.Query) *int32 {
 	return aws.Int32(int32(min(q.Limit, 1<<20)))
 }
 
+func (d *dynamo) queryInput(hash, sort string, q table.Query) *dynamodb.QueryInput {
+	expr, names, values := keyCondition(hash, sort, q)
+	return &dynamodb.QueryInput{
+		TableName: &d.name, KeyConditionExpression: &expr,
+		ExpressionAttributeNames: names, ExpressionAttributeValues: values,
+		ScanIndexForward: aws.Bool(!q.Desc), Limit: limitOf(q),
+	}
+}
+
 // Query implements table.Table.
 func (d *dynamo) Query(ctx context.Context, q table.Query) (table.Page, error) {
 	if err := table.ValidKeys(table.Key{PK: q.PK, SK: "any"}); err != nil {
@@ -262,13 +286,9 @@ func (d *dynamo) Query(ctx context.Context, q table.Query) (table.Page, error) {
 	if q.From != "" && q.Until != "" && q.From >= q.Until {
 		return table.Page{}, ctx.Err() // the service refuses a range from the greater to the smaller
 	}
-	expr, names, values := rangeOf(attrPK, attrSK, q)
-	in := &dynamodb.QueryInput{
-		TableName: &d.name, ConsistentRead: aws.Bool(true), KeyConditionExpression: &expr,
-		ExpressionAttributeNames: names, ExpressionAttributeValues: values,
-		ScanIndexForward: aws.Bool(!q.Desc), Limit: limitOf(q),
-	}
-	// A start outside of the range is refused; it means all or nothing of it.
+	in := d.queryInput(attrPK, attrSK, q)
+	in.ConsistentRead = aws.Bool(true)
+	// The service refuses a start outside of the range, which means all or nothing of it.
 	before := q.After != "" && q.After < q.From
 	beyond := q.After != "" && q.Until != "" && q.After > q.Until
 	switch {
@@ -320,14 +340,10 @@ func (d *dynamo) List(ctx context.Context, q table.Query) (table.Entries, error)
 		}
 		return table.Entry{Key: it.Key, Sort: it.Sort}, err
 	}
-	expr, names, values := rangeOf(hash, sort, q)
-	in := &dynamodb.QueryInput{
-		TableName: &d.name, IndexName: aws.String(name), KeyConditionExpression: &expr,
-		ExpressionAttributeNames: names, ExpressionAttributeValues: values,
-		ScanIndexForward: aws.Bool(!q.Desc), Limit: limitOf(q),
-	}
+	in := d.queryInput(hash, sort, q)
+	in.IndexName = aws.String(name)
 	if q.After != "" {
-		e, err := entryFrom(q.After)
+		e, err := parseContinuation(q.After)
 		if err != nil {
 			return table.Entries{}, fmt.Errorf("list: not a continuation: %w", err)
 		}
@@ -363,7 +379,7 @@ func continuation(e table.Entry) string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-func entryFrom(after string) (table.Entry, error) {
+func parseContinuation(after string) (table.Entry, error) {
 	var parts [3]string
 	b, err := base64.RawURLEncoding.DecodeString(after)
 	if err == nil {
@@ -381,7 +397,7 @@ func (d *dynamo) Write(ctx context.Context, ops ...table.Op) error {
 		return ctx.Err()
 	}
 	ahead, rest, at := table.Split(ops)
-	if err := d.ahead(ctx, ahead); err != nil {
+	if err := d.writeAhead(ctx, ahead); err != nil {
 		return fmt.Errorf("write ahead: %w", err)
 	}
 	if len(rest) == 0 {
@@ -394,10 +410,10 @@ func (d *dynamo) Write(ctx context.Context, ops ...table.Op) error {
 	return err
 }
 
-// ahead writes items without a condition, in no promised order.
-func (d *dynamo) ahead(ctx context.Context, ops []table.Op) error {
+// writeAhead writes items without a condition, in any order.
+func (d *dynamo) writeAhead(ctx context.Context, ops []table.Op) error {
 	if len(ops) == 1 {
-		return d.single(ctx, ops[0])
+		return d.writeOne(ctx, ops[0])
 	}
 	const most = 25 // of one request
 	for some := range slices.Chunk(ops, most) {
@@ -406,14 +422,15 @@ func (d *dynamo) ahead(ctx context.Context, ops []table.Op) error {
 			puts = append(puts, types.WriteRequest{PutRequest: &types.PutRequest{Item: attributesOf(o.Item)}})
 		}
 		for try := 0; len(puts) > 0; {
-			out, err := d.client.BatchWriteItem(ctx, &dynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{d.name: puts}})
+			out, err := d.client.BatchWriteItem(ctx,
+				&dynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{d.name: puts}})
 			if err != nil {
 				return err
 			}
 			left := out.UnprocessedItems[d.name]
 			if len(left) < len(puts) {
 				try = 0
-			} else if try++; try == tries {
+			} else if try++; try == maxTries {
 				return fmt.Errorf("%d left unwritten", len(left))
 			}
 			if puts = left; len(left) > 0 {
@@ -429,7 +446,7 @@ func (d *dynamo) ahead(ctx context.Context, ops []table.Op) error {
 // writeRest writes what has conditions, or must take effect together.
 func (d *dynamo) writeRest(ctx context.Context, ops []table.Op) error {
 	for try := 1; ; try++ {
-		conflict, busy, err := d.write(ctx, ops)
+		conflict, busy, err := d.tryWrite(ctx, ops)
 		switch {
 		case conflict != nil && conflict.Done(ops):
 			return nil
@@ -437,7 +454,7 @@ func (d *dynamo) writeRest(ctx context.Context, ops []table.Op) error {
 			return conflict
 		case err == nil:
 			return nil
-		case !busy || try == tries:
+		case !busy || try == maxTries:
 			return fmt.Errorf("write: %w", err)
 		}
 		if err := pause(ctx, try); err != nil {
@@ -446,11 +463,11 @@ func (d *dynamo) writeRest(ctx context.Context, ops []table.Op) error {
 	}
 }
 
-// write tries once. busy: it was turned away because others write the same
-// items just now, or for capacity; nothing was written.
-func (d *dynamo) write(ctx context.Context, ops []table.Op) (conflict *table.Conflict, busy bool, err error) {
+// tryWrite tries once. busy reports whether it was refused because others are
+// writing the same items, or for capacity; nothing was written then.
+func (d *dynamo) tryWrite(ctx context.Context, ops []table.Op) (conflict *table.Conflict, busy bool, err error) {
 	if len(ops) == 1 && ops[0].Kind != table.KindCheck {
-		err = d.single(ctx, ops[0])
+		err = d.writeOne(ctx, ops[0])
 	} else {
 		err = d.transact(ctx, ops)
 	}
@@ -461,18 +478,19 @@ func (d *dynamo) write(ctx context.Context, ops []table.Op) (conflict *table.Con
 	switch {
 	case errors.As(err, &one):
 		conflict = &table.Conflict{Failed: []int{0}, Current: map[int]table.Item{}}
-		return conflict, false, current(conflict, 0, one.Item)
+		return conflict, false, addCurrent(conflict, 0, one.Item)
 	case errors.As(err, &all):
-		return cancelled(all, err)
+		return readCancellation(all, err)
 	case errors.As(err, &meets), errors.As(err, &running):
 		return nil, true, err
 	}
 	return nil, false, err
 }
 
-// cancelled reads why a transaction was. A reason that passes comes before a
-// condition that failed: beside it, the other conditions may not have been tried.
-func cancelled(e *types.TransactionCanceledException, err error) (conflict *table.Conflict, busy bool, _ error) {
+// readCancellation reads why a transaction was cancelled. A temporary reason
+// takes precedence over a failed condition, as the other conditions may not have
+// been tried then.
+func readCancellation(e *types.TransactionCanceledException, err error) (conflict *table.Conflict, busy bool, _ error) {
 	c := &table.Conflict{Current: map[int]table.Item{}}
 	for i, r := range e.CancellationReasons {
 		switch aws.ToString(r.Code) {
@@ -480,7 +498,7 @@ func cancelled(e *types.TransactionCanceledException, err error) (conflict *tabl
 			return nil, true, err
 		case "ConditionalCheckFailed":
 			c.Failed = append(c.Failed, i)
-			if err := current(c, i, r.Item); err != nil {
+			if err := addCurrent(c, i, r.Item); err != nil {
 				return nil, false, err
 			}
 		}
@@ -491,7 +509,7 @@ func cancelled(e *types.TransactionCanceledException, err error) (conflict *tabl
 	return c, false, nil
 }
 
-func current(c *table.Conflict, i int, a attributes) error {
+func addCurrent(c *table.Conflict, i int, a attributes) error {
 	if len(a) == 0 {
 		return nil
 	}
@@ -500,7 +518,7 @@ func current(c *table.Conflict, i int, a attributes) error {
 	return err
 }
 
-func (d *dynamo) single(ctx context.Context, o table.Op) error {
+func (d *dynamo) writeOne(ctx context.Context, o table.Op) error {
 	expr, names, values := condition(o)
 	if o.Kind == table.KindRemove {
 		_, err := d.client.DeleteItem(ctx, &dynamodb.DeleteItemInput{
@@ -541,13 +559,15 @@ func (d *dynamo) transact(ctx context.Context, ops []table.Op) error {
 			}
 		}
 	}
-	_, err := d.client.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: items, ClientRequestToken: tokenOf(ops)})
+	_, err := d.client.TransactWriteItems(ctx,
+		&dynamodb.TransactWriteItemsInput{TransactItems: items, ClientRequestToken: tokenOf(ops)})
 	return err
 }
 
-// tokenOf names the transaction, so that the service knows a repeated one for
-// ten minutes. Checks alone have no revision to name them by, and are to be
-// answered afresh: the SDK makes up a token for their retries.
+// tokenOf returns the token by which the service recognises a repeated
+// transaction for ten minutes. A transaction of checks alone has no revision to
+// make a token of, and needs a new answer; the SDK makes up a token for its
+// retries.
 func tokenOf(ops []table.Op) *string {
 	sum := sha256.New()
 	named := false
@@ -565,9 +585,10 @@ func tokenOf(ops []table.Op) *string {
 	return aws.String(hex.EncodeToString(sum.Sum(nil)[:16])) // at most 36 characters
 }
 
-// tries and pause: contention on an item passes within some milliseconds; the
-// SDK's own retries do not cover it.
-const tries = 6
+// maxTries is how often a write is tried that the service refuses because others
+// write the same items. That passes within some milliseconds, and the SDK does
+// not retry it.
+const maxTries = 6
 
 func pause(ctx context.Context, try int) error {
 	t := time.NewTimer(5*time.Millisecond + rand.N(10*time.Millisecond<<try))

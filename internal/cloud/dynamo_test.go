@@ -30,7 +30,7 @@ func testClient(endpoint string, rt http.RoundTripper, again bool) *dynamodb.Cli
 		Region:       "ap-southeast-2",
 		Credentials:  credentials.NewStaticCredentialsProvider("test", "test", ""),
 		BaseEndpoint: aws.String(endpoint),
-		HTTPClient:   whole{&http.Client{Transport: rt}},
+		HTTPClient:   wholeAnswers{&http.Client{Transport: rt}},
 	}, func(o *dynamodb.Options) {
 		o.Retryer = aws.NopRetryer{}
 		if again {
@@ -39,7 +39,7 @@ func testClient(endpoint string, rt http.RoundTripper, again bool) *dynamodb.Cli
 	})
 }
 
-// realTable is an empty table at the endpoint that .ci/conformance starts.
+// realTable makes an empty table at the endpoint that .ci/conformance starts.
 func realTable(t *testing.T) (endpoint, name string) {
 	endpoint = os.Getenv("DYNAMO_ENDPOINT")
 	if endpoint == "" {
@@ -51,7 +51,8 @@ func realTable(t *testing.T) (endpoint, name string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if _, err := client.DeleteTable(context.Background(), &dynamodb.DeleteTableInput{TableName: &name}); err != nil {
+		if _, err := client.DeleteTable(context.Background(),
+			&dynamodb.DeleteTableInput{TableName: &name}); err != nil {
 			t.Error(err)
 		}
 	})
@@ -68,13 +69,13 @@ func TestDynamo(t *testing.T) {
 	})
 }
 
-// faulty passes requests on, unless it is to lose some first.
+// faulty is a transport that loses some requests or answers.
 type faulty struct {
 	mu      sync.Mutex
-	before  int    // so many do not arrive
-	after   int    // so many arrive, and their answers do not
+	before  int    // how many requests do not arrive
+	after   int    // how many of the next arrive, but their answers do not
 	forget  bool   // the service has forgotten the transaction's token
-	between func() // once, after the first answer was lost
+	between func() // called once, after the first lost answer
 	sent    int
 }
 
@@ -121,8 +122,8 @@ func (f *faulty) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// Each kind of write, failing both ways: not done, and done with the answer
-// lost; tried again by the SDK, and by the caller.
+// TestDynamoLostAnswers: each kind of write fails both ways, not done and done
+// with the answer lost, and is repeated by the SDK and by the caller.
 func TestDynamoLostAnswers(t *testing.T) {
 	endpoint, name := realTable(t)
 	good := NewTable(testClient(endpoint, Transport(), true), name)
@@ -135,62 +136,65 @@ func TestDynamoLostAnswers(t *testing.T) {
 		}
 		return o.Item
 	}
-	fresh := func() table.Item {
+	newItem := func() table.Item {
 		n++
 		return table.Item{Key: table.Key{PK: "p", SK: fmt.Sprint(n)}, Data: []byte("new")}
 	}
 	for kind, ops := range map[string]func() []table.Op{
-		"create":  func() []table.Op { return []table.Op{table.Create(fresh())} },
+		"create":  func() []table.Op { return []table.Op{table.Create(newItem())} },
 		"replace": func() []table.Op { return []table.Op{table.Replace(seed())} },
 		"remove":  func() []table.Op { return []table.Op{table.Remove(seed())} },
-		"put":     func() []table.Op { return []table.Op{table.Put(fresh())} },
+		"put":     func() []table.Op { return []table.Op{table.Put(newItem())} },
 		"check":   func() []table.Op { return []table.Op{table.Check(seed())} },
 		"several": func() []table.Op {
-			return []table.Op{table.Create(fresh()), table.Replace(seed()), table.Remove(seed()), table.Put(fresh()), table.Check(seed())}
+			return []table.Op{table.Create(newItem()), table.Replace(seed()), table.Remove(seed()),
+				table.Put(newItem()),
+				table.Check(seed())}
 		},
 	} {
 		for _, f := range []*faulty{{before: 1}, {after: 1}, {before: 1, after: 1}, {after: 1, forget: true}} {
 			for _, again := range []bool{true, false} {
-				t.Run(fmt.Sprintf("%s/before=%d,after=%d,forget=%v,retry=%v", kind, f.before, f.after, f.forget, again), func(t *testing.T) {
-					f := &faulty{before: f.before, after: f.after, forget: f.forget}
-					losses := f.before + f.after
-					d := NewTable(testClient(endpoint, f, again), name)
-					ops := ops()
-					for range losses {
-						err := d.Write(t.Context(), ops...)
-						if again {
+				t.Run(fmt.Sprintf("%s/before=%d,after=%d,forget=%v,retry=%v", kind, f.before, f.after, f.forget, again),
+					func(t *testing.T) {
+						f := &faulty{before: f.before, after: f.after, forget: f.forget}
+						losses := f.before + f.after
+						d := NewTable(testClient(endpoint, f, again), name)
+						ops := ops()
+						for range losses {
+							err := d.Write(t.Context(), ops...)
+							if again {
+								if err != nil {
+									t.Fatal(err)
+								}
+								break
+							}
+							if err == nil || errors.Is(err, table.ErrConflict) {
+								t.Fatalf("%v", err)
+							}
+						}
+						if err := d.Write(t.Context(), ops...); err != nil { // repeated once more
+							t.Fatal(err)
+						}
+						for _, o := range ops {
+							got, err := good.Get(t.Context(), o.Item.Key)
 							if err != nil {
 								t.Fatal(err)
 							}
-							break
+							want := []table.Item{o.Item}
+							if o.Kind == table.KindRemove {
+								want = nil
+							}
+							if d := cmp.Diff(want, got); d != "" {
+								t.Error(d)
+							}
 						}
-						if err == nil || errors.Is(err, table.ErrConflict) {
-							t.Fatalf("%v", err)
-						}
-					}
-					if err := d.Write(t.Context(), ops...); err != nil { // again: done is done
-						t.Fatal(err)
-					}
-					for _, o := range ops {
-						got, err := good.Get(t.Context(), o.Item.Key)
-						if err != nil {
-							t.Fatal(err)
-						}
-						want := []table.Item{o.Item}
-						if o.Kind == table.KindRemove {
-							want = nil
-						}
-						if d := cmp.Diff(want, got); d != "" {
-							t.Error(d)
-						}
-					}
-				})
+					})
 			}
 		}
 	}
 
-	// Where somebody else wrote between the lost answer and the SDK's retry, the
-	// write is refused and his stands.
+	// If somebody else wrote between the lost answer and the SDK's retry, the
+	// write is refused and theirs stands.
 	it := seed()
 	mine := table.Replace(it)
 	theirs := table.Replace(mine.Item)
@@ -206,10 +210,10 @@ func TestDynamoLostAnswers(t *testing.T) {
 	}
 }
 
-// script answers each request in turn, and keeps what was asked.
+// script is a transport that answers each request in turn, and keeps the requests.
 type script struct {
 	mu      sync.Mutex
-	answers []string // the last repeats; one that begins with an error's name is a 400
+	answers []string // the last one repeats; one that begins with an error's name is a 400
 	asked   []map[string]any
 	targets []string
 }
@@ -243,7 +247,7 @@ func (s *script) RoundTrip(req *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// What a small real endpoint hardly ever answers.
+// TestDynamoScript tests answers that a small real endpoint hardly ever gives.
 func TestDynamoScript(t *testing.T) {
 	const busy = `TransactionCanceledException {"message":"m","CancellationReasons":[{"Code":"None"},{"Code":"TransactionConflict"}]}`
 	const both = `TransactionCanceledException {"message":"m","CancellationReasons":[{"Code":"ConditionalCheckFailed"},{"Code":"ThrottlingError"}]}`
@@ -260,10 +264,10 @@ func TestDynamoScript(t *testing.T) {
 	}{
 		{"busy, then done", []string{busy, busy, both, `{}`}, 2, "done", 4},
 		{"busy, then refused", []string{busy, refused}, 2, "conflict", 2},
-		{"always busy", []string{busy}, 2, "error", tries},
+		{"always busy", []string{busy}, 2, "error", maxTries},
 		{"invalid", []string{invalid}, 2, "error", 1},
 		{"one meets a transaction", []string{meets, `{}`}, 1, "done", 2},
-		{"one always does", []string{meets}, 1, "error", tries},
+		{"one always does", []string{meets}, 1, "error", maxTries},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -298,12 +302,14 @@ func TestDynamoScript(t *testing.T) {
 			const first = `{"Responses":{"table":[{"pk":{"S":"p"},"sk":{"S":"b"},"rev":{"S":"2"}}]},"UnprocessedKeys":{"table":{"Keys":[{"pk":{"S":"p"},"sk":{"S":"a"}}]}}}`
 			const rest = `{"Responses":{"table":[{"pk":{"S":"p"},"sk":{"S":"a"},"rev":{"S":"1"}}]},"UnprocessedKeys":{}}`
 			s := &script{answers: []string{none, first, rest}}
-			got, err := NewTable(testClient("http://dynamodb.test", s, false), "table").Get(t.Context(), a.Key, b.Key, a.Key)
+			got, err := NewTable(testClient("http://dynamodb.test", s, false), "table").Get(t.Context(), a.Key, b.Key,
+				a.Key)
 			if err != nil || len(got) != 3 || got[0].Rev != "1" || got[1].Rev != "2" || got[2].Rev != "1" {
 				t.Errorf("%v, %v", got, err)
 			}
 			s = &script{answers: []string{none}}
-			if _, err := NewTable(testClient("http://dynamodb.test", s, false), "table").Get(t.Context(), a.Key, b.Key); err == nil || len(s.asked) != tries {
+			if _, err := NewTable(testClient("http://dynamodb.test", s, false), "table").Get(t.Context(), a.Key,
+				b.Key); err == nil || len(s.asked) != maxTries {
 				t.Errorf("%v after %d requests", err, len(s.asked))
 			}
 		})

@@ -20,57 +20,69 @@ import (
 	"stockbridge/internal/app"
 )
 
-// Handler is one function: an event in, its answer out, both JSON. An error
-// makes the invocation fail.
+// Handler is one function: it takes an event and returns an answer, both JSON.
+// An error makes the invocation fail.
 type Handler func(ctx context.Context, payload []byte) ([]byte, error)
 
-// Invoke makes a Handler what the Lambda runtime calls.
+// Invoke implements lambda.Handler.
 func (h Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) { return h(ctx, payload) }
 
 // Start composes the app from the environment and serves one of its handlers
-// to the Lambda runtime. It returns only where that cannot begin. Needs names
-// variables that this function cannot do without, beside those that none can.
+// to the Lambda runtime. It returns only if it cannot begin. Needs names the
+// variables that this function needs, beside those that every function needs.
 func Start(getenv func(string) string, choose func(*app.App) Handler, needs ...string) error {
+	return start(getenv, choose, func(Config, *app.Deps) {}, needs...)
+}
+
+// start is Start, with what one function has beside the others.
+func start(
+	getenv func(string) string, choose func(*app.App) Handler, beside func(Config, *app.Deps), needs ...string,
+) error {
 	api := getenv("AWS_LAMBDA_RUNTIME_API")
-	h, err := prepare(getenv, choose, needs...)
+	h, err := prepare(getenv, choose, beside, needs...)
 	if err != nil {
 		reportInit(api, err)
 		return err
 	}
 	if api == "" {
-		return fmt.Errorf("AWS_LAMBDA_RUNTIME_API is not set: this is a Lambda function; to run it here, see make invoke")
+		return fmt.Errorf("AWS_LAMBDA_RUNTIME_API is not set: this is a Lambda function; to run it here, see " +
+			"make invoke")
 	}
 	lambda.Start(h) // never returns
 	return nil
 }
 
-func prepare(getenv func(string) string, choose func(*app.App) Handler, needs ...string) (Handler, error) {
+func prepare(
+	getenv func(string) string, choose func(*app.App) Handler, beside func(Config, *app.Deps), needs ...string,
+) (Handler, error) {
 	cfg, err := ReadConfig(getenv, needs...)
 	if err != nil {
 		return nil, err
 	}
-	deps, _, err := Open(cfg) // open for as long as the process lives
+	deps, _, err := Open(cfg) // not closed while the process lives
 	if err != nil {
 		return nil, err
 	}
+	beside(cfg, &deps)
 	return choose(app.New(deps)), nil
 }
 
 // reportInit tells the runtime why the function does not start, so that the
-// invocation's answer says it and not only "exited".
+// invocation's answer says more than "exited".
 func reportInit(api string, err error) {
 	if api == "" {
 		return
 	}
 	body, _ := json.Marshal(map[string]string{"errorType": "Configuration", "errorMessage": err.Error()})
 	c := http.Client{Timeout: 2 * time.Second}
-	if resp, err := c.Post("http://"+api+"/2018-06-01/runtime/init/error", "application/json", bytes.NewReader(body)); err == nil {
+	if resp, err := c.Post("http://"+api+"/2018-06-01/runtime/init/error", "application/json",
+		bytes.NewReader(body)); err == nil {
 		resp.Body.Close()
 	}
 }
 
-// Raw is the handler of events that the app reads itself: EventBridge Scheduler
-// sends a schedule's Input as it stands.
+// Raw returns the handler of events that the app reads itself: EventBridge
+// Scheduler sends a schedule's Input unchanged.
 func Raw(do func(context.Context, json.RawMessage) error) Handler {
 	return func(ctx context.Context, payload []byte) ([]byte, error) {
 		if err := do(ctx, payload); err != nil {
@@ -80,9 +92,9 @@ func Raw(do func(context.Context, json.RawMessage) error) Handler {
 	}
 }
 
-// SQS is the handler of a queue's batches. do returns the ids of the messages
-// to be received again; the event source mapping must have
-// ReportBatchItemFailures, or their failure is lost.
+// SQS returns the handler of a queue's batches. do returns the ids of the
+// messages to be received again. The event source mapping must have
+// ReportBatchItemFailures, or they are not.
 func SQS(do func(context.Context, []app.Message) (failed []string)) Handler {
 	return func(ctx context.Context, payload []byte) ([]byte, error) {
 		var ev events.SQSEvent
@@ -106,8 +118,8 @@ func SQS(do func(context.Context, []app.Message) (failed []string)) Handler {
 	}
 }
 
-// HTTP is the handler of API Gateway's HTTP APIs and of function URLs, which
-// send the same event (payload format 2.0).
+// HTTP returns the handler of API Gateway's HTTP APIs and of function URLs,
+// which send the same event (payload format 2.0).
 func HTTP(h http.Handler) Handler {
 	return func(ctx context.Context, payload []byte) ([]byte, error) {
 		var ev events.APIGatewayV2HTTPRequest
@@ -127,12 +139,12 @@ func HTTP(h http.Handler) Handler {
 func request(ctx context.Context, ev *events.APIGatewayV2HTTPRequest) (*http.Request, error) {
 	path := ev.RawPath
 	if stage := ev.RequestContext.Stage; stage != "" && stage != "$default" {
-		path = strings.TrimPrefix(path, "/"+stage) // a named stage's path begins with its name
+		path = strings.TrimPrefix(path, "/"+stage) // the path begins with the name of a named stage
 	}
 	if path == "" {
 		path = "/"
 	}
-	// A function URL sends the path as it came, an HTTP API has decoded it.
+	// A function URL sends the path as it came; an HTTP API sends it decoded.
 	u, err := url.ParseRequestURI(path)
 	if err != nil {
 		u = &url.URL{Path: path}
@@ -150,7 +162,7 @@ func request(ctx context.Context, ev *events.APIGatewayV2HTTPRequest) (*http.Req
 		return nil, err
 	}
 	for name, value := range ev.Headers {
-		req.Header.Set(name, value) // several of a name are joined by commas already
+		req.Header.Set(name, value) // several values are already joined by commas
 	}
 	if len(ev.Cookies) > 0 {
 		req.Header.Set("Cookie", strings.Join(ev.Cookies, "; "))
@@ -164,14 +176,14 @@ func request(ctx context.Context, ev *events.APIGatewayV2HTTPRequest) (*http.Req
 	return req, nil
 }
 
-// maxText is how long a body may travel as a JSON string. There a letter may
-// take six bytes, of the 6 MB that an answer may have; in base64 it takes 4/3.
+// maxText is the longest body that is sent as a JSON string. A byte may take six
+// there, of the 6 MB that an answer may have; in base64 it takes 4/3.
 const maxText = 1 << 20
 
-// answer collects a response.
+// answer is an http.ResponseWriter that collects the response.
 type answer struct {
 	header http.Header
-	sent   http.Header // as it was when the status was written
+	sent   http.Header // the header when the status was written
 	status int
 	body   bytes.Buffer
 }
@@ -204,7 +216,7 @@ func (a *answer) event() events.APIGatewayV2HTTPResponse {
 		}
 		ev.Headers[strings.ToLower(name)] = strings.Join(values, ", ")
 	}
-	if text := a.body.Bytes(); len(text) <= maxText && textual(a.sent) && utf8.Valid(text) {
+	if text := a.body.Bytes(); len(text) <= maxText && isText(a.sent) && utf8.Valid(text) {
 		ev.Body = string(text)
 	} else {
 		ev.Body, ev.IsBase64Encoded = base64.StdEncoding.EncodeToString(text), true
@@ -212,13 +224,14 @@ func (a *answer) event() events.APIGatewayV2HTTPResponse {
 	return ev
 }
 
-// textual says whether a body may travel as a JSON string.
-func textual(h http.Header) bool {
+// isText reports whether a body with these headers is text, to be sent as a JSON string.
+func isText(h http.Header) bool {
 	if h.Get("Content-Encoding") != "" {
 		return false
 	}
 	kind, _, _ := strings.Cut(strings.ToLower(h.Get("Content-Type")), ";")
 	kind = strings.TrimSpace(kind)
-	return kind == "" || strings.HasPrefix(kind, "text/") || strings.HasSuffix(kind, "json") || strings.HasSuffix(kind, "xml") ||
+	return kind == "" || strings.HasPrefix(kind, "text/") || strings.HasSuffix(kind, "json") ||
+		strings.HasSuffix(kind, "xml") ||
 		strings.HasSuffix(kind, "javascript") || strings.HasSuffix(kind, "yaml")
 }

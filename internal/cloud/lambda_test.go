@@ -25,16 +25,21 @@ func env(m map[string]string) func(string) string { return func(k string) string
 
 func deployed() map[string]string {
 	return map[string]string{
-		"TABLE": "t", "ORDERS_QUEUE_URL": "https://sqs.example.com/1/orders", "JOBS_QUEUE_URL": "https://sqs.example.com/1/jobs",
+		"TABLE": "t", "ORDERS_QUEUE_URL": "https://sqs.example.com/1/orders",
+		"CATALOG_QUEUE_URL":   "https://sqs.example.com/1/catalog",
 		"SHIPMENTS_QUEUE_URL": "https://sqs.example.com/1/shipments", "KMS_KEY_ID": "k",
 		"AWS_REGION": "ap-southeast-2", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "s",
 	}
 }
 
-// TestConfigFaults: all faults are said at once, and no value is.
+// TestConfigFaults: all faults are listed at once, and no value is shown.
 func TestConfigFaults(t *testing.T) {
-	_, err := ReadConfig(env(map[string]string{"ORDERS_QUEUE_URL": "orders", "SPEED": "fast", "LOG_LEVEL": "loud", "CIN7CORE_URL": "ftp://secret.test", "API_TOKEN": "short"}), "PUBLIC_URL")
-	for _, name := range []string{"TABLE", "ORDERS_QUEUE_URL", "JOBS_QUEUE_URL", "SHIPMENTS_QUEUE_URL", "KMS_KEY_ID", "AWS_REGION", "SPEED", "LOG_LEVEL", "CIN7CORE_URL", "API_TOKEN", "PUBLIC_URL"} {
+	_, err := ReadConfig(env(map[string]string{"ORDERS_QUEUE_URL": "orders", "SPEED": "fast", "LOG_LEVEL": "loud",
+		"CIN7CORE_URL": "ftp://secret.test", "API_TOKEN": "short", "API_TOKEN_SHA256": "secret",
+		"UPSTOCK_ORDER_PAGE": "https://secret.test/orders"}), "PUBLIC_URL")
+	for _, name := range []string{"TABLE", "ORDERS_QUEUE_URL", "CATALOG_QUEUE_URL", "SHIPMENTS_QUEUE_URL", "KMS_KEY_ID",
+		"AWS_REGION", "SPEED", "LOG_LEVEL", "CIN7CORE_URL", "API_TOKEN", "API_TOKEN_SHA256", "PUBLIC_URL",
+		"UPSTOCK_ORDER_PAGE"} {
 		if err == nil || !strings.Contains(err.Error(), name+" ") {
 			t.Errorf("nothing is said of %s: %v", name, err)
 		}
@@ -46,10 +51,39 @@ func TestConfigFaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if _, err := ReadConfig(env(deployed()), "API_TOKEN"); err == nil || !strings.Contains(err.Error(), "API_TOKEN ") {
+		t.Errorf("no operator's token: %v", err)
+	}
+	people := deployed() // an issuer is known by its very name, and goes by the very address to sign out at
+	people["OIDC_ISSUER"], people["OIDC_CLIENT_ID"] = "https://issuer.example/", "console"
+	people["OIDC_SIGN_OUT_URL"] = "https://issuer.example/logout?logout_uri=https://console.example/"
+	if c, err := ReadConfig(env(people)); err != nil || c.SignIn.Issuer != "https://issuer.example/" ||
+		c.SignIn.SignOut != people["OIDC_SIGN_OUT_URL"] {
+		t.Errorf("where people sign in and out: %+v %v", c.SignIn, err)
+	}
+	hashes := deployed() // two while one is replaced by the other, none of them in the clear
+	hashes["API_TOKEN_SHA256"] = "9160a7ee61bd0c2d04b3cda9ee07ba93f98a5f9c25c3ee9a82c6ba28d2d8ee40," +
+		"0e8a76bf6f9b3e8d09dcd8ba1d3e80e65cc4d1fdba1ae4b3a1d6d8f7f7f0c5aa"
+	if c, err := ReadConfig(env(hashes), "API_TOKEN"); err != nil || len(c.Operators) != 2 {
+		t.Errorf("hashes alone: %d %v", len(c.Operators), err)
+	}
+	hashes["API_TOKEN"] = "a-token-in-the-clear"
+	if c, err := ReadConfig(env(hashes)); err != nil || len(c.Operators) != 3 ||
+		!c.Operators.Know("a-token-in-the-clear") {
+		t.Errorf("a token and hashes: %d %v", len(c.Operators), err)
+	}
+	old := deployed() // as the version before was deployed
+	old["JOBS_QUEUE_URL"] = old["CATALOG_QUEUE_URL"]
+	delete(old, "CATALOG_QUEUE_URL")
+	if was, err := ReadConfig(env(old)); err != nil || was.Catalog != c.Catalog {
+		t.Errorf("%q: %v", was.Catalog, err)
+	}
 	if deps, closer, err := Open(c); err != nil || deps.Table == nil || deps.Sealer == nil || closer.Close() != nil {
 		t.Errorf("open: %v", err)
 	}
-	if c, err := ReadConfig(env(map[string]string{"STORE": "file:x.db", "UPSTOCK_URL": "http://127.0.0.1:1/upstock/v1/"})); err != nil || c.Store != "x.db" || c.URLs["upstock"] != "http://127.0.0.1:1/upstock/v1" {
+	if c, err := ReadConfig(env(map[string]string{"STORE": "file:x.db",
+		"UPSTOCK_URL": "http://127.0.0.1:1/upstock/v1/"})); err != nil || c.Store != "x.db" ||
+		c.URLs["upstock"] != "http://127.0.0.1:1/upstock/v1" {
 		t.Errorf("a file needs nothing else: %+v %v", c, err)
 	}
 	if _, err := ReadConfig(env(map[string]string{"STORE": "memory"})); err == nil {
@@ -57,8 +91,8 @@ func TestConfigFaults(t *testing.T) {
 	}
 }
 
-// TestFileStore: a store in a file keeps what is written, seals secrets, and
-// owns up to there being no queue.
+// TestFileStore: a store in a file keeps what is written, seals secrets, and has
+// no queue.
 func TestFileStore(t *testing.T) {
 	c := Config{Store: filepath.Join(t.TempDir(), "s.db")}
 	for range 2 {
@@ -81,7 +115,8 @@ func TestFileStore(t *testing.T) {
 			if err := deps.Table.Write(t.Context(), table.Create(table.Item{Key: key, Data: sealed})); err != nil {
 				t.Fatal(err)
 			}
-		} else if plain, err := deps.Sealer.Open(t.Context(), "t", items[0].Data); err != nil || string(plain) != "plain" {
+		} else if plain, err := deps.Sealer.Open(t.Context(), "t", items[0].Data); err != nil ||
+			string(plain) != "plain" {
 			t.Errorf("open: %q %v", plain, err)
 		}
 		if err := deps.Send(t.Context(), app.OrdersQueue, []byte("{}"), "t", 0); err != nil {
@@ -93,25 +128,28 @@ func TestFileStore(t *testing.T) {
 	}
 }
 
-// TestRequest: the event of an API with a named stage, of a function URL, and
-// a path that the gateway has decoded.
+// TestRequest: the event of an API with a named stage, of a function URL, with a
+// path decoded by the gateway, and without a path.
 func TestRequest(t *testing.T) {
 	for _, c := range []struct{ name, event, want string }{
 		{"named stage", `{"rawPath":"/live/api/v1/x","requestContext":{"stage":"live","domainName":"d.example","http":{"method":"GET"}}}`, "GET d.example /api/v1/x ?"},
 		{"function URL", `{"rawPath":"/a%2Fb","rawQueryString":"q=%20","headers":{"host":"h.example"},"requestContext":{"stage":"$default","http":{"method":"PUT"}},"body":"aGk=","isBase64Encoded":true}`, "PUT h.example /a%2Fb ?q=%20 hi"},
-		{"decoded path", `{"rawPath":"/a b/ū","requestContext":{"stage":"$default","http":{"method":"GET"}}}`, "GET  /a%20b/%C5%AB ?"},
+		{"decoded path", `{"rawPath":"/a b/ū","requestContext":{"stage":"$default","http":{"method":"GET"}}}`,
+			"GET  /a%20b/%C5%AB ?"},
 		{"no path", `{"requestContext":{"http":{"method":"GET"}}}`, "GET  / ?"},
 	} {
 		var got string
 		_, err := HTTP(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			body, _ := io.ReadAll(r.Body)
-			got = strings.TrimSpace(fmt.Sprintf("%s %s %s ?%s %s", r.Method, r.Host, r.URL.EscapedPath(), r.URL.RawQuery, body))
+			got = strings.TrimSpace(fmt.Sprintf("%s %s %s ?%s %s", r.Method, r.Host, r.URL.EscapedPath(),
+				r.URL.RawQuery, body))
 		}))(t.Context(), []byte(c.event))
 		if err != nil || got != c.want {
 			t.Errorf("%s: %q %v, want %q", c.name, got, err, c.want)
 		}
 	}
-	if _, err := HTTP(http.NotFoundHandler())(t.Context(), []byte(`{"body":"%","isBase64Encoded":true,"requestContext":{"http":{"method":"GET"}}}`)); err == nil {
+	if _, err := HTTP(http.NotFoundHandler())(t.Context(),
+		[]byte(`{"body":"%","isBase64Encoded":true,"requestContext":{"http":{"method":"GET"}}}`)); err == nil {
 		t.Error("a body that is not base64 is taken")
 	}
 }
@@ -139,7 +177,8 @@ func TestAnswer(t *testing.T) {
 		w.Header().Set("X-Late", "1")
 		w.WriteHeader(200)
 		io.WriteString(w, "{}")
-	}); a.StatusCode != 404 || a.Body != "{}" || a.Headers["x-late"] != "" || a.Headers["content-type"] != "application/problem+json" {
+	}); a.StatusCode != 404 || a.Body != "{}" || a.Headers["x-late"] != "" ||
+		a.Headers["content-type"] != "application/problem+json" {
 		t.Errorf("problem: %+v", a)
 	}
 	if a := do(func(w http.ResponseWriter, _ *http.Request) {
@@ -164,10 +203,12 @@ func TestSQSHandler(t *testing.T) {
 	if err != nil || string(answer) != `{"batchItemFailures":[{"itemIdentifier":"2"}]}` {
 		t.Errorf("%s %v", answer, err)
 	}
-	if len(got) != 2 || got[0].Receives != 3 || !got[0].Sent.Equal(time.UnixMilli(1795140900000)) || got[1].Receives != 1 || got[1].Body != "b" {
+	if len(got) != 2 || got[0].Receives != 3 || !got[0].Sent.Equal(time.UnixMilli(1795140900000)) ||
+		got[1].Receives != 1 || got[1].Body != "b" {
 		t.Errorf("%+v", got)
 	}
-	if answer, err := SQS(func(context.Context, []app.Message) []string { return nil })(t.Context(), []byte(`{"Records":[]}`)); err != nil || string(answer) != `{"batchItemFailures":[]}` {
+	if answer, err := SQS(func(context.Context, []app.Message) []string { return nil })(t.Context(),
+		[]byte(`{"Records":[]}`)); err != nil || string(answer) != `{"batchItemFailures":[]}` {
 		t.Errorf("%s %v", answer, err)
 	}
 	if _, err := h(t.Context(), []byte(`[`)); err == nil {
@@ -199,17 +240,20 @@ func TestLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := line.AWS.CloudWatchMetrics
-	if line.Message != "order" || line.Level != "INFO" || line.Tenant != "t" || line.RequestID != "r-1" || line.OrdersSold != 1 ||
-		line.Timestamp.IsZero() || len(m) != 1 || m[0].Namespace != Namespace || len(m[0].Dimensions) != 1 || m[0].Metrics[0].Name != "OrdersSold" {
+	if line.Message != "order" || line.Level != "INFO" || line.Tenant != "t" || line.RequestID != "r-1" ||
+		line.OrdersSold != 1 ||
+		line.Timestamp.IsZero() || len(m) != 1 || m[0].Namespace != Namespace || len(m[0].Dimensions) != 1 ||
+		m[0].Metrics[0].Name != "OrdersSold" {
 		t.Errorf("%s", b.String())
 	}
 
 	b.Reset()
-	end := counted(log)
-	end(&ledger.Run{Tenant: "t", ID: "1", State: ledger.Sold, SoldAt: time.Now()})
-	end(&ledger.Run{Tenant: "t", ID: "1", State: ledger.Sold, SoldAt: time.Now().Add(-time.Hour)})
-	end(&ledger.Run{Tenant: "t", ID: "2", State: ledger.Attention})
-	end(&ledger.Run{Tenant: "t", ID: "3", State: ledger.Waiting, Intents: []ledger.Intent{{Unknown: true}}})
+	end := logEnd(log)
+	end(app.Ended{Run: &ledger.Run{Tenant: "t", ID: "1", State: "sold"}, Result: app.Done})
+	end(app.Ended{Run: &ledger.Run{Tenant: "t", ID: "1", State: "sold"}, Result: app.Later})
+	end(app.Ended{Run: &ledger.Run{Tenant: "t", ID: "2", State: ledger.Attention}, Result: app.Stopped})
+	unknown := []ledger.Intent{{Unknown: true}}
+	end(app.Ended{Run: &ledger.Run{Tenant: "t", ID: "3", State: ledger.Waiting, Intents: unknown}, Result: app.Waits})
 	var metrics []string
 	for text := range strings.Lines(b.String()) {
 		var line struct{ Metric string }
@@ -223,7 +267,7 @@ func TestLog(t *testing.T) {
 	}
 }
 
-// TestInitFault: the runtime hears why a function does not start.
+// TestInitFault: the runtime is told why a function does not start.
 func TestInitFault(t *testing.T) {
 	told := make(chan string, 1)
 	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -235,7 +279,8 @@ func TestInitFault(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "TABLE is not set") {
 		t.Fatalf("start: %v", err)
 	}
-	if s := <-told; !strings.HasPrefix(s, "/2018-06-01/runtime/init/error ") || !strings.Contains(s, "KMS_KEY_ID is not set") {
+	if s := <-told; !strings.HasPrefix(s, "/2018-06-01/runtime/init/error ") ||
+		!strings.Contains(s, "KMS_KEY_ID is not set") {
 		t.Errorf("the runtime heard %s", s)
 	}
 }

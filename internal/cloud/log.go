@@ -4,22 +4,22 @@ import (
 	"context"
 	"io"
 	"log/slog"
-	"time"
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
+	"stockbridge/internal/app"
 	"stockbridge/internal/ledger"
 )
 
-// Namespace is where the metrics stand in CloudWatch.
+// Namespace is the namespace of the metrics in CloudWatch.
 const Namespace = "Stockbridge"
 
-// NewLogger writes one JSON object a line, with the names that Lambda reads
-// the level and the time by, and the invocation's requestId.
+// NewLogger returns a logger that writes one JSON object a line, with the level
+// and the time named as Lambda expects, and the invocation's requestId.
 //
-// A record with the attribute metric=<Name> also counts one of that metric:
-// its line carries CloudWatch's embedded metric format, so that a metric costs
-// no call and always has its log line.
+// A record with the attribute metric=<Name> also counts one for that metric: its
+// line has CloudWatch's embedded metric format, so a metric costs no call and
+// always has its log line.
 func NewLogger(w io.Writer, level slog.Level) *slog.Logger {
 	return slog.New(&logHandler{slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: rename})})
 }
@@ -61,10 +61,10 @@ func (h *logHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return &logHandler{h.Handler.WithAttrs(attrs)}
 }
 
-// WithGroup keeps everything at the top: a metric is read nowhere else.
+// WithGroup makes no group: a metric is read only at the top level.
 func (h *logHandler) WithGroup(string) slog.Handler { return h }
 
-// The embedded metric format, as CloudWatch reads it from a log line.
+// embedded is the embedded metric format, which CloudWatch reads from a log line.
 type embedded struct {
 	Timestamp         int64
 	CloudWatchMetrics []directive
@@ -78,21 +78,23 @@ type directive struct {
 
 type definition struct{ Name, Unit string }
 
-// counted makes each order's end a line of the log and a metric.
-func counted(log *slog.Logger) func(*ledger.Run) {
-	return func(r *ledger.Run) {
-		metric := "OrdersWaiting"
-		switch {
-		case r.State == ledger.Attention:
-			metric = "OrdersAttention"
-		case !r.SoldAt.IsZero() && time.Since(r.SoldAt) < time.Minute: // not its later steps
-			metric = "OrdersSold"
-		case !r.SoldAt.IsZero() || r.State == ledger.Cancelled:
+// counts are the metrics that count how turns end. What has none adds nothing to what was counted before.
+var counts = map[app.Result]string{
+	app.Done: "OrdersSold", app.Waits: "OrdersWaiting", app.Stopped: "OrdersAttention",
+}
+
+// logEnd returns a function that logs and counts how a turn of an order ended.
+func logEnd(log *slog.Logger) func(app.Ended) {
+	return func(e app.Ended) {
+		metric, ok := counts[e.Result]
+		if !ok {
 			return
 		}
-		log.Info("order", "tenant", r.Tenant, "order", r.ID, "state", string(r.State), "why", r.Why, "sale", r.SaleNumber, "metric", metric)
-		if n := len(r.Intents); n > 0 && r.Intents[n-1].Unknown && r.Intents[n-1].Answer == ledger.Open {
-			log.Warn("an answer is unknown", "tenant", r.Tenant, "order", r.ID, "step", string(r.Intents[n-1].Step), "metric", "AnswersUnknown")
+		log.Info("order", "tenant", e.Tenant, "order", e.ID, "state", string(e.State), "why", e.Why, "sale",
+			e.Made, "metric", metric)
+		if n := len(e.Intents); n > 0 && e.Intents[n-1].Unknown && e.Intents[n-1].Answer == ledger.Open {
+			log.Warn("an answer is unknown", "tenant", e.Tenant, "order", e.ID, "step", string(e.Intents[n-1].Step),
+				"metric", "AnswersUnknown")
 		}
 	}
 }

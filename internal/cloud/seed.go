@@ -12,27 +12,29 @@ import (
 	"stockbridge/internal/tenant"
 )
 
-// Seed is a tenant whose id, webhook addresses and webhook secrets are known
-// beforehand, so that events written in files fit it. For demonstrations only:
-// whoever reads those files can sign for it.
+// Seed is a tenant whose id, webhook URLs and webhook secrets are known
+// beforehand, so that events in files fit it. It is for demonstrations only:
+// anyone who reads those files can sign for it.
 type Seed struct {
 	Tenant, Name, TimeZone string
-	Supplier               string // Upstock's id of it
-	UpstockToken           string
-	Hook                   string // what its webhook URL ends in
-	WebhookSecret          string // whsec_…
-	CoreHook, CoreBearer   string // Cin7 Core's: what its webhook URL ends in, and the bearer token it sends
+	Supplier               string // its id in Upstock
+	UpstockToken           string // to call Upstock
+	URLToken               string // the end of its webhook URL for Upstock
+	SigningSecret          string // whsec_…: Upstock signs deliveries with it
+	CoreURLToken           string // the end of its webhook URL for Cin7 Core
+	CoreBearer             string // the bearer token that Cin7 Core sends there
 }
 
-// Plant writes the tenant and its connections, in place of what a person does
-// through the console; what is there already stays. The one to Cin7 Core has no
-// key yet.
+// Plant writes the tenant and its connections, which a person would do through
+// the console. What exists already stays. The connection to Cin7 Core has no key
+// yet.
 func (s Seed) Plant(ctx context.Context, deps app.Deps) error {
-	data, err := json.Marshal(tenant.Tenant{ID: s.Tenant, Name: s.Name, TimeZone: s.TimeZone, Created: time.Now().UTC().Truncate(time.Second)})
+	data, err := json.Marshal(tenant.Tenant{ID: s.Tenant, Name: s.Name, TimeZone: s.TimeZone,
+		Created: time.Now().UTC().Truncate(time.Second)})
 	if err != nil {
 		return err
 	}
-	// The keys are those of package tenant's comment.
+	// The keys are in the comment of package tenant.
 	listed := fmt.Sprintf("TENANTS#%d", tenant.Shard(s.Tenant, tenant.Shards))
 	err = deps.Table.Write(ctx,
 		table.Create(table.Item{Key: table.Key{PK: tenant.Partition(s.Tenant), SK: "tenant"}, Data: data}),
@@ -42,8 +44,9 @@ func (s Seed) Plant(ctx context.Context, deps app.Deps) error {
 	}
 	store := tenant.NewStore(deps.Table, deps.Sealer)
 	for sys, with := range map[tenant.System]tenant.Secrets{
-		tenant.Upstock:  {Key: tenant.Secret(s.UpstockToken), Webhook: tenant.Secret(s.WebhookSecret), Hook: tenant.Secret(s.Hook)},
-		tenant.Cin7Core: {Webhook: tenant.Secret(s.CoreBearer), Hook: tenant.Secret(s.CoreHook)},
+		tenant.Upstock: {Key: tenant.Secret(s.UpstockToken), WebhookSecret: tenant.Secret(s.SigningSecret),
+			URLToken: tenant.Secret(s.URLToken)},
+		tenant.Cin7Core: {WebhookSecret: tenant.Secret(s.CoreBearer), URLToken: tenant.Secret(s.CoreURLToken)},
 	} {
 		if _, err := store.Connection(ctx, s.Tenant, sys); err == nil {
 			continue
@@ -52,7 +55,7 @@ func (s Seed) Plant(ctx context.Context, deps app.Deps) error {
 		}
 		_, _, err := store.Connect(ctx, s.Tenant, sys, func(c *tenant.Connection, sec *tenant.Secrets) error {
 			if *sec = with; sys == tenant.Upstock {
-				c.Account = s.Supplier
+				c.Account, c.Exclusive = s.Supplier, true
 			}
 			return nil
 		})

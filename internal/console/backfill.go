@@ -33,9 +33,11 @@ type backfillAnswer struct {
 
 func backfillOf(b upstockcin7.Backfill) backfillAnswer {
 	return backfillAnswer{
-		State: b.State, From: known(b.From), To: known(b.To), TimeZone: known(b.Zone), Percent: b.Percent(), Reached: known(b.Day()),
-		Listed: b.Listed, Taken: b.Taken, Known: b.Known, Cancelled: b.Cancelled, Shipped: b.Shipped, Attention: b.Attention,
-		Why: known(b.Why), StartedAt: when(b.Started), UpdatedAt: when(b.Updated), FinishedAt: when(b.Finished),
+		State: b.State, From: known(b.From), To: known(b.To), TimeZone: known(b.Zone), Percent: b.Percent(),
+		Reached: known(b.Day()),
+		Listed:  b.Listed, Taken: b.Taken, Known: b.Known, Cancelled: b.Cancelled, Shipped: b.Shipped,
+		Attention: b.Attention,
+		Why:       known(b.Why), StartedAt: when(b.Started), UpdatedAt: when(b.Updated), FinishedAt: when(b.Finished),
 	}
 }
 
@@ -80,16 +82,27 @@ func wantedDays(w http.ResponseWriter, r *http.Request, more map[string]any) (fr
 	if err := decode(w, r, false, into); err != nil {
 		return from, to, err
 	}
-	var errs tenant.FieldErrors
-	for i, p := range []*time.Time{&from, &to} {
-		if *p, err = time.Parse(time.DateOnly, days[i]); err != nil {
-			errs = append(errs, tenant.FieldError{Field: [...]string{"from", "to"}[i], Message: "Use a day as 2026-11-01."})
-		}
+	return calendarDays(time.UTC, days[0], days[1])
+}
+
+// previewDays says what would become of a page of a range's orders. after is the next of the page before.
+func (a *api) previewDays(
+	r *http.Request, b tenant.Bundle, from, to time.Time, after string, limit int,
+) (v upstockcin7.BackfillPreview, err error) {
+	// of Upstock's own next nobody can tell whether it is one, nor of what
+	days := from.Format(time.DateOnly) + "." + to.Format(time.DateOnly) + "."
+	upstocks, ours := strings.CutPrefix(after, days)
+	if after != "" && (!ours || !cursor(after) || upstocks == "") {
+		return v, unknownAfter()
 	}
-	if errs != nil {
-		return from, to, errs
+	v, err = a.Pair.PreviewBackfill(r.Context(), b.Tenant.ID, from, to, upstocks, limit)
+	if errors.Is(err, ledger.ErrAfter) {
+		return v, unknownAfter()
 	}
-	return from, to, nil
+	if v.Next != "" {
+		v.Next = days + v.Next
+	}
+	return v, err
 }
 
 func (a *api) previewBackfill(w http.ResponseWriter, r *http.Request, b tenant.Bundle) error {
@@ -98,25 +111,16 @@ func (a *api) previewBackfill(w http.ResponseWriter, r *http.Request, b tenant.B
 	if err != nil {
 		return err
 	}
-	days := from.Format(time.DateOnly) + "." + to.Format(time.DateOnly) + "." // of Upstock's own next nobody can tell whether it is one, nor of what
-	upstocks, ours := strings.CutPrefix(after, days)
-	if after != "" && (!ours || !cursor(after) || upstocks == "") {
-		return unknownAfter()
-	}
-	v, err := a.Pair.PreviewBackfill(r.Context(), b.Tenant.ID, from, to, upstocks)
-	if errors.Is(err, ledger.ErrAfter) {
-		return unknownAfter()
-	}
+	v, err := a.previewDays(r, b, from, to, after, maxPage)
 	if err != nil {
 		return err
 	}
-	if v.Next != "" {
-		v.Next = days + v.Next
-	}
 	items := []backfillItem{}
 	for _, it := range v.Items {
-		x := backfillItem{orderID(it.ID), known(it.Number), known(it.Reference), known(it.Customer), when(it.Approved), it.Outcome, nil,
-			known(it.OrderTotal), known(it.SaleTotal), append([]ledger.Problem{}, it.Problems...), append([]string{}, it.Said...)}
+		x := backfillItem{orderID(it.ID), known(it.Number), known(it.Reference), known(it.Customer), when(it.Approved),
+			it.Outcome, nil,
+			known(it.OrderTotal), known(it.SaleTotal), append([]ledger.Problem{}, it.Problems...),
+			append([]string{}, it.Said...)}
 		if it.State != "" {
 			x.State = &it.State
 		}
@@ -124,7 +128,8 @@ func (a *api) previewBackfill(w http.ResponseWriter, r *http.Request, b tenant.B
 	}
 	n := v.Counts
 	return respond(w, r, http.StatusOK, backfillPreview{page(items, v.Next),
-		backfillCounts{n[upstockcin7.OutcomeKnown], n[upstockcin7.OutcomeSell], n[upstockcin7.OutcomeAttention], n[upstockcin7.OutcomeCancelled],
+		backfillCounts{n[upstockcin7.OutcomeKnown], n[upstockcin7.OutcomeSell], n[upstockcin7.OutcomeAttention],
+			n[upstockcin7.OutcomeCancelled],
 			n[upstockcin7.OutcomeShipped], n[upstockcin7.OutcomeUnknown]}, append([]ledger.Problem{}, v.Problems...)})
 }
 
@@ -133,14 +138,21 @@ func (a *api) startBackfill(w http.ResponseWriter, r *http.Request, b tenant.Bun
 	if err != nil {
 		return err
 	}
-	f, err := a.Pair.StartBackfill(r.Context(), b.Tenant.ID, from, to)
-	if errors.Is(err, upstockcin7.ErrBackfillRunning) {
-		return &problem{Status: http.StatusConflict, Detail: "The days " + f.From + " to " + f.To + " are being taken in. Wait until that is done, or stop it."}
-	}
+	f, err := a.takeIn(r, b, from, to)
 	if err != nil {
 		return err
 	}
 	return respond(w, r, http.StatusAccepted, backfillOf(f))
+}
+
+// takeIn starts a backfill.
+func (a *api) takeIn(r *http.Request, b tenant.Bundle, from, to time.Time) (upstockcin7.Backfill, error) {
+	f, err := a.Pair.StartBackfill(r.Context(), b.Tenant.ID, from, to)
+	if errors.Is(err, upstockcin7.ErrBackfillRunning) {
+		err = &problem{Status: http.StatusConflict,
+			Detail: "The days " + f.From + " to " + f.To + " are being taken in. Wait until that is done, or stop it."}
+	}
+	return f, err
 }
 
 func (a *api) getBackfill(w http.ResponseWriter, r *http.Request, b tenant.Bundle) error {

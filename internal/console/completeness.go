@@ -1,10 +1,7 @@
 package console
 
 import (
-	"bytes"
-	"encoding/csv"
 	"errors"
-	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -13,6 +10,7 @@ import (
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstockcin7"
+	"stockbridge/internal/upstockcin7/completeness"
 )
 
 // completenessAnswer is what a check of one period found.
@@ -29,6 +27,7 @@ type completenessAnswer struct {
 	Problem          *string            `json:"problem"`
 	Counts           *orderCounts       `json:"counts"` // null until it is checked
 	Calls            *callCounts        `json:"calls"`
+	Days             []dayCounts        `json:"days"`
 	Differences      []differenceAnswer `json:"differences"`
 	DifferencesTotal int                `json:"differencesTotal"`
 }
@@ -41,6 +40,16 @@ type orderCounts struct {
 	Cancelled     int `json:"cancelled"`
 	UnderWay      int `json:"underWay"`
 	Missing       int `json:"missing"`
+}
+
+// dayCounts are of the orders that were approved on one day.
+type dayCounts struct {
+	Day string `json:"day"`
+	orderCounts
+}
+
+func countsOf(n completeness.Counts) orderCounts {
+	return orderCounts{n.Approved, n.Sold, n.Shipped, n.PartlyShipped, n.Cancelled, n.UnderWay, n.Missing}
 }
 
 type callCounts struct {
@@ -57,18 +66,24 @@ type differenceAnswer struct {
 	SaleURL     *string `json:"saleUrl"`
 }
 
-func completenessOf(c upstockcin7.Completeness, zone *time.Location) completenessAnswer {
+func completenessOf(c completeness.Report, zone *time.Location) completenessAnswer {
 	ans := completenessAnswer{
-		From: c.From.In(zone).Format(time.DateOnly), To: c.To.Add(-1).In(zone).Format(time.DateOnly), Standing: c.Standing,
-		Since: c.From.UTC(), Until: c.To.UTC(), Summary: c.Summary, CheckedAt: when(c.Checked), Running: c.Running,
-		Progress: known(c.Progress), Problem: known(c.Problem), Differences: []differenceAnswer{}, DifferencesTotal: c.Found,
+		From: c.From.In(zone).Format(time.DateOnly), To: c.To.Add(-1).In(zone).Format(time.DateOnly),
+		Standing: c.Standing,
+		Since:    c.From.UTC(), Until: c.To.UTC(), Summary: c.Summary, CheckedAt: when(c.Checked), Running: c.Running,
+		Progress: known(c.Progress), Problem: known(c.Problem), Days: []dayCounts{}, Differences: []differenceAnswer{},
+		DifferencesTotal: c.Found,
 	}
-	if n := c.Counts; !c.Checked.IsZero() {
-		ans.Counts = &orderCounts{n.Approved, n.Sold, n.Shipped, n.PartlyShipped, n.Cancelled, n.UnderWay, n.Missing}
-		ans.Calls = &callCounts{n.UpstockCalls, n.Cin7Calls}
+	if n := countsOf(c.Counts); !c.Checked.IsZero() {
+		ans.Counts = &n
+		ans.Calls = &callCounts{c.Counts.UpstockCalls, c.Counts.Cin7Calls}
+	}
+	for _, d := range c.Days {
+		ans.Days = append(ans.Days, dayCounts{d.Day, countsOf(d.Counts)})
 	}
 	for _, d := range c.Differences {
-		x := differenceAnswer{ledger.Problem{Code: d.Code, Message: d.Message, Fix: d.Fix}, orderID(d.Order), known(d.Number), known(d.SaleID), known(d.Sale), nil}
+		x := differenceAnswer{ledger.Problem{Code: d.Code, Message: d.Message, Fix: d.Fix}, orderID(d.Order),
+			known(d.Number), known(d.SaleID), known(d.Sale), nil}
 		if d.SaleID != "" {
 			x.SaleURL = known(upstockcin7.SaleURL(d.SaleID))
 		}
@@ -85,34 +100,28 @@ func zoneOf(b tenant.Bundle) *time.Location {
 	return zone
 }
 
-// days reads a period's first and last day in the tenant's time zone; none = the standing period.
-func days(b tenant.Bundle, first, last string) (from, to time.Time, err error) {
-	if first == "" && last == "" {
-		return from, to, nil
-	}
-	var errs tenant.FieldErrors
-	zone := zoneOf(b)
-	day := func(field, s string) time.Time {
-		t, err := time.ParseInLocation(time.DateOnly, s, zone)
-		if err != nil || t.Year() < 2000 {
-			errs = append(errs, tenant.FieldError{Field: field, Message: "Use a day, as 2026-11-01. Say the first and the last day, or neither."})
-		}
-		return t
-	}
-	from, to = day("from", first), day("to", last)
-	if errs != nil {
-		return from, to, errs
-	}
-	return from, to.AddDate(0, 0, 1), nil
-}
-
-func (a *api) completeness(r *http.Request, b tenant.Bundle) (upstockcin7.Completeness, error) {
+// completeness is the newest check of the period that the address names.
+func (a *api) completeness(r *http.Request, b tenant.Bundle) (completeness.Report, error) {
 	q := r.URL.Query()
 	from, to, err := days(b, q.Get("from"), q.Get("to"))
 	if err != nil {
-		return upstockcin7.Completeness{}, err
+		return completeness.Report{}, err
 	}
-	return a.Pair.Completeness(r.Context(), b.Tenant.ID, from, to)
+	return a.Pair.Completeness.Last(r.Context(), b.Tenant.ID, from, to)
+}
+
+// check starts a check of a period; without days, of the standing one.
+func (a *api) check(
+	r *http.Request, b tenant.Bundle, first, last string,
+) (from, to time.Time, err error) {
+	if from, to, err = days(b, first, last); err != nil {
+		return from, to, err
+	}
+	if b.Ready(upstockcin7.Systems()...) != "" {
+		return from, to, &problem{Status: http.StatusConflict,
+			Detail: "Connect Upstock and Cin7 Core first: a check compares the two."}
+	}
+	return from, to, a.Pair.Completeness.Start(r.Context(), b.Tenant.ID, from, to)
 }
 
 func (a *api) getCompleteness(w http.ResponseWriter, r *http.Request, b tenant.Bundle) error {
@@ -125,57 +134,42 @@ func (a *api) getCompleteness(w http.ResponseWriter, r *http.Request, b tenant.B
 
 // startCompleteness starts a check: of the standing period where the body says none.
 func (a *api) startCompleteness(w http.ResponseWriter, r *http.Request, b tenant.Bundle) error {
-	var first, last string
+	var first, last givenDay
 	if err := decode(w, r, true, map[string]any{"from": &first, "to": &last}); err != nil {
 		return err
 	}
-	from, to, err := days(b, first, last)
+	from, to, err := a.check(r, b, string(first), string(last))
 	if err != nil {
 		return err
 	}
-	if b.Ready(vendors...) != "" {
-		return &problem{Status: http.StatusConflict, Detail: "Connect Upstock and Cin7 Core first: a check compares the two."}
-	}
-	if err := a.Pair.StartCompleteness(r.Context(), b.Tenant.ID, from, to); err != nil {
-		return err
-	}
-	c, err := a.Pair.Completeness(r.Context(), b.Tenant.ID, from, to)
+	c, err := a.Pair.Completeness.Last(r.Context(), b.Tenant.ID, from, to)
 	if err != nil {
 		return err
 	}
 	return respond(w, r, http.StatusAccepted, completenessOf(c, zoneOf(b)))
 }
 
-// maxCSV is what an answer of a Lambda function can carry, with room for its
-// envelope: 6 MB, as JSON.
-const maxCSV = 4 << 20
-
-// completenessCSV answers a line for each approved order of a checked period.
-func (a *api) completenessCSV(w http.ResponseWriter, r *http.Request, b tenant.Bundle) error {
+// completenessSheet answers a line for each approved order of a checked period.
+func (a *api) completenessSheet(w http.ResponseWriter, r *http.Request, b tenant.Bundle) error {
 	c, err := a.completeness(r, b)
 	if err != nil {
 		return err
 	}
 	if c.Checked.IsZero() {
-		return &problem{Status: http.StatusConflict, Detail: "This period is not checked yet. POST to …/completeness starts a check."}
+		return &problem{Status: http.StatusConflict,
+			Detail: "This period is not checked yet. Start a check of it first."}
 	}
 	zone := zoneOf(b)
-	var out bytes.Buffer
-	lines := csv.NewWriter(&out)
-	lines.UseCRLF = true
-	line := func(cells ...string) error {
-		for i := range cells {
-			cells[i] = cell(cells[i])
-		}
-		return lines.Write(cells)
-	}
-	if err := line("orderId", "orderNumber", "reference", "approvedAt", "orderTotal", "currency", "state", "saleNumber", "saleTotal", "difference",
-		"shipments", "tracking", "toldComplete", "code", "reason"); err != nil {
+	out, err := a.newSheet(r, "Completeness", []string{"orderTotal", "saleTotal", "difference", "shipments"},
+		"orderId", "orderNumber", "reference", "approvedAt", "orderTotal", "currency", "state", "saleNumber",
+		"saleTotal", "difference", "shipments", "tracking", "toldComplete", "code", "reason")
+	if err != nil {
 		return err
 	}
-	for row, err := range a.Pair.CompletenessRows(r.Context(), b.Tenant.ID, c) {
-		if errors.Is(err, upstockcin7.ErrRowsGone) {
-			return &problem{Status: http.StatusConflict, Detail: "The lines of this check are kept no more. POST to …/completeness starts a new one."}
+	for row, err := range a.Pair.Completeness.Rows(r.Context(), b.Tenant.ID, c) {
+		if errors.Is(err, completeness.ErrRowsGone) {
+			return &problem{Status: http.StatusConflict,
+				Detail: "The lines of this check are kept no more. Start a new one."}
 		}
 		if err != nil {
 			return err
@@ -184,25 +178,13 @@ func (a *api) completenessCSV(w http.ResponseWriter, r *http.Request, b tenant.B
 		if !row.Approved.IsZero() {
 			approved = row.Approved.In(zone).Format(time.RFC3339)
 		}
-		if err := line(row.Order, row.Number, row.Reference, approved, row.Total, row.Currency, string(row.State), row.SaleNumber, row.SaleTotal, row.Difference,
-			strconv.Itoa(row.Parcels), row.Tracking, strconv.FormatBool(row.Complete), strings.Join(row.Codes, " "), row.Reason); err != nil {
+		if err := out.line(row.Order, row.Number, row.Reference, approved, row.Total, row.Currency, string(row.State),
+			row.SaleNumber, row.SaleTotal, row.Difference,
+			strconv.Itoa(row.Parcels), row.Tracking, strconv.FormatBool(row.Complete), strings.Join(row.Codes, " "),
+			row.Reason); err != nil {
 			return err
 		}
-		if lines.Flush(); out.Len() > maxCSV {
-			return &problem{Status: http.StatusUnprocessableEntity, Detail: "The lines of this period are more than 4 MiB. Check and ask for a shorter one."}
-		}
 	}
-	lines.Flush()
 	ans := completenessOf(c, zone)
-	w.Header().Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", "completeness-"+ans.From+"-"+ans.To+".csv"))
-	write(w, r, http.StatusOK, "text/csv; charset=utf-8", out.Bytes())
-	return nil
-}
-
-// cell keeps a spreadsheet from reading a text as a formula.
-func cell(s string) string {
-	if s != "" && strings.ContainsRune("=+-@\t\r\n＝＋－＠", []rune(s)[0]) {
-		return "'" + s
-	}
-	return s
+	return out.send(w, r, "completeness-"+ans.From+"-"+ans.To)
 }

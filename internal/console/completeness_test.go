@@ -11,8 +11,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"stockbridge/internal/job"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/upstockcin7"
+	"stockbridge/internal/upstockcin7/order"
 )
 
 func TestCompletenessAsked(t *testing.T) {
@@ -21,10 +23,12 @@ func TestCompletenessAsked(t *testing.T) {
 	id, path, token := h.tenant("Aroha Foods")
 	target := path + "/completeness"
 	a := h.do("GET", target, token, nil).is(200)
-	if a.get("checkedAt") != nil || a.get("counts") != nil || a.get("standing") != true || a.get("running") != false || a.get("summary") != "Not checked yet." {
+	if a.get("checkedAt") != nil || a.get("counts") != nil || a.get("standing") != true || a.get("running") != false ||
+		a.get("summary") != "Not checked yet." {
 		t.Error(a.raw)
 	}
-	if diff := cmp.Diff(map[string]any{"summary": "Not checked yet.", "checked": nil, "missing": nil, "differences": nil}, h.do("GET", path+"/health", token, nil).is(200).get("completeness")); diff != "" {
+	if diff := cmp.Diff(map[string]any{"summary": "Not checked yet.", "checked": nil, "missing": nil,
+		"differences": nil}, h.do("GET", path+"/health", token, nil).is(200).get("completeness")); diff != "" {
 		t.Error(diff)
 	}
 	h.do("POST", target, token, nil).is(http.StatusConflict)
@@ -78,7 +82,7 @@ func TestCompletenessAsked(t *testing.T) {
 	h.t = t
 	h.do("POST", target, token, `{"from":1}`).is(422)
 	h.do("POST", target, token, `{"days":7}`).is(422)
-	if diff := cmp.Diff(upstockcin7.Job{Job: upstockcin7.JobCompleteness, Tenant: id}, h.started[0]); diff != "" {
+	if diff := cmp.Diff(job.Message{Job: upstockcin7.JobCompleteness, Tenant: id}, h.started[0]); diff != "" {
 		t.Error(diff)
 	}
 	_, other, _ := h.tenant("Kauri Supplies")
@@ -96,7 +100,8 @@ func TestCompletenessFound(t *testing.T) {
 	at := time.Now().UTC().Truncate(time.Millisecond)
 	place := func(more string) (string, string) {
 		t.Helper()
-		o, err := h.simUpstock.PlaceOrder(acc.Upstock.Supplier, fmt.Sprintf(`{"status":"processing","approvedAt":%q,%s}`, at.Format(time.RFC3339Nano), more))
+		o, err := h.simUpstock.PlaceOrder(acc.Upstock.Supplier,
+			fmt.Sprintf(`{"status":"processing","approvedAt":%q,%s}`, at.Format(time.RFC3339Nano), more))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -104,30 +109,42 @@ func TestCompletenessFound(t *testing.T) {
 		return fmt.Sprint(o.ID), o.Total
 	}
 	var ids, totals []string
-	for _, reference := range []string{`=HYPERLINK(\"http://example.test\")`, "+64 9 555 0100", "-1", "@SUM(A1)", "＝1", "Nō 7, \\\"blue\\\"", "\\t=1"} {
+	for _, reference := range []string{`=HYPERLINK(\"http://example.test\")`, "+64 9 555 0100", "-1", "@SUM(A1)", "＝1",
+		"Nō 7, \\\"blue\\\"", "\\t=1"} {
 		id, total := place(`"reference":"` + reference + `"`)
 		ids, totals = append(ids, id), append(totals, total)
 	}
-	h.run(ledger.Run{Tenant: id, ID: ids[0], State: ledger.Attention, Received: at.Add(-time.Hour), Problems: []ledger.Problem{{Code: "unknownSku", Message: "There is no product A1.", Fix: "Add it."}}})
-	h.run(ledger.Run{Tenant: id, ID: ids[1], State: ledger.Shipped, Total: "10.00", SaleID: "5f1e0000-0000-4000-8000-000000000001", SaleNumber: "SO-00001", SaleTotal: "9.00", SoldAt: at, Account: "elsewhere", Told: true,
-		Parcels: []ledger.Parcel{{ID: "a", Hash: "1", Label: "Box 1", Tracking: "https://example.test/NZP1"}, {ID: "b", Hash: "2", Label: "Box 2", Tracking: "=NZP2", Complete: true}, {ID: "c", Refused: "No."}, {ID: "d", Gone: true}}})
+	h.run(order.Order{Run: ledger.Run{Tenant: id, ID: ids[0], State: ledger.Attention, Received: at.Add(-time.Hour),
+		Problems: []ledger.Problem{{Code: "unknownSku", Message: "There is no product A1.", Fix: "Add it."}}}})
+	h.run(order.Order{Run: ledger.Run{Tenant: id, ID: ids[1], State: order.Shipped}, Total: "10.00",
+		SaleID: "5f1e0000-0000-4000-8000-000000000001", SaleNumber: "SO-00001", SaleTotal: "9.00", SoldAt: at,
+		Account: "elsewhere", Told: true,
+		Parcels: []order.Parcel{{ID: "a", Hash: "1", Label: "Box 1", Tracking: "https://example.test/NZP1"},
+			{ID: "b", Hash: "2", Label: "Box 2", Tracking: "=NZP2", Complete: true}, {ID: "c", Refused: "No."},
+			{ID: "d", Gone: true}}})
 	time.Sleep(time.Until(at) + 10*time.Millisecond)
 	first, last := at.AddDate(0, 0, -1).Format(time.DateOnly), at.AddDate(0, 0, 1).Format(time.DateOnly)
 	query := "?from=" + first + "&to=" + last
 	h.do("POST", path+"/completeness", token, map[string]string{"from": first, "to": last}).is(202)
-	if err := h.pair.CheckCompleteness(t.Context(), upstockcin7.Job{Job: upstockcin7.JobCompleteness, Tenant: id}); err != nil {
+	if err := h.jobs.Do(t.Context(), job.Message{Job: upstockcin7.JobCompleteness, Tenant: id}); err != nil {
 		t.Fatal(err)
 	}
 	a := h.do("GET", path+"/completeness"+query, token, nil).is(200)
-	if a.get("counts.approved") != 7.0 || a.get("counts.sold") != 1.0 || a.get("counts.underWay") != 5.0 || a.get("counts.missing") != 1.0 || a.get("calls.upstock") != 1.0 || a.get("calls.cin7core") != 1.0 ||
-		!strings.HasPrefix(fmt.Sprint(a.get("summary")), "1 missing, 3 differences, checked just now: 7 orders, approved from ") || a.get("differencesTotal") != 3.0 || a.get("differences.0.code") != "notSold" || a.get("running") != false {
+	if a.get("counts.approved") != 7.0 || a.get("counts.sold") != 1.0 || a.get("counts.underWay") != 5.0 ||
+		a.get("counts.missing") != 1.0 || a.get("calls.upstock") != 1.0 || a.get("calls.cin7core") != 1.0 ||
+		!strings.HasPrefix(fmt.Sprint(a.get("summary")),
+			"1 missing, 3 differences, checked just now: 7 orders, approved from ") ||
+		a.get("differencesTotal") != 3.0 || a.get("differences.0.code") != "notSold" || a.get("running") != false {
 		t.Error(a.raw)
 	}
-	if a := h.do("GET", path+"/completeness", token, nil).is(200); a.get("standing") != true || a.get("counts.approved") != 7.0 { // due as well
+	// due as well
+	if a := h.do("GET", path+"/completeness", token, nil).is(200); a.get("standing") != true ||
+		a.get("counts.approved") != 7.0 {
 		t.Error(a.raw)
 	}
 	checked := h.do("GET", path+"/completeness", token, nil).get("checkedAt")
-	want := map[string]any{"summary": h.do("GET", path+"/completeness", token, nil).get("summary"), "checked": checked, "missing": 1.0, "differences": 3.0}
+	want := map[string]any{"summary": h.do("GET", path+"/completeness", token, nil).get("summary"), "checked": checked,
+		"missing": 1.0, "differences": 3.0}
 	if diff := cmp.Diff(want, h.do("GET", path+"/health", token, nil).is(200).get("completeness")); diff != "" {
 		t.Error(diff)
 	}
@@ -135,7 +152,8 @@ func TestCompletenessFound(t *testing.T) {
 	h.started = nil
 	h.do("POST", path+"/sync/completeness", token, nil).is(202)
 	h.work()
-	if a := h.do("GET", path+"/completeness", token, nil).is(200); a.get("checkedAt") == checked || a.get("running") != false {
+	if a := h.do("GET", path+"/completeness", token, nil).is(200); a.get("checkedAt") == checked ||
+		a.get("running") != false {
 		t.Error(a.raw)
 	}
 	h.do("HEAD", path+"/completeness.csv"+query, token, nil).is(200)
@@ -167,21 +185,27 @@ func TestCompletenessFound(t *testing.T) {
 			t.Errorf("%q", line)
 		}
 	}
-	if diff := cmp.Diff([]string{`'=HYPERLINK("http://example.test")`, "'+64 9 555 0100", "'-1", "'@SUM(A1)", "'＝1", `Nō 7, "blue"`, " =1"}, references); diff != "" {
+	if diff := cmp.Diff([]string{`'=HYPERLINK("http://example.test")`, "'+64 9 555 0100", "'-1", "'@SUM(A1)", "'＝1",
+		`Nō 7, "blue"`, " =1"}, references); diff != "" {
 		t.Error(diff)
 	}
 	sold := lines[2]
-	if got := slices.Concat(sold[6:9], sold[10:14]); !slices.Equal(got, []string{"shipped", "SO-00001", "9.00", "2", "https://example.test/NZP1, =NZP2", "true", "totalDiffers otherAccount"}) || !strings.HasPrefix(sold[9], "'-") || !strings.HasSuffix(sold[9], ".00") && len(sold[9]) < 5 {
+	if got := slices.Concat(sold[6:9], sold[10:14]); !slices.Equal(got,
+		[]string{"shipped", "SO-00001", "9.00", "2", "https://example.test/NZP1, =NZP2", "true",
+			"totalDiffers otherAccount"}) || !strings.HasPrefix(sold[9], "'-") ||
+		!strings.HasSuffix(sold[9], ".00") && len(sold[9]) < 5 {
 		t.Errorf("%q", sold)
 	}
-	if lines[1][13] != "notSold" || !strings.Contains(lines[1][14], "There is no product A1.") || lines[3][13] != "underWay" {
+	if lines[1][13] != "notSold" || !strings.Contains(lines[1][14], "There is no product A1.") ||
+		lines[3][13] != "underWay" {
 		t.Errorf("%q", lines)
 	}
 }
 
 func TestCell(t *testing.T) {
 	for in, want := range map[string]string{
-		"": "", "plain": "plain", "a=b": "a=b", "=1": "'=1", "+1": "'+1", "-1": "'-1", "@x": "'@x", "\tx": "'\tx", "\n=1": "'\n=1", "\rx": "'\rx",
+		"": "", "plain": "plain", "a=b": "a=b", "=1": "'=1", "+1": "'+1", "-1": "'-1", "@x": "'@x", "\tx": "'\tx",
+		"\n=1": "'\n=1", "\rx": "'\rx",
 		"＝1": "'＝1", "＋1": "'＋1", "－1": "'－1", "＠x": "'＠x", "'=1": "'=1", "é": "é",
 	} {
 		if got := cell(in); got != want {

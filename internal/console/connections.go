@@ -2,11 +2,13 @@ package console
 
 import (
 	"net/http"
-	"slices"
+	"strings"
 	"time"
 
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstockcin7"
+	"stockbridge/internal/upstockcin7/order"
+	"stockbridge/internal/vendor"
 )
 
 // connectionAnswer is a connection without anything secret but, where the
@@ -42,14 +44,14 @@ type daysFrom struct {
 	To   string `json:"to"`
 }
 
-// gapsOf lists the gaps that a backfill could fill.
+// gapsOf lists the gaps that a backfill could fill, but for those that a person has taken note of.
 func gapsOf(t tenant.Tenant, c tenant.Connection) (list []gapAnswer) {
 	for _, g := range c.Gaps {
-		if g.Known && g.Orders == 0 {
+		if !g.Open() {
 			continue
 		}
-		from, to := upstockcin7.GapDays(t, g)
-		ans := gapAnswer{From: g.From, To: g.To, Days: daysFrom{from, to}, Text: upstockcin7.GapText(t, g)}
+		from, to := order.GapDays(t, g)
+		ans := gapAnswer{From: g.From, To: g.To, Days: daysFrom{from, to}, Text: order.GapText(t, g)}
 		if g.Known {
 			ans.Orders = &g.Orders
 		}
@@ -72,17 +74,17 @@ func webhooksOf(b tenant.Bundle, c tenant.Connection) *webhooksAnswer {
 	if c.System != tenant.Cin7Core {
 		return nil
 	}
-	h := c.Webhooks
+	h := upstockcin7.WebhooksOf(c)
 	text := "Poll only for now: whether Cin7 Core's webhooks are on has not been looked at yet."
 	switch h.State {
-	case tenant.WebhooksOn:
+	case upstockcin7.WebhooksOn:
 		text = "Cin7 Core says at once what changes, and is polled too."
-	case tenant.WebhooksOff:
+	case upstockcin7.WebhooksOff:
 		text = "Poll only: Cin7 Core's webhooks could not be switched on. Shipments show some minutes later."
-	case tenant.WebhooksUnavailable:
+	case upstockcin7.WebhooksUnavailable:
 		text = "Poll only: this Cin7 Core account cannot have webhooks. Shipments show some minutes later."
 	}
-	if why := b.Ready(vendors...); why != "" {
+	if why := b.Ready(upstockcin7.Systems()...); why != "" {
 		text = "Not polled for now: " + why
 	}
 	return &webhooksAnswer{known(h.State), text, known(h.Why), when(h.Checked), when(h.Renewed), when(h.Heard)}
@@ -90,15 +92,17 @@ func webhooksOf(b tenant.Bundle, c tenant.Connection) *webhooksAnswer {
 
 func connectionOf(b tenant.Bundle, c tenant.Connection) connectionAnswer {
 	return connectionAnswer{
-		System: c.System, State: c.State, Why: known(c.Why), Refused: when(c.Refused), Account: c.Account, Name: known(c.Name), Currency: known(c.Currency),
+		System: c.System, State: c.State, Why: known(c.Why), Refused: when(c.Refused), Account: c.Account,
+		Name: known(c.Name), Currency: known(c.Currency),
 		TimeZone: known(c.TimeZone), Warnings: append([]string{}, c.Warnings...), Since: c.Since, Changed: c.Changed,
 		Webhooks: webhooksOf(b, c),
 	}
 }
 
-// withNotes adds what is to be said of a connection now, and the webhook URL of a system that a tenant has to tell ours.
+// withNotes adds what is to be said of a connection now, and the webhook URL of a system that a tenant has to tell
+// ours.
 func (a *api) withNotes(r *http.Request, b tenant.Bundle, c tenant.Connection) (connectionAnswer, error) {
-	c, notes, url, err := a.Pair.Notes(r.Context(), b, c)
+	c, notes, url, err := a.Vendors.Notes(r.Context(), b, c)
 	b.Connections[c.System] = c // it may have been marked just now
 	ans := connectionOf(b, c)
 	ans.Gaps, ans.Warnings, ans.WebhookURL = gapsOf(b.Tenant, c), notes, url
@@ -122,7 +126,7 @@ func (a *api) listConnections(w http.ResponseWriter, r *http.Request, b tenant.B
 func (a *api) getConnection(w http.ResponseWriter, r *http.Request, b tenant.Bundle) error {
 	c, ok := b.Connections[tenant.System(r.PathValue("system"))]
 	if !ok {
-		return notConnected(r.PathValue("system"))
+		return a.notConnected(r.PathValue("system"))
 	}
 	ans, err := a.withNotes(r, b, c)
 	if err != nil {
@@ -134,20 +138,22 @@ func (a *api) getConnection(w http.ResponseWriter, r *http.Request, b tenant.Bun
 // putConnection connects a system, or replaces what the body names of a
 // connection; what it leaves out or empty stays.
 func (a *api) putConnection(w http.ResponseWriter, r *http.Request, b tenant.Bundle) error {
-	sys, err := system(r)
+	row, err := a.system(r)
 	if err != nil {
 		return err
 	}
-	var account, key, webhook string // plain: a Secret would not take JSON for what it is
-	fields := map[string]any{"accountId": &account, "applicationKey": &key}
-	if sys == tenant.Upstock {
-		fields = map[string]any{"token": &key, "webhookSecret": &webhook}
+	fields, values := map[string]any{}, make([]string, len(row.Fields))
+	for i, f := range row.Fields {
+		fields[f.Name] = &values[i]
 	}
 	if err := decode(w, r, false, fields); err != nil {
 		return err
 	}
-	cred := upstockcin7.Credentials{Account: account, Key: tenant.Secret(key), Webhook: tenant.Secret(webhook)}
-	c, _, err := a.Pair.Connect(r.Context(), b.Tenant.ID, sys, cred)
+	var typed vendor.Credentials
+	for i, f := range row.Fields {
+		typed.Set(f.Is, values[i])
+	}
+	c, _, err := a.Vendors.Connect(r.Context(), b.Tenant.ID, row.System, typed)
 	if err != nil {
 		return err
 	}
@@ -159,22 +165,22 @@ func (a *api) putConnection(w http.ResponseWriter, r *http.Request, b tenant.Bun
 }
 
 // notConnected says that a system is not connected, or that there is no such system.
-func notConnected(sys string) error {
-	if sys := tenant.System(sys); slices.Contains(vendors, sys) {
-		return missing(sys.NotConnected())
+func (a *api) notConnected(sys string) error {
+	if row, ok := a.Vendors.Of(tenant.System(sys)); ok {
+		return missing(row.System.NotConnected())
 	}
-	return missing("There is no such system. There are: upstock, cin7core.")
+	return missing("There is no such system. There are: " + strings.Join(a.systems(), ", ") + ".")
 }
 
 func (a *api) deleteConnection(w http.ResponseWriter, r *http.Request, b tenant.Bundle) error {
-	sys, err := system(r)
+	row, err := a.system(r)
 	if err != nil {
 		return err
 	}
-	if _, ok := b.Connections[sys]; !ok {
-		return notConnected(string(sys))
+	if _, ok := b.Connections[row.System]; !ok {
+		return a.notConnected(string(row.System))
 	}
-	if err := a.Pair.Disconnect(r.Context(), b.Tenant.ID, sys); err != nil {
+	if err := a.Vendors.Disconnect(r.Context(), b.Tenant.ID, row.System); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)

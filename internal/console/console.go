@@ -3,14 +3,21 @@
 //
 // # How a request is answered
 //
-// All of it is one list of routes (api.routes), and a request goes one way. api.ServeHTTP sets the headers of every
-// answer, catches a panic, and answers what no route has (404, 405). api.serve finds out who calls (api.caller), loads
+// All of it, pages too, is one list of routes (api.routes). api.ServeHTTP sets the headers of every answer, catches a
+// panic, and answers what no route has (404, 405).
+//
+// A request to the API goes one way: api.serve finds out who calls (api.caller), loads
 // the tenant's bundle, refuses query parameters that the route does not know, and calls the route's handler. A handler
 // reads its body with decode (which refuses unknown fields, and what is too long or no JSON object), asks the pair or
 // a store, and answers with respond. Whatever error it returns, api.fail turns it into problem details (RFC 9457).
 //
-// A route is of one of three kinds. open needs no token; known needs any; of lies below /api/v1/tenants/{tenant} and
-// needs the operator's token or one of that tenant, of which a viewer's only reads.
+// A route of the API is of one of three kinds. open needs no token; known needs any; of lies below
+// /api/v1/tenants/{tenant} and needs the operator's token or one of that tenant, of which a viewer's only reads.
+//
+// A request for a page goes another way (api.page), as it brings a session and no token: a form from another site is
+// refused, and somebody who is signed out is sent to sign in (package signin) and comes back. anyone is for everybody;
+// person for who has signed in; page lies below /t/{tenant} and is for who may see that tenant, of whom a viewer only
+// looks. Its errors are pages (api.failPage). How a page is made stands in pages.go.
 //
 // A file is a resource: its routes' handlers, and the structs of its answers. An answer is never a struct of the ledger
 // or the pair as it stands: a field of theirs that is renamed or added changes nothing outside.
@@ -24,13 +31,12 @@
 //   - Lists end in next, which is the after of the following page; an after that no page has given is refused.
 //   - What a person changed is an event that names who did it, in the same write where that can be.
 //
-// Every answer that a test gets is held to openapi.yaml (house.do), and every route must stand there.
+// Every answer of the API that a test gets is held to openapi.yaml (house.do), and every route of the API must stand
+// there. Every page is tried for everybody (TestPagesAreGuarded).
 package console
 
 import (
 	"context"
-	"crypto/sha256"
-	"crypto/subtle"
 	_ "embed"
 	"errors"
 	"log/slog"
@@ -43,22 +49,53 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"stockbridge/internal/alert"
+	"stockbridge/internal/job"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/limit"
+	"stockbridge/internal/signin"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstockcin7"
+	"stockbridge/internal/upstockcin7/order"
+	"stockbridge/internal/vendor"
 )
 
 // Deps are what the console stands on.
 type Deps struct {
 	Tenants *tenant.Store
 	Ledger  *ledger.Ledger
+	Orders  *order.Book
+	Vendors *vendor.Vendors
 	Pair    *upstockcin7.Pair
-	Token   tenant.Secret // the operator's bearer token; "" = there is no operator
-	Log     *slog.Logger
-	Started time.Time // of the process, shown by health
+	Jobs    *job.Runner
+	// Sections are the settings of all pairs, at their defaults.
+	Sections func() []tenant.Section
+	// Operators are who may do everything with a token.
+	Operators tenant.Operators
+	Desk      *signin.Desk // where people sign in
+	Log       *slog.Logger
+	Started   time.Time // of the process, shown by health
+	// Workbook makes XLSX files; nil = none are made here.
+	Workbook Workbook
+	// OrderPage is the address of an order's page in Upstock, with {id} for its id; "" = not known.
+	OrderPage string
+	Alerts    *alert.Store
+	MailFrom  string      // who e-mails come from; "" = none are sent
+	Guard     alert.Guard // of the addresses that tenants give
 	// Budget is what is left of the calls that a connection's account may make.
 	Budget func(context.Context, tenant.Connection) (limit.State, error)
+	// Blocked lists the accounts that their vendors throttled, at most so many; more = there are others.
+	Blocked func(ctx context.Context, most int) (list []limit.Block, more bool, err error)
+	Queues  []job.Queue
+	// Depth is how many messages a queue holds; nil: nobody can tell.
+	Depth func(context.Context, job.Queue) (Depth, error)
+}
+
+// Depth is how many messages a queue holds, about.
+type Depth struct {
+	Ready    int `json:"ready"`    // to be received now
+	Delayed  int `json:"delayed"`  // held back for a while
+	Received int `json:"received"` // being worked on
 }
 
 //go:embed openapi.yaml
@@ -66,15 +103,20 @@ var openapi []byte
 
 // New returns the handler of everything the console answers.
 func New(d Deps) http.Handler {
-	a := &api{Deps: d, operator: sha256.Sum256([]byte(d.Token)), mux: http.NewServeMux()}
+	a := &api{Deps: d, mux: http.NewServeMux(), paths: http.NewServeMux(), methods: map[string][]string{},
+		crossOrigin: http.NewCrossOriginProtection()}
 	for _, rt := range a.routes() {
 		path := rt.path
 		if path == "/" {
 			path = "/{$}"
 		}
+		if a.methods[path] == nil {
+			a.paths.Handle(path, http.NotFoundHandler())
+		}
+		a.methods[path] = append(a.methods[path], rt.method)
 		a.mux.HandleFunc(rt.method+" "+path, func(w http.ResponseWriter, r *http.Request) {
 			if err := a.serve(rt, w, r); err != nil {
-				a.fail(w, r, err)
+				rt.fail(a)(w, r, err)
 			}
 		})
 	}
@@ -83,49 +125,140 @@ func New(d Deps) http.Handler {
 
 type api struct {
 	Deps
-	operator [sha256.Size]byte // hash of the operator's token
-	mux      *http.ServeMux
+	guesses     guesses
+	mux         *http.ServeMux
+	paths       *http.ServeMux      // finds a path without its method
+	methods     map[string][]string // that a path answers
+	crossOrigin *http.CrossOriginProtection
 }
 
 // route is one line of the list: exactly one of its handlers is set.
 type route struct {
 	method, path string
 	query        string // the query parameters that it knows, with a space between
+	admins       bool   // it is not for viewers, though it only reads
 
-	open  func(http.ResponseWriter, *http.Request) error                // needs no token
-	known func(http.ResponseWriter, *http.Request, caller) error        // needs any token
-	of    func(http.ResponseWriter, *http.Request, tenant.Bundle) error // needs the operator's token or the tenant's own
+	open  func(http.ResponseWriter, *http.Request) error         // needs no token
+	known func(http.ResponseWriter, *http.Request, caller) error // needs any token
+	// needs the operator's token or the tenant's own
+	of func(http.ResponseWriter, *http.Request, tenant.Bundle) error
+
+	// Pages, for people who sign in.
+	anyone func(http.ResponseWriter, *http.Request) error                // signed in or not
+	person func(http.ResponseWriter, *http.Request, signin.Person) error // who has signed in
+	page   func(http.ResponseWriter, *http.Request, visit) error         // who may see the tenant
+}
+
+// isPage reports whether people see what the route answers.
+func (rt route) isPage() bool { return rt.anyone != nil || rt.person != nil || rt.page != nil }
+
+// fail is how the route says that something went wrong.
+func (rt route) fail(a *api) func(http.ResponseWriter, *http.Request, error) {
+	if rt.isPage() {
+		return a.failPage
+	}
+	return a.fail
 }
 
 func (a *api) routes() []route {
 	const t = "/api/v1/tenants/{tenant}"
 	return []route{
-		{method: "GET", path: "/", open: a.index},
+		{method: "GET", path: "/", anyone: a.front},
+		{method: "GET", path: signin.BeginPath, anyone: a.Desk.Begin},
+		{method: "GET", path: signin.CallbackPath, anyone: a.Desk.Callback},
+		{method: "POST", path: signOutPath, anyone: a.signOut},
+		{method: "GET", path: "/assets/{name}", open: a.asset},
+		{method: "GET", path: "/tenants", person: a.tenantsPage},
+		{method: "GET", path: operatorPath, person: a.operatorPage},
+		{method: "POST", path: operatorPath + "/tenants", person: a.makeTenantPage},
+		{method: "GET", path: "/operator/tenants/{tenant}/erase", person: a.askErase},
+		{method: "POST", path: "/operator/tenants/{tenant}/erase", person: a.erasePage},
+		{method: "GET", path: "/t/{tenant}", page: a.home},
+		{method: "GET", path: "/t/{tenant}/orders", page: a.ordersPage},
+		{method: "POST", path: "/t/{tenant}/orders", page: a.retryChosenPage},
+		{method: "GET", path: "/t/{tenant}/orders/{id}", page: a.orderPage},
+		{method: "GET", path: "/t/{tenant}/orders/{id}/calls/{number}", page: a.callPage},
+		{method: "POST", path: "/t/{tenant}/orders/{id}/retry", page: a.retryPage},
+		{method: "GET", path: "/t/{tenant}/orders/{id}/finish", page: a.askFinish},
+		{method: "POST", path: "/t/{tenant}/orders/{id}/finish", page: a.finishOrderPage},
+		{method: "GET", path: "/t/{tenant}/completeness", page: a.completenessPage},
+		{method: "POST", path: "/t/{tenant}/completeness", page: a.checkPage},
+		{method: "GET", path: "/t/{tenant}/completeness.csv", page: download(a.completenessSheet)},
+		{method: "GET", path: "/t/{tenant}/completeness.xlsx", page: download(a.completenessSheet)},
+		{method: "GET", path: "/t/{tenant}/backfill", page: a.backfillPage},
+		{method: "POST", path: "/t/{tenant}/backfill", page: a.takeInPage},
+		{method: "POST", path: "/t/{tenant}/backfill/stop", page: a.stopBackfillPage},
+		{method: "GET", path: "/t/{tenant}/activity", page: a.activityPage},
+		{method: "GET", path: "/t/{tenant}/activity.csv", page: download(a.eventsSheet)},
+		{method: "GET", path: "/t/{tenant}/activity.xlsx", page: download(a.eventsSheet)},
+		{method: "GET", path: "/t/{tenant}/settings/integrations", page: a.integrationsPage},
+		{method: "GET", path: "/t/{tenant}/settings/integrations/test-order", page: a.testOrderPage},
+		{method: "POST", path: "/t/{tenant}/settings/integrations/test-order", page: a.startTestOrderPage},
+		{method: "POST", path: "/t/{tenant}/settings/integrations/{system}", page: a.connectPage},
+		{method: "GET", path: "/t/{tenant}/settings/integrations/{system}/disconnect", page: a.askDisconnect},
+		{method: "POST", path: "/t/{tenant}/settings/integrations/{system}/disconnect", page: a.disconnectPage},
+		{method: "GET", path: "/t/{tenant}/settings/orders", page: a.settingsPage},
+		{method: "POST", path: "/t/{tenant}/settings/orders", page: a.saveSettingsPage},
+		{method: "GET", path: "/t/{tenant}/flows/{flow}/pause", page: a.askPause},
+		{method: "POST", path: "/t/{tenant}/flows/{flow}/pause", page: a.pausePage},
+		{method: "POST", path: "/t/{tenant}/flows/{flow}/resume", page: a.resumePage},
+		{method: "GET", path: "/t/{tenant}/settings/access", page: a.accessPage},
+		{method: "POST", path: "/t/{tenant}/settings/access/tokens", page: a.makeTokenPage},
+		{method: "GET", path: "/t/{tenant}/settings/access/tokens/{id}/revoke", page: a.askRevoke},
+		{method: "POST", path: "/t/{tenant}/settings/access/tokens/{id}/revoke", page: a.revokePage},
+		{method: "GET", path: "/t/{tenant}/export", admins: true, page: download(a.export)},
+		{method: "GET", path: "/t/{tenant}/settings/alerts", page: a.alertsPage},
+		{method: "POST", path: "/t/{tenant}/settings/alerts", page: a.saveAlertsPage},
+		{method: "POST", path: "/t/{tenant}/settings/alerts/test", page: a.testAlertsPage},
+		{method: "POST", path: "/t/{tenant}/settings/alerts/secret", page: a.alertSecretPage},
+		{method: "POST", path: "/t/{tenant}/problems/{key}/fix", page: a.fixPage},
+		{method: "POST", path: "/t/{tenant}/problems/{key}/retry", page: a.retryCausePage},
+		{method: "POST", path: "/t/{tenant}/retry", page: a.retryAllPage},
+		{method: "POST", path: "/t/{tenant}/look", page: a.lookPage},
+		{method: "POST", path: "/t/{tenant}/links/{kind}/{from}", page: a.linkPage},
+		{method: "POST", path: "/t/{tenant}/links/{kind}/{from}/forget", page: a.forgetPage},
+		{method: "POST", path: "/t/{tenant}/gaps/dismiss", page: a.dismissGapPage},
+
 		{method: "GET", path: "/healthz", open: a.alive},
 		{method: "GET", path: "/api/openapi.yaml", open: a.description},
 
+		{method: "GET", path: "/api/v1/health", query: "after limit", known: a.operatorHealth},
 		{method: "GET", path: "/api/v1/tenants", query: "after limit", known: a.listTenants},
 		{method: "POST", path: "/api/v1/tenants", known: a.createTenant},
+		{method: "DELETE", path: t, known: a.eraseTenant},
 		{method: "POST", path: "/api/v1/restored", known: a.restored},
 		{method: "GET", path: t + "/tokens", query: "after limit", of: a.listTokens},
 		{method: "POST", path: t + "/tokens", of: a.createToken},
 		{method: "DELETE", path: t + "/tokens/{id}", of: a.revokeToken},
+		{method: "GET", path: t + "/people", of: a.listPeople},
+		{method: "GET", path: t + "/alerts", of: a.getAlerts},
+		{method: "PUT", path: t + "/alerts", of: a.putAlerts},
+		{method: "POST", path: t + "/alerts/test", of: a.testAlerts},
+		{method: "POST", path: t + "/alerts/secret", of: a.newAlertSecret},
+		{method: "GET", path: t + "/flows", of: a.listFlows},
+		{method: "PUT", path: t + "/flows/{flow}", of: a.putFlow},
 		{method: "GET", path: t + "/settings", of: a.getSettings},
 		{method: "PUT", path: t + "/settings", of: a.putSettings},
 		{method: "PATCH", path: t + "/settings", of: a.patchSettings},
+		{method: "GET", path: t + "/settings/versions", query: "after limit", of: a.listVersions},
 		{method: "GET", path: t + "/options", of: a.options},
 		{method: "GET", path: t + "/health", of: a.health},
-		{method: "GET", path: t + "/events", query: "after limit", of: a.listEvents},
+		{method: "GET", path: t + "/export", query: "after", admins: true, of: a.export},
+		{method: "GET", path: t + "/events", query: "kind by order from to after limit", of: a.listEvents},
+		{method: "GET", path: t + "/events.csv", query: "kind by order from to", of: a.eventsSheet},
+		{method: "GET", path: t + "/events.xlsx", query: "kind by order from to", of: a.eventsSheet},
 		{method: "POST", path: t + "/sync/{job}", of: a.sync},
 
 		{method: "GET", path: t + "/completeness", query: "from to", of: a.getCompleteness},
 		{method: "POST", path: t + "/completeness", of: a.startCompleteness},
-		{method: "GET", path: t + "/completeness.csv", query: "from to", of: a.completenessCSV},
+		{method: "GET", path: t + "/completeness.csv", query: "from to", of: a.completenessSheet},
+		{method: "GET", path: t + "/completeness.xlsx", query: "from to", of: a.completenessSheet},
 
 		{method: "GET", path: t + "/connections", of: a.listConnections},
 		{method: "GET", path: t + "/connections/{system}", of: a.getConnection},
 		{method: "PUT", path: t + "/connections/{system}", of: a.putConnection},
 		{method: "DELETE", path: t + "/connections/{system}", of: a.deleteConnection},
+		{method: "DELETE", path: t + "/gaps/{from}", of: a.dismissGap},
 
 		{method: "GET", path: t + "/orders", query: "state q after limit", of: a.listOrders},
 		{method: "GET", path: t + "/orders/counts", of: a.countOrders},
@@ -133,11 +266,18 @@ func (a *api) routes() []route {
 		{method: "POST", path: t + "/orders/preview", of: a.preview},
 		{method: "GET", path: t + "/orders/{id}", of: a.getOrder},
 		{method: "POST", path: t + "/orders/{id}/retry", of: a.retry},
+		{method: "GET", path: t + "/orders/{id}/finish", query: "step", of: a.planFinish},
+		{method: "POST", path: t + "/orders/{id}/finish", of: a.finish},
 
+		{method: "GET", path: t + "/problems", of: a.listProblems},
+		{method: "POST", path: t + "/problems/{key}/fix", of: a.fixProblem},
+		{method: "POST", path: t + "/problems/{key}/retry", of: a.retryProblem},
 		{method: "GET", path: t + "/links/{kind}", query: "q after limit", of: a.listLinks},
 		{method: "PUT", path: t + "/links/{kind}/{from}", of: a.putLink},
 		{method: "DELETE", path: t + "/links/{kind}/{from}", of: a.deleteLink},
 
+		{method: "GET", path: t + "/test-order", of: a.getTestOrder},
+		{method: "POST", path: t + "/test-order", of: a.startTestOrder},
 		{method: "POST", path: t + "/backfill/preview", of: a.previewBackfill},
 		{method: "GET", path: t + "/backfill", of: a.getBackfill},
 		{method: "POST", path: t + "/backfill", of: a.startBackfill},
@@ -153,17 +293,25 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("Cache-Control", "no-store")
+	h.Set("Strict-Transport-Security", "max-age=31536000") // browsers heed it over HTTPS alone
+	fail := a.failPage
+	if r.URL.Path == "/healthz" || strings.HasPrefix(r.URL.Path, "/api/") || strings.HasPrefix(r.URL.Path, "/assets/") {
+		fail = a.fail
+	}
 	defer func() {
 		v := recover()
 		if v == http.ErrAbortHandler {
 			panic(v)
 		}
 		if v != nil {
-			a.Log.ErrorContext(r.Context(), "panic", "method", r.Method, "route", r.Pattern, "panic", v, "stack", string(debug.Stack()))
-			a.fail(w, r, &problem{Status: http.StatusInternalServerError, Detail: "Something went wrong on our side."})
+			a.Log.ErrorContext(r.Context(), "panic", "method", r.Method, "route", r.Pattern, "panic", v, "stack",
+				string(debug.Stack()))
+			fail(w, r, &problem{Status: http.StatusInternalServerError, Detail: "Something went wrong on our side."})
 		}
 	}()
-	if _, pattern := a.mux.Handler(r); pattern != "" {
+	_, path := a.paths.Handler(r)
+	if methods := a.methods[path]; slices.Contains(methods, r.Method) ||
+		r.Method == http.MethodHead && slices.Contains(methods, http.MethodGet) {
 		a.mux.ServeHTTP(w, r)
 		return
 	}
@@ -173,23 +321,37 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	var allow []string
-	for _, m := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"} {
-		if _, pattern := a.mux.Handler(&http.Request{Method: m, URL: r.URL, Host: r.Host}); pattern != "" {
-			allow = append(allow, m)
-		}
-	}
-	if allow == nil {
-		a.fail(w, r, notFound())
+	if path == "" {
+		fail(w, r, notFound())
 		return
 	}
-	h.Set("Allow", strings.Join(allow, ", "))
-	a.fail(w, r, &problem{Status: http.StatusMethodNotAllowed, Detail: "This address answers " + strings.Join(allow, ", ") + "."})
+	allow := allowed(a.methods[path])
+	h.Set("Allow", allow)
+	fail(w, r, &problem{Status: http.StatusMethodNotAllowed, Detail: "This address answers " + allow + "."})
+}
+
+// allowed lists methods as the header Allow does.
+func allowed(methods []string) string {
+	var list []string
+	for _, m := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"} {
+		if slices.Contains(methods, m) || m == http.MethodHead && slices.Contains(methods, http.MethodGet) {
+			list = append(list, m)
+		}
+	}
+	return strings.Join(list, ", ")
 }
 
 func (a *api) serve(rt route, w http.ResponseWriter, r *http.Request) error {
-	if rt.open != nil {
+	switch {
+	case rt.open != nil:
+		if strings.HasPrefix(rt.path, "/api/") {
+			if err := rt.knows(r.URL.RawQuery); err != nil {
+				return err
+			}
+		}
 		return rt.open(w, r)
+	case rt.isPage():
+		return a.page(rt, w, r)
 	}
 	c, err := a.caller(r)
 	if err != nil {
@@ -217,13 +379,29 @@ func (a *api) serve(rt route, w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if c.viewer && rt.method != http.MethodGet {
-		return &problem{Status: http.StatusForbidden, Detail: "This token is a viewer's: it reads, and changes nothing."}
+		return &problem{Status: http.StatusForbidden,
+			Detail: "This token is a viewer's: it reads, and changes nothing."}
 	}
-	return rt.of(w, r, b)
+	if c.viewer && rt.admins {
+		return adminsOnly()
+	}
+	return rt.of(w, r.WithContext(context.WithValue(r.Context(), changesKey{}, !c.viewer)), b)
 }
 
-// knows refuses query parameters that the route does not have, or that are
-// given twice: a misspelt filter would quietly show everything.
+// changesKey is where the context of an API's request says whether its token may change what it reads.
+type changesKey struct{}
+
+// changes reports whether the token of an API's request may change what it reads.
+func changes(r *http.Request) bool {
+	may, _ := r.Context().Value(changesKey{}).(bool)
+	return may
+}
+
+// neverEmpty are parameters of which an empty one says nothing.
+var neverEmpty = []string{"by", "from", "limit", "state", "to"}
+
+// knows refuses query parameters that the route does not have, that are given twice, or that say nothing: a misspelt
+// filter would quietly show everything.
 func (rt route) knows(query string) error {
 	q, err := url.ParseQuery(query)
 	if err != nil {
@@ -233,16 +411,21 @@ func (rt route) knows(query string) error {
 	if len(known) > 0 {
 		hint = "This address takes " + strings.Join(known, ", ") + "."
 	}
-	var errs tenant.FieldErrors
+	var errs, empty tenant.FieldErrors
 	for _, name := range slices.Sorted(maps.Keys(q)) {
 		if !slices.Contains(known, name) {
 			errs = append(errs, tenant.FieldError{Field: name, Message: "There is no such parameter. " + hint})
 		} else if len(q[name]) > 1 {
 			errs = append(errs, tenant.FieldError{Field: name, Message: "This parameter is given more than once."})
+		} else if q[name][0] == "" && slices.Contains(neverEmpty, name) {
+			empty = append(empty, tenant.FieldError{Field: name, Message: "This parameter is empty. Leave it out."})
 		}
 	}
-	if errs != nil {
+	switch {
+	case errs != nil:
 		return badQuery(errs...)
+	case empty != nil:
+		return empty
 	}
 	return nil
 }
@@ -260,34 +443,44 @@ func (c caller) may(tenantID string) bool {
 }
 
 func (a *api) caller(r *http.Request) (caller, error) {
-	refused := &problem{Status: http.StatusUnauthorized, Detail: "Send a valid token: Authorization: Bearer …"}
+	refused := func(why string) (caller, error) {
+		return caller{}, &problem{Status: http.StatusUnauthorized, Detail: why}
+	}
+	const unknown = "Send a valid token: Authorization: Bearer …"
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	token = strings.TrimSpace(token)
 	if !strings.EqualFold(scheme, "Bearer") || token == "" {
-		return caller{}, refused
+		return refused(unknown)
 	}
-	sum := sha256.Sum256([]byte(token))
-	if subtle.ConstantTimeCompare(sum[:], a.operator[:]) == 1 && a.Token != "" {
+	now := time.Now()
+	if wait := a.guesses.wait(r.RemoteAddr, token, now); wait > 0 {
+		return caller{}, &problem{Status: http.StatusTooManyRequests, after: wait,
+			Detail: "Too many tokens that do not exist came from your address. Try again in a minute."}
+	}
+	if a.Operators.Know(token) {
+		a.guesses.right(token)
 		return caller{operator: true, name: "the operator"}, nil
 	}
 	id, t, err := a.Tenants.Bearer(r.Context(), token)
-	if errors.Is(err, tenant.ErrNotFound) {
-		return caller{}, refused
+	switch {
+	case errors.Is(err, tenant.ErrRevoked):
+		return refused("This token was revoked. Send another one, made under Settings › Access.")
+	case errors.Is(err, tenant.ErrExpired):
+		return refused("This token has expired. Send another one, made under Settings › Access.")
+	case errors.Is(err, tenant.ErrNotFound):
+		a.guesses.wrong(r.RemoteAddr, token, now)
+		return refused(unknown)
+	case err != nil:
+		return caller{}, err
 	}
-	return caller{tenant: id, viewer: t.Role != tenant.Admin, name: tokenName(t)}, err
+	a.guesses.right(token)
+	return caller{tenant: id, viewer: t.Role != tenant.Admin, name: tokenName(t)}, nil
 }
 
-// fitsKey says whether a foreign text may be part of a key of the table: the
+// fitsKey reports whether a foreign text may be part of a key of the table: the
 // table would refuse others with an error that is not the caller's fault.
 func fitsKey(s string, max int) bool {
 	return s != "" && len(s) <= max && utf8.ValidString(s) && !strings.ContainsRune(s, '#')
-}
-
-func (a *api) index(w http.ResponseWriter, r *http.Request) error {
-	const page = "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Stockbridge</title></head>\n" +
-		"<body><h1>Stockbridge</h1><p>The JSON API is described in <a href=\"/api/openapi.yaml\">/api/openapi.yaml</a>.</p></body></html>\n"
-	write(w, r, http.StatusOK, "text/html; charset=utf-8", []byte(page))
-	return nil
 }
 
 func (a *api) description(w http.ResponseWriter, r *http.Request) error {
@@ -299,19 +492,28 @@ func (a *api) alive(w http.ResponseWriter, r *http.Request) error {
 	return respond(w, r, http.StatusOK, map[string]string{"status": "ok"})
 }
 
-// vendors are the systems that can be connected so far.
-var vendors = []tenant.System{tenant.Upstock, tenant.Cin7Core}
-
-// system reads the path's system: one that there is, and that can be connected.
-func system(r *http.Request) (tenant.System, error) {
+// system is the vendor of the path's system: one that there is, and that can be connected.
+func (a *api) system(r *http.Request) (vendor.Vendor, error) {
 	sys := tenant.System(r.PathValue("system"))
+	row, ok := a.Vendors.Of(sys)
 	switch {
-	case slices.Contains(vendors, sys):
-		return sys, nil
+	case ok:
+		return row, nil
 	case slices.Contains(tenant.Systems(), sys):
-		return "", &problem{Status: http.StatusNotImplemented, Detail: "This system cannot be connected yet; upstock and cin7core can."}
+		return row, &problem{
+			Status: http.StatusNotImplemented,
+			Detail: "This system cannot be connected yet; " + strings.Join(a.systems(), " and ") + " can.",
+		}
 	}
-	return "", notFound()
+	return row, notFound()
+}
+
+// systems are those that can be connected, as paths name them.
+func (a *api) systems() (names []string) {
+	for _, sys := range a.Vendors.Systems() {
+		names = append(names, string(sys))
+	}
+	return names
 }
 
 // wake sends a tenant's due orders to be worked on, the oldest first, and says how many.

@@ -7,18 +7,22 @@ import (
 	"slices"
 	"time"
 
+	"stockbridge/internal/job"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/limit"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstockcin7"
+	"stockbridge/internal/upstockcin7/order"
 )
 
 type healthAnswer struct {
-	Connections  []connectionAnswer  `json:"connections"`
-	Mirror       mirrorAnswer        `json:"mirror"`
-	Webhooks     *webhooksAnswer     `json:"webhooks"` // Cin7 Core's to us; null: not connected
-	Jobs         []jobAnswer         `json:"jobs"`
-	Settings     []string            `json:"settings"` // what they name that Cin7 Core does not have, or that is not checked yet
+	Connections []connectionAnswer `json:"connections"`
+	Mirror      mirrorAnswer       `json:"mirror"`
+	Webhooks    *webhooksAnswer    `json:"webhooks"` // Cin7 Core's to us; null: not connected
+	Jobs        []jobAnswer        `json:"jobs"`
+	// what they name that Cin7 Core does not have, or that is not checked yet
+	Settings     []string            `json:"settings"`
+	Drift        []driftAnswer       `json:"drift"` // the same and links, without what is not checked yet
 	Orders       counts              `json:"orders"`
 	Backlog      backlogAnswer       `json:"backlog"`
 	Completeness completenessSummary `json:"completeness"`
@@ -63,7 +67,8 @@ const backlogMost = 1000
 
 func (a *api) health(w http.ResponseWriter, r *http.Request, b tenant.Bundle) error {
 	ctx := r.Context()
-	h := healthAnswer{Connections: []connectionAnswer{}, Mirror: mirrorOf(b), Budgets: []budgetAnswer{}, Started: a.Started.UTC()}
+	h := healthAnswer{Connections: []connectionAnswer{}, Mirror: mirrorOf(b), Budgets: []budgetAnswer{},
+		Started: a.Started.UTC()}
 	var core limit.State
 	for _, sys := range tenant.Systems() {
 		c, ok := b.Connections[sys]
@@ -76,7 +81,7 @@ func (a *api) health(w http.ResponseWriter, r *http.Request, b tenant.Bundle) er
 		}
 		shown.WebhookURL = "" // health may be shown on a wall
 		h.Connections = append(h.Connections, shown)
-		if !slices.Contains(vendors, sys) {
+		if _, ok := a.Vendors.Of(sys); !ok {
 			continue
 		}
 		left, err := a.Budget(ctx, c)
@@ -92,11 +97,12 @@ func (a *api) health(w http.ResponseWriter, r *http.Request, b tenant.Bundle) er
 	if h.Jobs, err = a.jobs(ctx, b); err != nil {
 		return err
 	}
-	lost, err := a.Pair.LostSettings(ctx, b)
-	if err != nil {
+	if h.Settings, err = a.lostSettings(ctx, b); err != nil {
 		return err
 	}
-	h.Settings = append(append([]string{}, b.Said...), lost...)
+	if h.Drift, err = a.driftOf(ctx, b); err != nil {
+		return err
+	}
 	var due []ledger.Ref
 	if h.Orders, due, err = a.count(ctx, b); err != nil {
 		return err
@@ -104,7 +110,7 @@ func (a *api) health(w http.ResponseWriter, r *http.Request, b tenant.Bundle) er
 	if h.Backlog, err = a.backlog(ctx, b, due, core); err != nil {
 		return err
 	}
-	c, err := a.Pair.Completeness(ctx, b.Tenant.ID, time.Time{}, time.Time{})
+	c, err := a.Pair.Completeness.Last(ctx, b.Tenant.ID, time.Time{}, time.Time{})
 	if err != nil {
 		return err
 	}
@@ -123,12 +129,20 @@ func (a *api) health(w http.ResponseWriter, r *http.Request, b tenant.Bundle) er
 	return respond(w, r, http.StatusOK, h)
 }
 
+// lostSettings says what of the settings does not count or is not in Cin7 Core any more, a sentence each.
+func (a *api) lostSettings(ctx context.Context, b tenant.Bundle) ([]string, error) {
+	_, ignored := a.stored(b)
+	lost, err := a.Pair.LostSettings(ctx, b)
+	return append(append([]string{}, ignored...), lost...), err
+}
+
 // jobAnswer is how one of the jobs fares that compare both sides.
 type jobAnswer struct {
 	Job     string     `json:"job"`
 	Every   float64    `json:"every"`   // seconds
 	Started *time.Time `json:"started"` // of its last run
 	Checked *time.Time `json:"checked"` // when it was last through
+	Next    *time.Time `json:"next"`    // about when it runs again; null: it runs, or does not run by itself
 	Problem *string    `json:"problem"` // why it does not get on
 	Running bool       `json:"running"` // asked for, or begun and not through
 	Rows    int        `json:"rows"`    // read, when it was last through
@@ -138,33 +152,62 @@ type jobAnswer struct {
 
 func (a *api) jobs(ctx context.Context, b tenant.Bundle) ([]jobAnswer, error) {
 	var list []jobAnswer
-	why := b.Ready(vendors...)
-	for _, job := range []string{upstockcin7.JobShipments, upstockcin7.JobReconcile, upstockcin7.JobWebhooks, upstockcin7.JobCompleteness} {
-		c, err := a.Ledger.Cursor(ctx, b.Tenant.ID, job)
+	for _, k := range a.Jobs.Kinds {
+		if k.Every == 0 || k.Chosen { // by hand, or not every tenant's
+			continue
+		}
+		if k.Name == upstockcin7.JobMirror { // it keeps its own place
+			list = append(list, a.mirrorJob(b, k))
+			continue
+		}
+		c, err := a.Ledger.Cursor(ctx, b.Tenant.ID, k.Name)
 		if err != nil {
-			return nil, fmt.Errorf("job %s: %w", job, err)
+			return nil, fmt.Errorf("job %s: %w", k.Name, err)
 		}
 		j := jobAnswer{
-			Job: job, Every: a.Pair.Times.Jobs[job].Seconds(), Started: when(c.Started), Checked: when(c.Checked), Problem: known(c.Problem),
-			Running: c.Started.After(c.Checked) || c.Asked.After(c.Started), Rows: c.Last.Rows, Marked: c.Last.Marked, Unknown: c.Last.Unknown,
+			Job: k.Name, Every: a.Jobs.Interval(k).Seconds(), Started: when(c.Started), Checked: when(c.Checked),
+			Problem: known(c.Problem),
+			Running: c.Started.After(c.Checked) || c.Asked.After(c.Started), Rows: c.Last.Rows, Marked: c.Last.Marked,
+			Unknown: c.Last.Unknown,
 		}
-		if upstockcin7.Outdated(b, c.Problem) {
+		if job.Outdated(b, c.Problem) {
 			j.Problem = nil
 		}
-		if why != "" {
+		if why := b.Ready(k.Needs...); why != "" {
 			j.Problem, j.Running = known("Skipped: "+why), false
+		} else if j.Every > 0 && !j.Running && !c.Started.IsZero() {
+			j.Next = when(c.Started.Add(a.Jobs.Interval(k)))
 		}
 		list = append(list, j)
 	}
 	return list, nil
 }
 
+// mirrorJob is how the reading of the account's records fares.
+func (a *api) mirrorJob(b tenant.Bundle, k job.Kind) jobAnswer {
+	m := upstockcin7.MirrorOf(b)
+	j := jobAnswer{
+		Job: k.Name, Every: a.Jobs.Interval(k).Seconds(), Started: when(m.Started), Checked: when(m.Ready),
+		Problem: known(m.Problem), Running: m.Step != "",
+	}
+	next := time.Now().Add(a.Jobs.Interval(k))
+	if k.Nightly {
+		j.Every, next = (24 * time.Hour).Seconds(), job.NextNight(b.Tenant, time.Now())
+	}
+	if why := b.Ready(k.Needs...); why != "" {
+		j.Problem, j.Running = known("Skipped: "+why), false
+	} else if j.Every > 0 && !j.Running {
+		j.Next = when(next)
+	}
+	return j
+}
+
 func mirrorOf(b tenant.Bundle) mirrorAnswer {
-	c, connected := b.Connections[tenant.Cin7Core]
-	m := c.Mirror
-	ans := mirrorAnswer{State: tenant.MirrorReading, Started: when(m.Started), Ready: when(m.Ready), Problem: known(m.Problem)}
-	if m.State == tenant.MirrorReady {
-		ans.State = tenant.MirrorReady
+	_, connected := b.Connections[tenant.Cin7Core]
+	m := upstockcin7.MirrorOf(b)
+	ans := mirrorAnswer{State: "reading", Started: when(m.Started), Ready: when(m.Ready), Problem: known(m.Problem)}
+	if m.IsReady() {
+		ans.State = "ready"
 	}
 	if m.Step != "" {
 		ans.Progress = &mirrorProgress{m.Step, m.Read, m.Total}
@@ -182,10 +225,7 @@ func (a *api) count(ctx context.Context, b tenant.Bundle) (n counts, due []ledge
 	upTo := func(n *int) func(ledger.Ref) bool {
 		return func(ledger.Ref) bool { *n++; return *n <= ledger.CountMost }
 	}
-	if err := a.Ledger.NeedAttention(ctx, id, upTo(&n.Attention)); err != nil {
-		return n, nil, err
-	}
-	if err := a.Ledger.Parked(ctx, id, upTo(&n.Parked)); err != nil {
+	if err := a.Orders.Parked(ctx, id, upTo(&n.Parked)); err != nil {
 		return n, nil, err
 	}
 	awaiting, err := a.Pair.Awaiting(ctx, b, max(1, ledger.CountMost+1-n.Parked))
@@ -193,10 +233,14 @@ func (a *api) count(ctx context.Context, b tenant.Bundle) (n counts, due []ledge
 		return n, nil, err
 	}
 	n.Parked += awaiting
-	if _, err := a.Ledger.Relist(ctx, id, relistMost); err != nil {
+	if _, err := a.Orders.Relist(ctx, id, relistMost); err != nil {
 		return n, nil, err
 	}
-	all, err := a.Ledger.DueOf(ctx, id, time.Now(), backlogMost)
+	// all of them: those that are parked as well, and those whose sale's twin is still looked for
+	if n.Attention, err = a.Orders.CountIn(ctx, id, ledger.Attention); err != nil {
+		return n, nil, err
+	}
+	all, err := a.Orders.DueOf(ctx, id, time.Now(), backlogMost)
 	if err != nil {
 		return n, nil, err
 	}
@@ -215,7 +259,7 @@ func (a *api) count(ctx context.Context, b tenant.Bundle) (n counts, due []ledge
 
 // backlogAnswer is what of the orders' work is still to be done, and until when.
 type backlogAnswer struct {
-	Orders      int        `json:"orders"`      // not sold yet, not told yet, or with a look at their sale due
+	Orders      int        `json:"orders"`      // not sold yet, not told yet, or with a reading of their sale due
 	Calls       int        `json:"calls"`       // to Cin7 Core that they need, about
 	ExpectedEnd *time.Time `json:"expectedEnd"` // null: there is no backlog, or nothing moves
 }
@@ -234,60 +278,68 @@ type backlogAnswer struct {
 //
 // Of a longer backlog the first backlogMost are estimated. Nothing is expected
 // while a connection needs reconnecting or its records are not read yet.
-func (a *api) backlog(ctx context.Context, b tenant.Bundle, due []ledger.Ref, core limit.State) (n backlogAnswer, err error) {
+func (a *api) backlog(
+	ctx context.Context, b tenant.Bundle, due []ledger.Ref, core limit.State,
+) (n backlogAnswer, err error) {
 	const some = 100 // at once: a run may be large
-	end := time.Now().UTC()
-	if core.BlockedUntil.After(end) {
-		end = core.BlockedUntil.UTC()
-	}
-	start := end
+	e := newEstimate(time.Now().UTC(), core, a.Pair.Pace())
 	for refs := range slices.Chunk(due, some) {
-		ids := make([]string, len(refs))
-		for i, ref := range refs {
-			ids[i] = ref.ID
-		}
-		runs, err := a.Ledger.GetRuns(ctx, b.Tenant.ID, ids)
+		runs, err := a.Orders.RunsOf(ctx, refs)
 		if err != nil {
 			return n, err
 		}
 		for _, ref := range refs {
-			run := runs[ref.ID]
-			if run == nil {
-				continue
-			}
-			calls, waits := callsOf(run)
-			if !waits {
-				continue
-			}
-			n.Orders++
-			n.Calls += calls
-			end = end.Add(time.Duration(calls) * a.Pair.Pace())
-			if ref.Due.After(end) {
-				end = ref.Due
-			}
-			if short := n.Calls - core.Left; short > 0 && core.Of > 0 {
-				if t := start.Add(time.Duration(short) * core.Per / time.Duration(core.Of)); t.After(end) {
-					end = t
-				}
+			if run := runs[ledger.RunKey{Tenant: ref.Tenant, ID: ref.ID}]; run != nil {
+				e.add(run, ref.Due)
 			}
 		}
 	}
-	if n.Orders > 0 && b.Ready(vendors...) == "" && !b.Connections[tenant.Cin7Core].Mirror.Ready.IsZero() {
-		n.ExpectedEnd = &end
+	if e.Orders > 0 && b.Ready(upstockcin7.Systems()...) == "" && !upstockcin7.MirrorOf(b).Ready.IsZero() {
+		e.ExpectedEnd = &e.end
 	}
-	return n, nil
+	return e.backlogAnswer, nil
+}
+
+// estimate is a backlog, as far as it is added up.
+type estimate struct {
+	backlogAnswer
+	start, end time.Time
+	pace       time.Duration // of sweeps: a call each
+	core       limit.State
+}
+
+func newEstimate(now time.Time, core limit.State, pace time.Duration) *estimate {
+	start := now
+	if core.BlockedUntil.After(now) {
+		start = core.BlockedUntil.UTC()
+	}
+	return &estimate{start: start, end: start, pace: pace, core: core}
+}
+
+// add adds a run that is due at a time.
+func (e *estimate) add(run *order.Order, due time.Time) {
+	calls, waits := callsOf(run)
+	if !waits {
+		return
+	}
+	e.Orders++
+	e.Calls += calls
+	e.end = job.Latest(e.end.Add(time.Duration(calls)*e.pace), due)
+	if short := e.Calls - e.core.Left; short > 0 && e.core.Of > 0 {
+		e.end = job.Latest(e.end, e.start.Add(time.Duration(short)*e.core.Per/time.Duration(e.core.Of)))
+	}
 }
 
 // callsOf is about how many calls to Cin7 Core a run needs; waits says that
 // there is work to wait for.
-func callsOf(run *ledger.Run) (calls int, waits bool) {
+func callsOf(run *order.Order) (calls int, waits bool) {
 	switch {
-	case run.Parked, run.SoldAt.IsZero() && (run.State == ledger.Attention || run.State == ledger.Cancelled):
+	case run.Parked, run.SoldAt.IsZero() && (run.State == ledger.Attention || run.State == order.Cancelled):
 		return 0, false
 	case run.SoldAt.IsZero():
 		return upstockcin7.CallsOf(run), true
 	}
-	return upstockcin7.CallsOf(run), run.LookDue() || run.Kept != nil || !run.Told
+	return upstockcin7.CallsOf(run), run.ReadingDue() || run.Kept != nil || !run.Told
 }
 
 // budgetAnswer is how often an account may still be called, by whoever shares it.

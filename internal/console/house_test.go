@@ -12,10 +12,14 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"stockbridge/internal/alert"
 	"stockbridge/internal/cin7core"
+	"stockbridge/internal/console/consoletest"
+	"stockbridge/internal/job"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/limit"
 	"stockbridge/internal/mirror"
@@ -26,6 +30,9 @@ import (
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstock"
 	"stockbridge/internal/upstockcin7"
+	"stockbridge/internal/upstockcin7/order"
+	"stockbridge/internal/vendor"
+	"stockbridge/internal/workbook"
 )
 
 const operator = "operators-token"
@@ -34,19 +41,26 @@ const operator = "operators-token"
 type house struct {
 	t          *testing.T
 	h          http.Handler
-	api        description
+	api        *consoletest.Description
 	tenants    *tenant.Store
 	ledger     *ledger.Ledger
+	orders     *order.Book
+	written    *written
 	deaf       *deafTable
 	box        *lostBox
+	vendors    *vendor.Vendors
 	pair       *upstockcin7.Pair
+	jobs       *job.Runner
+	reception  *reception
+	alerts     *alerts
+	hooks      sync.Mutex // held while nothing may be delivered
 	sim        *sim.Sim
 	simUpstock *simupstock.Vendor
 	simCore    *simcin7core.Vendor
 	log        bytes.Buffer
 	mu         sync.Mutex
 	woken      []ledger.Pointer
-	started    []upstockcin7.Job
+	started    []job.Message
 }
 
 func open(t *testing.T) *house {
@@ -67,60 +81,146 @@ func open(t *testing.T) *house {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { h.sim.Close() })
-	h.deaf = &deafTable{Table: tab}
+	h.written = &written{Table: tab, keys: map[table.Key]bool{}}
+	h.deaf = &deafTable{Table: h.written}
 	h.tenants, h.ledger = tenant.NewStore(h.deaf, h.box), ledger.New(h.deaf)
+	h.orders = order.NewBook(h.ledger)
 	const base = "http://vendors.test"
+	up := func(_ tenant.Connection, s tenant.Secrets, _ bool) *upstock.Client {
+		return upstock.New(base+sim.PrefixUpstock, h.sim.Transport(), nil, string(s.Key))
+	}
+	core := func(c tenant.Connection, s tenant.Secrets, _ bool) *cin7core.Client {
+		return cin7core.New(base+sim.PrefixCin7Core, h.sim.Transport(), nil, c.Account, string(s.Key))
+	}
+	h.vendors = vendor.New(vendor.Deps{
+		Tenants: h.tenants, Ledger: h.ledger,
+		WebhookURL: func(sys tenant.System, token string) string {
+			return "https://hooks.example.com/webhooks/" + string(sys) + "/" + token
+		},
+	}, vendor.Vendor{
+		System: tenant.Upstock, CallsUs: true, Exclusive: true, Paste: "Settings > Webhooks",
+		Budget: limit.Budget{Rates: []limit.Rate{{Calls: 300, Window: limit.Minute}}},
+		Fields: []vendor.Field{
+			{Name: "token", Title: "API token", Is: vendor.Key},
+			{Name: "webhookSecret", Title: "Webhook secret", Is: vendor.WebhookSecret, Optional: true,
+				Check: upstockcin7.WebhookSecretFault, Works: upstockcin7.WebhookSecretWorks},
+		},
+		Try: func(ctx context.Context, c tenant.Connection, s tenant.Secrets) (vendor.Account, error) {
+			return upstockcin7.UpstockAccount(ctx, up(c, s, true), c.Account)
+		},
+	}, vendor.Vendor{
+		System: tenant.Cin7Core, CallsUs: true,
+		Budget: limit.Budget{Rates: []limit.Rate{{Calls: 60, Window: limit.Minute}}, Shared: true},
+		Fields: []vendor.Field{
+			{Name: "accountId", Title: "Account id", Is: vendor.AccountID},
+			{Name: "applicationKey", Title: "Application key", Is: vendor.Key},
+		},
+		Steps: []string{"In Cin7 Core, open Integrations › API."},
+		Try: func(ctx context.Context, c tenant.Connection, s tenant.Secrets) (vendor.Account, error) {
+			return upstockcin7.CoreAccount(ctx, core(c, s, true))
+		},
+	})
+	times := upstockcin7.DefaultTimes()
+	h.jobs = &job.Runner{
+		Verdicts: &job.Verdicts{Tenants: h.tenants, Ledger: h.ledger, Now: time.Now, Times: times.Times},
+		Send: func(_ context.Context, _ job.Queue, m job.Message, _ time.Duration) error {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			h.started = append(h.started, m)
+			return nil
+		},
+	}
 	h.pair = upstockcin7.New(upstockcin7.Deps{
-		Ledger: h.ledger, Tenants: h.tenants, Mirror: mirror.New(h.deaf), Times: upstockcin7.DefaultTimes(),
-		Upstock: func(c tenant.Connection, s tenant.Secrets, first bool) *upstock.Client {
-			return upstock.New(base+sim.PrefixUpstock, h.sim.Transport(), nil, string(s.Key))
-		},
-		Cin7Core: func(c tenant.Connection, s tenant.Secrets, first bool) *cin7core.Client {
-			return cin7core.New(base+sim.PrefixCin7Core, h.sim.Transport(), nil, c.Account, string(s.Key))
-		},
+		Ledger: h.ledger, Orders: h.orders, Tenants: h.tenants, Vendors: h.vendors, Mirror: mirror.New(h.deaf),
+		Times: times, Upstock: up, Cin7Core: core,
 		Wake: func(_ context.Context, p ledger.Pointer, _ time.Duration) error {
 			h.mu.Lock()
 			defer h.mu.Unlock()
 			h.woken = append(h.woken, p)
 			return nil
 		},
-		Start: func(_ context.Context, j upstockcin7.Job, _ time.Duration) error {
-			h.mu.Lock()
-			defer h.mu.Unlock()
-			h.started = append(h.started, j)
-			return nil
-		},
-		WebhookURL: func(sys tenant.System, token string) string {
-			return "https://hooks.example.com/webhooks/" + string(sys) + "/" + token
-		},
+		Runner: h.jobs,
 	})
+	h.alerts = newAlerts(h, h.deaf)
+	looks := alert.Kind()
+	looks.Run = h.alerts.Look
+	h.jobs.Kinds = append(h.pair.Jobs(), looks)
+	h.vendors.Join(h.pair)
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Log(h.log.String())
 		}
 	})
-	h.h = New(Deps{Tenants: h.tenants, Ledger: h.ledger, Pair: h.pair, Token: operator,
+	h.reception = newReception(h)
+	h.opened(func(*Deps) {})
+	return h
+}
+
+// opened makes the console anew, with what change makes of what it stands on.
+func (h *house) opened(change func(*Deps)) {
+	d := Deps{
+		Workbook: workbook.Write, Desk: h.reception.desk,
+		Tenants: h.tenants, Ledger: h.ledger, Orders: h.orders, Vendors: h.vendors,
+		Pair: h.pair, Jobs: h.jobs, Operators: tenant.OperatorsOf(operator),
+		Sections: func() []tenant.Section { return []tenant.Section{h.pair.Settings()} },
+		Alerts:   h.alerts.Store, MailFrom: "alerts@stockbridge.example", Guard: h.alerts.Guard,
 		Log: slog.New(slog.NewTextHandler(&h.log, nil)), Started: time.Now(),
 		Budget: func(ctx context.Context, c tenant.Connection) (limit.State, error) {
-			budget := limit.Upstock()
-			if c.System == tenant.Cin7Core {
-				budget = limit.Cin7Core()
+			row, _ := h.vendors.Of(c.System)
+			return limit.New(h.deaf.Table, string(c.System), c.Account, row.Budget, limit.First).State(ctx)
+		},
+		Blocked: func(ctx context.Context, most int) ([]limit.Block, bool, error) {
+			return limit.Blocked(ctx, h.deaf.Table, most)
+		},
+		Queues: []job.Queue{"orders", job.Shipments, job.Catalog},
+		Depth: func(_ context.Context, q job.Queue) (Depth, error) {
+			if q == job.Catalog {
+				return Depth{}, errors.New("the queue does not answer")
 			}
-			return limit.New(tab, string(c.System), c.Account, budget, limit.First).State(ctx)
-		}})
-	return h
+			return Depth{Ready: len(h.woken)}, nil
+		},
+	}
+	change(&d)
+	h.h = New(d)
+}
+
+// note notes something beside a tenant's connection to Cin7 Core.
+func note[T any](h *house, id string, p tenant.Progress[T], v T) {
+	h.t.Helper()
+	if _, err := p.Change(h.t.Context(), h.tenants, id, tenant.Cin7Core, func(_ tenant.Connection, old *T) error {
+		*old = v
+		return nil
+	}); err != nil {
+		h.t.Fatal(err)
+	}
 }
 
 // deafTable takes no write with an event in it, while it is deaf.
 type deafTable struct {
 	table.Table
-	deaf bool
+	deaf    bool
+	refuses string // what the partition keys begin with that it takes no writes under; "" = it takes all
+	hides   string // likewise, that it reads nothing under
+	writes  atomic.Int64
+}
+
+func (d *deafTable) Get(ctx context.Context, keys ...table.Key) ([]table.Item, error) {
+	if d.hides != "" && slices.ContainsFunc(keys, func(k table.Key) bool { return strings.HasPrefix(k.PK, d.hides) }) {
+		return nil, errors.New("the table shows none of these")
+	}
+	return d.Table.Get(ctx, keys...)
 }
 
 func (d *deafTable) Write(ctx context.Context, ops ...table.Op) error {
 	if d.deaf && slices.ContainsFunc(ops, func(o table.Op) bool { return strings.HasSuffix(o.Item.PK, "#event") }) {
 		return errors.New("the table takes no events")
 	}
+	if d.refuses != "" && slices.ContainsFunc(ops, func(o table.Op) bool {
+		return strings.HasPrefix(o.Item.PK, d.refuses)
+	}) {
+		return errors.New("the table takes none of these")
+	}
+	d.writes.Add(1)
 	return d.Table.Write(ctx, ops...)
 }
 
@@ -140,6 +240,8 @@ func (b *lostBox) lose() {
 type hooks struct{ h *house }
 
 func (d hooks) RoundTrip(req *http.Request) (*http.Response, error) {
+	d.h.hooks.Lock()
+	defer d.h.hooks.Unlock()
 	w, mux := httptest.NewRecorder(), http.NewServeMux()
 	mux.Handle("/webhooks/upstock/{token}", d.h.pair.Webhook())
 	mux.ServeHTTP(w, req)
@@ -153,12 +255,15 @@ func (h *house) supplier(name string) (acc sim.Account, id, path, token string) 
 	acc = h.sim.AddAccount(name, "NZD")
 	id, path, token = h.tenant(name)
 	h.do("PUT", path+"/connections/cin7core", token, acc.Cin7Core).is(200)
-	url := h.do("PUT", path+"/connections/upstock", token, map[string]string{"token": acc.Upstock.Token}).is(200).get("webhookUrl").(string)
+	url := h.do("PUT", path+"/connections/upstock", token,
+		map[string]string{"token": acc.Upstock.Token}).is(200).get("webhookUrl").(string)
+	h.hooks.Lock() // a delivery that comes before the secret is known is refused, and comes again a minute later
 	secret, err := h.simUpstock.RegisterWebhook(acc.Upstock.Supplier, url)
 	if err != nil {
 		h.t.Fatal(err)
 	}
 	h.do("PUT", path+"/connections/upstock", token, map[string]string{"webhookSecret": secret}).is(200)
+	h.hooks.Unlock()
 	h.work()
 	return acc, id, path, token
 }
@@ -174,10 +279,7 @@ func (h *house) work() {
 		started, woken := h.started, h.woken
 		h.started, h.woken = nil, nil
 		for _, j := range started {
-			do := map[string]func(context.Context, upstockcin7.Job) error{
-				upstockcin7.JobMirror: h.pair.ReadMirror, upstockcin7.JobShipments: h.pair.Shipments, upstockcin7.JobReconcile: h.pair.Reconcile,
-				upstockcin7.JobWebhooks: h.pair.CheckWebhooks, upstockcin7.JobCompleteness: h.pair.CheckCompleteness}[j.Job]
-			if err := do(h.t.Context(), j); err != nil {
+			if err := h.jobs.Do(h.t.Context(), j); err != nil {
 				h.t.Fatal(err)
 			}
 		}
@@ -222,12 +324,12 @@ func (h *house) tenant(name string) (id, path, token string) {
 }
 
 // run writes an order down as the given run has it.
-func (h *house) run(run ledger.Run) {
+func (h *house) run(run order.Order) {
 	h.t.Helper()
 	if run.Received.IsZero() {
 		run.Received = time.Now().UTC()
 	}
-	if _, err := h.ledger.Receive(h.t.Context(), &run, fmt.Appendf(nil, `{"id":%q}`, run.ID)); err != nil {
+	if _, err := h.orders.Receive(h.t.Context(), &run, fmt.Appendf(nil, `{"id":%q}`, run.ID)); err != nil {
 		h.t.Fatal(err)
 	}
 }
@@ -264,12 +366,13 @@ func (h *house) do(method, target, token string, body any, headers ...string) an
 	w := httptest.NewRecorder()
 	h.h.ServeHTTP(w, r)
 	a := answer{h.t, method + " " + target, w.Code, w.Header(), w.Body.String(), nil}
-	if kind := w.Header().Get("Content-Type"); method != "HEAD" && (kind == "application/json" || kind == "application/problem+json") {
+	if kind := w.Header().Get("Content-Type"); method != "HEAD" &&
+		(kind == "application/json" || kind == "application/problem+json") {
 		if err := json.Unmarshal(w.Body.Bytes(), &a.body); err != nil {
 			h.t.Errorf("%s: answer: %v", a.what, err)
 		}
 	}
-	if err := h.api.check(method, r.URL.Path, w, a.body); err != nil {
+	if err := h.api.Check(method, r.URL.Path, w.Code, w.Header(), w.Body.Bytes()); err != nil {
 		h.t.Errorf("%s: %d: not as described: %v\n%s", a.what, a.status, err, a.raw)
 	}
 	if strings.Contains(h.log.String(), operator) || token != "" && strings.Contains(h.log.String(), token) {

@@ -10,8 +10,8 @@ import (
 	"stockbridge/internal/upstock"
 )
 
-// TestLinks: a customer and a product that nothing makes sure of wait for a person, with choices; the one that is picked is
-// remembered, and can be seen, changed and taken away.
+// TestLinks: a customer and a product that nothing makes sure of wait for a person, with choices; the one that is
+// picked is remembered, and can be seen, changed and taken away.
 func TestLinks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t)
@@ -19,18 +19,24 @@ func TestLinks(t *testing.T) {
 		order := h.approve(acc, path, `{"customer":{"id":9001,"name":"Bay Bakery","externalId":null,"email":"orders@harbourside.example"},
 			"lines":[{"sku":"KWK-OLD#1","productExternalId":null,"name":"Kawakawa Leaf Tea","quantity":"3","unitPrice":"8.90"},{"sku":"GRN-TST","quantity":"2","unitPrice":"14.20"}]}`)
 		a := h.do("GET", order, token, nil).is(200)
-		if a.get("state") != "attention" || a.get("problems.0.code") != "customerUnknown" || a.get("problems.0.about") != "customer/9001" ||
-			a.get("problems.0.choices.0.label") != "Harbourside Grocers" || a.get("problems.0.choices.0.why") != "the same e-mail" || a.get("problems.0.choices.0.score").(float64) >= 0.5 ||
+		if a.get("state") != "attention" || a.get("problems.0.code") != "customerUnknown" ||
+			a.get("problems.0.about") != "customer/9001" ||
+			a.get("problems.0.choices.0.label") != "Harbourside Grocers" ||
+			a.get("problems.0.choices.0.why") != "the same e-mail" ||
+			a.get("problems.0.choices.0.score").(float64) >= 0.5 ||
 			a.get("problems.1.code") != "unknownSku" || a.get("problems.1.about") != "product/KWK-OLD#1" {
 			t.Fatal(a.raw)
 		}
 		card := a.get("problems.0.choices.0.id").(string)
-		if a := h.do("GET", path+"/links/customer", token, nil).is(200); len(a.get("items").([]any)) != 0 || a.get("next") != nil {
+		if a := h.do("GET", path+"/links/customer", token, nil).is(200); len(a.get("items").([]any)) != 0 ||
+			a.get("next") != nil {
 			t.Error(a.raw)
 		}
 
-		put := h.do("PUT", path+"/links/customer/9001", token, map[string]string{"id": strings.ToUpper(card) + "\n"}).is(200)
-		if put.get("id") != card || put.get("from") != "9001" || put.get("label") != "Harbourside Grocers" || put.get("by") != "person" {
+		put := h.do("PUT", path+"/links/customer/9001", token,
+			map[string]string{"id": strings.ToUpper(card) + "\n"}).is(200)
+		if put.get("id") != card || put.get("from") != "9001" || put.get("label") != "Harbourside Grocers" ||
+			put.get("by") != "person" {
 			t.Error(put.raw)
 		}
 		placed, err := h.simUpstock.PlaceOrder(acc.Upstock.Supplier, `{"lines":[{"sku":"KWK-100","quantity":"1"}]}`)
@@ -39,12 +45,15 @@ func TestLinks(t *testing.T) {
 		}
 		o, _ := upstock.ParseOrder(placed.JSON)
 		tea := o.Lines[0].ProductExternalID
-		if put := h.do("PUT", path+"/links/product/KWK-OLD%231", token, map[string]string{"id": tea}).is(200); put.get("from") != "KWK-OLD#1" || !strings.HasPrefix(fmt.Sprint(put.get("label")), "KWK-100 ") {
+		if put := h.do("PUT", path+"/links/product/KWK-OLD%231", token,
+			map[string]string{"id": tea}).is(200); put.get("from") != "KWK-OLD#1" ||
+			!strings.HasPrefix(fmt.Sprint(put.get("label")), "KWK-100 ") {
 			t.Error(put.raw)
 		}
 		h.do("POST", order+"/retry", token, `{}`).is(http.StatusAccepted)
 		h.work()
-		if a := h.do("GET", order, token, nil).is(200); a.get("state") != "sold" || len(a.get("problems").([]any)) != 0 {
+		if a := h.do("GET", order, token, nil).is(200); a.get("state") != "sold" ||
+			len(a.get("problems").([]any)) != 0 {
 			t.Errorf("after the choice: %s", a.raw)
 		}
 		next := h.approve(acc, path, `{"customer":{"id":9001,"name":"Bay Bakery","externalId":null},"lines":[{"sku":"kwk-old#1","productExternalId":null,"quantity":"1","unitPrice":"8.90"}]}`)
@@ -55,15 +64,19 @@ func TestLinks(t *testing.T) {
 		for _, c := range []struct {
 			query string
 			n     int
-		}{{"?q=HARBOURSIDE%20grocers", 1}, {"?q=9001", 1}, {"?q=" + card[:8], 1}, {"?q=nobody", 0}, {"?limit=1", 1}, {"?after=9001", 0}} {
-			if a := h.do("GET", path+"/links/customer"+c.query, token, nil).is(200); len(a.get("items").([]any)) != c.n {
+		}{{"?q=HARBOURSIDE%20grocers", 1}, {"?q=9001", 1}, {"?q=" + card[:8], 1}, {"?q=nobody", 0}, {"?limit=1", 1},
+			{"?after=9001", 0}} {
+			if a := h.do("GET", path+"/links/customer"+c.query, token,
+				nil).is(200); len(a.get("items").([]any)) != c.n {
 				t.Errorf("%s: %s", c.query, a.raw)
 			}
 		}
-		if a := h.do("GET", path+"/links/product", token, nil).is(200); len(a.get("items").([]any)) != 1 || a.get("items.0.from") != "KWK-OLD#1" || a.get("items.0.id") != tea {
+		if a := h.do("GET", path+"/links/product", token, nil).is(200); len(a.get("items").([]any)) != 1 ||
+			a.get("items.0.from") != "KWK-OLD#1" || a.get("items.0.id") != tea {
 			t.Error(a.raw)
 		}
-		if a := h.do("GET", path+"/events", token, nil).is(200); !strings.Contains(a.raw, "was linked to “Harbourside Grocers” in Cin7 Core") {
+		if a := h.do("GET", path+"/events", token, nil).is(200); !strings.Contains(a.raw,
+			"was linked to “Harbourside Grocers” in Cin7 Core") {
 			t.Error(a.raw)
 		}
 
@@ -98,7 +111,8 @@ func TestLinks(t *testing.T) {
 		h.do("DELETE", path+"/links/customer/9001", token, nil).is(http.StatusNotFound)
 		h.do("DELETE", path+"/links/product/kwk-old%231", token, nil).is(http.StatusNoContent)
 		last := h.approve(acc, path, `{"customer":{"id":9001,"name":"Bay Bakery","externalId":null},"lines":[{"sku":"GRN-TST","quantity":"1","unitPrice":"14.20"}]}`)
-		if a := h.do("GET", last, token, nil).is(200); a.get("state") != "attention" || a.get("problems.0.code") != "customerUnknown" {
+		if a := h.do("GET", last, token, nil).is(200); a.get("state") != "attention" ||
+			a.get("problems.0.code") != "customerUnknown" {
 			t.Errorf("after the link is gone: %s", a.raw)
 		}
 	})

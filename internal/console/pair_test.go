@@ -3,7 +3,6 @@ package console
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -12,10 +11,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"stockbridge/internal/job"
 	"stockbridge/internal/ledger"
+	"stockbridge/internal/mirror"
 	"stockbridge/internal/sim"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstockcin7"
+	"stockbridge/internal/upstockcin7/order"
 )
 
 func TestConnections(t *testing.T) {
@@ -36,14 +38,18 @@ func TestConnections(t *testing.T) {
 	}{
 		{"nothing to connect with", conns + "/cin7core", `{}`, 422, []string{"accountId", "applicationKey"}},
 		{"another system's field", conns + "/cin7core", `{"token":"x"}`, 422, []string{"token"}},
-		{"a key that is refused", conns + "/cin7core", map[string]string{"accountId": acc.Cin7Core.AccountID, "applicationKey": "wrong"}, 422, nil},
+		{"a key that is refused", conns + "/cin7core",
+			map[string]string{"accountId": acc.Cin7Core.AccountID, "applicationKey": "wrong"}, 422, nil},
 		{"another token that is refused", conns + "/upstock", `{"token":"wrong"}`, 422, nil},
-		{"a bad webhook secret", conns + "/upstock", map[string]string{"token": acc.Upstock.Token, "webhookSecret": "no secret"}, 422, []string{"webhookSecret"}},
+		{"a bad webhook secret", conns + "/upstock",
+			map[string]string{"token": acc.Upstock.Token, "webhookSecret": "no secret"}, 422,
+			[]string{"webhookSecret"}},
 		{"not yet", conns + "/joor", `{"account":"x","token":"y"}`, 501, nil},
 		{"no such system", conns + "/abacus", `{}`, 404, nil},
 		{"cin7core", conns + "/cin7core", keys, 200, nil},
 		{"upstock", conns + "/upstock", map[string]string{"token": acc.Upstock.Token}, 200, nil},
-		{"somebody else's supplier", theirs + "/connections/upstock", map[string]string{"token": acc.Upstock.Token}, 409, nil},
+		{"somebody else's supplier", theirs + "/connections/upstock", map[string]string{"token": acc.Upstock.Token},
+			409, nil},
 		{"their own", theirs + "/connections/upstock", map[string]string{"token": next.Upstock.Token}, 200, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -61,7 +67,9 @@ func TestConnections(t *testing.T) {
 		})
 	}
 	h.t = t
-	if diff := cmp.Diff([]upstockcin7.Job{{Job: upstockcin7.JobMirror, Tenant: id}, {Job: upstockcin7.JobWebhooks, Tenant: id}, {Job: upstockcin7.JobWebhooks, Tenant: id}}, h.started); diff != "" {
+	if diff := cmp.Diff([]job.Message{{Job: upstockcin7.JobMirror, Tenant: id},
+		{Job: upstockcin7.JobWebhooks, Tenant: id}, {Job: upstockcin7.JobWebhooks, Tenant: id}},
+		h.started); diff != "" {
 		t.Error(diff)
 	}
 
@@ -81,7 +89,8 @@ func TestConnections(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s, err := h.tenants.Secrets(t.Context(), c); err != nil || string(s.Webhook) != secret || string(s.Key) != acc.Upstock.Token {
+	if s, err := h.tenants.Secrets(t.Context(), c); err != nil || string(s.WebhookSecret) != secret ||
+		string(s.Key) != acc.Upstock.Token {
 		t.Errorf("stored secrets: %v", err)
 	}
 
@@ -92,27 +101,30 @@ func TestConnections(t *testing.T) {
 		t.Error("no Retry-After")
 	}
 	list := h.do("GET", conns, token, nil).is(200)
-	if list.get("items.0.system") != "upstock" || list.get("items.0.webhookUrl") != url || list.get("items.1.account") != strings.ToLower(acc.Cin7Core.AccountID) {
+	if list.get("items.0.system") != "upstock" || list.get("items.0.webhookUrl") != url ||
+		list.get("items.1.account") != strings.ToLower(acc.Cin7Core.AccountID) {
 		t.Error(list.raw)
 	}
 	health := h.do("GET", path+"/health", token, nil).is(200)
-	if health.get("mirror.state") != "reading" || health.get("connections.1.state") != "connected" || health.get("budgets.0.left") != 300.0 || health.get("budgets.1.of") != 60.0 ||
+	if health.get("mirror.state") != "reading" || health.get("connections.1.state") != "connected" ||
+		health.get("budgets.0.left") != 300.0 || health.get("budgets.1.of") != 60.0 ||
 		!slices.Contains([]any{"connection", "ping", "webhookRefused"}, health.get("newestEvent.kind")) {
 		t.Error(health.raw)
 	}
-	if health.get("webhooks.state") != nil || health.get("connections.1.webhooks.text") != health.get("webhooks.text") || object(health.get("connections.0"))["webhooks"] != nil {
+	if health.get("webhooks.state") != nil ||
+		health.get("connections.1.webhooks.text") != health.get("webhooks.text") ||
+		object(health.get("connections.0"))["webhooks"] != nil {
 		t.Errorf("webhooks: %s", health.raw)
 	}
 	at := time.Date(2026, 3, 2, 9, 30, 0, 0, time.UTC)
-	for state, word := range map[string]string{tenant.WebhooksOn: "at once", tenant.WebhooksOff: "Poll only", tenant.WebhooksUnavailable: "cannot have webhooks"} {
-		if _, err := h.tenants.Update(t.Context(), id, tenant.Cin7Core, func(c *tenant.Connection) error {
-			c.Webhooks = tenant.Webhooks{State: state, Why: "It is said so.", Checked: at, Heard: at}
-			return nil
-		}); err != nil {
-			t.Fatal(err)
-		}
+	for state, word := range map[string]string{
+		upstockcin7.WebhooksOn: "at once", upstockcin7.WebhooksOff: "Poll only",
+		upstockcin7.WebhooksUnavailable: "cannot have webhooks",
+	} {
+		note(h, id, "webhooks", upstockcin7.Webhooks{State: state, Why: "It is said so.", Checked: at, Heard: at})
 		a := h.do("GET", conns+"/cin7core", token, nil).is(200)
-		if a.get("webhooks.state") != state || !strings.Contains(a.get("webhooks.text").(string), word) || a.get("webhooks.why") != "It is said so." ||
+		if a.get("webhooks.state") != state || !strings.Contains(a.get("webhooks.text").(string), word) ||
+			a.get("webhooks.why") != "It is said so." ||
 			a.get("webhooks.heard") != "2026-03-02T09:30:00Z" || a.get("webhooks.renewed") != nil {
 			t.Error(a.raw)
 		}
@@ -120,9 +132,7 @@ func TestConnections(t *testing.T) {
 	if strings.Contains(health.raw, "hooks.example.com") {
 		t.Error("health shows the webhook URL")
 	}
-	if err := h.tenants.SetMirror(t.Context(), id, tenant.Cin7Core, tenant.Mirror{State: tenant.MirrorReady, Ready: time.Now()}); err != nil {
-		t.Fatal(err)
-	}
+	note(h, id, mirror.Progress, mirror.State{State: mirror.Ready, Ready: time.Now()})
 	if a := h.do("GET", path+"/health", token, nil); a.get("mirror.state") != "ready" {
 		t.Error(a.raw)
 	}
@@ -139,18 +149,18 @@ func TestRetry(t *testing.T) {
 	h := open(t)
 	id, path, token := h.tenant("Aroha Foods")
 	for i := range 3 {
-		h.run(ledger.Run{Tenant: id, ID: fmt.Sprint(10 + i), State: ledger.Attention})
+		h.run(order.Order{Run: ledger.Run{Tenant: id, ID: fmt.Sprint(10 + i), State: ledger.Attention}})
 	}
-	h.run(ledger.Run{Tenant: id, ID: "20", State: ledger.Shipped, SaleID: "5f1e", Told: true})
+	h.run(order.Order{Run: ledger.Run{Tenant: id, ID: "20", State: order.Shipped}, SaleID: "5f1e", Told: true})
 	a := h.do("POST", path+"/orders/10/retry", token, nil).is(http.StatusAccepted)
 	if a.get("id") != 10.0 || a.get("state") == "attention" {
 		t.Error(a.raw)
 	}
-	if len(h.woken) != 1 || h.woken[0].Order != "10" || h.woken[0].Tenant != id {
+	if len(h.woken) != 1 || h.woken[0].ID != "10" || h.woken[0].Tenant != id {
 		t.Errorf("woken: %v", h.woken)
 	}
 	h.do("POST", path+"/orders/11/retry", token, `{"newSale":true}`).is(http.StatusAccepted)
-	if run, err := h.ledger.Get(t.Context(), id, "11"); err != nil || !run.NewSale {
+	if run, err := h.orders.Get(t.Context(), id, "11"); err != nil || !run.NewSale {
 		t.Errorf("newSale: %v", err)
 	}
 	h.do("POST", path+"/orders/20/retry", token, nil).is(http.StatusConflict)
@@ -164,7 +174,8 @@ func TestRetry(t *testing.T) {
 	}
 }
 
-// TestJobsAreDescribed: health shows each scheduled job, and what may be started is answered.
+// TestJobsAreDescribed: health shows each scheduled job of all tenants, what may be started is described, and what is
+// described is answered.
 func TestJobsAreDescribed(t *testing.T) {
 	h := open(t)
 	_, path, token := h.tenant("Aroha Foods")
@@ -172,23 +183,37 @@ func TestJobsAreDescribed(t *testing.T) {
 	for _, j := range h.do("GET", path+"/health", token, nil).is(200).get("jobs").([]any) {
 		shown = append(shown, fmt.Sprint(object(j)["job"]))
 	}
-	_, schema := h.api.at("#/components/schemas/JobName")
+	_, schema := h.api.At("#/components/schemas/JobName")
 	for _, name := range elements(schema["enum"]) {
 		described = append(described, fmt.Sprint(name))
 	}
 	slices.Sort(shown)
 	slices.Sort(described)
-	want := slices.Sorted(maps.Keys(upstockcin7.Every()))
-	if !slices.Equal(shown, want) || !slices.Equal(described, want) {
-		t.Errorf("scheduled are %v; health shows %v (api.jobs), openapi.yaml describes %v (JobName)", want, shown, described)
+	var want, starts []string
+	for _, k := range h.jobs.Kinds {
+		if k.Every > 0 && !k.Chosen {
+			want = append(want, k.Name)
+		}
+		if k.Sync {
+			starts = append(starts, k.Name)
+		}
 	}
-	_, item := h.api.at("#/paths/~1api~1v1~1tenants~1{tenant}~1sync~1{job}")
+	slices.Sort(want)
+	if !slices.Equal(shown, want) || !slices.Equal(described, want) {
+		t.Errorf("scheduled are %v; health shows %v (api.jobs), openapi.yaml describes %v (JobName)", want, shown,
+			described)
+	}
+	_, item := h.api.At("#/paths/~1api~1v1~1tenants~1{tenant}~1sync~1{job}")
 	for _, p := range elements(item["parameters"]) {
 		for _, name := range elements(object(object(p)["schema"])["enum"]) {
 			if a := h.do("POST", path+"/sync/"+fmt.Sprint(name), token, nil); a.status == http.StatusNotFound {
 				t.Errorf("sync/%s is described, and answers %d (api.sync)", name, a.status)
 			}
+			starts = slices.DeleteFunc(starts, func(start string) bool { return start == name })
 		}
+	}
+	if len(starts) > 0 {
+		t.Errorf("openapi.yaml does not say that sync may start %v", starts)
 	}
 }
 
@@ -197,20 +222,24 @@ func TestSync(t *testing.T) {
 	id, path, token := h.tenant("Aroha Foods")
 	for range 8 { // of which some share the shard
 		other, _, _ := h.tenant("Another")
-		h.run(ledger.Run{Tenant: other, ID: "1", State: ledger.Received, Next: time.Now().Add(-time.Minute)})
+		h.run(order.Order{Run: ledger.Run{Tenant: other, ID: "1", State: ledger.Received,
+			Next: time.Now().Add(-time.Minute)}})
 	}
-	h.run(ledger.Run{Tenant: id, ID: "1", State: ledger.Received, Next: time.Now().Add(-time.Minute)})
-	h.run(ledger.Run{Tenant: id, ID: "2", State: ledger.Waiting, Next: time.Now().Add(time.Hour)})
+	h.run(order.Order{Run: ledger.Run{Tenant: id, ID: "1", State: ledger.Received, Next: time.Now().Add(-time.Minute)}})
+	h.run(order.Order{Run: ledger.Run{Tenant: id, ID: "2", State: ledger.Waiting, Next: time.Now().Add(time.Hour)}})
 	a := h.do("POST", path+"/sync/orders", token, nil).is(http.StatusAccepted)
-	if a.get("orders") != 1.0 || a.get("mirror") != false || len(h.woken) != 1 || h.woken[0].Tenant != id || h.woken[0].Order != "1" {
+	if a.get("orders") != 1.0 || a.get("mirror") != false || len(h.woken) != 1 || h.woken[0].Tenant != id ||
+		h.woken[0].ID != "1" {
 		t.Errorf("%s %v", a.raw, h.woken)
 	}
 	h.do("POST", path+"/sync/products", token, nil).is(http.StatusConflict)
 	h.do("POST", path+"/sync/contacts", token, nil).is(http.StatusNotImplemented)
 	h.do("POST", path+"/sync/everything", token, nil).is(404)
-	h.do("POST", path+"/sync/mirror", token, nil).is(404)
+	h.do("POST", path+"/sync/mirror", token, nil).is(http.StatusConflict)
+	h.do("POST", path+"/sync/drift", token, nil).is(404)
 	for _, job := range []string{"shipments", "webhooks", "completeness"} {
-		if a := h.do("POST", path+"/sync/"+job, token, nil).is(http.StatusConflict); a.get("detail") != "Upstock is not connected. Connect it first." {
+		if a := h.do("POST", path+"/sync/"+job, token,
+			nil).is(http.StatusConflict); a.get("detail") != "Upstock is not connected. Connect it first." {
 			t.Error(a.raw)
 		}
 	}
@@ -221,20 +250,26 @@ func TestSync(t *testing.T) {
 	acc := h.sim.AddAccount("Aroha Foods", "NZD")
 	h.do("PUT", path+"/connections/cin7core", token, acc.Cin7Core).is(200)
 	h.started = nil
-	if a := h.do("POST", path+"/sync/customers", token, nil).is(http.StatusAccepted); a.get("mirror") != true || len(h.started) != 1 {
-		t.Errorf("%s %v", a.raw, h.started)
+	for _, name := range []string{"customers", "mirror"} {
+		h.started = nil
+		if a := h.do("POST", path+"/sync/"+name, token, nil).is(http.StatusAccepted); a.get("mirror") != true ||
+			len(h.started) != 1 {
+			t.Errorf("%s %v", a.raw, h.started)
+		}
 	}
-	if a := h.do("POST", path+"/sync/orders", token, nil).is(http.StatusAccepted); a.get("mirror") != true || len(h.started) != 2 {
+	if a := h.do("POST", path+"/sync/orders", token, nil).is(http.StatusAccepted); a.get("mirror") != true ||
+		len(h.started) != 2 {
 		t.Errorf("the first pass is not kicked: %s %v", a.raw, h.started)
 	}
 
 	h.do("PUT", path+"/connections/upstock", token, map[string]string{"token": acc.Upstock.Token}).is(200)
 	h.started = nil
-	for job, want := range map[string]string{"orders": "reconcile", "shipments": "shipments", "webhooks": "webhooks", "completeness": "completeness"} {
+	for name, want := range map[string]string{"orders": "reconcile", "shipments": "shipments", "webhooks": "webhooks",
+		"completeness": "completeness"} {
 		h.started = nil
-		a := h.do("POST", path+"/sync/"+job, token, nil).is(http.StatusAccepted)
-		if a.get("jobs.0") != want || !slices.Contains(h.started, upstockcin7.Job{Job: want, Tenant: id}) {
-			t.Errorf("%s: %s %v", job, a.raw, h.started)
+		a := h.do("POST", path+"/sync/"+name, token, nil).is(http.StatusAccepted)
+		if a.get("jobs.0") != want || !slices.Contains(h.started, job.Message{Job: want, Tenant: id}) {
+			t.Errorf("%s: %s %v", name, a.raw, h.started)
 		}
 		if c, err := h.ledger.Cursor(t.Context(), id, want); err != nil || c.Asked.IsZero() {
 			t.Errorf("%s is lost with its message: %v", want, err)
@@ -248,7 +283,8 @@ func TestSync(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.started = nil
-	if a := h.do("POST", path+"/sync/shipments", token, nil).is(http.StatusConflict); a.get("detail") != "Cin7 Core needs reconnecting. Save a new key." {
+	if a := h.do("POST", path+"/sync/shipments", token,
+		nil).is(http.StatusConflict); a.get("detail") != "Cin7 Core needs reconnecting. Save a new key." {
 		t.Error(a.raw)
 	}
 	if a := h.do("POST", path+"/sync/orders", token, nil).is(http.StatusAccepted); len(a.get("jobs").([]any)) > 0 {
@@ -256,7 +292,9 @@ func TestSync(t *testing.T) {
 	}
 	for i, job := range []string{"shipments", "reconcile", "webhooks", "completeness"} {
 		a := h.do("GET", path+"/health", token, nil).is(200)
-		if j := object(a.get("jobs").([]any)[i]); j["job"] != job || j["problem"] != "Skipped: Cin7 Core needs reconnecting. Save a new key." || j["running"] != false || j["every"].(float64) < 300 {
+		if j := object(a.get("jobs").([]any)[i]); j["job"] != job ||
+			j["problem"] != "Skipped: Cin7 Core needs reconnecting. Save a new key." || j["running"] != false ||
+			j["every"].(float64) < 300 {
 			t.Errorf("%s: %v", job, j)
 		}
 	}
@@ -265,7 +303,7 @@ func TestSync(t *testing.T) {
 func TestPreview(t *testing.T) {
 	h := open(t)
 	id, path, token := h.tenant("Aroha Foods")
-	h.run(ledger.Run{Tenant: id, ID: "7", State: ledger.Received})
+	h.run(order.Order{Run: ledger.Run{Tenant: id, ID: "7", State: ledger.Received}})
 	path += "/orders/preview"
 	for _, c := range []struct {
 		name, body string
@@ -277,7 +315,8 @@ func TestPreview(t *testing.T) {
 		{"no order", `{"order":7}`, 422, []string{"order"}},
 		{"null", `{"order":null}`, 422, []string{"order"}},
 		{"unknown field", `{"order":{},"dryRun":true}`, 422, []string{"dryRun"}},
-		{"bad settings", `{"order":{},"settings":{"orderStatus":"sent","colour":1}}`, 422, []string{"settings.colour", "settings.orderStatus"}},
+		{"bad settings", `{"order":{},"settings":{"orderStatus":"sent","colour":1}}`, 422,
+			[]string{"settings.colour", "settings.orderStatus"}},
 		{"no settings", `{"order":{},"settings":[]}`, 422, []string{"settings"}},
 		{"no such order", `{"orderId":8}`, 422, []string{"orderId"}},
 		{"of no kind", `{"orderId":true}`, 422, []string{"orderId"}},
@@ -314,7 +353,10 @@ func TestPreviewOfOrder(t *testing.T) {
 	for i := 0; len(h.started) > 0 && i < 20; i++ {
 		j := h.started[0]
 		h.started = h.started[1:]
-		if err := h.pair.ReadMirror(t.Context(), j); err != nil {
+		if j.Job != upstockcin7.JobMirror {
+			continue
+		}
+		if err := h.jobs.Do(t.Context(), j); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -323,11 +365,13 @@ func TestPreviewOfOrder(t *testing.T) {
 	}
 	calls := len(h.sim.Calls(sim.Cin7Core, acc.Cin7Core.AccountID))
 	a := h.do("POST", path+"/orders/preview", token, body).is(200)
-	if a.get("sale.total") != order.Total || a.get("orderTotal") != order.Total || a.get("sale.status") != "DRAFT" || len(a.get("sale.lines").([]any)) == 0 {
+	if a.get("sale.total") != order.Total || a.get("orderTotal") != order.Total || a.get("sale.status") != "DRAFT" ||
+		len(a.get("sale.lines").([]any)) == 0 {
 		t.Error(a.raw)
 	}
 	body["settings"] = map[string]string{"orderStatus": "authorised", "location": "Nowhere"}
-	if a := h.do("POST", path+"/orders/preview", token, body).is(200); a.get("sale") != nil || len(a.get("problems").([]any)) == 0 {
+	if a := h.do("POST", path+"/orders/preview", token, body).is(200); a.get("sale") != nil ||
+		len(a.get("problems").([]any)) == 0 {
 		t.Error(a.raw)
 	}
 	for _, c := range h.sim.Calls(sim.Cin7Core, acc.Cin7Core.AccountID)[calls:] {
@@ -359,8 +403,8 @@ func TestPreviewOf(t *testing.T) {
 		}
 		var back map[string]any
 		json.Unmarshal(raw, &back)
-		at, _ := d.response("POST /api/v1/tenants/{tenant}/orders/preview", http.StatusOK)
-		if err := d.fits(at+"/content/application~1json/schema", back); err != nil {
+		at, _ := d.Response("POST /api/v1/tenants/{tenant}/orders/preview", http.StatusOK)
+		if err := d.Fits(at+"/content/application~1json/schema", back); err != nil {
 			t.Error(err)
 		}
 		return back
@@ -368,7 +412,8 @@ func TestPreviewOf(t *testing.T) {
 	got := fits(previewOf(p))
 	sale := object(got["sale"])
 	line := object(elements(sale["lines"])[0])
-	if got["orderTotal"] != "11.50" || got["saleTotal"] != "11.51" || sale["shipBy"] != "2026-03-04" || sale["totalBeforeTax"] != "10.01" || line["price"] != "4.0025" {
+	if got["orderTotal"] != "11.50" || got["saleTotal"] != "11.51" || sale["shipBy"] != "2026-03-04" ||
+		sale["totalBeforeTax"] != "10.01" || line["price"] != "4.0025" {
 		t.Errorf("%v", got)
 	}
 	p.Problems = []ledger.Problem{{Code: "unknownSku", Message: "Line 1: there is no product A1.", Fix: "Add it."}}
@@ -381,14 +426,14 @@ func TestPreviewOf(t *testing.T) {
 func TestWokenOnce(t *testing.T) {
 	h := open(t)
 	id, path, token := h.tenant("Aroha Foods")
-	h.run(ledger.Run{Tenant: id, ID: "7", State: ledger.Received, Next: time.Now().Add(-time.Minute)})
-	h.run(ledger.Run{Tenant: id, ID: "8", State: ledger.Waiting, Next: time.Now().Add(time.Hour)})
+	h.run(order.Order{Run: ledger.Run{Tenant: id, ID: "7", State: ledger.Received, Next: time.Now().Add(-time.Minute)}})
+	h.run(order.Order{Run: ledger.Run{Tenant: id, ID: "8", State: ledger.Waiting, Next: time.Now().Add(time.Hour)}})
 	for n, want := range []float64{1, 0} {
 		if a := h.do("POST", path+"/sync/orders", token, nil).is(http.StatusAccepted); a.get("orders") != want {
 			t.Errorf("press %d: %s", n+1, a.raw)
 		}
 	}
-	if len(h.woken) != 1 || h.woken[0].Order != "7" {
+	if len(h.woken) != 1 || h.woken[0].ID != "7" {
 		t.Errorf("%+v", h.woken)
 	}
 }

@@ -79,22 +79,20 @@ type lineAnswer struct {
 func (a *api) preview(w http.ResponseWriter, r *http.Request, b tenant.Bundle) error {
 	var order, doc, named json.RawMessage
 	var id orderID
-	var s *tenant.Settings
-	err := decode(w, r, false, map[string]any{"order": &order, "orderId": &named, "settings": &doc}, func() (errs tenant.FieldErrors) {
-		if named != nil && json.Unmarshal(named, &id) != nil {
-			errs = append(errs, tenant.FieldError{Field: "orderId", Message: "This value has the wrong type."})
-		} else if (id == "") == (order == nil) {
-			errs = append(errs, tenant.FieldError{Field: "order", Message: "Give either order or orderId."})
-		} else if order != nil && order[0] != '{' { // the decoder took the space around it off
-			errs = append(errs, tenant.FieldError{Field: "order", Message: "This is not an order."})
-		}
-		if doc == nil {
-			return errs
-		}
-		parsed, faults := parseSettings(doc, "settings")
-		s = &parsed
-		return errs.Add(faults)
-	})
+	err := decode(w, r, false, map[string]any{"order": &order, "orderId": &named, "settings": &doc},
+		func() (errs tenant.FieldErrors) {
+			if named != nil && json.Unmarshal(named, &id) != nil {
+				errs = append(errs, tenant.FieldError{Field: "orderId", Message: "This value has the wrong type."})
+			} else if (id == "") == (order == nil) {
+				errs = append(errs, tenant.FieldError{Field: "order", Message: "Give either order or orderId."})
+			} else if order != nil && order[0] != '{' { // the decoder took the space around it off
+				errs = append(errs, tenant.FieldError{Field: "order", Message: "This is not an order."})
+			}
+			if doc == nil {
+				return errs
+			}
+			return errs.Add(a.faultsOf(doc, "settings"))
+		})
 	if err != nil {
 		return err
 	}
@@ -109,11 +107,14 @@ func (a *api) preview(w http.ResponseWriter, r *http.Request, b tenant.Bundle) e
 		if err := a.Pair.OfConnected(r.Context(), b, run); err != nil {
 			return err
 		}
-		if _, order, _, err = a.Ledger.Load(r.Context(), b.Tenant.ID, run.ID); err != nil {
+		if _, order, _, err = a.Orders.Load(r.Context(), b.Tenant.ID, run.ID); err != nil {
 			return err
 		}
 	}
-	p, err := a.Pair.Preview(r.Context(), b.Tenant.ID, order, s)
+	if doc != nil {
+		b.Settings = doc
+	}
+	p, err := a.Pair.Preview(r.Context(), b, order)
 	if err != nil {
 		return err
 	}
@@ -133,24 +134,31 @@ func previewOf(p upstockcin7.Preview) previewAnswer {
 	h, o := plan.Header, plan.Order
 	at := h.ShippingAddress
 	if c := p.Card; c != nil {
-		at.Line1, at.Line2, at.City, at.State, at.Postcode, at.Country = c.Line1, c.Line2, c.City, c.State, c.Postcode, c.Country
+		at.Line1, at.Line2, at.City, at.State, at.Postcode, at.Country = c.Line1, c.Line2, c.City, c.State, c.Postcode,
+			c.Country
 	}
 	s := &saleAnswer{
-		CustomerID: plan.CustomerID, Contact: h.Contact, Email: h.Email, Phone: h.Phone, CustomerReference: h.CustomerReference,
-		ExternalID: h.ExternalID, SaleType: h.SaleType, Status: string(o.Status), CreationMode: string(o.AutoPickPackShipMode),
-		OrderDate: date(h.SaleOrderDate), ShipBy: date(h.ShipBy),
-		ShippingAddress: addressAnswer{at.ID, at.Company, at.Contact, at.Line1, at.Line2, at.City, at.State, at.Postcode, at.Country},
-		ShippingNotes:   h.ShippingNotes, Location: h.Location, PriceTier: h.PriceTier, Terms: h.Terms, TaxRule: h.TaxRule,
+		CustomerID: plan.CustomerID, Contact: h.Contact, Email: h.Email, Phone: h.Phone,
+		CustomerReference: h.CustomerReference,
+		ExternalID:        h.ExternalID, SaleType: h.SaleType, Status: string(o.Status),
+		CreationMode: string(o.AutoPickPackShipMode),
+		OrderDate:    date(h.SaleOrderDate), ShipBy: date(h.ShipBy),
+		ShippingAddress: addressAnswer{at.ID, at.Company, at.Contact, at.Line1, at.Line2, at.City, at.State,
+			at.Postcode, at.Country},
+		ShippingNotes: h.ShippingNotes, Location: h.Location, PriceTier: h.PriceTier, Terms: h.Terms,
+		TaxRule:  h.TaxRule,
 		SalesRep: h.SalesRepresentative, Carrier: h.Carrier, Note: h.Note, Memo: o.Memo,
 		Lines: []lineAnswer{}, Charges: []lineAnswer{},
 		TotalBeforeTax: money(o.TotalBeforeTax), Tax: money(o.Tax), Total: money(o.Total),
 	}
 	for _, l := range o.Lines {
-		s.Lines = append(s.Lines, lineAnswer{l.SKU, l.Name, l.Quantity.String(), price(l.Price), l.Discount.String(), l.TaxRule,
+		s.Lines = append(s.Lines, lineAnswer{l.SKU, l.Name, l.Quantity.String(), price(l.Price), l.Discount.String(),
+			l.TaxRule,
 			money(l.Tax), money(l.Total), l.Comment})
 	}
 	for _, c := range o.AdditionalCharges {
-		s.Charges = append(s.Charges, lineAnswer{"", c.Description, c.Quantity.String(), price(c.Price), c.Discount.String(), c.TaxRule,
+		s.Charges = append(s.Charges, lineAnswer{"", c.Description, c.Quantity.String(), price(c.Price),
+			c.Discount.String(), c.TaxRule,
 			money(c.Tax), money(c.Total), c.Comment})
 	}
 	ans.Sale = s

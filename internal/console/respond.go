@@ -10,6 +10,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,8 +19,10 @@ import (
 	"github.com/shopspring/decimal"
 
 	"stockbridge/internal/ledger"
+	"stockbridge/internal/signin"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstockcin7"
+	"stockbridge/internal/vendor"
 )
 
 // problem is an error as the caller sees it: problem details of RFC 9457.
@@ -31,6 +34,8 @@ type problem struct {
 	Errors   []tenant.FieldError `json:"errors,omitempty"`   // what is wrong with which field of the request
 	Problems []ledger.Problem    `json:"problems,omitempty"` // what a person must act on elsewhere
 	Sales    []string            `json:"sales,omitempty"`    // numbers of sales that stand in the way
+
+	after time.Duration // when to try again, at the earliest; 0 = that is not known
 }
 
 func (p *problem) Error() string { return p.Detail }
@@ -47,50 +52,13 @@ func badQuery(errs ...tenant.FieldError) error {
 
 // unknownAfter refuses an after that no page has given.
 func unknownAfter() error {
-	return badQuery(tenant.FieldError{Field: "after", Message: "No page has this as its next. Use the next of the page before."})
+	return badQuery(tenant.FieldError{Field: "after",
+		Message: "No page has this as its next. Use the next of the page before."})
 }
 
-// fail answers an error. What is nobody's fault outside is logged and not shown.
+// fail answers an error as problem details.
 func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
-	p := (*problem)(nil)
-	var fields tenant.FieldErrors
-	var refused *upstockcin7.ConnectError
-	var other *upstockcin7.OtherCompany
-	var standing *upstockcin7.StandingError
-	switch {
-	case errors.As(err, &p):
-	case errors.As(err, &fields):
-		p = &problem{Status: http.StatusUnprocessableEntity, Detail: fields.Error(), Errors: fields}
-	case errors.As(err, &refused):
-		p = &problem{Status: http.StatusUnprocessableEntity, Detail: strings.TrimSpace(refused.Problem.Message + " " + refused.Problem.Fix),
-			Problems: []ledger.Problem{refused.Problem}}
-		if refused.After > 0 {
-			p.Status = http.StatusTooManyRequests
-			w.Header().Set("Retry-After", strconv.Itoa(int(refused.After/time.Second)+1))
-		}
-		if refused.Retry {
-			p.Status = http.StatusServiceUnavailable
-			w.Header().Set("Retry-After", "60")
-		}
-	case errors.As(err, &standing):
-		p = &problem{Status: http.StatusConflict, Detail: standing.Error(), Sales: standing.Sales()}
-	case errors.Is(err, ledger.ErrNotFound):
-		p = &problem{Status: http.StatusNotFound, Detail: "There is no such order here. An order comes here when it is approved in Upstock."}
-	case errors.Is(err, tenant.ErrNotFound):
-		errors.As(notFound(), &p)
-	case errors.Is(err, tenant.ErrClaimed):
-		p = &problem{Status: http.StatusConflict, Detail: "This account is connected by another tenant. Disconnect it there first."}
-	case errors.Is(err, tenant.ErrChanged):
-		p = &problem{Status: http.StatusConflict, Detail: "Somebody else changed this at the same time. Read it again and repeat."}
-	case errors.As(err, &other):
-		p = &problem{Status: http.StatusConflict, Detail: other.Error()}
-	case errors.Is(err, upstockcin7.ErrNothingToRetry):
-		p = &problem{Status: http.StatusConflict, Detail: "This order has nothing to retry."}
-	default:
-		a.Log.ErrorContext(r.Context(), "request", "method", r.Method, "route", r.Pattern, "error", err)
-		p = &problem{Status: http.StatusServiceUnavailable, Detail: "This did not work just now. Try again in a moment."}
-		w.Header().Set("Retry-After", "10")
-	}
+	p := a.problemOf(w, r, err)
 	if p.Status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="stockbridge"`)
 	}
@@ -100,6 +68,69 @@ func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 		body = []byte("{}")
 	}
 	write(w, r, p.Status, "application/problem+json", body)
+}
+
+// problemOf turns an error into what its caller is told, and sets the headers that go with it. What is nobody's fault
+// outside is logged.
+func (a *api) problemOf(w http.ResponseWriter, r *http.Request, err error) *problem {
+	p := (*problem)(nil)
+	var fields tenant.FieldErrors
+	var refused *vendor.ConnectError
+	var other *upstockcin7.OtherCompany
+	var standing *upstockcin7.StandingError
+	var unhandled *upstockcin7.HandlingError
+	var untried *upstockcin7.TestOrderError
+	var unsigned *signin.Refusal
+	switch {
+	case errors.As(err, &unsigned):
+		a.Log.WarnContext(r.Context(), "sign in", "error", err)
+		p = &problem{Status: http.StatusForbidden, Detail: unsigned.Why}
+	case errors.As(err, &p):
+		if p.after > 0 {
+			w.Header().Set("Retry-After", strconv.Itoa(int(p.after/time.Second)+1))
+		}
+	case errors.As(err, &fields):
+		p = &problem{Status: http.StatusUnprocessableEntity, Detail: fields.Error(), Errors: fields}
+	case errors.As(err, &refused):
+		p = &problem{Status: http.StatusUnprocessableEntity,
+			Detail:   strings.TrimSpace(refused.Problem.Message + " " + refused.Problem.Fix),
+			Problems: []ledger.Problem{refused.Problem}}
+		if refused.After > 0 {
+			p.Status = http.StatusTooManyRequests
+			w.Header().Set("Retry-After", strconv.Itoa(int(refused.After/time.Second)+1))
+		}
+		if refused.Retry {
+			p.Status = http.StatusServiceUnavailable
+			w.Header().Set("Retry-After", "60")
+		}
+	case errors.As(err, &untried):
+		p = &problem{Status: http.StatusConflict, Detail: untried.Error()}
+	case errors.As(err, &unhandled):
+		p = &problem{Status: http.StatusConflict, Detail: unhandled.Error()}
+	case errors.As(err, &standing):
+		p = &problem{Status: http.StatusConflict, Detail: standing.Error(), Sales: standing.Sales()}
+	case errors.Is(err, ledger.ErrNotFound):
+		p = &problem{Status: http.StatusNotFound,
+			Detail: "There is no such order here. An order comes here when it is approved in Upstock."}
+	case errors.Is(err, tenant.ErrNotFound):
+		errors.As(notFound(), &p)
+	case errors.Is(err, tenant.ErrClaimed):
+		p = &problem{Status: http.StatusConflict,
+			Detail: "This account is connected by another tenant. Disconnect it there first."}
+	case errors.Is(err, tenant.ErrChanged):
+		p = &problem{Status: http.StatusConflict,
+			Detail: "Somebody else changed this at the same time. Read it again and repeat."}
+	case errors.As(err, &other):
+		p = &problem{Status: http.StatusConflict, Detail: other.Error()}
+	case errors.Is(err, upstockcin7.ErrNothingToRetry):
+		p = &problem{Status: http.StatusConflict, Detail: "This order has nothing to retry."}
+	default:
+		a.Log.ErrorContext(r.Context(), "request", "method", r.Method, "route", r.Pattern, "error", err)
+		p = &problem{Status: http.StatusServiceUnavailable,
+			Detail: "This did not work just now. Try again in a moment."}
+		w.Header().Set("Retry-After", "10")
+	}
+	return p
 }
 
 func encode(v any) ([]byte, error) {
@@ -145,7 +176,9 @@ func page[T any](items []T, next string) list[T] {
 const maxBody = 5 << 20
 
 // body reads a request's body, one JSON object; none where empty may be.
-func body(w http.ResponseWriter, r *http.Request, empty bool) (raw []byte, fields map[string]json.RawMessage, err error) {
+func body(
+	w http.ResponseWriter, r *http.Request, empty bool,
+) (raw []byte, fields map[string]json.RawMessage, err error) {
 	raw, err = io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
 		return nil, nil, &problem{Status: http.StatusRequestEntityTooLarge, Detail: "The body is larger than 5 MiB."}
@@ -158,8 +191,10 @@ func body(w http.ResponseWriter, r *http.Request, empty bool) (raw []byte, field
 		return raw, nil, nil
 	}
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || kind != "application/json" && !(r.Method == http.MethodPatch && kind == "application/merge-patch+json") {
-		return nil, nil, &problem{Status: http.StatusUnsupportedMediaType, Detail: "Send JSON, with Content-Type: application/json."}
+	if err != nil || kind != "application/json" &&
+		!(r.Method == http.MethodPatch && kind == "application/merge-patch+json") {
+		return nil, nil, &problem{Status: http.StatusUnsupportedMediaType,
+			Detail: "Send JSON, with Content-Type: application/json."}
 	}
 	if err := json.Unmarshal(raw, &fields); err != nil || fields == nil { // Unmarshal refuses what follows the object
 		return nil, nil, &problem{Status: http.StatusBadRequest, Detail: "The body must be exactly one JSON object."}
@@ -170,7 +205,9 @@ func body(w http.ResponseWriter, r *http.Request, empty bool) (raw []byte, field
 // decode reads a request's body into the fields that it may have; all others,
 // and values of another type, are refused by name, together with what the
 // checks say of the rest.
-func decode(w http.ResponseWriter, r *http.Request, empty bool, into map[string]any, checks ...func() tenant.FieldErrors) error {
+func decode(
+	w http.ResponseWriter, r *http.Request, empty bool, into map[string]any, checks ...func() tenant.FieldErrors,
+) error {
 	_, fields, err := body(w, r, empty)
 	if err != nil {
 		return err
@@ -179,7 +216,7 @@ func decode(w http.ResponseWriter, r *http.Request, empty bool, into map[string]
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		if p, ok := into[name]; !ok {
 			errs = append(errs, tenant.FieldError{Field: name, Message: "There is no such field."})
-		} else if json.Unmarshal(fields[name], p) != nil {
+		} else if isNull(fields[name]) && !mayBeNull(p) || json.Unmarshal(fields[name], p) != nil {
 			errs = append(errs, tenant.FieldError{Field: name, Message: "This value has the wrong type."})
 		}
 	}
@@ -192,6 +229,15 @@ func decode(w http.ResponseWriter, r *http.Request, empty bool, into map[string]
 	return nil
 }
 
+func isNull(value json.RawMessage) bool { return string(bytes.TrimSpace(value)) == "null" }
+
+// mayBeNull reports whether null is a value of what a field is read into, which is a pointer to a pointer then. Into
+// anything else null is read as if the field were not there.
+func mayBeNull(into any) bool {
+	t := reflect.TypeOf(into)
+	return t.Kind() == reflect.Pointer && t.Elem().Kind() == reflect.Pointer
+}
+
 // maxPage is the most items of one page.
 const maxPage = 100
 
@@ -199,7 +245,11 @@ const maxPage = 100
 func paging(q url.Values) (after string, limit int, err error) {
 	limit = 50
 	if s := q.Get("limit"); s != "" {
-		if limit, err = strconv.Atoi(s); err != nil || limit < 1 {
+		limit, err = strconv.Atoi(s)
+		if err != nil && strings.Trim(s, "0123456789") == "" {
+			limit, err = maxPage, nil // more than an int holds
+		}
+		if err != nil || limit < 1 {
 			return "", 0, tenant.FieldErrors{{Field: "limit", Message: "Use a number from 1 to 100."}}
 		}
 		limit = min(limit, maxPage)
@@ -224,14 +274,19 @@ func (id orderID) MarshalJSON() ([]byte, error) {
 	return json.Marshal(string(id))
 }
 
-// UnmarshalJSON takes a number or a string.
+// UnmarshalJSON takes a whole number or a string.
 func (id *orderID) UnmarshalJSON(data []byte) error {
-	var n json.Number // takes both
-	if json.Unmarshal(data, &n) == nil {
-		*id = orderID(n)
-		return nil
+	var n json.Number // takes a string of digits too
+	switch {
+	case isNull(data):
+		return errors.New("null is no order's id")
+	case json.Unmarshal(data, &n) != nil:
+		return json.Unmarshal(data, (*string)(id))
+	case strings.ContainsAny(string(n), ".eE"):
+		return errors.New("an order's id is a whole number")
 	}
-	return json.Unmarshal(data, (*string)(id))
+	*id = orderID(n)
+	return nil
 }
 
 // known is null for a text that is not known.

@@ -33,7 +33,8 @@ const (
 
 // untrue are the sentences that are false of a system in each way in which its connection can be.
 func untrue(system, how string) []string {
-	absent, key, reconnect, seal := system+" is not connected", system+" refused the key", system+" needs reconnecting", "The stored key of "+system
+	absent, key, reconnect, seal := system+" is not connected", system+" refused the key", system+" needs reconnecting",
+		"The stored key of "+system
 	return map[string][]string{
 		away:     {key, reconnect, seal},
 		fine:     {absent, key, reconnect, seal},
@@ -42,7 +43,8 @@ func untrue(system, how string) []string {
 	}[how]
 }
 
-// hours is a time of day in a sentence; a moment that programs read ends in seconds, and an ExternalID begins with a name.
+// hours is a time of day in a sentence; a moment that programs read ends in seconds, and an ExternalID begins with a
+// name.
 var hours = regexp.MustCompile(`^[^:]*\b[0-9]{1,2}:[0-9]{2}( |\.|,|$)`)
 
 // hear reads all that a tenant reads of its connections now, by part.
@@ -59,7 +61,8 @@ func (h *house) hear(path, token string) map[string]string {
 	}
 	for _, o := range h.do("GET", path+"/orders?limit=100", token, nil).is(200).get("items").([]any) {
 		why := object(o)["why"]
-		if one := h.do("GET", fmt.Sprint(path, "/orders/", object(o)["id"]), token, nil).is(200).get("why"); one != why {
+		if one := h.do("GET", fmt.Sprint(path, "/orders/", object(o)["id"]), token,
+			nil).is(200).get("why"); one != why {
 			h.t.Errorf("the list says %v of order %v, and its page %v", why, object(o)["id"], one)
 		}
 		if why != nil {
@@ -67,15 +70,17 @@ func (h *house) hear(path, token string) map[string]string {
 		}
 	}
 	return map[string]string{
-		"health": texts(map[string]any{"connections": health.get("connections"), "jobs": health.get("jobs"), "mirror": health.get("mirror"),
+		"health": texts(map[string]any{"connections": health.get("connections"), "jobs": health.get("jobs"),
+			"mirror":   health.get("mirror"),
 			"webhooks": health.get("webhooks"), "list": connections.body}),
-		"settings":     texts(health.get("settings")),
-		"completeness": texts([]any{health.get("completeness"), h.do("GET", path+"/completeness", token, nil).is(200).body}),
-		"backlog":      texts(health.get("backlog")),
-		"gaps":         texts(gaps),
-		"why":          texts(whys),
-		"preview":      h.do("POST", path+"/orders/preview", token, `{"order":`+previewed+`}`).is(200).raw,
-		"event":        h.do("GET", path+"/events?limit=2", token, nil).is(200).raw,
+		"settings": texts(health.get("settings")),
+		"completeness": texts([]any{health.get("completeness"),
+			h.do("GET", path+"/completeness", token, nil).is(200).body}),
+		"backlog": texts(health.get("backlog")),
+		"gaps":    texts(gaps),
+		"why":     texts(whys),
+		"preview": h.do("POST", path+"/orders/preview", token, `{"order":`+previewed+`}`).is(200).raw,
+		"event":   h.do("GET", path+"/events?limit=2", token, nil).is(200).raw,
 	}
 }
 
@@ -90,7 +95,8 @@ func TestSentencesAreTrue(t *testing.T) {
 		var webhook, secret, first string
 		vendor := func(vendor, account, body string) {
 			w := httptest.NewRecorder()
-			h.sim.Handler().ServeHTTP(w, httptest.NewRequest("PUT", "/sim/"+vendor+"/accounts/"+account, strings.NewReader(body)))
+			h.sim.Handler().ServeHTTP(w,
+				httptest.NewRequest("PUT", "/sim/"+vendor+"/accounts/"+account, strings.NewReader(body)))
 			if w.Code != 200 {
 				t.Fatal(w.Body)
 			}
@@ -110,7 +116,11 @@ func TestSentencesAreTrue(t *testing.T) {
 		}
 		// earlier stores a webhook secret as an earlier version did.
 		earlier := func(secret tenant.Secret) {
-			if _, _, err := h.tenants.Connect(t.Context(), id, tenant.Upstock, func(_ *tenant.Connection, s *tenant.Secrets) error { s.Webhook = secret; return nil }); err != nil {
+			if _, _, err := h.tenants.Connect(t.Context(), id, tenant.Upstock,
+				func(_ *tenant.Connection, s *tenant.Secrets) error {
+					s.WebhookSecret = secret
+					return nil
+				}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -145,56 +155,82 @@ func TestSentencesAreTrue(t *testing.T) {
 		}{
 			{"nothing is connected", away, away, func() {
 				h.do("PATCH", path+"/settings", token, `{"freightProduct":"NO-SUCH"}`).is(200)
-			}, said{"health": {noUpstock, noCore}, "preview": {noCore, "Connect Cin7 Core."}, "settings": {unchecked, noCore}, "completeness": {notChecked, "Nothing is checked while " + noUpstock}, "backlog": {nothingDue}},
+			}, said{"health": {noUpstock, noCore}, "preview": {noCore, "Connect Cin7 Core."},
+				"settings": {unchecked, noCore}, "completeness": {notChecked, "Nothing is checked while " + noUpstock},
+				"backlog": {nothingDue}},
 				said{"health": {noSecret, reading}, "preview": {"reconnect", "by itself"}, "settings": {reading}}},
 			{"Cin7 Core is connected, not read", away, fine, func() { put("cin7core", core) },
-				said{"health": {noUpstock, `"reading"`}, "preview": {noUpstock, "Connect Upstock."}, "event": {"Cin7 Core was connected"}, "settings": {unchecked, reading}, "completeness": {notChecked, noUpstock}},
+				said{"health": {noUpstock, `"reading"`}, "preview": {noUpstock, "Connect Upstock."},
+					"event": {"Cin7 Core was connected"}, "settings": {unchecked, reading},
+					"completeness": {notChecked, noUpstock}},
 				said{"health": {noSecret}}},
-			{"Upstock too, without a secret", fine, fine, func() { webhook = put("upstock", upstock).get("webhookUrl").(string) },
-				said{"health": {noSecret, "Switch off Upstock's own", `"reading"`}, "preview": {reading, "health says how far"}, "event": {"Upstock was connected"}, "settings": {unchecked, reading}, "completeness": {notChecked}},
+			{"Upstock too, without a secret", fine, fine,
+				func() { webhook = put("upstock", upstock).get("webhookUrl").(string) },
+				said{"health": {noSecret, "Switch off Upstock's own", `"reading"`},
+					"preview": {reading, "health says how far"}, "event": {"Upstock was connected"},
+					"settings": {unchecked, reading}, "completeness": {notChecked}},
 				said{"preview": {"key"}, "completeness": {otherBooks}}},
 			{"the secret saved", fine, fine, registered,
-				said{"health": {`"reading"`}, "preview": {reading}, "event": {"The webhook secret of Upstock was saved."}},
+				said{"health": {`"reading"`}, "preview": {reading},
+					"event": {"The webhook secret of Upstock was saved."}},
 				said{"health": {noSecret}, "preview": {"key"}, "event": {"replaced"}}},
 			{"an order waits for the records", fine, fine, func() {
 				put("cin7core", core) // tested again: nobody thinks yet that the reading was forgotten
 				h.started = nil
 				first = h.approve(acc, path, basket)
 			},
-				said{"why": {reading}, "backlog": {`"orders":1`, `"expectedEnd":null`}}, said{"why": {"Connect", "key"}}},
-			{"read", fine, fine, func() { h.do("POST", path+"/sync/products", token, nil).is(202); h.work(); time.Sleep(2 * time.Minute) },
-				said{"health": {`"ready"`}, "preview": {`"sale":{`}, "settings": {lostProduct}, "completeness": {notChecked}},
-				said{"health": {noSecret, `"reading"`}, "preview": {"notReady"}, "settings": {unchecked, reading}, "why": {reading}}},
+				said{"why": {reading}, "backlog": {`"orders":1`, `"expectedEnd":null`}},
+				said{"why": {"Connect", "key"}}},
+			{"read", fine, fine, func() {
+				h.do("POST", path+"/sync/products", token,
+					nil).is(202)
+				h.work()
+				time.Sleep(2 * time.Minute)
+			},
+				said{"health": {`"ready"`}, "preview": {`"sale":{`}, "settings": {lostProduct},
+					"completeness": {notChecked}},
+				said{"health": {noSecret, `"reading"`}, "preview": {"notReady"}, "settings": {unchecked, reading},
+					"why": {reading}}},
 			{"a check is asked for", fine, fine, func() { h.do("POST", path+"/completeness", token, nil).is(202) },
-				said{"completeness": {"Not checked yet", `"running":true`}}, said{"completeness": {"is running.", "0 missing"}}},
+				said{"completeness": {"Not checked yet", `"running":true`}},
+				said{"completeness": {"is running.", "0 missing"}}},
 			{"compared", fine, fine, h.work,
-				said{"completeness": {"0 missing, checked just now: 1 order, approved"}}, said{"completeness": {notChecked}}},
+				said{"completeness": {"0 missing, checked just now: 1 order, approved"}},
+				said{"completeness": {notChecked}}},
 			{"Cin7 Core's key is refused", fine, refused, func() {
 				h.do("POST", path+"/completeness", token, nil).is(202)
 				revoke("cin7core", core.AccountID, true)
 				h.do("POST", path+"/sync/shipments", token, nil).is(202)
 				h.work()
 				h.approve(acc, path, "{}")
-			}, said{"health": {"needsReconnecting", `"refused":"2`}, "preview": {"Cin7 Core needs reconnecting", "Save a new key of Cin7 Core."}, "event": {coreRefused},
-				"settings": {lostProduct}, "why": {coreRefused, "Save a new key, and " + goesOn}, "completeness": {compared, "It goes on when both systems are connected."}, "backlog": {nothingDue}},
-				said{"health": {noSecret}, "preview": {"Connect"}, "why": {"Connect"}, "completeness": {"Reading page", "its turn"}, "settings": {unchecked}}},
+			}, said{"health": {"needsReconnecting", `"refused":"2`},
+				"preview": {"Cin7 Core needs reconnecting", "Save a new key of Cin7 Core."}, "event": {coreRefused},
+				"settings": {lostProduct}, "why": {coreRefused, "Save a new key, and " + goesOn},
+				"completeness": {compared, "It goes on when both systems are connected."}, "backlog": {nothingDue}},
+				said{"health": {noSecret}, "preview": {"Connect"}, "why": {"Connect"},
+					"completeness": {"Reading page", "its turn"}, "settings": {unchecked}}},
 			{"Cin7 Core's key is replaced", fine, fine, func() {
 				revoke("cin7core", core.AccountID, false)
 				put("cin7core", core)
-			}, said{"health": {`"ready"`}, "preview": {`"sale":{`}}, said{"health": {"needsReconnecting"}, "preview": {"reconnect"}, "event": {"replaced"}}},
+			}, said{"health": {`"ready"`}, "preview": {`"sale":{`}},
+				said{"health": {"needsReconnecting"}, "preview": {"reconnect"}, "event": {"replaced"}}},
 			{"Upstock's key is replaced at the vendor", refused, fine, func() {
 				upstock["token"] = "another-token-of-aroha"
 				vendor("upstock", supplier, `{"token":"another-token-of-aroha"}`)
 				h.approve(acc, path, "{}") // sold, and Upstock cannot be told
-			}, said{"health": {"needsReconnecting"}, "event": {upstockRefused}, "why": {upstockRefused, "Save a new key"}, "preview": {`"sale":{`}},
+			}, said{"health": {"needsReconnecting"}, "event": {upstockRefused},
+				"why": {upstockRefused, "Save a new key"}, "preview": {`"sale":{`}},
 				said{"health": {noSecret}, "why": {"Connect"}}},
 			{"both keys are refused", refused, refused, func() {
 				revoke("cin7core", core.AccountID, true)
 				h.approve(acc, path, "{}")
-			}, said{"why": {upstockRefused, coreRefused}, "event": {coreRefused}, "preview": {"Cin7 Core needs reconnecting"}, "backlog": {`"expectedEnd":null`}},
+			}, said{"why": {upstockRefused, coreRefused}, "event": {coreRefused},
+				"preview": {"Cin7 Core needs reconnecting"}, "backlog": {`"expectedEnd":null`}},
 				said{"health": {noSecret}, "why": {"Connect"}}},
 			{"Cin7 Core is taken away while its key is refused", refused, away, func() { drop("cin7core") },
-				said{"why": {upstockRefused, noCore, "Connect it, and " + goesOn, "when both are connected"}, "settings": {noCore}, "preview": {noCore, "Connect Cin7 Core."}, "completeness": {"Not checked yet; a check waits until both systems are connected.", otherBooks}},
+				said{"why": {upstockRefused, noCore, "Connect it, and " + goesOn, "when both are connected"},
+					"settings": {noCore}, "preview": {noCore, "Connect Cin7 Core."},
+					"completeness": {"Not checked yet; a check waits until both systems are connected.", otherBooks}},
 				said{"completeness": {compared}}},
 			{"both are back", fine, fine, func() {
 				revoke("cin7core", core.AccountID, false)
@@ -202,16 +238,22 @@ func TestSentencesAreTrue(t *testing.T) {
 				put("upstock", upstock)
 			}, said{"event": {"The key of Upstock was replaced", "Cin7 Core was connected"}}, said{}},
 			{"the secret is too short", fine, fine, func() { earlier("whsec_c2hvcnQ=") },
-				said{"health": {"is too short: 5 bytes", "until then it is good"}}, said{"health": {noSecret, "is refused"}}},
-			{"the secret is empty", fine, fine, func() { earlier("whsec_"); time.Sleep(25 * time.Hour); h.approve(acc, path, "{}") },
-				said{"health": {"is empty, so what Upstock delivers is refused"}, "event": {"refused (401): No webhook secret is saved here"}}, said{"event": {"the one saved here"}, "health": {noSecret, "too short", "it is good"}}},
+				said{"health": {"is too short: 5 bytes", "until then it is good"}},
+				said{"health": {noSecret, "is refused"}}},
+			{"the secret is empty", fine, fine,
+				func() { earlier("whsec_"); time.Sleep(25 * time.Hour); h.approve(acc, path, "{}") },
+				said{"health": {"is empty, so what Upstock delivers is refused"},
+					"event": {"refused (401): No webhook secret is saved here"}},
+				said{"event": {"the one saved here"}, "health": {noSecret, "too short", "it is good"}}},
 			{"a good secret is saved", fine, fine, registered,
-				said{"event": {"The webhook secret of Upstock was saved."}}, said{"health": {noSecret, "too short", "is empty"}, "event": {"good for a day"}}},
+				said{"event": {"The webhook secret of Upstock was saved."}},
+				said{"health": {noSecret, "too short", "is empty"}, "event": {"good for a day"}}},
 			{"Upstock's key is refused without a secret", refused, fine, func() {
 				earlier("")
 				revoke("upstock", supplier, true)
 				look()
-			}, said{"health": {noSecret, "what Upstock delivers is refused"}}, said{"health": {"are found in its list only"}}},
+			}, said{"health": {noSecret, "what Upstock delivers is refused"}},
+				said{"health": {"are found in its list only"}}},
 			{"the secret is there again", fine, fine, func() {
 				revoke("upstock", supplier, false)
 				earlier(tenant.Secret(secret))
@@ -227,51 +269,74 @@ func TestSentencesAreTrue(t *testing.T) {
 				}
 				h.sim.Quiet()
 				h.box.lose()
-			}, said{"preview": {upstockSealed}, "health": {"Upstock needs reconnecting"}}, said{"health": {`"state":"connected","system":"upstock"`, noSecret}}},
+			}, said{"preview": {upstockSealed}, "health": {"Upstock needs reconnecting"}},
+				said{"health": {`"state":"connected","system":"upstock"`, noSecret}}},
 			{"both stored keys are lost", unsealed, unsealed, func() {
-				if n, err := h.pair.CheckSeals(t.Context()); n != 2 || err != nil {
+				if n, err := h.vendors.CheckSeals(t.Context()); n != 2 || err != nil {
 					t.Fatal(n, err)
 				}
 				h.work()
-			}, said{"why": {upstockSealed, coreSealed, "The order goes on by itself when both are connected."}, "preview": {"cannot be opened any more"}}, said{"preview": {"Save a new key"}, "why": {"Save a new key"}, "health": {noSecret, "Save a new key"}}},
+			}, said{"why": {upstockSealed, coreSealed, "The order goes on by itself when both are connected."},
+				"preview": {"cannot be opened any more"}},
+				said{"preview": {"Save a new key"}, "why": {"Save a new key"}, "health": {noSecret, "Save a new key"}}},
 			{"the same keys are saved again", fine, fine, func() {
 				put("cin7core", core)
 				webhook = put("upstock", upstock).get("webhookUrl").(string)
-			}, said{"health": {noSecret}, "event": {"Upstock was saved again", "webhook URL"}}, said{"event": {"replaced"}}},
-			{"and the secret of the new webhook URL", fine, fine, registered, said{"event": {"The webhook secret of Upstock was saved."}}, said{"health": {noSecret}}},
+			}, said{"health": {noSecret}, "event": {"Upstock was saved again", "webhook URL"}},
+				said{"event": {"replaced"}}},
+			{"and the secret of the new webhook URL", fine, fine, registered,
+				said{"event": {"The webhook secret of Upstock was saved."}}, said{"health": {noSecret}}},
 			{"another Cin7 Core account is connected", fine, fine, func() {
 				h.do("POST", path+"/sync/completeness", token, nil).is(202)
 				h.work()
 				h.person(h.do("GET", first, token, nil).is(200), "ship", "{}")
 				h.do("POST", path+"/sync/shipments", token, nil).is(202)
-				if err := h.pair.Shipments(t.Context(), h.started[0]); err != nil { // it marks the order, which is worked on later
+				// it marks the order, which is worked on later
+				if err := h.jobs.Do(t.Context(), h.started[0]); err != nil {
 					t.Fatal(err)
 				}
 				put("cin7core", other.Cin7Core)
 				h.started = nil
 				h.work()
-			}, said{"why": {"sold in another Cin7 Core account than the one connected now"}, "health": {`"reading"`, "Southern Lakes"}, "settings": {unchecked, reading}, "completeness": {notChecked, otherBooks}, "event": {"another account (Southern Lakes)"}, "preview": {reading}},
+			}, said{"why": {"sold in another Cin7 Core account than the one connected now"},
+				"health": {`"reading"`, "Southern Lakes"}, "settings": {unchecked, reading},
+				"completeness": {notChecked, otherBooks}, "event": {"another account (Southern Lakes)"},
+				"preview": {reading}},
 				said{"completeness": {compared}, "event": {"waiting orders go on", "replaced"}}},
 			{"its key is refused before its records are read", fine, refused, func() {
 				revoke("cin7core", other.Cin7Core.AccountID, true)
 				h.do("POST", path+"/sync/products", token, nil).is(202)
 				h.work()
-			}, said{"settings": {unchecked, "Cin7 Core needs reconnecting"}, "preview": {"Cin7 Core needs reconnecting", "Save a new key of Cin7 Core."}}, said{"settings": {reading}}},
+			}, said{"settings": {unchecked, "Cin7 Core needs reconnecting"},
+				"preview": {"Cin7 Core needs reconnecting", "Save a new key of Cin7 Core."}},
+				said{"settings": {reading}}},
 			{"that account is taken away", fine, away, func() { drop("cin7core") },
-				said{"why": {"Connect the Cin7 Core account of Aroha Foods again"}, "settings": {noCore}}, said{"why": {"the one connected now"}}},
-			{"the first Cin7 Core account is back", fine, fine, func() { put("cin7core", core); h.work() }, said{"settings": {lostProduct}}, said{"settings": {unchecked}}},
+				said{"why": {"Connect the Cin7 Core account of Aroha Foods again"}, "settings": {noCore}},
+				said{"why": {"the one connected now"}}},
+			{"the first Cin7 Core account is back", fine, fine, func() { put("cin7core", core); h.work() },
+				said{"settings": {lostProduct}}, said{"settings": {unchecked}}},
 			{"an order waits, and Upstock is taken away", away, refused, func() {
 				revoke("cin7core", core.AccountID, true)
 				h.approve(acc, path, "{}")
 				drop("upstock")
-			}, said{"why": {noUpstock, coreRefused, "when both are connected"}, "completeness": {notChecked}, "event": {"Upstock was disconnected."}}, said{"health": {noSecret}, "why": {"Save a new key, and", "Connect it, and"}}},
-			{"Cin7 Core's key is good again", away, fine, func() { revoke("cin7core", core.AccountID, false); put("cin7core", core) },
-				said{"why": {noUpstock, "Connect it, and " + goesOn}, "event": {"tested again"}}, said{"why": {"both"}, "event": {"replaced"}}},
-			{"another Upstock company is connected", fine, fine, func() { put("upstock", map[string]string{"token": other.Upstock.Token}) },
-				said{"health": {"Southern Lakes", noSecret}, "event": {"Upstock was connected (Southern Lakes)"}, "completeness": {notChecked},
-					"why": {"This order is of Aroha Foods (Upstock supplier " + supplier + "), and Southern Lakes"}}, said{"completeness": {compared}, "why": {"connected again"}}},
-			{"and Cin7 Core's key is refused", fine, refused, func() { revoke("cin7core", core.AccountID, true); look() },
-				said{"why": {coreRefused, "connect Aroha Foods (Upstock supplier " + supplier + ") again"}}, said{"why": {"Save a new key, and"}}},
+			}, said{"why": {noUpstock, coreRefused, "when both are connected"}, "completeness": {notChecked},
+				"event": {"Upstock was disconnected."}},
+				said{"health": {noSecret}, "why": {"Save a new key, and", "Connect it, and"}}},
+			{"Cin7 Core's key is good again", away, fine,
+				func() { revoke("cin7core", core.AccountID, false); put("cin7core", core) },
+				said{"why": {noUpstock, "Connect it, and " + goesOn}, "event": {"tested again"}},
+				said{"why": {"both"}, "event": {"replaced"}}},
+			{"another Upstock company is connected", fine, fine,
+				func() { put("upstock", map[string]string{"token": other.Upstock.Token}) },
+				said{"health": {"Southern Lakes", noSecret}, "event": {"Upstock was connected (Southern Lakes)"},
+					"completeness": {notChecked},
+					"why": {"This order is of Aroha Foods (Upstock supplier " + supplier +
+						"), and Southern Lakes"}},
+				said{"completeness": {compared}, "why": {"connected again"}}},
+			{"and Cin7 Core's key is refused", fine, refused,
+				func() { revoke("cin7core", core.AccountID, true); look() },
+				said{"why": {coreRefused, "connect Aroha Foods (Upstock supplier " + supplier + ") again"}},
+				said{"why": {"Save a new key, and"}}},
 			{"that company is taken away", away, fine, func() {
 				revoke("cin7core", core.AccountID, false)
 				put("cin7core", core)
@@ -284,17 +349,20 @@ func TestSentencesAreTrue(t *testing.T) {
 				time.Sleep(24 * time.Hour)
 				put("upstock", upstock)
 				h.work()
-			}, said{"gaps": {"One order approved from 2000-01-0", "is not taken in by itself, as a connection was away then"}}, said{}},
+			}, said{"gaps": {"One order approved from 2000-01-0",
+				"is not taken in by itself, as a connection was away then"}}, said{}},
 			{"its key is refused with that gap", refused, fine, func() { revoke("upstock", supplier, true); look() },
 				said{"gaps": {"One order approved from", "as a connection was away then"}}, said{}},
 		} {
 			time.Sleep(time.Minute) // the newest event is known, and the accounts have calls left
 			s.enter()
-			never := slices.Concat(untrue("Upstock", s.upstock), untrue("Cin7 Core", s.core), []string{"revoked", noContact, noPlace, noTax})
+			never := slices.Concat(untrue("Upstock", s.upstock), untrue("Cin7 Core", s.core),
+				[]string{"revoked", noContact, noPlace, noTax})
 			if s.upstock != fine || s.core != fine {
 				never = append(never, "a check is running", "waits for its turn", "polled too", "Poll only")
 			}
-			must := map[string]string{away: "%s is not connected", refused: "%s refused the key", unsealed: "The stored key of %s cannot be opened any more"}
+			must := map[string]string{away: "%s is not connected", refused: "%s refused the key",
+				unsealed: "The stored key of %s cannot be opened any more"}
 			for _, when := range []string{"", ", swept"} { // what waits has not heard of it yet, and has
 				if when != "" {
 					if err := h.pair.Sweep(t.Context()); err != nil {
@@ -308,7 +376,8 @@ func TestSentencesAreTrue(t *testing.T) {
 				heard := h.hear(path, token)
 				for system, how := range map[string]string{"Upstock": s.upstock, "Cin7 Core": s.core} {
 					if want := must[how]; want != "" && !strings.Contains(heard["health"], fmt.Sprintf(want, system)) {
-						t.Errorf("%s%s: health does not say that %s is %s: %s", s.name, when, system, how, heard["health"])
+						t.Errorf("%s%s: health does not say that %s is %s: %s", s.name, when, system, how,
+							heard["health"])
 					}
 				}
 				if when != "" { // other events are newer by then

@@ -3,6 +3,7 @@ package console
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http/httptest"
 	"slices"
 	"strings"
@@ -12,9 +13,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stockbridge/internal/cin7core"
+	"stockbridge/internal/signin"
 	"stockbridge/internal/sim"
 	"stockbridge/internal/table"
 	"stockbridge/internal/tenant"
+	"stockbridge/internal/upstockcin7"
 )
 
 // values are the values of a list of choices.
@@ -29,22 +32,27 @@ func TestSettingsNameWhatExists(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t)
 		_, before, beforeToken := h.tenant("Kauri Supplies")
-		if a := h.do("GET", before+"/options", beforeToken, nil).is(200); a.get("why") != "Cin7 Core is not connected." || len(a.get("location").([]any)) != 0 {
+		if a := h.do("GET", before+"/options", beforeToken,
+			nil).is(200); a.get("why") != "Cin7 Core is not connected." || len(a.get("location").([]any)) != 0 {
 			t.Error(a.raw)
 		}
 		// Without a mirror it is saved, and said as unchecked.
 		h.do("PUT", before+"/settings", beforeToken, `{"location":"Nowhere"}`).is(200)
-		if a := h.do("GET", before+"/health", beforeToken, nil).is(200); !strings.Contains(fmt.Sprint(a.get("settings")), "not checked yet") {
+		if a := h.do("GET", before+"/health", beforeToken,
+			nil).is(200); !strings.Contains(fmt.Sprint(a.get("settings")), "not checked yet") {
 			t.Errorf("health: %s", a.raw)
 		}
-		if a := h.do("GET", before+"/events", beforeToken, nil).is(200); !strings.Contains(a.raw, "Not checked whether Cin7 Core has what the settings name (location)") {
+		if a := h.do("GET", before+"/events", beforeToken, nil).is(200); !strings.Contains(a.raw,
+			"Not checked whether Cin7 Core has what the settings name (location)") {
 			t.Errorf("events: %s", a.raw)
 		}
 
 		acc, _, path, token := h.supplier("Aroha Foods")
 		options := h.do("GET", path+"/options", token, nil).is(200)
-		place, rule, freight := values(options.get("location"))[0], "GST on Income", values(options.get("freightProduct"))[0]
-		if !slices.Contains(values(options.get("taxRules")), rule) || len(values(options.get("defaultSalesRep"))) == 0 || options.get("why") != nil {
+		place, rule, freight := values(options.get("location"))[0], "GST on Income",
+			values(options.get("freightProduct"))[0]
+		if !slices.Contains(values(options.get("taxRules")), rule) ||
+			len(values(options.get("defaultSalesRep"))) == 0 || options.get("why") != nil {
 			t.Errorf("options: %s", options.raw)
 		}
 		for _, c := range []struct {
@@ -52,31 +60,41 @@ func TestSettingsNameWhatExists(t *testing.T) {
 			field      string // refused; "" = saved
 			choice     string // that the refusal offers
 		}{
-			{"all that there is", fmt.Sprintf(`{"location":%q,"freightProduct":%q,"taxRules":{"15.00":%q}}`, place, freight, rule), "", ""},
+			{"all that there is", fmt.Sprintf(`{"location":%q,"freightProduct":%q,"taxRules":{"15.00":%q}}`, place,
+				freight, rule), "", ""},
 			{"no such location", `{"location":"Nowhere"}`, "location", place},
 			{"no such freight product", `{"freightProduct":"NO-SUCH"}`, "freightProduct", freight},
 			{"a rule of another percentage", fmt.Sprintf(`{"taxRules":{"12.50":%q}}`, rule), "taxRules.12.50", rule},
 			{"no such rule", `{"taxRules":{"15.00":"VAT"}}`, "taxRules.15.00", rule},
-			{"no such sales representative", `{"defaultSalesRep":"Nobody"}`, "defaultSalesRep", values(options.get("defaultSalesRep"))[0]},
+			{"no such sales representative", `{"defaultSalesRep":"Nobody"}`, "defaultSalesRep",
+				values(options.get("defaultSalesRep"))[0]},
 		} {
 			a := h.do("PUT", path+"/settings", token, c.body)
 			if c.field == "" {
 				a.is(200)
 				continue
 			}
-			if a.is(422).get("errors.0.field") != c.field || !strings.Contains(fmt.Sprint(a.get("errors.0.choices")), c.choice) || !strings.Contains(a.raw, "There is: ") {
+			if a.is(422).get("errors.0.field") != c.field ||
+				!strings.Contains(fmt.Sprint(a.get("errors.0.choices")), c.choice) ||
+				!strings.Contains(a.raw, "There is: ") {
 				t.Errorf("%s: %s", c.name, a.raw)
 			}
 		}
 
-		places, err := cin7core.New("http://vendors.test"+sim.PrefixCin7Core, h.sim.Transport(), nil, acc.Cin7Core.AccountID, acc.Cin7Core.ApplicationKey).Locations(t.Context())
-		i := slices.IndexFunc(places, func(l cin7core.Location) bool { return !l.IsDefault && strings.Trim(l.ParentID, "0-") == "" })
+		places, err := cin7core.New("http://vendors.test"+sim.PrefixCin7Core, h.sim.Transport(), nil,
+			acc.Cin7Core.AccountID, acc.Cin7Core.ApplicationKey).Locations(t.Context())
+		i := slices.IndexFunc(places, func(l cin7core.Location) bool {
+			return !l.IsDefault &&
+				strings.Trim(l.ParentID, "0-") == ""
+		})
 		if err != nil || i < 0 {
 			t.Fatal(err, places)
 		}
 		rename := func(name string) {
 			w := httptest.NewRecorder()
-			h.sim.Handler().ServeHTTP(w, httptest.NewRequest("PUT", "/sim/cin7core/locations/"+places[i].ID, strings.NewReader(fmt.Sprintf(`{"Name":%q}`, name))))
+			h.sim.Handler().ServeHTTP(w,
+				httptest.NewRequest("PUT", "/sim/cin7core/locations/"+places[i].ID,
+					strings.NewReader(fmt.Sprintf(`{"Name":%q}`, name))))
 			if w.Code != 200 {
 				t.Fatal(w.Body)
 			}
@@ -93,11 +111,19 @@ func TestSettingsNameWhatExists(t *testing.T) {
 		h.do("POST", path+"/sync/products", token, nil).is(202)
 		h.work()
 		h.do("PATCH", path+"/settings", token, `{"onCancel":"void"}`).is(200)
-		if a := h.do("GET", path+"/health", token, nil).is(200); !strings.Contains(fmt.Sprint(a.get("settings")), "“Pop-up”") {
+		if a := h.do("GET", path+"/health", token, nil).is(200); !strings.Contains(fmt.Sprint(a.get("settings")),
+			"“Pop-up”") {
 			t.Errorf("health: %v", a.get("settings"))
 		}
+		id := strings.TrimPrefix(path, "/api/v1/tenants/")
+		home := h.signIn("Ana", signin.Admin, id).get("/t/" + id).Body.String()
+		if !strings.Contains(home, "The settings need you") || !strings.Contains(home, "“Pop-up”") ||
+			strings.Contains(home, "Nothing needs you") {
+			t.Error(home)
+		}
 		// Where Cin7 Core does not answer, it is saved, and said.
-		if err := h.sim.Fault(sim.Cin7Core, sim.Fault{Match: "GET /ref/location", Kind: "before", Times: 1}); err != nil {
+		if err := h.sim.Fault(sim.Cin7Core,
+			sim.Fault{Match: "GET /ref/location", Kind: "before", Times: 1}); err != nil {
 			t.Fatal(err)
 		}
 		h.do("PATCH", path+"/settings", token, `{"location":"Elsewhere"}`).is(200)
@@ -121,10 +147,12 @@ func TestPatchSettings(t *testing.T) {
 	}{
 		{"one", `{"onCancel":"void"}`, 200, nil, "orderStatus", "authorised"},
 		{"a default", `{"totalTolerance":null}`, 200, nil, "totalTolerance", "0.02"},
-		{"one rule, by another writing of its percentage", `{"taxRules":{"15":"GST"}}`, 200, nil, "taxRules", map[string]any{"15": "GST", "0": "No GST"}},
+		{"one rule, by another writing of its percentage", `{"taxRules":{"15":"GST"}}`, 200, nil, "taxRules",
+			map[string]any{"15": "GST", "0": "No GST"}},
 		{"a rule out", `{"taxRules":{"0.00":null}}`, 200, nil, "taxRules", map[string]any{"15": "GST"}},
 		{"no rules", `{"taxRules":null}`, 200, nil, "taxRules", map[string]any{}},
-		{"all faults at once", `{"colour":null,"onCancel":"burn","saleType":1}`, 422, []string{"colour", "saleType", "onCancel"}, "", nil},
+		{"all faults at once", `{"colour":null,"onCancel":"burn","saleType":1}`, 422,
+			[]string{"colour", "saleType", "onCancel"}, "", nil},
 		{"rules that are no object", `{"taxRules":"GST"}`, 422, []string{"taxRules"}, "", nil},
 		{"no object", `[]`, 400, nil, "", nil},
 	} {
@@ -162,9 +190,13 @@ func TestAllFaultsAtOnce(t *testing.T) {
 		{"GET", path + "/settings?x=1", token, nil, 400, []string{"x"}},
 		{"GET", "/api/v1/tenants?after=nothing", operator, nil, 400, []string{"after"}},
 		{"GET", "/api/v1/tenants?page=2", operator, nil, 400, []string{"page"}},
-		{"POST", "/api/v1/tenants", operator, `{"name":"","timeZone":"Mars/Olympus","colour":"red"}`, 422, []string{"colour", "name", "timeZone"}},
-		{"PUT", path + "/settings", token, `{"colour":"red","orderStatus":7,"creationMode":"autoPick","totalTolerance":"-1"}`, 422, []string{"colour", "orderStatus", "totalTolerance"}},
-		{"POST", path + "/orders/preview", token, `{"colour":"red","settings":{"onCancel":"burn","x":1}}`, 422, []string{"colour", "order", "settings.x", "settings.onCancel"}},
+		{"POST", "/api/v1/tenants", operator, `{"name":"","timeZone":"Mars/Olympus","colour":"red"}`, 422,
+			[]string{"colour", "name", "timeZone"}},
+		{"PUT", path + "/settings", token,
+			`{"colour":"red","orderStatus":7,"creationMode":"autoPick","totalTolerance":"-1"}`, 422,
+			[]string{"colour", "orderStatus", "totalTolerance"}},
+		{"POST", path + "/orders/preview", token, `{"colour":"red","settings":{"onCancel":"burn","x":1}}`, 422,
+			[]string{"colour", "order", "settings.x", "settings.onCancel"}},
 	} {
 		a := h.do(c.method, c.target, c.token, c.body).is(c.want)
 		if diff := cmp.Diff(c.fields, a.fields()); diff != "" {
@@ -184,8 +216,8 @@ func TestAllFaultsAtOnce(t *testing.T) {
 	}
 }
 
-// TestSettingsOfAnotherVersion: settings that would be refused today are read all the same, and health says what does not
-// count any more, until they are saved again.
+// TestSettingsOfAnotherVersion: settings that would be refused today are read all the same, and health says what does
+// not count any more, until they are saved again.
 func TestSettingsOfAnotherVersion(t *testing.T) {
 	h := open(t)
 	id, path, token := h.tenant("Aroha Foods")
@@ -198,11 +230,13 @@ func TestSettingsOfAnotherVersion(t *testing.T) {
 	if read.get("onCancel") != "tell" || read.get("location") != "Main" || strings.Contains(read.raw, "Sundays") {
 		t.Errorf("%s", read.raw)
 	}
-	if a := h.do("GET", path+"/health", token, nil).is(200); !strings.Contains(fmt.Sprint(a.get("settings")), `The saved onCancel, "delete", is not allowed any more`) {
+	if a := h.do("GET", path+"/health", token, nil).is(200); !strings.Contains(fmt.Sprint(a.get("settings")),
+		`The saved onCancel, "delete", is not allowed any more`) {
 		t.Errorf("health: %v", a.get("settings"))
 	}
 	h.do("PUT", path+"/settings", token, read.raw).is(200)
-	if a := h.do("GET", path+"/health", token, nil).is(200); strings.Contains(fmt.Sprint(a.get("settings")), "onCancel") {
+	if a := h.do("GET", path+"/health", token, nil).is(200); strings.Contains(fmt.Sprint(a.get("settings")),
+		"onCancel") {
 		t.Errorf("health: %v", a.get("settings"))
 	}
 	items, err := h.deaf.Get(t.Context(), saved.Key)
@@ -211,9 +245,11 @@ func TestSettingsOfAnotherVersion(t *testing.T) {
 	}
 }
 
-// TestSettingsAreDescribed holds the settings to their description: the same names, defaults and choices.
+// TestSettingsAreDescribed holds the settings to their description: the same names, defaults, choices,
+// lengths and texts.
 func TestSettingsAreDescribed(t *testing.T) {
-	raw, err := json.Marshal(tenant.DefaultSettings())
+	settings := new(upstockcin7.Pair).Settings()
+	raw, err := tenant.Write(nil, settings)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -221,35 +257,55 @@ func TestSettingsAreDescribed(t *testing.T) {
 	if err := json.Unmarshal(raw, &defaults); err != nil {
 		t.Fatal(err)
 	}
-	takes := func(name string, value any) bool {
-		doc, _ := json.Marshal(map[string]any{"saleType": tenant.Simple, "orderStatus": tenant.Authorised, name: value})
-		_, err := tenant.ParseSettings(doc)
-		return err == nil
-	}
-	_, schema := describe(t).at("#/components/schemas/Settings")
+	_, schema := describe(t).At("#/components/schemas/Settings")
 	described := object(schema["properties"])
-	for name, value := range defaults {
-		s := object(described[name])
-		if s == nil {
-			t.Errorf("the setting %s is not in openapi.yaml", name)
+	_, patch := describe(t).At("#/components/schemas/SettingsPatch")
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(described)),
+		slices.Sorted(maps.Keys(object(patch["properties"])))); diff != "" {
+		t.Errorf("a patch (+) has other settings than there are (-):\n%s", diff)
+	}
+	for _, f := range settings.Fields() {
+		is := object(described[f.Name])
+		delete(described, f.Name)
+		if is == nil {
+			t.Errorf("the setting %s is not in openapi.yaml", f.Name)
 			continue
 		}
-		if said := s["default"]; said != value && !(said == nil && (value == "" || len(object(value)) == 0 && object(value) != nil)) {
-			t.Errorf("%s: the default is %v, and is described as %v", name, value, said)
+		value := defaults[f.Name]
+		none := value == "" || object(value) != nil && len(object(value)) == 0
+		if said := is["default"]; said != value && !(said == nil && none) {
+			t.Errorf("%s: the default is %v, and is described as %v", f.Name, value, said)
 		}
-		choices := elements(s["enum"])
-		for _, c := range choices {
-			if !takes(name, c) {
-				t.Errorf("%s: %v is described, and refused", name, c)
-			}
+		var choices []string
+		for _, c := range elements(is["enum"]) {
+			choices = append(choices, fmt.Sprint(c))
 		}
-		if _, text := value.(string); text && name != "totalTolerance" && takes(name, "no such value") == (choices != nil) {
-			t.Errorf("%s: the choices %v are described, and %t is said of another value", name, choices, choices == nil)
+		if diff := cmp.Diff(f.Choices, choices); diff != "" {
+			t.Errorf("%s: the choices (-are +described):\n%s", f.Name, diff)
+		}
+		if most := fmt.Sprint(is["maxLength"]); most != fmt.Sprint(f.Max) && !(f.Max == 0 && is["maxLength"] == nil) {
+			t.Errorf("%s: a text has at most %d characters, and is described with %s", f.Name, f.Max, most)
+		}
+		if text := fmt.Sprint(is["description"]); strings.TrimSpace(text) != f.Help {
+			t.Errorf("%s: its text is\n%s\nand is described as\n%s", f.Name, f.Help, text)
 		}
 	}
 	for name := range described {
-		if _, ok := defaults[name]; !ok {
-			t.Errorf("openapi.yaml has a setting %s that there is not", name)
-		}
+		t.Errorf("openapi.yaml has a setting %s that there is not", name)
+	}
+}
+
+// TestSettingsNull: null is no value to put, and gives a setting its default in a patch.
+func TestSettingsNull(t *testing.T) {
+	h := open(t)
+	_, path, token := h.tenant("Aroha Foods")
+	h.do("PATCH", path+"/settings", token, `{"addressField":"Branch","taxRules":{"15":"GST"}}`).is(200)
+	a := h.do("PUT", path+"/settings", token, `{"addressField":null,"taxRules":null,"saleType":null}`).is(422)
+	if got := strings.Join(a.fields(), " "); got != "addressField saleType taxRules" {
+		t.Errorf("fields %s: %s", got, a.raw)
+	}
+	if a := h.do("PATCH", path+"/settings", token, `{"addressField":null,"taxRules":{"15":null}}`).is(200); a.get(
+		"addressField") != "" || len(object(a.get("taxRules"))) != 0 {
+		t.Errorf("a patch: %s", a.raw)
 	}
 }

@@ -12,7 +12,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stockbridge/internal/ledger"
+	"stockbridge/internal/mirror"
 	"stockbridge/internal/tenant"
+	"stockbridge/internal/upstockcin7/order"
 )
 
 // basket is an order that the simulators' stock can serve.
@@ -33,13 +35,15 @@ func TestShipped(t *testing.T) {
 				t.Errorf("asked for and not running: %s", j.raw)
 			}
 			h.work()
-			if j := h.do("GET", path+"/health", token, nil).is(200); j.get("jobs.0.running") != false || j.get("jobs.0.checked") == nil || j.get("jobs.0.rows") == 0.0 || j.get("jobs.0.marked") != 1.0 {
+			if j := h.do("GET", path+"/health", token, nil).is(200); j.get("jobs.0.running") != false ||
+				j.get("jobs.0.checked") == nil || j.get("jobs.0.rows") == 0.0 || j.get("jobs.0.marked") != 1.0 {
 				t.Errorf("through: %v", j.get("jobs.0"))
 			}
 			return h.do("GET", order, token, nil).is(200)
 		}
 		a := h.do("GET", order, token, nil).is(200)
-		if a.get("state") != "sold" || len(a.get("parcels").([]any)) > 0 || a.get("autoPick") != nil || a.get("lookPending") != false || a.get("voidPending") != false {
+		if a.get("state") != "sold" || len(a.get("parcels").([]any)) > 0 || a.get("autoPick") != nil ||
+			a.get("lookPending") != false || a.get("voidPending") != false {
 			t.Fatal(a.raw)
 		}
 
@@ -49,13 +53,15 @@ func TestShipped(t *testing.T) {
 		if _, err := time.Parse(time.RFC3339, fmt.Sprint(first["shippedAt"])); err != nil {
 			t.Error(err)
 		}
-		want := map[string]any{"label": "Box 1", "carrier": "NZ Post", "tracking": "TRK-1", "shippedAt": first["shippedAt"], "complete": false, "told": true, "refused": nil, "gone": false}
+		want := map[string]any{"label": "Box 1", "carrier": "NZ Post", "tracking": "TRK-1",
+			"shippedAt": first["shippedAt"], "complete": false, "told": true, "refused": nil, "gone": false}
 		if diff := cmp.Diff(want, first); diff != "" || a.get("state") != "partlyShipped" || a.get("shipments") != 1.0 {
 			t.Error(diff, a.raw)
 		}
 		h.person(a, "ship", `{"trackingNumber":"TRK-2"}`)
 		a = sync()
-		if a.get("state") != "shipped" || a.get("parcels.0.complete") != false || a.get("parcels.1.complete") != true || a.get("parcels.1.tracking") != "TRK-2" {
+		if a.get("state") != "shipped" || a.get("parcels.0.complete") != false || a.get("parcels.1.complete") != true ||
+			a.get("parcels.1.tracking") != "TRK-2" {
 			t.Error(a.raw)
 		}
 		if list := h.do("GET", path+"/orders?state=shipped", token, nil).is(200); list.get("items.0.shipments") != 2.0 {
@@ -65,7 +71,8 @@ func TestShipped(t *testing.T) {
 
 		h.person(a, "undo", "{}")
 		a = sync()
-		if a.get("state") != "attention" || a.get("problems.0.code") != "shipmentUndone" || a.get("parcels.0.gone") != true || a.get("parcels.1.gone") != true || a.get("shipments") != 0.0 {
+		if a.get("state") != "attention" || a.get("problems.0.code") != "shipmentUndone" ||
+			a.get("parcels.0.gone") != true || a.get("parcels.1.gone") != true || a.get("shipments") != 0.0 {
 			t.Fatal(a.raw)
 		}
 		if a := h.do("POST", order+"/retry", token, nil).is(http.StatusAccepted); len(a.get("problems").([]any)) > 0 {
@@ -76,7 +83,8 @@ func TestShipped(t *testing.T) {
 		}
 		h.work()
 		a = h.do("GET", order, token, nil).is(200)
-		if a.get("state") != "sold" || a.get("parcels.0.gone") != true || a.get("parcels.0.told") != true || a.get("lookPending") != false {
+		if a.get("state") != "sold" || a.get("parcels.0.gone") != true || a.get("parcels.0.told") != true ||
+			a.get("lookPending") != false {
 			t.Error(a.raw)
 		}
 		h.do("POST", order+"/retry", token, nil).is(http.StatusConflict)
@@ -100,12 +108,13 @@ func TestParcelRefused(t *testing.T) {
 	h := open(t)
 	id, path, token := h.tenant("Aroha Foods")
 	at := time.Date(2026, 3, 2, 9, 30, 0, 0, time.UTC)
-	h.run(ledger.Run{Tenant: id, ID: "7", State: ledger.Attention, SaleID: "5f1e", SoldAt: at, Told: true, Parcels: []ledger.Parcel{
-		{ID: "a", Label: "Box 1", At: at, Hash: "1"},
-		{ID: "b", Label: "Box 2", At: at, Hash: "2", Refused: "The order is cancelled. (status 409)"},
-		{ID: "c", Label: "Box 3", At: at},
-		{ID: "d", Label: "Box 4", At: at, Hash: "4", Gone: true},
-	}})
+	h.run(order.Order{Run: ledger.Run{Tenant: id, ID: "7", State: ledger.Attention}, SaleID: "5f1e", SoldAt: at,
+		Told: true, Parcels: []order.Parcel{
+			{ID: "a", Label: "Box 1", At: at, Hash: "1"},
+			{ID: "b", Label: "Box 2", At: at, Hash: "2", Refused: "The order is cancelled. (status 409)"},
+			{ID: "c", Label: "Box 3", At: at},
+			{ID: "d", Label: "Box 4", At: at, Hash: "4", Gone: true},
+		}})
 	check := func() {
 		t.Helper()
 		a := h.do("GET", path+"/orders/7", token, nil).is(200)
@@ -113,7 +122,8 @@ func TestParcelRefused(t *testing.T) {
 		for _, p := range a.get("parcels").([]any) {
 			told = append(told, object(p)["told"])
 		}
-		if !slices.Equal(told, []any{true, false, false, true}) || a.get("parcels.1.refused") != "The order is cancelled. (status 409)" || a.get("shipments") != 1.0 {
+		if !slices.Equal(told, []any{true, false, false, true}) ||
+			a.get("parcels.1.refused") != "The order is cancelled. (status 409)" || a.get("shipments") != 1.0 {
 			t.Error(a.raw)
 		}
 	}
@@ -129,27 +139,30 @@ func TestAutoPick(t *testing.T) {
 		acc, id, path, token := h.supplier("Aroha Foods")
 		h.do("PUT", path+"/settings", token, `{"orderStatus":"authorised","creationMode":"autoPickPackShip"}`).is(200)
 		a := h.do("GET", h.approve(acc, path, basket), token, nil).is(200)
-		if diff := cmp.Diff(map[string]any{"asked": "autoPickPackShip", "missing": []any{}, "saleUrl": a.get("saleUrl")}, a.get("autoPick")); diff != "" || a.get("state") != "shipped" {
+		if diff := cmp.Diff(map[string]any{"asked": "autoPickPackShip", "missing": []any{},
+			"saleUrl": a.get("saleUrl")}, a.get("autoPick")); diff != "" || a.get("state") != "shipped" {
 			t.Error(diff, a.raw)
 		}
 		a = h.do("GET", h.approve(acc, path, strings.Replace(basket, `"3"`, `"90000"`, 1)), token, nil).is(200)
 		missing := fmt.Sprint(a.get("autoPick.missing.0"))
-		if a.get("autoPick.asked") != "autoPickPackShip" || !strings.Contains(missing, "SLT-FLK: 0 of 90000 picked") || !strings.HasSuffix(missing, ".") || a.get("state") != "sold" {
+		if a.get("autoPick.asked") != "autoPickPackShip" || !strings.Contains(missing, "SLT-FLK: 0 of 90000 picked") ||
+			!strings.HasSuffix(missing, ".") || a.get("state") != "sold" {
 			t.Error(a.raw)
 		}
 
 		// What was done is to be read yet; what was asked for was not kept.
 		for _, c := range []struct {
-			run  ledger.Run
+			run  order.Order
 			want any
 		}{
-			{ledger.Run{AutoPick: "AUTOPICK", ReadBack: true}, map[string]any{"asked": "autoPick", "missing": nil}},
-			{ledger.Run{Unpicked: []string{"A1: 0 of 1 picked."}}, map[string]any{"asked": nil, "missing": []any{"A1: 0 of 1 picked."}}},
-			{ledger.Run{AutoPick: "AUTOPICK", State: ledger.Cancelled}, nil},
+			{order.Order{AutoPick: "AUTOPICK", ReadBack: true}, map[string]any{"asked": "autoPick", "missing": nil}},
+			{order.Order{Unpicked: []string{"A1: 0 of 1 picked."}},
+				map[string]any{"asked": nil, "missing": []any{"A1: 0 of 1 picked."}}},
+			{order.Order{Run: ledger.Run{State: order.Cancelled}, AutoPick: "AUTOPICK"}, nil},
 		} {
 			c.run.Tenant, c.run.ID, c.run.SaleID, c.run.SoldAt = id, "1", "5f1e", time.Now()
 			if c.run.State == "" {
-				c.run.State = ledger.Sold
+				c.run.State = order.Sold
 			}
 			ans := answerOf(tenant.Bundle{}, &c.run, nil, time.Now())
 			raw, err := encode(ans.AutoPick)
@@ -157,7 +170,8 @@ func TestAutoPick(t *testing.T) {
 				t.Fatal(err)
 			}
 			wanted, _ := encode(c.want)
-			if got := strings.Replace(string(raw), `,"saleUrl":"`+fmt.Sprint(*ans.SaleURL)+`"`, "", 1); got != string(wanted) {
+			if got := strings.Replace(string(raw), `,"saleUrl":"`+fmt.Sprint(*ans.SaleURL)+`"`, "",
+				1); got != string(wanted) {
 				t.Errorf("%s, want %s", got, wanted)
 			}
 		}
@@ -177,11 +191,13 @@ func TestCancelledAfterSold(t *testing.T) {
 			t.Fatal(err)
 		}
 		h.sim.Quiet()
-		if a := h.do("GET", order, token, nil).is(200); a.get("state") != "sold" || a.get("cancelOpen") != true || a.get("voidPending") != false || a.get("cancelledAt") == nil {
+		if a := h.do("GET", order, token, nil).is(200); a.get("state") != "sold" || a.get("cancelOpen") != true ||
+			a.get("voidPending") != false || a.get("cancelledAt") == nil {
 			t.Error(a.raw)
 		}
 		h.work()
-		if a := h.do("GET", order, token, nil).is(200); a.get("state") != "cancelled" || a.get("cancelOpen") != false || a.get("voidPending") != false || a.get("lookPending") != false {
+		if a := h.do("GET", order, token, nil).is(200); a.get("state") != "cancelled" || a.get("cancelOpen") != false ||
+			a.get("voidPending") != false || a.get("lookPending") != false {
 			t.Error(a.raw)
 		}
 		if s := h.simCore.Sales(acc.Cin7Core.AccountID); len(s) != 1 || s[0].Status != "VOIDED" {
@@ -215,9 +231,7 @@ func TestBacklog(t *testing.T) {
 	}
 	ready := func(at time.Time) {
 		h.t.Helper()
-		if err := h.tenants.SetMirror(t.Context(), id, tenant.Cin7Core, tenant.Mirror{State: tenant.MirrorReady, Ready: at}); err != nil {
-			t.Fatal(err)
-		}
+		note(h, id, mirror.Progress, mirror.State{State: mirror.Ready, Ready: at})
 	}
 	ago, later := time.Now().Add(-time.Minute), time.Now().Add(8*time.Minute)
 	ready(ago)
@@ -225,12 +239,12 @@ func TestBacklog(t *testing.T) {
 		t.Error("an end of no backlog")
 	}
 	// None of these is waited for.
-	sold := ledger.Run{Tenant: id, State: ledger.Sold, SoldAt: ago, Told: true, Next: later}
-	for i, run := range []ledger.Run{
-		{State: ledger.Attention}, {State: ledger.Waiting, Parked: true},
-		{State: ledger.Sold, SoldAt: ago, Told: true, Next: later, Watches: []time.Time{later}},
-		{State: ledger.Cancelled, Next: later, Watches: []time.Time{later}},
-		{State: ledger.Attention, Next: later, Watches: []time.Time{later}},
+	sold := order.Order{Run: ledger.Run{Tenant: id, State: order.Sold, Next: later}, SoldAt: ago, Told: true}
+	for i, run := range []order.Order{
+		{Run: ledger.Run{State: ledger.Attention}}, {Run: ledger.Run{State: ledger.Waiting, Parked: true}},
+		{Run: ledger.Run{State: order.Sold, Next: later}, SoldAt: ago, Told: true, Watches: []time.Time{later}},
+		{Run: ledger.Run{State: order.Cancelled, Next: later}, Watches: []time.Time{later}},
+		{Run: ledger.Run{State: ledger.Attention, Next: later}, Watches: []time.Time{later}},
 	} {
 		run.Tenant, run.ID = id, fmt.Sprint(100+i)
 		h.run(run)
@@ -248,13 +262,14 @@ func TestBacklog(t *testing.T) {
 	about(end, 8*time.Minute)
 
 	for i := range 300 {
-		h.run(ledger.Run{Tenant: id, ID: fmt.Sprint(1000 + i), State: ledger.Waiting, Why: "Cin7 Core gave no usable answer.", Next: ago})
+		h.run(order.Order{Run: ledger.Run{Tenant: id, ID: fmt.Sprint(1000 + i), State: ledger.Waiting,
+			Why: "Cin7 Core gave no usable answer.", Next: ago}})
 	}
 	end, _ = backlog(302, 901)
 	about(end, 15*time.Minute)
 
 	for i := range 900 {
-		h.run(ledger.Run{Tenant: id, ID: fmt.Sprint(2000 + i), State: ledger.Received, Next: ago})
+		h.run(order.Order{Run: ledger.Run{Tenant: id, ID: fmt.Sprint(2000 + i), State: ledger.Received, Next: ago}})
 	}
 	a := h.do("GET", path+"/health", token, nil).is(200)
 	if a.get("backlog.orders") != 1000.0 || a.get("orders.due") != 1201.0 || a.get("orders.waiting") != 4.0 {
@@ -287,7 +302,9 @@ func TestNewSaleBeside(t *testing.T) {
 		order := h.approve(acc, path, basket)
 		standing := func(body, number string) {
 			t.Helper()
-			if a := h.do("POST", order+"/retry", token, body).is(http.StatusConflict); !strings.Contains(a.get("detail").(string), number) || fmt.Sprint(a.get("sales")) != "["+number+"]" {
+			if a := h.do("POST", order+"/retry", token,
+				body).is(http.StatusConflict); !strings.Contains(a.get("detail").(string), number) ||
+				fmt.Sprint(a.get("sales")) != "["+number+"]" {
 				t.Error(a.raw)
 			}
 		}

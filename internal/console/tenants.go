@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -33,7 +34,8 @@ func (a *api) listTenants(w http.ResponseWriter, r *http.Request, c caller) erro
 	shard, last := 0, ""
 	if after != "" {
 		at, id, _ := strings.Cut(after, ".")
-		if shard, err = strconv.Atoi(at); err != nil || shard < 0 || shard >= tenant.Shards || after != tenantsNext(shard, id) ||
+		if shard, err = strconv.Atoi(at); err != nil || shard < 0 || shard >= tenant.Shards ||
+			after != tenantsNext(shard, id) ||
 			id == "" && shard == 0 || id != "" && !tenant.IsListAfter(id) {
 			return unknownAfter()
 		}
@@ -76,12 +78,11 @@ func (a *api) createTenant(w http.ResponseWriter, r *http.Request, c caller) err
 		return &problem{Status: http.StatusForbidden, Detail: "Only the operator's token makes tenants."}
 	}
 	var name, zone string
-	if err := decode(w, r, false, map[string]any{"name": &name, "timeZone": &zone}, func() tenant.FieldErrors { return tenant.CheckTenant(name, zone) }); err != nil {
+	if err := decode(w, r, false, map[string]any{"name": &name, "timeZone": &zone},
+		func() tenant.FieldErrors { return tenant.CheckTenant(name, zone) }); err != nil {
 		return err
 	}
-	t, token, err := a.Tenants.Create(r.Context(), name, zone, func(t tenant.Tenant) (tenant.Ops, error) {
-		return events(ledger.WithActor(r.Context(), c.name), t.ID, "tenant", "The tenant was made, and its first token.")
-	})
+	t, token, err := a.makeTenant(ledger.WithActor(r.Context(), c.name), tenant.NewID(), name, zone)
 	if err != nil {
 		return err
 	}
@@ -92,36 +93,11 @@ func (a *api) createTenant(w http.ResponseWriter, r *http.Request, c caller) err
 	}{t, string(token)})
 }
 
-type eventAnswer struct {
-	At    time.Time `json:"at"`
-	Kind  string    `json:"kind"`
-	Order orderID   `json:"order,omitempty"`
-	Text  string    `json:"text"`
-	Count int       `json:"count,omitempty"`
-	Actor string    `json:"actor,omitempty"` // who did it: the operator, or a token by its name and id
-}
-
-func eventOf(e ledger.Event) eventAnswer {
-	return eventAnswer{e.At, e.Kind, orderID(e.Order), e.Text, e.Count, e.Actor}
-}
-
-func (a *api) listEvents(w http.ResponseWriter, r *http.Request, b tenant.Bundle) error {
-	after, limit, err := paging(r.URL.Query())
-	if err != nil {
-		return err
-	}
-	if after != "" && !ledger.IsEventKey(after) {
-		return unknownAfter()
-	}
-	events, next, err := a.Ledger.Events(r.Context(), b.Tenant.ID, after, limit)
-	if err != nil {
-		return err
-	}
-	var items []eventAnswer
-	for _, e := range events {
-		items = append(items, eventOf(e))
-	}
-	return respond(w, r, http.StatusOK, page(items, next))
+// makeTenant makes a tenant, its first token, and an event that says who made them.
+func (a *api) makeTenant(ctx context.Context, id, name, zone string) (tenant.Tenant, tenant.Secret, error) {
+	return a.Tenants.CreateAs(ctx, id, name, zone, func(t tenant.Tenant) (tenant.Ops, error) {
+		return events(ctx, t.ID, "tenant", "The tenant was made, and its first token.")
+	})
 }
 
 // syncAnswer says what a person's wish for a job has started.
@@ -139,50 +115,67 @@ func (a *api) sync(w http.ResponseWriter, r *http.Request, b tenant.Bundle) erro
 	if err := decode(w, r, true, nil); err != nil {
 		return err
 	}
-	job, ctx := r.PathValue("job"), r.Context()
-	core, connected := b.Connections[tenant.Cin7Core]
-	ans := syncAnswer{Job: job, Jobs: []string{}}
-	switch job {
-	case "orders":
-		n, err := a.wake(ctx, b.Tenant.ID)
-		if err != nil {
-			return err
-		}
-		ans.Orders = n
-		ans.Mirror = connected && core.Mirror.State != tenant.MirrorReady
-		if b.Ready(vendors...) == "" {
-			ans.Jobs = append(ans.Jobs, upstockcin7.JobReconcile)
-		}
-	case "products", "customers", "prices":
-		if !connected {
-			return &problem{Status: http.StatusConflict, Detail: tenant.Cin7Core.NotConnected()}
-		}
-		ans.Mirror = true
-	case upstockcin7.JobShipments, upstockcin7.JobWebhooks, upstockcin7.JobCompleteness:
-		if why := b.Ready(vendors...); why != "" {
-			return &problem{Status: http.StatusConflict, Detail: why}
-		}
-		ans.Jobs = append(ans.Jobs, job)
-	case "contacts":
-		return &problem{Status: http.StatusNotImplemented, Detail: "There is no such job yet. There are: orders, shipments, products, customers, prices, webhooks, completeness."}
-	default:
-		return notFound()
+	ans, err := a.syncOf(r.Context(), b, r.PathValue("job"))
+	if err != nil {
+		return err
 	}
-	if ans.Mirror {
-		if err := a.Pair.Start(ctx, upstockcin7.Job{Job: upstockcin7.JobMirror, Tenant: b.Tenant.ID}, 0); err != nil {
-			return err
-		}
-	}
-	for _, job := range ans.Jobs {
-		var err error
-		if job == upstockcin7.JobCompleteness { // a kick alone checks nothing that was checked not long ago
-			err = a.Pair.StartCompleteness(ctx, b.Tenant.ID, time.Time{}, time.Time{})
-		} else {
-			err = a.Pair.Kick(ctx, b.Tenant.ID, job)
-		}
-		if err != nil {
-			return err
-		}
+	if err := a.start(r.Context(), b.Tenant.ID, ans); err != nil {
+		return err
 	}
 	return respond(w, r, http.StatusAccepted, ans)
+}
+
+// syncOf is what begins where a person starts a job; of orders, those that are due are woken.
+func (a *api) syncOf(ctx context.Context, b tenant.Bundle, name string) (syncAnswer, error) {
+	_, connected := b.Connections[tenant.Cin7Core]
+	ans := syncAnswer{Job: name, Jobs: []string{}}
+	switch name {
+	case "orders":
+		ans.Mirror = connected && !upstockcin7.MirrorOf(b).IsReady()
+		if b.Ready(upstockcin7.Systems()...) == "" {
+			ans.Jobs = append(ans.Jobs, upstockcin7.JobReconcile)
+		}
+		var err error
+		ans.Orders, err = a.wake(ctx, b.Tenant.ID)
+		return ans, err
+	case "products", "customers", "prices", upstockcin7.JobMirror:
+		if ans.Mirror = true; !connected {
+			return ans, &problem{Status: http.StatusConflict, Detail: tenant.Cin7Core.NotConnected()}
+		}
+		return ans, nil
+	case "contacts":
+		return ans, &problem{Status: http.StatusNotImplemented,
+			Detail: "There is no such job yet. There are: orders, shipments, products, customers, prices, mirror, " +
+				"webhooks, completeness."}
+	}
+	k, ok := a.Jobs.Kind(name)
+	if !ok || !k.Sync {
+		return ans, notFound()
+	}
+	if why := b.Ready(k.Needs...); why != "" {
+		return ans, &problem{Status: http.StatusConflict, Detail: why}
+	}
+	ans.Jobs = append(ans.Jobs, name)
+	return ans, nil
+}
+
+// start starts the jobs of an answer.
+func (a *api) start(ctx context.Context, tenantID string, ans syncAnswer) error {
+	if ans.Mirror {
+		if err := a.Jobs.Start(ctx, tenantID, upstockcin7.JobMirror, 0); err != nil {
+			return err
+		}
+	}
+	for _, name := range ans.Jobs {
+		var err error
+		if name == upstockcin7.JobCompleteness { // a kick alone checks nothing that was checked not long ago
+			err = a.Pair.Completeness.Start(ctx, tenantID, time.Time{}, time.Time{})
+		} else {
+			err = a.Jobs.Kick(ctx, tenantID, name)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

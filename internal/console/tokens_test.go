@@ -9,15 +9,16 @@ import (
 	"stockbridge/internal/tenant"
 )
 
-// TestTokensAreListed: tokens are made with a name and a role, show in a list, end when they are revoked or their time is
-// over, and none comes or goes without an event that says who did it.
+// TestTokensAreListed: tokens are made with a name and a role, show in a list, end when they are revoked or their time
+// is over, and none comes or goes without an event that says who did it.
 func TestTokensAreListed(t *testing.T) {
 	h := open(t)
 	_, mine, first := h.tenant("Aroha Foods")
 	_, theirs, _ := h.tenant("Kauri Supplies")
 	made := h.do("POST", mine+"/tokens", first, map[string]any{"name": "night job", "role": "admin"}).is(201)
 	admin, adminID := made.get("token").(string), made.get("id").(string)
-	viewer := h.do("POST", mine+"/tokens", admin, map[string]any{"name": "wall screen", "role": "viewer", "expires": time.Now().Add(time.Hour)}).is(201)
+	viewer := h.do("POST", mine+"/tokens", admin,
+		map[string]any{"name": "wall screen", "role": "viewer", "expires": time.Now().Add(time.Hour)}).is(201)
 	screen, screenID := viewer.get("token").(string), viewer.get("id").(string)
 	list := h.do("GET", mine+"/tokens", screen, nil).is(200)
 	if strings.Contains(list.raw, admin) || strings.Contains(list.raw, first) || len(list.get("items").([]any)) != 3 {
@@ -38,7 +39,8 @@ func TestTokensAreListed(t *testing.T) {
 	h.do("POST", mine+"/orders/retry", screen, nil).is(403)
 	h.do("POST", "/api/v1/tenants", screen, map[string]any{"name": "More"}).is(403)
 
-	for _, wrong := range []string{`{"role":"operator"}`, `{"expires":"2020-01-01T00:00:00Z"}`, `{"expires":"soon"}`, `{"name":"` + strings.Repeat("x", 101) + `"}`, `{"name":"a\nb"}`, `{"token":"sb_mine"}`} {
+	for _, wrong := range []string{`{"role":"operator"}`, `{"expires":"2020-01-01T00:00:00Z"}`, `{"expires":"soon"}`,
+		`{"name":"` + strings.Repeat("x", 101) + `"}`, `{"name":"a\nb"}`, `{"token":"sb_mine"}`} {
 		h.do("POST", mine+"/tokens", first, wrong).is(422)
 	}
 
@@ -72,7 +74,8 @@ func TestTokensAreListed(t *testing.T) {
 		for _, e := range events.get("items").([]any) {
 			e := object(e)
 			actor, _ := e["actor"].(string)
-			if e["kind"] == want.kind && strings.Contains(e["text"].(string), want.text) && strings.HasPrefix(actor, want.actor) {
+			if e["kind"] == want.kind && strings.Contains(e["text"].(string), want.text) &&
+				strings.HasPrefix(actor, want.actor) {
 				found++
 			}
 		}
@@ -86,7 +89,8 @@ func TestTokensAreListed(t *testing.T) {
 func TestTokenEnds(t *testing.T) {
 	h := open(t)
 	id, mine, first := h.tenant("Aroha Foods")
-	_, short, err := h.tenants.NewToken(t.Context(), id, tenant.Token{Name: "short", Expires: time.Now().Add(50 * time.Millisecond)})
+	_, short, err := h.tenants.NewToken(t.Context(), id,
+		tenant.Token{Name: "short", Expires: time.Now().Add(50 * time.Millisecond)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +98,9 @@ func TestTokenEnds(t *testing.T) {
 		t.Error(err)
 	}
 	time.Sleep(60 * time.Millisecond)
-	h.do("GET", mine+"/settings", string(short), nil).is(401)
+	if a := h.do("GET", mine+"/settings", string(short), nil).is(401); !strings.Contains(a.raw, "has expired") {
+		t.Error(a.raw)
+	}
 	if list := h.do("GET", mine+"/tokens", first, nil).is(200); !strings.Contains(list.raw, `"expired":true`) {
 		t.Error(list.raw)
 	}
@@ -116,7 +122,8 @@ func TestNoChangeWithoutItsEvent(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, target := range []string{path + "/settings", path + "/tokens", path + "/connections", path + "/links/customer", "/api/v1/tenants"} {
+			for _, target := range []string{path + "/settings", path + "/tokens", path + "/connections",
+				path + "/links/customer", path + "/flows", "/api/v1/tenants"} {
 				a := h.do("GET", target, operator, nil).is(200)
 				state += a.header.Get("ETag") + a.raw
 			}
@@ -134,6 +141,8 @@ func TestNoChangeWithoutItsEvent(t *testing.T) {
 			{"a link made", "PUT", path + "/links/customer/9001", map[string]string{"id": card}, 200},
 			{"a link removed", "DELETE", path + "/links/customer/9001", nil, 204},
 			{"a key saved", "PUT", path + "/connections/upstock", map[string]string{"token": acc.Upstock.Token}, 200},
+			{"a flow paused", "PUT", path + "/flows/orders", map[string]bool{"paused": true}, 200},
+			{"a flow resumed", "PUT", path + "/flows/orders", map[string]bool{"paused": false}, 200},
 			{"disconnected", "DELETE", path + "/connections/upstock", nil, 204},
 			{"connected", "PUT", path + "/connections/upstock", map[string]string{"token": acc.Upstock.Token}, 200},
 			{"a tenant made", "POST", "/api/v1/tenants", map[string]string{"name": "Kauri Supplies"}, 201},
@@ -152,4 +161,13 @@ func TestNoChangeWithoutItsEvent(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestTokenEndsInZone: an event says until when a token is good by the tenant's own clock.
+func TestTokenEndsInZone(t *testing.T) {
+	h := open(t)
+	_, path, token := h.tenant("Aroha Foods")
+	h.do("POST", path+"/tokens", token, map[string]any{"name": "till", "expires": "2099-12-31T12:00:00Z"}).is(201)
+	has(t, h.do("GET", path+"/events?kind=token", token, nil).is(200).raw,
+		"good until 1 January 2100 01:00 (Pacific/Auckland).")
 }

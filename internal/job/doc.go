@@ -1,13 +1,52 @@
-// Package job holds what the work of every pair has in common, whatever its
-// business is. So far that is the reading of a failed call.
+// Package job is the work that is done for one tenant after another, whatever the business is: how it starts, how a
+// list that grows is read, and what a failed call means.
+//
+// # Words
+//
+//	kind     what is to be done: a row of a pair's table of jobs (Kind), with its name, its interval and its method
+//	part     one tenant's share of a job, done by one worker in one go (Part)
+//	message  what a queue holds of a part: its job and its tenant. It only wakes (Message)
+//	cursor   how far a tenant's job has read a list, for good (ledger.Cursor)
+//	window   what changed in the list since: it is read page by page, and again as a whole (Window)
+//	pass     one reading of the window's pages
+//	verdict  what a failed call means for the work (Verdicts)
+//
+// # How it is used
+//
+// A pair has a table of kinds, and a method for each:
+//
+//	func (p *Pair) Jobs() []job.Kind {
+//		return []job.Kind{{
+//			Name: "contacts", Help: "what changed at contacts", Every: 10 * time.Minute,
+//			Needs: []tenant.System{acme}, List: acme, Queue: job.Shipments, Class: limit.Second,
+//			Run: p.contacts,
+//		}}
+//	}
+//
+// A Runner joins the tables. A schedule calls FanOut, which sends a message for each tenant that is due. A function
+// that reads the queue calls Do with each message; a person or a webhook calls Kick, which is durable. A method reads
+// its list as a Window, and returns the error of a call as it is:
+//
+//	func (p *Pair) contacts(ctx context.Context, part *job.Part) error {
+//		return job.Window[Contact]{
+//			Title: "Acme's list of contacts", Begin: part.Connection().Since, Passes: 10,
+//			Page: …, // one call
+//			Key:  …, // which contact a row shows, and which change of it
+//			Keep: …, // what the row asks for, on record
+//		}.Read(ctx, part)
+//	}
+//
+// Part.End then writes down how far the part came and what holds it up, and the part comes back by itself. A kind
+// that keeps a place of its own, as its work is no window, has no cursor (Kind.List is empty): it reads its failed
+// calls by Part.Verdict, and says itself when it comes back (Part.Again). What its list shares with a window are
+// Turn, RefusedPage and Part.Short.
 //
 // # A failed call
 //
-// Work calls vendors, and a call can fail in a dozen ways. A client says which
-// one it was: its *rest.Error tells what became of the call over there. Work
-// needs an answer to another question: does it go on, when, and what does a
-// person read meanwhile? Verdicts.Of turns the one into the other. It is the
-// only place that does, and the only one with the sentences of it:
+// Work calls vendors, and a call can fail in a dozen ways. A client says which one it was: its *rest.Error tells what
+// became of the call over there. Work needs an answer to another question: does it go on, when, and what does a
+// person read meanwhile? Verdicts.Of turns the one into the other. It is the only place that does, and the only one
+// with the sentences of it:
 //
 //	the limiter says wait      *ledger.Later: when the budget has a call again
 //	too many calls were made   *ledger.Later: when the vendor says, else soon
@@ -17,28 +56,18 @@
 //	no believable answer       *ledger.Down
 //	none of these              the error as it is: one of our own, or the invocation is over
 //
-// A caller first reads what only it can understand: that Invalid means a
-// refused order, that NotFound means a page that is gone. It hands on the rest
-// with the bundle whose keys the call was made with:
-//
-//	page, err := client.OrdersPage(ctx, query)
-//	switch end := verdicts.Of(ctx, bundle, err).(type) {
-//	case nil: // the page is there
-//	case *ledger.Later: // come back at end.At
-//	case *ledger.Park: // until a new key is saved
-//	case *ledger.Down: // come back after a Backoff, or with the next schedule
-//	default: // return it: the queue repeats the message
-//	}
-//
-// What the verdict cannot know is the caller's: how long to wait after Down,
-// whether to give up one day, who wakes the work after a Park, and what becomes
-// of the work ("The order goes on by itself.").
+// A caller first reads what only it can understand: that Invalid means a refused order, that NotFound means a page
+// that is gone. What the verdict cannot know is the caller's too: how long to wait after Down, whether to give up one
+// day, who wakes the work after a Park, and what becomes of the work ("The order goes on by itself.").
 //
 // # Promises
 //
-// No wait is longer than Verdicts.Longest, whatever a vendor says: it may say
-// otherwise by then. Waits are spread by lot, so that those who were turned
-// away together do not come back together. A call that was cut off because the
-// invocation is over is nobody's failure: no vendor is blamed for it, and
-// nothing is counted. Of twice is as good as once.
+// A part may be done twice, by two workers at once, and break off anywhere: what it did is on record before its
+// cursor moves, and the cursor moves to no instant that the vendor's own clock has not reached. A message may be
+// lost: the next schedule finds what was asked for. A worker that was slower neither moves the cursor back nor comes
+// again.
+//
+// No wait is longer than Times.Longest, whatever a vendor says: it may say otherwise by then. Waits are spread by
+// lot, so that those who were turned away together do not come back together. A call that was cut off because the
+// invocation is over is nobody's failure: no vendor is blamed for it, and nothing is counted.
 package job

@@ -21,8 +21,7 @@ type Verdicts struct {
 	Tenants *tenant.Store
 	Ledger  *ledger.Ledger
 	Now     func() time.Time
-	Soon    time.Duration // a quick second try
-	Longest time.Duration // of all waits
+	Times
 }
 
 // Of says how work goes on whose call failed with err. b holds the connections
@@ -57,8 +56,10 @@ func (v *Verdicts) Of(ctx context.Context, b tenant.Bundle, err error) error {
 			"The budget of calls to "+who.Title()+" is used up for the moment.")
 	case rest.Throttled:
 		wait := cmp.Or(e.RetryAfter, 3*v.Soon)
-		return v.later(who, wait, wait/4,
+		l := v.later(who, wait, wait/4,
 			who.Title()+" says that too many calls were made. Somebody else uses the same account's budget.")
+		l.Ended = ledger.Throttled
+		return l
 	case rest.Unauthorized:
 		return v.refused(ctx, who, b.Connections[who])
 	}
@@ -116,4 +117,14 @@ func Down(who tenant.System, err error) *ledger.Down {
 // NoAnswer begins a sentence about a vendor that gave no believable answer.
 func NoAnswer(who tenant.System, err error) string {
 	return who.Title() + " gave no usable answer (" + rest.Reason(err) + ")"
+}
+
+// Outdated reports whether a job's problem was that a key was refused which has been replaced since.
+func Outdated(b tenant.Bundle, problem string) bool {
+	for sys, c := range b.Connections {
+		if problem == sys.KeyRefused() && c.State == tenant.Connected {
+			return true
+		}
+	}
+	return false
 }

@@ -23,6 +23,7 @@ const acme = tenant.JOOR // any system
 type world struct {
 	*job.Verdicts
 	t      *testing.T
+	store  table.Table
 	tenant string
 }
 
@@ -38,9 +39,9 @@ func play(t *testing.T, f func(t *testing.T, w *world)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w := &world{t: t, Verdicts: &job.Verdicts{
+		w := &world{t: t, store: store, Verdicts: &job.Verdicts{
 			Tenants: tenant.NewStore(store, box), Ledger: ledger.New(store), Now: time.Now,
-			Soon: 5 * time.Second, Longest: 15 * time.Minute,
+			Times: job.DefaultTimes(),
 		}}
 		made, _, err := w.Tenants.Create(t.Context(), "Harbour Roasters", "")
 		if err != nil {
@@ -53,10 +54,13 @@ func play(t *testing.T, f func(t *testing.T, w *world)) {
 }
 
 // save saves a key.
-func (w *world) save(key tenant.Secret) {
+func (w *world) save(key tenant.Secret) { w.connect(w.tenant, "account", key) }
+
+// connect connects a tenant.
+func (w *world) connect(tenantID, account string, key tenant.Secret) {
 	w.t.Helper()
-	_, _, err := w.Tenants.Connect(w.t.Context(), w.tenant, acme, func(c *tenant.Connection, s *tenant.Secrets) error {
-		c.Account, s.Key = "account", key
+	_, _, err := w.Tenants.Connect(w.t.Context(), tenantID, acme, func(c *tenant.Connection, s *tenant.Secrets) error {
+		c.Account, s.Key = account, key
 		return nil
 	})
 	if err != nil {
@@ -107,7 +111,8 @@ func TestWaits(t *testing.T) {
 			{"the limiter says wait", waiting(40 * time.Second), 40 * time.Second, 41 * time.Second, 0, acme, budget},
 			{"for long", waiting(time.Hour), 15 * time.Minute, 15 * time.Minute, time.Hour, acme, budget},
 			{"no more", waiting(-time.Second), 0, time.Second, 0, acme, budget},
-			{"throttled", failed(rest.Error{Kind: rest.Throttled}), 15 * time.Second, 19 * time.Second, 0, acme, others},
+			{"throttled", failed(rest.Error{Kind: rest.Throttled}), 15 * time.Second, 19 * time.Second, 0, acme,
+				others},
 			{"for a minute", failed(rest.Error{Kind: rest.Throttled, RetryAfter: time.Minute}),
 				time.Minute, 75 * time.Second, 0, acme, others},
 			{"for an hour", failed(rest.Error{Kind: rest.Throttled, RetryAfter: time.Hour}),
@@ -139,9 +144,11 @@ func TestDown(t *testing.T) {
 			err error
 			why string
 		}{
-			{failed(rest.Error{Kind: rest.NotSent, Err: errors.New("dial")}), "JOOR gave no usable answer (the connection failed)."},
+			{failed(rest.Error{Kind: rest.NotSent, Err: errors.New("dial")}),
+				"JOOR gave no usable answer (the connection broke)."},
 			{failed(rest.Error{Kind: rest.Unavailable, Status: 503}), "JOOR gave no usable answer (status 503)."},
-			{failed(rest.Error{Kind: rest.Unavailable, Err: context.DeadlineExceeded}), "JOOR gave no usable answer (no answer in time)."},
+			{failed(rest.Error{Kind: rest.Unavailable, Err: context.DeadlineExceeded}),
+				"JOOR gave no usable answer (no answer in time)."},
 			{failed(rest.Error{Kind: rest.Invalid, Status: 400, Messages: []string{"No such page.", "Sorry."}}),
 				"JOOR gave no usable answer (status 400). It said: “No such page.”"},
 		} {
@@ -216,8 +223,35 @@ func TestAsItIs(t *testing.T) {
 func TestBackoff(t *testing.T) {
 	for before := range 30 {
 		wait := job.Backoff(before, 10*time.Second, 15*time.Minute)
-		if most := min(15*time.Minute, 5*time.Second+10*time.Second<<min(before, 20)); wait < 5*time.Second || wait > most {
+		if most := min(15*time.Minute, 5*time.Second+10*time.Second<<min(before, 20)); wait < 5*time.Second ||
+			wait > most {
 			t.Errorf("after %d failures: %s", before, wait)
+		}
+	}
+}
+
+// TestWhatBecameOfACall: whether a failed call was refused for what it asks, and whether it certainly changed nothing.
+func TestWhatBecameOfACall(t *testing.T) {
+	for _, tt := range []struct {
+		err             error
+		refused, unmade bool
+	}{
+		{failed(rest.Error{Kind: rest.Invalid, Outcome: rest.Refused, Messages: []string{"No."}}), true, true},
+		{failed(rest.Error{Kind: rest.NotFound, Outcome: rest.Refused, Messages: []string{"No."}}), true, true},
+		{failed(rest.Error{Kind: rest.Conflict, Outcome: rest.Refused, Messages: []string{"No."}}), true, true},
+		{failed(rest.Error{Kind: rest.Conflict, Outcome: rest.Unknown, Messages: []string{"No."}}), false, false},
+		{failed(rest.Error{Kind: rest.Throttled, Outcome: rest.Refused}), false, true},
+		{failed(rest.Error{Kind: rest.Unauthorized, Outcome: rest.Refused}), false, true},
+		{failed(rest.Error{Kind: rest.NotSent, Outcome: rest.Refused, Err: job.ErrShort}), false, true},
+		{failed(rest.Error{Kind: rest.Unavailable, Outcome: rest.Unknown, Status: 502}), false, false},
+		{job.ErrShort, false, true},
+		{&ledger.Later{Why: "A person has paused it."}, false, true},
+		{errors.New("the table is away"), false, false},
+		{context.DeadlineExceeded, false, false},
+	} {
+		said, refused := job.Refused(tt.err)
+		if refused != tt.refused || refused != (len(said) == 1) || job.Unmade(tt.err) != tt.unmade {
+			t.Errorf("%v: refused %v %q, unmade %v", tt.err, refused, said, job.Unmade(tt.err))
 		}
 	}
 }

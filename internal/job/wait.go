@@ -22,3 +22,11 @@ func Jitter(base, spread time.Duration) time.Duration {
 	v, _ := rand.Int(rand.Reader, big.NewInt(int64(spread)))
 	return base + time.Duration(v.Int64())
 }
+
+// Latest is the later of two instants, in UTC.
+func Latest(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b.UTC()
+	}
+	return a.UTC()
+}

@@ -5,10 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
+	"strings"
 	"time"
 
 	"stockbridge/internal/table"
+	"stockbridge/internal/tenant"
 )
 
 // Cursor is how far a tenant's job has read a vendor's list that grows while
@@ -19,10 +20,10 @@ type Cursor struct {
 
 	Since time.Time `json:"since,omitzero"` // what changed before needs no reading, by the vendor's clock
 
-	// The window being read; Page and After zero = none is.
+	// The window being read; From zero = none is.
 	From   time.Time `json:"from,omitzero"`
-	Page   int       `json:"page,omitempty"`  // the next, of a list whose pages are numbered
-	After  string    `json:"after,omitempty"` // the next, of a list that says where to go on
+	Page   int       `json:"page,omitempty"`  // the next, as an earlier version wrote it
+	After  string    `json:"after,omitempty"` // the next page, as its list names it
 	Newest time.Time `json:"newest,omitzero"` // greatest change seen in the first pass
 	Held   time.Time `json:"held,omitzero"`   // oldest change that was left alone for now
 	Passes int       `json:"passes,omitempty"`
@@ -30,7 +31,7 @@ type Cursor struct {
 	Fresh  bool      `json:"fresh,omitempty"` // this pass brought something new
 	Total  int       `json:"total,omitempty"` // rows that there are, as this pass's pages say
 	Seen   []byte    `json:"seen,omitempty"`  // 8 bytes for each row of the window
-	Shown  []byte    `json:"shown,omitempty"` // 8 bytes for each sale of this pass
+	Shown  []byte    `json:"shown,omitempty"` // 8 bytes for each record of this pass
 	Tally  Tally     `json:"tally,omitzero"`  // of this window so far
 
 	Asked   time.Time `json:"asked,omitzero"`   // somebody wants the job to run
@@ -38,18 +39,67 @@ type Cursor struct {
 	Checked time.Time `json:"checked,omitzero"` // of its last complete window, our clock
 	Again   time.Time `json:"again,omitzero"`   // it broke off, and its next message is on its way for then
 	Problem string    `json:"problem,omitempty"`
-	Last    Tally     `json:"last,omitzero"` // of the last complete window
+	Stopped Stopped   `json:"stopped,omitzero"` // the call that it did not get past; zero = it gets on
+	Last    Tally     `json:"last,omitzero"`    // of the last complete window
 
 	// Reconcile alone.
-	Opened time.Time `json:"opened,omitzero"`  // since when both are connected, as far as what was missed before is known
+
+	// since when both are connected, as far as what was missed before is known
+	Opened time.Time `json:"opened,omitzero"`
 	Missed bool      `json:"missed,omitempty"` // what was missed before is being looked for
 
-	Restored time.Time `json:"restored,omitzero"` // the table was put back to an earlier state then, and the tenant was told
+	// the table was put back to an earlier state then, and the tenant was told
+	Restored time.Time `json:"restored,omitzero"`
 
 	Elsewhere map[string]Left `json:"elsewhere,omitempty"` // how far the lists of other accounts were read
 
 	tenant, name, rev string
 }
+
+// Stopped is the call that a job did not get past, however often it tried.
+type Stopped struct {
+	By    tenant.System `json:"by,omitempty"` // whose it was
+	How   Ending        `json:"how,omitempty"`
+	Since time.Time     `json:"since,omitzero"` // the first try that failed
+	At    time.Time     `json:"at,omitzero"`    // the last one
+	Why   string        `json:"why,omitempty"`  // what was said of that one
+}
+
+// stoppedIndex lists the cursors of jobs that do not get on, of all tenants.
+const stoppedIndex = "STOPPED"
+
+// item is the cursor as it is stored.
+func (c *Cursor) item(tenantID, name, rev string) (table.Item, error) {
+	data, err := table.Marshal(c)
+	it := table.Item{Key: docKey(tenantID, name), Rev: rev, Data: data}
+	if c.Stopped.How != "" {
+		it.Index, it.Sort = stoppedIndex, tenantID+"#"+name
+	}
+	return it, err
+}
+
+// Job names a tenant's part of a job.
+type Job struct{ Tenant, Name string }
+
+// StoppedJobs lists the jobs of all tenants that do not get on, tenant by tenant, those after one (the zero Job: from
+// the first on), and at most so many; more = there are others. The index may lag.
+func (l *Ledger) StoppedJobs(ctx context.Context, after Job, most int) (list []Job, more bool, err error) {
+	q := table.Query{PK: stoppedIndex, Limit: most}
+	if after.Tenant != "" {
+		q.From = after.Tenant + "#" + cursorDoc(after.Name) + "\x00"
+	}
+	p, err := l.table.List(ctx, q)
+	if err != nil {
+		return nil, false, fmt.Errorf("list stopped jobs: %w", err)
+	}
+	for _, e := range p.Entries {
+		tenantID, name, _ := strings.Cut(e.Sort, "#")
+		list = append(list, Job{tenantID, strings.TrimPrefix(name, cursorDoc(""))})
+	}
+	return list, p.Next != "", nil
+}
+
+func cursorDoc(job string) string { return "cursor#" + job }
 
 // Left is how far one account's list was read when another one was connected.
 type Left struct {
@@ -59,7 +109,8 @@ type Left struct {
 
 // Restart goes on with another account's list: where it was left, or at its beginning.
 func (c *Cursor) Restart(account string) {
-	next := Cursor{Account: account, Asked: c.Asked, Started: c.Started, Again: c.Again, Last: c.Last, Elsewhere: c.Elsewhere, Restored: c.Restored, tenant: c.tenant, name: c.name, rev: c.rev}
+	next := Cursor{Account: account, Asked: c.Asked, Started: c.Started, Again: c.Again, Last: c.Last,
+		Elsewhere: c.Elsewhere, Restored: c.Restored, tenant: c.tenant, name: c.name, rev: c.rev}
 	if c.Account != "" {
 		next.Elsewhere = maps.Clone(c.Elsewhere)
 		if next.Elsewhere == nil {
@@ -84,7 +135,7 @@ var ErrBehind = errors.New("another worker was faster")
 
 // Cursor reads a job's cursor, a new one if there is none.
 func (l *Ledger) Cursor(ctx context.Context, tenantID, job string) (*Cursor, error) {
-	c := &Cursor{tenant: tenantID, name: "cursor#" + job}
+	c := &Cursor{tenant: tenantID, name: cursorDoc(job)}
 	var err error
 	c.rev, err = l.Doc(ctx, tenantID, c.name, c)
 	return c, err
@@ -93,7 +144,11 @@ func (l *Ledger) Cursor(ctx context.Context, tenantID, job string) (*Cursor, err
 // SaveCursor writes a cursor as it was read and changed since; ErrBehind where
 // another worker wrote it first.
 func (l *Ledger) SaveCursor(ctx context.Context, c *Cursor) error {
-	rev, err := l.SaveDoc(ctx, c.tenant, c.name, c.rev, c)
+	it, err := c.item(c.tenant, c.name, c.rev)
+	if err != nil {
+		return err
+	}
+	rev, err := l.saveDoc(ctx, it)
 	if err == nil {
 		c.rev = rev
 	}
@@ -102,7 +157,7 @@ func (l *Ledger) SaveCursor(ctx context.Context, c *Cursor) error {
 
 // ChangeCursor changes a job's cursor, as [ChangeDoc] does.
 func (l *Ledger) ChangeCursor(ctx context.Context, tenantID, job string, change func(*Cursor) (write bool)) error {
-	_, err := ChangeDoc(ctx, l, tenantID, "cursor#"+job, func(c *Cursor) (bool, error) { return change(c), nil })
+	_, err := ChangeDoc(ctx, l, tenantID, cursorDoc(job), func(c *Cursor) (bool, error) { return change(c), nil })
 	return err
 }
 
@@ -113,7 +168,7 @@ func (l *Ledger) Cursors(ctx context.Context, tenants []string, job string) (map
 	keys := make([]table.Key, len(tenants))
 	byKey := map[table.Key]string{}
 	for i, t := range tenants {
-		keys[i] = docKey(t, "cursor#"+job)
+		keys[i] = docKey(t, cursorDoc(job))
 		byKey[keys[i]] = t
 	}
 	items, err := table.ReadAll(ctx, l.table, keys)
@@ -121,7 +176,7 @@ func (l *Ledger) Cursors(ctx context.Context, tenants []string, job string) (map
 		return nil, fmt.Errorf("cursors of %s: %w", job, err)
 	}
 	for _, it := range items {
-		c := &Cursor{tenant: byKey[it.Key], name: "cursor#" + job, rev: it.Rev}
+		c := &Cursor{tenant: byKey[it.Key], name: cursorDoc(job), rev: it.Rev}
 		if err := readDoc(it, c); err != nil {
 			return nil, err
 		}
@@ -158,10 +213,14 @@ func (l *Ledger) SaveDoc(ctx context.Context, tenantID, name, rev string, v any)
 	if err != nil {
 		return "", err
 	}
-	op := table.Save(table.Item{Key: docKey(tenantID, name), Rev: rev, Data: data})
+	return l.saveDoc(ctx, table.Item{Key: docKey(tenantID, name), Rev: rev, Data: data})
+}
+
+func (l *Ledger) saveDoc(ctx context.Context, it table.Item) (rev string, err error) {
+	op := table.Save(it)
 	err = l.table.Write(ctx, op)
 	if errors.Is(err, table.ErrConflict) {
-		return "", fmt.Errorf("document %s: %w", name, ErrBehind)
+		return "", fmt.Errorf("document %s: %w", it.SK, ErrBehind)
 	}
 	return op.Item.Rev, err
 }
@@ -172,61 +231,48 @@ func (l *Ledger) SaveDoc(ctx context.Context, tenantID, name, rev string, v any)
 func ChangeDoc[T any](
 	ctx context.Context, l *Ledger, tenantID, name string, change func(*T) (write bool, err error),
 ) (v T, err error) {
+	return ChangeDocSaying(ctx, l, tenantID, name, func(v *T) (bool, []Event, error) {
+		write, err := change(v)
+		return write, nil, err
+	})
+}
+
+// ChangeDocSaying is ChangeDoc with the events that tell of the change: they are written with it.
+func ChangeDocSaying[T any](
+	ctx context.Context, l *Ledger, tenantID, name string, change func(*T) (write bool, says []Event, err error),
+) (v T, err error) {
 	read, err := table.Read(ctx, l.table, docKey(tenantID, name))
 	if err != nil {
 		return v, err
 	}
-	_, err = table.Change(ctx, l.table, read, func(it table.Item) ([]table.Op, error) {
+	_, err = table.Change(ctx, l.table, read, func(it table.Item) (ops []table.Op, err error) {
 		v = *new(T)
 		if it.Rev != "" {
 			if err := readDoc(it, &v); err != nil {
 				return nil, err
 			}
 		}
-		write, err := change(&v)
+		write, says, err := change(&v)
 		if err != nil || !write {
 			return nil, err
 		}
-		it.Data, err = table.Marshal(v)
-		return []table.Op{table.Save(it)}, err
+		if it.Data, err = table.Marshal(v); err != nil {
+			return nil, err
+		}
+		ops = append(ops, table.Save(it))
+		for _, e := range says {
+			op, err := RecordOp(ctx, tenantID, e)
+			if err != nil {
+				return nil, err
+			}
+			ops = append(ops, op)
+		}
+		return ops, nil
 	})
 	if errors.Is(err, table.ErrConflict) {
 		err = fmt.Errorf("document %s: %w", name, ErrBehind)
 	}
 	return v, err
-}
-
-// eachRun reads the runs at keys, as many at once as the table takes; those that are not there are left out.
-func (l *Ledger) eachRun(ctx context.Context, keys []table.Key, yield func(*Run, table.Item)) error {
-	for some := range slices.Chunk(keys, table.MaxKeys) {
-		items, err := l.table.Get(ctx, some...)
-		if err != nil {
-			return fmt.Errorf("read orders: %w", err)
-		}
-		for _, it := range items {
-			r, err := runOf(it)
-			if err != nil {
-				return err
-			}
-			yield(r, it)
-		}
-	}
-	return nil
-}
-
-// GetRuns reads runs by id; those that are not there are left out.
-func (l *Ledger) GetRuns(ctx context.Context, tenantID string, ids []string) (map[string]*Run, error) {
-	found := map[string]*Run{}
-	keys := map[table.Key]bool{}
-	all := make([]table.Key, 0, len(ids))
-	for _, id := range ids {
-		if k := runKey(tenantID, id); !keys[k] {
-			keys[k] = true
-			all = append(all, k)
-		}
-	}
-	err := l.eachRun(ctx, all, func(r *Run, _ table.Item) { found[r.ID] = r })
-	return found, err
 }
 
 // Links reads links by foreign id; those that are not there are left out.

@@ -3,55 +3,27 @@ package ledger
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
+	"stockbridge/internal/parallel"
 	"stockbridge/internal/table"
 	"stockbridge/internal/tenant"
 )
 
-// Work is what kind of work a run's due time is for. It stands in the index of
+// Work is what kind of work a run's due time is for, in a word of its kind of fact. It stands in the index of
 // what is due, so that a sweep can share out an account's calls without reading
 // each run.
 type Work string
 
-// The kinds of work.
-const (
-	WorkSell  Work = "sell"  // to be sold, and nothing has gone wrong yet; a sale that is begun is to be ended as soon
-	WorkRetry Work = "retry" // to be sold, after a failure or with a create in doubt
-	WorkLook  Work = "look"  // its sale is to be read, voided, or looked for once more
-	WorkTell  Work = "tell"  // Upstock is to be told: nothing is asked of the inventory
-)
-
-// Works lists the kinds of work; the last, "", is that of entries which an
-// earlier version wrote, which do not say it.
-func Works() []Work { return []Work{WorkSell, WorkRetry, WorkLook, WorkTell, ""} }
-
-// Work is what the run's due time is for.
-func (r *Run) Work() Work {
-	switch {
-	case r.SoldAt.IsZero() && r.State != Cancelled && r.State != Attention:
-		if r.Failures > 0 || r.Dead > 0 || r.Reread || r.CancelOpen() { // Upstock is to be asked first, which new orders do not wait behind
-			return WorkRetry
-		}
-		for _, i := range r.Intents {
-			if i.Step == StepCreate && i.Answer != Refused && (r.SaleID == "" || i.SaleID != r.SaleID) {
-				return WorkRetry
-			}
-		}
-		return WorkSell
-	case r.LookDue() || len(r.Watches) > 0 && !r.Watches[0].After(r.Next):
-		return WorkLook
-	}
-	return WorkTell
-}
-
-// dueIndex is the partition of the index that lists work of a kind.
-func dueIndex(shard uint32, w Work) string {
+// due is the partition of the index that lists what is due of the kind, work by work.
+func (k Kind) due(shard uint32, w Work) string {
 	if w == "" {
-		return fmt.Sprintf("DUE#%d", shard)
+		return fmt.Sprintf("DUE#%s%d", k.scope(), shard)
 	}
-	return fmt.Sprintf("DUE#%d#%s", shard, w)
+	return fmt.Sprintf("DUE#%s%d#%s", k.scope(), shard, w)
 }
 
 // Ref names a run.
@@ -75,8 +47,9 @@ const Shards = dueShards
 // DueWork lists the runs of one shard whose Next has passed and is for one kind
 // of work, oldest first, a page at a time, until the loop ends. The index may
 // lag: read the run before acting.
-func (l *Ledger) DueWork(ctx context.Context, shard int, w Work, now time.Time, yield func([]Ref) bool) error {
-	p := l.pages(ctx, table.Query{PK: dueIndex(uint32(shard), w), Until: now.UTC().Add(time.Millisecond).Format(timeKey)})
+func (j *Journal[T, P]) DueWork(ctx context.Context, shard int, w Work, now time.Time, yield func([]Ref) bool) error {
+	until := now.UTC().Add(time.Millisecond).Format(timeKey)
+	p := j.ledger.pages(ctx, table.Query{PK: j.kind.due(uint32(shard), w), Until: until})
 	for {
 		entries, err := p.next()
 		if len(entries) == 0 || err != nil {
@@ -94,14 +67,14 @@ func (l *Ledger) DueWork(ctx context.Context, shard int, w Work, now time.Time, 
 
 // Due lists the runs of one shard whose Next has passed, oldest first, whatever
 // the work is, until the loop ends. The index may lag: read the run before acting.
-func (l *Ledger) Due(ctx context.Context, shard int, now time.Time, yield func(Ref) bool) error {
+func (j *Journal[T, P]) Due(ctx context.Context, shard int, now time.Time, yield func(Ref) bool) error {
 	until := now.UTC().Add(time.Millisecond).Format(timeKey)
 	lists := make([]struct {
 		*pages
 		head []table.Entry
-	}, len(Works()))
-	for i, w := range Works() {
-		lists[i].pages = l.pages(ctx, table.Query{PK: dueIndex(uint32(shard), w), Until: until})
+	}, len(j.kind.Works))
+	for i, w := range j.kind.Works {
+		lists[i].pages = j.ledger.pages(ctx, table.Query{PK: j.kind.due(uint32(shard), w), Until: until})
 	}
 	for {
 		oldest := -1
@@ -122,30 +95,73 @@ func (l *Ledger) Due(ctx context.Context, shard int, now time.Time, yield func(R
 		}
 		e := lists[oldest].head[0]
 		lists[oldest].head = lists[oldest].head[1:]
-		if !yield(dueRef(e.Sort, Works()[oldest])) {
+		if !yield(dueRef(e.Sort, j.kind.Works[oldest])) {
 			return nil
 		}
 	}
 }
 
+// Backlog is what of a kind of work is due, of all tenants.
+type Backlog struct {
+	Work   Work
+	Due    int  // as far as they were counted
+	More   bool // there are more than that
+	Oldest Ref  // zero: nothing is due
+}
+
+// Backlogs says what is due of each kind of work. It reads so many entries of each shard of the index at most.
+func (j *Journal[T, P]) Backlogs(ctx context.Context, now time.Time, most int) ([]Backlog, error) {
+	list := make([]Backlog, len(j.kind.Works))
+	type part struct{ at, shard int }
+	var parts []part
+	for at, w := range j.kind.Works {
+		list[at].Work = w
+		for shard := range Shards {
+			parts = append(parts, part{at, shard})
+		}
+	}
+	until := now.UTC().Add(time.Millisecond).Format(timeKey)
+	var mu sync.Mutex
+	err := parallel.Each(len(parts), slices.Values(parts), func(one part) error {
+		w := j.kind.Works[one.at]
+		p, err := j.ledger.table.List(ctx, table.Query{PK: j.kind.due(uint32(one.shard), w), Until: until, Limit: most})
+		if err != nil || len(p.Entries) == 0 {
+			return err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		b, first := &list[one.at], dueRef(p.Entries[0].Sort, w)
+		b.Due, b.More = b.Due+len(p.Entries), b.More || p.Next != ""
+		if b.Oldest.ID == "" || first.Due.Before(b.Oldest.Due) {
+			b.Oldest = first
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("what of %s is due: %w", j.kind.Name, err)
+	}
+	return list, nil
+}
+
 // Parked lists a tenant's runs that wait for a connection to work again, but for
-// those that wait for one account (see [Ledger.AwaitedRuns]).
-func (l *Ledger) Parked(ctx context.Context, tenantID string, yield func(Ref) bool) error {
-	return l.parked(ctx, table.Query{PK: "PARKED#" + tenantID}, tenantID, yield)
+// those that wait for one account (see [Journal.AwaitedRuns]).
+func (j *Journal[T, P]) Parked(ctx context.Context, tenantID string, yield func(Ref) bool) error {
+	return j.refs(ctx, table.Query{PK: j.kind.parked(tenantID)}, tenantID, yield)
 }
 
 // ParkedFor lists a tenant's runs that wait for one system's key; "" lists those
 // of which an earlier version did not write down for which.
-func (l *Ledger) ParkedFor(ctx context.Context, tenantID string, sys tenant.System, yield func(Ref) bool) error {
-	q := table.Query{PK: "PARKED#" + tenantID, From: string(sys) + "#", Until: string(sys) + "$"}
+func (j *Journal[T, P]) ParkedFor(ctx context.Context, tenantID string, sys tenant.System, yield func(Ref) bool) error {
+	q := table.Query{PK: j.kind.parked(tenantID), From: string(sys) + "#", Until: string(sys) + "$"}
 	if sys == "" { // these begin with their id, which no system's name does
 		q.From, q.Until = "", "a"
 	}
-	return l.parked(ctx, q, tenantID, yield)
+	return j.refs(ctx, q, tenantID, yield)
 }
 
-func (l *Ledger) parked(ctx context.Context, q table.Query, tenantID string, yield func(Ref) bool) error {
-	for p := l.pages(ctx, q); ; {
+// refs lists the runs of a part of the index.
+func (j *Journal[T, P]) refs(ctx context.Context, q table.Query, tenantID string, yield func(Ref) bool) error {
+	for p := j.ledger.pages(ctx, q); ; {
 		entries, err := p.next()
 		if len(entries) == 0 || err != nil {
 			return err
@@ -187,16 +203,15 @@ func (r *Run) GoOn(now time.Time) {
 type RunKey struct{ Tenant, ID string }
 
 // RunsOf reads runs of many tenants at once: those that are not there are left out.
-func (l *Ledger) RunsOf(ctx context.Context, refs []Ref) (map[RunKey]*Run, error) {
-	found := map[RunKey]*Run{}
-	asked := map[table.Key]bool{}
-	var keys []table.Key
-	for _, ref := range refs {
-		if k := runKey(ref.Tenant, ref.ID); !asked[k] {
-			asked[k] = true
-			keys = append(keys, k)
-		}
+func (j *Journal[T, P]) RunsOf(ctx context.Context, refs []Ref) (map[RunKey]P, error) {
+	keys := make([]table.Key, len(refs))
+	for i, ref := range refs {
+		keys[i] = j.kind.key(ref.Tenant, ref.ID)
 	}
-	err := l.eachRun(ctx, keys, func(r *Run, _ table.Item) { found[RunKey{r.Tenant, r.ID}] = r })
+	all, err := j.runsAt(ctx, keys)
+	found := map[RunKey]P{}
+	for _, f := range all {
+		found[RunKey{f.Core().Tenant, f.Core().ID}] = f
+	}
 	return found, err
 }

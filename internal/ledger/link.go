@@ -62,7 +62,9 @@ func (l *Ledger) RemoveLink(ctx context.Context, tenantID, kind, id string, e Ev
 }
 
 // ListLinks lists the links of a kind by their foreign ids, those after one; next is "" on the last page.
-func (l *Ledger) ListLinks(ctx context.Context, tenantID, kind, after string, limit int) (list []Linked, next string, err error) {
+func (l *Ledger) ListLinks(
+	ctx context.Context, tenantID, kind, after string, limit int,
+) (list []Linked, next string, err error) {
 	p, err := l.table.Query(ctx, table.Query{PK: LinkKey(tenantID, kind, "").PK, After: after, Limit: limit})
 	if err != nil {
 		return nil, "", fmt.Errorf("list links of %s: %w", kind, err)

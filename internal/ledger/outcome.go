@@ -26,9 +26,20 @@ type Later struct {
 	At  time.Time
 	Why string
 
-	By  time.Time     // when it goes on at the latest, where that is later than At; else zero
-	Who tenant.System // whose calls it waits for; "" = it waits for something else
+	By    time.Time     // when it goes on at the latest, where that is later than At; else zero
+	Who   tenant.System // whose calls it waits for; "" = it waits for something else
+	Ended Ending        // how a call to Who ended; "" = none was made, or it ended well
 }
+
+// Ending is how a call ended that work does not get past.
+type Ending string
+
+// The endings.
+const (
+	NoAnswer   Ending = "noAnswer"  // none that can be believed
+	Throttled  Ending = "throttled" // one too many
+	KeyRefused Ending = "keyRefused"
+)
 
 // Reject needs a person. Its problems say what is wrong and how to mend it.
 type Reject struct {
@@ -40,10 +51,10 @@ type Reject struct {
 }
 
 // Park waits until the connection to a system works again, however long that
-// takes: it is not there, or its key was refused.
+// takes: it is not there, or its key was refused. Or until something else comes.
 type Park struct {
 	Needs  tenant.System
-	Awaits string // the account that must be connected again, see Awaited; "" = none in particular
+	Awaits string // the account that must be connected again, see Awaited, or a word of the pair's; "" = Needs alone
 	Why    string
 }
 

@@ -35,7 +35,7 @@ func (r *Run) Has(part string) bool {
 	return n > 0
 }
 
-// Body is the name under which the order as received is kept, for a [Pointer].
+// Body is the name under which the fact as received is kept, for a [Pointer].
 func (r *Run) Body() string {
 	name, _ := r.part("body")
 	return name
@@ -51,22 +51,22 @@ func (r *Run) part(part string) (name string, chunks int) {
 	return part, 0
 }
 
-func chunkKey(r *Run, name string, i int) table.Key {
-	return partKey(r.Tenant, r.ID, fmt.Sprintf("%s#%d", name, i))
+func (k Kind) chunkKey(r *Run, name string, i int) table.Key {
+	return k.partKey(r, fmt.Sprintf("%s#%d", name, i))
 }
 
 // blob returns the writes that keep data as a part of the run, and names it in
 // the run in the place of what it kept as this part before.
-func (r *Run) blob(part string, data []byte) ([]table.Op, error) {
+func (k Kind) blob(r *Run, part string, data []byte) ([]table.Op, error) {
 	z := table.Pack(data)
 	if len(z) > maxBlob {
-		return nil, fmt.Errorf("%s of order %s: %d bytes: %w", part, r.ID, len(z), table.ErrTooLarge)
+		return nil, fmt.Errorf("%s of %s %s: %d bytes: %w", part, k.Name, r.ID, len(z), table.ErrTooLarge)
 	}
 	old, _ := r.part(part)
 	name := partName(part, z)
 	var ops []table.Op
 	for c := range slices.Chunk(z, chunk) {
-		ops = append(ops, table.Ahead(table.Item{Key: chunkKey(r, name, len(ops)), Data: c}))
+		ops = append(ops, table.Ahead(table.Item{Key: k.chunkKey(r, name, len(ops)), Data: c}))
 	}
 	if r.Parts == nil {
 		r.Parts = map[string]int{}
@@ -77,20 +77,21 @@ func (r *Run) blob(part string, data []byte) ([]table.Op, error) {
 }
 
 // blobs reads parts of a run, each nil if it has none. items are what was read already.
-func (l *Ledger) blobs(ctx context.Context, r *Run, items []table.Item, parts ...string) ([][]byte, error) {
+func (j *Journal[T, P]) blobs(ctx context.Context, r *Run, items []table.Item, parts ...string) ([][]byte, error) {
 	var keys []table.Key
 	for _, part := range parts {
 		name, n := r.part(part)
 		for i := range n {
-			if k := chunkKey(r, name, i); !slices.ContainsFunc(items, func(it table.Item) bool { return it.Key == k }) {
+			k := j.kind.chunkKey(r, name, i)
+			if !slices.ContainsFunc(items, func(it table.Item) bool { return it.Key == k }) {
 				keys = append(keys, k)
 			}
 		}
 	}
 	if len(keys) > 0 {
-		more, err := l.table.Get(ctx, keys...)
+		more, err := j.ledger.table.Get(ctx, keys...)
 		if err != nil {
-			return nil, fmt.Errorf("parts of order %s: %w", r.ID, err)
+			return nil, fmt.Errorf("parts of %s %s: %w", j.kind.Name, r.ID, err)
 		}
 		items = slices.Concat(items, more)
 	}
@@ -102,15 +103,15 @@ func (l *Ledger) blobs(ctx context.Context, r *Run, items []table.Item, parts ..
 		}
 		var z []byte
 		for i := range n {
-			at := slices.IndexFunc(items, func(it table.Item) bool { return it.Key == chunkKey(r, name, i) })
+			at := slices.IndexFunc(items, func(it table.Item) bool { return it.Key == j.kind.chunkKey(r, name, i) })
 			if at < 0 {
-				return nil, fmt.Errorf("%s of order %s: a chunk is missing", part, r.ID)
+				return nil, fmt.Errorf("%s of %s %s: a chunk is missing", part, j.kind.Name, r.ID)
 			}
 			z = append(z, items[at].Data...)
 		}
 		var err error
 		if list[p], err = table.Unpack(z); err != nil {
-			return nil, fmt.Errorf("%s of order %s: %w", part, r.ID, err)
+			return nil, fmt.Errorf("%s of %s %s: %w", part, j.kind.Name, r.ID, err)
 		}
 	}
 	return list, nil
@@ -124,7 +125,7 @@ const (
 
 // recordings returns the writes that keep the exchanges recorded in the run, and
 // notes each in its timeline. The rest of a long look is in the timeline only.
-func (r *Run) recordings() ([]table.Op, error) {
+func (k Kind) recordings(r *Run) ([]table.Op, error) {
 	if len(r.exchanges) == 0 {
 		return nil, nil
 	}
@@ -139,7 +140,9 @@ func (r *Run) recordings() ([]table.Op, error) {
 		e := Entry{At: ex.At, Text: ex.line(), Exchange: r.Exchanges}
 		if recorded += len(data); i < maxRecordings && recorded <= maxRecorded {
 			e.Mark = mark
-			ops = append(ops, table.Ahead(table.Item{Key: partKey(r.Tenant, r.ID, fmt.Sprintf("x#%06d#%s", r.Exchanges, mark)), Data: data, Expires: ex.At.Add(Keep).Truncate(time.Second)}))
+			key := k.partKey(r, fmt.Sprintf("x#%06d#%s", r.Exchanges, mark))
+			expires := ex.At.Add(Keep).Truncate(time.Second)
+			ops = append(ops, table.Ahead(table.Item{Key: key, Data: data, Expires: expires}))
 		}
 		r.note(e)
 	}
@@ -148,7 +151,8 @@ func (r *Run) recordings() ([]table.Op, error) {
 }
 
 // Exchanges reads the recorded requests and answers that a run's timeline names, oldest first.
-func (l *Ledger) Exchanges(ctx context.Context, r *Run) ([]Exchange, error) {
+func (j *Journal[T, P]) Exchanges(ctx context.Context, f P) ([]Exchange, error) {
+	r := f.Core()
 	marks := map[int]string{}
 	for _, e := range r.Timeline {
 		if e.Exchange > 0 {
@@ -156,30 +160,25 @@ func (l *Ledger) Exchanges(ctx context.Context, r *Run) ([]Exchange, error) {
 		}
 	}
 	var list []Exchange
-	q := table.Query{PK: partition(r.Tenant, "order#"+r.ID), From: "x#", Until: "x$"}
-	for {
-		p, err := l.table.Query(ctx, q)
+	q := table.Query{PK: j.kind.partsOf(r), From: "x#", Until: "x$"}
+	for it, err := range table.QueryAll(ctx, j.ledger.table, q) {
 		if err != nil {
-			return nil, fmt.Errorf("exchanges of order %s: %w", r.ID, err)
+			return nil, fmt.Errorf("exchanges of %s %s: %w", j.kind.Name, r.ID, err)
 		}
-		for _, it := range p.Items {
-			var x Exchange
-			number, mark, _ := strings.Cut(strings.TrimPrefix(it.SK, "x#"), "#")
-			fmt.Sscanf(number, "%d", &x.Number)
-			if named, ok := marks[x.Number]; !ok || named != mark { // of a write that was refused
-				continue
-			}
-			n := x.Number
-			if err := table.Unmarshal(it.Data, &x); err != nil {
-				return nil, err
-			}
-			x.Number = n
-			list = append(list, x)
+		var x Exchange
+		number, mark, _ := strings.Cut(strings.TrimPrefix(it.SK, "x#"), "#")
+		fmt.Sscanf(number, "%d", &x.Number)
+		if named, ok := marks[x.Number]; !ok || named != mark { // of a write that was refused
+			continue
 		}
-		if q.After = p.Next; p.Next == "" {
-			return list, nil
+		n := x.Number
+		if err := table.Unmarshal(it.Data, &x); err != nil {
+			return nil, err
 		}
+		x.Number = n
+		list = append(list, x)
 	}
+	return list, nil
 }
 
 // stand is how a run stands in the table's indexes, and what of it that hangs on.
@@ -193,5 +192,6 @@ type stand struct {
 // lease is held and its due time is left alone. Each move costs two write units,
 // and the work of an order that goes well would make many of them, for moments.
 func (r *Run) stays() bool {
-	return r.Lease.Token != "" && !r.Parked && !r.Next.IsZero() && r.stand.index != "" && r.stand.group != "" && r.stand.next.Equal(r.Next)
+	return r.Lease.Token != "" && !r.Parked && !r.Next.IsZero() &&
+		r.stand.index != "" && r.stand.group != "" && r.stand.next.Equal(r.Next)
 }

@@ -7,35 +7,35 @@ import (
 )
 
 const (
-	// exact is the most calls of a rate whose instants are kept one by one. A
+	// maxExact is the most calls of a rate whose instants are kept one by one. A
 	// greater rate is counted in slices of its window, and a slice frees its
-	// calls when the last of them may.
-	exact = 1000
-	parts = 96
+	// calls when its last one may be free.
+	maxExact        = 1000
+	slicesPerWindow = 96
 
-	// ahead is how far in a worker's future a stamp is believed: further than
-	// clocks differ. Beyond it somebody's clock was wrong, and to wait for that
-	// instant would stop the account.
-	ahead = int64(10 * time.Second / time.Microsecond)
+	// believedAhead is how far in a worker's future a stamp is believed: further
+	// than clocks differ. A later stamp is of a wrong clock, and to wait for it
+	// would stop the account.
+	believedAhead = int64(10 * time.Second / time.Microsecond)
 )
 
 // bucket is what one account has used and who waits for it. Instants are Unix
-// microseconds on the clock of whoever wrote them.
+// microseconds on the clock of the worker that wrote them.
 type bucket struct {
-	stamps  []int64 // grants within the longest exact window, oldest first; at least the newest grant
-	counts  []count // grants within the sliced window, oldest first
-	blocked int64   // no grants before
-	wanted  int64   // until then the second class leaves the budget to the first
-	second  int64   // newest grant to the second class
+	stamps       []int64 // grants within the longest exact window, oldest first; at least the newest grant
+	counts       []count // grants within the sliced window, oldest first
+	blockedUntil int64   // no grants before
+	wantedUntil  int64   // until then the second class leaves the budget to the first
+	lastSecond   int64   // newest grant to the second class
 
-	shares []Share       // of each stamp
-	asked  [shares]int64 // until then a share's part is kept for it
-	trials int64         // not 0: once the block is over, one call tries whether it is; throttled so often in a row
+	shares     []Share       // of each stamp
+	askedUntil [shares]int64 // until then a share's part is kept for it
+	trials     int64         // not 0: throttled so often in a row, so when the block ends one call tries the account
 }
 
 type count struct{ slice, n int64 }
 
-// take grants one call at an instant, or says from when it would.
+// take grants one call at an instant, or returns the instant until which it refuses.
 func (k *bucket) take(b Budget, c Class, s Share, turn, now int64) (at, until int64) {
 	at = now
 	for len(k.shares) < len(k.stamps) {
@@ -44,16 +44,16 @@ func (k *bucket) take(b Budget, c Class, s Share, turn, now int64) (at, until in
 	if n := len(k.stamps); n > 0 {
 		at = max(at, k.stamps[n-1])
 	}
-	until = k.blocked
+	until = k.blockedUntil
 	for _, r := range b.Rates {
-		until = max(until, k.free(r, at))
+		until = max(until, k.freeFrom(r, at))
 	}
-	if c == Second && k.wanted > at && at < k.second+turn {
-		until = max(until, min(k.wanted, k.second+turn))
+	if c == Second && k.wantedUntil > at && at < k.lastSecond+turn {
+		until = max(until, min(k.wantedUntil, k.lastSecond+turn))
 	}
-	if b.Shared && !(c == Second && at >= k.second+turn) {
+	if b.Shared && !(c == Second && at >= k.lastSecond+turn) {
 		for _, r := range b.Rates {
-			until = max(until, k.freeBeside(r, s, at))
+			until = max(until, k.shareFreeFrom(r, s, at))
 		}
 	}
 	if until > at {
@@ -61,15 +61,15 @@ func (k *bucket) take(b Budget, c Class, s Share, turn, now int64) (at, until in
 	}
 	k.add(b, at, s)
 	if c == Second {
-		k.second = at
+		k.lastSecond = at
 	}
 	return at, 0
 }
 
-// free is the instant from which the rate has room; not after at: it has room.
-func (k *bucket) free(r Rate, at int64) int64 {
+// freeFrom is the instant from which the rate has room. If that is not after at, it has room.
+func (k *bucket) freeFrom(r Rate, at int64) int64 {
 	window := r.Window.Microseconds()
-	if r.Calls <= exact {
+	if r.Calls <= maxExact {
 		if n := len(k.stamps) - r.Calls; n >= 0 {
 			return k.stamps[n] + window
 		}
@@ -81,7 +81,7 @@ func (k *bucket) free(r Rate, at int64) int64 {
 		if left > 0 {
 			break
 		}
-		if end := (c.slice+1)*(window/parts) + window; end > at {
+		if end := (c.slice+1)*(window/slicesPerWindow) + window; end > at {
 			left += c.n
 			free = end
 		}
@@ -89,10 +89,10 @@ func (k *bucket) free(r Rate, at int64) int64 {
 	return free
 }
 
-// freeBeside is free for a share: what is kept for the others is not its own.
-func (k *bucket) freeBeside(r Rate, s Share, at int64) int64 {
+// shareFreeFrom is freeFrom for a share, which may not use what is kept for the others.
+func (k *bucket) shareFreeFrom(r Rate, s Share, at int64) int64 {
 	window, free, kept := r.Window.Microseconds(), int64(0), 0
-	if r.Calls > exact {
+	if r.Calls > maxExact {
 		return 0
 	}
 	used, all := [shares]int{}, 0
@@ -102,11 +102,11 @@ func (k *bucket) freeBeside(r Rate, s Share, at int64) int64 {
 			all++
 		}
 	}
-	for o := range k.asked {
-		if more := Share(o).of(r.Calls) - used[o]; Share(o) != s && k.asked[o] > at && more > 0 {
+	for o := range k.askedUntil {
+		if more := Share(o).of(r.Calls) - used[o]; Share(o) != s && k.askedUntil[o] > at && more > 0 {
 			kept += more
-			if free == 0 || k.asked[o] < free {
-				free = k.asked[o]
+			if free == 0 || k.askedUntil[o] < free {
+				free = k.askedUntil[o]
 			}
 		}
 	}
@@ -114,15 +114,15 @@ func (k *bucket) freeBeside(r Rate, s Share, at int64) int64 {
 		return 0
 	}
 	if n := len(k.stamps) - r.Calls + kept; n < len(k.stamps) {
-		free = min(free, k.stamps[n]+window) // as calls of any share are over
+		free = min(free, k.stamps[n]+window) // calls of any share leave the window
 	}
 	return free
 }
 
-// used counts the calls that weigh on the rate at an instant.
+// used counts the calls that are in the rate's window at an instant.
 func (k *bucket) used(r Rate, at int64) (n int64) {
 	window := r.Window.Microseconds()
-	if r.Calls <= exact {
+	if r.Calls <= maxExact {
 		for _, s := range k.stamps {
 			if s+window > at {
 				n++
@@ -131,26 +131,26 @@ func (k *bucket) used(r Rate, at int64) (n int64) {
 		return n
 	}
 	for _, c := range k.counts {
-		if (c.slice+1)*(window/parts)+window > at {
+		if (c.slice+1)*(window/slicesPerWindow)+window > at {
 			n += c.n
 		}
 	}
 	return n
 }
 
-// add notes a grant, and forgets those that no rate asks for any more.
+// add notes a grant, and forgets those that are in no window any more.
 func (k *bucket) add(b Budget, at int64, s Share) {
 	longest := int64(0)
 	for _, r := range b.Rates {
 		window := r.Window.Microseconds()
-		if r.Calls <= exact {
+		if r.Calls <= maxExact {
 			longest = max(longest, window)
 			continue
 		}
-		for len(k.counts) > 0 && (k.counts[0].slice+1)*(window/parts)+window <= at {
+		for len(k.counts) > 0 && (k.counts[0].slice+1)*(window/slicesPerWindow)+window <= at {
 			k.counts = k.counts[1:]
 		}
-		slice := at / (window / parts)
+		slice := at / (window / slicesPerWindow)
 		if n := len(k.counts); n == 0 || k.counts[n-1].slice < slice {
 			k.counts = append(k.counts, count{slice: slice})
 		}
@@ -162,37 +162,37 @@ func (k *bucket) add(b Budget, at int64, s Share) {
 	k.stamps, k.shares = append(k.stamps, at), append(k.shares, s)
 }
 
-// believe pulls instants of a wrong clock back to where right ones may be.
-func (k *bucket) believe(now int64) (changed bool) {
+// clampFuture pulls instants of a wrong clock back to where right ones may be.
+func (k *bucket) clampFuture(now int64) (changed bool) {
 	pull := func(at *int64, most int64) {
 		if *at > most {
 			*at, changed = most, true
 		}
 	}
 	for i := range k.stamps {
-		pull(&k.stamps[i], now+ahead)
+		pull(&k.stamps[i], now+believedAhead)
 	}
-	pull(&k.second, now+ahead)
-	pull(&k.blocked, now+ahead+longestHold.Microseconds())
-	pull(&k.wanted, now+ahead+longestHold.Microseconds())
-	for i := range k.asked {
-		pull(&k.asked[i], now+ahead+longestHold.Microseconds())
+	pull(&k.lastSecond, now+believedAhead)
+	pull(&k.blockedUntil, now+believedAhead+longestBlock.Microseconds())
+	pull(&k.wantedUntil, now+believedAhead+longestBlock.Microseconds())
+	for i := range k.askedUntil {
+		pull(&k.askedUntil[i], now+believedAhead+longestBlock.Microseconds())
 	}
 	return changed
 }
 
-// errFormat is a bucket that another version wrote, or a broken one.
+// errFormat is the error of a bucket that another version wrote, or of a broken one.
 var errFormat = errors.New("bucket in an unknown format")
 
 const format = 1
 
-// encode: the format, then varints; stamps and slices as the difference from
-// the one before; then, where there is any, what belongs to shares, which
-// earlier versions neither wrote nor miss. 300 stamps of a minute take less than 1 KB, which DynamoDB
-// counts as one write unit.
+// encode returns the format, then varints; stamps and slices as the difference
+// from the one before; then, if there is any, what belongs to shares, which
+// earlier versions neither wrote nor read. 300 stamps of a minute take less than
+// 1 KB, which DynamoDB counts as one write unit.
 func (k *bucket) encode() []byte {
 	v := append(make([]byte, 0, 48+3*len(k.stamps)+4*len(k.counts)), format)
-	for _, n := range []int64{k.blocked, k.wanted, k.second, int64(len(k.stamps))} {
+	for _, n := range []int64{k.blockedUntil, k.wantedUntil, k.lastSecond, int64(len(k.stamps))} {
 		v = binary.AppendVarint(v, n)
 	}
 	last := int64(0)
@@ -207,8 +207,8 @@ func (k *bucket) encode() []byte {
 		last = c.slice
 	}
 	some := k.trials != 0
-	for i := range k.asked {
-		some = some || k.asked[i] != 0
+	for i := range k.askedUntil {
+		some = some || k.askedUntil[i] != 0
 	}
 	for _, s := range k.shares {
 		some = some || s != Rest
@@ -217,8 +217,8 @@ func (k *bucket) encode() []byte {
 		return v
 	}
 	v = binary.AppendVarint(v, k.trials)
-	for i := range k.asked {
-		v = binary.AppendVarint(v, k.asked[i])
+	for i := range k.askedUntil {
+		v = binary.AppendVarint(v, k.askedUntil[i])
 	}
 	for i, s := range k.shares { // four to a byte
 		if i%4 == 0 {
@@ -252,7 +252,7 @@ func decode(v []byte) (bucket, error) {
 		}
 		return int(n)
 	}
-	k := bucket{blocked: next(), wanted: next(), second: next()}
+	k := bucket{blockedUntil: next(), wantedUntil: next(), lastSecond: next()}
 	last := int64(0)
 	k.stamps = make([]int64, length())
 	for i := range k.stamps {
@@ -268,8 +268,8 @@ func decode(v []byte) (bucket, error) {
 	k.shares = make([]Share, len(k.stamps))
 	if len(v) > 0 {
 		k.trials = next()
-		for i := range k.asked {
-			k.asked[i] = next()
+		for i := range k.askedUntil {
+			k.askedUntil[i] = next()
 		}
 		bad = bad || len(v) < (len(k.stamps)+3)/4
 		for i := range k.shares {

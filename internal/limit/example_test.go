@@ -11,7 +11,7 @@ import (
 	"stockbridge/internal/table"
 )
 
-// Whoever wants to call takes a grant first. One that is refused says when to come back.
+// A worker takes a grant before each call. A refusal says when to come back.
 func ExampleLimiter_Take() {
 	ctx := context.Background()
 	t, err := table.Open("", table.Options{NoSync: true})

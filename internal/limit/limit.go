@@ -1,36 +1,36 @@
-// Package limit says how often an account at a vendor may be called.
+// Package limit limits how often an account at a vendor is called.
 //
 // What an account has used is one item of the table, its bucket, shared by all
 // workers and all tenants that use the account. [Limiter.Take] adds one grant to
-// it under the condition that nobody else did meanwhile: usually one write and no
-// read, as the bucket last seen is kept in memory, and whoever is refused by the
-// condition is told the current one.
+// it on the condition that nobody else did meanwhile. That is usually one write and
+// no read, as the bucket last seen is kept in memory, and a write that the condition
+// refuses returns the current one.
 //
 // # Clocks
 //
 // Vendors count when calls arrive; we count when they are granted. A grant is
-// stamped with the later of the worker's clock and the newest stamp, and is to be
-// used within a second of its stamp, or it lapses (it stays spent). Where two
+// stamped with the later of the worker's clock and the newest stamp. It must be
+// used within a second of its stamp, or it lapses (it stays spent). If two
 // workers' clocks differ by 2 s at most, a call arrives no more than 3 s after
 // its stamp on the faster of the two, and not before it: 60 stamps in any 63 s
 // are 60 calls in any 60 s. Clocks that differ by more, or somebody else who
-// calls with the same credential, show as throttle answers within budget; they
+// calls with the same credential, show as throttle answers within budget; these
 // block the bucket for a while ([Limiter.Throttled]).
 //
 // # Classes
 //
-// Orders and shipments are of the [First] class. When one of them is refused, it
-// leaves a mark until shortly after it may come back, and the [Second] class
-// leaves the budget alone that long; but however much the first class wants, the
-// second gets its turn at one call a minute. What the first class does is
-// divided further, see [Share].
+// Orders and shipments are of the [First] class. When a call of theirs is refused,
+// it leaves a mark until shortly after it may come back, and the [Second] class
+// leaves the budget alone until then. However much the first class wants, the
+// second gets one call a minute. The first class is divided further, see [Share].
 //
 // # Blocks
 //
-// A throttle answer blocks the bucket for as long as it says, an hour at most:
-// a vendor may say absurd things, and may think better of it. When a block ends,
-// one call tries whether it is over; the others wait for its answer, so that an
-// account with a thousand orders is asked once. While it is not, blocks grow.
+// A throttle answer blocks the bucket for as long as it says, but for an hour at
+// most, as a vendor may say absurd things, or change its mind. When a block ends,
+// one call tries the account; the others wait for its answer, so that an account
+// with a thousand orders is asked once. If it is throttled again, the next block is
+// longer. The blocked accounts of all vendors are listed in the sparse index BLOCKED ([Blocked]).
 package limit
 
 import (
@@ -47,7 +47,7 @@ import (
 	"stockbridge/internal/table"
 )
 
-// Rate allows so many calls in any span of time as long as Window.
+// Rate allows Calls calls in any span of time as long as Window.
 type Rate struct {
 	Calls  int
 	Window time.Duration
@@ -57,16 +57,16 @@ type Rate struct {
 // may be of more than 1,000 calls.
 type Budget struct {
 	Rates  []Rate
-	Hold   time.Duration // how long a throttle answer without Retry-After blocks; 0 = 15 s
-	Shared bool          // parts of it are kept for kinds of work, see Share
+	Block  time.Duration // how long a throttle answer without Retry-After blocks; 0 = 15 s
+	Shared bool          // parts of it are kept for some kinds of work, see Share
 }
 
-// margin is what a window is longer than the vendor's, see Clocks above.
+// margin is how much longer a window is than the vendor's, see Clocks above.
 const margin = 3 * time.Second
 
-// leastMargin is what is left of the margin whatever the Speed: on the way from
-// a grant to the vendor a loaded machine may lose a tenth of a second and more,
-// and that it loses at any speed.
+// leastMargin is what is left of the margin at any Speed. On the way from a grant
+// to the vendor a loaded machine may lose a tenth of a second and more, at any
+// speed.
 const leastMargin = 400 * time.Millisecond
 
 // marginAt is the margin at a speed.
@@ -78,22 +78,8 @@ func marginAt(speed float64) time.Duration {
 // of the margin, a second at speed 1.
 func GrantLife(speed float64) time.Duration { return marginAt(speed) / 3 }
 
-// Cin7Core allows 60 calls in 60 s for each API application.
-func Cin7Core() Budget {
-	return Budget{Rates: []Rate{{60, time.Minute + margin}}, Shared: true}
-}
-
-// Upstock allows 300 calls a minute.
-func Upstock() Budget {
-	return Budget{Rates: []Rate{{300, time.Minute + margin}}}
-}
-
-// Cin7Omni allows 3 calls a second, 60 a minute and 5,000 a day for each API
-// connection. A second is less than clocks differ; 3 in 3 s is no slower than
-// 60 a minute, and nearly as safe as 1 a second.
-func Cin7Omni() Budget {
-	return Budget{Rates: []Rate{{3, 3 * time.Second}, {60, time.Minute + margin}, {5000, 24 * time.Hour}}}
-}
+// Minute is the window of a rate that a vendor counts by the minute.
+const Minute = time.Minute + margin
 
 // Class of a caller.
 type Class int
@@ -104,7 +90,7 @@ const (
 	Second              // everything else
 )
 
-// Wait is the error of a Take that was refused: come back then.
+// Wait is the error of a refused Take: do not come back before Until.
 type Wait struct{ Until time.Time }
 
 func (w *Wait) Error() string {
@@ -113,35 +99,38 @@ func (w *Wait) Error() string {
 
 // How long things take, at speed 1.
 const (
-	defaultHold  = 15 * time.Second
-	longestGrown = 15 * time.Minute // a block where the vendor does not say for how long
-	longestHold  = time.Hour        // whatever a vendor says: look again each hour
-	grace        = 5 * time.Second  // how long after it may call the first class is still expected
-	turn         = time.Minute      // the second class gets a call as often, whoever waits
-	kept         = 48 * time.Hour   // a bucket nobody used so long is dropped; longer than any window
-	expected     = 2 * time.Minute  // how long after it may call a refused share is still expected: sweeps come each minute, and spread what they wake over one
-	trialFor     = 25 * time.Second // how long one call may try whether a block is over; longer than any call
+	defaultBlock      = 15 * time.Second
+	longestGrownBlock = 15 * time.Minute // if the vendor does not say for how long
+	longestBlock      = time.Hour        // whatever the vendor says
+	grace             = 5 * time.Second  // how long the first class is expected after it may call
+	turnEvery         = time.Minute      // how often the second class gets a call, even if the first waits
+	keepFor           = 48 * time.Hour   // an unused bucket is dropped after it; longer than any window
+	// how long a refused share is expected after it may call: a sweep comes each minute, and spreads the orders it
+	// wakes over a minute
+	expectFor = 2 * time.Minute
+	trialFor  = 25 * time.Second // how long the others wait for the trial of a block; longer than any call
 )
 
-// lapses bounds how many grants of one Take may lapse, as the table takes its time.
-const lapses = 10
+// mostLapses is how many grants of one Take may lapse because the table is slow.
+const mostLapses = 10
 
 // Limiter hands out the calls of one account to one class. It is safe for
 // concurrent use; its callers take turns, as they would only beat each other.
 type Limiter struct {
-	table   table.Table
-	key     table.Key
-	name    string
-	budget  Budget
-	class   Class
-	speed   float64
-	now     func() time.Time
-	busy    chan struct{} // holds the token of the caller whose turn it is
-	seen    table.Item    // as last seen; no Rev = none exists
-	known   bool          // seen was read, and is worth a try
-	blocked int64         // by Throttled of this Limiter, should its write be lost
-	tried   int64         // until when a call of this Limiter keeps the others waiting that tries whether a block is over
-	trying  atomic.Bool   // one of its callers tries whether a block is over
+	table        table.Table
+	key          table.Key
+	place        string // among the blocked ones
+	name         string
+	budget       Budget
+	class        Class
+	speed        float64
+	now          func() time.Time
+	busy         chan struct{} // holds the token of the caller whose turn it is
+	seen         table.Item    // the bucket as last seen; no Rev = none exists
+	known        bool          // seen was read, and a write may be tried on it
+	blockedUntil int64         // by Throttled of this Limiter, should its write be lost
+	trialUntil   int64         // others wait until then for this Limiter's trial of a block
+	trying       atomic.Bool   // the trial of a block is under way
 }
 
 // Option changes how a Limiter is made.
@@ -151,17 +140,18 @@ type Option func(*Limiter)
 // does, but for the margin of a window: no less than 400 ms is left of that.
 func Speed(by float64) Option { return func(l *Limiter) { l.speed = by } }
 
-// Now is the worker's clock, where it is not the machine's: several workers in
-// one test with clocks that differ.
+// Now sets the worker's clock, for a test of workers whose clocks differ.
 func Now(now func() time.Time) Option { return func(l *Limiter) { l.now = now } }
 
 // New makes the Limiter of an account at a vendor. The account's name is hashed
 // before it is stored. The budget of one account must be the same for everybody.
 func New(t table.Table, vendor, account string, b Budget, c Class, options ...Option) *Limiter {
 	sum := sha256.Sum256([]byte(account))
+	hash := hex.EncodeToString(sum[:])
 	l := &Limiter{
 		table: t,
-		key:   table.Key{PK: "BUCKET#" + vendor + "#" + hex.EncodeToString(sum[:16]), SK: "bucket"},
+		key:   table.Key{PK: "BUCKET#" + vendor + "#" + hash[:32], SK: "bucket"},
+		place: vendor + "#" + hash,
 		name:  vendor,
 		class: c,
 		speed: 1,
@@ -171,9 +161,9 @@ func New(t table.Table, vendor, account string, b Budget, c Class, options ...Op
 	for _, o := range options {
 		o(l)
 	}
-	l.budget.Hold, l.budget.Shared = l.scaled(b.Hold), b.Shared
-	if b.Hold == 0 {
-		l.budget.Hold = l.scaled(defaultHold)
+	l.budget.Block, l.budget.Shared = l.scaled(b.Block), b.Shared
+	if b.Block == 0 {
+		l.budget.Block = l.scaled(defaultBlock)
 	}
 	for _, r := range b.Rates {
 		l.budget.Rates = append(l.budget.Rates, Rate{r.Calls, l.scaled(r.Window-margin) + marginAt(l.speed)})
@@ -185,18 +175,18 @@ func (l *Limiter) scaled(d time.Duration) time.Duration {
 	return time.Duration(float64(d) / l.speed)
 }
 
-// Take asks for one call. The grant is to be used within [GrantLife] of its
-// stamp, else another must be taken. The stamp may lie a little in
-// the future, which is no reason to wait. A refusal is a [*Wait].
+// Take asks for one call, and returns the stamp of the grant. The grant must be
+// used within [GrantLife] of its stamp, or another must be taken. The stamp may
+// lie a little in the future, which is no reason to wait. A refusal is a [*Wait].
 func (l *Limiter) Take(ctx context.Context) (time.Time, error) {
 	if err := l.enter(ctx); err != nil {
 		return time.Time{}, err
 	}
 	defer l.leave()
-	for range lapses {
+	for range mostLapses {
 		at, err := l.grant(ctx, shareOf(ctx))
 		if errors.Is(err, table.ErrConflict) {
-			break // others are faster, again and again
+			break // others were faster each time
 		}
 		if err != nil {
 			return time.Time{}, err
@@ -211,20 +201,20 @@ func (l *Limiter) Take(ctx context.Context) (time.Time, error) {
 
 // grant takes one call from the bucket, and returns its stamp.
 func (l *Limiter) grant(ctx context.Context, share Share) (at int64, err error) {
-	var until, trial int64 // not 0: refused until then; granted as the one call that tries whether a block is over
-	var stale bool         // an answer takes the block away: what is remembered of it may be over
+	var until, trial int64 // not 0: refused until then; granted as the trial of a block, for which others wait so long
+	var stale bool         // refused by a block that an answer may have ended by now
 	err = l.change(ctx, func(k *bucket) bool {
 		now := l.now().UnixMicro()
-		pulled := k.believe(now)
-		k.blocked = max(k.blocked, l.blocked)
-		at, until = k.take(l.budget, l.class, share, l.scaled(turn).Microseconds(), now)
-		trial, stale = 0, until > 0 && k.trials > 0 && k.blocked > now
+		pulled := k.clampFuture(now)
+		k.blockedUntil = max(k.blockedUntil, l.blockedUntil)
+		at, until = k.take(l.budget, l.class, share, l.scaled(turnEvery).Microseconds(), now)
+		trial, stale = 0, until > 0 && k.trials > 0 && k.blockedUntil > now
 		if until > 0 {
 			return l.mark(k, share, until) || pulled
 		}
-		if k.trials > 0 { // the others wait for what this one call brings
-			k.blocked = at + l.scaled(trialFor).Microseconds()
-			trial = k.blocked
+		if k.trials > 0 { // the others wait for the answer to this call
+			k.blockedUntil = at + l.scaled(trialFor).Microseconds()
+			trial = k.blockedUntil
 		}
 		return true
 	})
@@ -232,35 +222,35 @@ func (l *Limiter) grant(ctx context.Context, share Share) (at int64, err error) 
 	switch {
 	case errors.Is(err, table.ErrConflict):
 		return 0, err
-	case until > 0: // without the mark it is refused all the same
+	case until > 0: // even if the mark could not be written
 		return 0, &Wait{time.UnixMicro(until)}
 	case err != nil:
 		return 0, l.failed(err)
 	case trial > 0:
-		l.blocked, l.tried = trial, trial
+		l.blockedUntil, l.trialUntil = trial, trial
 		l.trying.Store(true)
 	}
 	return at, nil
 }
 
-// mark notes in the bucket who was refused until an instant, and reports whether that is news.
+// mark notes in the bucket who was refused and until when, and reports whether that is news.
 func (l *Limiter) mark(k *bucket, share Share, until int64) (news bool) {
-	if l.class == First && k.wanted < until {
-		news, k.wanted = true, until+l.scaled(grace).Microseconds()
+	if l.class == First && k.wantedUntil < until {
+		news, k.wantedUntil = true, until+l.scaled(grace).Microseconds()
 	}
-	if l.budget.Shared && share != Rest && k.asked[share] < until {
-		news, k.asked[share] = true, until+l.scaled(expected).Microseconds()
-		if share == Sales { // they come by themselves: no call is kept idle for them
-			k.asked[share] = until + l.scaled(grace).Microseconds()
+	if l.budget.Shared && share != Rest && k.askedUntil[share] < until {
+		news, k.askedUntil[share] = true, until+l.scaled(expectFor).Microseconds()
+		if share == Sales { // new orders come by themselves, so no calls are kept for them for long
+			k.askedUntil[share] = until + l.scaled(grace).Microseconds()
 		}
 	}
 	return news
 }
 
-// Throttled tells everybody to leave the account alone: the vendor refused a
-// call for its limit. retryAfter is what its answer says, 0 = nothing.
+// Throttled blocks the account for everybody: the vendor refused a call for its
+// limit. retryAfter is what its answer says, 0 = nothing.
 func (l *Limiter) Throttled(ctx context.Context, retryAfter time.Duration) {
-	// The caller may be out of time; others should know all the same.
+	// The caller may be out of time; others must know all the same.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	if l.enter(ctx) != nil {
@@ -268,42 +258,44 @@ func (l *Limiter) Throttled(ctx context.Context, retryAfter time.Duration) {
 	}
 	defer l.leave()
 	tried := l.trying.Swap(false)
-	if l.blocked == l.tried { // that was to wait for this answer
-		l.blocked = 0
+	if l.blockedUntil == l.trialUntil { // it was blocked only to wait for this answer
+		l.blockedUntil = 0
 	}
-	l.holdFor(l.hold(retryAfter, 1)) // here at least, should the bucket be out of reach
+	l.block(l.blockFor(retryAfter, 1)) // should the bucket be out of reach
 	_ = l.change(ctx, func(k *bucket) bool {
 		trials := max(k.trials, 1)
 		if tried {
 			trials = k.trials + 1
 		}
-		l.holdFor(l.hold(retryAfter, trials))
-		if k.blocked >= l.blocked && !tried {
+		l.block(l.blockFor(retryAfter, trials))
+		if k.blockedUntil >= l.blockedUntil && !tried {
 			return false
 		}
-		k.blocked, k.trials = l.blocked, trials
+		k.blockedUntil, k.trials = l.blockedUntil, trials
 		return true
 	})
 }
 
-// holdFor has this Limiter grant no call for a while.
-func (l *Limiter) holdFor(d time.Duration) { l.blocked = max(l.blocked, l.now().Add(d).UnixMicro()) }
+// block lets this Limiter grant no call for a while.
+func (l *Limiter) block(d time.Duration) {
+	l.blockedUntil = max(l.blockedUntil, l.now().Add(d).UnixMicro())
+}
 
-// hold is how long a throttle answer blocks the bucket: as long as it says, and
-// the longer the more of them came in a row.
-func (l *Limiter) hold(retryAfter time.Duration, trials int64) time.Duration {
-	growing := min(l.budget.Hold<<min(trials-1, 10), l.scaled(longestGrown))
+// blockFor is how long a throttle answer blocks the bucket: as long as it says,
+// and longer the more of them came in a row.
+func (l *Limiter) blockFor(retryAfter time.Duration, trials int64) time.Duration {
+	growing := min(l.budget.Block<<min(trials-1, 10), l.scaled(longestGrownBlock))
 	switch {
 	case retryAfter <= 0:
 		return growing
 	case trials == 1:
-		return min(retryAfter, longestHold)
+		return min(retryAfter, longestBlock)
 	}
-	return max(min(retryAfter, longestHold), growing)
+	return max(min(retryAfter, longestBlock), growing)
 }
 
-// Answered tells that the vendor took a call. Where that one tried whether a
-// block is over, everybody may call again.
+// Answered notes that the vendor took a call. If that was the trial of a block,
+// everybody may call again.
 func (l *Limiter) Answered(ctx context.Context) {
 	if !l.trying.Load() {
 		return
@@ -317,20 +309,21 @@ func (l *Limiter) Answered(ctx context.Context) {
 	if !l.trying.Swap(false) {
 		return
 	}
-	if l.blocked == l.tried {
-		l.blocked = 0
+	if l.blockedUntil == l.trialUntil {
+		l.blockedUntil = 0
 	}
 	_ = l.change(ctx, func(k *bucket) bool {
-		if k.blocked != l.tried { // somebody was throttled since
+		if k.blockedUntil != l.trialUntil { // somebody was throttled since
 			return false
 		}
-		k.blocked, k.trials = 0, 0
-		k.wanted = min(k.wanted, l.now().Add(l.scaled(grace)).UnixMicro()) // who waited for the answer need not wait so long
+		k.blockedUntil, k.trials = 0, 0
+		// those who waited for the answer need not wait so long
+		k.wantedUntil = min(k.wantedUntil, l.now().Add(l.scaled(grace)).UnixMicro())
 		return true
 	})
 }
 
-// State is what is left of a budget, for people to see.
+// State is what is left of a budget, to be shown to people.
 type State struct {
 	Left, Of     int // calls, of the rate with the least left
 	Per          time.Duration
@@ -349,7 +342,7 @@ func (l *Limiter) State(ctx context.Context) (State, error) {
 		return State{}, l.failed(err)
 	}
 	now := l.now().UnixMicro()
-	k.believe(now)
+	k.clampFuture(now)
 	var s State
 	for _, r := range l.budget.Rates {
 		left := max(0, r.Calls-int(k.used(r, now)))
@@ -357,17 +350,17 @@ func (l *Limiter) State(ctx context.Context) (State, error) {
 			s.Left, s.Of, s.Per = left, r.Calls, r.Window
 		}
 	}
-	if k.blocked > now {
-		s.BlockedUntil = time.UnixMicro(k.blocked)
+	if k.blockedUntil > now {
+		s.BlockedUntil = time.UnixMicro(k.blockedUntil)
 	}
-	if k.wanted > now {
-		s.WantedUntil = time.UnixMicro(k.wanted)
+	if k.wantedUntil > now {
+		s.WantedUntil = time.UnixMicro(k.wantedUntil)
 	}
 	return s, nil
 }
 
-// enter waits for the caller's turn; a channel, as a mutex cannot be left when
-// the caller's time is over.
+// enter waits for the caller's turn. The turn is a channel, as waiting for a mutex
+// cannot end with the caller's time.
 func (l *Limiter) enter(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return l.failed(err)
@@ -384,8 +377,8 @@ func (l *Limiter) leave() { <-l.busy }
 
 func (l *Limiter) failed(err error) error { return fmt.Errorf("budget of %s: %w", l.name, err) }
 
-// change changes the bucket, unless do reports false. It begins with the one last seen. Others may have taken from it
-// since, which the condition of the write finds out; but nobody puts back, so what it refuses stays refused.
+// change changes the bucket, unless do reports false. It begins with the bucket last seen. Others may have taken calls
+// since, which the condition of the write finds out; but nobody gives calls back, so what it refuses stays refused.
 func (l *Limiter) change(ctx context.Context, do func(*bucket) bool) error {
 	if !l.known {
 		var err error
@@ -399,7 +392,11 @@ func (l *Limiter) change(ctx context.Context, do func(*bucket) bool) error {
 		if err != nil || !do(&k) {
 			return nil, err
 		}
-		it.Data, it.Expires = k.encode(), l.now().Add(kept)
+		it.Data, it.Expires = k.encode(), l.now().Add(keepFor)
+		it.Index, it.Sort = "", ""
+		if k.trials > 0 {
+			it.Index, it.Sort = blockedIndex, l.place
+		}
 		return []table.Op{table.Save(it)}, nil
 	})
 	l.known = err == nil || errors.Is(err, table.ErrConflict)

@@ -15,15 +15,15 @@ import (
 	"stockbridge/internal/table"
 )
 
-// store is an embedded table that takes its time, as one far away does.
+// store is an embedded table that is as slow as one far away.
 type store struct {
 	table.Table
 	latency time.Duration
 	mu      sync.Mutex
 	reads   int
 	writes  int
-	fail    error // answer of the next writes that are not applied
-	lose    error // answer of the next writes that are applied
+	fail    error // the answer to writes, which are not made
+	lose    error // the answer to writes, which are made
 }
 
 func newStore(t *testing.T, latency time.Duration) *store {
@@ -66,7 +66,7 @@ func (s *store) Write(ctx context.Context, ops ...table.Op) error {
 	return lose
 }
 
-// vendor counts what arrives in a sliding window, apart from all our arithmetic.
+// vendor counts what arrives in a sliding window, without any of our arithmetic.
 type vendor struct {
 	mu        sync.Mutex
 	calls     []time.Time
@@ -91,7 +91,7 @@ func (v *vendor) call() bool {
 	return true
 }
 
-// work calls as often as it may until the end, as far as clock and call takes let it.
+// work calls as often as it may until the end.
 func work(t *testing.T, ctx context.Context, l *Limiter, call func() bool) (calls int) {
 	for ctx.Err() == nil {
 		at, err := l.Take(ctx)
@@ -123,7 +123,7 @@ func work(t *testing.T, ctx context.Context, l *Limiter, call func() bool) (call
 	return calls
 }
 
-// Grants used at once: the measure is what the limiter itself costs of the budget.
+// TestSixteenWorkersUseTheBudget uses each grant at once: what is missing of the budget is what the limiter costs.
 func TestSixteenWorkersUseTheBudget(t *testing.T) {
 	for _, latency := range []time.Duration{0, 15 * time.Millisecond} {
 		t.Run(latency.String(), func(t *testing.T) {
@@ -135,7 +135,8 @@ func TestSixteenWorkersUseTheBudget(t *testing.T) {
 				var wg sync.WaitGroup
 				for i := range 16 {
 					offset := time.Duration(i-8) * time.Second / 8
-					l := New(s, "cin7core", "acme", Cin7Core(), First, Now(func() time.Time { return time.Now().Add(offset) }))
+					l := New(s, "cin7core", "acme", sixty(), First,
+						Now(func() time.Time { return time.Now().Add(offset) }))
 					wg.Go(func() {
 						for ctx.Err() == nil {
 							_, err := l.Take(ctx)
@@ -160,7 +161,7 @@ func TestSixteenWorkersUseTheBudget(t *testing.T) {
 	}
 }
 
-// Grants used as late as they may be, or too late, never make more calls than allowed.
+// TestLateUse: grants used as late as they may be, or too late, never make more calls than allowed.
 func TestLateUse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStore(t, 15*time.Millisecond)
@@ -170,7 +171,7 @@ func TestLateUse(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 16 {
 			offset := rand.N(2*time.Second) - time.Second
-			l := New(s, "cin7core", "acme", Cin7Core(), First, Now(func() time.Time { return time.Now().Add(offset) }))
+			l := New(s, "cin7core", "acme", sixty(), First, Now(func() time.Time { return time.Now().Add(offset) }))
 			wg.Go(func() { work(t, ctx, l, v.call) })
 		}
 		wg.Wait()
@@ -189,12 +190,12 @@ func TestSecondYieldsAndDoesNotStarve(t *testing.T) {
 		var wg sync.WaitGroup
 		var second int
 		for range 16 {
-			l := New(s, "cin7core", "acme", Cin7Core(), First)
+			l := New(s, "cin7core", "acme", sixty(), First)
 			wg.Go(func() { work(t, ctx, l, v.call) })
 		}
 		var mu sync.Mutex
 		for range 4 {
-			l := New(s, "cin7core", "acme", Cin7Core(), Second)
+			l := New(s, "cin7core", "acme", sixty(), Second)
 			wg.Go(func() {
 				n := work(t, ctx, l, v.call)
 				mu.Lock()
@@ -214,7 +215,7 @@ func TestSecondYieldsAndDoesNotStarve(t *testing.T) {
 func TestSecondAloneHasAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStore(t, 0)
-		l := New(s, "upstock", "7", Upstock(), Second)
+		l := New(s, "upstock", "7", threeHundred(), Second)
 		for range 300 {
 			if _, err := l.Take(t.Context()); err != nil {
 				t.Fatal(err)
@@ -230,12 +231,12 @@ func TestSecondAloneHasAll(t *testing.T) {
 	})
 }
 
-// Two tenants whose connections name one account share its budget; another has its own.
+// TestAccountsShare: two tenants whose connections name one account share its budget; another account has its own.
 func TestAccountsShare(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStore(t, 0)
-		a, b := New(s, "cin7core", "acme", Cin7Core(), First), New(s, "cin7core", "acme", Cin7Core(), First)
-		other := New(s, "cin7core", "zenith", Cin7Core(), First)
+		a, b := New(s, "cin7core", "acme", sixty(), First), New(s, "cin7core", "acme", sixty(), First)
+		other := New(s, "cin7core", "zenith", sixty(), First)
 		for i := range 60 {
 			if _, err := []*Limiter{a, b}[i%2].Take(t.Context()); err != nil {
 				t.Fatal(err)
@@ -258,7 +259,7 @@ func TestAccountsShare(t *testing.T) {
 func TestThrottled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStore(t, 0)
-		a, b := New(s, "cin7core", "acme", Cin7Core(), First), New(s, "cin7core", "acme", Cin7Core(), Second)
+		a, b := New(s, "cin7core", "acme", sixty(), First), New(s, "cin7core", "acme", sixty(), Second)
 		for _, c := range []struct{ retryAfter, want time.Duration }{
 			{0, 15 * time.Second},
 			{30 * time.Second, 30 * time.Second},
@@ -270,11 +271,13 @@ func TestThrottled(t *testing.T) {
 			a.Throttled(ctx, c.retryAfter)
 			a.Throttled(t.Context(), time.Second) // does not shorten it
 			var w *Wait
-			if _, err := b.Take(t.Context()); !errors.As(err, &w) || w.Until.Sub(start).Round(time.Millisecond) != c.want {
+			if _, err := b.Take(t.Context()); !errors.As(err, &w) ||
+				w.Until.Sub(start).Round(time.Millisecond) != c.want {
 				// b may still have an old bucket: then it learns of the block by its condition
 				t.Errorf("after %v: %v", c.retryAfter, err)
 			}
-			if st, err := a.State(t.Context()); err != nil || st.BlockedUntil.Sub(start).Round(time.Millisecond) != c.want {
+			if st, err := a.State(t.Context()); err != nil ||
+				st.BlockedUntil.Sub(start).Round(time.Millisecond) != c.want {
 				t.Errorf("state %v, %v", st, err)
 			}
 			time.Sleep(c.want)
@@ -288,9 +291,9 @@ func TestThrottled(t *testing.T) {
 			if _, err := a.Take(t.Context()); err != nil {
 				t.Errorf("after an answer: %v", err)
 			}
-			time.Sleep(grace) // for the mark of who had to wait for it
+			time.Sleep(grace) // the mark of the one that had to wait ends
 		}
-		// A block that could not be written holds here at least.
+		// A block that could not be written still blocks this Limiter.
 		s.fail = errors.New("away")
 		a.Throttled(t.Context(), 0)
 		s.fail = nil
@@ -303,7 +306,7 @@ func TestThrottled(t *testing.T) {
 func TestMark(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStore(t, 0)
-		first, second := New(s, "cin7core", "acme", Cin7Core(), First), New(s, "cin7core", "acme", Cin7Core(), Second)
+		first, second := New(s, "cin7core", "acme", sixty(), First), New(s, "cin7core", "acme", sixty(), Second)
 		second.Take(t.Context())
 		time.Sleep(20 * time.Second)
 		for range 59 {
@@ -348,13 +351,13 @@ func TestMark(t *testing.T) {
 func TestStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStore(t, 0)
-		l := New(s, "cin7core", "acme", Cin7Core(), First)
+		l := New(s, "cin7core", "acme", sixty(), First)
 		away := errors.New("away")
 		s.fail = away
 		if _, err := l.Take(t.Context()); !errors.Is(err, away) {
 			t.Error(err)
 		}
-		s.fail, s.lose = nil, away // done, and not known to be: the grant is spent
+		s.fail, s.lose = nil, away // made, and the answer is lost: the grant is spent
 		if _, err := l.Take(t.Context()); !errors.Is(err, away) {
 			t.Error(err)
 		}
@@ -365,7 +368,7 @@ func TestStore(t *testing.T) {
 		if st, err := l.State(t.Context()); err != nil || st.Left != 58 || st.Of != 60 {
 			t.Errorf("%+v, %v", st, err)
 		}
-		// A bucket that vanished starts anew.
+		// A bucket that vanished starts empty.
 		it, _ := s.Table.Get(t.Context(), l.key)
 		s.Table.Write(t.Context(), table.Remove(it[0]))
 		if _, err := l.Take(t.Context()); err != nil {
@@ -388,37 +391,40 @@ func TestStore(t *testing.T) {
 	})
 }
 
-// A worker whose clock was an hour ahead does not stop the account.
+// TestWrongClock: a worker whose clock was an hour ahead does not stop the account.
 func TestWrongClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStore(t, 0)
 		for i, class := range []Class{First, Second} {
 			account := []string{"acme", "zenith"}[i]
-			wrong := New(s, "cin7core", account, Cin7Core(), First, Now(func() time.Time { return time.Now().Add(time.Hour) }))
+			wrong := New(s, "cin7core", account, sixty(), First,
+				Now(func() time.Time { return time.Now().Add(time.Hour) }))
 			for range 60 {
 				if _, err := wrong.Take(t.Context()); err != nil {
 					t.Fatal(err)
 				}
 			}
 			var w *Wait
-			if _, err := New(s, "cin7core", account, Cin7Core(), class).Take(t.Context()); !errors.As(err, &w) || time.Until(w.Until) > 2*time.Minute {
+			if _, err := New(s, "cin7core", account, sixty(), class).Take(t.Context()); !errors.As(err, &w) ||
+				time.Until(w.Until) > 2*time.Minute {
 				t.Fatalf("%v", err)
 			}
 			time.Sleep(time.Until(w.Until))
-			if _, err := New(s, "cin7core", account, Cin7Core(), class).Take(t.Context()); err != nil {
+			if _, err := New(s, "cin7core", account, sixty(), class).Take(t.Context()); err != nil {
 				t.Error(err)
 			}
 		}
 	})
 }
 
-// TestSpeed: the vendor's window is divided; of ours beyond it stays enough for
-// a call that arrives late on a busy machine.
+// TestSpeed: the vendor's window is divided by the speed, and our margin stays
+// enough for a call that arrives late on a busy machine.
 func TestSpeed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStore(t, 0)
-		for speed, want := range map[float64]time.Duration{1: 63 * time.Second, 6: 10500 * time.Millisecond, 30: 2400 * time.Millisecond, 60: 1400 * time.Millisecond} {
-			l := New(s, "cin7core", fmt.Sprint(speed), Cin7Core(), First, Speed(speed))
+		for speed, want := range map[float64]time.Duration{1: 63 * time.Second, 6: 10500 * time.Millisecond,
+			30: 2400 * time.Millisecond, 60: 1400 * time.Millisecond} {
+			l := New(s, "cin7core", fmt.Sprint(speed), sixty(), First, Speed(speed))
 			for range 60 {
 				l.Take(t.Context())
 			}
@@ -437,7 +443,7 @@ func TestSpeed(t *testing.T) {
 func TestCin7Omni(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStore(t, 0)
-		l := New(s, "cin7omni", "acme", Cin7Omni(), Second)
+		l := New(s, "cin7omni", "acme", threeRates(), Second)
 		ctx, cancel := context.WithTimeout(t.Context(), 49*time.Hour)
 		defer cancel()
 		var at []time.Time

@@ -2,8 +2,8 @@ package limit
 
 import "context"
 
-// Note counts a call that was made without a grant, whatever is left of the budget: as the trial of a key, which spends
-// the budget of the account that it turned out to be of. It does what it can: a note that cannot be written is lost.
+// Note counts a call that was made without a grant, whatever is left of the budget. The trial of a key is one: only its
+// answer shows which account's budget it spent. A note that cannot be written is lost.
 func (l *Limiter) Note(ctx context.Context) {
 	if l.enter(ctx) != nil {
 		return
@@ -11,7 +11,7 @@ func (l *Limiter) Note(ctx context.Context) {
 	defer l.leave()
 	_ = l.change(ctx, func(k *bucket) bool {
 		at := l.now().UnixMicro()
-		k.believe(at)
+		k.clampFuture(at)
 		if n := len(k.stamps); n > 0 {
 			at = max(at, k.stamps[n-1])
 		}

@@ -10,12 +10,12 @@ import (
 )
 
 // TestShares: new orders that come as fast as the account can be called leave a
-// fifth of the calls to looks that are owed for long, and a tenth to retries, as
-// long as there are any; else they have all.
+// fifth of the calls to old looks, and a tenth to retries, while there are any;
+// else they have all.
 func TestShares(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStore(t, 0)
-		l := New(s, "cin7core", "acme", Cin7Core(), First)
+		l := New(s, "cin7core", "acme", sixty(), First)
 		takes := func(share Share) bool {
 			_, err := l.Take(WithShare(t.Context(), share))
 			var w *Wait
@@ -38,14 +38,15 @@ func TestShares(t *testing.T) {
 		if got := window(Sales); got[Sales] != 60 {
 			t.Errorf("alone: %v", got)
 		}
-		window(Sales, Looks, Retries, Rest) // the marks are made
-		got := window(Sales, Looks, Retries, Rest)
-		if got[Looks] < 11 || got[Looks] > 13 || got[Retries] < 5 || got[Retries] > 7 || got[Sales] < 41 || got[Rest] > 1 {
+		window(Sales, Readings, Retries, Rest) // the marks are made
+		got := window(Sales, Readings, Retries, Rest)
+		if got[Readings] < 11 || got[Readings] > 13 || got[Retries] < 5 || got[Retries] > 7 || got[Sales] < 41 ||
+			got[Rest] > 1 {
 			t.Errorf("all at once: %v", got)
 		}
 		got = window(Rest, Sales)
 		if got = window(Rest, Sales); got[Sales] < 41 {
-			t.Errorf("new orders beside what is in no hurry: %v", got)
+			t.Errorf("new orders beside the rest: %v", got)
 		}
 		time.Sleep(5 * time.Minute) // the others are not expected any more
 		window(Sales)
@@ -55,14 +56,14 @@ func TestShares(t *testing.T) {
 	})
 }
 
-// TestOneTries: an account that said to stay away for longer than is believed is
-// asked once when the block ends, and so each time it says it again.
+// TestOneTries: an account that said to stay away for longer than an hour is asked
+// once when the block ends, and so again each time it says so.
 func TestOneTries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStore(t, 0)
 		var workers []*Limiter
 		for range 40 {
-			workers = append(workers, New(s, "cin7core", "acme", Cin7Core(), First))
+			workers = append(workers, New(s, "cin7core", "acme", sixty(), First))
 		}
 		workers[0].Throttled(t.Context(), 1<<62)
 		asked := 0
@@ -83,7 +84,7 @@ func TestOneTries(t *testing.T) {
 		if asked < 2 || asked > 3 {
 			t.Errorf("asked %d times in 3 hours", asked)
 		}
-		// Nobody hears the answer: another tries a little later.
+		// The answer is lost: another call tries a little later.
 		time.Sleep(time.Hour)
 		asked = 0
 		for range 10 {
@@ -102,12 +103,12 @@ func TestOneTries(t *testing.T) {
 	})
 }
 
-// TestEarlierBucket: a bucket that an earlier version wrote is read, and one
-// with shares by the earlier version, which read no further than its slices.
+// TestEarlierBucket: a bucket that an earlier version wrote is read; and the
+// earlier version, which stops after the slices, reads one with shares.
 func TestEarlierBucket(t *testing.T) {
-	k := bucket{stamps: []int64{5, 9}, shares: []Share{Rest, Rest}, blocked: 7}
+	k := bucket{stamps: []int64{5, 9}, shares: []Share{Rest, Rest}, blockedUntil: 7}
 	old := k.encode()
-	k.shares[1], k.asked[Looks], k.trials = Looks, 11, 1
+	k.shares[1], k.askedUntil[Readings], k.trials = Readings, 11, 1
 	if now := k.encode(); string(now[:len(old)]) != string(old) || len(now) == len(old) {
 		t.Errorf("%v then, %v now", old, now)
 	}
@@ -117,11 +118,11 @@ func TestEarlierBucket(t *testing.T) {
 }
 
 // TestBlocksGrow: an account that throttles each call and does not say for how
-// long is left alone for longer each time, and is itself again with one answer.
+// long is left alone for longer each time, until it answers once.
 func TestBlocksGrow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStore(t, 0)
-		l := New(s, "cin7core", "acme", Cin7Core(), First)
+		l := New(s, "cin7core", "acme", sixty(), First)
 		var waits []time.Duration
 		throttled := func() {
 			t.Helper()
@@ -149,13 +150,14 @@ func TestBlocksGrow(t *testing.T) {
 		if !slices.Equal(waits, want) {
 			t.Errorf("waits of %v, want %v", waits, want)
 		}
-		// Many calls that were under way at once are one throttling.
+		// Many throttled calls that were under way at once count as one.
 		time.Sleep(time.Hour)
 		l.Answered(t.Context())
 		for range 20 {
 			l.Throttled(t.Context(), 0)
 		}
-		if st, err := l.State(t.Context()); err != nil || time.Until(st.BlockedUntil).Round(time.Second) != 15*time.Second {
+		if st, err := l.State(t.Context()); err != nil ||
+			time.Until(st.BlockedUntil).Round(time.Second) != 15*time.Second {
 			t.Errorf("%+v %v", st, err)
 		}
 	})

@@ -2,192 +2,150 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
-	"os/exec"
-	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"stockbridge/internal/ledger"
+	"stockbridge/internal/upstockcin7/order"
 )
 
-// benchShipments counts the calls that it costs to learn what is shipped.
+// benchShipments counts the calls that a poll makes to learn what is shipped.
 func benchShipments(ctx context.Context, _ benchOptions) ([]figure, error) {
 	const sales, atOnce = 1000, 64
-	h, err := openHouse(ctx, houseOptions{speed: 1, unlimited: true, noWebhooks: true})
+	r, err := openRig(ctx, rigOptions{speed: 1, unlimited: true, noWebhooks: true})
 	if err != nil {
 		return nil, err
 	}
-	defer h.close()
-	if _, err := h.flow(ctx, sales, atOnce); err != nil {
+	defer r.close()
+	if _, err := r.sellMany(ctx, sales, atOnce); err != nil {
 		return nil, err
 	}
-	for _, s := range h.simCore.Sales(h.acc.Cin7Core.AccountID) {
-		if _, err := h.simCore.Sale(s.ID, "ship", `{"trackingNumber":"T-1"}`); err != nil {
-			return nil, err
-		}
-	}
-	before, begun := h.far.count(), time.Now()
-	if err := h.poll(ctx); err != nil {
+	if err := r.shipAll(); err != nil {
 		return nil, err
 	}
-	for n := range sales {
-		select {
-		case r := <-h.ended:
-			if r.State != ledger.Shipped {
-				return nil, fmt.Errorf("order %s is %s: %s %v", r.ID, r.State, r.Why, r.Problems)
-			}
-		case <-time.After(time.Minute):
-			return nil, fmt.Errorf("%d of %d shipments are told", n, sales)
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-	}
-	took, busy := time.Since(begun), h.far.count()-before
-	if err := h.poll(ctx); err != nil {
+	before, begun := r.cin7.total(), time.Now()
+	if err := r.poll(ctx); err != nil {
 		return nil, err
 	}
-	idle := h.far.count() - before - busy
+	if err := r.waitForShipments(ctx, sales); err != nil {
+		return nil, err
+	}
+	took, busy := time.Since(begun), r.cin7.total()-before
+	if err := r.poll(ctx); err != nil {
+		return nil, err
+	}
+	idle := r.cin7.total() - before - busy
 	return []figure{
-		{what: "Cin7 Core calls of a poll that finds nothing new", got: float64(idle), reach: 1, note: "with 1,000 sales in the overlap that is read again"},
-		{what: "Cin7 Core calls to learn of 1,000 shipped sales", got: float64(busy), reach: sales + 1,
-			note: fmt.Sprintf("the list, and each sale once; %s s, Upstock told, limiter off", short(took.Seconds()))},
+		{
+			what: "Cin7 Core calls of a poll that finds nothing new", got: float64(idle), goal: 1,
+			note: "with 1,000 sales in the overlap that is read again",
+		},
+		{
+			what: "Cin7 Core calls to learn of 1,000 shipped sales", got: float64(busy), goal: sales + 1,
+			note: fmt.Sprintf("the list, and each sale once; %s s, Upstock told, limiter off", short(took.Seconds())),
+		},
 	}, nil
 }
 
-// poll has the shipments function poll for the tenant, and waits for its end.
-func (h *house) poll(ctx context.Context) error {
-	body, err := json.Marshal(map[string]string{"job": "shipments", "tenant": h.tenant})
-	if err != nil {
-		return err
-	}
-	batch := []message{{id: uuid(), body: string(body), sent: time.Now(), receives: 1}}
-	payload, err := json.Marshal(newSQSEvent("shipments", batch))
-	if err != nil {
-		return err
-	}
-	answer, err := h.runner.lambda.invoke(ctx, "ShipmentsFunction", payload)
-	if err != nil {
-		return err
-	}
-	if failed, all := failures(answer, batch); all || len(failed) > 0 {
-		return errors.New("the poll failed")
+// waitForShipments waits until the work for that many orders ends. Each must be shipped then.
+func (r *rig) waitForShipments(ctx context.Context, orders int) error {
+	for n := range orders {
+		select {
+		case o := <-r.ended:
+			if o.State != order.Shipped {
+				return fmt.Errorf("order %s is %s: %s %v", o.ID, o.State, o.Why, o.Problems)
+			}
+		case <-time.After(time.Minute):
+			return fmt.Errorf("shipments that Upstock knows of: %d of %d", n, orders)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 	return nil
 }
 
-func (c *caller) count() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.all
-}
+// shownSpeed is how much faster benchShown runs. The times it measures are
+// multiplied by it, the machine's own share too.
+const shownSpeed = 30
 
-func (c *caller) of(path string) int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.calls[path]
-}
-
-// benchShown takes the time from a shipment in Cin7 Core until Upstock shows
-// it, at its longest: by webhook, whose first attempt comes a minute after the
-// event, and without, just after a poll. Time runs faster, and is multiplied
-// back, the machine's own share with it.
+// benchShown measures the longest time from a shipment in Cin7 Core until
+// Upstock shows it: without webhooks, shipped just after a poll; and by webhook,
+// whose first attempt comes a minute after the event.
 func benchShown(ctx context.Context, _ benchOptions) ([]figure, error) {
-	const speed, sales = 30, 5
-	longest := func(o houseOptions, wait func(*house) error) (time.Duration, error) {
-		h, err := openHouse(ctx, o)
-		if err != nil {
-			return 0, err
-		}
-		defer h.close()
-		for range sales {
-			if err := h.order(ctx, ""); err != nil {
-				return 0, err
-			}
-		}
-		if err := wait(h); err != nil {
-			return 0, err
-		}
-		begun := map[int]time.Time{}
-		for _, s := range h.simCore.Sales(h.acc.Cin7Core.AccountID) {
-			if _, err := h.simCore.Sale(s.ID, "ship", `{"trackingNumber":"T-1"}`); err != nil {
-				return 0, err
-			}
-			id, err := strconv.Atoi(s.ExternalID[strings.LastIndexByte(s.ExternalID, ':')+1:])
-			if err != nil {
-				return 0, err
-			}
-			begun[id] = time.Now()
-		}
-		var times []time.Duration
-		err = until(ctx, 15*time.Minute/speed, time.Millisecond, "shipments in Upstock", func() (bool, error) {
-			for id, at := range begun {
-				o, err := h.simUpstock.Order(id)
-				if err != nil {
-					return false, err
-				}
-				if strings.Contains(string(o.JSON), `"tracking":"T-1"`) {
-					times = append(times, time.Since(at))
-					delete(begun, id)
-				}
-			}
-			return len(begun) == 0, nil
+	const sales = 5
+	note := fmt.Sprintf("longest of %d, taken at speed %d and multiplied back", sales, shownSpeed)
+	polled := rigOptions{speed: shownSpeed, noWebhooks: true, every: "shipments=5m"}
+	poll, err := longestToShow(ctx, polled, sales, func(r *rig) error {
+		before := r.cin7.to("/saleList")
+		return until(ctx, 6*time.Minute/shownSpeed, time.Millisecond, "the first poll", func() (bool, error) {
+			return r.cin7.to("/saleList") > before, nil
 		})
-		if err != nil {
-			return 0, err
-		}
-		return slices.Max(times) * speed, nil
-	}
-	note := fmt.Sprintf("longest of %d, taken at speed %d and multiplied back", sales, speed)
-	var list []figure
-	poll, err := longest(houseOptions{speed: speed, noWebhooks: true, every: "shipments=5m"}, func(h *house) error {
-		before := h.far.of("/saleList")
-		return until(ctx, 6*time.Minute/speed, time.Millisecond, "the first poll", func() (bool, error) { return h.far.of("/saleList") > before, nil })
 	})
 	if err != nil {
-		return list, fmt.Errorf("by poll: %w", err)
+		return nil, fmt.Errorf("by poll: %w", err)
 	}
-	list = append(list, figure{what: "a shipment is seen in Upstock by poll, shipped just after one", got: poll.Seconds(), reach: 600, unit: "s", note: note + "; a poll each 5 min"})
-	hook, err := longest(houseOptions{speed: speed}, func(h *house) error {
+	list := []figure{{
+		what: "a shipment is seen in Upstock by poll, shipped just after one",
+		got:  poll.Seconds(), goal: 600, unit: "s", note: note + "; a poll each 5 min",
+	}}
+	hook, err := longestToShow(ctx, rigOptions{speed: shownSpeed}, sales, func(r *rig) error {
+		path := "/api/v1/tenants/" + r.tenant + "/connections/cin7core"
 		return until(ctx, 10*time.Second, 10*time.Millisecond, "registering the webhooks", func() (bool, error) {
 			var c struct{ Webhooks struct{ State string } }
-			err := h.api.call(ctx, http.MethodGet, "/api/v1/tenants/"+h.tenant+"/connections/cin7core", nil, &c)
+			err := r.api.call(ctx, http.MethodGet, path, nil, &c)
 			return c.Webhooks.State == "on", err
 		})
 	})
 	if err != nil {
 		return list, fmt.Errorf("by webhook: %w", err)
 	}
-	return append(list, figure{what: "a shipment is seen in Upstock by webhook", got: hook.Seconds(), reach: 120, unit: "s", note: note + "; Cin7 Core's first attempt after 1 min"}), nil
+	return append(list, figure{
+		what: "a shipment is seen in Upstock by webhook",
+		got:  hook.Seconds(), goal: 120, unit: "s", note: note + "; Cin7 Core's first attempt after 1 min",
+	}), nil
 }
 
-// fanOutTest sends 5,000 tenants their part of a job at its whole size.
-const fanOutTest = "TestFanOut"
-
-func benchFanOut(ctx context.Context, _ benchOptions) ([]figure, error) {
-	const many = 5000
-	said, err := exec.CommandContext(ctx, "go", "test", "-count=1", "-v", "-run", "^"+fanOutTest+"$", "./internal/app", "-whole").CombinedOutput()
+// longestToShow sells some orders, waits until it is time to ship them, ships
+// them and returns the longest time until Upstock shows a shipment.
+func longestToShow(ctx context.Context, o rigOptions, sales int, wait func(*rig) error) (time.Duration, error) {
+	r, err := openRig(ctx, o)
 	if err != nil {
-		return nil, fmt.Errorf("%w\n%s", err, strings.TrimSpace(string(said)))
+		return 0, err
 	}
-	m := regexp.MustCompile(`(\d+) messages in ([\d.]+) s, spread over (\d+) s, (\d+) in the busiest second`).FindStringSubmatch(string(said))
-	if m == nil {
-		return nil, fmt.Errorf("%s says no number of messages", fanOutTest)
-	}
-	var got [5]float64
-	for i := 1; i < len(m); i++ {
-		if got[i], err = strconv.ParseFloat(m[i], 64); err != nil {
-			return nil, err
+	defer r.close()
+	for range sales {
+		if err := r.sell(ctx, ""); err != nil {
+			return 0, err
 		}
 	}
-	note := fmt.Sprintf("they start over %s s, %s in the busiest second", m[3], m[4])
-	return []figure{
-		{what: "one schedule reaches 5,000 tenants: messages", got: got[1], reach: many, least: true, note: note},
-		{what: "one schedule reaches 5,000 tenants: how long it takes", got: got[2], reach: 30, unit: "s", note: "the embedded store, 10 ms for each send; the function has 60 s"},
-	}, nil
+	if err := wait(r); err != nil {
+		return 0, err
+	}
+	waiting := map[int]bool{} // ids of orders whose shipment Upstock does not show yet
+	for _, s := range r.simCore.Sales(r.acc.Cin7Core.AccountID) {
+		id, err := strconv.Atoi(s.ExternalID[strings.LastIndexByte(s.ExternalID, ':')+1:])
+		if err != nil {
+			return 0, err
+		}
+		waiting[id] = true
+	}
+	begun := time.Now()
+	if err := r.shipAll(); err != nil {
+		return 0, err
+	}
+	err = until(ctx, 15*time.Minute/shownSpeed, time.Millisecond, "shipments in Upstock", func() (bool, error) {
+		for id := range waiting {
+			o, err := r.simUpstock.Order(id)
+			if err != nil {
+				return false, err
+			}
+			if strings.Contains(string(o.JSON), `"tracking":"T-1"`) {
+				delete(waiting, id)
+			}
+		}
+		return len(waiting) == 0, nil
+	})
+	return time.Since(begun) * shownSpeed, err
 }

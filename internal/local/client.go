@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// client speaks JSON over HTTP with the runner's API and the simulators'
-// control API, as anybody outside would.
+// client calls the runner's API and the simulators' control API over HTTP, as
+// anybody would.
 type client struct {
 	base, token string
 }
@@ -66,7 +66,7 @@ func (c client) call(ctx context.Context, method, path string, in, out any) erro
 	return json.Unmarshal(data, out)
 }
 
-// until tries again every so often until done says so, or the time is over.
+// until calls done every so often until it returns true or an error, or the time is over.
 func until(ctx context.Context, most, every time.Duration, what string, done func() (bool, error)) error {
 	end := time.Now().Add(most)
 	for {

@@ -11,17 +11,19 @@ import (
 	"strings"
 	"time"
 
+	"stockbridge/internal/issuer"
+	"stockbridge/internal/signin"
 	"stockbridge/internal/sim"
 	simcin7core "stockbridge/internal/sim/cin7core"
 )
 
-// demo trades as people do: it speaks with the JSON API and the simulators'
-// control API over HTTP, and tells each order's story from its timeline.
+// demo trades as people do. It calls the JSON API and the simulators' control API
+// over HTTP, and tells each order's story from its timeline.
 type demo struct {
 	api, sim client
 	out      io.Writer
-	minute   time.Duration // as it lasts here: Cin7 Core's webhooks come so long after what they tell
-	poll     time.Duration // between two looks for shipments, as it lasts here; 0 = never
+	minute   time.Duration // a minute at this speed: Cin7 Core sends its webhooks so long after the event
+	poll     time.Duration // between two polls for shipments, at this speed; 0 = never
 }
 
 func newDemo(api, token, simURL string, o options, out io.Writer) (*demo, error) {
@@ -29,13 +31,13 @@ func newDemo(api, token, simURL string, o options, out io.Writer) (*demo, error)
 	if err != nil {
 		return nil, err
 	}
-	lasts := func(d time.Duration) time.Duration { return time.Duration(float64(d) / o.speed) }
-	return &demo{client{api, token}, client{simURL, ""}, out, lasts(time.Minute), lasts(every["shipments"])}, nil
+	scaled := func(d time.Duration) time.Duration { return time.Duration(float64(d) / o.speed) }
+	return &demo{client{api, token}, client{simURL, ""}, out, scaled(time.Minute), scaled(every["shipments"])}, nil
 }
 
 func (d *demo) say(format string, args ...any) { fmt.Fprintf(d.out, format+"\n", args...) }
 
-// demoOrder is what the demo reads of an order.
+// demoOrder is the part of an order that the demo reads.
 type demoOrder struct {
 	ID          int64
 	OrderNumber *string
@@ -63,12 +65,16 @@ func (d *demo) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	tenant, fresh, err := d.tenant(ctx, acc)
+	tenant, created, err := d.tenant(ctx, acc)
 	if err != nil {
 		return err
 	}
-	defer d.say("\nLook around: %s/sim   curl -H 'Authorization: Bearer %s' %s/api/v1/tenants/%s/orders\nStop with Ctrl-C.", d.sim.base, d.api.token, d.api.base, tenant)
-	if !fresh {
+	defer d.say("\nLook around: %s/sim   curl -H 'Authorization: Bearer %s' %s/api/v1/tenants/%s/orders\n"+
+		"Stop with Ctrl-C.", d.sim.base, d.api.token, d.api.base, tenant)
+	if err := d.people(ctx, tenant); err != nil {
+		return err
+	}
+	if !created {
 		return d.status(ctx, tenant)
 	}
 	place := func(title, body string) error {
@@ -83,14 +89,33 @@ func (d *demo) run(ctx context.Context) error {
 	if err := d.sim.call(ctx, http.MethodPost, "/sim/cin7core/faults", fault, nil); err != nil {
 		return err
 	}
-	if err := place("2. Cin7 Core makes the sale, but its answer is lost on the way.", `"reference":"PO-2042"`); err != nil {
+	if err := place("2. Cin7 Core makes the sale, but its answer is lost on the way.",
+		`"reference":"PO-2042"`); err != nil {
 		return err
 	}
 	if err := place("3. An order that nobody can sell: an unknown product, and another currency.",
-		`"reference":"PO-2043","currency":"AUD","lines":[{"sku":"TEA-999","name":"Tea nobody stocks","quantity":"3","unitPrice":"4.50","taxRate":"15.00"},{"sku":"SLT-FLK","quantity":"6"}]`); err != nil {
+		`"reference":"PO-2043","currency":"AUD","lines":[{"sku":"TEA-999","name":"Tea nobody stocks","quantity":"3",`+
+			`"unitPrice":"4.50","taxRate":"15.00"},{"sku":"SLT-FLK","quantity":"6"}]`); err != nil {
 		return err
 	}
-	return d.wayBack(ctx, tenant, acc)
+	return d.printShipping(ctx, tenant, acc)
+}
+
+// people adds people who can sign in to the demo tenant, if the issuer is the runner's own.
+func (d *demo) people(ctx context.Context, tenant string) error {
+	if u, err := url.Parse(d.api.base); err != nil || !loopback(u.Host) {
+		return nil // it adds people from this machine alone
+	}
+	for _, person := range []issuer.Person{
+		{Name: "Ana (office manager)", Role: string(signin.Admin), Email: "ana@example.com"},
+		{Name: "Viktor (looks only)", Role: string(signin.Viewer), Email: "viktor@example.com"},
+	} {
+		person.Tenants = []string{tenant}
+		if err := d.api.call(ctx, http.MethodPost, issuer.Path+"/people", person, nil); err != nil {
+			return fmt.Errorf("people who can sign in: %w", err)
+		}
+	}
+	return nil
 }
 
 // account finds or makes the simulated wholesaler.
@@ -109,15 +134,16 @@ func (d *demo) account(ctx context.Context) (sim.Account, error) {
 	return a, err
 }
 
-// tenant finds the demo's tenant, or makes and connects it.
-func (d *demo) tenant(ctx context.Context, acc sim.Account) (id string, fresh bool, err error) {
+// findTenant returns the id of the demo's tenant; "" if there is none.
+func (d *demo) findTenant(ctx context.Context) (id string, err error) {
 	for after := ""; ; {
 		var list struct {
 			Items []struct{ ID, Name string }
 			Next  *string
 		}
-		if err := d.api.call(ctx, http.MethodGet, "/api/v1/tenants?after="+url.QueryEscape(after), nil, &list); err != nil {
-			return "", false, err
+		path := "/api/v1/tenants?after=" + url.QueryEscape(after)
+		if err := d.api.call(ctx, http.MethodGet, path, nil, &list); err != nil {
+			return "", err
 		}
 		for _, t := range list.Items {
 			if t.Name == demoName {
@@ -125,21 +151,29 @@ func (d *demo) tenant(ctx context.Context, acc sim.Account) (id string, fresh bo
 			}
 		}
 		if list.Next == nil || *list.Next == "" || id != "" {
-			break
+			return id, nil
 		}
 		after = *list.Next
+	}
+}
+
+// tenant returns the demo's tenant, which it makes and connects if it is not there.
+func (d *demo) tenant(ctx context.Context, acc sim.Account) (id string, created bool, err error) {
+	if id, err = d.findTenant(ctx); err != nil {
+		return "", false, err
 	}
 	if id != "" {
 		var conns struct{ Items []struct{ System string } }
 		if err := d.api.call(ctx, http.MethodGet, "/api/v1/tenants/"+id+"/connections", nil, &conns); err != nil {
 			return "", false, err
 		}
-		if len(conns.Items) >= 2 {
+		if len(conns.Items) >= 2 { // with fewer, an earlier start broke off
 			return id, false, nil
-		} // a start before this one broke off
+		}
 	} else {
 		var t struct{ ID string }
-		if err := d.api.call(ctx, http.MethodPost, "/api/v1/tenants", map[string]string{"name": demoName, "timeZone": "Pacific/Auckland"}, &t); err != nil {
+		in := map[string]string{"name": demoName, "timeZone": "Pacific/Auckland"}
+		if err := d.api.call(ctx, http.MethodPost, "/api/v1/tenants", in, &t); err != nil {
 			return "", false, err
 		}
 		id = t.ID
@@ -150,7 +184,7 @@ func (d *demo) tenant(ctx context.Context, acc sim.Account) (id string, fresh bo
 	}
 	d.say("Connected Upstock (supplier %d) and Cin7 Core; reading the reference data …", acc.Upstock.Supplier)
 	begun := time.Now()
-	if err := mirrored(ctx, d.api, id); err != nil {
+	if err := waitForMirror(ctx, d.api, id); err != nil {
 		return "", false, err
 	}
 	d.say("The mirror is ready after %v.", time.Since(begun).Round(10*time.Millisecond))
@@ -161,17 +195,21 @@ func (d *demo) tenant(ctx context.Context, acc sim.Account) (id string, fresh bo
 func connect(ctx context.Context, api, simulators client, tenant string, acc sim.Account) error {
 	base := "/api/v1/tenants/" + tenant + "/connections/"
 	var up struct{ WebhookURL string }
-	if err := api.call(ctx, http.MethodPut, base+"upstock", map[string]string{"token": acc.Upstock.Token}, &up); err != nil {
+	in := map[string]string{"token": acc.Upstock.Token}
+	if err := api.call(ctx, http.MethodPut, base+"upstock", in, &up); err != nil {
 		return err
 	}
 	var hook struct{ Secret string }
-	if err := simulators.call(ctx, http.MethodPost, "/sim/upstock/webhooks", map[string]any{"supplier": acc.Upstock.Supplier, "url": up.WebhookURL}, &hook); err != nil {
+	registration := map[string]any{"supplier": acc.Upstock.Supplier, "url": up.WebhookURL}
+	if err := simulators.call(ctx, http.MethodPost, "/sim/upstock/webhooks", registration, &hook); err != nil {
 		return err
 	}
-	if err := api.call(ctx, http.MethodPut, base+"upstock", map[string]string{"webhookSecret": hook.Secret}, nil); err != nil {
+	in = map[string]string{"webhookSecret": hook.Secret}
+	if err := api.call(ctx, http.MethodPut, base+"upstock", in, nil); err != nil {
 		return err
 	}
-	return api.call(ctx, http.MethodPut, base+"cin7core", map[string]string{"accountId": acc.Cin7Core.AccountID, "applicationKey": acc.Cin7Core.ApplicationKey}, nil)
+	in = map[string]string{"accountId": acc.Cin7Core.AccountID, "applicationKey": acc.Cin7Core.ApplicationKey}
+	return api.call(ctx, http.MethodPut, base+"cin7core", in, nil)
 }
 
 // place places an order with the supplier and approves it.
@@ -187,27 +225,27 @@ func place(ctx context.Context, simulators client, supplier int, fields string) 
 	return o.ID, simulators.call(ctx, http.MethodPost, fmt.Sprintf("/sim/upstock/orders/%d/approve", o.ID), nil, nil)
 }
 
-// raw is JSON as it stands.
+// raw is JSON that is sent as it is.
 type raw string
 
 // MarshalJSON implements json.Marshaler.
 func (r raw) MarshalJSON() ([]byte, error) { return []byte(r), nil }
 
-// patience is how long the demo waits for an order before it leaves it to itself.
+// patience is how long the demo waits for an order before it gives up.
 const patience = 5 * time.Minute
 
-// story is one order's, told from its timeline as it goes on.
+// story prints one order's timeline while it grows.
 type story struct {
 	*demo
 	tenant string
 	acc    sim.Account
 	id     int64
-	told   int // lines of the timeline
+	told   int // lines of the timeline that were printed
 	order  demoOrder
 }
 
-// read reads the order and tells what is new. It may not be there yet: its
-// webhook is on the way then.
+// read reads the order and prints what is new in its timeline. There is no order
+// yet while its webhook is on the way.
 func (s *story) read(ctx context.Context) (there bool, err error) {
 	var o demoOrder
 	err = s.api.call(ctx, http.MethodGet, fmt.Sprintf("/api/v1/tenants/%s/orders/%d", s.tenant, s.id), nil, &o)
@@ -219,13 +257,13 @@ func (s *story) read(ctx context.Context) (there bool, err error) {
 	}
 	s.order = o
 	for ; s.told < len(o.Timeline); s.told++ {
-		s.at(o.Timeline[s.told].At, "%s", o.Timeline[s.told].Text)
+		s.sayAt(o.Timeline[s.told].At, "%s", o.Timeline[s.told].Text)
 	}
 	return true, nil
 }
 
-// at tells what happened when.
-func (s *story) at(t time.Time, format string, args ...any) {
+// sayAt prints what happened at a time.
+func (s *story) sayAt(t time.Time, format string, args ...any) {
 	s.say("   "+t.Local().Format("15:04:05")+"  "+format, args...)
 }
 
@@ -250,11 +288,7 @@ func (d *demo) trade(ctx context.Context, tenant string, acc sim.Account, fields
 		o := st.order
 		if why := text(o.Why); o.State == "waiting" && why != waiting {
 			waiting = why
-			next := ""
-			if o.NextAttempt != nil {
-				next = ", goes on with the first sweep after " + o.NextAttempt.Local().Format("15:04:05")
-			}
-			d.say("   …         waits: %s%s", strings.TrimRight(why, "."), next)
+			st.sayWaiting()
 		}
 		if at := o.NextAttempt; o.State == "waiting" && at != nil && time.Now().After(*at) && !swept.Equal(*at) {
 			swept = *at
@@ -265,32 +299,48 @@ func (d *demo) trade(ctx context.Context, tenant string, acc sim.Account, fields
 	if err != nil {
 		return nil, err
 	}
-	switch o := st.order; o.State {
+	return st, st.sayEnd(ctx)
+}
+
+// sayWaiting tells why the order waits, and until when.
+func (s *story) sayWaiting() {
+	next := ""
+	if s.order.NextAttempt != nil {
+		next = ", goes on with the first sweep after " + s.order.NextAttempt.Local().Format("15:04:05")
+	}
+	s.say("   …         waits: %s%s", strings.TrimRight(text(s.order.Why), "."), next)
+}
+
+// sayEnd tells what the order became, and how many sales of it there are.
+func (s *story) sayEnd(ctx context.Context) error {
+	switch o := s.order; o.State {
 	case "sold":
-		d.say("   => sold as %s: the order says %s, the sale %s %s", text(o.SaleNumber), text(o.Total), text(o.SaleTotal), text(o.Currency))
+		s.say("   => sold as %s: the order says %s, the sale %s %s", text(o.SaleNumber), text(o.Total),
+			text(o.SaleTotal), text(o.Currency))
 		var sales struct{ Items []simcin7core.SaleSummary }
-		if err := d.sim.call(ctx, http.MethodGet, "/sim/cin7core/sales?account="+acc.Cin7Core.AccountID, nil, &sales); err != nil {
-			return nil, err
+		path := "/sim/cin7core/sales?account=" + s.acc.Cin7Core.AccountID
+		if err := s.sim.call(ctx, http.MethodGet, path, nil, &sales); err != nil {
+			return err
 		}
-		want, n := fmt.Sprintf("upstock:%d:%d", acc.Upstock.Supplier, id), 0
-		for _, s := range sales.Items {
-			if s.ExternalID == want && !strings.EqualFold(s.Status, "VOIDED") {
+		want, n := fmt.Sprintf("upstock:%d:%d", s.acc.Upstock.Supplier, s.id), 0
+		for _, sale := range sales.Items {
+			if sale.ExternalID == want && !strings.EqualFold(sale.Status, "VOIDED") {
 				n++
 			}
 		}
-		d.say("      Cin7 Core has %d sale of it.", n)
+		s.say("      Cin7 Core has %d sale of it.", n)
 	case "attention":
-		d.say("   => needs attention, for %d reasons:", len(o.Problems))
+		s.say("   => needs attention, for %d reasons:", len(o.Problems))
 		for _, p := range o.Problems {
-			d.say("      - %s %s", p.Message, p.Fix)
+			s.say("      - %s %s", p.Message, p.Fix)
 		}
 	}
-	return st, nil
+	return nil
 }
 
 func text(s *string) string { return cmp.Or(*cmp.Or(s, new(string)), "–") }
 
-// status tells in short what an earlier start left.
+// status briefly tells what an earlier start left.
 func (d *demo) status(ctx context.Context, tenant string) error {
 	var list struct{ Items []demoOrder }
 	if err := d.api.call(ctx, http.MethodGet, "/api/v1/tenants/"+tenant+"/orders?limit=10", nil, &list); err != nil {
@@ -298,7 +348,8 @@ func (d *demo) status(ctx context.Context, tenant string) error {
 	}
 	d.say("\nThe tenant %s is here from an earlier start. Its newest orders:", demoName)
 	for _, o := range list.Items {
-		d.say("   %s  %-9s  %s  %s %s", text(o.OrderNumber), o.State, text(o.SaleNumber), text(o.Total), text(o.Currency))
+		d.say("   %s  %-9s  %s  %s %s", text(o.OrderNumber), o.State, text(o.SaleNumber), text(o.Total),
+			text(o.Currency))
 	}
 	return nil
 }

@@ -10,46 +10,53 @@ import (
 	"stockbridge/internal/sim"
 )
 
-// wayBack tells of what is shipped in Cin7 Core, and how Upstock comes to know.
-func (d *demo) wayBack(ctx context.Context, tenant string, acc sim.Account) error {
+// printShipping prints what is shipped in Cin7 Core, and how Upstock learns of it.
+func (d *demo) printShipping(ctx context.Context, tenant string, acc sim.Account) error {
 	d.say("\n4. An order that leaves in two boxes, the second without its tracking.")
-	s, err := d.trade(ctx, tenant, acc, `"reference":"PO-2044","lines":[{"sku":"KWK-100","quantity":"24"},{"sku":"SLT-FLK","quantity":"12"}]`)
+	s, err := d.trade(ctx, tenant, acc,
+		`"reference":"PO-2044","lines":[{"sku":"KWK-100","quantity":"24"},{"sku":"SLT-FLK","quantity":"12"}]`)
 	if err != nil || s.order.State != "sold" {
 		return err
 	}
 	boxes := []string{"Box 1", "Box 2"}
-	if err := s.does(ctx, "ship", "Box 1 of 2 leaves with Kererū Couriers, tracking KC-1001", map[string]any{"boxes": boxes[:1], "of": boxes, "carrier": "Kererū Couriers", "trackingNumber": "KC-1001"}); err != nil {
+	in := map[string]any{"boxes": boxes[:1], "of": boxes, "carrier": "Kererū Couriers", "trackingNumber": "KC-1001"}
+	if err := s.act(ctx, "ship", "Box 1 of 2 leaves with Kererū Couriers, tracking KC-1001", in); err != nil {
 		return err
 	}
-	if err := s.does(ctx, "ship", "Box 2 of 2 leaves, its tracking is not known yet", map[string]any{"boxes": boxes[1:], "carrier": "Kererū Couriers"}); err != nil {
+	in = map[string]any{"boxes": boxes[1:], "carrier": "Kererū Couriers"}
+	if err := s.act(ctx, "ship", "Box 2 of 2 leaves, its tracking is not known yet", in); err != nil {
 		return err
 	}
-	if err := s.known(ctx, "both boxes", func(o shippedOrder) bool { return len(o.Shipments) == 2 }); err != nil {
+	if err := s.awaitUpstock(ctx, "both boxes",
+		func(o shippedOrder) bool { return len(o.Shipments) == 2 }); err != nil {
 		return err
 	}
-	if err := s.does(ctx, "tracking", "Box 2 gets its tracking, KC-1002", map[string]any{"box": "Box 2", "trackingNumber": "KC-1002"}); err != nil {
+	in = map[string]any{"box": "Box 2", "trackingNumber": "KC-1002"}
+	if err := s.act(ctx, "tracking", "Box 2 gets its tracking, KC-1002", in); err != nil {
 		return err
 	}
-	if err := s.known(ctx, "the tracking", func(o shippedOrder) bool {
+	if err := s.awaitUpstock(ctx, "the tracking", func(o shippedOrder) bool {
 		return len(o.Shipments) == 2 && strings.Contains(text(o.Shipments[1].Tracking), "KC-1002")
 	}); err != nil {
 		return err
 	}
 
 	d.say("\n5. The same without webhooks: they need Cin7 Core's paid Automation module, which this account loses now.")
-	if err := d.sim.call(ctx, http.MethodPut, "/sim/cin7core/accounts/"+acc.Cin7Core.AccountID, map[string]bool{"automation": false}, nil); err != nil {
+	path := "/sim/cin7core/accounts/" + acc.Cin7Core.AccountID
+	if err := d.sim.call(ctx, http.MethodPut, path, map[string]bool{"automation": false}, nil); err != nil {
 		return err
 	}
 	if s, err = d.trade(ctx, tenant, acc, `"reference":"PO-2045"`); err != nil || s.order.State != "sold" {
 		return err
 	}
-	if err := s.does(ctx, "ship", "all leaves in one box, tracking KC-1003", map[string]any{"carrier": "Kererū Couriers", "trackingNumber": "KC-1003"}); err != nil {
+	in = map[string]any{"carrier": "Kererū Couriers", "trackingNumber": "KC-1003"}
+	if err := s.act(ctx, "ship", "all leaves in one box, tracking KC-1003", in); err != nil {
 		return err
 	}
-	return s.known(ctx, "the shipment", func(o shippedOrder) bool { return len(o.Shipments) == 1 })
+	return s.awaitUpstock(ctx, "the shipment", func(o shippedOrder) bool { return len(o.Shipments) == 1 })
 }
 
-// shippedOrder is what Upstock knows of an order's shipping.
+// shippedOrder is what Upstock knows about the shipping of an order.
 type shippedOrder struct {
 	Status    string
 	Shipments []struct {
@@ -58,38 +65,47 @@ type shippedOrder struct {
 	}
 }
 
-// does does something to the sale as a person at Cin7 Core would.
-func (s *story) does(ctx context.Context, do, what string, in map[string]any) error {
-	if err := s.sim.call(ctx, http.MethodPost, "/sim/cin7core/sales/"+text(s.order.SaleID)+"/"+do, in, nil); err != nil {
+// act does something to the sale as a person at Cin7 Core would.
+func (s *story) act(ctx context.Context, do, what string, in map[string]any) error {
+	if err := s.sim.call(ctx, http.MethodPost, "/sim/cin7core/sales/"+text(s.order.SaleID)+"/"+do, in,
+		nil); err != nil {
 		return err
 	}
-	s.at(time.Now(), "At Cin7 Core: %s.", what)
+	s.sayAt(time.Now(), "At Cin7 Core: %s.", what)
 	return nil
 }
 
-// lively is how long the demo waits for a schedule before it starts the job by hand.
-const lively = 45 * time.Second
+// maxPollWait is how long the demo waits for a schedule before it starts the job by hand.
+const maxPollWait = 45 * time.Second
 
-// known waits until Upstock knows what just happened in Cin7 Core, and tells by
-// which way and after how long. A webhook that is on its way is waited for, and
-// then the next poll where that is soon; whatever comes first counts.
-func (s *story) known(ctx context.Context, what string, done func(shippedOrder) bool) error {
-	begun := time.Now()
+// waitBeforePoll prints what will let Upstock know, a webhook on its way or a poll that is due soon. It returns how
+// long to wait for it before the demo starts a poll itself.
+func (s *story) waitBeforePoll(ctx context.Context) (time.Duration, error) {
 	hooks, err := s.deliveries(ctx)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	ask := begun
 	switch coming := len(hooks) > 0 && hooks[len(hooks)-1].State == "pending"; {
 	case coming:
-		ask = begun.Add(s.minute * 3 / 2)
 		s.say("   …         Cin7 Core sends its webhook about %s after", round(s.minute))
-	case s.poll > 0 && s.poll <= lively:
-		ask = begun.Add(s.poll * 3 / 2)
+		return s.minute * 3 / 2, nil
+	case s.poll > 0 && s.poll <= maxPollWait:
 		s.say("   …         no webhook is on its way: the next poll comes within %s", round(s.poll))
+		return s.poll * 3 / 2, nil
 	case s.poll > 0:
 		s.say("   …         no webhook is on its way, and the next poll comes within %s", round(s.poll))
 	}
+	return 0, nil
+}
+
+// awaitUpstock waits until Upstock knows what just happened in Cin7 Core, and prints how and after how long it did.
+func (s *story) awaitUpstock(ctx context.Context, what string, done func(shippedOrder) bool) error {
+	begun := time.Now()
+	wait, err := s.waitBeforePoll(ctx)
+	if err != nil {
+		return err
+	}
+	ask := begun.Add(wait)
 	var o shippedOrder
 	asked, said := false, begun
 	err = until(ctx, patience, 100*time.Millisecond, "what Upstock knows", func() (bool, error) {
@@ -97,7 +113,8 @@ func (s *story) known(ctx context.Context, what string, done func(shippedOrder) 
 			return false, err
 		}
 		o = shippedOrder{}
-		if err := s.sim.call(ctx, http.MethodGet, fmt.Sprintf("/sim/upstock/orders/%d", s.id), nil, &o); err != nil || done(o) {
+		err := s.sim.call(ctx, http.MethodGet, fmt.Sprintf("/sim/upstock/orders/%d", s.id), nil, &o)
+		if err != nil || done(o) {
 			return err == nil, err
 		}
 		switch now := time.Now(); {
@@ -114,48 +131,50 @@ func (s *story) known(ctx context.Context, what string, done func(shippedOrder) 
 		return err
 	}
 	took := time.Since(begun)
-	if _, err := s.read(ctx); err != nil { // what is written down after Upstock was told
+	if _, err := s.read(ctx); err != nil { // lines that were written after Upstock was told
 		return err
 	}
-	way, err := s.way(ctx, begun)
+	cause, err := s.cause(ctx, begun)
 	if err != nil {
 		return err
 	}
 	if asked {
-		way += ", asked for by hand"
+		cause += ", asked for by hand"
 	}
-	s.say("   => Upstock knows %s after %s, by %s. It shows the order as %s:", what, round(took), way, o.Status)
+	s.say("   => Upstock knows %s after %s, by %s. It shows the order as %s:", what, round(took), cause, o.Status)
 	for i, p := range o.Shipments {
 		s.say("      %d. %s, tracking %s", i+1, text(p.Carrier), text(p.Tracking))
 	}
 	return nil
 }
 
-// way is what made us look at the sale since an instant, from Cin7 Core's own
-// records: its webhook, or our reading of its list, whichever came last before
-// the look.
-func (s *story) way(ctx context.Context, since time.Time) (string, error) {
+// cause says what made us read the sale after an instant, by Cin7 Core's own
+// records: its webhook or our reading of its list, whichever came last before the
+// reading.
+func (s *story) cause(ctx context.Context, since time.Time) (string, error) {
 	var log struct{ Calls []sim.Call }
-	if err := s.sim.call(ctx, http.MethodGet, "/sim/cin7core/calls?account="+s.acc.Cin7Core.AccountID, nil, &log); err != nil {
+	path := "/sim/cin7core/calls?account=" + s.acc.Cin7Core.AccountID
+	if err := s.sim.call(ctx, http.MethodGet, path, nil, &log); err != nil {
 		return "", err
 	}
 	hooks, err := s.deliveries(ctx)
 	if err != nil {
 		return "", err
 	}
-	var look, poll, hook time.Time
+	var read, poll, hook time.Time
 	for _, c := range log.Calls {
-		if c.Path == "/sale" && c.Method == http.MethodGet && strings.Contains(c.Query, text(s.order.SaleID)) && c.At.After(since) {
-			look = c.At
+		if c.Path == "/sale" && c.Method == http.MethodGet && strings.Contains(c.Query, text(s.order.SaleID)) &&
+			c.At.After(since) {
+			read = c.At
 		}
 	}
 	for _, c := range log.Calls {
-		if c.Path == "/saleList" && c.At.After(since) && c.At.Before(look) {
+		if c.Path == "/saleList" && c.At.After(since) && c.At.Before(read) {
 			poll = c.At
 		}
 	}
 	for _, h := range hooks {
-		if h.State == "delivered" && h.Next.After(since) && h.Next.Before(look) && h.Next.After(hook) {
+		if h.State == "delivered" && h.Next.After(since) && h.Next.Before(read) && h.Next.After(hook) {
 			hook = h.Next
 		}
 	}
@@ -165,7 +184,7 @@ func (s *story) way(ctx context.Context, since time.Time) (string, error) {
 	return "the poll of its sales", nil
 }
 
-// deliveries are Cin7 Core's webhooks about the order's sale.
+// deliveries returns Cin7 Core's webhook deliveries about the order's sale.
 func (s *story) deliveries(ctx context.Context) (list []sim.Delivery, err error) {
 	var all struct{ Items []sim.Delivery }
 	err = s.sim.call(ctx, http.MethodGet, "/sim/cin7core/deliveries?account="+s.acc.Cin7Core.AccountID, nil, &all)

@@ -19,7 +19,7 @@ import (
 
 const root = "../.."
 
-// TestEventFiles holds the files of events/ to what make events writes.
+// TestEventFiles: the files of events/ are what make events writes.
 func TestEventFiles(t *testing.T) {
 	files, err := eventFiles()
 	if err != nil {
@@ -41,8 +41,8 @@ func TestEventFiles(t *testing.T) {
 	}
 }
 
-// TestReadEvent: a fresh event is signed as of now, for the secret that seed
-// stores; others are left alone.
+// TestReadEvent: an event whose signature is "fresh" is signed as of now, with
+// the secret that seed stores; others are left alone.
 func TestReadEvent(t *testing.T) {
 	data, err := readEvent(filepath.Join(root, "events/webhook.json"))
 	if err != nil {
@@ -54,7 +54,7 @@ func TestReadEvent(t *testing.T) {
 	}
 	var secs int64
 	fmt.Sscan(ev.Headers["webhook-timestamp"], &secs)
-	want, err := sign(demoSecret, ev.Headers["webhook-id"], time.Unix(secs, 0), []byte(ev.Body))
+	want, err := sign(demoSigningSecret, ev.Headers["webhook-id"], time.Unix(secs, 0), []byte(ev.Body))
 	if err != nil || ev.Headers["webhook-signature"] != want || time.Since(time.Unix(secs, 0)) > time.Minute {
 		t.Errorf("signature %q at %d, want %q (%v)", ev.Headers["webhook-signature"], secs, want, err)
 	}
@@ -67,19 +67,20 @@ func TestReadEvent(t *testing.T) {
 	forged, err := readEvent(filepath.Join(root, "events/webhook-forged.json"))
 	onDisk, _ := os.ReadFile(filepath.Join(root, "events/webhook-forged.json"))
 	if err != nil || !bytes.Equal(forged, onDisk) {
-		t.Errorf("a signature that is not to be made fresh was changed (%v)", err)
+		t.Errorf("a signature that is not \"fresh\" was changed (%v)", err)
 	}
 }
 
-// TestSign: the example of the Standard Webhooks specification.
+// TestSign uses the example of the Standard Webhooks specification.
 func TestSign(t *testing.T) {
-	got, err := sign("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "msg_p5jXN8AQM9LWM0D4loKWxJek", time.Unix(1614265330, 0), []byte(`{"test": 2432232314}`))
+	got, err := sign("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "msg_p5jXN8AQM9LWM0D4loKWxJek", time.Unix(1614265330, 0),
+		[]byte(`{"test": 2432232314}`))
 	if want := "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="; err != nil || got != want {
 		t.Errorf("%s %v, want %s", got, err, want)
 	}
 }
 
-// template is what the tests read of template.yaml.
+// template is the part of template.yaml that the tests read.
 type template struct {
 	Globals struct {
 		Function struct {
@@ -96,10 +97,12 @@ type template struct {
 				Type       string
 				Properties struct {
 					Method, Path, ScheduleExpression, Input string
+					Queue                                   string
 					BatchSize                               int
 					FunctionResponseTypes                   []string
 				}
 			}
+			RouteKey, Target  string
 			VisibilityTimeout int
 			RedrivePolicy     struct {
 				MaxReceiveCount int
@@ -114,7 +117,7 @@ func readTemplate(t *testing.T) template {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var tree any // through JSON, which does not mind the case of names
+	var tree any // through JSON, which ignores the case of names
 	if err := yaml.Unmarshal(data, &tree); err != nil {
 		t.Fatal(err)
 	}
@@ -128,23 +131,29 @@ func readTemplate(t *testing.T) template {
 	return doc
 }
 
-// TestTemplate holds the runner to the template: the same functions, routes,
-// timeouts, schedules and queues.
+// TestTemplate: the runner has the same functions, routes, timeouts, schedules
+// and queues as the template.
 func TestTemplate(t *testing.T) {
 	doc := readTemplate(t)
 	limits, jobs := map[string]time.Duration{}, map[string]time.Duration{}
-	var ways []string
+	var ways, queues []string
 	for name, r := range doc.Resources {
 		p := r.Properties
 		switch r.Type {
 		case "AWS::Serverless::Function":
 			limits[name] = time.Duration(p.Timeout) * time.Second
-			if dir := strings.TrimSuffix(strings.TrimPrefix(p.CodeURI, "functions/"), "/"); !strings.EqualFold(dir+"Function", name) {
+			if dir := strings.TrimSuffix(strings.TrimPrefix(p.CodeURI, "functions/"),
+				"/"); !strings.EqualFold(dir+"Function", name) {
 				t.Errorf("%s is in %s", name, p.CodeURI)
 			}
 		case "AWS::SQS::Queue":
-			if !strings.HasSuffix(name, "DeadLetters") && (p.VisibilityTimeout != 360 || p.RedrivePolicy.MaxReceiveCount != 5) {
+			if !strings.HasSuffix(name, "DeadLetters") &&
+				(p.VisibilityTimeout != 360 || p.RedrivePolicy.MaxReceiveCount != 5) {
 				t.Errorf("%s: visibility %d, receives %d", name, p.VisibilityTimeout, p.RedrivePolicy.MaxReceiveCount)
+			}
+		case "AWS::ApiGatewayV2::Route":
+			if p.Target == "integrations/${ConsoleIntegration}" {
+				ways = append(ways, p.RouteKey+" ConsoleFunction")
 			}
 		}
 		for _, e := range p.Events {
@@ -152,6 +161,7 @@ func TestTemplate(t *testing.T) {
 			case "HttpApi":
 				ways = append(ways, e.Properties.Method+" "+e.Properties.Path+" "+name)
 			case "SQS":
+				queues = append(queues, strings.TrimSuffix(e.Properties.Queue, ".Arn")+" "+name)
 				if !slices.Equal(e.Properties.FunctionResponseTypes, []string{"ReportBatchItemFailures"}) {
 					t.Errorf("%s: failed items are not reported", name)
 				}
@@ -166,10 +176,12 @@ func TestTemplate(t *testing.T) {
 				if err := json.Unmarshal([]byte(e.Properties.Input), &input); err != nil {
 					t.Errorf("%s: %v", e.Properties.Input, err)
 				}
-				if have := scheduled(input["job"], time.Now(), uuid()); !sameKeys(have, input) {
+				if have := scheduleEvent(input["job"], time.Now(), newUUID()); !sameKeys(have, input) {
 					t.Errorf("the runner sends %s, the template %v", have, input)
 				}
-				jobs[input["job"]] = time.Duration(n) * map[string]time.Duration{"minute)": time.Minute, "minutes)": time.Minute, "hour)": time.Hour, "hours)": time.Hour}[unit]
+				units := map[string]time.Duration{"minute)": time.Minute, "minutes)": time.Minute, "hour)": time.Hour,
+					"hours)": time.Hour}
+				jobs[input["job"]] = time.Duration(n) * units[unit]
 			}
 		}
 	}
@@ -182,6 +194,15 @@ func TestTemplate(t *testing.T) {
 	if !slices.Equal(ways, mine) {
 		t.Errorf("routes: the template has %v, the runner %v", ways, mine)
 	}
+	// With another name of its resource, a queue is another one, and the messages in the old one are lost.
+	slices.Sort(queues)
+	if want := []string{
+		"JobsDeadLetters DeadLettersFunction", "JobsQueue CatalogFunction",
+		"OrdersDeadLetters DeadLettersFunction", "OrdersQueue OrdersFunction",
+		"ShipmentsDeadLetters DeadLettersFunction", "ShipmentsQueue ShipmentsFunction",
+	}; !slices.Equal(queues, want) {
+		t.Errorf("queues: the template has %v, want %v", queues, want)
+	}
 	if !maps.Equal(limits, timeouts()) {
 		t.Errorf("timeouts: the template has %v, the runner %v", limits, timeouts())
 	}
@@ -192,10 +213,11 @@ func TestTemplate(t *testing.T) {
 
 func sameKeys(doc []byte, m map[string]string) bool {
 	var have map[string]string
-	return json.Unmarshal(doc, &have) == nil && slices.Equal(slices.Sorted(maps.Keys(have)), slices.Sorted(maps.Keys(m)))
+	return json.Unmarshal(doc, &have) == nil &&
+		slices.Equal(slices.Sorted(maps.Keys(have)), slices.Sorted(maps.Keys(m)))
 }
 
-// TestEnvironmentFile: SAM hands on only variables that the template names.
+// TestEnvironmentFile: SAM passes on only variables that are in the template.
 func TestEnvironmentFile(t *testing.T) {
 	doc := readTemplate(t)
 	for name, vars := range samEnvironment() {

@@ -21,8 +21,8 @@ import (
 	simcin7core "stockbridge/internal/sim/cin7core"
 )
 
-// kills is the promise put to the test: the simulators in one process, the
-// runner in another that is killed with SIGKILL again and again while orders
+// kills tests the promises under kills. The simulators run in one process, and
+// the runner in another that is killed with SIGKILL again and again while orders
 // come in and sold ones are shipped. In the end each approved order must be one
 // sale, with its lines, and known to the API, and Upstock must have each of its
 // parcels once, with its tracking.
@@ -38,7 +38,7 @@ func kills(ctx context.Context, args []string, out io.Writer) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, *most)
 	defer cancel()
-	k, err := newKiller(ctx, *speed)
+	k, err := newKillTest(ctx, *speed)
 	if err != nil {
 		return err
 	}
@@ -48,16 +48,42 @@ func kills(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("prepare: %w", err)
 	}
-	pause(ctx, time.Duration(float64(time.Minute) / *speed)) // the trial of the key is in nobody's budget, but counts at the vendor
+	// The vendor counts the trial of the key, which no budget does.
+	pause(ctx, time.Duration(float64(time.Minute) / *speed))
 	fmt.Fprintf(out, "%d orders, %d kills, speed %g, seed %d\n", *orders, *times, *speed, *seed)
 
-	// Orders come in and are shipped while the killing goes on.
-	var ids []int64
+	ids, killed, err := k.tradeUnderKills(ctx, tenant, acc, *orders, *times, *seed)
+	if err != nil {
+		return err
+	}
+	faults := k.verify(ctx, tenant, acc, ids)
+	var calls struct{ OverLimit int }
+	path := "/sim/cin7core/calls?account=" + acc.Cin7Core.AccountID
+	if err := k.sim.call(context.WithoutCancel(ctx), http.MethodGet, path, nil, &calls); err != nil {
+		return err
+	}
+	if calls.OverLimit > 0 {
+		faults = append(faults, fmt.Sprintf("%d calls over Cin7 Core's limit", calls.OverLimit))
+	}
+	fmt.Fprintf(out, "%d kills, %d orders approved, %d reasons to fail, %v\n", killed, len(ids), len(faults),
+		time.Since(begun).Round(time.Second))
+	if len(faults) > 0 {
+		return errors.New(strings.Join(faults[:min(len(faults), 20)], "\n"))
+	}
+	fmt.Fprintf(out, "every order became exactly one sale, and Upstock has both its parcels once, with "+
+		"their tracking\n")
+	return nil
+}
+
+// tradeUnderKills places and ships orders while it kills the runner again and again.
+func (k *killTest) tradeUnderKills(
+	ctx context.Context, tenant string, acc sim.Account, orders, kills int, seed uint64,
+) (ids []int64, killed int, err error) {
 	var placing, shipping error
 	var wg sync.WaitGroup
-	wg.Go(func() { shipping = k.ship(ctx, tenant, *orders) })
+	wg.Go(func() { shipping = k.ship(ctx, tenant, orders) })
 	wg.Go(func() {
-		for range *orders {
+		for range orders {
 			id, err := place(ctx, k.sim, acc.Upstock.Supplier, "")
 			if err != nil {
 				placing = err
@@ -67,48 +93,35 @@ func kills(ctx context.Context, args []string, out io.Writer) error {
 			pause(ctx, 90*time.Millisecond)
 		}
 	})
-	r, killed := rand.New(rand.NewPCG(*seed, 1)), 0
-	for killed < *times && ctx.Err() == nil {
+	r := rand.New(rand.NewPCG(seed, 1))
+	for killed < kills && ctx.Err() == nil {
 		pause(ctx, 150*time.Millisecond+time.Duration(r.Int64N(int64(700*time.Millisecond))))
 		if err := k.restart(ctx); err != nil {
-			return err
+			return nil, killed, err
 		}
 		killed++
 	}
 	wg.Wait()
 	if placing != nil {
-		return fmt.Errorf("place orders: %w", placing)
+		return nil, killed, fmt.Errorf("place orders: %w", placing)
 	}
 	if shipping != nil {
-		return fmt.Errorf("ship sales: %w", shipping)
+		return nil, killed, fmt.Errorf("ship sales: %w", shipping)
 	}
-	trouble := k.settle(ctx, tenant, acc, ids)
-	var calls struct{ OverLimit int }
-	if err := k.sim.call(context.WithoutCancel(ctx), http.MethodGet, "/sim/cin7core/calls?account="+acc.Cin7Core.AccountID, nil, &calls); err != nil {
-		return err
-	}
-	if calls.OverLimit > 0 {
-		trouble = append(trouble, fmt.Sprintf("%d calls over Cin7 Core's limit", calls.OverLimit))
-	}
-	fmt.Fprintf(out, "%d kills, %d orders approved, %d reasons to fail, %v\n", killed, len(ids), len(trouble), time.Since(begun).Round(time.Second))
-	if len(trouble) > 0 {
-		return errors.New(strings.Join(trouble[:min(len(trouble), 20)], "\n"))
-	}
-	fmt.Fprintf(out, "every order became exactly one sale, and Upstock has both its parcels once, with their tracking\n")
-	return nil
+	return ids, killed, nil
 }
 
-// boxes are those that each sale is shipped in.
+// boxes are the boxes in which each sale is shipped.
 var boxes = []string{"Box 1", "Box 2"}
 
-// tracked is the tracking of an order's box.
-func tracked(order int64, box string) string {
+// trackingURL returns the tracking URL of an order's box.
+func trackingURL(order int64, box string) string {
 	return fmt.Sprintf("https://track.example.test/%d/%s", order, strings.ReplaceAll(box, " ", "-"))
 }
 
-// ship ships so many sales as people at Cin7 Core would: whatever is sold, a
+// ship ships that many sales as people at Cin7 Core would: whatever is sold, one
 // box at a time.
-func (k *killer) ship(ctx context.Context, tenant string, orders int) error {
+func (k *killTest) ship(ctx context.Context, tenant string, orders int) error {
 	type sold struct {
 		ID     int64
 		SaleID string
@@ -119,7 +132,8 @@ func (k *killer) ship(ctx context.Context, tenant string, orders int) error {
 			return fmt.Errorf("%d of %d shipped: %w", done, orders, ctx.Err())
 		}
 		var list struct{ Items []sold }
-		_ = k.api.call(ctx, http.MethodGet, "/api/v1/tenants/"+tenant+"/orders?state=sold&limit=100", nil, &list) // it may be dead just now
+		path := "/api/v1/tenants/" + tenant + "/orders?state=sold&limit=100"
+		_ = k.api.call(ctx, http.MethodGet, path, nil, &list) // the runner may have just been killed
 		for _, o := range list.Items {
 			if _, known := left[o.ID]; !known {
 				left[o.ID], begun = len(boxes), append(begun, o)
@@ -130,7 +144,7 @@ func (k *killer) ship(ctx context.Context, tenant string, orders int) error {
 				continue
 			}
 			box := boxes[len(boxes)-left[o.ID]]
-			in := map[string]any{"boxes": []string{box}, "of": boxes, "trackingUrl": tracked(o.ID, box)}
+			in := map[string]any{"boxes": []string{box}, "of": boxes, "trackingUrl": trackingURL(o.ID, box)}
 			if err := k.sim.call(ctx, http.MethodPost, "/sim/cin7core/sales/"+o.SaleID+"/ship", in, nil); err != nil {
 				return err
 			}
@@ -142,8 +156,8 @@ func (k *killer) ship(ctx context.Context, tenant string, orders int) error {
 	return nil
 }
 
-// parcels says what is wrong with what Upstock knows of an order's shipping.
-func (k *killer) parcels(ctx context.Context, id int64) (trouble string) {
+// checkParcels returns what is wrong with what Upstock knows about the shipping of an order; "" if nothing is.
+func (k *killTest) checkParcels(ctx context.Context, id int64) (fault string) {
 	var o struct {
 		Status    string
 		Shipments []struct {
@@ -151,7 +165,8 @@ func (k *killer) parcels(ctx context.Context, id int64) (trouble string) {
 			Complete bool
 		}
 	}
-	if err := k.sim.call(context.WithoutCancel(ctx), http.MethodGet, fmt.Sprintf("/sim/upstock/orders/%d", id), nil, &o); err != nil {
+	path := fmt.Sprintf("/sim/upstock/orders/%d", id)
+	if err := k.sim.call(context.WithoutCancel(ctx), http.MethodGet, path, nil, &o); err != nil {
 		return err.Error()
 	}
 	var have, want []string
@@ -160,7 +175,7 @@ func (k *killer) parcels(ctx context.Context, id int64) (trouble string) {
 		have, complete = append(have, text(s.Tracking)), complete || s.Complete
 	}
 	for _, b := range boxes {
-		want = append(want, tracked(id, b))
+		want = append(want, trackingURL(id, b))
 	}
 	if slices.Sort(have); !slices.Equal(have, want) || !complete {
 		return fmt.Sprintf("Upstock has the parcels %v, all shipped: %t, not %v", have, complete, want)
@@ -175,15 +190,15 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// killer is the two processes.
-type killer struct {
+// killTest is the two processes of the kill test.
+type killTest struct {
 	exe, dir, listen, simAt string
 	speed                   float64
 	sims, runner            *exec.Cmd
 	api, sim                client
 }
 
-func newKiller(ctx context.Context, speed float64) (*killer, error) {
+func newKillTest(ctx context.Context, speed float64) (*killTest, error) {
 	exe, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -192,7 +207,7 @@ func newKiller(ctx context.Context, speed float64) (*killer, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &killer{exe: exe, dir: dir, speed: speed}
+	k := &killTest{exe: exe, dir: dir, speed: speed}
 	if k.listen, err = freePort(); err == nil {
 		k.simAt, err = freePort()
 	}
@@ -216,8 +231,8 @@ func newKiller(ctx context.Context, speed float64) (*killer, error) {
 	return k, nil
 }
 
-// freePort is an address that nobody listens on. Both processes need one that
-// stays the same over their starts.
+// freePort returns an address on which nobody listens. Both processes need one
+// that stays the same when they start again.
 func freePort() (string, error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -227,7 +242,7 @@ func freePort() (string, error) {
 	return ln.Addr().String(), nil
 }
 
-func (k *killer) process(args ...string) (*exec.Cmd, error) {
+func (k *killTest) process(args ...string) (*exec.Cmd, error) {
 	cmd := exec.Command(k.exe, append([]string{"-speed", fmt.Sprint(k.speed), "-demo=false"}, args...)...)
 	cmd.Env = append(os.Environ(), "LOG_LEVEL=error")
 	for name, path := range vendorPaths {
@@ -237,8 +252,9 @@ func (k *killer) process(args ...string) (*exec.Cmd, error) {
 	return cmd, cmd.Start()
 }
 
-func (k *killer) start(ctx context.Context) (err error) {
-	if k.runner, err = k.process("-sim", "", "-every", "shipments=15s", "-listen", k.listen, "-data", filepath.Join(k.dir, "data")); err != nil {
+func (k *killTest) start(ctx context.Context) (err error) {
+	if k.runner, err = k.process("-sim", "", "-every", "shipments=15s", "-listen", k.listen,
+		"-data", filepath.Join(k.dir, "data")); err != nil {
 		return err
 	}
 	return until(ctx, 10*time.Second, 5*time.Millisecond, "start of the runner", func() (bool, error) {
@@ -246,13 +262,13 @@ func (k *killer) start(ctx context.Context) (err error) {
 	})
 }
 
-func (k *killer) restart(ctx context.Context) error {
+func (k *killTest) restart(ctx context.Context) error {
 	k.runner.Process.Kill()
 	k.runner.Wait()
 	return k.start(ctx)
 }
 
-func (k *killer) close() {
+func (k *killTest) close() {
 	for _, cmd := range []*exec.Cmd{k.runner, k.sims} {
 		if cmd != nil && cmd.Process != nil {
 			cmd.Process.Kill()
@@ -262,53 +278,64 @@ func (k *killer) close() {
 	os.RemoveAll(k.dir)
 }
 
-func (k *killer) prepare(ctx context.Context) (acc sim.Account, tenant string, err error) {
-	if err = k.sim.call(ctx, http.MethodPost, "/sim/accounts", map[string]string{"name": "Kiln & Crate", "currency": "NZD"}, &acc); err != nil {
+func (k *killTest) prepare(ctx context.Context) (acc sim.Account, tenant string, err error) {
+	in := map[string]string{"name": "Kiln & Crate", "currency": "NZD"}
+	if err = k.sim.call(ctx, http.MethodPost, "/sim/accounts", in, &acc); err != nil {
 		return acc, "", err
 	}
 	var t struct{ ID string }
-	if err = k.api.call(ctx, http.MethodPost, "/api/v1/tenants", map[string]string{"name": "Kiln & Crate"}, &t); err != nil {
+	in = map[string]string{"name": "Kiln & Crate"}
+	if err = k.api.call(ctx, http.MethodPost, "/api/v1/tenants", in, &t); err != nil {
 		return acc, "", err
 	}
 	if err = connect(ctx, k.api, k.sim, t.ID, acc); err != nil {
 		return acc, "", err
 	}
-	return acc, t.ID, mirrored(ctx, k.api, t.ID)
+	return acc, t.ID, waitForMirror(ctx, k.api, t.ID)
 }
 
-// settle waits until every order rests, and says what is wrong with the end.
-// An order whose delivery Upstock gave up was never accepted, and is said.
-func (k *killer) settle(ctx context.Context, tenant string, acc sim.Account, ids []int64) (trouble []string) {
-	states := map[int64]demoOrder{}
-	waitErr := until(ctx, time.Hour, 500*time.Millisecond, "all orders", func() (bool, error) {
-		clear(states)
-		for after := ""; ; {
-			var list struct {
-				Items []demoOrder
-				Next  *string
-			}
-			if err := k.api.call(ctx, http.MethodGet, "/api/v1/tenants/"+tenant+"/orders?limit=100&after="+after, nil, &list); err != nil {
-				return false, err
-			}
-			for _, o := range list.Items {
-				states[o.ID] = o
-			}
-			if list.Next == nil || *list.Next == "" {
-				break
-			}
-			after = *list.Next
+// orders reads all orders of the tenant.
+func (k *killTest) orders(ctx context.Context, tenant string) (map[int64]demoOrder, error) {
+	all := map[int64]demoOrder{}
+	for after := ""; ; {
+		var list struct {
+			Items []demoOrder
+			Next  *string
+		}
+		path := "/api/v1/tenants/" + tenant + "/orders?limit=100&after=" + after
+		if err := k.api.call(ctx, http.MethodGet, path, nil, &list); err != nil {
+			return all, err
+		}
+		for _, o := range list.Items {
+			all[o.ID] = o
+		}
+		if list.Next == nil || *list.Next == "" {
+			return all, nil
+		}
+		after = *list.Next
+	}
+}
+
+// verify waits until every order is at its end, and returns what is wrong. An
+// order whose delivery Upstock gave up was never accepted, and is reported too.
+func (k *killTest) verify(ctx context.Context, tenant string, acc sim.Account, ids []int64) (faults []string) {
+	var orders map[int64]demoOrder
+	waitErr := until(ctx, time.Hour, 500*time.Millisecond, "all orders", func() (_ bool, err error) {
+		if orders, err = k.orders(ctx, tenant); err != nil {
+			return false, err
 		}
 		return !slices.ContainsFunc(ids, func(id int64) bool {
-			s := states[id].State
+			s := orders[id].State
 			return s != "shipped" && s != "attention"
 		}), nil
 	})
 	if waitErr != nil {
-		trouble = append(trouble, waitErr.Error())
+		faults = append(faults, waitErr.Error())
 	}
 	var sales struct{ Items []simcin7core.SaleSummary }
-	if err := k.sim.call(context.WithoutCancel(ctx), http.MethodGet, "/sim/cin7core/sales?account="+acc.Cin7Core.AccountID, nil, &sales); err != nil {
-		return append(trouble, err.Error())
+	path := "/sim/cin7core/sales?account=" + acc.Cin7Core.AccountID
+	if err := k.sim.call(context.WithoutCancel(ctx), http.MethodGet, path, nil, &sales); err != nil {
+		return append(faults, err.Error())
 	}
 	live := map[string][]simcin7core.SaleSummary{}
 	for _, s := range sales.Items {
@@ -317,26 +344,34 @@ func (k *killer) settle(ctx context.Context, tenant string, acc sim.Account, ids
 		}
 	}
 	for _, id := range ids {
-		o, known := states[id]
-		mine := live[fmt.Sprintf("upstock:%d:%d", acc.Upstock.Supplier, id)]
-		switch {
-		case !known:
-			trouble = append(trouble, fmt.Sprintf("order %d: unknown to the API", id))
-		case o.State != "shipped":
-			trouble = append(trouble, fmt.Sprintf("order %d: %s: %s %v", id, o.State, text(o.Why), o.Problems))
-		case len(mine) != 1:
-			trouble = append(trouble, fmt.Sprintf("order %d: %d sales", id, len(mine)))
-		case mine[0].Lines == 0 || mine[0].Total != text(o.SaleTotal):
-			trouble = append(trouble, fmt.Sprintf("order %d: sale %s has %d lines and total %s, not %s", id, mine[0].Number, mine[0].Lines, mine[0].Total, text(o.SaleTotal)))
+		o, known := orders[id]
+		if fault := checkOrder(o, known, live[fmt.Sprintf("upstock:%d:%d", acc.Upstock.Supplier, id)]); fault != "" {
+			faults = append(faults, fmt.Sprintf("order %d: %s", id, fault))
 		}
 	}
 	if n := len(live) - len(ids); n > 0 {
-		trouble = append(trouble, fmt.Sprintf("%d sales of no order", n))
+		faults = append(faults, fmt.Sprintf("%d sales of no order", n))
 	}
 	for _, id := range ids {
-		if said := k.parcels(ctx, id); said != "" {
-			trouble = append(trouble, fmt.Sprintf("order %d: %s", id, said))
+		if fault := k.checkParcels(ctx, id); fault != "" {
+			faults = append(faults, fmt.Sprintf("order %d: %s", id, fault))
 		}
 	}
-	return trouble
+	return faults
+}
+
+// checkOrder returns what is wrong with an order and its sales; "" if nothing is.
+func checkOrder(o demoOrder, known bool, sales []simcin7core.SaleSummary) (fault string) {
+	switch {
+	case !known:
+		return "unknown to the API"
+	case o.State != "shipped":
+		return fmt.Sprintf("%s: %s %v", o.State, text(o.Why), o.Problems)
+	case len(sales) != 1:
+		return fmt.Sprintf("%d sales", len(sales))
+	case sales[0].Lines == 0 || sales[0].Total != text(o.SaleTotal):
+		return fmt.Sprintf("sale %s has %d lines and total %s, not %s", sales[0].Number, sales[0].Lines, sales[0].Total,
+			text(o.SaleTotal))
+	}
+	return ""
 }

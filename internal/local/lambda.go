@@ -21,13 +21,15 @@ import (
 
 	"stockbridge/internal/app"
 	"stockbridge/internal/cloud"
+	"stockbridge/internal/issuer"
+	"stockbridge/internal/workbook"
 )
 
-// The structs of this file are the events as AWS's documentation shows them,
-// written down anew: the handlers read them with AWS's own types, and so a
-// wrong name cannot cancel out.
+// The structs of this file are the events as AWS documents them, and not AWS's
+// own types, with which the handlers read them: so a wrong name does not cancel
+// out.
 
-// functions are the handlers by the name that the template gives them.
+// functions returns the handlers by their names in the template.
 func functions(a *app.App) map[string]cloud.Handler {
 	return map[string]cloud.Handler{
 		"WebhookFunction":     cloud.HTTP(a.Webhook()),
@@ -36,25 +38,25 @@ func functions(a *app.App) map[string]cloud.Handler {
 		"ScheduleFunction":    cloud.Raw(a.Schedule),
 		"CatalogFunction":     cloud.SQS(a.Catalog),
 		"ShipmentsFunction":   cloud.SQS(a.Shipments),
-		"ConsoleFunction":     cloud.HTTP(a.Console()),
+		"ConsoleFunction":     cloud.HTTP(a.Console(workbook.Write)),
 	}
 }
 
-// timeouts are the template's. A test compares them.
+// timeouts returns the timeouts in the template. A test compares them.
 func timeouts() map[string]time.Duration {
 	return map[string]time.Duration{
 		"WebhookFunction": 10 * time.Second, "OrdersFunction": time.Minute, "DeadLettersFunction": time.Minute,
-		"ScheduleFunction": time.Minute, "CatalogFunction": time.Minute, "ShipmentsFunction": time.Minute, "ConsoleFunction": 30 * time.Second,
+		"ScheduleFunction": time.Minute, "CatalogFunction": time.Minute, "ShipmentsFunction": time.Minute,
+		"ConsoleFunction": 30 * time.Second,
 	}
 }
 
-// routes are the template's: method, path, function.
+// routes returns the routes in the template: method, path, function.
 func routes() [][3]string {
 	return [][3]string{
 		{"ANY", "/webhooks/{proxy+}", "WebhookFunction"},
-		{"ANY", "/api/{proxy+}", "ConsoleFunction"},
-		{"GET", "/healthz", "ConsoleFunction"},
-		{"GET", "/", "ConsoleFunction"},
+		{"ANY", "/{proxy+}", "ConsoleFunction"},
+		{"ANY", "/", "ConsoleFunction"},
 	}
 }
 
@@ -65,30 +67,32 @@ type lambda struct {
 	log       *slog.Logger
 	running   sync.WaitGroup // asynchronous invocations and batches
 	stop      context.Context
-	token     string   // asked of who invokes a function; "" = nobody may
-	uploads   *uploads // of requests; nil = their own
-	// admits reports whether a request of a route names a token that there is: else its body is not read, and its function
-	// refuses it without. nil = every one does.
+	token     string   // needed to invoke a function; "" = nobody may
+	uploads   *uploads // bounds the bodies of requests; nil = makes its own
+	// admits reports whether a request has a token that exists. If not, its body is not read, but for a small form of a
+	// page, and its function refuses it without one. nil = all have.
 	admits func(*http.Request) bool
+	issuer http.Handler // of the people who sign in; nil = it is elsewhere
+	mail   http.Handler // shows e-mails; nil = there are none
 }
 
-// maxPayload is the most that a synchronous event or its answer may have.
+// maxPayload is the most bytes of a synchronous event or its answer.
 const maxPayload = 6 << 20
 
 var errNoFunction = errors.New("no such function")
 
-// fast is a configured duration as it lasts here.
-func (l *lambda) fast(d time.Duration) time.Duration { return time.Duration(float64(d) / l.speed) }
+// scaled returns how long a configured duration takes here.
+func (l *lambda) scaled(d time.Duration) time.Duration { return time.Duration(float64(d) / l.speed) }
 
-// invoke runs a function to its end or its timeout. A panic is an error, as
-// it is on Lambda, where it also ends the process.
+// invoke runs a function to its end or its timeout. A panic is an error. (On
+// Lambda it also ends the process.)
 func (l *lambda) invoke(ctx context.Context, name string, payload []byte) (answer []byte, err error) {
 	f, ok := l.functions[name]
 	if !ok {
 		return nil, fmt.Errorf("%s: %w", name, errNoFunction)
 	}
 	// A caller that hangs up does not end an invocation.
-	timeout := l.fast(timeouts()[name])
+	timeout := l.scaled(timeouts()[name])
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 	defer cancel()
 	defer func() {
@@ -100,7 +104,7 @@ func (l *lambda) invoke(ctx context.Context, name string, payload []byte) (answe
 	if answer, err = f(ctx, payload); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	if ctx.Err() != nil { // on Lambda the process is gone by now, and the answer with it
+	if ctx.Err() != nil { // on Lambda the process has been killed, and there is no answer
 		return nil, fmt.Errorf("%s: timed out after %v", name, timeout)
 	}
 	if len(answer) > maxPayload {
@@ -109,7 +113,8 @@ func (l *lambda) invoke(ctx context.Context, name string, payload []byte) (answe
 	return answer, nil
 }
 
-// start invokes a function asynchronously: twice more if it fails, after 1 and 2 minutes.
+// start invokes a function asynchronously. If it fails, it is invoked again after 1 and 2 minutes, retries times at
+// most.
 func (l *lambda) start(name string, payload []byte, retries int) {
 	l.running.Go(func() {
 		for try := 0; ; try++ {
@@ -122,7 +127,7 @@ func (l *lambda) start(name string, payload []byte, retries int) {
 				return
 			}
 			select {
-			case <-time.After(l.fast(time.Duration(try+1) * time.Minute)):
+			case <-time.After(l.scaled(time.Duration(try+1) * time.Minute)):
 			case <-l.stop.Done():
 				return
 			}
@@ -133,42 +138,47 @@ func (l *lambda) start(name string, payload []byte, retries int) {
 // serveInvoke is Lambda's Invoke action, so that "aws lambda invoke" works.
 func (l *lambda) serveInvoke(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("name")
-	answerError := func(status int, kind, message string) {
-		w.Header().Set("X-Amzn-ErrorType", kind)
-		writeJSON(w, status, map[string]string{"Type": "User", "Message": message})
-	}
 	if !l.mayInvoke(r.Header.Get("Authorization")) {
-		w.Header().Set("Connection", "close") // its body stays unread
-		answerError(http.StatusForbidden, "UnrecognizedClientException", "The security token included in the request is invalid: send the runner's -token as a bearer token, or as AWS_ACCESS_KEY_ID.")
+		w.Header().Set("Connection", "close") // the body was not read
+		invokeError(w, http.StatusForbidden, "UnrecognizedClientException",
+			"The security token included in the request is invalid: send the runner's -token as a bearer token, or "+
+				"as AWS_ACCESS_KEY_ID.")
 		return
 	}
 	body, done, err := l.uploads.read(w, r, maxPayload)
 	defer done()
 	switch {
 	case errors.Is(err, errBusy):
-		answerError(http.StatusTooManyRequests, "TooManyRequestsException", "Too many large events at once.")
+		invokeError(w, http.StatusTooManyRequests, "TooManyRequestsException", "Too many large events at once.")
 		return
 	case err != nil:
-		answerError(http.StatusRequestEntityTooLarge, "RequestTooLargeException", "The event is larger than 6 MB.")
+		invokeError(w, http.StatusRequestEntityTooLarge, "RequestTooLargeException", "The event is larger than 6 MB.")
 		return
 	case l.functions[name] == nil:
-		answerError(http.StatusNotFound, "ResourceNotFoundException", "Function not found: "+name)
+		invokeError(w, http.StatusNotFound, "ResourceNotFoundException", "Function not found: "+name)
 		return
 	}
 	if len(body) == 0 {
 		body = []byte("{}")
 	}
 	if !json.Valid(body) {
-		answerError(http.StatusBadRequest, "InvalidRequestContentException", "Could not parse request body into json.")
+		invokeError(w, http.StatusBadRequest, "InvalidRequestContentException",
+			"Could not parse request body into json.")
 		return
 	}
+	l.serveEvent(w, r, name, body)
+}
+
+// serveEvent invokes a function in the way that the request's invocation type names.
+func (l *lambda) serveEvent(w http.ResponseWriter, r *http.Request, name string, body []byte) {
 	w.Header().Set("X-Amz-Executed-Version", "$LATEST")
 	switch r.Header.Get("X-Amz-Invocation-Type") {
 	case "DryRun":
 		w.WriteHeader(http.StatusNoContent)
 	case "Event":
 		if len(body) > 1<<20 {
-			answerError(http.StatusRequestEntityTooLarge, "RequestTooLargeException", "An asynchronous event is larger than 1 MB.")
+			invokeError(w, http.StatusRequestEntityTooLarge, "RequestTooLargeException",
+				"An asynchronous event is larger than 1 MB.")
 			return
 		}
 		l.start(name, body, 2)
@@ -183,12 +193,19 @@ func (l *lambda) serveInvoke(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.Write(answer)
 	default:
-		answerError(http.StatusBadRequest, "InvalidParameterValueException", "The invocation type is RequestResponse, Event or DryRun.")
+		invokeError(w, http.StatusBadRequest, "InvalidParameterValueException",
+			"The invocation type is RequestResponse, Event or DryRun.")
 	}
 }
 
-// mayInvoke reports whether an Authorization header bears the token: as a bearer token, or as the id of the access key that
-// the request is signed with (Signature Version 4; the signature itself is not looked at).
+// invokeError answers with an error in the form of Lambda's API.
+func invokeError(w http.ResponseWriter, status int, kind, message string) {
+	w.Header().Set("X-Amzn-ErrorType", kind)
+	writeJSON(w, status, map[string]string{"Type": "User", "Message": message})
+}
+
+// mayInvoke reports whether an Authorization header holds the token: as a bearer token, or as the id of the access key
+// with which the request is signed (Signature Version 4; the signature itself is not checked).
 func (l *lambda) mayInvoke(header string) bool {
 	scheme, rest, _ := strings.Cut(strings.TrimSpace(header), " ")
 	token := strings.TrimSpace(rest)
@@ -258,19 +275,22 @@ const (
 	maxGateway = 30 * time.Second
 )
 
-// account stands where AWS shows an account's number.
+// account is used for the number of an AWS account.
 const account = "000000000000"
 
-// handler serves the template's routes by their functions, and Invoke.
+// handler serves the template's routes, and Lambda's Invoke.
 func (l *lambda) handler() http.Handler {
 	if l.uploads == nil {
 		l.uploads = newUploads()
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /2015-03-31/functions/{name}/invocations", l.serveInvoke)
-	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
-		writeJSON(w, http.StatusNotFound, map[string]string{"message": "Not Found"})
-	})
+	if l.issuer != nil {
+		mux.Handle(issuer.Path+"/", l.issuer)
+	}
+	if l.mail != nil {
+		mux.Handle("GET "+mailPath+"{$}", l.mail)
+	}
 	for _, route := range routes() {
 		method, path, function := route[0], route[1], route[2]
 		pattern := strings.ReplaceAll(path, "{proxy+}", "{proxy...}")
@@ -280,31 +300,22 @@ func (l *lambda) handler() http.Handler {
 		if method != "ANY" {
 			pattern = method + " " + pattern
 		}
-		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { l.serveRoute(w, r, method+" "+path, function) })
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			l.serveRoute(w, r, method+" "+path, function)
+		})
 	}
 	return mux
 }
 
+// serveRoute serves a request of one route by invoking its function, within API Gateway's limits.
 func (l *lambda) serveRoute(w http.ResponseWriter, r *http.Request, key, function string) {
-	said := func(status int, message string) { writeJSON(w, status, map[string]string{"message": message}) }
-	var body []byte
-	if l.admits == nil || l.admits(r) {
-		var done func()
-		var err error
-		body, done, err = l.uploads.read(w, r, maxRequest)
-		defer done()
-		if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) || err == nil && len(body) > maxPayload {
-			w.Header().Set("Connection", "close")
-			said(http.StatusRequestEntityTooLarge, "Request Entity Too Large")
-			return
-		}
-		if err != nil {
-			w.Header().Set("Connection", "close")
-			said(map[bool]int{true: http.StatusServiceUnavailable, false: http.StatusRequestTimeout}[errors.Is(err, errBusy)], "The body did not come in time")
-			return
-		}
-	} else if r.ContentLength != 0 {
+	fail := func(status int, message string) { writeJSON(w, status, map[string]string{"message": message}) }
+	body, done, err := l.body(w, r)
+	defer done()
+	if err != nil || len(body) > maxPayload {
 		w.Header().Set("Connection", "close")
+		fail(bodyError(err))
+		return
 	}
 	ev := newHTTPEvent(r, key, body)
 	size := len(r.Method) + len(r.RequestURI)
@@ -312,36 +323,75 @@ func (l *lambda) serveRoute(w http.ResponseWriter, r *http.Request, key, functio
 		size += len(name) + len(value)
 	}
 	if size > maxHeaders {
-		said(http.StatusRequestHeaderFieldsTooLarge, "Request Header Fields Too Large")
+		fail(http.StatusRequestHeaderFieldsTooLarge, "Request Header Fields Too Large")
 		return
 	}
 	payload, err := json.Marshal(ev)
 	if err != nil || len(payload) > maxPayload {
-		said(http.StatusRequestEntityTooLarge, "Request Entity Too Large")
+		fail(http.StatusRequestEntityTooLarge, "Request Entity Too Large")
 		return
 	}
+	answer, err := l.invokeWithin(r.Context(), l.scaled(maxGateway), function, payload)
+	if errors.Is(err, errGatewayTimeout) {
+		fail(http.StatusServiceUnavailable, "Service Unavailable")
+		return
+	}
+	if err == nil {
+		err = writeAnswer(w, answer)
+	}
+	if err != nil {
+		l.log.Error("HTTP invocation", "function", function, "error", err.Error())
+		fail(http.StatusInternalServerError, "Internal Server Error")
+	}
+}
+
+// body reads the body of a request that is admitted. Of any other request it reads a form of a page, and nothing else.
+func (l *lambda) body(w http.ResponseWriter, r *http.Request) (body []byte, done func(), err error) {
+	if l.admits == nil || l.admits(r) {
+		return l.uploads.read(w, r, maxRequest)
+	}
+	body, ok, err := l.uploads.readForm(w, r)
+	if !ok && r.ContentLength != 0 {
+		w.Header().Set("Connection", "close")
+	}
+	return body, func() {}, err
+}
+
+// bodyError returns the answer to a request whose body is too large (nil: for an event) or did not come.
+func bodyError(err error) (status int, message string) {
+	tooLarge := (*http.MaxBytesError)(nil)
+	switch {
+	case err == nil, errors.As(err, &tooLarge):
+		return http.StatusRequestEntityTooLarge, "Request Entity Too Large"
+	case errors.Is(err, errBusy):
+		return http.StatusServiceUnavailable, "The body did not come in time"
+	}
+	return http.StatusRequestTimeout, "The body did not come in time"
+}
+
+// errGatewayTimeout is the error of an invocation that outlasts API Gateway's patience.
+var errGatewayTimeout = errors.New("no answer in the gateway's time")
+
+// invokeWithin invokes a function, and waits for its answer only so long.
+func (l *lambda) invokeWithin(
+	ctx context.Context, most time.Duration, function string, payload []byte,
+) ([]byte, error) {
 	type result struct {
 		answer []byte
 		err    error
 	}
 	done := make(chan result, 1)
 	l.running.Go(func() {
-		answer, err := l.invoke(r.Context(), function, payload)
+		answer, err := l.invoke(ctx, function, payload)
 		done <- result{answer, err}
 	})
-	limit := time.NewTimer(l.fast(maxGateway))
+	limit := time.NewTimer(most)
 	defer limit.Stop()
 	select {
 	case <-limit.C:
-		said(http.StatusServiceUnavailable, "Service Unavailable")
+		return nil, errGatewayTimeout
 	case res := <-done:
-		if res.err == nil {
-			res.err = writeAnswer(w, res.answer)
-		}
-		if res.err != nil {
-			l.log.Error("HTTP invocation", "function", function, "error", res.err.Error())
-			said(http.StatusInternalServerError, "Internal Server Error")
-		}
+		return res.answer, res.err
 	}
 }
 
@@ -352,9 +402,10 @@ func newHTTPEvent(r *http.Request, key string, body []byte) httpEvent {
 		Version: "2.0", RouteKey: key, RawPath: r.URL.EscapedPath(), RawQueryString: r.URL.RawQuery,
 		Headers: map[string]string{"host": r.Host, "x-forwarded-for": source, "x-forwarded-proto": "http"},
 		RequestContext: httpContext{
-			AccountID: account, APIID: "local", DomainName: r.Host, RequestID: uuid(), RouteKey: key, Stage: "$default",
-			HTTP: httpCall{r.Method, r.URL.Path, r.Proto, source, r.UserAgent()},
-			Time: now.Format("02/Jan/2006:15:04:05 -0700"), TimeEpoch: now.UnixMilli(),
+			AccountID: account, APIID: "local", DomainName: r.Host, RequestID: newUUID(), RouteKey: key,
+			Stage: "$default",
+			HTTP:  httpCall{r.Method, r.URL.Path, r.Proto, source, r.UserAgent()},
+			Time:  now.Format("02/Jan/2006:15:04:05 -0700"), TimeEpoch: now.UnixMilli(),
 		},
 	}
 	for name, values := range r.Header {
@@ -377,21 +428,28 @@ func newHTTPEvent(r *http.Request, key string, body []byte) httpEvent {
 	if p := r.PathValue("proxy"); p != "" {
 		ev.PathParameters = map[string]string{"proxy": p}
 	}
-	if len(body) > 0 {
-		kind, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
-		kind = strings.ToLower(strings.TrimSpace(kind))
-		text := strings.HasPrefix(kind, "text/") || slices.Contains([]string{"application/json", "application/javascript", "application/xml"}, kind)
-		if text && r.Header.Get("Content-Encoding") == "" && utf8.Valid(body) {
-			ev.Body = string(body)
-		} else {
-			ev.Body, ev.IsBase64Encoded = base64.StdEncoding.EncodeToString(body), true
-		}
-	}
+	ev.setBody(r.Header, body)
 	return ev
 }
 
-// writeAnswer answers as API Gateway does: an object with a statusCode is a
-// response, any other JSON is itself the body.
+// setBody sets the body, as text or in base64.
+func (ev *httpEvent) setBody(h http.Header, body []byte) {
+	if len(body) == 0 {
+		return
+	}
+	kind, _, _ := strings.Cut(h.Get("Content-Type"), ";")
+	kind = strings.ToLower(strings.TrimSpace(kind))
+	text := strings.HasPrefix(kind, "text/") ||
+		slices.Contains([]string{"application/json", "application/javascript", "application/xml"}, kind)
+	if text && h.Get("Content-Encoding") == "" && utf8.Valid(body) {
+		ev.Body = string(body)
+	} else {
+		ev.Body, ev.IsBase64Encoded = base64.StdEncoding.EncodeToString(body), true
+	}
+}
+
+// writeAnswer writes an answer as API Gateway does: an object with a statusCode
+// is a response, any other JSON is the body.
 func writeAnswer(w http.ResponseWriter, payload []byte) error {
 	var probe map[string]json.RawMessage
 	if json.Unmarshal(payload, &probe) != nil || probe["statusCode"] == nil {
@@ -445,7 +503,7 @@ type sqsRecord struct {
 	AWSRegion         string            `json:"awsRegion"`
 }
 
-// mapping is an event source mapping: a queue whose batches a function takes.
+// mapping is an event source mapping: a queue and the function that receives its batches.
 type mapping struct {
 	queue       *queue
 	function    string
@@ -453,7 +511,7 @@ type mapping struct {
 	concurrency int
 }
 
-// poll hands batches to the function until ctx is done.
+// poll passes batches to the function until ctx is done.
 func (l *lambda) poll(ctx context.Context, m mapping) {
 	slots := make(chan struct{}, m.concurrency)
 	for {
@@ -480,7 +538,7 @@ func (l *lambda) deliver(m mapping, batch []message) {
 		return
 	}
 	answer, err := l.invoke(l.stop, m.function, payload)
-	if err != nil { // they come back when the visibility timeout ends
+	if err != nil { // the messages come back when the visibility timeout ends
 		l.log.Warn("SQS batch", "queue", m.queue.name, "error", err.Error())
 		return
 	}
@@ -519,8 +577,8 @@ func newSQSEvent(queue string, batch []message) sqsEvent {
 	return ev
 }
 
-// failures reads which messages of a batch stay in the queue, or that all do:
-// an answer that is not understood fails the batch.
+// failures reads from an answer which messages of a batch stay in the queue. An
+// answer that is not understood fails the whole batch: all.
 func failures(answer []byte, batch []message) (failed map[string]bool, all bool) {
 	if s := strings.TrimSpace(string(answer)); s == "" || s == "null" || s == `""` {
 		return nil, false

@@ -29,8 +29,8 @@ func testLambda(t *testing.T, handlers map[string]cloud.Handler) *lambda {
 	return l
 }
 
-// TestHTTP: what goes in over HTTP reaches a handler as it was sent, through
-// the event of our own and AWS's types, and the answer comes back likewise.
+// TestHTTP: a request reaches a handler as it was sent, written with our own
+// types and read with AWS's, and so does the answer in the other direction.
 func TestHTTP(t *testing.T) {
 	var got *http.Request
 	var body []byte
@@ -53,7 +53,8 @@ func TestHTTP(t *testing.T) {
 			fmt.Fprint(w, "<p>Kererū</p>")
 		}
 	})
-	l := testLambda(t, map[string]cloud.Handler{"WebhookFunction": cloud.HTTP(handler), "ConsoleFunction": cloud.HTTP(handler)})
+	l := testLambda(t, map[string]cloud.Handler{"WebhookFunction": cloud.HTTP(handler),
+		"ConsoleFunction": cloud.HTTP(handler)})
 	h := l.handler()
 	do := func(r *http.Request) *httptest.ResponseRecorder {
 		w := httptest.NewRecorder()
@@ -67,16 +68,19 @@ func TestHTTP(t *testing.T) {
 	req.Header.Add("X-Twice", "two")
 	req.Header.Set("Cookie", "a=1; b=2")
 	w := do(req)
-	if got.Method != "POST" || got.URL.EscapedPath() != "/webhooks/up%20stock/a%2Fb" || got.URL.RawQuery != "q=1&q=2&x=%20y" || got.Host != "example.com" {
+	if got.Method != "POST" || got.URL.EscapedPath() != "/webhooks/up%20stock/a%2Fb" ||
+		got.URL.RawQuery != "q=1&q=2&x=%20y" || got.Host != "example.com" {
 		t.Errorf("request: %s %s?%s at %s", got.Method, got.URL.EscapedPath(), got.URL.RawQuery, got.Host)
 	}
-	if got.Header.Get("X-Twice") != "one,two" || got.Header.Get("Cookie") != "a=1; b=2" || string(body) != `{"n":"ū"}` || got.RemoteAddr != "192.0.2.1" {
+	if got.Header.Get("X-Twice") != "one,two" || got.Header.Get("Cookie") != "a=1; b=2" ||
+		string(body) != `{"n":"ū"}` || got.RemoteAddr != "192.0.2.1" {
 		t.Errorf("headers %v, body %q, from %s", got.Header, body, got.RemoteAddr)
 	}
 	if c, err := got.Cookie("b"); err != nil || c.Value != "2" {
 		t.Errorf("cookie b: %v %v", c, err)
 	}
-	if w.Code != 200 || w.Body.String() != "<p>Kererū</p>" || w.Header().Get("X-Many") != "1, 2" || !strings.HasPrefix(w.Header().Get("Content-Type"), "text/html") {
+	if w.Code != 200 || w.Body.String() != "<p>Kererū</p>" || w.Header().Get("X-Many") != "1, 2" ||
+		!strings.HasPrefix(w.Header().Get("Content-Type"), "text/html") {
 		t.Errorf("answer: %d %v %q", w.Code, w.Header(), w.Body)
 	}
 
@@ -88,11 +92,12 @@ func TestHTTP(t *testing.T) {
 	if w := do(httptest.NewRequest("GET", "/api/cookies", nil)); w.Code != 204 || len(w.Header()["Set-Cookie"]) != 2 {
 		t.Errorf("cookies: %d %v", w.Code, w.Header())
 	}
-	if w := do(httptest.NewRequest("GET", "/api/panic", nil)); w.Code != 500 || strings.TrimSpace(w.Body.String()) != `{"message":"Internal Server Error"}` {
+	if w := do(httptest.NewRequest("GET", "/api/panic", nil)); w.Code != 500 ||
+		strings.TrimSpace(w.Body.String()) != `{"message":"Internal Server Error"}` {
 		t.Errorf("panic: %d %s", w.Code, w.Body)
 	}
-	if w := do(httptest.NewRequest("GET", "/elsewhere", nil)); w.Code != 404 {
-		t.Errorf("no route: %d", w.Code)
+	if w := do(httptest.NewRequest("GET", "/elsewhere", nil)); w.Code != 200 {
+		t.Errorf("a path of the console's: %d", w.Code)
 	}
 	req = httptest.NewRequest("GET", "/api/x", nil)
 	req.Header.Set("X-Long", strings.Repeat("x", maxHeaders))
@@ -104,7 +109,7 @@ func TestHTTP(t *testing.T) {
 	}
 }
 
-// TestEventShape: the event as API Gateway's documentation shows it.
+// TestEventShape: an event is as API Gateway documents it.
 func TestEventShape(t *testing.T) {
 	r := httptest.NewRequest("POST", "/api/v1/tenants?a=1&a=2", nil)
 	r.Header.Set("Content-Type", "image/png")
@@ -117,9 +122,12 @@ func TestEventShape(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]any{
-		"version": "2.0", "routeKey": "ANY /api/{proxy+}", "rawPath": "/api/v1/tenants", "rawQueryString": "a=1&a=2", "isBase64Encoded": true,
-		"body": base64.StdEncoding.EncodeToString([]byte{1, 2}), "queryStringParameters.a": "1,2", "headers.content-type": "image/png",
-		"requestContext.http.method": "POST", "requestContext.http.path": "/api/v1/tenants", "requestContext.stage": "$default",
+		"version": "2.0", "routeKey": "ANY /api/{proxy+}", "rawPath": "/api/v1/tenants", "rawQueryString": "a=1&a=2",
+		"isBase64Encoded": true,
+		"body":            base64.StdEncoding.EncodeToString([]byte{1, 2}), "queryStringParameters.a": "1,2",
+		"headers.content-type":       "image/png",
+		"requestContext.http.method": "POST", "requestContext.http.path": "/api/v1/tenants",
+		"requestContext.stage": "$default",
 	} {
 		var v any = ev
 		for name := range strings.SplitSeq(path, ".") {
@@ -131,12 +139,12 @@ func TestEventShape(t *testing.T) {
 	}
 }
 
-// TestHangingUp: a caller that goes does not end the invocation, its limit does,
-// which is the gateway's too.
+// TestHangingUp: a caller that hangs up does not end the invocation; its timeout does.
 func TestHangingUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var ended atomic.Bool
-		l := testLambda(t, map[string]cloud.Handler{"ConsoleFunction": func(ctx context.Context, _ []byte) ([]byte, error) {
+		l := testLambda(t, map[string]cloud.Handler{"ConsoleFunction": func(ctx context.Context, _ []byte) ([]byte,
+			error) {
 			<-ctx.Done()
 			ended.Store(true)
 			return nil, ctx.Err()
@@ -155,8 +163,8 @@ func TestHangingUp(t *testing.T) {
 	})
 }
 
-// TestBatches: what the function reports stays in the queue, the rest goes;
-// an answer that is not understood keeps all.
+// TestBatches: the messages that the function reports stay in the queue, and the
+// others are deleted; an answer that is not understood keeps all.
 func TestBatches(t *testing.T) {
 	for _, c := range []struct {
 		name, answer string
@@ -181,7 +189,8 @@ func TestBatches(t *testing.T) {
 			for _, b := range []string{"a", "b", "c"} {
 				mustSend(t, q, b, "", 0)
 			}
-			l := testLambda(t, map[string]cloud.Handler{"OrdersFunction": func(_ context.Context, payload []byte) ([]byte, error) {
+			l := testLambda(t, map[string]cloud.Handler{"OrdersFunction": func(_ context.Context,
+				payload []byte) ([]byte, error) {
 				var ev sqsEvent
 				if err := json.Unmarshal(payload, &ev); err != nil || len(ev.Records) != 3 {
 					t.Fatalf("%s: %v %s", c.name, err, payload)
@@ -204,14 +213,15 @@ func TestBatches(t *testing.T) {
 	}
 }
 
-// TestPoll: batches reach the app's handler with their receive counts, one
-// that fails comes back, and no more run at once than is allowed.
+// TestPoll: batches reach the app's handler with their receive counts, a failed
+// one comes back, and no more run at once than are allowed.
 func TestPoll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newQueue("q", 6*time.Minute, 5, nil)
 		var running, most, calls atomic.Int32
 		l := testLambda(t, nil)
-		l.functions = map[string]cloud.Handler{"OrdersFunction": cloud.SQS(func(_ context.Context, batch []app.Message) (failed []string) {
+		l.functions = map[string]cloud.Handler{"OrdersFunction": cloud.SQS(func(_ context.Context,
+			batch []app.Message) (failed []string) {
 			calls.Add(1)
 			most.Store(max(most.Load(), running.Add(1)))
 			defer running.Add(-1)
@@ -240,8 +250,11 @@ func TestInvokeAction(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var tries atomic.Int32
 		l := testLambda(t, map[string]cloud.Handler{
-			"CatalogFunction":  cloud.Raw(func(context.Context, json.RawMessage) error { return nil }),
-			"ScheduleFunction": func(context.Context, []byte) ([]byte, error) { tries.Add(1); return nil, errors.New("broken") },
+			"CatalogFunction": cloud.Raw(func(context.Context, json.RawMessage) error { return nil }),
+			"ScheduleFunction": func(context.Context, []byte) ([]byte, error) {
+				tries.Add(1)
+				return nil, errors.New("broken")
+			},
 		})
 		l.token = "runners-token"
 		h := l.handler()
@@ -256,18 +269,23 @@ func TestInvokeAction(t *testing.T) {
 			h.ServeHTTP(w, r)
 			return w
 		}
-		if w := do("ScheduleFunction", "", `{}`); w.Code != 200 || w.Header().Get("X-Amz-Function-Error") != "Unhandled" || !strings.Contains(w.Body.String(), "broken") {
+		if w := do("ScheduleFunction", "", `{}`); w.Code != 200 ||
+			w.Header().Get("X-Amz-Function-Error") != "Unhandled" || !strings.Contains(w.Body.String(), "broken") {
 			t.Errorf("function error: %d %v %s", w.Code, w.Header(), w.Body)
 		}
-		if w := do("CatalogFunction", "RequestResponse", ``); w.Code != 200 || w.Body.String() != "null" || w.Header().Get("X-Amz-Function-Error") != "" {
+		if w := do("CatalogFunction", "RequestResponse", ``); w.Code != 200 || w.Body.String() != "null" ||
+			w.Header().Get("X-Amz-Function-Error") != "" {
 			t.Errorf("good: %d %v %s", w.Code, w.Header(), w.Body)
 		}
 		for header, want := range map[string]int{
 			"": 403, "Bearer": 403, "Bearer wrong": 403, "Basic cnVubmVycy10b2tlbg==": 403, "bearer runners-token": 200,
-			"AWS4-HMAC-SHA256 Credential=runners-token/20260302/ap-southeast-2/lambda/aws4_request, SignedHeaders=host;x-amz-date, Signature=0123": 200,
-			"AWS4-HMAC-SHA256 SignedHeaders=host, Credential=runners-token/20260302/ap-southeast-2/lambda/aws4_request, Signature=0123":            200,
-			"AWS4-HMAC-SHA256 Credential=runners-toke/20260302/ap-southeast-2/lambda/aws4_request, SignedHeaders=host, Signature=0123":             403,
-			"AWS4-HMAC-SHA256 Credential=/20260302/ap-southeast-2/lambda/aws4_request":                                                             403, "AWS4-HMAC-SHA256": 403,
+			"AWS4-HMAC-SHA256 Credential=runners-token/20260302/ap-southeast-2/lambda/aws4_request, " +
+				"SignedHeaders=host;x-amz-date, Signature=0123": 200,
+			"AWS4-HMAC-SHA256 SignedHeaders=host, " +
+				"Credential=runners-token/20260302/ap-southeast-2/lambda/aws4_request, Signature=0123": 200,
+			"AWS4-HMAC-SHA256 Credential=runners-toke/20260302/ap-southeast-2/lambda/aws4_request, " +
+				"SignedHeaders=host, Signature=0123": 403,
+			"AWS4-HMAC-SHA256 Credential=/20260302/ap-southeast-2/lambda/aws4_request": 403, "AWS4-HMAC-SHA256": 403,
 		} {
 			authorization = header
 			if w := do("CatalogFunction", "", ``); w.Code != want {
@@ -279,7 +297,8 @@ func TestInvokeAction(t *testing.T) {
 			t.Errorf("a runner without a token: %d", w.Code)
 		}
 		l.token, authorization = "runners-token", "Bearer runners-token"
-		if w := do("NoFunction", "", `{}`); w.Code != 404 || w.Header().Get("X-Amzn-ErrorType") != "ResourceNotFoundException" {
+		if w := do("NoFunction", "", `{}`); w.Code != 404 ||
+			w.Header().Get("X-Amzn-ErrorType") != "ResourceNotFoundException" {
 			t.Errorf("no function: %d %v", w.Code, w.Header())
 		}
 		if w := do("ScheduleFunction", "", `{`); w.Code != 400 {
@@ -306,11 +325,13 @@ func TestInvokeAction(t *testing.T) {
 func TestJobTimes(t *testing.T) {
 	var warnings strings.Builder
 	times, err := jobTimes("orders=5s, teleport=1s", &warnings)
-	if err != nil || times["orders"] != 5*time.Second || times["shipments"] != 5*time.Minute || len(times) != 5 || strings.Count(warnings.String(), "\n") != 1 ||
-		!strings.Contains(warnings.String(), "teleport=1s: there is no such job; there are completeness, orders, reconcile, shipments, webhooks") {
+	if err != nil || times["orders"] != 5*time.Second || times["shipments"] != 5*time.Minute || len(times) != 7 ||
+		strings.Count(warnings.String(), "\n") != 1 ||
+		!strings.Contains(warnings.String(), "teleport=1s: there is no such job; there are alerts, completeness, "+
+			"mirror, orders, reconcile, shipments, webhooks") {
 		t.Errorf("%v %v %q", times, err, warnings.String())
 	}
-	if times, err := jobTimes("orders=0", io.Discard); err != nil || times["orders"] != 0 || len(times) != 5 {
+	if times, err := jobTimes("orders=0", io.Discard); err != nil || times["orders"] != 0 || len(times) != 7 {
 		t.Errorf("0 = never: %v %v", times, err)
 	}
 	if _, err := jobTimes("orders=soon", io.Discard); err == nil {
@@ -318,12 +339,13 @@ func TestJobTimes(t *testing.T) {
 	}
 }
 
-// TestTick: the payload is the template's, the sweep starts at once, then every so often.
+// TestTick: the payload is as in the template; the sweep starts at once, then every so often.
 func TestTick(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var at []time.Duration
 		begun := time.Now()
-		l := testLambda(t, map[string]cloud.Handler{"ScheduleFunction": cloud.Raw(func(_ context.Context, payload json.RawMessage) error {
+		l := testLambda(t, map[string]cloud.Handler{"ScheduleFunction": cloud.Raw(func(_ context.Context,
+			payload json.RawMessage) error {
 			var in struct{ Job, At, ID string }
 			if err := json.Unmarshal(payload, &in); err != nil || in.Job != "orders" || in.At == "" || in.ID == "" {
 				t.Errorf("%s %v", payload, err)

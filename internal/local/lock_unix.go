@@ -12,7 +12,7 @@ import (
 	"syscall"
 )
 
-// lock takes a directory for this process, until it ends or closes the lock.
+// lock locks a directory for this process, until it ends or closes the lock.
 func lock(dir string) (io.Closer, error) {
 	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -27,7 +27,8 @@ func lock(dir string) (io.Closer, error) {
 		if pid, _ := io.ReadAll(io.LimitReader(f, 20)); len(pid) > 0 {
 			who = " (process " + strings.TrimSpace(string(pid)) + ")"
 		}
-		return nil, fmt.Errorf("%s is in use by another instance%s: stop that one, or give this one a directory of its own with -data", dir, who)
+		return nil, fmt.Errorf("%s is in use by another instance%s: stop that one, or give this one a directory of "+
+			"its own with -data", dir, who)
 	}
 	if err := f.Truncate(0); err == nil {
 		_, _ = f.WriteAt(fmt.Appendf(nil, "%d\n", os.Getpid()), 0)

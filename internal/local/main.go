@@ -2,28 +2,28 @@
 // the embedded store, queues, a scheduler, the simulated vendors, and a demo tenant that trades.
 //
 //	go run ./internal/local [flags]      the runner (make run); -h lists the flags
-//	go run ./internal/local invoke …     one event through one function's real binary (make invoke)
-//	go run ./internal/local event FILE   a webhook event, freshly signed (make event)
-//	go run ./internal/local events       events/, written anew (make events)
-//	go run ./internal/local seed         a demo tenant in the store (make seed)
-//	go run ./internal/local fire JOB     the runner's schedule, by hand
-//	go run ./internal/local build        the functions' zips (make build)
+//	go run ./internal/local invoke …     send one event through one function's real binary (make invoke)
+//	go run ./internal/local event FILE   sign a webhook event as of now, and print it (make event)
+//	go run ./internal/local events       write the files of events/ (make events)
+//	go run ./internal/local seed         put a demo tenant into the store (make seed)
+//	go run ./internal/local fire JOB     start a scheduled job of the runner by hand
+//	go run ./internal/local build        make the functions' zips (make build)
 //	go run ./internal/local kills        the kill test (make kills)
-//	go run ./internal/local bench        measures (make bench)
+//	go run ./internal/local bench        measure (make bench)
 //
 // Each command is a file that begins with its function. The runner (runner.go) is the same App as on AWS with other
-// edges: lambda.go makes events as API Gateway, SQS and the Scheduler do, and hands them to package cloud's handlers;
+// edges: lambda.go makes events as API Gateway, SQS and the Scheduler do, and passes them to package cloud's handlers;
 // queue.go is SQS, with visibility timeout, delay, receive count, groups and dead letters; schedule.go is EventBridge
-// Scheduler. Events are written down with structs of our own, after AWS's documentation, while the handlers read them
-// with AWS's types: a wrong name cannot cancel out.
+// Scheduler. This package writes events with structs of its own, after AWS's documentation, and the handlers read them
+// with AWS's types, so that a wrong name does not cancel out.
 //
-// A test holds the runner to template.yaml: the same functions, routes, timeouts, queues and schedules. So what works
-// here works there, as far as one machine can tell; what DynamoDB itself does is tabletest's to show. Nothing of this
-// package is part of a function.
+// A test compares the runner with template.yaml: the same functions, routes, timeouts, queues and schedules. So what
+// works here works there, as far as one machine can show; package tabletest shows what DynamoDB does. No function
+// contains anything of this package.
 //
-// -speed divides every configured duration, so that an hour of waiting can be seen in a minute: instants, and the skew
-// that a signature may have, stay real. Queues are in memory and forget all when the process dies, which loses nothing:
-// the sweep wakes whatever is due.
+// -speed divides every configured duration, so that an hour of waiting takes a minute. Instants, and the skew that a
+// signature may have, stay real. Queues are in memory and forget everything when the process dies. Nothing is lost by
+// that: the sweep wakes whatever is due.
 package main
 
 import (

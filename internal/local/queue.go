@@ -12,15 +12,14 @@ import (
 	"unicode/utf8"
 )
 
-// queue is one queue as SQS keeps it: a message that is received hides for the
-// visibility timeout and comes back unless it is deleted, and one that came
-// back too often goes to the dead-letter queue. Messages of a group do not
-// hold up those of another: groups take turns.
+// queue is one queue as SQS keeps it: a received message is hidden for the
+// visibility timeout and comes back unless it is deleted. One that came back too
+// often goes to the dead-letter queue. Groups take turns, so that one group's
+// messages do not delay another's.
 //
-// A queue is in memory only and forgets all when its process dies. That is
-// enough for the same reason as on AWS, where a message may be lost to a
-// mistake of ours: the table is the record, and the sweep sends a pointer to
-// every order that is due again.
+// A queue is only in memory and forgets everything when its process dies. Nothing
+// is lost by that, as by a lost message on AWS: the table is the record, and the
+// sweep sends a new pointer to every order that is due.
 type queue struct {
 	name        string
 	visibility  time.Duration
@@ -30,17 +29,17 @@ type queue struct {
 	mu      sync.Mutex
 	ready   map[string][]*message // by group, oldest first
 	turns   []string              // groups that have a ready message, next first
-	hidden  hidden                // delayed and received ones
+	hidden  messageHeap           // delayed and received ones
 	handles map[string]*message   // received, by receipt handle
 	changed chan struct{}         // closed at the next send
 }
 
-// message is one message; receive hands out copies.
+// message is one message; receive returns copies.
 type message struct {
 	id, body, group, handle string
 	sent, first             time.Time
 	receives                int
-	at                      time.Time // when it shows (again)
+	at                      time.Time // when it can be received (again)
 	index                   int       // in hidden; -1 = not there
 }
 
@@ -58,13 +57,13 @@ func newQueue(name string, visibility time.Duration, maxReceives int, dead *queu
 	}
 }
 
-// send puts a message into the queue, or says which of SQS's limits it breaks.
+// send puts a message into the queue, unless it breaks one of SQS's limits.
 func (q *queue) send(body, group string, delay time.Duration) error {
 	if err := valid(body, group, delay); err != nil {
 		return fmt.Errorf("send to %s: %w", q.name, err)
 	}
 	now := time.Now()
-	q.put(&message{id: uuid(), body: body, group: group, sent: now, at: now.Add(delay), index: -1})
+	q.put(&message{id: newUUID(), body: body, group: group, sent: now, at: now.Add(delay), index: -1})
 	return nil
 }
 
@@ -102,7 +101,7 @@ func (q *queue) put(m *message) {
 	} else {
 		q.show(m)
 	}
-	close(q.changed) // wakes receivers, who look again
+	close(q.changed) // wakes the receivers
 	q.changed = make(chan struct{})
 }
 
@@ -179,8 +178,8 @@ func (q *queue) take(n int) (got []message, dead []*message, next time.Time, cha
 	return got, dead, next, q.changed
 }
 
-// delete removes a received message. A handle whose time is over does nothing,
-// where SQS may still delete: nobody may rely on it.
+// delete removes a received message. A handle whose time is over does nothing;
+// SQS may still delete then, which nobody may rely on.
 func (q *queue) delete(handle string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -200,23 +199,23 @@ func (q *queue) depth() (visible, delayed, inFlight int) {
 	return visible, len(q.hidden) - len(q.handles), len(q.handles)
 }
 
-// hidden is a heap of messages by the time at which they show.
-type hidden []*message
+// messageHeap is a heap of messages by the time at which they can be received.
+type messageHeap []*message
 
-func (h hidden) Len() int           { return len(h) }
-func (h hidden) Less(i, j int) bool { return h[i].at.Before(h[j].at) }
-func (h hidden) Swap(i, j int) {
+func (h messageHeap) Len() int           { return len(h) }
+func (h messageHeap) Less(i, j int) bool { return h[i].at.Before(h[j].at) }
+func (h messageHeap) Swap(i, j int) {
 	h[i], h[j] = h[j], h[i]
 	h[i].index, h[j].index = i, j
 }
 
-func (h *hidden) Push(x any) {
+func (h *messageHeap) Push(x any) {
 	m := x.(*message)
 	m.index = len(*h)
 	*h = append(*h, m)
 }
 
-func (h *hidden) Pop() any {
+func (h *messageHeap) Pop() any {
 	old := *h
 	m := old[len(old)-1]
 	old[len(old)-1] = nil
@@ -225,11 +224,12 @@ func (h *hidden) Pop() any {
 	return m
 }
 
-func uuid() string {
+func newUUID() string {
 	var b [16]byte
 	rand.Read(b[:])
 	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
 	return strings.Join([]string{
-		fmt.Sprintf("%x", b[:4]), fmt.Sprintf("%x", b[4:6]), fmt.Sprintf("%x", b[6:8]), fmt.Sprintf("%x", b[8:10]), fmt.Sprintf("%x", b[10:]),
+		fmt.Sprintf("%x", b[:4]), fmt.Sprintf("%x", b[4:6]), fmt.Sprintf("%x", b[6:8]), fmt.Sprintf("%x", b[8:10]),
+		fmt.Sprintf("%x", b[10:]),
 	}, "-")
 }

@@ -55,8 +55,9 @@ func TestQueueLimits(t *testing.T) {
 	}
 }
 
-// TestQueueComesBack: a message that is not deleted shows again after the
-// visibility timeout, counted; after the last receive it is a dead letter.
+// TestQueueComesBack: a message that is not deleted can be received again after
+// the visibility timeout, and is counted; after the last receive it is a dead
+// letter.
 func TestQueueComesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dead := newQueue("dead", time.Minute, 0, nil)
@@ -74,7 +75,7 @@ func TestQueueComesBack(t *testing.T) {
 			}
 			handles = append(handles, got[0].handle)
 		}
-		q.delete(handles[0]) // of a receive that is over
+		q.delete(handles[0]) // its visibility timeout is over
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
 		if got := q.receive(ctx, 10); got != nil {
@@ -112,7 +113,7 @@ func TestQueueDelayAndDelete(t *testing.T) {
 	})
 }
 
-// TestQueueFair: a tenant's backlog does not hold up another tenant.
+// TestQueueFair: a tenant's backlog does not delay another tenant.
 func TestQueueFair(t *testing.T) {
 	q := newQueue("q", time.Minute, 5, nil)
 	for i := range 100 {
@@ -126,7 +127,7 @@ func TestQueueFair(t *testing.T) {
 	}
 }
 
-// TestQueueWakes: a waiting receiver hears of a message at once, and a stop.
+// TestQueueWakes: a waiting receiver gets a message at once, and ends at once.
 func TestQueueWakes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newQueue("q", time.Minute, 5, nil)

@@ -13,18 +13,22 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"stockbridge/internal/alert"
 	"stockbridge/internal/app"
 	"stockbridge/internal/cloud"
+	"stockbridge/internal/issuer"
+	"stockbridge/internal/signin"
 	"stockbridge/internal/sim"
 	simcin7core "stockbridge/internal/sim/cin7core"
 	simupstock "stockbridge/internal/sim/upstock"
 )
 
-// memoryLimit is what the garbage collector keeps to before it works harder.
+// memoryLimit is the memory from which the garbage collector works harder.
 const memoryLimit = 36 << 20
 
 // options are the runner's flags.
@@ -32,22 +36,27 @@ type options struct {
 	listen, sim, data, token, only, every string
 	speed                                 float64
 	demo                                  bool
+	alertsHere                            bool // alerts may go to addresses of this machine
 
 	seed   string          // makes the simulators' ids and tokens the same each time
-	change func(*app.Deps) // what the app stands on, changed for measuring
+	change func(*app.Deps) // changes the app's dependencies, to measure them
 }
 
 func parse(args []string, usage io.Writer) (options, error) {
 	var o options
 	f := flag.NewFlagSet("local", flag.ContinueOnError)
 	f.SetOutput(usage)
-	f.StringVar(&o.listen, "listen", "127.0.0.1:8080", "JSON API, webhooks and Lambda's Invoke")
-	f.StringVar(&o.sim, "sim", "127.0.0.1:8081", "the simulated vendors; empty = none here, then UPSTOCK_URL and the like say where the vendors are")
+	f.StringVar(&o.listen, "listen", "127.0.0.1:8080", "console, JSON API, webhooks and Lambda's Invoke")
+	f.StringVar(&o.sim, "sim", "127.0.0.1:8081",
+		"the simulated vendors; empty = none here, then UPSTOCK_URL and the like say where the vendors are")
 	f.StringVar(&o.data, "data", ".local", "the directory of the store and the simulators' state; empty = temporary")
 	f.StringVar(&o.token, "token", defaultToken, "the operator's bearer token for the JSON API")
-	f.StringVar(&o.every, "every", "", "how often each job starts, as orders=60s,shipments=10s; 0 = never; there are "+jobNames())
+	f.StringVar(&o.every, "every", "",
+		"how often each job starts, as orders=60s,shipments=10s; 0 = never; there are "+jobNames())
 	f.Float64Var(&o.speed, "speed", 1, "divides every configured duration")
 	f.BoolVar(&o.demo, "demo", true, "a demo tenant trades, and its orders' stories are told")
+	f.BoolVar(&o.alertsHere, "alerts-loopback", false,
+		"alerts may be sent to addresses of this machine, over http:// too: where you know every tenant")
 	f.StringVar(&o.only, "only", "", "sim = run the simulators and nothing else")
 	if err := f.Parse(args); err != nil {
 		return o, err
@@ -62,19 +71,20 @@ func parse(args []string, usage io.Writer) (options, error) {
 	case o.only == "sim" && o.sim == "":
 		return o, errors.New("-only sim needs an address in -sim")
 	case o.only == "" && o.token == defaultToken && !loopback(o.listen):
-		return o, fmt.Errorf("-listen %s can be reached from other machines, and -token is the default that everybody knows: give a -token of your own", o.listen)
+		return o, fmt.Errorf("-listen %s can be reached from other machines, and -token is the default that everybody "+
+			"knows: give a -token of your own", o.listen)
 	}
 	return o, nil
 }
 
-// defaultToken is known to all who read this.
+// defaultToken is no secret: everybody can read it here.
 const defaultToken = "dev"
 
-// loopback reports whether an address is reached from this machine alone.
+// loopback reports whether an address can be reached only from this machine.
 func loopback(address string) bool {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
-		return true // no address: listening says so
+		return true // not an address: listening on it will fail
 	}
 	ip := net.ParseIP(host)
 	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
@@ -96,34 +106,20 @@ func run(ctx context.Context, o options, getenv func(string) string, out io.Writ
 		return err
 	}
 	if o.only != "sim" {
-		mine, err := lock(data)
+		locked, err := lock(data)
 		if err != nil {
 			return err
 		}
-		defer mine.Close()
+		defer locked.Close()
 	}
 	simURL := ""
 	if o.sim != "" {
-		dir := filepath.Join(data, "sim")
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return err
-		}
-		mine, err := lock(dir)
+		url, stop, err := serveSim(o, filepath.Join(data, "sim"))
 		if err != nil {
 			return err
 		}
-		defer mine.Close()
-		s, _, err := openSim(o, dir)
-		if err != nil {
-			return err
-		}
-		defer s.Close()
-		srv, err := listen(o.sim, bounded(s.Handler()))
-		if err != nil {
-			return err
-		}
-		defer srv.close()
-		simURL = srv.url
+		defer stop()
+		simURL = url
 		fmt.Fprintln(out, "simulators   ", simURL+"/sim")
 	}
 	if o.only == "sim" {
@@ -135,21 +131,63 @@ func run(ctx context.Context, o options, getenv func(string) string, out io.Writ
 		return err
 	}
 	defer r.close()
-	fmt.Fprintf(out, "JSON API      %s/api/v1   (Authorization: Bearer %s)\nwebhooks      %s/webhooks/\n", r.web.url, o.token, r.web.url)
+	fmt.Fprintf(out, "console       %s   (sign in: pick a person)\nJSON API      %s/api/v1   (Authorization: "+
+		"Bearer %s)\n"+
+		"webhooks      %s/webhooks/\ne-mails       %s%s   (files in %s)\n", r.web.url, r.web.url, o.token, r.web.url,
+		r.web.url, mailPath, mailDir(data))
 	if o.demo {
-		d, err := newDemo(r.web.url, o.token, simURL, o, out)
-		if err == nil {
-			err = d.run(ctx)
-		}
-		if err != nil && ctx.Err() == nil {
-			fmt.Fprintln(out, "demo:", err)
-		}
+		runDemo(ctx, r.web.url, simURL, o, out)
 	}
 	<-ctx.Done()
 	return nil
 }
 
-// openSim opens the simulated vendors, with the state that dir holds.
+// runDemo runs the demo until ctx is done. An error ends the demo, not the runner.
+func runDemo(ctx context.Context, url, simURL string, o options, out io.Writer) {
+	d, err := newDemo(url, o.token, simURL, o, out)
+	if err == nil {
+		err = d.run(ctx)
+	}
+	if err != nil && ctx.Err() == nil {
+		fmt.Fprintln(out, "demo:", err)
+	}
+}
+
+// serveSim serves the simulated vendors, with their state in dir, until stop.
+func serveSim(o options, dir string) (url string, stop func(), err error) {
+	var closers []func()
+	closeAll := func() {
+		for _, c := range slices.Backward(closers) {
+			c()
+		}
+	}
+	defer func() {
+		if err != nil {
+			closeAll()
+		}
+	}()
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", nil, err
+	}
+	locked, err := lock(dir)
+	if err != nil {
+		return "", nil, err
+	}
+	closers = append(closers, func() { locked.Close() })
+	s, _, err := openSim(o, dir)
+	if err != nil {
+		return "", nil, err
+	}
+	closers = append(closers, func() { s.Close() })
+	srv, err := listen(o.sim, withUploadLimits(s.Handler()))
+	if err != nil {
+		return "", nil, err
+	}
+	closers = append(closers, srv.close)
+	return srv.url, closeAll, nil
+}
+
+// openSim opens the simulated vendors, with their state in dir.
 func openSim(o options, dir string) (*sim.Sim, *simupstock.Vendor, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, nil, err
@@ -160,7 +198,7 @@ func openSim(o options, dir string) (*sim.Sim, *simupstock.Vendor, error) {
 	return s, up, err
 }
 
-// runner is everything of one process but the simulators.
+// runner is all that runs in one process, except the simulators.
 type runner struct {
 	lambda *lambda
 	web    *server
@@ -170,16 +208,20 @@ type runner struct {
 	loops  sync.WaitGroup
 }
 
-// vendorPaths are the simulators' base addresses below their own.
+// vendorPaths are the paths of the vendors at the simulators, by the variable with a vendor's address.
 var vendorPaths = map[string]string{
-	"UPSTOCK_URL": sim.PrefixUpstock, "CIN7CORE_URL": sim.PrefixCin7Core, "CIN7OMNI_URL": sim.PrefixCin7Omni, "JOOR_URL": sim.PrefixJOOR,
+	"UPSTOCK_URL": sim.PrefixUpstock, "CIN7CORE_URL": sim.PrefixCin7Core, "CIN7OMNI_URL": sim.PrefixCin7Omni,
+	"JOOR_URL": sim.PrefixJOOR,
 }
 
-// storeFile is the embedded store in its directory.
+// clientID is the console's at the runner's own issuer.
+const clientID = "console"
+
+// storeFile is the name of the embedded store's file.
 const storeFile = "stockbridge.db"
 
-// environment is the process's own, with what is set over it and the
-// simulators where no vendor's address is given.
+// environment returns the process's environment, overridden by set, with the
+// simulators' addresses for the vendors that have none.
 func environment(getenv func(string) string, simURL string, set map[string]string) func(string) string {
 	return func(name string) string {
 		if v, ok := set[name]; ok {
@@ -192,8 +234,8 @@ func environment(getenv func(string) string, simURL string, set map[string]strin
 	}
 }
 
-// start composes the app as the functions do, from the same configuration,
-// and puts queues, routes and schedules around it.
+// start composes the app as the functions do, from the same configuration, and
+// adds queues, routes and schedules.
 func start(o options, data, simURL string, getenv func(string) string, out io.Writer) (r *runner, err error) {
 	every, err := jobTimes(o.every, out)
 	if err != nil {
@@ -208,72 +250,132 @@ func start(o options, data, simURL string, getenv func(string) string, out io.Wr
 			ln.Close()
 		}
 	}()
-	cfg, err := cloud.ReadConfig(environment(getenv, simURL, map[string]string{
-		"STORE": "file:" + filepath.Join(data, storeFile), "PUBLIC_URL": cmp.Or(getenv("PUBLIC_URL"), address(ln)),
-		"API_TOKEN": o.token, "SPEED": fmt.Sprint(o.speed), "LOG_LEVEL": cmp.Or(getenv("LOG_LEVEL"), "warn"),
+	people, err := issuer.New(issuer.Config{
+		URL: address(ln) + issuer.Path, ClientID: clientID, Redirect: address(ln) + signin.CallbackPath,
+	}, issuer.Person{Name: "Olivia (operator)", Role: string(signin.Operator), Email: "olivia@example.com"})
+	if err != nil {
+		return nil, err
+	}
+	deps, store, err := openDeps(environment(getenv, simURL, map[string]string{
+		"STORE":          "file:" + filepath.Join(data, storeFile),
+		"PUBLIC_URL":     cmp.Or(getenv("PUBLIC_URL"), address(ln)),
+		"CONSOLE_URL":    cmp.Or(getenv("CONSOLE_URL"), address(ln)),
+		"OIDC_ISSUER":    cmp.Or(getenv("OIDC_ISSUER"), address(ln)+issuer.Path),
+		"OIDC_CLIENT_ID": cmp.Or(getenv("OIDC_CLIENT_ID"), clientID),
+		"API_TOKEN":      o.token,
+		"SPEED":          fmt.Sprint(o.speed),
+		"LOG_LEVEL":      cmp.Or(getenv("LOG_LEVEL"), "warn"),
 	}))
 	if err != nil {
 		return nil, err
 	}
-	deps, store, err := cloud.Open(cfg)
-	if err != nil {
-		return nil, err
-	}
-	deps.OnEnd = nil // metrics are for CloudWatch
-	deps.Log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: cfg.Level}))
-
 	ctx, cancel := context.WithCancel(context.Background())
 	l := &lambda{speed: o.speed, log: deps.Log, stop: ctx}
 	r = &runner{lambda: l, store: store, cancel: cancel, queues: map[app.Queue]*queue{}}
-	var mappings []mapping
-	hide := l.fast(6 * time.Minute)
-	for _, m := range []struct {
-		queue       app.Queue
-		function    string
-		concurrency int
-	}{{app.OrdersQueue, "OrdersFunction", 16}, {app.JobsQueue, "CatalogFunction", 4}, {app.ShipmentsQueue, "ShipmentsFunction", 8}} {
-		dead := newQueue(string(m.queue)+"-dead", hide, 0, nil)
-		r.queues[m.queue] = newQueue(string(m.queue), hide, 5, dead)
-		mappings = append(mappings, mapping{r.queues[m.queue], m.function, 1, m.concurrency}, mapping{dead, "DeadLettersFunction", 10, 1})
-	}
+	mappings := r.makeQueues()
 	deps.Send = func(_ context.Context, q app.Queue, body []byte, group string, delay time.Duration) error {
 		if r.queues[q] == nil {
 			return fmt.Errorf("send to %s: no such queue", q)
 		}
 		return r.queues[q].send(string(body), group, delay)
 	}
+	deps.Depth = func(_ context.Context, q app.Queue) (d app.Depth, err error) {
+		if r.queues[q] == nil {
+			return d, fmt.Errorf("depth of %s: no such queue", q)
+		}
+		d.Ready, d.Delayed, d.Received = r.queues[q].depth()
+		return d, nil
+	}
 	deps.Every = every
+	post := &mailbox{dir: mailDir(data)}
+	if o.demo {
+		post.log = out
+	}
+	deps.Mailer, deps.MailFrom, deps.Guard = post, mailFrom, alert.Guard{Loopback: o.alertsHere}
 	if o.change != nil {
 		o.change(&deps)
 	}
 	a := app.New(deps)
-	l.functions, l.token, l.admits = functions(a), o.token, a.Admits
-	key := filepath.Join(data, storeFile) + ".key"
-	fmt.Fprintln(out, "sealing key  ", key, " (opens all stored keys: keep it with each copy of the store, and to yourself)")
-	lost, err := a.Pair.CheckSeals(ctx)
-	if err != nil {
+	l.functions, l.token, l.admits, l.issuer = functions(a), o.token, a.Admits, people.Handler()
+	l.mail = post
+	if err := checkSealingKey(ctx, a, filepath.Join(data, storeFile)+".key", out); err != nil {
 		cancel()
 		store.Close()
-		return nil, fmt.Errorf("sealing key: %w", err)
+		return nil, err
 	}
-	if lost > 0 {
-		fmt.Fprintf(out, "warning: the sealing key %s does not open the stored keys of %d connections: it was lost or is another. Put the right file back and start again; or save the keys of these connections again.\n", key, lost)
-	}
-	for _, m := range mappings {
-		r.loops.Go(func() { l.poll(ctx, m) })
-	}
-	for name, d := range every {
-		if d > 0 {
-			r.loops.Go(func() { l.tick(ctx, name, l.fast(d)) })
-		}
-	}
-
+	r.startLoops(ctx, mappings, every)
 	r.web = serve(ln, l.handler())
 	return r, nil
 }
 
-// grace is how long running invocations may go on after a stop: their leases
-// and intents are on record, so the next start takes up what they leave.
+// mailDir is the folder of e-mails.
+func mailDir(data string) string { return filepath.Join(data, "mail") }
+
+// startLoops starts the receiving from the queues and the schedules.
+func (r *runner) startLoops(ctx context.Context, mappings []mapping, every map[string]time.Duration) {
+	for _, m := range mappings {
+		r.loops.Go(func() { r.lambda.poll(ctx, m) })
+	}
+	for name, d := range every {
+		if d > 0 {
+			r.loops.Go(func() { r.lambda.tick(ctx, name, r.lambda.scaled(d)) })
+		}
+	}
+}
+
+// openDeps opens what the functions have, but logs text and counts no metrics,
+// which are for CloudWatch.
+func openDeps(getenv func(string) string) (deps app.Deps, store io.Closer, err error) {
+	cfg, err := cloud.ReadConfig(getenv)
+	if err != nil {
+		return deps, nil, err
+	}
+	if deps, store, err = cloud.Open(cfg); err != nil {
+		return deps, nil, err
+	}
+	deps.OnEnd = nil
+	deps.Log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: cfg.Level}))
+	return deps, store, nil
+}
+
+// makeQueues makes the template's queues, and returns which function receives from which.
+func (r *runner) makeQueues() []mapping {
+	var mappings []mapping
+	visibility := r.lambda.scaled(6 * time.Minute)
+	for _, m := range []struct {
+		queue       app.Queue
+		function    string
+		concurrency int
+	}{
+		{app.OrdersQueue, "OrdersFunction", 16}, {app.CatalogQueue, "CatalogFunction", 4},
+		{app.ShipmentsQueue, "ShipmentsFunction", 8},
+	} {
+		dead := newQueue(string(m.queue)+"-dead", visibility, 0, nil)
+		r.queues[m.queue] = newQueue(string(m.queue), visibility, 5, dead)
+		mappings = append(mappings, mapping{r.queues[m.queue], m.function, 1, m.concurrency},
+			mapping{dead, "DeadLettersFunction", 10, 1})
+	}
+	return mappings
+}
+
+// checkSealingKey warns if the key does not open what is stored.
+func checkSealingKey(ctx context.Context, a *app.App, key string, out io.Writer) error {
+	fmt.Fprintln(out, "sealing key  ", key,
+		" (opens all stored keys: keep it with each copy of the store, and to yourself)")
+	lost, err := a.Vendors.CheckSeals(ctx)
+	if err != nil {
+		return fmt.Errorf("sealing key: %w", err)
+	}
+	if lost > 0 {
+		fmt.Fprintf(out, "warning: the sealing key %s does not open the stored keys of %d connections: it was lost or "+
+			"is another. Put the right file back and start again; or save the keys of these connections again.\n",
+			key, lost)
+	}
+	return nil
+}
+
+// grace is how long running invocations may go on after a stop. Their leases and
+// intents are on record, so the next start continues what they leave.
 const grace = 5 * time.Second
 
 func (r *runner) close() {
@@ -288,7 +390,7 @@ func (r *runner) close() {
 	select {
 	case <-done:
 		r.store.Close()
-	case <-time.After(grace): // a store in use is closed by the process's end
+	case <-time.After(grace): // the end of the process closes the store, which is in use
 	}
 }
 
@@ -310,7 +412,8 @@ func listen(addr string, h http.Handler) (*server, error) {
 func serve(ln net.Listener, h http.Handler) *server {
 	s := &server{url: address(ln), done: make(chan struct{}), http: &http.Server{
 		Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
-		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), // a broken connection is the simulators' daily bread
+		// the simulators break connections on purpose
+		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
 	}}
 	go func() {
 		defer close(s.done)
@@ -319,7 +422,7 @@ func serve(ln net.Listener, h http.Handler) *server {
 	return s
 }
 
-// address is where a browser finds a listener.
+// address returns the URL at which a browser reaches a listener.
 func address(ln net.Listener) string {
 	host, port, _ := net.SplitHostPort(ln.Addr().String())
 	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
@@ -337,8 +440,8 @@ func (s *server) close() {
 	<-s.done
 }
 
-// trimmed splits a list at commas.
-func trimmed(list string) []string {
+// splitList splits a list at commas, without blanks and empty parts.
+func splitList(list string) []string {
 	var out []string
 	for s := range strings.SplitSeq(list, ",") {
 		if s = strings.TrimSpace(s); s != "" {

@@ -19,16 +19,18 @@ import (
 
 	"stockbridge/internal/app"
 	"stockbridge/internal/cloud"
-	"stockbridge/internal/tenant"
+	"stockbridge/internal/console/consoletest"
 	"stockbridge/internal/testsize"
+	"stockbridge/internal/upstockcin7/sale"
+	"stockbridge/internal/workbook"
 )
 
-// TestMain lets the test binary stand in for a function's: with FUNCTION set
-// it is that function's main.
+// TestMain makes the test binary a function's if FUNCTION is set.
 func TestMain(m *testing.M) {
 	switch os.Getenv("FUNCTION") {
 	case "console":
-		fmt.Fprintln(os.Stderr, cloud.Start(os.Getenv, func(a *app.App) cloud.Handler { return cloud.HTTP(a.Console()) }, "PUBLIC_URL", "API_TOKEN"))
+		fmt.Fprintln(os.Stderr, cloud.Start(os.Getenv,
+			func(a *app.App) cloud.Handler { return cloud.HTTP(a.Console(workbook.Write)) }, "PUBLIC_URL", "API_TOKEN"))
 		os.Exit(1)
 	case "panic":
 		fmt.Fprintln(os.Stderr, cloud.Start(os.Getenv, func(*app.App) cloud.Handler {
@@ -39,13 +41,14 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// TestInvokeBinary: a function's real process against our runtime endpoint.
+// TestInvokeBinary runs a function in a process of its own against our Runtime API.
 func TestInvokeBinary(t *testing.T) {
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	vars := map[string]string{"FUNCTION": "console", "STORE": "file:" + filepath.Join(t.TempDir(), "s.db"), "PUBLIC_URL": "http://127.0.0.1:1", "API_TOKEN": demoToken}
+	vars := map[string]string{"FUNCTION": "console", "STORE": "file:" + filepath.Join(t.TempDir(), "s.db"),
+		"PUBLIC_URL": "http://127.0.0.1:1", "API_TOKEN": demoToken}
 	payload, err := readEvent(filepath.Join(root, "events/console-health.json"))
 	if err != nil {
 		t.Fatal(err)
@@ -55,7 +58,8 @@ func TestInvokeBinary(t *testing.T) {
 		t.Fatal(err)
 	}
 	var a httpAnswer
-	if json.Unmarshal(res.body, &a) != nil || res.failed || a.StatusCode != 200 || !strings.Contains(a.Body, "ok") || res.start <= 0 {
+	if json.Unmarshal(res.body, &a) != nil || res.failed || a.StatusCode != 200 || !strings.Contains(a.Body, "ok") ||
+		res.start <= 0 {
 		t.Errorf("answer: %+v %s", res, res.body)
 	}
 
@@ -71,12 +75,32 @@ func TestInvokeBinary(t *testing.T) {
 	}
 }
 
-// TestRun runs the whole: servers, demo, a stop, and a start on what is there.
+// holdToDescription holds what an API answers over HTTP, until the test ends, to that API's description.
+func holdToDescription(t *testing.T) {
+	t.Helper()
+	before := http.DefaultTransport
+	way := &consoletest.Transport{To: before}
+	http.DefaultTransport = way
+	t.Cleanup(func() {
+		http.DefaultTransport = before
+		faults, checked := way.Faults()
+		for _, fault := range faults {
+			t.Error(fault)
+		}
+		if checked == 0 {
+			t.Error("no answer of the API was held to its description")
+		}
+	})
+}
+
+// TestRun runs everything: servers, demo, a stop, and a second start on the same state.
 func TestRun(t *testing.T) {
+	holdToDescription(t)
 	dir := t.TempDir()
 	start := func(until string) string {
 		t.Helper()
-		o, err := parse([]string{"-listen", "127.0.0.1:0", "-sim", "127.0.0.1:0", "-data", dir, "-speed", "20", "-every", "shipments=20s"}, os.Stderr)
+		o, err := parse([]string{"-listen", "127.0.0.1:0", "-sim", "127.0.0.1:0", "-data", dir, "-speed", "20",
+			"-every", "shipments=20s"}, os.Stderr)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -92,7 +116,8 @@ func TestRun(t *testing.T) {
 	if n := strings.Count(story, "Cin7 Core has 1 sale of it."); n != 4 {
 		t.Errorf("%d orders were sold once", n)
 	}
-	if n := strings.Count(story, "=> Upstock knows"); n != 3 || strings.Count(story, "tracking KC-1001\n") < 2 || !strings.Contains(story, "2. Kererū Couriers, tracking KC-1002") {
+	if n := strings.Count(story, "=> Upstock knows"); n != 3 || strings.Count(story, "tracking KC-1001\n") < 2 ||
+		!strings.Contains(story, "2. Kererū Couriers, tracking KC-1002") {
 		t.Errorf("Upstock got to know %d things of shipping", n)
 	}
 	if !strings.Contains(story, "needs attention, for 2 reasons") || !strings.Contains(story, "it may exist") {
@@ -100,13 +125,14 @@ func TestRun(t *testing.T) {
 	}
 	for _, m := range regexp.MustCompile(`the order says (\S+), the sale (\S+)`).FindAllStringSubmatch(story, -1) {
 		order, err := decimal.NewFromString(m[1])
-		sale, serr := decimal.NewFromString(strings.TrimRight(m[2], ".,;"))
-		if err != nil || serr != nil || order.Sub(sale).Abs().GreaterThan(tenant.DefaultSettings().TotalTolerance) {
+		sold, serr := decimal.NewFromString(strings.TrimRight(m[2], ".,;"))
+		if err != nil || serr != nil || order.Sub(sold).Abs().GreaterThan(sale.DefaultSettings().TotalTolerance) {
 			t.Errorf("the order has %s, the sale %s", m[1], m[2])
 		}
 	}
 	again := start("Stop with Ctrl-C")
-	if !strings.Contains(again, "from an earlier start") || strings.Count(again, " sold ") != 2 || strings.Count(again, " shipped ") != 2 || strings.Count(again, "attention") != 1 {
+	if !strings.Contains(again, "from an earlier start") || strings.Count(again, " sold ") != 2 ||
+		strings.Count(again, " shipped ") != 2 || strings.Count(again, "attention") != 1 {
 		t.Errorf("second start: %s", again)
 	}
 	if t.Failed() {
@@ -114,7 +140,7 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// TestReadmeWalk pastes the README's way from nothing to a sale into a shell.
+// TestReadmeWalk pastes the README's commands, from nothing to a sale, into a shell.
 func TestReadmeWalk(t *testing.T) {
 	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
 	if err != nil {
@@ -125,7 +151,8 @@ func TestReadmeWalk(t *testing.T) {
 	if !found {
 		t.Fatal("the README has no walk")
 	}
-	o, err := parse([]string{"-listen", "127.0.0.1:0", "-sim", "127.0.0.1:0", "-data", "", "-demo=false", "-token", "dev"}, os.Stderr)
+	o, err := parse([]string{"-listen", "127.0.0.1:0", "-sim", "127.0.0.1:0", "-data", "", "-demo=false", "-token",
+		"dev"}, os.Stderr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +166,8 @@ func TestReadmeWalk(t *testing.T) {
 	out.mu.Lock()
 	told := out.Buffer.String()
 	out.mu.Unlock()
-	for _, a := range []struct{ name, is string }{{"JSON API", "http://127.0.0.1:8080/api/v1"}, {"simulators", "http://127.0.0.1:8081/sim"}} {
+	for _, a := range []struct{ name, is string }{{"JSON API", "http://127.0.0.1:8080/api/v1"},
+		{"simulators", "http://127.0.0.1:8081/sim"}} {
 		_, line, _ := strings.Cut(told, a.name)
 		address := strings.Fields(line + " none")[0]
 		walk = strings.ReplaceAll(walk, a.is, address)
@@ -154,7 +182,7 @@ func TestReadmeWalk(t *testing.T) {
 	}
 }
 
-// watched cancels when it is written what it waits for.
+// watched is a writer that calls seen when the wanted text has been written.
 type watched struct {
 	want string
 	seen context.CancelFunc
@@ -172,8 +200,8 @@ func (w *watched) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// TestSeedAndInvoke seeds a store, then hands the events of the repository to
-// the handlers over it, as make invoke does to their binaries.
+// TestSeedAndInvoke seeds a store, and sends events of the repository to the
+// functions' binaries, as make invoke does.
 func TestSeedAndInvoke(t *testing.T) {
 	testsize.Large(t)
 	t.Chdir(root)
@@ -182,7 +210,7 @@ func TestSeedAndInvoke(t *testing.T) {
 		return map[string]string{"STORE": "file:" + filepath.Join(dir, storeFile)}[name]
 	}
 	for _, c := range []struct{ fn, event, want string }{
-		{"webhook", "webhook", `"statusCode": 202`}, // seeds first, as the store is not there
+		{"webhook", "webhook", `"statusCode": 202`}, // seeds first, as there is no store yet
 		{"webhook", "webhook-forged", `"statusCode": 401`},
 		{"orders", "orders", `"batchItemFailures": []`},
 		{"console", "console", `\"state\":\"sold\"`},
@@ -195,7 +223,8 @@ func TestSeedAndInvoke(t *testing.T) {
 		{"schedule", "schedule-shipments", `null`},
 	} {
 		var out bytes.Buffer
-		if err := invoke(t.Context(), []string{"-fn", c.fn, "-event", "events/" + c.event + ".json", "-data", dir}, getenv, &out); err != nil {
+		if err := invoke(t.Context(), []string{"-fn", c.fn, "-event", "events/" + c.event + ".json", "-data", dir},
+			getenv, &out); err != nil {
 			t.Fatalf("%s: %v", c.event, err)
 		}
 		if !strings.Contains(out.String(), c.want) {
@@ -204,7 +233,7 @@ func TestSeedAndInvoke(t *testing.T) {
 	}
 }
 
-// TestKill: a process that is killed in the middle loses nothing. make kills does more of it.
+// TestKill: a process that is killed in the middle of its work loses nothing. make kills kills more.
 func TestKill(t *testing.T) {
 	testsize.Large(t)
 	exe := filepath.Join(t.TempDir(), "local")
@@ -217,7 +246,7 @@ func TestKill(t *testing.T) {
 	}
 }
 
-// TestOnlySim: the simulators alone.
+// TestOnlySim runs only the simulators.
 func TestOnlySim(t *testing.T) {
 	o, err := parse([]string{"-only", "sim", "-sim", "127.0.0.1:0", "-data", ""}, os.Stderr)
 	if err != nil {

@@ -19,10 +19,10 @@ import (
 // jobNames are the jobs that have a schedule.
 func jobNames() string { return strings.Join(slices.Sorted(maps.Keys(app.Schedules())), ", ") }
 
-// jobTimes reads -every over the defaults. A job of 0 never starts by itself.
+// jobTimes returns the intervals of the jobs, with those of -every. A job with 0 never starts by itself.
 func jobTimes(every string, warn io.Writer) (map[string]time.Duration, error) {
 	times := app.Schedules()
-	for _, item := range trimmed(every) {
+	for _, item := range splitList(every) {
 		name, value, _ := strings.Cut(item, "=")
 		if value == "0" {
 			value = "0s"
@@ -40,15 +40,15 @@ func jobTimes(every string, warn io.Writer) (map[string]time.Duration, error) {
 	return times, nil
 }
 
-// scheduled is what Scheduler sends: the Input of the template with its
-// placeholders filled in. id is the execution's.
-func scheduled(job string, at time.Time, id string) []byte {
+// scheduleEvent returns what Scheduler sends: the template's Input with its
+// placeholders filled in. id is that of the execution.
+func scheduleEvent(job string, at time.Time, id string) []byte {
 	payload, _ := json.Marshal(map[string]string{"job": job, "at": at.UTC().Format(time.RFC3339), "id": id})
 	return payload
 }
 
-// tick starts a job every so often; the sweep at once too, since what waited
-// in the queues of the process before this one is gone.
+// tick starts a job every so often. The sweep is also started at once, since the
+// messages in the queues of the process before this one are lost.
 func (l *lambda) tick(ctx context.Context, job string, every time.Duration) {
 	t := time.NewTicker(max(every, 50*time.Millisecond))
 	defer t.Stop()
@@ -61,14 +61,14 @@ func (l *lambda) tick(ctx context.Context, job string, every time.Duration) {
 			case at = <-t.C:
 			}
 		}
-		if _, err := l.invoke(ctx, "ScheduleFunction", scheduled(job, at, uuid())); err != nil {
+		if _, err := l.invoke(ctx, "ScheduleFunction", scheduleEvent(job, at, newUUID())); err != nil {
 			l.log.Warn("schedule", "job", job, "error", err.Error())
 		}
 	}
 }
 
-// fire starts a job of a running runner, as Scheduler would: more than once
-// where -times says so, since its delivery is at least once.
+// fire starts a job of a running runner, as Scheduler would. -times starts it
+// more than once, as Scheduler delivers at least once.
 func fire(ctx context.Context, args []string, out io.Writer) error {
 	f := flag.NewFlagSet("fire", flag.ContinueOnError)
 	url := f.String("url", "http://127.0.0.1:8080", "the runner")
@@ -88,11 +88,13 @@ func fire(ctx context.Context, args []string, out io.Writer) error {
 			return err
 		}
 	}
-	payload := scheduled(args[0], when, uuid())
+	payload := scheduleEvent(args[0], when, newUUID())
 	c := client{base: *url, token: *token}
 	for range *times {
 		var answer json.RawMessage
-		if err := c.call(ctx, http.MethodPost, "/2015-03-31/functions/ScheduleFunction/invocations", json.RawMessage(payload), &answer); err != nil {
+		err := c.call(ctx, http.MethodPost, "/2015-03-31/functions/ScheduleFunction/invocations",
+			json.RawMessage(payload), &answer)
+		if err != nil {
 			return err
 		}
 		fmt.Fprintln(out, string(answer))

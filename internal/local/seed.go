@@ -20,23 +20,23 @@ import (
 	simupstock "stockbridge/internal/sim/upstock"
 )
 
-// The demo tenant that the files in events/ are written for. Its secrets are
-// no secrets: they stand here for all to see, and open nothing but simulators.
+// The demo tenant of the files in events/. Its secrets are not secret: everybody
+// can read them here, and they open only simulators.
 const (
-	seedDir       = ".local/invoke"
-	demoSeed      = "demo" // of the simulators: their ids and tokens are the same each time
-	demoTenant    = "demo"
-	demoName      = "Harbour Roasters"
-	demoHook      = "demodemodemodemodemodemodemodemo"
-	demoCoreHook  = "corecorecorecorecorecorecorecore"
-	demoBearer    = "demo-bearer-of-the-demo-not-real"
-	demoSecret    = "whsec_c3RvY2ticmlkZ2UgZGVtbyBzZWNyZXQsIG5vdCByZWFs" // "stockbridge demo secret, not real"
-	demoToken     = "demo-operator-token"
-	demoOrderFile = "events/webhook-first.json"
+	seedDir           = ".local/invoke"
+	demoSeed          = "demo" // of the simulators: makes their ids and tokens the same each time
+	demoTenant        = "demo"
+	demoName          = "Harbour Roasters"
+	demoURLToken      = "demodemodemodemodemodemodemodemo"
+	demoCoreURLToken  = "corecorecorecorecorecorecorecore"
+	demoBearer        = "demo-bearer-of-the-demo-not-real"
+	demoSigningSecret = "whsec_c3RvY2ticmlkZ2UgZGVtbyBzZWNyZXQsIG5vdCByZWFs" // "stockbridge demo secret, not real"
+	demoToken         = "demo-operator-token"
+	demoOrderFile     = "events/webhook-first.json"
 )
 
-// seed puts the demo tenant into a store: connected to the simulators, its
-// mirror read, and one approved order taken in that waits to be worked on.
+// seed puts the demo tenant into a store: connected to the simulators, with its
+// mirror read, and with one approved order that waits to be worked on.
 func seed(ctx context.Context, args []string, getenv func(string) string, out io.Writer) error {
 	f := flag.NewFlagSet("seed", flag.ContinueOnError)
 	env := f.String("env", "events/env.json", "environment of the functions, in SAM's format; empty = none")
@@ -51,13 +51,13 @@ func seed(ctx context.Context, args []string, getenv func(string) string, out io
 	if err := os.MkdirAll(*data, 0o700); err != nil {
 		return err
 	}
-	storeIn(vars, *data, getenv)
+	setStore(vars, *data, getenv)
 	s, up, err := openSim(options{speed: 1, seed: demoSeed}, filepath.Join(*data, "sim"))
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	acc, err := demoStock(s, up)
+	acc, err := demoAccount(s, up)
 	if err != nil {
 		return err
 	}
@@ -70,45 +70,68 @@ func seed(ctx context.Context, args []string, getenv func(string) string, out io
 	if err != nil {
 		return err
 	}
+	if err := plantDemo(ctx, cfg, s, acc, vars["API_TOKEN"]); err != nil {
+		return err
+	}
+	where := "table " + cfg.Table
+	if cfg.Store != "" {
+		where = cfg.Store
+	}
+	fmt.Fprintf(out, "tenant         %s (%s), in %s\nwebhook path   /webhooks/upstock/%s   /webhooks/cin7core/%s\n",
+		demoTenant, demoName, where, demoURLToken, demoCoreURLToken)
+	fmt.Fprintf(out, "webhook secret %s   bearer %s   (a demonstration's: known to all)\nAPI token      %s\n",
+		demoSigningSecret, demoBearer, vars["API_TOKEN"])
+	return nil
+}
+
+// plantDemo writes the demo tenant, reads its mirror and delivers its first order.
+func plantDemo(ctx context.Context, cfg cloud.Config, s *sim.Sim, acc sim.Account, apiToken string) error {
 	deps, store, err := cloud.Open(cfg)
 	if err != nil {
 		return err
 	}
 	defer store.Close()
 	deps.HTTP = s.Transport()
-	jobs := newQueue("jobs", time.Minute, 5, nil)
+	jobs := newQueue(string(app.CatalogQueue), time.Minute, 5, nil)
 	deps.Send = func(_ context.Context, q app.Queue, body []byte, group string, delay time.Duration) error {
-		if q == app.JobsQueue {
+		if q == app.CatalogQueue {
 			return jobs.send(string(body), group, delay)
 		}
 		return nil // the order waits
 	}
 	err = cloud.Seed{
 		Tenant: demoTenant, Name: demoName, TimeZone: "Pacific/Auckland", Supplier: fmt.Sprint(acc.Upstock.Supplier),
-		UpstockToken: acc.Upstock.Token, Hook: demoHook, WebhookSecret: demoSecret, CoreHook: demoCoreHook, CoreBearer: demoBearer,
+		UpstockToken: acc.Upstock.Token, URLToken: demoURLToken, SigningSecret: demoSigningSecret,
+		CoreURLToken: demoCoreURLToken, CoreBearer: demoBearer,
 	}.Plant(ctx, deps)
 	if err != nil {
 		return err
 	}
+	return connectDemo(ctx, app.New(deps), jobs, apiToken, acc)
+}
 
+// connectDemo connects the planted tenant with real keys, reads its mirror and delivers its first order.
+func connectDemo(ctx context.Context, a *app.App, jobs *queue, token string, acc sim.Account) error {
 	stop, cancel := context.WithCancel(ctx)
 	defer cancel()
-	l := &lambda{functions: functions(app.New(deps)), speed: 1, stop: stop, log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))}
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	l := &lambda{functions: functions(a), speed: 1, stop: stop, log: log}
 	srv, err := listen("127.0.0.1:0", l.handler())
 	if err != nil {
 		return err
 	}
 	defer srv.close()
-	api := client{srv.url, vars["API_TOKEN"]}
-	base := "/api/v1/tenants/" + demoTenant
-	if err := api.call(ctx, http.MethodPut, base+"/connections/upstock", map[string]string{"token": acc.Upstock.Token, "webhookSecret": demoSecret}, nil); err != nil {
+	api, base := client{srv.url, token}, "/api/v1/tenants/"+demoTenant+"/connections/"
+	in := map[string]string{"token": acc.Upstock.Token, "webhookSecret": demoSigningSecret}
+	if err := api.call(ctx, http.MethodPut, base+"upstock", in, nil); err != nil {
 		return err
 	}
-	if err := api.call(ctx, http.MethodPut, base+"/connections/cin7core", map[string]string{"accountId": acc.Cin7Core.AccountID, "applicationKey": acc.Cin7Core.ApplicationKey}, nil); err != nil {
+	in = map[string]string{"accountId": acc.Cin7Core.AccountID, "applicationKey": acc.Cin7Core.ApplicationKey}
+	if err := api.call(ctx, http.MethodPut, base+"cin7core", in, nil); err != nil {
 		return err
 	}
 	l.running.Go(func() { l.poll(stop, mapping{jobs, "CatalogFunction", 1, 1}) })
-	if err := mirrored(ctx, api, demoTenant); err != nil {
+	if err := waitForMirror(ctx, api, demoTenant); err != nil {
 		return err
 	}
 	ev, err := readEvent(demoOrderFile)
@@ -122,17 +145,11 @@ func seed(ctx context.Context, args []string, getenv func(string) string, out io
 	if !strings.Contains(string(answer), `"statusCode":2`) {
 		return fmt.Errorf("webhook: %s", answer)
 	}
-	where := "table " + cfg.Table
-	if cfg.Store != "" {
-		where = cfg.Store
-	}
-	fmt.Fprintf(out, "tenant         %s (%s), in %s\nwebhook path   /webhooks/upstock/%s   /webhooks/cin7core/%s\nwebhook secret %s   bearer %s   (a demonstration's: known to all)\nAPI token      %s\n",
-		demoTenant, demoName, where, demoHook, demoCoreHook, demoSecret, demoBearer, vars["API_TOKEN"])
 	return nil
 }
 
-// demoStock makes the simulated account and the orders that the events tell of.
-func demoStock(s *sim.Sim, up *simupstock.Vendor) (sim.Account, error) {
+// demoAccount makes the simulated account and the orders of the event files, unless they exist.
+func demoAccount(s *sim.Sim, up *simupstock.Vendor) (sim.Account, error) {
 	if all := s.Accounts(); len(all) > 0 {
 		return all[0], nil
 	}
@@ -151,12 +168,15 @@ func demoStock(s *sim.Sim, up *simupstock.Vendor) (sim.Account, error) {
 
 // demoOrders are the orders of events/webhook-first.json and events/webhook.json.
 var demoOrders = []string{
-	`{"reference":"PO-2041","customer":{"name":"Harbourside Grocers"},"lines":[{"sku":"KWK-100","quantity":"24"},{"sku":"SLT-FLK","quantity":"12"}]}`,
-	`{"reference":"PO-2042","customer":{"name":"Kererū Organics"},"lines":[{"sku":"HNY-MNK","quantity":"6"},{"sku":"CHC-72","quantity":"48"}],"comments":[{"at":"2026-11-20T02:11:00Z","author":"Wiremu Hale","text":"Please leave at the side door."}]}`,
+	`{"reference":"PO-2041","customer":{"name":"Harbourside Grocers"},` +
+		`"lines":[{"sku":"KWK-100","quantity":"24"},{"sku":"SLT-FLK","quantity":"12"}]}`,
+	`{"reference":"PO-2042","customer":{"name":"Kererū Organics"},` +
+		`"lines":[{"sku":"HNY-MNK","quantity":"6"},{"sku":"CHC-72","quantity":"48"}],"comments":` +
+		`[{"at":"2026-11-20T02:11:00Z","author":"Wiremu Hale","text":"Please leave at the side door."}]}`,
 }
 
-// mirrored waits until a tenant's reference data has been read.
-func mirrored(ctx context.Context, api client, tenant string) error {
+// waitForMirror waits until a tenant's reference data has been read.
+func waitForMirror(ctx context.Context, api client, tenant string) error {
 	var health struct {
 		Mirror struct {
 			State   string
@@ -173,8 +193,8 @@ func mirrored(ctx context.Context, api client, tenant string) error {
 	return err
 }
 
-// readEvent reads an event's file. A webhook whose signature is "fresh" is
-// signed with the demo secret as of now, its order approved now.
+// readEvent reads an event's file. A webhook event whose signature is "fresh" is
+// signed with the demo's secret as of now, and its order is approved now.
 func readEvent(file string) ([]byte, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
@@ -207,7 +227,7 @@ func readEvent(file string) ([]byte, error) {
 		return nil, err
 	}
 	id, _ := headers["webhook-id"].(string)
-	signature, err := sign(demoSecret, id, now, signed)
+	signature, err := sign(demoSigningSecret, id, now, signed)
 	if err != nil {
 		return nil, err
 	}
@@ -216,7 +236,7 @@ func readEvent(file string) ([]byte, error) {
 	return json.MarshalIndent(ev, "", "  ")
 }
 
-// event prints an event freshly signed, for sam local invoke.
+// event prints an event that is signed as of now, for sam local invoke.
 func event(args []string, out io.Writer) error {
 	if len(args) != 1 {
 		return errors.New("usage: event FILE")

@@ -10,7 +10,7 @@ import (
 )
 
 // sign makes a webhook-signature as the Standard Webhooks specification says,
-// with nothing of the library that verifies it.
+// without the library that verifies it.
 func sign(secret, id string, at time.Time, body []byte) (string, error) {
 	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, "whsec_"))
 	if err != nil {

@@ -4,31 +4,39 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"mime"
 	"net/http"
+	"strings"
 	"time"
 )
 
-// uploads bounds what requests' bodies take of time and memory: one that is
-// slow to come is given up, and of large ones only a few are here at once. The
-// others wait for their turn, with their bodies still on the way.
+// uploads bounds the time and memory of requests' bodies: a body that is slow to
+// come is given up, and only a few large ones are read at once. The others wait
+// for their turn before they are read.
 type uploads struct {
 	large  chan struct{}
 	within time.Duration // for a body to come, and for its turn before that
+	forms  chan struct{}
 }
 
 const (
 	uploadTime  = 30 * time.Second
-	smallUpload = 64 << 10 // what needs no turn
+	smallUpload = 64 << 10 // a body that is not larger needs no turn
 	largeAtOnce = 2
+	// A form of somebody whose session is over is read too, so that what was typed comes back after signing in.
+	mostOfForm  = 16 << 10
+	formsAtOnce = 32
 )
 
-func newUploads() *uploads { return &uploads{make(chan struct{}, largeAtOnce), uploadTime} }
+func newUploads() *uploads {
+	return &uploads{make(chan struct{}, largeAtOnce), uploadTime, make(chan struct{}, formsAtOnce)}
+}
 
-// errBusy says that a large body's turn did not come in time.
+// errBusy is the error of a large body whose turn did not come in time.
 var errBusy = errors.New("too many large requests at once")
 
-// turn waits until a request's body may come; done ends its turn, when all
-// that was made of the body is forgotten.
+// turn waits until a request's body may be read. done ends its turn, when nothing
+// made of the body is in use any more.
 func (u *uploads) turn(w http.ResponseWriter, r *http.Request) (done func(), err error) {
 	done = func() {}
 	if r.ContentLength < 0 || r.ContentLength > smallUpload {
@@ -49,8 +57,8 @@ func (u *uploads) turn(w http.ResponseWriter, r *http.Request) (done func(), err
 	return done, nil
 }
 
-// read reads a body of at most so many bytes, when its turn has come. A larger
-// one is an *http.MaxBytesError. done is never nil.
+// read waits for the turn of a body and reads it. A body of more than most bytes
+// is an *http.MaxBytesError. done is never nil.
 func (u *uploads) read(w http.ResponseWriter, r *http.Request, most int64) (body []byte, done func(), err error) {
 	if r.ContentLength > most {
 		return nil, func() {}, &http.MaxBytesError{Limit: most}
@@ -69,8 +77,28 @@ func (u *uploads) read(w http.ResponseWriter, r *http.Request, most int64) (body
 	return b.Bytes(), done, err
 }
 
-// bounded has a handler's requests take turns, for one that reads bodies itself.
-func bounded(h http.Handler) http.Handler {
+// readForm reads the body of somebody who is signed out, if it may be a form of a page. ok is false where it is not
+// read: it is none, it is too large or of a size that is not said, or too many come at once.
+func (u *uploads) readForm(w http.ResponseWriter, r *http.Request) (body []byte, ok bool, err error) {
+	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if r.Method != http.MethodPost || strings.HasPrefix(r.URL.Path, "/api/") ||
+		strings.HasPrefix(r.URL.Path, "/webhooks/") || kind != "application/x-www-form-urlencoded" ||
+		r.ContentLength <= 0 || r.ContentLength > mostOfForm {
+		return nil, false, nil
+	}
+	select {
+	case u.forms <- struct{}{}:
+		defer func() { <-u.forms }()
+	default:
+		return nil, false, nil
+	}
+	body, done, err := u.read(w, r, mostOfForm)
+	done()
+	return body, true, err
+}
+
+// withUploadLimits makes the requests of a handler that reads bodies itself take turns.
+func withUploadLimits(h http.Handler) http.Handler {
 	u := newUploads()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		done, err := u.turn(w, r)
@@ -80,18 +108,18 @@ func bounded(h http.Handler) http.Handler {
 			http.Error(w, err.Error(), http.StatusServiceUnavailable)
 			return
 		}
-		r.Body = &timely{r.Body, w}
+		r.Body = &timedBody{r.Body, w}
 		h.ServeHTTP(w, r)
 	})
 }
 
-// timely is a body whose deadline ends with it: the answer may take longer.
-type timely struct {
+// timedBody is a body with a deadline that ends with the body: the answer may take longer.
+type timedBody struct {
 	io.ReadCloser
 	w http.ResponseWriter
 }
 
-func (t *timely) Read(b []byte) (int, error) {
+func (t *timedBody) Read(b []byte) (int, error) {
 	n, err := t.ReadCloser.Read(b)
 	if err == io.EOF {
 		_ = http.NewResponseController(t.w).SetReadDeadline(time.Time{})

@@ -20,10 +20,11 @@ import (
 	"stockbridge/internal/cloud"
 )
 
-// TestListenBeyond: with the token that everybody knows the runner is for this machine alone.
+// TestListenBeyond: with the default token, which everybody knows, the runner cannot be reached from other machines.
 func TestListenBeyond(t *testing.T) {
 	for _, at := range []string{"0.0.0.0:8080", ":8080", "[::]:8080", "192.0.2.7:8080", "example.test:8080"} {
-		if _, err := parse([]string{"-listen", at}, io.Discard); err == nil || !strings.Contains(err.Error(), "-token") {
+		if _, err := parse([]string{"-listen", at}, io.Discard); err == nil ||
+			!strings.Contains(err.Error(), "-token") {
 			t.Errorf("-listen %s: %v", at, err)
 		}
 		if _, err := parse([]string{"-listen", at, "-token", "one-of-my-own"}, io.Discard); err != nil {
@@ -37,7 +38,7 @@ func TestListenBeyond(t *testing.T) {
 	}
 }
 
-// TestSecondInstance: two on one directory would each save over the other.
+// TestSecondInstance: a second instance on the same directory, which would overwrite the state, does not start.
 func TestSecondInstance(t *testing.T) {
 	dir := t.TempDir()
 	o, err := parse([]string{"-listen", "127.0.0.1:0", "-sim", "127.0.0.1:0", "-data", dir, "-demo=false"}, io.Discard)
@@ -55,12 +56,14 @@ func TestSecondInstance(t *testing.T) {
 		t.Fatal(err)
 	}
 	begun := time.Now()
-	if err := run(ctx, o, func(string) string { return "" }, io.Discard); err == nil || !strings.Contains(err.Error(), dir) || !strings.Contains(err.Error(), fmt.Sprint(os.Getpid())) {
+	if err := run(ctx, o, func(string) string { return "" }, io.Discard); err == nil ||
+		!strings.Contains(err.Error(), dir) || !strings.Contains(err.Error(), fmt.Sprint(os.Getpid())) {
 		t.Errorf("a second instance: %v", err)
 	}
 	only := o
 	only.only = "sim"
-	if err := run(ctx, only, func(string) string { return "" }, io.Discard); err == nil || !strings.Contains(err.Error(), "in use") {
+	if err := run(ctx, only, func(string) string { return "" }, io.Discard); err == nil ||
+		!strings.Contains(err.Error(), "in use") {
 		t.Errorf("simulators alone beside it: %v", err)
 	}
 	if took := time.Since(begun); took > 2*time.Second {
@@ -71,29 +74,31 @@ func TestSecondInstance(t *testing.T) {
 		t.Fatal(err)
 	}
 	if text := out.String(); !strings.Contains(text, filepath.Join(dir, storeFile)+".key") {
-		t.Errorf("where the sealing key lies is not said: %s", text)
+		t.Errorf("it does not say where the sealing key is: %s", text)
 	}
 
-	// A key file that others can read is refused; a lost key is said.
+	// A key file that others can read is refused.
 	key := filepath.Join(dir, storeFile) + ".key"
 	if err := os.Chmod(key, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := run(t.Context(), o, func(string) string { return "" }, io.Discard); err == nil || !strings.Contains(err.Error(), key) {
+	if err := run(t.Context(), o, func(string) string { return "" }, io.Discard); err == nil ||
+		!strings.Contains(err.Error(), key) {
 		t.Errorf("a key file for all: %v", err)
 	}
 }
 
-// TestBodiesAfterToken: without a token that there is, nothing of a body is read.
+// TestBodiesAfterToken: without a valid token, no byte of a body is read.
 func TestBodiesAfterToken(t *testing.T) {
 	var got atomic.Int64
-	l := testLambda(t, map[string]cloud.Handler{"ConsoleFunction": cloud.HTTP(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, _ := io.ReadAll(r.Body)
-		got.Add(int64(len(body)))
-		if r.Header.Get("Authorization") == "" {
-			w.WriteHeader(http.StatusUnauthorized)
-		}
-	}))})
+	l := testLambda(t, map[string]cloud.Handler{"ConsoleFunction": cloud.HTTP(http.HandlerFunc(
+		func(w http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			got.Add(int64(len(body)))
+			if r.Header.Get("Authorization") == "" {
+				w.WriteHeader(http.StatusUnauthorized)
+			}
+		}))})
 	l.token = "runners-token"
 	l.admits = func(r *http.Request) bool { return r.Header.Get("Authorization") != "" }
 	srv, err := listen("127.0.0.1:0", l.handler())
@@ -108,18 +113,95 @@ func TestBodiesAfterToken(t *testing.T) {
 		}
 		defer conn.Close()
 		// The body never comes: the answer does not wait for it.
-		fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 5000000\r\n\r\n", path)
+		fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: "+
+			"5000000\r\n\r\n", path)
 		_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))
 		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
-		if err != nil || resp.StatusCode != http.StatusUnauthorized && resp.StatusCode != http.StatusForbidden || got.Load() != 0 {
+		if err != nil || resp.StatusCode != http.StatusUnauthorized && resp.StatusCode != http.StatusForbidden ||
+			got.Load() != 0 {
 			t.Errorf("%s: %+v %v, %d bytes read", path, resp, err, got.Load())
 		}
 	}
 }
 
-// TestSlowBodies: a body that does not come is given up, and holds up nobody for longer.
+// TestFormsOfStrangers: of somebody who is signed out a small form of a page is read, a few at once, and nothing else.
+func TestFormsOfStrangers(t *testing.T) {
+	l := testLambda(t, map[string]cloud.Handler{"ConsoleFunction": cloud.HTTP(http.HandlerFunc(
+		func(w http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			fmt.Fprint(w, len(body))
+		}))})
+	l.admits, l.uploads = func(*http.Request) bool { return false }, newUploads()
+	l.uploads.within = time.Second
+	srv, err := listen("127.0.0.1:0", l.handler())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer srv.close()
+	const form = "application/x-www-form-urlencoded"
+	send := func(method, path, kind string, body io.Reader) string {
+		t.Helper()
+		r, err := http.NewRequest(method, srv.url+path, body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", kind)
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			return err.Error()
+		}
+		defer resp.Body.Close()
+		read, _ := io.ReadAll(resp.Body)
+		return string(read)
+	}
+	for _, c := range []struct {
+		method, path, kind string
+		size               int
+		want               string
+	}{
+		{"POST", "/t/x/settings/orders", form, mostOfForm, "16384"},
+		{"POST", "/t/x/settings/orders", form + "; charset=utf-8", 5, "5"},
+		{"POST", "/t/x/settings/orders", form, mostOfForm + 1, "0"},
+		{"POST", "/t/x/settings/orders", "multipart/form-data; boundary=x", 5, "0"},
+		{"POST", "/t/x/settings/orders", "", 5, "0"},
+		{"PUT", "/t/x/settings/orders", form, 5, "0"},
+		{"POST", "/api/v1/tenants", form, 5, "0"},
+	} {
+		if got := send(c.method, c.path, c.kind, strings.NewReader(strings.Repeat("x", c.size))); got != c.want {
+			t.Errorf("%s %s %s, %d bytes: %q, want %s", c.method, c.path, c.kind, c.size, got, c.want)
+		}
+	}
+	if got := send("POST", "/t/x", form, struct{ io.Reader }{strings.NewReader("a=b")}); got != "0" {
+		t.Errorf("of a size that is not said: %q", got)
+	}
+
+	// Strangers whose forms do not come take all places for a while: meanwhile no form is read, and nobody waits.
+	for range formsAtOnce {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(srv.url, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		fmt.Fprintf(conn, "POST /t/x HTTP/1.1\r\nHost: x\r\nContent-Type: %s\r\nContent-Length: 900\r\n\r\na=", form)
+	}
+	for len(l.uploads.forms) < formsAtOnce {
+		time.Sleep(time.Millisecond)
+	}
+	if got := send("POST", "/t/x", form, strings.NewReader("a=b")); got != "0" {
+		t.Errorf("with no place left: %q", got)
+	}
+	for len(l.uploads.forms) > 0 {
+		time.Sleep(10 * time.Millisecond)
+	}
+	if got := send("POST", "/t/x", form, strings.NewReader("a=b")); got != "3" {
+		t.Errorf("after them: %q", got)
+	}
+}
+
+// TestSlowBodies: a body that does not come is given up, and delays nobody after that.
 func TestSlowBodies(t *testing.T) {
-	l := testLambda(t, map[string]cloud.Handler{"ConsoleFunction": cloud.HTTP(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }))})
+	l := testLambda(t, map[string]cloud.Handler{"ConsoleFunction": cloud.HTTP(http.HandlerFunc(
+		func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }))})
 	l.token, l.uploads = "runners-token", newUploads()
 	l.uploads.within = 300 * time.Millisecond
 	srv, err := listen("127.0.0.1:0", l.handler())
@@ -137,7 +219,8 @@ func TestSlowBodies(t *testing.T) {
 					return
 				}
 				defer conn.Close()
-				fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer runners-token\r\nContent-Length: 900000\r\n\r\nsome", path)
+				fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+
+					"runners-token\r\nContent-Length: 900000\r\n\r\nsome", path)
 				_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))
 				if resp, err := http.ReadResponse(bufio.NewReader(conn), nil); err == nil && resp.StatusCode/100 == 2 {
 					t.Errorf("%s: %+v", path, resp)
@@ -154,24 +237,25 @@ func TestSlowBodies(t *testing.T) {
 	}
 }
 
-// TestUploadsAtOnce: forty large uploads take turns, and all come through.
+// TestUploadsAtOnce: forty large uploads take turns, and all of them succeed.
 func TestUploadsAtOnce(t *testing.T) {
 	const size, count = 1 << 20, 40
 	var now, most, done atomic.Int64
 	var peak atomic.Uint64
-	l := testLambda(t, map[string]cloud.Handler{"ConsoleFunction": cloud.HTTP(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		n := now.Add(1)
-		defer now.Add(-1)
-		for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
-		}
-		if body, _ := io.ReadAll(r.Body); len(body) == size {
-			done.Add(1)
-		}
-		var m runtime.MemStats
-		runtime.ReadMemStats(&m)
-		for p := peak.Load(); m.HeapInuse > p && !peak.CompareAndSwap(p, m.HeapInuse); p = peak.Load() {
-		}
-	}))})
+	l := testLambda(t, map[string]cloud.Handler{"ConsoleFunction": cloud.HTTP(http.HandlerFunc(
+		func(w http.ResponseWriter, r *http.Request) {
+			n := now.Add(1)
+			defer now.Add(-1)
+			for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
+			}
+			if body, _ := io.ReadAll(r.Body); len(body) == size {
+				done.Add(1)
+			}
+			var m runtime.MemStats
+			runtime.ReadMemStats(&m)
+			for p := peak.Load(); m.HeapInuse > p && !peak.CompareAndSwap(p, m.HeapInuse); p = peak.Load() {
+			}
+		}))})
 	srv, err := listen("127.0.0.1:0", l.handler())
 	if err != nil {
 		t.Fatal(err)

@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// Country is a country however it is written, its two letters: NZ is NZL is New Zealand. What is no country that is known
-// here is itself, as Words has it.
+// Country returns the two letters of a country, however it is written: NZ, NZL and New Zealand are NZ. A text that is
+// no country known here is returned as Words folds it.
 func Country(s string) string {
 	words := Words(s)
 	if code, ok := countries()[words]; ok {
@@ -15,7 +15,7 @@ func Country(s string) string {
 	return words
 }
 
-// countries are the two letters of each country by every other way of writing it, as Words has them.
+// countries has the two letters of each country under every way to write it, as Words folds it.
 var countries = sync.OnceValue(func() map[string]string {
 	by := map[string]string{}
 	for line := range strings.SplitSeq(strings.TrimSpace(countryList), "\n") {
@@ -27,7 +27,7 @@ var countries = sync.OnceValue(func() map[string]string {
 	return by
 })
 
-// countryList is ISO 3166-1: two letters, three letters, names, and names in common use, a country a line.
+// countryList is ISO 3166-1, one country a line: two letters, three letters, names, names in common use.
 const countryList = `
 AD|AND|Andorra|Principality of Andorra
 AE|ARE|United Arab Emirates|UAE|Emirates

@@ -10,14 +10,14 @@ import (
 func ExampleKey() {
 	fmt.Println(match.Key("Kōwhai  Café &amp; Co") == match.Key("KOWHAI CAFE & CO"))
 	fmt.Println(match.Key("Pack 1 12") == match.Key("Pack 11 2")) // blanks between digits count
-	fmt.Printf("%q\n", match.Key("\u200b "))                      // nobody sees it: there is nothing to look for
+	fmt.Printf("%q\n", match.Key("\u200b "))                      // nothing to see, so nothing to look for
 	// Output:
 	// true
 	// false
 	// ""
 }
 
-// A score puts the cards in order that a person chooses from.
+// A score orders the cards from which a person chooses.
 func ExampleCompare() {
 	order := match.Party{Name: "Kowhai Cafe", Emails: []string{"orders@kowhai.example"}, Towns: []string{"Taupō"}}
 	for _, card := range []match.Party{

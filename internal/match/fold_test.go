@@ -33,18 +33,20 @@ func TestFold(t *testing.T) {
 		{"İstanbul ıs", "istanbul is", "istanbulis", "istanbul is"},
 		{"각", "각", "각", "각"},
 	} {
-		// A letter of Hangul may come back in parts; what counts is that both ways of writing it are one.
+		// A letter of Hangul may come back decomposed; both ways of writing it must give the same.
 		fold, key, words := norm.NFC.String(Fold(c.in)), norm.NFC.String(Key(c.in)), norm.NFC.String(Words(c.in))
 		if fold != c.fold || key != c.key || words != c.words {
 			t.Errorf("%q: %q, %q, %q; want %q, %q, %q", c.in, fold, key, words, c.fold, c.key, c.words)
 		}
 	}
-	for _, c := range []struct{ in, want string }{{"SW1A 1AA", "sw1a1aa"}, {"sw1a1aa", "sw1a1aa"}, {"0624", "0624"}, {" 33 30 ", "3330"}} {
+	for _, c := range []struct{ in, want string }{{"SW1A 1AA", "sw1a1aa"}, {"sw1a1aa", "sw1a1aa"}, {"0624", "0624"},
+		{" 33 30 ", "3330"}} {
 		if got := Code(c.in); got != c.want {
 			t.Errorf("Code(%q) = %q, want %q", c.in, got, c.want)
 		}
 	}
-	for _, c := range []struct{ in, want string }{{"KWK-100", ""}, {"KWK 100", ""}, {"KWK-100\u200b", "a zero width space, U+200B"},
+	for _, c := range []struct{ in, want string }{{"KWK-100", ""}, {"KWK 100", ""},
+		{"KWK-100\u200b", "a zero width space, U+200B"},
 		{"\ufeffA\u00a0B\ufeff", "a byte order mark, U+FEFF; a no-break space, U+00A0"}, {"\x00", "U+0000"}} {
 		if got := Hidden(c.in); got != c.want {
 			t.Errorf("Hidden(%q) = %q, want %q", c.in, got, c.want)
@@ -53,7 +55,8 @@ func TestFold(t *testing.T) {
 }
 
 func FuzzFold(f *testing.F) {
-	for _, s := range []string{"", "Bay Bakery", "To\u0304tara &amp; Co", "KWK\u200b-1 1", "각각", "\xff\xfe", "a\u0301\u0301", "ﬁ ½ Ⅷ ẛ̣"} {
+	for _, s := range []string{"", "Bay Bakery", "To\u0304tara &amp; Co", "KWK\u200b-1 1", "각각", "\xff\xfe",
+		"a\u0301\u0301", "ﬁ ½ Ⅷ ẛ̣"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

@@ -6,11 +6,11 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Same reports whether two names or codes are one, whatever their case and the blanks around them.
+// Same reports whether two names or codes are equal but for case and surrounding blanks.
 func Same(a, b string) bool { return strings.EqualFold(strings.TrimSpace(a), strings.TrimSpace(b)) }
 
-// ID is an id that another system gives, without the blanks around it; “” where it is one of the ways to write that
-// there is none, as 00000000-0000-0000-0000-000000000000.
+// ID returns an id of another system without surrounding blanks. It returns "" for the ways to write that there is
+// none, such as 00000000-0000-0000-0000-000000000000.
 func ID(id string) string {
 	id = strings.TrimSpace(id)
 	if strings.Trim(id, "0-{}") == "" {
@@ -19,8 +19,7 @@ func ID(id string) string {
 	return id
 }
 
-// Visible is a text as a reader sees it: without characters that are not seen, composed, and with one space where there
-// were blanks.
+// Visible returns a text as a reader sees it: without unseen characters, composed, with one space for any blanks.
 func Visible(s string) string {
 	s = strings.Map(func(r rune) rune {
 		if Unseen(r) {
@@ -34,5 +33,5 @@ func Visible(s string) string {
 // SKU is Visible without case. Accents and punctuation stay, for they may be all that tells two products apart.
 func SKU(sku string) string { return strings.ToLower(Visible(sku)) }
 
-// Squeeze is a text without its white space, which the vendors do not keep as it was sent.
+// Squeeze returns a text without its white space, which the vendors do not keep as it was sent.
 func Squeeze(s string) string { return strings.Join(strings.Fields(s), "") }

@@ -13,14 +13,14 @@ type Party struct {
 	Emails, Phones, Towns, Streets, Postcodes []string
 }
 
-// Compare scores how likely two records are the same party, from 0 to 1 with two decimals, and says why in a few words
-// each. It explains a choice to a person; it is never the reason of one made by itself.
+// Compare scores how likely two records are the same party, from 0 to 1 with two decimals, and gives the reasons in a
+// few words each. It helps a person to choose; nothing is chosen by it automatically.
 func Compare(a, b Party) (score float64, why []string) {
 	add := func(points float64, reason string) {
 		score += points
 		why = append(why, reason)
 	}
-	switch like := alike(Key(a.Name), Key(b.Name)); {
+	switch like := similarity(Key(a.Name), Key(b.Name)); {
 	case Key(a.Name) != "" && Key(a.Name) == Key(b.Name):
 		add(0.6, "the same name")
 	case like >= 0.5:
@@ -28,36 +28,36 @@ func Compare(a, b Party) (score float64, why []string) {
 	default:
 		score += 0.2 * like
 	}
-	if common(real(a.Emails), real(b.Emails), Key) {
+	if haveCommon(realEmails(a.Emails), realEmails(b.Emails), Key) {
 		add(0.2, "the same e-mail")
 	}
-	if common(a.Phones, b.Phones, digits) {
+	if haveCommon(a.Phones, b.Phones, lastDigits) {
 		add(0.1, "the same telephone number")
 	}
-	if common(a.Streets, b.Streets, Words) {
+	if haveCommon(a.Streets, b.Streets, Words) {
 		add(0.1, "the same street address")
 	}
-	if common(a.Towns, b.Towns, Words) {
+	if haveCommon(a.Towns, b.Towns, Words) {
 		add(0.05, "the same town")
 	}
-	if common(a.Postcodes, b.Postcodes, Code) {
+	if haveCommon(a.Postcodes, b.Postcodes, Code) {
 		add(0.05, "the same postcode")
 	}
 	return math.Round(100*min(score, 1)) / 100, why
 }
 
-// Contradicts reports whether what is known of both speaks against their being the same, whatever their names: neither
-// an e-mail nor a town in common, where both have some. One alone may be new, or a branch's.
+// Contradicts reports whether two records are unlikely to be the same party, whatever their names: both have e-mails
+// and towns, and neither an e-mail nor a town in common. One difference alone may be a new e-mail, or a branch.
 func Contradicts(a, b Party) bool {
 	apart := func(x, y []string, fold func(string) string) bool {
 		known := func(s string) bool { return fold(s) != "" }
-		return slices.ContainsFunc(x, known) && slices.ContainsFunc(y, known) && !common(x, y, fold)
+		return slices.ContainsFunc(x, known) && slices.ContainsFunc(y, known) && !haveCommon(x, y, fold)
 	}
-	return apart(real(a.Emails), real(b.Emails), Key) && apart(a.Towns, b.Towns, Words)
+	return apart(realEmails(a.Emails), realEmails(b.Emails), Key) && apart(a.Towns, b.Towns, Words)
 }
 
-// real leaves out what people write where they have no e-mail.
-func real(emails []string) []string {
+// realEmails leaves out what people write when they have no e-mail.
+func realEmails(emails []string) []string {
 	var list []string
 	for _, e := range emails {
 		box, _, found := strings.Cut(Key(e), "@")
@@ -72,7 +72,8 @@ func real(emails []string) []string {
 	return list
 }
 
-func common(a, b []string, fold func(string) string) bool {
+// haveCommon reports whether a text of one list equals one of the other, both folded.
+func haveCommon(a, b []string, fold func(string) string) bool {
 	for _, x := range a {
 		if f := fold(x); f != "" && slices.ContainsFunc(b, func(y string) bool { return fold(y) == f }) {
 			return true
@@ -81,8 +82,9 @@ func common(a, b []string, fold func(string) string) bool {
 	return false
 }
 
-// digits are the last seven of a telephone number, which leave out how a country and a town are dialled; fewer than six are none.
-func digits(s string) string {
+// lastDigits returns the last seven digits of a telephone number, without the codes of country and town; none if there
+// are fewer than six.
+func lastDigits(s string) string {
 	d := strings.Map(func(r rune) rune {
 		if unicode.IsDigit(r) {
 			return r
@@ -95,8 +97,8 @@ func digits(s string) string {
 	return d[max(0, len(d)-7):]
 }
 
-// alike is the share of pairs of letters that two words have in common (Dice's coefficient).
-func alike(a, b string) float64 {
+// similarity is the share of letter pairs that two words have in common (Dice's coefficient).
+func similarity(a, b string) float64 {
 	pairs := func(s string) map[[2]rune]int {
 		m := map[[2]rune]int{}
 		letters := []rune(s)

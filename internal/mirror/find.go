@@ -176,20 +176,12 @@ func (s *Store) Members(ctx context.Context, tenantID, names string, most int) (
 func (s *Store) items(ctx context.Context, tenantID, kind string) iter.Seq2[table.Item, error] {
 	return func(yield func(table.Item, error) bool) {
 		for shard := range uint32(shards) {
-			q := table.Query{PK: partition(tenantID, kind, shard)}
-			for {
-				page, err := s.table.Query(ctx, q)
+			for it, err := range table.QueryAll(ctx, s.table, table.Query{PK: partition(tenantID, kind, shard)}) {
 				if err != nil {
-					yield(table.Item{}, fmt.Errorf("list mirror of %s: %w", kind, err))
+					err = fmt.Errorf("list mirror of %s: %w", kind, err)
+				}
+				if !yield(it, err) || err != nil {
 					return
-				}
-				for _, it := range page.Items {
-					if !yield(it, nil) {
-						return
-					}
-				}
-				if q.After = page.Next; page.Next == "" {
-					break
 				}
 			}
 		}

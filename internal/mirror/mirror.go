@@ -4,8 +4,8 @@
 // # Words
 //
 //	row    one record: its kind, its id, and what is kept of it, as JSON
-//	name   a text by which rows of a kind are found: a SKU, a customer's name, an e-mail address. A name is of a kind of
-//	       its own, leads to the rows that have it, and is spelt as the caller folds it
+//	name   a text by which rows of a kind are found: a SKU, a customer's name, an e-mail address. A name is of a kind
+//	       of its own, leads to the rows that have it, and is spelt as the caller folds it
 //	books  small lists that every order needs whole: one item, read with the tenant
 //	pass   one reading of a vendor's whole list, page by page
 //	turn   the right to read for a connection, which one worker at a time has
@@ -19,8 +19,15 @@
 //		[]mirror.Key{{Kind: "product", ID: "7c1f…"}, {Kind: "productsku", ID: "tea-1"}},
 //		mirror.Link{Kind: "customer", ID: "9001", Row: "customer"})
 //
-// A pass saves what each page holds ([Store.Save]) and which rows these were ([Store.SaveSeen]). At its end, what no
-// page held ([Store.Seen], [Store.All]) is removed.
+// [Store.Read] does a part of a [Pass]: it reads the books and the lists that the pass names, saves what each page
+// holds and how far it is, and removes at the end of a list what no page held. It is the work of a job, and comes
+// back by itself until the pass is whole:
+//
+//	result, err := m.Read(ctx, part, mirror.Pass{
+//		Tenants: tenants, System: acme, Lease: 75 * time.Second,
+//		Books: []mirror.Book{{Name: "terms", Title: "payment terms", Read: …}}, Keep: …,
+//		Lists: []mirror.List{{Name: "contacts", Title: "contacts", Kind: "contact", Page: …}},
+//	})
 //
 // # What it promises
 //

@@ -220,9 +220,9 @@ func TestAtOnce(t *testing.T) {
 func TestTurn(t *testing.T) {
 	s := newStore(t)
 	now := time.Now()
-	take := func(now time.Time) (Turn, bool) {
+	take := func(now time.Time) (turn, bool) {
 		t.Helper()
-		turn, mine, err := s.TakeTurn(t.Context(), "t1", "a", now, now.Add(time.Minute))
+		turn, mine, err := s.takeTurn(t.Context(), "t1", "a", now, now.Add(time.Minute))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -234,7 +234,7 @@ func TestTurn(t *testing.T) {
 	if _, mine := take(now.Add(59 * time.Second)); mine {
 		t.Error("the second got the turn")
 	}
-	if err := s.SaveTurn(t.Context(), "t1", "a", Turn{Until: now.Add(-time.Second), Failures: 3}); err != nil {
+	if err := s.saveTurn(t.Context(), "t1", "a", turn{Until: now.Add(-time.Second), Failures: 3}); err != nil {
 		t.Fatal(err)
 	}
 	if turn, mine := take(now); !mine || turn.Failures != 3 {
@@ -252,17 +252,17 @@ func TestSeen(t *testing.T) {
 		if page == 60 {
 			continue
 		}
-		if err := s.SaveSeen(t.Context(), "t1", "thing", pass, page, []byte{byte(page)}); err != nil {
+		if err := s.saveSeen(t.Context(), "t1", "thing", pass, page, []byte{byte(page)}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for pages, want := range map[int]bool{0: true, 59: true, 60: false, 120: false} {
-		data, whole, err := s.Seen(t.Context(), "t1", "thing", pass, pages)
+		data, whole, err := s.seen(t.Context(), "t1", "thing", pass, pages)
 		if err != nil || whole != want || whole && len(data) != pages {
 			t.Errorf("%d pages: %d, %v, %v", pages, len(data), whole, err)
 		}
 	}
-	if data, _, _ := s.Seen(t.Context(), "t1", "thing", pass.Add(time.Minute), 10); len(data) != 0 {
+	if data, _, _ := s.seen(t.Context(), "t1", "thing", pass.Add(time.Minute), 10); len(data) != 0 {
 		t.Error("another pass has seen pages")
 	}
 }

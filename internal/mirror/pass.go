@@ -36,14 +36,40 @@ func (s *Store) SaveBooks(ctx context.Context, tenantID string, books any) (writ
 	return true, nil
 }
 
-// ReadBooks reads into books what SaveBooks wrote, as tenant.Bundle has it. Where there is nothing yet, books stays as
-// it is.
+// ReadBooks reads into books what SaveBooks wrote, as tenant.Bundle has it. Where there is nothing yet, books stays
+// as it is.
 func ReadBooks(data []byte, books any) error {
 	if len(data) == 0 {
 		return nil
 	}
 	return table.Unmarshal(data, books)
 }
+
+// State is how far the copy of a connection's reference data is.
+type State struct {
+	State   string    `json:"state"`             // reading, ready; "" = no pass has begun
+	Step    string    `json:"step,omitempty"`    // what is being read
+	Page    int       `json:"page,omitempty"`    // next page of Step
+	Read    int       `json:"read,omitempty"`    // records so far
+	Total   int       `json:"total,omitempty"`   // of the step, as the vendor says
+	Ready   time.Time `json:"ready,omitzero"`    // last complete pass
+	Started time.Time `json:"started,omitzero"`  // of the running pass
+	Problem string    `json:"problem,omitempty"` // why it does not get on
+	// Fold is by which way of folding names its rows are found; negative: the running pass brings them to it.
+	Fold int `json:"fold,omitempty"`
+}
+
+// The states of a mirror.
+const (
+	Reading = "reading"
+	Ready   = "ready"
+)
+
+// IsReady reports whether a pass has read all of it.
+func (s State) IsReady() bool { return s.State == Ready }
+
+// Progress is a connection's State, as it is noted beside the connection.
+const Progress tenant.Progress[State] = "mirror"
 
 // seenFor is how long a pass may take before what it has seen is forgotten.
 const seenFor = 48 * time.Hour
@@ -52,8 +78,8 @@ func seenKey(tenantID, kind string, pass time.Time, page int) table.Key {
 	return table.Key{PK: passes(tenantID), SK: fmt.Sprintf("seen#%s#%d#%06d", kind, pass.Unix(), page)}
 }
 
-// SaveSeen remembers what one page of a pass held, for its last page.
-func (s *Store) SaveSeen(ctx context.Context, tenantID, kind string, pass time.Time, page int, data []byte) error {
+// saveSeen remembers what one page of a pass held, for its last page.
+func (s *Store) saveSeen(ctx context.Context, tenantID, kind string, pass time.Time, page int, data []byte) error {
 	forgotten := pass.Add(seenFor).Truncate(time.Second)
 	it := table.Item{Key: seenKey(tenantID, kind, pass, page), Data: data, Expires: forgotten}
 	if err := s.table.Write(ctx, table.Put(it)); err != nil {
@@ -62,8 +88,8 @@ func (s *Store) SaveSeen(ctx context.Context, tenantID, kind string, pass time.T
 	return nil
 }
 
-// Seen reads what the first pages of a pass held; whole reports whether none is missing.
-func (s *Store) Seen(
+// seen reads what the first pages of a pass held; whole reports whether none is missing.
+func (s *Store) seen(
 	ctx context.Context, tenantID, kind string, pass time.Time, pages int,
 ) (data [][]byte, whole bool, err error) {
 	var keys []table.Key
@@ -77,9 +103,9 @@ func (s *Store) Seen(
 	return data, len(data) == pages, err
 }
 
-// Turn keeps mirror jobs of one connection from reading side by side, which is
+// turn keeps mirror jobs of one connection from reading side by side, which is
 // harmless but wastes calls.
-type Turn struct {
+type turn struct {
 	Until    time.Time `json:"until"`
 	Failures int       `json:"failures,omitempty"` // in a row, to space the attempts
 }
@@ -88,10 +114,10 @@ func turnKey(tenantID, name string) table.Key {
 	return table.Key{PK: passes(tenantID), SK: "turn#" + name}
 }
 
-// TakeTurn takes the turn until a time, unless somebody else has it.
-func (s *Store) TakeTurn(
+// takeTurn takes the turn until a time, unless somebody else has it.
+func (s *Store) takeTurn(
 	ctx context.Context, tenantID, name string, now, until time.Time,
-) (t Turn, mine bool, err error) {
+) (t turn, mine bool, err error) {
 	old, err := table.Read(ctx, s.table, turnKey(tenantID, name))
 	if err != nil {
 		return t, false, fmt.Errorf("take turn: %w", err)
@@ -120,8 +146,8 @@ func (s *Store) TakeTurn(
 	return t, true, nil
 }
 
-// SaveTurn lengthens a turn, or gives it back with Until in the past.
-func (s *Store) SaveTurn(ctx context.Context, tenantID, name string, t Turn) error {
+// saveTurn lengthens a turn, or gives it back with Until in the past.
+func (s *Store) saveTurn(ctx context.Context, tenantID, name string, t turn) error {
 	it, err := turnItem(tenantID, name, t)
 	if err == nil {
 		err = s.table.Write(ctx, table.Put(it))
@@ -132,8 +158,24 @@ func (s *Store) SaveTurn(ctx context.Context, tenantID, name string, t Turn) err
 	return nil
 }
 
-func turnItem(tenantID, name string, t Turn) (table.Item, error) {
+func turnItem(tenantID, name string, t turn) (table.Item, error) {
 	data, err := json.Marshal(t)
 	forgotten := t.Until.Add(seenFor).Truncate(time.Second)
 	return table.Item{Key: turnKey(tenantID, name), Data: data, Expires: forgotten}, err
+}
+
+// Erase removes the rows and names of these kinds that a tenant has, and what its passes noted.
+func (s *Store) Erase(ctx context.Context, tenantID string, kinds ...string) error {
+	parts := []string{passes(tenantID)}
+	for _, kind := range kinds {
+		for shard := range uint32(shards) {
+			parts = append(parts, partition(tenantID, kind, shard))
+		}
+	}
+	for _, pk := range parts {
+		if err := table.Erase(ctx, s.table, pk, nil); err != nil {
+			return fmt.Errorf("erase the mirror: %w", err)
+		}
+	}
+	return nil
 }

@@ -179,10 +179,10 @@ func TestKeys(t *testing.T) {
 	if _, err := s.SaveBooks(ctx, "t1", []string{"GST"}); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.SaveSeen(ctx, "t1", "thing", pass, 7, []byte("rows")); err != nil {
+	if err := s.saveSeen(ctx, "t1", "thing", pass, 7, []byte("rows")); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.SaveTurn(ctx, "t1", "system#1", Turn{Until: pass.UTC(), Failures: 2}); err != nil {
+	if err := s.saveTurn(ctx, "t1", "system#1", turn{Until: pass.UTC(), Failures: 2}); err != nil {
 		t.Fatal(err)
 	}
 	for k, want := range map[table.Key]string{

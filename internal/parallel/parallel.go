@@ -1,14 +1,14 @@
 // Package parallel does one thing for many values, a bounded number of them at once.
 //
-// [Each] is all of it. It is for work that mostly waits, as reads of the table and calls do, where the bound is what the
-// other side can bear:
+// [Each] is all of it. It is for work that mostly waits, such as reads of the table and calls; the bound is what the
+// other side can take:
 //
 //	err := parallel.Each(16, slices.Chunk(ids, 100), func(some []string) error {
 //		…
 //	})
 //
-// A value that fails does not keep the others from being done: a sweep that cannot wake one order wakes the next. Where
-// the rest is not worth doing, as the caller's time is over, do looks at its context.
+// A value that fails does not stop the others: a sweep that cannot wake one order wakes the next. To stop when the
+// caller's time is over, do looks at its context.
 package parallel
 
 import (
@@ -17,8 +17,8 @@ import (
 	"sync"
 )
 
-// Each calls do with each of the values, at most so many at once, and returns when all are done, with their errors
-// joined. It takes one value more than there is room for, at most.
+// Each calls do with each of the values, no more than most of them at once. It returns when all are done, with their
+// errors joined. While all are busy, it has taken at most one value more from values.
 func Each[T any](most int, values iter.Seq[T], do func(T) error) error {
 	var running sync.WaitGroup
 	var mu sync.Mutex

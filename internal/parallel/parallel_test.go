@@ -12,7 +12,7 @@ import (
 	"stockbridge/internal/parallel"
 )
 
-// TestEach: no more than so many at once, and all of them, whichever fail.
+// TestEach: never more at once than allowed, and all of them, whichever fail.
 func TestEach(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const n, most = 100, 8

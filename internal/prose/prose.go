@@ -1,22 +1,25 @@
 // Package prose makes other people's text fit for where we put it.
 //
-// Names, references, comments and vendors' messages come from outside, so they may be long, run over lines, hold
-// characters that nobody sees or that turn what follows around, or be no valid UTF-8 at all. Which function a text
-// needs depends on where it goes:
+// Names, references, comments and vendors' messages come from outside. They may be long, run over lines, hold
+// characters that are not seen or that reverse what follows, or not be valid UTF-8. Which function a text needs depends
+// on where it goes:
 //
 //	Quote   into a sentence of ours, in quotation marks: The customer “Kōwhai Café” is deprecated.
-//	List    into a sentence, several of them: “North”, “South” and 3 more
-//	Within  into a sentence or a table, without quotation marks, on one line of at most so many characters
-//	Short   into a list or a record of ours, as it was written but for what no line can show
-//	Plain   as Short, where the caller sees to the length
-//	Clean   to another system, as it was written but for what no system takes
-//	Cut     to another system that takes only so many characters
+//	List    several of them into a sentence: “North”, “South” and 3 more
+//	Within  into a sentence or a table, without quotation marks, on one line of limited length
+//	Short   into a list or a record of ours, as written, without what a line cannot show
+//	Plain   like Short, where the caller limits the length
+//	Clean   to another system, as written, without what no system accepts
+//	Cut     to another system that limits the length
+//
+// Count is a number of ours in a sentence: 12,000 orders.
 //
 // Nothing here compares texts; that is package match.
 package prose
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf16"
@@ -42,8 +45,8 @@ func List(names []string) string {
 	return b.String()
 }
 
-// Within is a text on one line without the characters that hide or reorder what follows, with one space where there
-// were blanks. What is longer than max characters ends in “…”.
+// Within returns a text on one line, without the characters that hide or reorder what follows, with one space for any
+// blanks. If it is longer than max characters, it is cut and ends in “…”.
 func Within(s string, max int) string {
 	if len(s) > 4096 { // what comes after is cut anyway
 		s = s[:4096]
@@ -64,7 +67,7 @@ func Within(s string, max int) string {
 	return s
 }
 
-// Short is a text as a list can show it: Plain, and no longer than 256 characters.
+// Short returns a text as a list can show it: Plain, and no longer than 256 characters.
 func Short(s string) string {
 	s = Plain(s)
 	if c := []rune(s); len(c) > 256 {
@@ -73,7 +76,8 @@ func Short(s string) string {
 	return s
 }
 
-// Plain has a space for each character that no line can show: controls, marks of direction, what is no valid UTF-8.
+// Plain returns a text with a space for each character that a line cannot show: controls, marks of direction, invalid
+// UTF-8.
 func Plain(s string) string {
 	return strings.Map(func(c rune) rune {
 		if c < ' ' || c == 0x7f || c == '\uFFFD' || unicode.Is(unicode.Bidi_Control, c) {
@@ -83,8 +87,8 @@ func Plain(s string) string {
 	}, strings.ToValidUTF8(s, " "))
 }
 
-// Clean makes a text fit to be sent: valid UTF-8, lines ended by \n, no other control characters but tabs, no blanks
-// around it.
+// Clean makes a text fit to be sent: valid UTF-8, lines ended by \n, no control characters but that and tabs, no
+// surrounding blanks.
 func Clean(s string) string {
 	s = strings.ToValidUTF8(s, "\uFFFD")
 	s = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(s)
@@ -97,7 +101,7 @@ func Clean(s string) string {
 }
 
 // Cut shortens a text of valid UTF-8 to max characters, and reports whether it did. Characters are counted in UTF-16,
-// as the vendors' platforms do: those beyond the basic plane, as emoji, are two.
+// as the vendors' platforms do: those beyond the basic plane, such as emoji, count as two.
 func Cut(s string, max int) (short string, was bool) {
 	n := 0
 	for i, r := range s {
@@ -106,4 +110,12 @@ func Cut(s string, max int) (short string, was bool) {
 		}
 	}
 	return s, false
+}
+
+// Count is a number with commas between the thousands.
+func Count(n int) string {
+	if n < 1000 {
+		return strconv.Itoa(n)
+	}
+	return fmt.Sprintf("%s,%03d", Count(n/1000), n%1000)
 }

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,10 +17,10 @@ import (
 
 // Limiter says when a call may be made.
 type Limiter interface {
-	// Take grants one call and returns the grant's stamp, after which it holds for a second; else a *Wait.
+	// Take grants one call and returns the grant's stamp; the grant is good for a second. A refusal is a *Wait.
 	Take(ctx context.Context) (time.Time, error)
-	// Throttled tells that the vendor refused a call as one too many; retryAfter is 0 where it did not say for how long.
-	// A Limiter that also has Answered(ctx) is told of every other answer.
+	// Throttled is called when the vendor refused a call as one too many; retryAfter is 0 if it did not say for how
+	// long. If a Limiter also has Answered(ctx), that is called for every other answer.
 	Throttled(ctx context.Context, retryAfter time.Duration)
 }
 
@@ -28,36 +29,36 @@ type Client struct {
 	Who       string // the vendor's system, as errors name it: see Error.Who
 	Base      *url.URL
 	HTTP      http.RoundTripper   // nil: http.DefaultTransport
-	Sign      func(*http.Request) // puts the credential on
+	Sign      func(*http.Request) // adds the credential
 	Limit     Limiter             // nil: no limit
 	Timeout   time.Duration       // from writing to the last byte of the answer; 0: 20 s
 	MaxAnswer int64               // bytes; 0: 32 MiB
 	GrantLife time.Duration       // how long a reserved grant may wait for its call; 0: 1 s
-	Routes    Routes              // the calls that there are; nil: any
-	// Read finds a vendor's error in an answer, whatever its status; nil: none, or what FromStatus says.
+	Routes    Routes              // the documented calls; nil: any
+	// Read finds a vendor's error in an answer of any status. If it is nil or returns nil, FromStatus decides.
 	Read func(status int, header http.Header, body []byte) *Error
 
-	hidden *[]string // see Hide; behind a pointer, so that who prints a Client does not print them
-	hide   *redactor // all of them
-	unread *redactor // those that are taken out before an answer is read
+	secrets    *[]string // see Hide; a pointer, so that printing a Client does not print them
+	redactAll  *redactor // of all secrets
+	redactRead *redactor // of those that are replaced before an answer is read
 }
 
-// Hide names values that must not come back: wherever an answer repeats one, however it is written, [Redacted] stands in its
-// place in errors, recorded exchanges and what is read. Values below 6 characters cannot be told from other text; those
-// below 16 are left in what is read, where they could stand in a number.
+// Hide names values that must not come back: wherever an answer repeats one, however it is written, [Redacted] stands
+// in its place in errors, recorded exchanges and what is read. Values below 6 characters cannot be told from other
+// text; those below 16 are left in what is read, where they could stand in a number.
 func (c *Client) Hide(values ...string) {
-	if c.hidden != nil {
-		values = slices.Concat(*c.hidden, values)
+	if c.secrets != nil {
+		values = slices.Concat(*c.secrets, values)
 	}
-	c.hidden, c.hide = &values, newRedactor(leastSecret, values...)
-	c.unread = c.hide
-	if slices.ContainsFunc(values, func(v string) bool { return len(strings.TrimSpace(v)) < leastRead }) {
-		c.unread = newRedactor(leastRead, values...)
+	c.secrets, c.redactAll = &values, newRedactor(minSecret, values...)
+	c.redactRead = c.redactAll
+	if slices.ContainsFunc(values, func(v string) bool { return len(strings.TrimSpace(v)) < minSecretRead }) {
+		c.redactRead = newRedactor(minSecretRead, values...)
 	}
 }
 
-// Reserve takes one grant now, for the next call made with the context that it returns; if that call comes more than a
-// second later it takes a fresh one.
+// Reserve takes one grant now, for the next call made with the context that it returns. If that call comes more than a
+// second later, it takes a new grant.
 func (c *Client) Reserve(ctx context.Context) (context.Context, error) {
 	if c.Limit == nil {
 		return ctx, nil
@@ -82,15 +83,15 @@ func (c *Client) take(ctx context.Context) (time.Time, *Error) {
 	return stamp, e
 }
 
-// Do makes one call: path is below Base and already escaped, in is sent as JSON unless nil, and the answer is read into out
-// (by Unmarshal, as forgiving as the vendors are uneven) unless nil. Every error is an *Error.
+// Do makes one call. path is below Base and already escaped; in is sent as JSON unless nil; the answer is read into out
+// by Unmarshal unless nil. Every error is an *Error.
 //
-// Each request that is written is granted, guarded and recorded by itself. A GET that met a kept connection which the far
-// side had given up is sent once more, as a call of its own; nothing else is ever sent again.
+// Each request that is written has its own grant, guard and record. A GET on a reused connection that the far side had
+// closed is sent once more, as another call; nothing else is ever sent again.
 func (c *Client) Do(ctx context.Context, method, path string, query url.Values, in, out any) error {
-	err, stale := c.once(ctx, method, path, query, in, out)
+	err, stale := c.attempt(ctx, method, path, query, in, out)
 	if stale && method == http.MethodGet {
-		err, _ = c.once(ctx, method, path, query, in, out)
+		err, _ = c.attempt(ctx, method, path, query, in, out)
 	}
 	if err == nil {
 		return nil
@@ -98,24 +99,26 @@ func (c *Client) Do(ctx context.Context, method, path string, query url.Values, 
 	return err
 }
 
-// once makes one call that is written once at most. stale says that it met a kept connection that had gone bad.
-func (c *Client) once(ctx context.Context, method, path string, query url.Values, in, out any) (err *Error, stale bool) {
+// attempt makes one call that is written once at most. stale reports whether its reused connection had gone bad.
+func (c *Client) attempt(
+	ctx context.Context, method, path string, query url.Values, in, out any,
+) (err *Error, stale bool) {
 	path = "/" + strings.TrimPrefix(path, "/")
 	x := Exchange{Method: method, Path: path, Query: query.Encode(), At: time.Now()}
-	hide := c.hide
+	hide := c.redactAll
 	if more := secretsOf(ctx); len(more) > 0 {
-		if c.hidden != nil {
-			more = slices.Concat(*c.hidden, more)
+		if c.secrets != nil {
+			more = slices.Concat(*c.secrets, more)
 		}
-		hide = newRedactor(leastSecret, more...)
+		hide = newRedactor(minSecret, more...)
 	}
-	err, stale = c.do(ctx, &x, query, in, out)
+	err, stale = c.send(ctx, &x, query, in, out)
 	if err != nil {
 		for i, m := range err.Messages {
 			err.Messages[i] = hide.text(m)
 		}
 		err.Who, err.Method, err.Path = c.Who, method, path
-		err.Messages, err.Err = trim(err.Messages), hide.err(err.Err)
+		err.Messages, err.Err = trimMessages(err.Messages), hide.err(err.Err)
 		x.Err, x.Outcome = err, err.Outcome
 	}
 	x.Took = time.Since(x.At)
@@ -123,13 +126,14 @@ func (c *Client) once(ctx context.Context, method, path string, query url.Values
 		x.Query, x.Request, x.Answer = hide.text(x.Query), hide.redact(x.Request), hide.redact(x.Answer)
 		record(x)
 	}
-	if a, ok := c.Limit.(interface{ Answered(context.Context) }); ok && x.Status != 0 && x.Status != http.StatusServiceUnavailable && (err == nil || err.Kind != Throttled) {
-		a.Answered(ctx) // the vendor took it, whatever it said
+	if a, ok := c.Limit.(interface{ Answered(context.Context) }); ok && x.Status != 0 &&
+		x.Status != http.StatusServiceUnavailable && (err == nil || err.Kind != Throttled) {
+		a.Answered(ctx) // the vendor took the call, whatever it answered
 	}
 	if err == nil {
 		return nil, false
 	}
-	// Any 503 is a throttle to the limiter, even where it leaves the call itself unknown.
+	// To the limiter any 503 is a throttle answer, even if the outcome of the call is unknown.
 	if c.Limit != nil && (err.Kind == Throttled || err.Status == http.StatusServiceUnavailable) {
 		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
@@ -138,8 +142,8 @@ func (c *Client) once(ctx context.Context, method, path string, query url.Values
 	return err, stale
 }
 
-// Nonsense is the error of a call whose answer, of status 200, is not what the vendor's documentation says.
-func (c *Client) Nonsense(method, path, why string) *Error {
+// MalformedAnswer is the error of a call whose answer, of status 200, is not as the vendor documents it.
+func (c *Client) MalformedAnswer(method, path, why string) *Error {
 	e := unknown(http.StatusOK, errors.New(why))
 	e.Who, e.Method, e.Path = c.Who, method, path
 	return e
@@ -151,7 +155,8 @@ func unknown(status int, err error) *Error {
 	return &Error{Outcome: Unknown, Kind: Unavailable, Status: status, Err: err}
 }
 
-func (c *Client) do(ctx context.Context, x *Exchange, query url.Values, in, out any) (failed *Error, stale bool) {
+// send makes the request if all let it pass, and reads the answer.
+func (c *Client) send(ctx context.Context, x *Exchange, query url.Values, in, out any) (failed *Error, stale bool) {
 	if err := c.Routes.check(x.Method, x.Path, query); err != nil {
 		return notSent(err), false
 	}
@@ -159,34 +164,18 @@ func (c *Client) do(ctx context.Context, x *Exchange, query url.Values, in, out 
 	if err != nil {
 		return notSent(err), false
 	}
-	if err := ctx.Err(); err != nil {
-		return notSent(err), false
+	if err := c.admit(ctx); err != nil {
+		return err, false
 	}
-	if reserved, _ := ctx.Value(grantKey{}).(*reservation); c.Limit != nil && !reserved.take(c) {
-		if _, err := c.take(ctx); err != nil {
-			return err, false
-		}
-	}
-	if err := guardOf(ctx); err != nil {
-		return notSent(err), false
-	}
-	if err := ctx.Err(); err != nil {
-		return notSent(err), false
-	}
-
-	timeout := c.Timeout
-	if timeout == 0 {
-		timeout = 20 * time.Second
-	}
-	traced, cancel := context.WithTimeout(ctx, timeout)
+	traced, cancel := context.WithTimeout(ctx, cmp.Or(c.Timeout, 20*time.Second))
 	defer cancel()
-	w := &writing{}
-	req = w.once(req.WithContext(traced))
+	w := &singleWrite{}
+	req = w.prepare(req.WithContext(traced))
 	transport := c.HTTP
 	if transport == nil {
 		transport = http.DefaultTransport
 	}
-	// RoundTrip itself rather than an http.Client: no redirect is followed (it would take the key elsewhere), no cookie kept.
+	// RoundTrip, not an http.Client, which would follow redirects (and send the key elsewhere) and keep cookies.
 	x.At = time.Now()
 	answer, err := transport.RoundTrip(req)
 	if err != nil {
@@ -196,22 +185,45 @@ func (c *Client) do(ctx context.Context, x *Exchange, query url.Values, in, out 
 		return unknown(0, err), w.stale() && traced.Err() == nil
 	}
 	defer answer.Body.Close()
+	if err := x.receive(answer, cmp.Or(c.MaxAnswer, 32<<20)); err != nil {
+		return unknown(x.Status, err), false
+	}
+	return c.outcome(x, answer.Header, out), false
+}
+
+// admit takes a grant, and asks the guards whether a call may be made now.
+func (c *Client) admit(ctx context.Context) *Error {
+	if err := ctx.Err(); err != nil {
+		return notSent(err)
+	}
+	if reserved, _ := ctx.Value(grantKey{}).(*reservation); c.Limit != nil && !reserved.take(c) {
+		if _, err := c.take(ctx); err != nil {
+			return err
+		}
+	}
+	if err := checkGuard(ctx); err != nil {
+		return notSent(err)
+	}
+	if err := ctx.Err(); err != nil {
+		return notSent(err)
+	}
+	return nil
+}
+
+// receive reads an answer. It fails if that has more than most bytes.
+func (x *Exchange) receive(answer *http.Response, most int64) (err error) {
 	x.Status = answer.StatusCode
 	x.Date, _ = http.ParseTime(answer.Header.Get("Date"))
-	most := c.MaxAnswer
-	if most == 0 {
-		most = 32 << 20
-	}
 	x.Answer, err = io.ReadAll(io.LimitReader(answer.Body, most+1))
-	x.Answer = WithoutMark(x.Answer)
+	x.Answer = WithoutBOM(x.Answer)
 	if err != nil {
-		return unknown(x.Status, fmt.Errorf("read answer: %w", err)), false
+		return fmt.Errorf("read answer: %w", err)
 	}
 	if int64(len(x.Answer)) > most {
 		x.Answer = x.Answer[:most]
-		return unknown(x.Status, fmt.Errorf("answer exceeds %d bytes", most)), false
+		return fmt.Errorf("answer exceeds %d bytes", most)
 	}
-	return c.read(x, answer.Header, out), false
+	return nil
 }
 
 func (c *Client) request(x *Exchange, in any) (*http.Request, error) {
@@ -228,10 +240,10 @@ func (c *Client) request(x *Exchange, in any) (*http.Request, error) {
 	to.RawQuery = x.Query
 	req, err := http.NewRequest(x.Method, to.String(), bytes.NewReader(x.Request))
 	if err != nil {
-		return nil, errors.New("no such address") // the error itself would quote it
+		return nil, errors.New("no such address") // err would quote it
 	}
 	req.Header.Set("Accept", "application/json")
-	req.Header.Set("Content-Type", "application/json") // Cin7 Core's documentation sends it with GET too
+	req.Header.Set("Content-Type", "application/json") // with GET too: a vendor's documentation does
 	req.Header.Set("User-Agent", "stockbridge")
 	if c.Sign != nil {
 		c.Sign(req)
@@ -239,11 +251,12 @@ func (c *Client) request(x *Exchange, in any) (*http.Request, error) {
 	return req, nil
 }
 
-func (c *Client) read(x *Exchange, header http.Header, out any) *Error {
-	said := c.hide.redact(x.Answer)
+// outcome returns the error that an answer stands for, or reads the answer into out.
+func (c *Client) outcome(x *Exchange, header http.Header, out any) *Error {
+	clean := c.redactAll.redact(x.Answer)
 	if c.Read != nil {
-		if e := c.Read(x.Status, c.hide.header(header), said); e != nil {
-			if e.Outcome == Done { // an error is never done; a vendor's reading that forgot to say is in doubt
+		if e := c.Read(x.Status, c.redactAll.header(header), clean); e != nil {
+			if e.Outcome == Done { // an error without an outcome
 				e.Outcome = Unknown
 			}
 			e.Status = x.Status
@@ -261,10 +274,10 @@ func (c *Client) read(x *Exchange, header http.Header, out any) *Error {
 	case len(body) == 0:
 		return unknown(x.Status, errors.New("the answer is empty"))
 	}
-	if c.unread != c.hide {
-		said = c.unread.redact(x.Answer)
+	if c.redactRead != c.redactAll {
+		clean = c.redactRead.redact(x.Answer)
 	}
-	if err := Unmarshal(said, out); err != nil {
+	if err := Unmarshal(clean, out); err != nil {
 		return unknown(x.Status, fmt.Errorf("read answer: %w", err))
 	}
 	return nil

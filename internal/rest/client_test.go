@@ -21,7 +21,7 @@ import (
 	"stockbridge/internal/rest"
 )
 
-// limiter grants every call and writes down what it is told.
+// limiter grants every call, unless it denies all, and counts.
 type limiter struct {
 	taken     int
 	throttled []time.Duration
@@ -69,7 +69,7 @@ func seenOf(err error) seen {
 	return seen{e.Outcome, e.Kind, e.Status}
 }
 
-// TestOutcome makes real calls to a real server that ends each in another way.
+// TestOutcome makes real calls to a real server that ends each in a different way.
 func TestOutcome(t *testing.T) {
 	var reached atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -140,7 +140,8 @@ func TestOutcome(t *testing.T) {
 		{path: "/503", want: seen{rest.Unknown, rest.Unavailable, 503}, throttled: 1},
 	} {
 		limit, reachedBefore := &limiter{}, reached.Load()
-		c := &rest.Client{Base: base(t, server.URL+"/v2/"), HTTP: server.Client().Transport, Limit: limit, MaxAnswer: 4096}
+		c := &rest.Client{Base: base(t, server.URL+"/v2/"), HTTP: server.Client().Transport, Limit: limit,
+			MaxAnswer: 4096}
 		c.Who = "acme"
 		if tt.dead {
 			c.Base = base(t, dead.URL)
@@ -161,7 +162,8 @@ func TestOutcome(t *testing.T) {
 		if calls := reached.Load() - reachedBefore; !tt.dead && calls != 1 || tt.dead && calls != 0 {
 			t.Errorf("%s: %d calls reached the server", tt.path, calls)
 		}
-		if len(recorded) != 1 || recorded[0].Outcome != tt.want.Outcome || err != nil && recorded[0].Status != tt.want.Status ||
+		if len(recorded) != 1 || recorded[0].Outcome != tt.want.Outcome ||
+			err != nil && recorded[0].Status != tt.want.Status ||
 			recorded[0].Query != "a=b" || string(recorded[0].Request) != `{"n":1}` || recorded[0].Path != tt.path {
 			t.Errorf("%s: recorded %+v", tt.path, recorded)
 		}
@@ -174,9 +176,11 @@ func TestOutcome(t *testing.T) {
 	}
 }
 
-// TestStaleConnection has the server close a kept connection just when it is to be used again.
+// TestStaleConnection: the server closes a kept connection just before it is used again.
 func TestStaleConnection(t *testing.T) {
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, `{}`) }))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, `{}`)
+	}))
 	transport := &http.Transport{}
 	defer transport.CloseIdleConnections()
 	c := &rest.Client{Base: base(t, server.URL), HTTP: transport}
@@ -194,10 +198,11 @@ func TestStaleConnection(t *testing.T) {
 func TestNeverSent(t *testing.T) {
 	limit := &limiter{}
 	calls := 0
-	c := &rest.Client{Base: base(t, "http://vendor.test"), Limit: limit, HTTP: roundTrip(func(*http.Request) (*http.Response, error) {
-		calls++
-		return answer(200, `{}`), nil
-	})}
+	c := &rest.Client{Base: base(t, "http://vendor.test"), Limit: limit,
+		HTTP: roundTrip(func(*http.Request) (*http.Response, error) {
+			calls++
+			return answer(200, `{}`), nil
+		})}
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
 	stop := errors.New("lease ends too soon")
@@ -216,7 +221,8 @@ func TestNeverSent(t *testing.T) {
 	}
 	limit.deny = &rest.Wait{Until: until}
 	var recorded []rest.Exchange
-	err = c.Do(rest.WithRecorder(t.Context(), func(x rest.Exchange) { recorded = append(recorded, x) }), "POST", "/sale", nil, nil, nil)
+	err = c.Do(rest.WithRecorder(t.Context(), func(x rest.Exchange) { recorded = append(recorded, x) }), "POST",
+		"/sale", nil, nil, nil)
 	wait, ok := errors.AsType[*rest.Wait](err)
 	if seenOf(err) != (seen{rest.Refused, rest.Waiting, 0}) || !ok || !wait.Until.Equal(until) {
 		t.Errorf("limiter's wait: %v", err)
@@ -231,12 +237,13 @@ func TestNeverSent(t *testing.T) {
 	if calls != 0 || len(limit.throttled) != 0 {
 		t.Errorf("%d calls, limiter %+v", calls, limit)
 	}
-	if err := (&rest.Client{}).Do(t.Context(), "GET", "/", nil, nil, nil); seenOf(err) != (seen{rest.Refused, rest.NotSent, 0}) {
+	if err := (&rest.Client{}).Do(t.Context(), "GET", "/", nil, nil,
+		nil); seenOf(err) != (seen{rest.Refused, rest.NotSent, 0}) {
 		t.Errorf("no base: %v", err)
 	}
 }
 
-// TestInProcess has round trippers that no connection is behind.
+// TestInProcess uses round trippers without a connection.
 func TestInProcess(t *testing.T) {
 	for _, tt := range []struct {
 		err  error
@@ -247,12 +254,13 @@ func TestInProcess(t *testing.T) {
 		{&net.OpError{Op: "read", Err: errors.New("reset")}, seen{rest.Unknown, rest.Unavailable, 0}},
 		{&net.OpError{Op: "dial", Err: errors.New("another's")}, seen{rest.Unknown, rest.Unavailable, 0}},
 	} {
-		c := &rest.Client{Base: base(t, "http://vendor.test"), HTTP: roundTrip(func(r *http.Request) (*http.Response, error) {
-			if strings.Contains(tt.err.Error(), "another's") { // a dial on behalf of a request already written
-				httptrace.ContextClientTrace(r.Context()).WroteRequest(httptrace.WroteRequestInfo{})
-			}
-			return nil, tt.err
-		})}
+		c := &rest.Client{Base: base(t, "http://vendor.test"),
+			HTTP: roundTrip(func(r *http.Request) (*http.Response, error) {
+				if strings.Contains(tt.err.Error(), "another's") { // a dial after the request was written
+					httptrace.ContextClientTrace(r.Context()).WroteRequest(httptrace.WroteRequestInfo{})
+				}
+				return nil, tt.err
+			})}
 		if got := seenOf(c.Do(t.Context(), "POST", "/sale", nil, nil, nil)); got != tt.want {
 			t.Errorf("%v: %+v, want %+v", tt.err, got, tt.want)
 		}
@@ -262,9 +270,10 @@ func TestInProcess(t *testing.T) {
 func TestReserve(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		limit := &limiter{}
-		c := &rest.Client{Base: base(t, "http://vendor.test"), Limit: limit, HTTP: roundTrip(func(*http.Request) (*http.Response, error) {
-			return answer(200, `{}`), nil
-		})}
+		c := &rest.Client{Base: base(t, "http://vendor.test"), Limit: limit,
+			HTTP: roundTrip(func(*http.Request) (*http.Response, error) {
+				return answer(200, `{}`), nil
+			})}
 		do := func(ctx context.Context, c *rest.Client, want int) {
 			t.Helper()
 			if err := c.Do(ctx, "GET", "/me", nil, nil, nil); err != nil {
@@ -289,7 +298,8 @@ func TestReserve(t *testing.T) {
 
 		limit.deny = &rest.Wait{Until: time.Now().Add(3 * time.Second)}
 		_, err = c.Reserve(t.Context())
-		if e, ok := errors.AsType[*rest.Error](err); !ok || e.Kind != rest.Waiting || e.Outcome != rest.Refused || e.RetryAfter != 3*time.Second {
+		if e, ok := errors.AsType[*rest.Error](err); !ok || e.Kind != rest.Waiting || e.Outcome != rest.Refused ||
+			e.RetryAfter != 3*time.Second {
 			t.Errorf("reserve: %v", err)
 		}
 	})
@@ -300,10 +310,14 @@ func TestRequest(t *testing.T) {
 	c := &rest.Client{
 		Base: base(t, "http://vendor.test/api/v2/"),
 		Sign: func(r *http.Request) { r.Header.Set("Authorization", "Bearer s3cret") },
-		HTTP: roundTrip(func(r *http.Request) (*http.Response, error) { got = r; return answer(401, `{"token":"s3cret"}`), nil }),
+		HTTP: roundTrip(func(r *http.Request) (*http.Response, error) {
+			got = r
+			return answer(401, `{"token":"s3cret"}`), nil
+		}),
 		Read: func(status int, header http.Header, body []byte) *rest.Error {
 			e := rest.FromStatus(status, header)
-			e.Messages = append([]string{"", strings.Repeat("é", 600)}, strings.Split(strings.Repeat("no ", 30), " ")...)
+			e.Messages = append([]string{"", strings.Repeat("é", 600)},
+				strings.Split(strings.Repeat("no ", 30), " ")...)
 			return e
 		},
 	}
@@ -325,9 +339,12 @@ func TestRequest(t *testing.T) {
 func TestRetryAfter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for value, want := range map[string]time.Duration{
-			"": 0, "30": 30 * time.Second, " 30": 30 * time.Second, "60 Seconds": time.Minute, "0": 0, "-5": 0, "soon": 0,
-			"99999999999999999999": time.Hour, "999999999": time.Hour, "3601": time.Hour, "Fri, 31 Dec 9999 23:59:59 GMT": time.Hour,
-			"NaN": 0, "-99999999999999999999": 0, "0x7f": 0, "Mon, 01 Jan 0001 00:00:00 GMT": 0,
+			"": 0, "30": 30 * time.Second, " 30": 30 * time.Second, "60 Seconds": time.Minute, "0": 0, "-5": 0,
+			"soon":                 0,
+			"99999999999999999999": time.Hour, "999999999": time.Hour, "3601": time.Hour,
+			"Fri, 31 Dec 9999 23:59:59 GMT": time.Hour,
+			"NaN":                           0, "-99999999999999999999": 0, "0x7f": 0,
+			"Mon, 01 Jan 0001 00:00:00 GMT":                                 0,
 			time.Now().Add(90 * time.Second).UTC().Format(http.TimeFormat):  90 * time.Second,
 			time.Now().Add(-90 * time.Second).UTC().Format(http.TimeFormat): 0,
 		} {
@@ -339,7 +356,8 @@ func TestRetryAfter(t *testing.T) {
 }
 
 func TestOutcomeOf(t *testing.T) {
-	if rest.OutcomeOf(nil) != rest.Done || rest.OutcomeOf(errors.New("x")) != rest.Unknown || rest.KindOf(errors.New("x")) != rest.Other {
+	if rest.OutcomeOf(nil) != rest.Done || rest.OutcomeOf(errors.New("x")) != rest.Unknown ||
+		rest.KindOf(errors.New("x")) != rest.Other {
 		t.Error("errors that are no *Error")
 	}
 	if diff := cmp.Diff([]string(nil), rest.MessagesOf(nil)); diff != "" {
@@ -350,8 +368,8 @@ func TestOutcomeOf(t *testing.T) {
 	}
 }
 
-// TestMarkedAnswer: a byte order mark in front of an answer is none of it, whether the answer is good or an error.
-func TestMarkedAnswer(t *testing.T) {
+// TestByteOrderMark: a byte order mark at the beginning of an answer is skipped.
+func TestByteOrderMark(t *testing.T) {
 	bodies := []string{"\uFEFF{\"ID\":\"7\"}", " \n\uFEFF{\"ID\":\"7\"}", "\uFEFF"}
 	c := &rest.Client{Base: base(t, "http://vendor.test"), HTTP: roundTrip(func(*http.Request) (*http.Response, error) {
 		body := bodies[0]

@@ -13,7 +13,7 @@ type (
 	grantKey    struct{}
 )
 
-// Exchange is one call as it went over the wire, or did not. Headers, and with them credentials, are no part of it.
+// Exchange is one call as it went over the wire, or did not. It has no headers, as they hold credentials.
 type Exchange struct {
 	Method, Path, Query string
 	Request, Answer     []byte
@@ -21,12 +21,12 @@ type Exchange struct {
 	Err                 error // a *Error unless nil
 	At                  time.Time
 	Took                time.Duration
-	Date                time.Time // the answer's own; zero: it has none that can be read
+	Date                time.Time // from the answer's header; zero: none, or not readable
 	Outcome             Outcome
 }
 
-// WithGuard makes every call ask first, just before its request is written and after the limiter has let it pass; an error
-// means that it is never sent (Refused, NotSent, wrapping it). Guards add up.
+// WithGuard returns a context in which every call asks guard just before its request is written, after the limiter let
+// it pass. If guard returns an error, the request is never sent (Refused, NotSent, wrapping the error). Guards add up.
 func WithGuard(ctx context.Context, guard func() error) context.Context {
 	if outer, ok := ctx.Value(guardKey{}).(func() error); ok {
 		inner := guard
@@ -40,7 +40,8 @@ func WithGuard(ctx context.Context, guard func() error) context.Context {
 	return context.WithValue(ctx, guardKey{}, guard)
 }
 
-// WithRecorder has every exchange reported, those that were never sent too. Recorders add up.
+// WithRecorder returns a context in which record is called with every exchange, also with those that were never sent.
+// Recorders add up.
 func WithRecorder(ctx context.Context, record func(Exchange)) context.Context {
 	if outer, ok := ctx.Value(recorderKey{}).(func(Exchange)); ok {
 		inner := record
@@ -49,23 +50,25 @@ func WithRecorder(ctx context.Context, record func(Exchange)) context.Context {
 	return context.WithValue(ctx, recorderKey{}, record)
 }
 
-func guardOf(ctx context.Context) error {
+func checkGuard(ctx context.Context) error {
 	if guard, ok := ctx.Value(guardKey{}).(func() error); ok {
 		return guard()
 	}
 	return nil
 }
 
-// reservation is a grant taken ahead, for the one next call of its client.
+// reservation is a grant taken beforehand, for the next call of its client.
 type reservation struct {
 	of    *Client
 	stamp time.Time
 	used  atomic.Bool
 }
 
-// grantLife is how long a grant may wait for its call: after that it no longer stands for the moment of the call.
+// grantLife is how long a grant may wait for its call. The limiter counts on it.
 const grantLife = time.Second
 
+// take uses the grant, and reports whether it was there for this client and still good.
 func (r *reservation) take(c *Client) bool {
-	return r != nil && r.of == c && r.used.CompareAndSwap(false, true) && time.Since(r.stamp) <= cmp.Or(c.GrantLife, grantLife)
+	return r != nil && r.of == c && r.used.CompareAndSwap(false, true) &&
+		time.Since(r.stamp) <= cmp.Or(c.GrantLife, grantLife)
 }

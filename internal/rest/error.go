@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Outcome is what became of a call over there.
+// Outcome is what became of a call at the vendor.
 type Outcome int
 
 const (
@@ -26,24 +26,25 @@ type Kind int
 
 const (
 	Other        Kind = iota // not an error of a call
-	NotSent                  // never written: no connection, a guard's no, a context at its end
-	Waiting                  // never written: the limiter says not before; the error wraps a *Wait
+	NotSent                  // never written: no connection, refused by a guard, or the context ended
+	Waiting                  // never written: the limiter says to wait; the error wraps a *Wait
 	Throttled                // the vendor says too many calls
 	Unauthorized             // the credential is refused
 	NotFound                 // no such thing
 	Invalid                  // the vendor's validation; Messages hold its sentences
 	Conflict                 // 409
-	Unavailable              // 5xx, timeouts, resets, redirects, answers that make no sense
+	Unavailable              // 5xx, timeouts, resets, redirects, malformed answers
 )
 
 func (k Kind) String() string {
-	return [...]string{"other", "not sent", "waiting", "throttled", "unauthorized", "not found", "invalid", "conflict", "unavailable"}[k]
+	return [...]string{"other", "not sent", "waiting", "throttled", "unauthorized", "not found", "invalid", "conflict",
+		"unavailable"}[k]
 }
 
 // Error is a call that was not done. Its text names the call and the kind, never a body or a secret; Messages are the
 // vendor's own sentences, for the people who must act on them.
 type Error struct {
-	Who          string // whose answer it is, or whose it would have been: Client.Who
+	Who          string // the vendor's system: Client.Who
 	Outcome      Outcome
 	Kind         Kind
 	Method, Path string
@@ -67,7 +68,7 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// OutcomeOf reads the outcome of a call from its error; an error that is no *Error counts as Unknown.
+// OutcomeOf returns the outcome of a call from its error. An error that is not an *Error is Unknown.
 func OutcomeOf(err error) Outcome {
 	if err == nil {
 		return Done
@@ -78,7 +79,7 @@ func OutcomeOf(err error) Outcome {
 	return Unknown
 }
 
-// KindOf reads the kind of a call's error; Other where there is none.
+// KindOf returns the kind of a call's error, or Other.
 func KindOf(err error) Kind {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Kind
@@ -94,7 +95,7 @@ func MessagesOf(err error) []string {
 	return nil
 }
 
-// Reason is why a call was not done, in a few words for people.
+// Reason says in a few words, for people, why a call was not done.
 func Reason(err error) string {
 	e, ok := errors.AsType[*Error](err)
 	switch {
@@ -105,16 +106,16 @@ func Reason(err error) string {
 	case errors.Is(e.Err, context.DeadlineExceeded):
 		return "no answer in time"
 	}
-	return "the connection failed"
+	return "the connection broke"
 }
 
-// Wait is a limiter's answer that a call may not be made before Until.
+// Wait is the error of a limiter that allows no call before Until.
 type Wait struct{ Until time.Time }
 
 func (w *Wait) Error() string { return "not before " + w.Until.UTC().Format(time.RFC3339Nano) }
 
-// FromStatus is what an answer's status alone says of its call; nil for 2xx. A vendor's Client.Read starts from it.
-// A status of 4xx says that nothing happened; 408 is a proxy's timeout.
+// FromStatus returns the error that an answer's status alone stands for; nil for 2xx. A vendor's Client.Read starts
+// from it. A status of 4xx means that nothing happened, except 408, a proxy's timeout.
 func FromStatus(status int, header http.Header) *Error {
 	e := &Error{Outcome: Refused, Status: status, RetryAfter: RetryAfter(header.Get("Retry-After"))}
 	switch {
@@ -139,8 +140,9 @@ func FromStatus(status int, header http.Header) *Error {
 	return e
 }
 
-// RetryAfter reads a Retry-After header: seconds, seconds with a unit behind ("60 Seconds", which Cin7 Core has sent), or a
-// date. 0 where it says nothing or a time that is over, at most an hour: a vendor may say absurd things.
+// RetryAfter reads a Retry-After header: seconds, seconds followed by a unit ("60 Seconds", which a vendor has sent),
+// or a date. It returns 0 for anything else and for a time that is over, and an hour at most, as vendors may say absurd
+// things.
 func RetryAfter(value string) time.Duration {
 	value = strings.TrimSpace(value)
 	digits := value[:len(value)-len(strings.TrimLeft(value, "0123456789"))]
@@ -157,8 +159,8 @@ func RetryAfter(value string) time.Duration {
 	return 0
 }
 
-// trim holds the vendor's sentences to what fits on a page.
-func trim(messages []string) []string {
+// trimMessages cuts the vendor's sentences to what fits on a page.
+func trimMessages(messages []string) []string {
 	const most, longest = 20, 500
 	var out []string
 	for _, m := range messages {

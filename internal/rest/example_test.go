@@ -10,7 +10,7 @@ import (
 	"stockbridge/internal/rest"
 )
 
-// What a caller may build upon is the outcome; why it came about is the kind.
+// A caller relies on the outcome; the kind is the reason for it.
 func ExampleClient_Do() {
 	answers := map[string]struct {
 		status int
@@ -26,9 +26,10 @@ func ExampleClient_Do() {
 		w.WriteString(answers[r.URL.Path].body)
 		return w.Result(), nil
 	})
-	c := &rest.Client{Base: &url.URL{Scheme: "https", Host: "vendor.example"}, HTTP: vendor, Sign: func(r *http.Request) {
-		r.Header.Set("Authorization", "Bearer secret")
-	}}
+	c := &rest.Client{Base: &url.URL{Scheme: "https", Host: "vendor.example"}, HTTP: vendor,
+		Sign: func(r *http.Request) {
+			r.Header.Set("Authorization", "Bearer secret")
+		}}
 	c.Hide("secret") // no error and no recording shows it
 	for _, path := range []string{"/tea", "/coffee", "/cocoa"} {
 		var product struct {

@@ -12,20 +12,21 @@ import (
 	"unicode/utf8"
 )
 
-// Redacted stands where a secret stood.
+// Redacted replaces a secret.
 const Redacted = "[redacted]"
 
 const (
-	// leastSecret is the shortest value that is looked for: less would be found in any text.
-	leastSecret = 6
-	// leastRead is the shortest that is taken out of answers before they are read: what is shorter may stand in a number.
-	leastRead = 16
+	// minSecret is the least length of a secret: a shorter value could be found in any text.
+	minSecret = 6
+	// minSecretRead is the least length of a secret that is replaced before an answer is read: a shorter one may be
+	// part of a number.
+	minSecretRead = 16
 )
 
 type secretsKey struct{}
 
-// WithSecrets names values that one call sends and that must not come back from it in errors and recorded exchanges. What
-// the call reads into its result it reads as it was answered.
+// WithSecrets returns a context whose calls send these values and must not show them in errors and recorded exchanges.
+// They are not replaced in what is read.
 func WithSecrets(ctx context.Context, values ...string) context.Context {
 	outer, _ := ctx.Value(secretsKey{}).([]string)
 	return context.WithValue(ctx, secretsKey{}, append(outer[:len(outer):len(outer)], values...))
@@ -36,18 +37,20 @@ func secretsOf(ctx context.Context) []string {
 	return values
 }
 
-// redactor finds secrets in what a vendor says, however they are written: plain (in any case of letters), with the escapes of
-// URLs, JSON and HTML, these within each other too, in base64 and base64url with anything before and behind (as user:key), and
-// in hex. A nil redactor finds nothing.
+// redactor finds secrets in what a vendor says, however they are written: plain (in any case of letters), with the
+// escapes of URLs, JSON and HTML, also nested, in base64 and base64url with anything before and after (as user:key),
+// and in hex. A nil redactor finds nothing.
 type redactor struct {
-	plain   []string  // in lower case
-	base64  []string  // what of a secret's base64url does not depend on its neighbours, for each of the three places it may begin at
+	plain []string // in lower case
+	// the part of a secret's base64url that does not depend on its neighbours, for each of the three positions in which
+	// it may begin
+	base64  []string
 	hex     []string  // in lower case
-	starts  [256]bool // whether a secret may begin with this byte
-	longest int       // of all these
+	starts  [256]bool // the bytes with which any of these may begin
+	longest int       // the greatest length of these
 }
 
-// newRedactor returns nil where there is nothing to look for.
+// newRedactor returns the redactor of the values that are long enough, or nil if there are none.
 func newRedactor(least int, values ...string) *redactor {
 	var r *redactor
 	for _, v := range values {
@@ -72,8 +75,8 @@ func (r *redactor) add(v string) {
 		r.hex = append(r.hex, hex.EncodeToString([]byte(v)))
 		for before := range 3 {
 			whole := base64.RawURLEncoding.EncodeToString(append(make([]byte, before), v...))
-			first := (before*8 + 5) / 6       // the first letter that holds nothing of what stands before
-			last := (before*8 + len(v)*8) / 6 // the first that holds something of what follows
+			first := (before*8 + 5) / 6       // the first letter without a bit of what comes before
+			last := (before*8 + len(v)*8) / 6 // the first letter with a bit of what follows
 			r.base64 = append(r.base64, whole[first:last])
 		}
 	}
@@ -90,13 +93,13 @@ func (r *redactor) add(v string) {
 	}
 }
 
-// redact returns b with every secret replaced; b itself where it holds none.
+// redact returns b with every secret replaced; b itself if it holds none.
 func (r *redactor) redact(b []byte) []byte {
 	if r == nil {
 		return b
 	}
 	var out []byte
-	done, escape := 0, -1 // escape: where the next one stands
+	done, escape := 0, -1 // escape: the index of the next one
 	for i := 0; i < len(b); i++ {
 		if !r.starts[b[i]] {
 			continue
@@ -112,9 +115,9 @@ func (r *redactor) redact(b []byte) []byte {
 		}
 		layers := 1
 		if escape < i+r.longest {
-			layers = deepest
+			layers = depths
 		}
-		from, to := r.at(b, i, layers)
+		from, to := r.find(b, i, layers)
 		if from = max(from, done); to <= from {
 			continue
 		}
@@ -134,29 +137,33 @@ func (r *redactor) text(s string) string {
 	return string(r.redact([]byte(s)))
 }
 
-// Redact takes the values that Hide named out of a text, those too that are left in what is read: for a name or the like that
-// is shown to people.
-func (c *Client) Redact(text string) string { return c.hide.text(text) }
+// Redact replaces the values that Hide named in a text to be shown to people, also those that are left in what is read.
+func (c *Client) Redact(text string) string { return c.redactAll.text(text) }
 
-// err is an error whose text holds no secret; err itself where it held none.
+// Redact replaces secrets in a text to be shown to people.
+func Redact(text string, secrets ...string) string {
+	return newRedactor(minSecret, secrets...).text(text)
+}
+
+// err returns an error whose text holds no secret; err itself if it holds none.
 func (r *redactor) err(err error) error {
 	if r == nil || err == nil {
 		return err
 	}
 	before := err.Error()
 	if text := r.text(before); text != before {
-		return &hushed{err, text}
+		return &redactedError{err, text}
 	}
 	return err
 }
 
-type hushed struct {
+type redactedError struct {
 	error
 	text string
 }
 
-func (h *hushed) Error() string { return h.text }
-func (h *hushed) Unwrap() error { return h.error }
+func (h *redactedError) Error() string { return h.text }
+func (h *redactedError) Unwrap() error { return h.error }
 
 func (r *redactor) header(h http.Header) http.Header {
 	if r == nil {
@@ -171,80 +178,104 @@ func (r *redactor) header(h http.Header) http.Header {
 	return clean
 }
 
-// at returns where a secret that begins at i stands, read as so many layers of escapes; to is 0 where none does.
-func (r *redactor) at(b []byte, i, layers int) (from, to int) {
-	same := func(v string) bool { // letters of either case
-		if len(b)-i < len(v) {
-			return false
-		}
-		for n := range len(v) {
-			if c := b[i+n]; c != v[n] && !(c >= 'A' && c <= 'Z' && c|0x20 == v[n]) {
-				return false
-			}
-		}
-		return true
-	}
+// find returns the range of a secret that begins at i, read through fewer than layers layers of escapes; to is 0 if
+// there is none.
+func (r *redactor) find(b []byte, i, layers int) (from, to int) {
 	for _, v := range r.hex {
-		if same(v) {
+		if hasPrefixFold(b[i:], v) {
 			return i, i + len(v)
 		}
 	}
-	var first [deepest]byte // of what stands at i, by depth
+	var first [depths]byte // the first byte of the character at i, by depth
 	for depth := range layers {
-		if c, _ := unit(b, i, depth); c != "" {
+		if c, _ := readChar(b, i, depth); c != "" {
 			first[depth] = c[0]
 		}
 	}
-	for _, v := range r.plain {
-		if same(v) {
-			return i, i + len(v)
-		}
-		for depth := 1; depth < layers; depth++ {
-			if first[depth]|0x20 != v[0]|0x20 {
-				continue
-			}
-			if end := spelt(b, i, v, depth); end > 0 {
-				return i, end
-			}
-		}
+	if end := r.findPlain(b, i, first[:layers]); end > 0 {
+		return i, end
 	}
-	for _, v := range r.base64 {
-		for depth := range layers {
-			if c := first[depth]; c != v[0] && c != '+' && c != '/' {
-				continue
-			}
-			end := speltBase64(b, i, v, depth)
-			if end == 0 {
-				continue
-			}
-			for from = i; from > 0 && isBase64(b[from-1]); from-- { // what stands before and behind in the same text
-			}
-			if from > 0 && b[from-1] == '\\' { // an escape's letters are none of it
-				if b[from] == 'u' {
-					from += 4
-				}
-				from = min(from+1, i)
-			}
-			for end < len(b) && isBase64(b[end]) {
-				end++
-			}
-			return from, end
-		}
+	if end := r.findBase64(b, i, first[:layers]); end > 0 {
+		return widenBase64(b, i, end)
 	}
 	return 0, 0
 }
 
+// findPlain returns the end of a secret that begins at i as it is; 0 if there is none. first are the first bytes of
+// the character there, by depth.
+func (r *redactor) findPlain(b []byte, i int, first []byte) (end int) {
+	for _, v := range r.plain {
+		if hasPrefixFold(b[i:], v) {
+			return i + len(v)
+		}
+		for depth := 1; depth < len(first); depth++ {
+			if first[depth]|0x20 != v[0]|0x20 {
+				continue
+			}
+			if end := endOf(b, i, v, depth); end > 0 {
+				return end
+			}
+		}
+	}
+	return 0
+}
+
+// findBase64 returns the end of a secret that begins at i in base64; 0 if there is none.
+func (r *redactor) findBase64(b []byte, i int, first []byte) (end int) {
+	for _, v := range r.base64 {
+		for depth, c := range first {
+			if c != v[0] && c != '+' && c != '/' {
+				continue
+			}
+			if end := endOfBase64(b, i, v, depth); end > 0 {
+				return end
+			}
+		}
+	}
+	return 0
+}
+
+// hasPrefixFold reports whether b begins with a text in lower case, written in any case.
+func hasPrefixFold(b []byte, lower string) bool {
+	if len(b) < len(lower) {
+		return false
+	}
+	for n := range len(lower) {
+		if c := b[n]; c != lower[n] && !(c >= 'A' && c <= 'Z' && c|0x20 == lower[n]) {
+			return false
+		}
+	}
+	return true
+}
+
+// widenBase64 returns the range of the whole base64 text of which i to end is a part.
+func widenBase64(b []byte, i, end int) (from, to int) {
+	for from = i; from > 0 && isBase64(b[from-1]); from-- {
+	}
+	if from > 0 && b[from-1] == '\\' { // the letters of an escape do not belong to it
+		if b[from] == 'u' {
+			from += 4
+		}
+		from = min(from+1, i)
+	}
+	for end < len(b) && isBase64(b[end]) {
+		end++
+	}
+	return from, end
+}
+
 func isBase64(c byte) bool {
-	return c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '+' || c == '/' || c == '-' || c == '_' || c == '='
+	return c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '+' || c == '/' || c == '-' ||
+		c == '_' || c == '='
 }
 
 const lowerLetters = "abcdefghijklmnopqrstuvwxyz"
 
-// spelt returns where want ends if it stands at i, in any case of letters; 0 where it does not. b is read through depth
-// layers of escapes.
-func spelt(b []byte, i int, want string, depth int) int {
+// endOf returns where want ends if b, read through depth layers of escapes, has it at i, in any case of letters; else
+// 0.
+func endOf(b []byte, i int, want string, depth int) int {
 	for len(want) > 0 {
-		c, next := unit(b, i, depth)
+		c, next := readChar(b, i, depth)
 		if next == 0 {
 			return 0
 		}
@@ -264,10 +295,10 @@ func spelt(b []byte, i int, want string, depth int) int {
 	return i
 }
 
-// speltBase64 is spelt for base64 of either alphabet, over lines too.
-func speltBase64(b []byte, i int, want string, depth int) int {
+// endOfBase64 is endOf for base64 of either alphabet, which may be broken into lines.
+func endOfBase64(b []byte, i int, want string, depth int) int {
 	for at := 0; at < len(want); {
-		c, next := unit(b, i, depth)
+		c, next := readChar(b, i, depth)
 		if next == 0 {
 			return 0
 		}
@@ -282,11 +313,12 @@ func speltBase64(b []byte, i int, want string, depth int) int {
 	return i
 }
 
-// deepest is how many readings of a text there are: as it stands, and through one to three layers of escapes.
-const deepest = 4
+// depths is how many ways there are to read a text: as it is, and through one, two or three layers of escapes.
+const depths = 4
 
-// unit reads one character at i through depth layers of escapes, and where it ends; 0 at the end of the text.
-func unit(b []byte, i, depth int) (string, int) {
+// readChar reads one character at i through depth layers of escapes, and returns it with where it ends; 0 at the end of
+// the text.
+func readChar(b []byte, i, depth int) (string, int) {
 	if i >= len(b) {
 		return "", 0
 	}
@@ -294,52 +326,66 @@ func unit(b []byte, i, depth int) (string, int) {
 		_, n := utf8.DecodeRune(b[i:])
 		return string(b[i : i+n]), i + n
 	}
-	c, next := unit(b, i, depth-1)
+	c, next := readChar(b, i, depth-1)
 	switch c {
 	case "%":
-		if v, end := digits(b, next, depth-1, 2); end > 0 {
+		if v, end := readHex(b, next, depth-1, 2); end > 0 {
 			return string([]byte{byte(v)}), end
 		}
 	case `\`:
-		e, end := unit(b, next, depth-1)
-		if end == 0 {
-			break
-		}
-		if e == "u" {
-			if v, end := digits(b, end, depth-1, 4); end > 0 {
-				return string(rune(v)), end
-			}
-			break
-		}
-		if at := strings.Index(`"\/bfnrt`, e); at >= 0 {
-			return "\"\\/\b\f\n\r\t"[at : at+1], end
+		if plain, end := readBackslash(b, next, depth-1); end > 0 {
+			return plain, end
 		}
 	case "&":
-		entity := append(make([]byte, 0, 16), '&')
-		for end := next; len(entity) < 12; {
-			e, after := unit(b, end, depth-1)
-			if len(e) != 1 {
-				break
-			}
-			entity, end = append(entity, e[0]), after
-			if e == ";" {
-				if plain := html.UnescapeString(string(entity)); plain != string(entity) {
-					return plain, end
-				}
-				break
-			}
-			if l := e[0] | 0x20; e != "#" && !(l >= 'a' && l <= 'z') && !(e[0] >= '0' && e[0] <= '9') {
-				break
-			}
+		if plain, end := readEntity(b, next, depth-1); end > 0 {
+			return plain, end
 		}
 	}
 	return c, next
 }
 
-// digits reads n hexadecimal digits.
-func digits(b []byte, i, depth, n int) (v, end int) {
+// readBackslash reads what follows the \ of a JSON escape; end is 0 if it is none.
+func readBackslash(b []byte, i, depth int) (plain string, end int) {
+	c, next := readChar(b, i, depth)
+	if next == 0 {
+		return "", 0
+	}
+	if c == "u" {
+		v, end := readHex(b, next, depth, 4)
+		return string(rune(v)), end
+	}
+	if at := strings.Index(`"\/bfnrt`, c); at >= 0 {
+		return "\"\\/\b\f\n\r\t"[at : at+1], next
+	}
+	return "", 0
+}
+
+// readEntity reads what follows the & of an HTML entity; end is 0 if it is none.
+func readEntity(b []byte, i, depth int) (plain string, end int) {
+	entity := append(make([]byte, 0, 16), '&')
+	for len(entity) < 12 {
+		c, next := readChar(b, i, depth)
+		if len(c) != 1 {
+			break
+		}
+		entity, i = append(entity, c[0]), next
+		if c == ";" {
+			if plain := html.UnescapeString(string(entity)); plain != string(entity) {
+				return plain, i
+			}
+			break
+		}
+		if l := c[0] | 0x20; c != "#" && !(l >= 'a' && l <= 'z') && !(c[0] >= '0' && c[0] <= '9') {
+			break
+		}
+	}
+	return "", 0
+}
+
+// readHex reads n hexadecimal digits, and returns where they end; 0 if they are not.
+func readHex(b []byte, i, depth, n int) (v, end int) {
 	for range n {
-		c, next := unit(b, i, depth)
+		c, next := readChar(b, i, depth)
 		if next == 0 || len(c) != 1 {
 			return 0, 0
 		}

@@ -16,7 +16,7 @@ import (
 	"stockbridge/internal/rest"
 )
 
-// spellings are the ways in which a vendor may repeat a secret, each with what must not be left of it.
+// spellings returns the ways in which a vendor may repeat a secret, by name.
 func spellings(secret string) map[string]string {
 	quoted, _ := json.Marshal(secret)
 	inJSON := strings.Trim(string(quoted), `"`)
@@ -28,26 +28,31 @@ func spellings(secret string) map[string]string {
 	}
 	all := map[string]string{
 		"plain": secret, "upper": strings.ToUpper(secret), "lower": strings.ToLower(secret),
-		"query": url.QueryEscape(secret), "path": url.PathEscape(secret), "JSON": inJSON, "JSON twice": strings.ReplaceAll(inJSON, `\`, `\\`),
-		"HTML": html.EscapeString(secret), "code points": points.String(), "percents": percents.String(), "entities": entities.String(),
-		"query of HTML": url.QueryEscape(html.EscapeString(secret)), "percents twice": url.QueryEscape(percents.String()),
-		"hex": hex.EncodeToString([]byte(secret)), "HEX": strings.ToUpper(hex.EncodeToString([]byte(secret))),
+		"query": url.QueryEscape(secret), "path": url.PathEscape(secret), "JSON": inJSON,
+		"JSON twice": strings.ReplaceAll(inJSON, `\`, `\\`),
+		"HTML":       html.EscapeString(secret), "code points": points.String(), "percents": percents.String(),
+		"entities":        entities.String(),
+		"query of HTML":   url.QueryEscape(html.EscapeString(secret)),
+		"percents twice":  url.QueryEscape(percents.String()),
+		"hex":             hex.EncodeToString([]byte(secret)),
+		"HEX":             strings.ToUpper(hex.EncodeToString([]byte(secret))),
 		"hex of user:key": hex.EncodeToString([]byte("warehouse:" + secret)),
 	}
 	for _, user := range []string{"", "a:", "ab:", "warehouse:", "Bearer "} {
-		for _, behind := range []string{"", "\n"} {
-			text := []byte(user + secret + behind)
-			all["base64 of "+user+behind] = base64.StdEncoding.EncodeToString(text)
-			all["base64url of "+user+behind] = base64.RawURLEncoding.EncodeToString(text)
-			all["base64 in a URL of "+user+behind] = url.QueryEscape(base64.StdEncoding.EncodeToString(text))
+		for _, after := range []string{"", "\n"} {
+			text := []byte(user + secret + after)
+			all["base64 of "+user+after] = base64.StdEncoding.EncodeToString(text)
+			all["base64url of "+user+after] = base64.RawURLEncoding.EncodeToString(text)
+			all["base64 in a URL of "+user+after] = url.QueryEscape(base64.StdEncoding.EncodeToString(text))
 		}
 	}
 	return all
 }
 
-// TestSecretsStayAway has a vendor repeat the key it was called with, in every way and in every place.
+// TestSecretsStayAway: a vendor repeats the key it was called with, in every way and in every place.
 func TestSecretsStayAway(t *testing.T) {
-	for _, secret := range []string{"s3cret", "5F1C7A10-0d5b-4a51-9c2e-8B0f3f6a77d1", `q&"<p>/\~+%=?`, "whsec_QUJD/REVG+0==", "aaaaaaaaaaaaaaaaaaaa"} {
+	for _, secret := range []string{"s3cret", "5F1C7A10-0d5b-4a51-9c2e-8B0f3f6a77d1", `q&"<p>/\~+%=?`,
+		"whsec_QUJD/REVG+0==", "aaaaaaaaaaaaaaaaaaaa"} {
 		for name, written := range spellings(secret) {
 			for _, place := range []string{"error", "answer", "header"} {
 				c := &rest.Client{
@@ -80,11 +85,15 @@ func TestSecretsStayAway(t *testing.T) {
 				var recorded rest.Exchange
 				ctx := rest.WithRecorder(t.Context(), func(x rest.Exchange) { recorded = x })
 				var out struct{ Message string }
-				err := c.Do(ctx, "POST", "/sale", url.Values{"note": {written}}, map[string]string{"note": written}, &out)
-				left := fmt.Sprint(err, rest.MessagesOf(err), recorded.Err, recorded.Query, string(recorded.Request), string(recorded.Answer))
+				err := c.Do(ctx, "POST", "/sale", url.Values{"note": {written}}, map[string]string{"note": written},
+					&out)
+				left := fmt.Sprint(err, rest.MessagesOf(err), recorded.Err, recorded.Query, string(recorded.Request),
+					string(recorded.Answer))
 				if len(secret) >= 16 {
 					left += out.Message
-					if place == "answer" && (!strings.Contains(out.Message, rest.Redacted) || !strings.HasPrefix(out.Message, "Your key <")) {
+					if place == "answer" &&
+						(!strings.Contains(out.Message, rest.Redacted) ||
+							!strings.HasPrefix(out.Message, "Your key <")) {
 						t.Errorf("%s of %s: read %q", name, secret, out.Message)
 					}
 				}
@@ -101,16 +110,19 @@ func TestSecretsStayAway(t *testing.T) {
 	}
 }
 
-// TestSecretOfOneCall has a call send a secret that its answer is to be read with.
+// TestSecretOfOneCall: a secret that one call sends is read from its answer, and not shown.
 func TestSecretOfOneCall(t *testing.T) {
-	c := &rest.Client{Base: base(t, "http://vendor.test"), HTTP: roundTrip(func(r *http.Request) (*http.Response, error) {
-		body, err := io.ReadAll(r.Body)
-		return answer(200, string(body)), err
-	})}
+	c := &rest.Client{Base: base(t, "http://vendor.test"),
+		HTTP: roundTrip(func(r *http.Request) (*http.Response, error) {
+			body, err := io.ReadAll(r.Body)
+			return answer(200, string(body)), err
+		})}
 	var recorded rest.Exchange
-	ctx := rest.WithRecorder(rest.WithSecrets(t.Context(), "bearer-of-the-webhook"), func(x rest.Exchange) { recorded = x })
+	ctx := rest.WithRecorder(rest.WithSecrets(t.Context(), "bearer-of-the-webhook"),
+		func(x rest.Exchange) { recorded = x })
 	var out struct{ Token string }
-	if err := c.Do(ctx, "POST", "/webhooks", nil, map[string]string{"Token": "bearer-of-the-webhook"}, &out); err != nil {
+	if err := c.Do(ctx, "POST", "/webhooks", nil, map[string]string{"Token": "bearer-of-the-webhook"},
+		&out); err != nil {
 		t.Fatal(err)
 	}
 	const want = `{"Token":"[redacted]"}`
@@ -119,11 +131,12 @@ func TestSecretOfOneCall(t *testing.T) {
 	}
 }
 
-// TestNothingToHide leaves all other text alone, and what is too short to tell from it.
+// TestNothingToHide: other text is left alone, and so are values too short to tell from it.
 func TestNothingToHide(t *testing.T) {
 	const body = `{"a":"%41%zz \u00 \n \"x\" &amp; &nosuch; &#x1F600; + =","b":"c3Rv","n":12345,"end":"\\"}`
 	for _, hidden := range [][]string{nil, {"", "12345", "abc"}, {"5f1c7a10-0d5b-4a51-9c2e-8b0f3f6a77d1"}} {
-		c := &rest.Client{Base: base(t, "http://vendor.test"), HTTP: roundTrip(func(*http.Request) (*http.Response, error) { return answer(200, body), nil })}
+		c := &rest.Client{Base: base(t, "http://vendor.test"),
+			HTTP: roundTrip(func(*http.Request) (*http.Response, error) { return answer(200, body), nil })}
 		c.Hide(hidden...)
 		var recorded rest.Exchange
 		err := c.Do(rest.WithRecorder(t.Context(), func(x rest.Exchange) { recorded = x }), "GET", "/", nil, nil, nil)
@@ -137,11 +150,14 @@ func FuzzHide(f *testing.F) {
 	f.Add("secret", `{"a":"\u0073ecret"}`)
 	f.Add(`a\b&c%d`, `a\\b&amp;c%25d`)
 	f.Fuzz(func(t *testing.T, secret, text string) {
-		c := &rest.Client{Base: base(t, "http://vendor.test"), HTTP: roundTrip(func(*http.Request) (*http.Response, error) { return answer(200, text), nil })}
+		c := &rest.Client{Base: base(t, "http://vendor.test"),
+			HTTP: roundTrip(func(*http.Request) (*http.Response, error) { return answer(200, text), nil })}
 		c.Hide(secret)
 		var got string
-		_ = c.Do(rest.WithRecorder(t.Context(), func(x rest.Exchange) { got = string(x.Answer) }), "GET", "/", nil, nil, nil)
-		if s := strings.TrimSpace(secret); len(s) >= 6 && strings.Contains(got, s) && !strings.Contains(rest.Redacted, s) && !strings.Contains(s, rest.Redacted) {
+		_ = c.Do(rest.WithRecorder(t.Context(), func(x rest.Exchange) { got = string(x.Answer) }), "GET", "/", nil, nil,
+			nil)
+		if s := strings.TrimSpace(secret); len(s) >= 6 && strings.Contains(got, s) &&
+			!strings.Contains(rest.Redacted, s) && !strings.Contains(s, rest.Redacted) {
 			t.Errorf("%q is left in %q", s, got)
 		}
 	})
@@ -149,9 +165,10 @@ func FuzzHide(f *testing.F) {
 
 func BenchmarkHide(b *testing.B) {
 	page := strings.Repeat(`{"ID":"5f1c7a10-0d5b-4a51-9c2e-8b0f3f6a77d1","Name":"Salt & Sons, Flaky Sea Salt 250 g","Price":12.5,"Note":"a\nb"},`, 5000)
-	c := &rest.Client{Base: &url.URL{Scheme: "http", Host: "vendor.test"}, HTTP: roundTrip(func(*http.Request) (*http.Response, error) {
-		return answer(200, `[`+strings.TrimSuffix(page, ",")+`]`), nil
-	})}
+	c := &rest.Client{Base: &url.URL{Scheme: "http", Host: "vendor.test"},
+		HTTP: roundTrip(func(*http.Request) (*http.Response, error) {
+			return answer(200, `[`+strings.TrimSuffix(page, ",")+`]`), nil
+		})}
 	c.Hide("0f1c7a10-0d5b-4a51-9c2e-8b0f3f6a77d2")
 	b.SetBytes(int64(len(page)))
 	for b.Loop() {

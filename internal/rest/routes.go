@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// Routes are the calls that a vendor's documentation names: method and path, as "GET /orders/{id}", with all the query
-// parameters that a client of ours may send to it. A path's part in braces stands for any one part.
+// Routes are the calls that a vendor documents: method and path, as "GET /orders/{id}", each with the query parameters
+// that a client of ours may send. A part of a path in braces stands for any one part.
 type Routes map[string][]string
 
-// check says what of a call is not in the table: a mistake of ours, so the call is not made.
+// check returns an error if a call is not in the table. That is a mistake of ours, so the call is not made.
 func (r Routes) check(method, path string, query url.Values) error {
 	if r == nil {
 		return nil
@@ -19,7 +19,7 @@ func (r Routes) check(method, path string, query url.Values) error {
 	names, ok := r[method+" "+path]
 	if !ok {
 		for route, params := range r {
-			if verb, pattern, _ := strings.Cut(route, " "); verb == method && fits(pattern, path) {
+			if verb, pattern, _ := strings.Cut(route, " "); verb == method && matches(pattern, path) {
 				names, ok = params, true
 			}
 		}
@@ -35,7 +35,8 @@ func (r Routes) check(method, path string, query url.Values) error {
 	return nil
 }
 
-func fits(pattern, path string) bool {
+// matches reports whether a path is one of a pattern's.
+func matches(pattern, path string) bool {
 	want, got := strings.Split(pattern, "/"), strings.Split(path, "/")
 	if len(want) != len(got) {
 		return false

@@ -8,7 +8,7 @@ import (
 	"stockbridge/internal/rest"
 )
 
-// TestRoutes makes no call that is not documented.
+// TestRoutes: no call is made that is not documented.
 func TestRoutes(t *testing.T) {
 	calls, limit := 0, &limiter{}
 	c := &rest.Client{
@@ -33,7 +33,8 @@ func TestRoutes(t *testing.T) {
 	} {
 		before := calls
 		err := c.Do(t.Context(), tt.method, tt.path, tt.query, nil, nil)
-		if made := calls > before; made != tt.made || made != (err == nil) || !made && seenOf(err) != (seen{rest.Refused, rest.NotSent, 0}) {
+		if made := calls > before; made != tt.made || made != (err == nil) ||
+			!made && seenOf(err) != (seen{rest.Refused, rest.NotSent, 0}) {
 			t.Errorf("%s %s %v: made %v (%v)", tt.method, tt.path, tt.query, made, err)
 		}
 	}

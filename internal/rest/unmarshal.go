@@ -18,8 +18,8 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// FieldError is a field of a JSON document that cannot be read: where, as lines[0].quantity (counted from 0), and what is
-// wrong in plain words. It never quotes the document.
+// FieldError is a field of a JSON document that cannot be read: its path, as lines[0].quantity (counted from 0), and
+// what is wrong in plain words. It never quotes the document.
 type FieldError struct{ Field, Message string }
 
 func (e FieldError) Error() string {
@@ -29,7 +29,7 @@ func (e FieldError) Error() string {
 	return e.Field + " " + e.Message
 }
 
-// FieldErrors is what Unmarshal could not read.
+// FieldErrors are the fields that Unmarshal could not read.
 type FieldErrors []FieldError
 
 func (e FieldErrors) Error() string {
@@ -39,17 +39,17 @@ func (e FieldErrors) Error() string {
 	return fmt.Sprintf("%v, and %d more", e[0], len(e)-1)
 }
 
-// Unmarshal reads a document as forgivingly as can be done without guessing: null is the zero value, numbers and booleans
-// may be strings and the other way round, a string without anything in it is no number, names are compared without case, times
-// may lack zone (UTC) and fraction, unknown fields are skipped, as is a byte order mark in front. Where an object may be absent (a
-// pointer to a struct), one in which nothing is given, not even in a field that is not known, is absent: {}, {"a":null} and [].
-// What it cannot read it reports as FieldErrors, and reads on.
+// Unmarshal reads a document as forgivingly as possible without guessing: null is the zero value, numbers and booleans
+// may be strings and the other way round, an empty string is no number, names are compared without case, times may lack
+// zone (UTC) and fraction, unknown fields and a byte order mark are skipped. If an object is optional (a pointer to a
+// struct), one without any value, even in an unknown field, is absent: {}, {"a":null} and []. Unmarshal goes on after a
+// field that it cannot read, and reports all of them as FieldErrors.
 //
-// Fields are named by their json tag; a rest tag may add "guid" (lower-cased, for vendors whose case varies), "named" (its
-// absence is reported), "required" (null and "" too), "most=100" (of a list or map: what is beyond so many entries is
-// reported and not read) and "as=Other" (one more name).
+// Fields are named by their json tag. A rest tag may add "guid" (lower-cased, for vendors whose case varies), "named"
+// (its absence is reported), "required" (null and "" are reported too), "most=100" (of a list or map: more entries are
+// reported and not read) and "as=Other" (another name).
 func Unmarshal(data []byte, out any) error {
-	data = WithoutMark(data)
+	data = WithoutBOM(data)
 	if !json.Valid(data) {
 		offset := int64(len(data))
 		if bad, ok := errors.AsType[*json.SyntaxError](json.Unmarshal(data, new(json.RawMessage))); ok {
@@ -68,8 +68,8 @@ func Unmarshal(data []byte, out any) error {
 	return nil
 }
 
-// WithoutMark is a document without the byte order mark that some systems write in front of it.
-func WithoutMark(data []byte) []byte {
+// WithoutBOM returns a document without the byte order marks that some systems write at its beginning.
+func WithoutBOM(data []byte) []byte {
 	for {
 		rest, found := bytes.CutPrefix(bytes.TrimLeft(data, " \t\r\n"), []byte("\xEF\xBB\xBF"))
 		if !found {
@@ -79,8 +79,8 @@ func WithoutMark(data []byte) []byte {
 	}
 }
 
-// ParseNumber reads a decimal of at most 64 digits and an exponent of two digits at most: enough for any money, and small
-// enough to be written out without harm (1e999999999 would fill the memory).
+// ParseNumber reads a decimal of at most 64 digits and an exponent of at most two: enough for any money, and small
+// enough to be written out (1e999999999 would fill the memory).
 func ParseNumber(s string) (decimal.Decimal, error) {
 	s = strings.TrimSpace(s)
 	mantissa, exponent, has := strings.Cut(strings.ToLower(s), "e")
@@ -98,7 +98,7 @@ func ParseNumber(s string) (decimal.Decimal, error) {
 	return d, nil
 }
 
-// ParseTime reads an ISO 8601 instant with or without fraction, or a date; what names no zone is UTC.
+// ParseTime reads an ISO 8601 instant with or without fraction, or a date. Without a zone it is UTC.
 func ParseTime(s string) (time.Time, error) {
 	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", time.DateOnly, time.DateTime} {
 		if t, err := time.Parse(layout, strings.TrimSpace(s)); err == nil {
@@ -115,31 +115,31 @@ type field struct {
 	most                  int // 0: any number
 }
 
-// shape is how a struct is read: by is keyed by the names as written and in lower case.
+// shape is how a struct is read.
 type shape struct {
-	by     map[string]*field
-	wanted []*field
+	fields    map[string]*field // by name, as written and in lower case
+	mandatory []*field          // named or required
 }
 
-// reader reads a document that is known to be valid, so that cutting it into tokens needs no care.
+// reader reads a document that is known to be valid, so it cuts tokens without checks.
 type reader struct {
 	data     []byte // what is still to be read
-	at       []place
+	path     []step
 	problems FieldErrors
-	hollow   bool // nothing was given in the object, or list, that was just read
+	empty    bool // the object or list that was just read has no value in it
 }
 
-// place is one step on the way to a value: a field's name, or a place in a list.
-type place struct {
+// step is one step of the path to a value: a field's name, or an index in a list.
+type step struct {
 	name   string
 	inList bool
 	index  int
 }
 
-// shapes remembers the shape of each type, as encoding/json does: to work it out costs more than to read a small document.
+// shapes remembers the shape of each type, as encoding/json does: finding it costs more than reading a small document.
 var shapes sync.Map // reflect.Type → shape
 
-// mostProblems is how many are worth reading; a document of rubbish would have one a field.
+// mostProblems is how many problems are reported; a document of rubbish would have one for each field.
 const mostProblems = 100
 
 func (r *reader) problem(message string) {
@@ -147,7 +147,7 @@ func (r *reader) problem(message string) {
 		return
 	}
 	var path strings.Builder
-	for i, p := range r.at {
+	for i, p := range r.path {
 		switch {
 		case p.inList:
 			fmt.Fprintf(&path, "[%d]", p.index)
@@ -166,7 +166,7 @@ var (
 	stringType  = reflect.TypeFor[string]()
 )
 
-// peek is the first byte of the next token; commas and colons are passed over.
+// peek returns the first byte of the next token, after any commas and colons.
 func (r *reader) peek() byte {
 	for i, c := range r.data {
 		switch c {
@@ -181,7 +181,7 @@ func (r *reader) peek() byte {
 
 // text reads a string.
 func (r *reader) text() string {
-	raw := r.quoted()
+	raw := r.cutString()
 	if inner := raw[1 : len(raw)-1]; bytes.IndexByte(inner, '\\') < 0 && utf8.Valid(inner) {
 		return string(inner)
 	}
@@ -190,8 +190,8 @@ func (r *reader) text() string {
 	return s
 }
 
-// quoted cuts off a string as it is written.
-func (r *reader) quoted() []byte {
+// cutString cuts off a string as written, with its quotes.
+func (r *reader) cutString() []byte {
 	end := 1
 	for r.data[end] != '"' {
 		if r.data[end] == '\\' {
@@ -204,8 +204,8 @@ func (r *reader) quoted() []byte {
 	return raw
 }
 
-// literal cuts off a number, true, false or null.
-func (r *reader) literal() string {
+// cutLiteral cuts off a number, true, false or null.
+func (r *reader) cutLiteral() string {
 	end := 0
 	for end < len(r.data) && strings.IndexByte(" \t\r\n,]}", r.data[end]) < 0 {
 		end++
@@ -215,46 +215,46 @@ func (r *reader) literal() string {
 	return string(raw)
 }
 
-// raw cuts off a whole value as it is written, and reports whether anything is given in it.
-func (r *reader) raw() (value []byte, given bool) {
+// cutValue cuts off a whole value as written, and reports whether there is any value in it.
+func (r *reader) cutValue() (value []byte, given bool) {
 	first := r.peek()
 	from := r.data
 	switch first {
 	case '"':
 		given = strings.TrimSpace(r.text()) != ""
 	case '{', '[':
-		r.bracket()
-		given = r.more()
+		r.skipBracket()
+		given = r.hasMore()
 		r.skip()
 	default:
-		given = r.literal() != "null"
+		given = r.cutLiteral() != "null"
 	}
 	return from[:len(from)-len(r.data)], given
 }
 
-// bracket reads one, of either kind.
-func (r *reader) bracket() { r.data = r.data[1:] }
+// skipBracket skips an opening or closing bracket.
+func (r *reader) skipBracket() { r.data = r.data[1:] }
 
-// more reports whether there is more in the container that is being read.
-func (r *reader) more() bool {
+// hasMore reports whether the container that is being read has another value.
+func (r *reader) hasMore() bool {
 	c := r.peek()
 	return c != '}' && c != ']'
 }
 
-// skip reads to the end of the container that is being read, its bracket included.
+// skip reads to the end of the container that is being read, with its closing bracket.
 func (r *reader) skip() {
 	for depth := 1; depth > 0; {
 		switch r.peek() {
 		case '{', '[':
 			depth++
-			r.bracket()
+			r.skipBracket()
 		case '}', ']':
 			depth--
-			r.bracket()
+			r.skipBracket()
 		case '"':
-			r.quoted()
+			r.cutString()
 		default:
-			r.literal()
+			r.cutLiteral()
 		}
 	}
 }
@@ -262,35 +262,35 @@ func (r *reader) skip() {
 // value reads the next value into v and reports whether there was one (not null, not "").
 func (r *reader) value(v reflect.Value, f *field) (present bool) {
 	if v.Kind() == reflect.Pointer {
-		fresh, before := reflect.New(v.Type().Elem()), len(r.problems)
-		present = r.value(fresh.Elem(), f)
-		if present && r.hollow && fresh.Elem().Kind() == reflect.Struct { // what is missing in nothing is no problem
+		elem, before := reflect.New(v.Type().Elem()), len(r.problems)
+		present = r.value(elem.Elem(), f)
+		if present && r.empty && elem.Elem().Kind() == reflect.Struct { // absent, so no field of it is missing
 			present, r.problems = false, r.problems[:before]
 		}
 		if present {
-			v.Set(fresh)
+			v.Set(elem)
 		}
 		return present
 	}
 	first := r.peek()
 	if t := v.Type(); t != stringType && t != decimalType && t != timeType {
 		if u, ok := v.Addr().Interface().(json.Unmarshaler); ok {
-			raw, _ := r.raw()
+			raw, _ := r.cutValue()
 			if first == 'n' {
 				return false
 			}
 			if err := u.UnmarshalJSON(raw); err != nil {
 				r.problem("cannot be read")
 			}
-			r.hollow = false
+			r.empty = false
 			return true
 		}
 	}
 	v.SetZero()
-	r.hollow = false
+	r.empty = false
 	switch first {
 	case '{', '[':
-		r.bracket()
+		r.skipBracket()
 		r.container(first == '{', v, f)
 		return true
 	case '"':
@@ -298,105 +298,121 @@ func (r *reader) value(v reflect.Value, f *field) (present bool) {
 		r.scalar(v, text, f)
 		return strings.TrimSpace(text) != ""
 	case 'n':
-		r.literal()
+		r.cutLiteral()
 		return false
 	default:
-		r.scalar(v, r.literal(), f)
+		r.scalar(v, r.cutLiteral(), f)
 		return true
 	}
 }
 
-// part reads a value that stands in another.
-func (r *reader) part(p place, v reflect.Value, f *field) (present bool) {
-	r.at = append(r.at, p)
+// valueAt reads a value within another.
+func (r *reader) valueAt(p step, v reflect.Value, f *field) (present bool) {
+	r.path = append(r.path, p)
 	present = r.value(v, f)
-	r.at = r.at[:len(r.at)-1]
+	r.path = r.path[:len(r.path)-1]
 	return present
 }
 
+// container reads an object or a list, of which the opening bracket was skipped, into v.
 func (r *reader) container(object bool, v reflect.Value, f *field) {
-	full := func(n int) bool {
-		if f.most == 0 || n < f.most {
-			return false
-		}
-		r.problem(fmt.Sprintf("has more than %d entries", f.most))
-		return true
-	}
-	empty := !r.more()
+	empty := !r.hasMore()
 	if !object || v.Kind() != reflect.Struct {
-		defer func() { r.hollow = empty }()
+		defer func() { r.empty = empty }()
 	}
 	switch {
-	case object && v.Kind() == reflect.Struct && v.Type() != timeType && v.Type() != decimalType:
+	case object && isRecord(v):
 		r.object(v)
 		return
 	case object && v.Kind() == reflect.Map:
-		v.Set(reflect.MakeMap(v.Type()))
-		for r.more() && !full(v.Len()) {
-			key := r.text()
-			item := reflect.New(v.Type().Elem()).Elem()
-			r.part(place{name: key}, item, &field{})
-			v.SetMapIndex(reflect.ValueOf(key), item)
-		}
+		r.entries(v, f)
 	case !object && v.Kind() == reflect.Slice:
-		for i := 0; r.more() && !full(i); i++ {
-			v.Grow(1)
-			v.SetLen(i + 1)
-			r.part(place{inList: true, index: i}, v.Index(i), &field{})
-		}
-	case empty && v.Kind() == reflect.Map: // [] is how some write an empty one
+		r.list(v, f)
+	case empty && v.Kind() == reflect.Map: // some write an empty map as []
 	default:
-		switch v.Kind() {
-		case reflect.Slice:
-			r.problem("is not a list")
-		case reflect.Map:
-			r.problem("is not an object")
-		case reflect.Struct:
-			if v.Type() != timeType && v.Type() != decimalType && !isText(v) {
-				r.problem("is not an object")
-				break
-			}
-			fallthrough
-		default:
-			r.problem("is a list or an object where one value belongs")
-		}
+		r.problem(misplaced(v))
 	}
 	r.skip()
 }
 
+// isRecord reports whether a value is a struct that is read field by field.
+func isRecord(v reflect.Value) bool {
+	return v.Kind() == reflect.Struct && v.Type() != timeType && v.Type() != decimalType
+}
+
+// misplaced says what is wrong with an object or a list that v cannot hold.
+func misplaced(v reflect.Value) string {
+	switch {
+	case v.Kind() == reflect.Slice:
+		return "is not a list"
+	case v.Kind() == reflect.Map, isRecord(v) && !isTextUnmarshaler(v):
+		return "is not an object"
+	}
+	return "is a list or an object where one value belongs"
+}
+
+// entries reads an object into a map.
+func (r *reader) entries(v reflect.Value, f *field) {
+	v.Set(reflect.MakeMap(v.Type()))
+	for r.hasMore() && !r.full(v.Len(), f) {
+		key := r.text()
+		item := reflect.New(v.Type().Elem()).Elem()
+		r.valueAt(step{name: key}, item, &field{})
+		v.SetMapIndex(reflect.ValueOf(key), item)
+	}
+}
+
+// list reads a list into a slice.
+func (r *reader) list(v reflect.Value, f *field) {
+	for i := 0; r.hasMore() && !r.full(i, f); i++ {
+		v.Grow(1)
+		v.SetLen(i + 1)
+		r.valueAt(step{inList: true, index: i}, v.Index(i), &field{})
+	}
+}
+
+// full reports whether a list or map holds as many as it may, which is a problem where more follow.
+func (r *reader) full(n int, f *field) bool {
+	if f.most == 0 || n < f.most {
+		return false
+	}
+	r.problem(fmt.Sprintf("has more than %d entries", f.most))
+	return true
+}
+
 func (r *reader) object(v reflect.Value) {
 	shape := shapeOf(v.Type())
-	var seen []*field // of those that are wanted
+	var seen []*field // of the mandatory ones
 	anything := false
-	for r.more() {
-		name := r.quoted()
-		f := shape.by[string(name[1:len(name)-1])]
+	for r.hasMore() {
+		name := r.cutString()
+		f := shape.fields[string(name[1:len(name)-1])]
 		if f == nil {
 			var plain string
 			_ = json.Unmarshal(name, &plain)
-			f = shape.by[strings.ToLower(plain)]
+			f = shape.fields[strings.ToLower(plain)]
 		}
 		if f == nil {
-			_, given := r.raw()
+			_, given := r.cutValue()
 			anything = anything || given
 			continue
 		}
 		before := len(r.problems)
-		present := r.part(place{name: f.name}, v.FieldByIndex(f.index), f)
+		present := r.valueAt(step{name: f.name}, v.FieldByIndex(f.index), f)
 		if f.named || f.required && (present || len(r.problems) > before) {
 			seen = append(seen, f)
 		}
-		anything = anything || present && !r.hollow || len(r.problems) > before
+		anything = anything || present && !r.empty || len(r.problems) > before
 	}
-	for _, f := range shape.wanted {
+	for _, f := range shape.mandatory {
 		if !slices.Contains(seen, f) {
-			r.at = append(r.at, place{name: f.name})
+			r.path = append(r.path, step{name: f.name})
 			r.problem("is missing")
-			r.at = r.at[:len(r.at)-1]
+			r.path = r.path[:len(r.path)-1]
 		}
 	}
-	r.bracket()
-	r.hollow = !anything
+	r.skipBracket()
+	r.empty = !anything
 }
 
 func (r *reader) scalar(v reflect.Value, s string, f *field) {
@@ -409,6 +425,7 @@ func (r *reader) scalar(v reflect.Value, s string, f *field) {
 	}
 }
 
+// set sets v to a string, number or boolean, given as text.
 func set(v reflect.Value, s string, f *field) error {
 	switch v.Type() {
 	case decimalType:
@@ -456,7 +473,7 @@ func set(v reflect.Value, s string, f *field) error {
 	return nil
 }
 
-func isText(v reflect.Value) bool {
+func isTextUnmarshaler(v reflect.Value) bool {
 	_, ok := v.Addr().Interface().(encoding.TextUnmarshaler)
 	return ok
 }
@@ -465,7 +482,7 @@ func shapeOf(t reflect.Type) shape {
 	if known, ok := shapes.Load(t); ok {
 		return known.(shape)
 	}
-	s := shape{by: map[string]*field{}}
+	s := shape{fields: map[string]*field{}}
 	for _, f := range reflect.VisibleFields(t) {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		if !f.IsExported() || name == "-" || f.Anonymous {
@@ -475,33 +492,38 @@ func shapeOf(t reflect.Type) shape {
 			name = f.Name
 		}
 		one := &field{index: f.Index, name: name}
-		names := []string{name}
-		for tag := range strings.SplitSeq(f.Tag.Get("rest"), ",") {
-			other, isName := strings.CutPrefix(tag, "as=")
-			most, isMost := strings.CutPrefix(tag, "most=")
-			switch {
-			case isMost:
-				one.most, _ = strconv.Atoi(most)
-			case isName:
-				names = append(names, other)
-			case tag == "guid":
-				one.guid = true
-			case tag == "named":
-				one.named = true
-			case tag == "required":
-				one.required = true
-			}
+		names := append(one.readTag(f.Tag.Get("rest")), name)
+		for _, name := range names {
+			s.fields[strings.ToLower(name)] = one
 		}
 		for _, name := range names {
-			s.by[strings.ToLower(name)] = one
-		}
-		for _, name := range names {
-			s.by[name] = one
+			s.fields[name] = one
 		}
 		if one.named || one.required {
-			s.wanted = append(s.wanted, one)
+			s.mandatory = append(s.mandatory, one)
 		}
 	}
 	shapes.Store(t, s)
 	return s
+}
+
+// readTag reads a rest tag, and returns the other names of the field.
+func (f *field) readTag(tag string) (names []string) {
+	for part := range strings.SplitSeq(tag, ",") {
+		name, isName := strings.CutPrefix(part, "as=")
+		most, isMost := strings.CutPrefix(part, "most=")
+		switch {
+		case isMost:
+			f.most, _ = strconv.Atoi(most)
+		case isName:
+			names = append(names, name)
+		case part == "guid":
+			f.guid = true
+		case part == "named":
+			f.named = true
+		case part == "required":
+			f.required = true
+		}
+	}
+	return names
 }

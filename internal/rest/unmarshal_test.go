@@ -41,9 +41,12 @@ func TestUnmarshal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.ID != "ab-c" || got.Count != 12 || got.Big != 9007199254740993 || !got.Price.Equal(decimal.NewFromInt(10)) || !got.On ||
-		!got.At.Equal(time.Date(2017, 11, 22, 6, 58, 21, 888222900, time.UTC)) || got.Text != "42" || got.Extra != "true" ||
-		len(got.Items) != 2 || got.Items[1].Quantity.String() != "0.5" || got.Some.A != "y" || string(got.Raw) != `{"z": [1]}` {
+	if got.ID != "ab-c" || got.Count != 12 || got.Big != 9007199254740993 || !got.Price.Equal(decimal.NewFromInt(10)) ||
+		!got.On ||
+		!got.At.Equal(time.Date(2017, 11, 22, 6, 58, 21, 888222900, time.UTC)) || got.Text != "42" ||
+		got.Extra != "true" ||
+		len(got.Items) != 2 || got.Items[1].Quantity.String() != "0.5" || got.Some.A != "y" ||
+		string(got.Raw) != `{"z": [1]}` {
 		t.Errorf("%+v", got)
 	}
 	if diff := cmp.Diff(map[string]string{"a": "1", "b": "", "c": "x"}, got.Map); diff != "" {
@@ -53,7 +56,8 @@ func TestUnmarshal(t *testing.T) {
 		t.Error(err)
 	}
 	got.Big, got.Extra = 0, ""
-	if got.ID != "" || got.Count != 0 || !got.Price.IsZero() || got.On || !got.At.IsZero() || got.Items != nil || got.Map != nil {
+	if got.ID != "" || got.Count != 0 || !got.Price.IsZero() || got.On || !got.At.IsZero() || got.Items != nil ||
+		got.Map != nil {
 		t.Errorf("null is the zero value: %+v", got)
 	}
 }
@@ -75,7 +79,8 @@ func TestUnmarshalProblems(t *testing.T) {
 		{`{"items":["x"]}`, "items[0] is not an object"},
 		{`{"Map":[1]}`, "Map is not an object"},
 		{`{"Map":{"":[1]}}`, "Map. is a list or an object where one value belongs"},
-		{`{"items":[{"quantity":1},{"quantity":{"a":["}",{"b":"\\"}]}}]}`, "items[1].quantity is a list or an object where one value belongs"},
+		{`{"items":[{"quantity":1},{"quantity":{"a":["}",{"b":"\\"}]}}]}`,
+			"items[1].quantity is a list or an object where one value belongs"},
 		{`{"Map":"x"}`, "Map is not an object"},
 		{`{"Some":7}`, "Some is not an object"},
 		{`[]`, "the document is not an object"},
@@ -92,15 +97,16 @@ func TestUnmarshalProblems(t *testing.T) {
 			t.Errorf("%.40s: %v, want %s", tt.in, err, tt.want)
 		}
 	}
-	// What can be read is, whatever else is wrong.
+	// The other fields are read.
 	var got document
 	err := rest.Unmarshal([]byte(`{"count":"x","Text":"read","items":[{"quantity":2}]}`), &got)
-	if wrong, ok := errors.AsType[rest.FieldErrors](err); !ok || len(wrong) != 1 || got.Text != "read" || len(got.Items) != 1 {
+	if wrong, ok := errors.AsType[rest.FieldErrors](err); !ok || len(wrong) != 1 || got.Text != "read" ||
+		len(got.Items) != 1 {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
 
-// TestUnmarshalNothing: where an object may be absent, one without anything in it is; a mark in front of a document is none of it.
+// TestUnmarshalNothing: an optional object without any value is absent, and a byte order mark is skipped.
 func TestUnmarshalNothing(t *testing.T) {
 	type part struct {
 		A     string
@@ -142,7 +148,8 @@ func TestUnmarshalNothing(t *testing.T) {
 		N   decimal.Decimal `rest:"required"`
 		Map map[string]string
 	}
-	if err := rest.Unmarshal([]byte(`{"N":" ","Map":[]}`), &got); err == nil || err.Error() != "N is missing" || len(got.Map) != 0 {
+	if err := rest.Unmarshal([]byte(`{"N":" ","Map":[]}`), &got); err == nil || err.Error() != "N is missing" ||
+		len(got.Map) != 0 {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
@@ -153,7 +160,7 @@ func FuzzUnmarshal(f *testing.F) {
 	f.Add([]byte(`{"Price":1e999999999}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var d document
-		if err := rest.Unmarshal(data, &d); err == nil && !json.Valid(rest.WithoutMark(data)) {
+		if err := rest.Unmarshal(data, &d); err == nil && !json.Valid(rest.WithoutBOM(data)) {
 			t.Errorf("read what is not JSON: %q", data)
 		} else if err != nil && err.Error() == "" {
 			t.Error("an error without words")

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// The vendors' names, as the control API spells them.
+// The vendors' names, as in the control API.
 const (
 	Upstock  = "upstock"
 	Cin7Core = "cin7core"
@@ -13,7 +13,7 @@ const (
 	JOOR     = "joor"
 )
 
-// Where the vendors are mounted; the clients' base addresses end in these.
+// The paths at which the vendors are served. The clients' base addresses end in these.
 const (
 	PrefixUpstock  = "/upstock/v1"
 	PrefixCin7Core = "/cin7core/ExternalApi/v2"
@@ -21,22 +21,22 @@ const (
 	PrefixJOOR     = "/joor"
 )
 
-// listing is what the core knows of a vendor whether or not it is simulated:
-// its name, its prefix, and the names in the state's file of its books, of a row
-// of their long list, and of an event that it sends.
-type listing struct{ name, prefix, books, row, event string }
+// knownVendor is what the core knows about a vendor, simulated or not: its name,
+// its prefix, and the names in the state's file of its books, of a row of their
+// long list, and of an event that it sends.
+type knownVendor struct{ name, prefix, books, row, event string }
 
-// listings are the vendors of which every account has keys.
-var listings = [...]listing{
+// knownVendors are the vendors for which every account has keys.
+var knownVendors = [...]knownVendor{
 	{Upstock, PrefixUpstock, "up", "order", "upEvent"},
 	{Cin7Core, PrefixCin7Core, "core", "sale", "coreEvent"},
 	{Cin7Omni, PrefixCin7Omni, "omni", "contact", "omniEvent"},
 	{JOOR, PrefixJOOR, "joorBooks", "connection", "joorEvent"},
 }
 
-// below returns the part of a path below the vendor's prefix. Letters' case
-// makes no difference, as at Cin7 Core.
-func (l *listing) below(path string) (rest string, ok bool) {
+// below returns the part of a path below the vendor's prefix. Case is ignored, as
+// at Cin7 Core.
+func (l *knownVendor) below(path string) (rest string, ok bool) {
 	n := len(l.prefix)
 	if len(path) < n || !strings.EqualFold(path[:n], l.prefix) || len(path) > n && path[n] != '/' {
 		return "", false
@@ -78,7 +78,7 @@ type JOORAccount struct {
 	Token   string `json:"token"`
 }
 
-// id is what calls and faults of a vendor call the account.
+// id is the account's name in a vendor's calls and faults.
 func (a *Account) id(vendor string) string {
 	switch vendor {
 	case Upstock:

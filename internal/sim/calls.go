@@ -17,14 +17,14 @@ type Call struct {
 
 const maxCalls = 2000 // kept per vendor and account
 
-// meter is what one account called at one vendor.
+// meter counts the calls of one account to one vendor.
 type meter struct {
 	calls  []*Call
 	over   int
 	grants []time.Time // calls within the limit's window
 }
 
-// Calls lists the latest calls of an account at a vendor, oldest first.
+// Calls lists the latest calls of an account to a vendor, oldest first.
 // account "" = all accounts, one after another.
 func (s *Sim) Calls(vendor, account string) []Call {
 	s.mu.Lock()
@@ -38,8 +38,8 @@ func (s *Sim) Calls(vendor, account string) []Call {
 	return out
 }
 
-// OverLimit counts the calls of an account that were refused, or would have
-// been, because its limit was spent. Injected throttles do not count.
+// OverLimit counts the calls of an account that were over its limit, refused or
+// not. Injected throttle answers do not count.
 func (s *Sim) OverLimit(vendor, account string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -78,8 +78,8 @@ func (m *meter) record(r *Request) *Call {
 	return c
 }
 
-// grant takes one call of n per window, sliding; a refusal says how long until
-// the next is free. s.mu is held.
+// grant takes one call of n per sliding window; if there is none, it returns how
+// long until the next. s.mu is held.
 func (m *meter) grant(now time.Time, n int, window time.Duration, lenient bool) (wait time.Duration) {
 	keep := 0
 	for keep < len(m.grants) && !m.grants[keep].After(now.Add(-window)) {
@@ -97,18 +97,18 @@ func (m *meter) grant(now time.Time, n int, window time.Duration, lenient bool) 
 	return 0
 }
 
-// Grant takes one call of n per window, sliding, for the account that calls; a
-// refusal says how long until the next is free. The lock is held.
+// Grant takes one call of n per sliding window for the calling account; if there
+// is none, it returns how long until the next. The lock is held.
 func (s *Sim) Grant(r *Request, n int, window time.Duration) (wait time.Duration) {
-	return s.meter(r.Vendor, r.Account).grant(r.Now, n, s.Fast(window), s.opts.NoLimits)
+	return s.meter(r.Vendor, r.Account).grant(r.Now, n, s.Scaled(window), s.opts.NoLimits)
 }
 
-// Left is how many of its n calls a window an account has left, and how many
-// were refused for the limit. The lock is held.
+// Left returns how many of its n calls per window an account has left, and how
+// many calls were over the limit. The lock is held.
 func (p *Seat) Left(n int, window time.Duration) (left, over int) {
 	m := p.Sim.meter(p.vendor.name, p.Account.id(p.vendor.name))
 	for _, t := range m.grants {
-		if t.After(time.Now().Add(-p.Sim.Fast(window))) {
+		if t.After(time.Now().Add(-p.Sim.Scaled(window))) {
 			n--
 		}
 	}

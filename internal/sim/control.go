@@ -9,15 +9,16 @@ import (
 	"strings"
 )
 
-// The control API, JSON below /sim, open: it holds nothing real. The core has
+// The control API is JSON below /sim. It needs no credentials, as it holds nothing
+// real. The core has
 //
 //	GET,POST /sim/accounts                 POST {"name","currency"}
 //	GET  /sim/{vendor}/calls?account=
 //	GET,POST,DELETE /sim/{vendor}/faults   see Fault
 //
-// and every vendor adds its own, which its Control lists.
+// and every vendor adds its own routes, listed at its Control.
 
-// Site is the control API and the pages while they are put together.
+// Site builds the control API and the pages.
 type Site struct {
 	sim   *Sim
 	mux   *http.ServeMux
@@ -25,8 +26,8 @@ type Site struct {
 	pages []*Page
 }
 
-// Refusal is an answer of the control API with a status of its own; any other
-// error is answered 400.
+// Refusal is an error that the control API answers with its Status; any other
+// error is answered with 400.
 type Refusal struct {
 	Status  int
 	Message string
@@ -34,13 +35,13 @@ type Refusal struct {
 
 func (e *Refusal) Error() string { return e.Message }
 
-// NotFound refuses what names something that there is not.
+// NotFound is the error of a request about something that does not exist.
 func NotFound(what string) error { return &Refusal{http.StatusNotFound, what + " not found"} }
 
-// Conflict refuses what cannot be done as things stand.
+// Conflict is the error of a request that cannot be done in the present state.
 func Conflict(message string) error { return &Refusal{http.StatusConflict, message} }
 
-// routes is everything that is no vendor's call.
+// routes returns the handler of the control API and the pages.
 func (s *Sim) routes() http.Handler {
 	site := &Site{sim: s, mux: http.NewServeMux(), guard: http.NewCrossOriginProtection()}
 	site.JSON("GET /sim/accounts", func(*http.Request) (any, error) { return Items(s.Accounts()), nil })
@@ -49,7 +50,7 @@ func (s *Sim) routes() http.Handler {
 	for _, method := range []string{"GET", "POST", "DELETE"} {
 		site.JSON(method+" /sim/{vendor}/faults", s.controlFaults)
 	}
-	for _, v := range s.sides {
+	for _, v := range s.vendors {
 		v.Control(site)
 	}
 	site.addPages()
@@ -75,7 +76,7 @@ func (c *Site) JSON(pattern string, serve func(*http.Request) (any, error)) {
 	})
 }
 
-// Text adds a page that is always the same.
+// Text adds a constant page.
 func (c *Site) Text(pattern, html string) {
 	c.mux.HandleFunc(pattern, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
@@ -83,10 +84,10 @@ func (c *Site) Text(pattern, html string) {
 	})
 }
 
-// Items is how the control API answers a list.
+// Items is the control API's answer with a list.
 func Items(v any) any { return map[string]any{"items": v} }
 
-// Read takes a JSON body; an empty one is {}.
+// Read reads a JSON body; an empty one is {}.
 func Read(r *http.Request, into any) ([]byte, error) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil || len(body) == 0 {

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// Fault makes calls of a vendor go wrong. It is used up by Times calls that
-// match; of several that match, the oldest acts.
+// Fault makes calls of a vendor go wrong. It applies to Times calls that match; if
+// several faults match a call, the oldest applies.
 //
 //	before    no effect; How: reset (default) | refused (never sent) | 500 | 502 | 503
 //	after     takes effect, the answer is lost; How: reset (default) | timeout | 502 | html | 500
@@ -24,13 +24,17 @@ import (
 //	throttle  no effect; How: 503 (default) | 429 | 400 | 200; RetryAfter as given
 //	html      no effect, an HTML page with status 200
 //	stale     saleList answers as of Seconds ago
-//	ignoreFilter  saleList ignores ExternalID, as Cin7 Core does with a filter that it does not know
+//	ignoreFilter  saleList ignores ExternalID, as Cin7 Core ignores a filter that it does not know
 //	drift     saleList's rows moved since the page before; How: gone (a row is missed, Total is one
 //	          less) | come (a row is repeated, Total is one more) | any of these or neither (default)
 //
-// Webhooks match as "WEBHOOK order.approved" or "WEBHOOK Sale/ShipmentAuthorised": before (not delivered, retried),
-// after (delivered, retried all the same), late (Seconds later), dup (twice),
-// drop (never delivered).
+// Webhooks match as "WEBHOOK order.approved" or "WEBHOOK Sale/ShipmentAuthorised":
+//
+//	before    not delivered, and retried
+//	after     delivered, and retried all the same
+//	late      delivered Seconds later
+//	dup       delivered twice
+//	drop      never delivered
 type Fault struct {
 	Match      string  `json:"match"` // "POST /sale": method and path below the vendor's base; * = any
 	Kind       string  `json:"kind"`
@@ -38,20 +42,26 @@ type Fault struct {
 	Seconds    float64 `json:"seconds,omitempty"`
 	RetryAfter string  `json:"retryAfter,omitempty"`
 	Times      int     `json:"times"`          // 0 = 1, negative = until cleared
-	Skip       int     `json:"skip,omitempty"` // matching calls to let pass first
+	Skip       int     `json:"skip,omitempty"` // how many matching calls pass first
 	Account    string  `json:"account"`        // "" = all; Upstock: the supplier
 }
 
+// The kinds of faults: of calls, and of webhooks.
+var (
+	callKinds = []string{"after", "before", "late", "slow", "throttle", "html", "stale", "drift", "ignoreFilter"}
+	hookKinds = []string{"after", "before", "late", "dup", "drop"} // the last two are only of webhooks
+)
+
 // Fault injects f at a vendor.
 func (s *Sim) Fault(vendor string, f Fault) error {
-	kinds := []string{"before", "after", "late", "slow", "throttle", "html", "stale", "ignoreFilter", "drift"}
+	kinds := callKinds
 	if strings.HasPrefix(f.Match, "WEBHOOK ") {
-		kinds = []string{"before", "after", "late", "dup", "drop"}
+		kinds = hookKinds
 	}
 	if !slices.Contains(kinds, f.Kind) {
 		return fmt.Errorf("fault %q: unknown kind %q", f.Match, f.Kind)
 	}
-	if !slices.ContainsFunc(listings[:], func(l listing) bool { return l.name == vendor }) {
+	if !slices.ContainsFunc(knownVendors[:], func(l knownVendor) bool { return l.name == vendor }) {
 		return fmt.Errorf("fault %q: unknown vendor %q", f.Match, vendor)
 	}
 	if _, err := path.Match(f.Match, ""); err != nil {
@@ -66,14 +76,14 @@ func (s *Sim) Fault(vendor string, f Fault) error {
 	return nil
 }
 
-// ClearFaults removes what is left of a vendor's faults.
+// ClearFaults removes a vendor's faults.
 func (s *Sim) ClearFaults(vendor string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.faults, vendor)
 }
 
-// Faults lists what is left of a vendor's faults.
+// Faults lists a vendor's faults that still apply.
 func (s *Sim) Faults(vendor string) []Fault {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -84,8 +94,8 @@ func (s *Sim) Faults(vendor string) []Fault {
 	return out
 }
 
-// take uses up one call of the first fault that matches. s.mu is held.
-func (s *Sim) take(vendor, account, call string) *Fault {
+// takeFault returns the first fault that matches a call, and counts the call. s.mu is held.
+func (s *Sim) takeFault(vendor, account, call string) *Fault {
 	for i, f := range s.faults[vendor] {
 		if f.Account != "" && !strings.EqualFold(f.Account, account) {
 			continue
@@ -95,7 +105,7 @@ func (s *Sim) take(vendor, account, call string) *Fault {
 				continue
 			}
 		} else if strings.HasPrefix(call, "WEBHOOK ") && !strings.EqualFold(f.Match, call) {
-			continue // "any" means any call
+			continue // "any" does not mean webhooks
 		}
 		if f.Skip > 0 {
 			f.Skip--
@@ -112,23 +122,25 @@ func (s *Sim) take(vendor, account, call string) *Fault {
 	return nil
 }
 
-// brokenError is an answer that never came; a transport returns it, a server
-// breaks the connection. sent tells whether the request got through.
-type brokenError struct {
+// lostAnswerError is the error of an answer that never came: a transport returns
+// it, a server breaks the connection. sent reports whether the request arrived.
+type lostAnswerError struct {
 	net.OpError
 	sent bool
 }
 
 func reset() error {
-	return &brokenError{net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", syscall.ECONNRESET)}, true}
+	return &lostAnswerError{net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", syscall.ECONNRESET)},
+		true}
 }
 
 func refused() error {
-	return &brokenError{net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)},
+	return &lostAnswerError{net.OpError{Op: "dial", Net: "tcp",
+		Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)},
 		false}
 }
 
-// sleep waits, or for the caller to give up.
+// sleep waits until d has passed or the caller gives up.
 func sleep(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -140,13 +152,13 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-const patience = 5 * time.Minute // how long a lost answer keeps a caller without a deadline
+const longestWait = 5 * time.Minute // how long a caller without a deadline waits for a lost answer
 
 const htmlPage = "<!DOCTYPE html>\n" +
 	"<html><head><title>Inventory</title></head><body><h1>Please wait</h1></body></html>\n"
 
-// answer takes a call through its fault to the vendor and back. An error is an
-// answer that never came.
+// answer answers a call, with its fault if there is one. An error is an answer
+// that never came.
 func (s *Sim) answer(ctx context.Context, r *Request) (*Response, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -154,7 +166,7 @@ func (s *Sim) answer(ctx context.Context, r *Request) (*Response, error) {
 	r.Now = time.Now()
 	s.mu.Lock()
 	call := s.meter(r.Vendor, r.Account).record(r)
-	f := s.take(r.Vendor, r.Account, r.Method+" "+r.Path)
+	f := s.takeFault(r.Vendor, r.Account, r.Method+" "+r.Path)
 	var resp *Response
 	var err error
 	if f == nil {
@@ -166,7 +178,7 @@ func (s *Sim) answer(ctx context.Context, r *Request) (*Response, error) {
 	call.Fault = f.Kind
 	s.mu.Unlock()
 
-	resp, err = s.faulty(ctx, r, f)
+	resp, err = s.applyFault(ctx, r, f)
 	if resp != nil {
 		s.mu.Lock()
 		call.Status = resp.Status
@@ -181,25 +193,26 @@ func (s *Sim) serveLocked(r *Request) *Response {
 	return s.serve(r)
 }
 
-// serve lets the vendor do its work. s.mu is held.
+// serve answers a call as its vendor does. s.mu is held.
 func (s *Sim) serve(r *Request) *Response {
-	if v := s.sideOf(r.Vendor); v != nil {
+	if v := s.vendor(r.Vendor); v != nil {
 		return v.Serve(r)
 	}
 	return notSimulated()
 }
 
-func (s *Sim) faulty(ctx context.Context, r *Request, f *Fault) (*Response, error) {
+// applyFault answers a call with a fault.
+func (s *Sim) applyFault(ctx context.Context, r *Request, f *Fault) (*Response, error) {
 	delay := s.seconds(f.Seconds)
 	switch f.Kind {
 	case "before":
 		if f.How == "refused" {
 			return nil, refused()
 		}
-		return s.lose(ctx, f)
+		return s.loseAnswer(ctx, f)
 	case "after":
 		s.serveLocked(r)
-		return s.lose(ctx, f)
+		return s.loseAnswer(ctx, f)
 	case "late":
 		if f.How == "list" {
 			r.Hide = delay
@@ -207,7 +220,7 @@ func (s *Sim) faulty(ctx context.Context, r *Request, f *Fault) (*Response, erro
 		} else {
 			s.later(delay, r)
 		}
-		return s.lose(ctx, &Fault{})
+		return s.loseAnswer(ctx, &Fault{})
 	case "slow":
 		if f.How == "arrive" {
 			select {
@@ -240,7 +253,7 @@ func (s *Sim) faulty(ctx context.Context, r *Request, f *Fault) (*Response, erro
 	return s.serveLocked(r), nil
 }
 
-// later serves r after a delay, whether or not the caller still waits.
+// later serves r after a delay, even if the caller does not wait any more.
 func (s *Sim) later(d time.Duration, r *Request) <-chan *Response {
 	s.mu.Lock()
 	s.pending++
@@ -251,16 +264,16 @@ func (s *Sim) later(d time.Duration, r *Request) <-chan *Response {
 		defer s.mu.Unlock()
 		r.Now = time.Now()
 		done <- s.serve(r)
-		s.settle()
+		s.endPending()
 	})
 	return done
 }
 
-// lose is what the caller gets instead of the answer.
-func (s *Sim) lose(ctx context.Context, f *Fault) (*Response, error) {
+// loseAnswer returns what the caller gets instead of the answer.
+func (s *Sim) loseAnswer(ctx context.Context, f *Fault) (*Response, error) {
 	switch f.How {
 	case "timeout":
-		d := patience
+		d := longestWait
 		if f.Seconds > 0 {
 			d = s.seconds(f.Seconds)
 		}
@@ -283,9 +296,9 @@ func notSimulated() *Response {
 	return JSON(http.StatusNotImplemented, map[string]string{"error": "not simulated yet"})
 }
 
-// throttled is a vendor's refusal for the calls' sake.
+// throttled is a vendor's answer to a call over the limit.
 func (s *Sim) throttled(vendor string, f *Fault) *Response {
-	v := s.sideOf(vendor)
+	v := s.vendor(vendor)
 	if v == nil {
 		return notSimulated()
 	}

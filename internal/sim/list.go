@@ -6,16 +6,16 @@ import (
 	"time"
 )
 
-// ListOrder is an order of the lists whose order their vendor does not say.
+// ListOrder is the order of lists whose order is undocumented.
 type ListOrder int
 
 const (
 	NewestFirst ListOrder = iota // as in Cin7 Core's example
 	OldestFirst
-	Shuffled // anew for every page
+	Shuffled // differently for every page
 )
 
-// PageSize caps a vendor's rows a page by Options.TinyPages.
+// PageSize caps the rows of a vendor's page by Options.TinyPages.
 func (s *Sim) PageSize(n int) int {
 	if s.opts.TinyPages > 0 {
 		return min(n, s.opts.TinyPages)
@@ -23,12 +23,12 @@ func (s *Sim) PageSize(n int) int {
 	return n
 }
 
-// AsOf is the instant as of which a list that lags answers (Options.UpdatedLag,
-// fault stale).
+// AsOf returns the instant as of which a list answers that may lag
+// (Options.UpdatedLag, fault stale).
 func (s *Sim) AsOf(r *Request) time.Time { return r.Now.Add(-r.Stale - s.opts.UpdatedLag) }
 
-// Arrange puts the rows of a list, newest first, into the order that
-// Options.ListOrder says. The lock is held.
+// Arrange puts the rows of a list, which are newest first, into the order of
+// Options.ListOrder. The lock is held.
 func Arrange[T any](s *Sim, rows []T) {
 	switch s.opts.ListOrder {
 	case OldestFirst:
@@ -38,9 +38,9 @@ func Arrange[T any](s *Sim, rows []T) {
 	}
 }
 
-// Drift is a list one of whose rows came or went since the page before
-// (Options.ListDrift, fault drift): a later page then lacks a row that no page
-// brings, or repeats one, and the total is another. The lock is held.
+// Drift returns a list after one of its rows came or went since the page before
+// (Options.ListDrift, fault drift): a later page then misses a row, or repeats
+// one, and the total has changed. The lock is held.
 func Drift[T any](s *Sim, r *Request, page int, rows []T) []T {
 	way := r.Drift
 	if way == "" && s.opts.ListDrift {

@@ -20,12 +20,13 @@ var site embed.FS
 // indexTemplate is parsed when first shown, as every page is.
 var indexTemplate = sync.OnceValue(func() *template.Template { return Template(site, "site/index.html") })
 
-// Template is a page's, beside the parts that all pages share: head, foot and
-// parcel; when, row.
+// Template parses a page's template. It may use the parts in site/frame.html (head,
+// foot, parcel, deliveries, faults) and the functions when, row and about.
 func Template(files fs.FS, name string) *template.Template {
 	t := template.New("").Funcs(template.FuncMap{
-		"when": func(t time.Time) string { return t.In(zone()).Format("2 Jan 15:04:05") },
-		"row":  func(account int, id, do, label string) rowForm { return rowForm{account, id, do, label} },
+		"when":  func(t time.Time) string { return t.In(zone()).Format("2 Jan 15:04:05") },
+		"row":   func(account int, id, do, label string) rowForm { return rowForm{account, id, do, label} },
+		"about": func(what string, all []Delivery) deliveryTable { return deliveryTable{what, all} },
 	})
 	return template.Must(template.Must(t.ParseFS(site, "site/frame.html")).ParseFS(files, name))
 }
@@ -36,16 +37,30 @@ type rowForm struct {
 	ID, Do, Label string
 }
 
+// deliveryTable is a table of webhook deliveries, with what their events are about.
+type deliveryTable struct {
+	About string // Order, Sale
+	All   []Delivery
+}
+
 // Page is a vendor's page, one for each account. It works without scripts; a
 // POST leads back to it.
 type Page struct {
 	Vendor, Title string                    // upstock, Upstock
-	Link          string                    // what the list of accounts calls it: Orders at Upstock
+	Link          string                    // its name in the list of accounts: Orders at Upstock
+	Call          string                    // a call that the form for faults suggests: POST /sale
+	Ready         []ReadyFault              // a button each
 	Template      func() *template.Template // has page.html
-	// Show is what the template gets, for the n-th account.
+	// Show returns the template's data for the n-th account.
 	Show func(n int, f Frame) any
-	// Press does what a button or form says: do, to id.
+	// Press does what a button or form asks for: do, to id.
 	Press func(n int, id, do string, r *http.Request) error
+}
+
+// ReadyFault is a fault of the vendor that a button lays.
+type ReadyFault struct {
+	Label string
+	Fault Fault
 }
 
 // Frame is what all pages have.
@@ -53,14 +68,25 @@ type Frame struct {
 	Title   string
 	Problem string
 	Account *Account
-	Number  int     // the account's
-	Pages   []*Page // of all vendors
+	Number  int         // of the account
+	Page    *Page       // of the vendor that is shown
+	Pages   []*Page     // of all vendors
+	Faults  []FaultView // of all vendors
 }
 
-// Parcel is one shipment on a page; What says which, where that matters.
+// FaultView is a fault on a page.
+type FaultView struct {
+	Vendor string
+	Fault
+}
+
+// Kinds are the kinds of faults that the form for faults offers.
+func (Frame) Kinds() []string { return slices.Concat(callKinds, hookKinds[3:]) }
+
+// Parcel is one shipment on a page.
 type Parcel struct {
-	What, Day, Carrier, Tracking, URL string
-	Shipped, Last                     bool // it has left; it is the last of its order
+	What, Day, Carrier, Tracking, URL string // What: its boxes, or its id
+	Shipped, Last                     bool   // it has left; it is the last of its order
 }
 
 type indexPage struct {
@@ -71,7 +97,7 @@ type indexPage struct {
 
 const shown = 40 // rows of a page's tables, newest first
 
-// LastOf is the end of a list as a page shows it, newest first.
+// LastOf returns the end of a list as a page shows it, newest first.
 func LastOf[T any](in []T) []T {
 	out := slices.Clone(in[max(0, len(in)-shown):])
 	slices.Reverse(out)
@@ -94,18 +120,43 @@ func (c *Site) addPages() {
 	c.handle("GET /sim/{$}", func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "/sim", http.StatusMovedPermanently)
 	})
-	c.handle("POST /sim/pages/accounts", back(func(r *http.Request) (string, error) {
+	c.handle("POST /sim/pages/accounts", redirectBack(func(r *http.Request) (string, error) {
 		c.sim.AddAccount(r.FormValue("name"), strings.ToUpper(r.FormValue("currency")))
 		return "/sim", nil
 	}))
 	for _, p := range c.pages {
 		c.handle("GET /sim/pages/{account}/"+p.Vendor, func(w http.ResponseWriter, r *http.Request) { c.show(w, r, p) })
-		c.handle("POST /sim/pages/{account}/"+p.Vendor+"/{id}/{do}", back(func(r *http.Request) (string, error) {
-			account := r.PathValue("account")
-			n, _ := strconv.Atoi(account)
-			return "/sim/pages/" + url.PathEscape(account) + "/" + p.Vendor, p.Press(n, r.PathValue("id"), r.PathValue("do"), r)
-		}))
+		c.handle("POST /sim/pages/{account}/"+p.Vendor+"/{id}/{do}",
+			redirectBack(func(r *http.Request) (string, error) {
+				account := r.PathValue("account")
+				n, _ := strconv.Atoi(account)
+				return "/sim/pages/" + url.PathEscape(account) + "/" + p.Vendor,
+					c.press(p, n, r.PathValue("id"), r.PathValue("do"), r)
+			}))
 	}
+}
+
+// press does what a button or form of a page asks for. Those for faults are the same on every page.
+func (c *Site) press(p *Page, n int, id, do string, r *http.Request) error {
+	switch do {
+	case "ready":
+		i, err := strconv.Atoi(id)
+		if err != nil || i < 0 || i >= len(p.Ready) {
+			return NotFound("Action")
+		}
+		return c.sim.Fault(p.Vendor, p.Ready[i].Fault)
+	case "fault":
+		seconds, _ := strconv.ParseFloat(r.FormValue("seconds"), 64)
+		times, _ := strconv.Atoi(r.FormValue("times"))
+		return c.sim.Fault(r.FormValue("vendor"), Fault{Match: r.FormValue("match"), Kind: r.FormValue("kind"),
+			How: r.FormValue("how"), Seconds: seconds, Times: times})
+	case "clear":
+		for _, vendor := range c.sim.Vendors() {
+			c.sim.ClearFaults(vendor)
+		}
+		return nil
+	}
+	return p.Press(n, id, do, r)
 }
 
 func (c *Site) handle(pattern string, f func(http.ResponseWriter, *http.Request)) {
@@ -120,12 +171,17 @@ func (c *Site) show(w http.ResponseWriter, r *http.Request, p *Page) {
 		return
 	}
 	a := &all[n-1]
-	frame := Frame{Title: a.Name + " at " + p.Title, Problem: r.FormValue("problem"), Account: a, Number: n,
+	frame := Frame{Title: a.Name + " at " + p.Title, Problem: r.FormValue("problem"), Account: a, Number: n, Page: p,
 		Pages: c.pages}
+	for _, vendor := range c.sim.Vendors() {
+		for _, f := range c.sim.Faults(vendor) {
+			frame.Faults = append(frame.Faults, FaultView{vendor, f})
+		}
+	}
 	show(w, p.Template(), "page.html", p.Show(n, frame))
 }
 
-// show renders to a buffer first: half a page is never sent.
+// show renders to a buffer first, so that half a page is never sent.
 func show(w http.ResponseWriter, t *template.Template, name string, page any) {
 	var out bytes.Buffer
 	if err := t.ExecuteTemplate(&out, name, page); err != nil {
@@ -138,8 +194,8 @@ func show(w http.ResponseWriter, t *template.Template, name string, page any) {
 	w.Write(out.Bytes())
 }
 
-// back answers a form: to its page, with the problem if there was one.
-func back(f func(*http.Request) (string, error)) func(http.ResponseWriter, *http.Request) {
+// redirectBack answers a form by a redirect to its page, with the problem if there was one.
+func redirectBack(f func(*http.Request) (string, error)) func(http.ResponseWriter, *http.Request) {
 	return func(w http.ResponseWriter, r *http.Request) {
 		to, err := f(r)
 		if err != nil {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Request is a call to a vendor, whichever way it came in.
+// Request is a call to a vendor.
 type Request struct {
 	Vendor, Account string
 	Method, Path    string // the path below the vendor's base
@@ -16,9 +16,9 @@ type Request struct {
 	Body            []byte
 	Now             time.Time
 
-	// What a fault makes of the vendor's lists while this call is answered.
+	// What a fault does to the vendor's lists in this call.
 	Stale        time.Duration // they answer as of so long ago
-	Hide         time.Duration // what the call makes shows in them so much later
+	Hide         time.Duration // they show what the call makes only so much later
 	Drift        string        // their rows move between pages: gone, come or any
 	IgnoreFilter bool          // they ignore a filter that the vendor may not know
 }
@@ -30,12 +30,12 @@ type Response struct {
 	Body   []byte
 }
 
-// Text answers a text as it is.
+// Text returns a response with a text.
 func Text(status int, contentType, body string) *Response {
 	return &Response{status, http.Header{"Content-Type": {contentType}}, []byte(body)}
 }
 
-// JSON answers a value.
+// JSON returns a response with a value as JSON.
 func JSON(status int, v any) *Response {
 	b, err := json.Marshal(v)
 	if err != nil {

@@ -1,9 +1,10 @@
-// Package sim is the far side: small honest vendors to build and test against.
+// Package sim is the core of the simulated vendors: small, faithful simulators to
+// build and test against.
 //
 // A [Sim] holds accounts and serves vendors. An account is one invented wholesaler
 // with matching books at every vendor: an Upstock supplier and a Cin7 Core company
 // whose customers and products are linked. A vendor is a value of a package of its
-// own, so that a world has those it needs:
+// own, so that a Sim has the vendors that it needs:
 //
 //	up, core := upstock.New(), cin7core.New(cin7core.Options{})
 //	s, err := sim.New(sim.Options{Seed: "x"}, up, core)
@@ -12,29 +13,29 @@
 //	s.Fault(sim.Cin7Core, sim.Fault{Match: "POST /sale", Kind: "after"})
 //
 // Every account has keys for all four vendors, but the routes of a vendor that is
-// not in the world answer 501. Go tests call through [Sim.Transport], which runs
-// the handler in the same goroutine and works in a testing/synctest bubble;
-// others through [Sim.Handler], which also has pages for people and a control API
-// below /sim: accounts, faults ([Fault]), what was called, and what people do at
-// each vendor.
+// not in the Sim answer 501. Go tests call through [Sim.Transport], which runs the
+// handler in the same goroutine and works in a testing/synctest bubble. Others call
+// through [Sim.Handler], which also has pages for people and a control API below
+// /sim: accounts, faults ([Fault]), the calls so far, and what people do at each
+// vendor.
 //
-// What is the same for all vendors stands here, once: accounts and their keys
+// The core has what is the same for all vendors: accounts and their keys
 // (account.go), what they sell and to whom (wholesaler.go), calls and limits
-// (calls.go), faults (fault.go), webhooks on their way, with retries (delivery.go),
-// lists that are paged, lag and drift (list.go), saving and loading (store.go), the
-// frame of the control API and of the pages (control.go, pages.go). A vendor's
+// (calls.go), faults (fault.go), webhook deliveries and their retries (delivery.go),
+// lists that are paged, lag and drift (list.go), saving and loading (store.go), and
+// the frame of the control API and of the pages (control.go, pages.go). A vendor's
 // package has its wire structs, validation, arithmetic and routes, and its own
-// exported actions; it is a [Vendor] here, and what it keeps of each account are
-// [Books], which hold on to the core by their [Seat]. Where a vendor's
-// documentation is silent, its code says what was decided.
+// exported actions. It implements [Vendor]; its records of one account are
+// [Books], which reach the core through their [Seat]. Where a vendor's
+// documentation is silent, the comment says "decided".
 //
-// Nothing here imports anything of ours: the simulators have their own wire
-// structs and arithmetic, so that a wrong tag or formula of a client cannot cancel
-// out, and are held against the vendors' samples.
+// The simulators import nothing of ours. They have their own wire structs and
+// arithmetic, so that a wrong tag or formula of a client does not cancel out, and
+// are compared with the vendors' samples.
 //
-// One mutex guards everything; it is never held across a sleep or a call. Waiting
+// One mutex guards everything; it is never held during a sleep or a call. Waiting
 // work (webhook retries, late effects) is timers, not goroutines. With a Seed, two
-// Sims that are called alike answer alike. With a Dir, the state is saved soon
+// Sims give the same answers to the same calls. With a Dir, the state is saved soon
 // after each change, row by row, and read when the next Sim is made.
 package sim
 
@@ -52,28 +53,29 @@ import (
 	"time"
 )
 
-// Options of a Sim. The zero value is a simulator in memory at true speed.
+// Options of a Sim. The zero value is a simulator in memory at real speed.
 type Options struct {
 	// Speed divides limit windows, the seconds of faults and the delays of
 	// webhook retries. 0 = 1.
 	Speed float64
 	// Deliver sends webhooks. nil = http.DefaultTransport.
 	Deliver http.RoundTripper
-	// Dir is where the state is kept, saved soon after a change and at Close.
+	// Dir is where the state is saved, soon after a change and at Close.
 	// "" = memory only.
 	Dir string
 	// Seed makes all ids and tokens reproducible: two Sims with one seed and
 	// the same calls agree. "" = random.
 	Seed string
-	// UpdatedLag is how long lists that may lag, as Cin7 Core's saleList, do.
-	// 0 = not at all.
+	// UpdatedLag is how far lists lag behind that may, such as Cin7 Core's
+	// saleList. 0 = not at all.
 	UpdatedLag time.Duration
 	// TinyPages caps the rows of a page of every list. The caller must then
 	// page by Total or to an empty page. 0 = the vendors' own limits.
 	TinyPages int
-	// ListOrder is how lists sort whose vendor does not say, as saleList.
+	// ListOrder is the order of lists whose order is undocumented, such as
+	// saleList.
 	ListOrder ListOrder
-	// ListDrift lets rows of such lists move between their pages, at random.
+	// ListDrift lets rows of such lists move between pages, at random.
 	ListDrift bool
 	// NoLimits counts calls over the limit but lets them pass.
 	NoLimits bool
@@ -86,7 +88,7 @@ type Sim struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 
-	sides []*side // the vendors, as they were given
+	vendors []*simulated // the vendors, as they were given
 
 	mu       sync.Mutex
 	accounts []*account
@@ -98,14 +100,14 @@ type Sim struct {
 	closed   bool
 	saving   bool // a save is scheduled
 
-	dirty           map[*account]*dirt
-	log             *os.File // the file of the state, open to write behind; nil = the next save writes the whole
-	whole, appended int64    // bytes of the whole, and of what was written behind it
+	unsaved            map[*account]*unsaved
+	log                *os.File // the file of the state, open to write behind; nil = the next save writes the whole
+	snapshot, appended int64    // bytes of the whole, and of what was written behind it
 }
 
-// New makes a Sim of some vendors without accounts, or loads the state that
-// Options.Dir holds. A vendor belongs to one Sim. The routes of vendors that are
-// not among them answer 501.
+// New makes a Sim of some vendors, without accounts or with the state in
+// Options.Dir. A vendor belongs to one Sim. The routes of other vendors answer
+// 501.
 func New(o Options, vendors ...Vendor) (*Sim, error) {
 	if o.Speed <= 0 {
 		o.Speed = 1
@@ -119,14 +121,14 @@ func New(o Options, vendors ...Vendor) (*Sim, error) {
 	}
 	s := &Sim{
 		opts: o, rng: mathrand.NewChaCha8(sha256.Sum256([]byte(seed))),
-		faults: map[string][]*Fault{}, meters: map[string]*meter{}, dirty: map[*account]*dirt{},
+		faults: map[string][]*Fault{}, meters: map[string]*meter{}, unsaved: map[*account]*unsaved{},
 	}
 	for _, v := range vendors {
-		i := slices.IndexFunc(listings[:], func(l listing) bool { return l.name == v.Name() })
-		if i < 0 || s.sideOf(v.Name()) != nil {
+		i := slices.IndexFunc(knownVendors[:], func(l knownVendor) bool { return l.name == v.Name() })
+		if i < 0 || s.vendor(v.Name()) != nil {
 			return nil, fmt.Errorf("simulate %q: not a vendor that accounts have keys of, or twice", v.Name())
 		}
-		s.sides = append(s.sides, &side{&listings[i], v})
+		s.vendors = append(s.vendors, &simulated{&knownVendors[i], v})
 		v.Join(s)
 	}
 	s.site = sync.OnceValue(s.routes)
@@ -139,17 +141,17 @@ func New(o Options, vendors ...Vendor) (*Sim, error) {
 	return s, nil
 }
 
-// Vendors are the names of the vendors, as they were given.
+// Vendors returns the names of the vendors, in the order given to New.
 func (s *Sim) Vendors() []string {
-	out := make([]string, len(s.sides))
-	for i, v := range s.sides {
+	out := make([]string, len(s.vendors))
+	for i, v := range s.vendors {
 		out[i] = v.name
 	}
 	return out
 }
 
-func (s *Sim) sideOf(vendor string) *side {
-	for _, v := range s.sides {
+func (s *Sim) vendor(vendor string) *simulated {
+	for _, v := range s.vendors {
 		if v.name == vendor {
 			return v
 		}
@@ -169,7 +171,7 @@ func (s *Sim) Close() error {
 	return s.save()
 }
 
-// AddAccount makes a fresh, stocked account. currency "" = NZD.
+// AddAccount makes a new account with stock. currency "" = NZD.
 func (s *Sim) AddAccount(name, currency string) Account {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -181,8 +183,8 @@ func (s *Sim) AddAccount(name, currency string) Account {
 		name = "Supplier " + strconv.Itoa(n)
 	}
 	a := s.open(s.newAccount(n, name, currency))
-	stock(a.seats)
-	s.touched(a, nil, nil)
+	stockBooks(a.seats)
+	s.markChanged(a, nil, nil)
 	return a.Account
 }
 
@@ -198,7 +200,7 @@ func (s *Sim) Accounts() []Account {
 }
 
 // Quiet waits until every webhook is delivered or given up and every late
-// effect has taken place. At true speed a failing webhook takes four hours.
+// effect has taken place. At real speed a failing webhook takes four hours.
 func (s *Sim) Quiet() {
 	s.mu.Lock()
 	if s.pending == 0 {
@@ -214,8 +216,8 @@ func (s *Sim) Quiet() {
 	}
 }
 
-// settle ends one piece of pending work. s.mu is held.
-func (s *Sim) settle() {
+// endPending ends one piece of pending work. s.mu is held.
+func (s *Sim) endPending() {
 	s.pending--
 	if s.pending > 0 {
 		return
@@ -226,8 +228,8 @@ func (s *Sim) settle() {
 	s.quiet = nil
 }
 
-// after runs f once d has passed, unless the Sim is closed by then; f settles
-// the work that the caller made pending.
+// after runs f once d has passed, unless the Sim is closed by then. f must end
+// the pending work that the caller counted.
 func (s *Sim) after(d time.Duration, f func()) {
 	time.AfterFunc(d, func() {
 		if s.ctx.Err() == nil {
@@ -236,7 +238,7 @@ func (s *Sim) after(d time.Duration, f func()) {
 	})
 }
 
-// ZoneName is where all accounts trade.
+// ZoneName is the time zone of all accounts.
 const ZoneName = "Pacific/Auckland"
 
 var zone = sync.OnceValue(func() *time.Location {
@@ -247,8 +249,8 @@ var zone = sync.OnceValue(func() *time.Location {
 	return loc
 })
 
-// Zone is the time zone of ZoneName.
+// Zone returns the time zone of all accounts.
 func Zone() *time.Location { return zone() }
 
-// Today is the date there.
+// Today returns the date in that zone.
 func Today(now time.Time) string { return now.In(zone()).Format(time.DateOnly) }

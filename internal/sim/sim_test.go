@@ -18,7 +18,7 @@ import (
 	"stockbridge/internal/sim/upstock"
 )
 
-// bench is a simtest.Bench of all vendors that are simulated.
+// bench is a simtest.Bench with all simulated vendors.
 type bench struct {
 	*simtest.Bench
 	upstock *upstock.Vendor
@@ -32,7 +32,7 @@ func newBench(t testing.TB, o sim.Options) *bench {
 	return b
 }
 
-// reopen is what a process would find that starts after another one has ended.
+// reopen makes a bench of the state that another Sim has saved.
 func reopen(t testing.TB, o sim.Options) *bench {
 	t.Helper()
 	b := &bench{upstock: upstock.New(), core: cin7core.New(cin7core.Options{})}
@@ -44,10 +44,10 @@ func reopen(t testing.TB, o sim.Options) *bench {
 	return b
 }
 
-// whole is all that a Sim keeps, as it is saved.
+// whole returns the whole state of a Sim, as it is saved.
 func whole(t testing.TB, s *sim.Sim) string {
 	t.Helper()
-	text, err := s.Whole()
+	text, err := s.Snapshot()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,15 +64,15 @@ func (b *bench) up(method, path string, body any, status int, into any) {
 	b.Want(status, method, sim.PrefixUpstock+path, body, into)
 }
 
-type obj = map[string]any
+type obj = simtest.Obj
 
-// header is a sale's, for the first customer.
+// header returns the header of a sale to the first customer.
 func (b *bench) header() obj {
 	return obj{"Customer": sim.Buyers()[0].Name, "Location": sim.MainWarehouse, "SkipQuote": true,
 		"ExternalID": "upstock:1:120001", "CustomerReference": "PO-1"}
 }
 
-// sell makes a sale of two teas with an order of the given status.
+// sell makes a sale of two teas, with an order of a status, and returns its ID.
 func (b *bench) sell(status string) string {
 	b.T.Helper()
 	var sale struct{ ID string }
@@ -152,14 +152,14 @@ func TestOneOrderAllTheWay(t *testing.T) {
 	})
 }
 
-// What a client may believe after each fault: whether there is an answer, and
-// whether there is a sale.
+// TestFaults: for each fault, whether there is an answer, and whether there is a
+// sale.
 func TestFaults(t *testing.T) {
 	for _, x := range []struct {
 		f      sim.Fault
 		err    error // nil = an answer
 		status int
-		sales  int // seen by the vendor at once
+		sales  int // at once
 		later  int // after an hour
 		took   time.Duration
 	}{
@@ -253,7 +253,8 @@ func TestFaultsChooseTheirCalls(t *testing.T) {
 	}
 }
 
-// Over a real connection a lost answer is a reset, and a slow one comes.
+// TestHandlerOverTCP: over a real connection, a lost answer is a reset, and a slow one
+// arrives.
 func TestHandlerOverTCP(t *testing.T) {
 	b := newBench(t, sim.Options{Speed: 100})
 	srv := httptest.NewServer(b.Handler())
@@ -269,7 +270,8 @@ func TestHandlerOverTCP(t *testing.T) {
 		t.Error("an answer in spite of a reset")
 	}
 	start := time.Now()
-	if a := b.Call("GET", sim.PrefixCin7Core+"/me", nil); a.StatusCode != 200 || time.Since(start) < 20*time.Millisecond {
+	if a := b.Call("GET", sim.PrefixCin7Core+"/me", nil); a.StatusCode != 200 ||
+		time.Since(start) < 20*time.Millisecond {
 		t.Errorf("%v after %v", a.Status, time.Since(start))
 	}
 	if _, err := b.Try(t.Context(), "GET", sim.PrefixCin7Core+"/me", nil); err == nil {
@@ -387,7 +389,7 @@ func BenchmarkNew(b *testing.B) {
 	}
 }
 
-// BenchmarkSale is what one order costs at both vendors.
+// BenchmarkSale measures one order at both vendors.
 func BenchmarkSale(b *testing.B) {
 	h := newBench(b, sim.Options{NoLimits: true})
 	for b.Loop() {

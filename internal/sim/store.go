@@ -19,55 +19,55 @@ const (
 	saveDelay = 500 * time.Millisecond
 )
 
-// The file of Options.Dir is lines of JSON, each one object: what it is, and the
-// thing itself.
+// The file in Options.Dir is lines of JSON. Each is an object with one record
+// under the name of its kind:
 //
 //	{"state":{"rng":…}}            what belongs to no account
 //	{"account":{"name":…,"up":…}}  an account: its keys, and its books at each vendor without their rows
-//	{"order":…} {"upEvent":…}      a row of its books, an event on its way; each vendor's have names of their own
+//	{"order":…} {"upEvent":…}      a row of its books, a webhook event; the names differ by vendor
 //
-// The file begins with the whole: the state, then each account with its rows
-// behind it, so that neither saving nor loading holds the whole in memory twice.
-// What changed after that is written behind it: {"changes":n}, so many lines
-// follow that belong together, all count or none; and in them, beside the thing,
-// "in":n, the number of its account from 1: the account again, and the rows that
-// are new or other. Faults and calls are not kept.
+// The file begins with a snapshot: the state, then each account followed by its
+// rows, so that neither saving nor loading holds everything in memory twice.
+// Changes are appended in batches. A batch begins with {"changes":n}; the next n
+// lines belong together, and count only if all are there. A line of a batch also
+// has "in":n, the number of its account from 1. The batch has the account again,
+// and the rows that are new or changed. Faults and calls are not saved.
 
 // state is what belongs to no account.
 type state struct {
 	RNG []byte `json:"rng"`
 }
 
-// dirt is what of an account is to be saved: the account without its rows,
-// always, and these.
-type dirt struct {
-	rows   []dirtyRow // in the order in which they changed first
+// unsaved is what has changed in an account: the account itself, always, and
+// these rows.
+type unsaved struct {
+	rows   []unsavedRow // in the order in which they changed first
 	seen   map[any]bool
 	events map[*delivery]bool
 }
 
-type dirtyRow struct {
+type unsavedRow struct {
 	kind string
 	row  any
 }
 
-// touched has an account saved soon, with the given rows of its books at one
+// markChanged saves an account soon, with the given rows of its books at one
 // vendor. s.mu is held.
-func (s *Sim) touched(a *account, p *Seat, rows []any) {
+func (s *Sim) markChanged(a *account, p *Seat, rows []any) {
 	if s.opts.Dir == "" {
 		return
 	}
-	d := s.dirty[a]
+	d := s.unsaved[a]
 	if d == nil {
-		d = &dirt{seen: map[any]bool{}, events: map[*delivery]bool{}}
-		s.dirty[a] = d
+		d = &unsaved{seen: map[any]bool{}, events: map[*delivery]bool{}}
+		s.unsaved[a] = d
 	}
 	for _, row := range rows {
 		if event, ok := row.(*delivery); ok {
 			d.events[event] = true
 		} else if !d.seen[row] {
 			d.seen[row] = true
-			d.rows = append(d.rows, dirtyRow{p.vendor.row, row})
+			d.rows = append(d.rows, unsavedRow{p.vendor.row, row})
 		}
 	}
 	if s.saving || s.closed {
@@ -80,12 +80,12 @@ func (s *Sim) touched(a *account, p *Seat, rows []any) {
 		s.saving = false
 		s.mu.Unlock()
 		if !closed {
-			s.saveChanges() // a failure is met again, and told, at Close
+			s.saveChanges() // Close fails too and returns the error
 		}
 	})
 }
 
-// writer puts lines into a file and counts its bytes. The first error stays.
+// writer writes lines to a file and counts the bytes. It keeps the first error.
 type writer struct {
 	w    io.Writer
 	n    int64
@@ -93,8 +93,8 @@ type writer struct {
 	err  error
 }
 
-// put writes a line; in = 0 for one of the whole.
-func (w *writer) put(in int, kind string, v any) {
+// putValue writes a line; in = 0 in the snapshot.
+func (w *writer) putValue(in int, kind string, v any) {
 	if w.err != nil {
 		return
 	}
@@ -143,48 +143,48 @@ func (w *writer) putAccount(in int, a *account) {
 func (s *Sim) writeState(w *writer) {
 	rng, err := s.rng.MarshalBinary()
 	w.err = errors.Join(w.err, err)
-	w.put(0, "state", state{rng})
+	w.putValue(0, "state", state{rng})
 }
 
-// writeWhole writes all lines. s.mu is held.
-func (s *Sim) writeWhole(w *writer) {
+// writeAll writes the snapshot. s.mu is held.
+func (s *Sim) writeAll(w *writer) {
 	s.writeState(w)
 	for _, a := range s.accounts {
 		w.putAccount(0, a)
 		for _, p := range a.seats {
 			for row := range p.books.Rows() {
-				w.put(0, p.vendor.row, row)
+				w.putValue(0, p.vendor.row, row)
 			}
 			for _, d := range p.deliveries {
-				w.put(0, p.vendor.event, d)
+				w.putValue(0, p.vendor.event, d)
 			}
 		}
 	}
 }
 
-// writeChanges writes what is dirty, account by account. s.mu is held.
+// writeChanges writes what is unsaved, account by account. s.mu is held.
 func (s *Sim) writeChanges(w *writer) {
 	s.writeState(w)
 	for _, a := range s.accounts {
-		d := s.dirty[a]
+		d := s.unsaved[a]
 		if d == nil {
 			continue
 		}
 		w.putAccount(a.number, a)
 		for _, x := range d.rows {
-			w.put(a.number, x.kind, x.row)
+			w.putValue(a.number, x.kind, x.row)
 		}
 		for _, p := range a.seats {
 			for _, x := range p.deliveries {
 				if d.events[x] {
-					w.put(a.number, p.vendor.event, x)
+					w.putValue(a.number, p.vendor.event, x)
 				}
 			}
 		}
 	}
 }
 
-// line is a line of the file whose thing is not read yet.
+// line is a line of the file whose record is not read yet.
 type line struct {
 	changes, in int
 	kind        string
@@ -209,11 +209,11 @@ func readLine(text []byte) (x line, err error) {
 	return x, err
 }
 
-// loading is a state while it is read.
+// loading is a Sim while its state is read.
 type loading struct {
 	*Sim
 	state    state
-	accounts []json.RawMessage // each as it stood last
+	accounts []json.RawMessage // the last record of each
 }
 
 func (l *loading) read(r io.Reader) error {
@@ -221,32 +221,34 @@ func (l *loading) read(r io.Reader) error {
 	left, batch := 0, []line(nil)
 	for n := 1; ; n++ {
 		text, err := in.ReadBytes('\n')
-		if err == io.EOF { // a line without its end is what a stop broke off
+		if err == io.EOF { // an incomplete line was being written when the process ended
 			return nil
 		}
 		var x line
 		if err == nil {
 			x, err = readLine(text)
 		}
-		if err == nil && left > 0 {
-			if left, batch = left-1, append(batch, x); left > 0 {
-				continue
-			}
-		} else if err == nil {
+		if left > 0 {
+			left, batch = left-1, append(batch, x)
+		} else {
 			left, batch = x.changes, []line{x}
-			if left > 0 {
-				continue
-			}
 		}
-		for _, x := range batch {
-			if err == nil {
-				err = l.apply(x)
-			}
+		if err == nil && left == 0 {
+			err = l.applyAll(batch)
 		}
 		if err != nil {
 			return fmt.Errorf("line %d: %w", n, err)
 		}
 	}
+}
+
+func (l *loading) applyAll(batch []line) error {
+	for _, x := range batch {
+		if err := l.apply(x); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (l *loading) apply(x line) error {
@@ -277,18 +279,19 @@ func (l *loading) apply(x line) error {
 			return p.readDelivery(x.text, x.in > 0)
 		}
 	}
-	return nil // of a vendor that is not here: finish says so
+	return nil // a row of a vendor that is not simulated here: finish reports it
 }
 
-// finish reads the accounts themselves, of which only the last writing counts.
+// finish reads the accounts themselves. Only the last record of each counts.
 func (l *loading) finish() (unstocked []*Seat, err error) {
 	for i, a := range l.Sim.accounts {
 		var books map[string]json.RawMessage
-		if err := errors.Join(json.Unmarshal(l.accounts[i], &a.Account), json.Unmarshal(l.accounts[i], &books)); err != nil {
+		if err := errors.Join(json.Unmarshal(l.accounts[i], &a.Account),
+			json.Unmarshal(l.accounts[i], &books)); err != nil {
 			return nil, err
 		}
-		for _, known := range listings {
-			if books[known.books] != nil && l.sideOf(known.name) == nil {
+		for _, known := range knownVendors {
+			if books[known.books] != nil && l.vendor(known.name) == nil {
 				return nil, fmt.Errorf("there are books of %s, which is not simulated here", known.name)
 			}
 		}
@@ -307,8 +310,8 @@ func (l *loading) finish() (unstocked []*Seat, err error) {
 	return unstocked, nil
 }
 
-// PutRow reads a row of a list and puts it in the place of the one with its id,
-// which is among the newest as a rule, where it is a change; else behind all.
+// PutRow reads a row of a list. A change replaces the row with its id, which is
+// usually one of the newest; another row is appended.
 func PutRow[T any](rows []*T, text json.RawMessage, change bool, id func(*T) string) ([]*T, error) {
 	row := new(T)
 	if err := json.Unmarshal(text, row); err != nil {
@@ -325,25 +328,25 @@ func PutRow[T any](rows []*T, text json.RawMessage, change bool, id func(*T) str
 	return append(rows, row), nil
 }
 
-// saveChanges writes what changed behind what is there; the whole anew, where
-// as much was written behind it as it has, so that on average a change costs
-// no more than itself.
+// saveChanges appends what changed. Once the appended changes are larger than the
+// snapshot it writes a new snapshot, so that on average the cost of a change does
+// not grow with the state.
 func (s *Sim) saveChanges() error {
 	s.mu.Lock()
-	if s.log == nil || s.appended > max(s.whole, leastWhole) {
+	if s.log == nil || s.appended > max(s.snapshot, minAppended) {
 		s.mu.Unlock()
 		return s.save()
 	}
 	var b bytes.Buffer
 	w := &writer{w: &b}
 	s.writeChanges(w)
-	clear(s.dirty)
+	clear(s.unsaved)
 	s.appended += w.n
 	err := w.err
 	if err == nil {
 		_, err = s.log.Write(append(fmt.Appendf(nil, "{\"changes\":%d}\n", w.rows), b.Bytes()...))
 	}
-	if err != nil { // the next save writes the whole
+	if err != nil { // the next save writes a snapshot
 		s.log.Close()
 		s.log = nil
 	}
@@ -354,10 +357,10 @@ func (s *Sim) saveChanges() error {
 	return nil
 }
 
-// leastWhole is what may be written behind the whole however small that is.
-const leastWhole = 4 << 20
+// minAppended is how many bytes of changes may be appended to any snapshot.
+const minAppended = 4 << 20
 
-// save writes the whole state beside the old one and swaps them.
+// save writes a snapshot beside the old file and replaces the file with it.
 func (s *Sim) save() error {
 	if err := os.MkdirAll(s.opts.Dir, 0o700); err != nil {
 		return fmt.Errorf("save simulators' state: %w", err)
@@ -370,7 +373,7 @@ func (s *Sim) save() error {
 	w := &writer{w: out}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.writeWhole(w)
+	s.writeAll(w)
 	if err = errors.Join(w.err, out.Flush()); err == nil {
 		err = os.Rename(f.Name(), filepath.Join(s.opts.Dir, stateFile))
 	}
@@ -382,15 +385,15 @@ func (s *Sim) save() error {
 	if s.log != nil {
 		s.log.Close()
 	}
-	s.log, s.whole, s.appended = f, w.n, 0 // what changes from now on is written behind
-	clear(s.dirty)
+	s.log, s.snapshot, s.appended = f, w.n, 0 // what changes from now on is written behind
+	clear(s.unsaved)
 	if s.closed {
 		err, s.log = f.Close(), nil
 	}
 	return err
 }
 
-// load reads the state and takes up the webhooks that were on their way.
+// load reads the state and continues the deliveries that were pending.
 func (s *Sim) load() error {
 	f, err := os.Open(filepath.Join(s.opts.Dir, stateFile))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -413,7 +416,7 @@ func (s *Sim) load() error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", stateFile, err)
 	}
-	stock(unstocked)
+	stockBooks(unstocked)
 	for _, p := range unstocked {
 		p.Changed()
 	}
@@ -421,7 +424,7 @@ func (s *Sim) load() error {
 		for _, p := range a.seats {
 			for _, d := range p.deliveries {
 				if d.State == "pending" {
-					s.start(p, d, max(0, time.Until(d.Next)))
+					s.schedule(p, d, max(0, time.Until(d.Next)))
 				}
 			}
 		}

@@ -19,7 +19,7 @@ import (
 	"stockbridge/internal/testsize"
 )
 
-// reread is what a process would find that starts after this one was killed.
+// reread returns the whole state that a Sim reads from a file.
 func reread(t *testing.T, file []byte) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -31,8 +31,8 @@ func reread(t *testing.T, file []byte) string {
 	return whole(t, b.Sim)
 }
 
-// TestChangesAreSaved: what is written behind the whole, change by change, amounts to the whole, at each moment; and
-// what a stop broke off counts as not written.
+// TestChangesAreSaved: at each moment, the snapshot and the changes in the file make the whole state; and a change that
+// is not complete in the file counts as not written.
 func TestChangesAreSaved(t *testing.T) {
 	testsize.Large(t)
 	synctest.Test(t, func(t *testing.T) {
@@ -59,17 +59,21 @@ func TestChangesAreSaved(t *testing.T) {
 			"d: sell":    func() { sales = append(sales, b.sell("AUTHORISED")) },
 			"e: ship":    func() { b.act(sales[0], "ship", `{"trackingNumber":"T"}`) },
 			"f: external": func() {
-				b.up("PUT", fmt.Sprintf("/orders/%d/external", orders[0]), obj{"system": "cin7core", "number": "SO-1"}, 200, nil)
+				b.up("PUT", fmt.Sprintf("/orders/%d/external", orders[0]), obj{"system": "cin7core", "number": "SO-1"},
+					200, nil)
 			},
 			"g: shipment": func() {
 				b.up("PUT", fmt.Sprintf("/orders/%d/shipments/x", orders[0]),
 					obj{"shippedAt": "2026-03-02T00:00:00Z", "complete": true}, 200, nil)
 			},
-			"h: void":     func() { b.cin7("DELETE", "/sale?ID="+b.sell("DRAFT")+"&Void=true", nil, nil) },
-			"i: edit":     func() { _, _ = b.upstock.Edit(orders[0], `{"reference":"changed"}`) },
-			"j: cancel":   func() { _, _ = b.upstock.Cancel(place(b.Account.Upstock.Supplier)) },
-			"k: copy":     func() { b.act(sales[0], "copy", `{}`) },
-			"l: module":   func() { b.Call("PUT", "/sim/cin7core/accounts/"+other.Cin7Core.AccountID, `{"automation":false}`) },
+			"h: void":   func() { b.cin7("DELETE", "/sale?ID="+b.sell("DRAFT")+"&Void=true", nil, nil) },
+			"i: edit":   func() { _, _ = b.upstock.Edit(orders[0], `{"reference":"changed"}`) },
+			"j: cancel": func() { _, _ = b.upstock.Cancel(place(b.Account.Upstock.Supplier)) },
+			"k: copy":   func() { b.act(sales[0], "copy", `{}`) },
+			"l: module": func() {
+				b.Call("PUT", "/sim/cin7core/accounts/"+other.Cin7Core.AccountID,
+					`{"automation":false}`)
+			},
 			"m: rotate":   func() { _, _ = b.upstock.RotateWebhook(b.Account.Upstock.Supplier) },
 			"n: account":  func() { b.AddAccount("Kea Traders", "AUD") },
 			"o: messages": func() { b.Quiet() },
@@ -95,7 +99,7 @@ func TestChangesAreSaved(t *testing.T) {
 				t.Fatalf("%s: what was saved is not what there is", name)
 			}
 		}
-		// Cut anywhere, the file says what it said after one of the steps.
+		// Cut anywhere, the file has the state after one of the steps.
 		cuts := 0
 		for i, file := range files[:len(files)-1] {
 			next := files[i+1]
@@ -104,8 +108,8 @@ func TestChangesAreSaved(t *testing.T) {
 			}
 			for _, cut := range []int{len(file) + 1, (len(file) + len(next)) / 2, len(next) - 1} {
 				if cuts++; reread(t, next[:cut]) != reread(t, file) {
-					t.Errorf("after %s: cut at byte %d of %d, the file says something between", names[i+1], cut-len(file),
-						len(next)-len(file))
+					t.Errorf("after %s: cut at byte %d of %d, the file has a state in between", names[i+1],
+						cut-len(file), len(next)-len(file))
 				}
 			}
 		}
@@ -115,12 +119,13 @@ func TestChangesAreSaved(t *testing.T) {
 	})
 }
 
-// TestSavingCostsWhatChanged: the bytes that a change writes do not grow with what there is.
+// TestSavingCostsWhatChanged: the bytes that a change writes do not grow with the state.
 func TestSavingCostsWhatChanged(t *testing.T) {
 	testsize.Large(t)
 	written := func(t *testing.T, accounts, orders int) (n int64) {
 		synctest.Test(t, func(t *testing.T) {
-			b := newBench(t, sim.Options{Dir: t.TempDir(), Deliver: &simtest.Inbox{Statuses: []int{200}}, NoLimits: true})
+			b := newBench(t, sim.Options{Dir: t.TempDir(), Deliver: &simtest.Inbox{Statuses: []int{200}},
+				NoLimits: true})
 			for range accounts - 1 {
 				b.AddAccount("", "")
 			}
@@ -172,9 +177,9 @@ func unpack(t *testing.T, name string) []byte {
 	return data
 }
 
-// TestEarlierStateIsRead: sim.jsonl was written when the simulators were one package, of the whole and of five batches
-// of changes, with a webhook on its way. Read by that code, it gave these answers; now it does, too, and goes on alike.
-// Where an answer changes on purpose, answers.txt.gz is what everything gives, gzipped.
+// TestEarlierStateIsRead: sim.jsonl was written when the simulators were one package. It has a snapshot, five batches
+// of changes, and a pending delivery. Read by that code, it gave these answers, and it must give the same now. If an
+// answer changes on purpose, write answers.txt.gz again: it is the gzipped result of everything.
 func TestEarlierStateIsRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()
@@ -200,12 +205,12 @@ func TestEarlierStateIsRead(t *testing.T) {
 		again := reopen(t, sim.Options{Dir: dir, Deliver: in, NoLimits: true})
 		defer again.Close()
 		if whole(t, again.Sim) != before {
-			t.Error("written anew, the state is another")
+			t.Error("written and read again, the state is another")
 		}
 	})
 }
 
-// everything is what the vendors and the control API answer to every question.
+// everything returns the answers of the vendors and the control API to all kinds of calls.
 func (b *bench) everything() []byte {
 	var out bytes.Buffer
 	ask := func(method, path string, body any) simtest.Answer {
@@ -224,7 +229,8 @@ func (b *bench) everything() []byte {
 		for _, path := range []string{"/supplier", "/orders?limit=100", "/products?limit=100", "/customers?limit=100"} {
 			ask("GET", sim.PrefixUpstock+path, nil)
 		}
-		for _, path := range []string{"/me", "/me/contacts", "/me/addresses", "/ref/priceTier", "/ref/tax", "/ref/location",
+		for _, path := range []string{"/me", "/me/contacts", "/me/addresses", "/ref/priceTier", "/ref/tax",
+			"/ref/location",
 			"/ref/paymentterm", "/ref/carrier", "/ref/account", "/ref/productavailability?Limit=1000",
 			"/customer?IncludeProductPrices=true&IncludeDeprecated=true",
 			"/product?IncludeCustomPrices=true&IncludeDeprecated=true",
@@ -249,8 +255,8 @@ func (b *bench) everything() []byte {
 	return out.Bytes()
 }
 
-// TestVendorsComeLater: accounts that were made without any vendor are stocked when the vendors come, each by the books
-// that keep the account's catalogue.
+// TestVendorsComeLater: accounts that were made without vendors get books when the vendors are added, all by the
+// catalogue that one of them keeps.
 func TestVendorsComeLater(t *testing.T) {
 	dir := t.TempDir()
 	s, err := sim.New(sim.Options{Dir: dir})
@@ -271,8 +277,7 @@ func TestVendorsComeLater(t *testing.T) {
 	}
 }
 
-// TestUpstockAlone: a vendor whose account has no books that keep a catalogue sells from the lists that all are stocked
-// from.
+// TestUpstockAlone: without a vendor that keeps a catalogue, an account sells from the lists of package sim.
 func TestUpstockAlone(t *testing.T) {
 	up := upstock.New()
 	s, err := sim.New(sim.Options{}, up)

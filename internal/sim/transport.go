@@ -13,8 +13,8 @@ import (
 )
 
 // Transport answers any request in process, by its path; the host is ignored.
-// Bodies are buffered and nothing runs on after RoundTrip. A request that got
-// through is told to a ClientTrace's WroteRequest, as over a connection.
+// Bodies are buffered, and nothing runs on after RoundTrip. If a request arrived,
+// a ClientTrace's WroteRequest is called, as over a connection.
 func (s *Sim) Transport() http.RoundTripper { return transport{s} }
 
 type transport struct{ s *Sim }
@@ -45,9 +45,10 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return rec.response(req), nil
 	}
 	resp, err := t.s.answer(req.Context(), r)
-	var broken *brokenError
+	var broken *lostAnswerError
 	lost := errors.As(err, &broken)
-	if tr := httptrace.ContextClientTrace(req.Context()); tr != nil && tr.WroteRequest != nil && (!lost || broken.sent) {
+	if tr := httptrace.ContextClientTrace(req.Context()); tr != nil && tr.WroteRequest != nil &&
+		(!lost || broken.sent) {
 		tr.WroteRequest(httptrace.WroteRequestInfo{})
 	}
 	if lost {
@@ -61,7 +62,7 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return rec.response(req), nil
 }
 
-// recorder is a ResponseWriter that keeps the answer.
+// recorder is a ResponseWriter that collects the answer.
 type recorder struct {
 	header http.Header
 	status int
@@ -91,16 +92,18 @@ func (r *recorder) response(req *http.Request) *http.Response {
 	}
 }
 
-// vendorRequest tells whose call this is, by its path and credentials.
+// vendorRequest returns a request as a call of a vendor, if its path is below one,
+// with the account by its credentials.
 func (s *Sim) vendorRequest(req *http.Request, body []byte) (*Request, bool) {
-	for i := range listings {
-		path, ok := listings[i].below(req.URL.Path)
+	for i := range knownVendors {
+		path, ok := knownVendors[i].below(req.URL.Path)
 		if !ok {
 			continue
 		}
-		r := &Request{Vendor: listings[i].name, Method: req.Method, Path: path, Query: req.URL.Query(), Header: req.Header,
-			Body: body}
-		if v := s.sideOf(r.Vendor); v != nil {
+		r := &Request{Vendor: knownVendors[i].name, Method: req.Method, Path: path, Query: req.URL.Query(),
+			Header: req.Header,
+			Body:   body}
+		if v := s.vendor(r.Vendor); v != nil {
 			s.mu.Lock()
 			r.Account = v.Caller(req)
 			s.mu.Unlock()

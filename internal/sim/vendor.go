@@ -7,74 +7,75 @@ import (
 	"time"
 )
 
-// Vendor is one simulated far side: its wire, its validation, its arithmetic.
-// Open, Caller and Serve are called under the Sim's lock, the rest without it; the
-// vendor's own exported methods take the lock themselves.
+// Vendor is one simulated vendor: its wire format, validation and arithmetic.
+// Open, Caller and Serve are called under the Sim's lock, the other methods
+// without it; the vendor's own exported methods take the lock themselves.
 type Vendor interface {
 	// Name is one of the vendors' names: Upstock, Cin7Core and so on.
 	Name() string
-	// Join is called once, before all else, with the Sim that the vendor is in.
+	// Join is called once, before everything else, with the vendor's Sim.
 	Join(*Sim)
-	// Open makes an account's empty books. They are stocked next, or read from
+	// Open makes an account's empty books. They are then filled, or read from
 	// the state's file, with the account's keys.
 	Open(*Seat) Books
-	// Caller returns what calls and faults call the account with whose
-	// credentials a call is made; "" where they are nobody's.
+	// Caller returns the account whose credentials a call has, as calls and
+	// faults name it; "" if they are nobody's.
 	Caller(*http.Request) string
-	// Serve answers a call: authentication, limits and all.
+	// Serve answers a call, including authentication and limits.
 	Serve(*Request) *Response
-	// Throttled is how the vendor refuses a call that is one too many, in one of
-	// the forms in which it has been seen; how "" = the usual one.
+	// Throttled is the answer to a call over the limit, in one of the forms that
+	// have been seen; how "" = the usual one.
 	Throttled(how string) *Response
 	// Control adds the vendor's routes to the control API, and its pages.
 	Control(*Site)
 }
 
-// Books are what one account has at one vendor. They marshal as JSON, without
-// the rows of their long list: these are saved one by one, so that a change
-// costs no more than itself.
+// Books are the records of one account at one vendor. They marshal as JSON,
+// without the rows of their long list. These are saved one by one, so that the
+// cost of saving a change does not grow with the list.
 type Books interface {
-	// Fill stocks the books of a fresh account.
+	// Fill stocks the books of a new account.
 	Fill(Catalogue)
-	// Rows are the rows of the long list, oldest first, as pointers to JSON.
+	// Rows returns the rows of the long list, oldest first, as pointers that
+	// marshal as JSON.
 	Rows() iter.Seq[any]
-	// ReadRow puts back a row that was saved: in the place of the one with its
-	// id where it is a change, else behind all. PutRow does both.
+	// ReadRow reads a saved row: a change replaces the row with its id; another
+	// row is appended. PutRow does both.
 	ReadRow(row json.RawMessage, change bool) error
 	// Loaded is called when the books and all their rows were read from the file.
 	Loaded()
 }
 
-// Sender is what Books are whose vendor sends webhooks.
+// Sender is implemented by the Books of a vendor that sends webhooks.
 type Sender interface {
-	// Patience is how long the vendor waits for an answer, and then before the
-	// second and each later attempt.
-	Patience() (answer time.Duration, retries []time.Duration)
-	// Envelope is where an event goes now and with which headers; or why it goes
-	// nowhere. It may correct the event's URL.
+	// Timing returns how long the vendor waits for an answer, and how long before
+	// the second and each later attempt.
+	Timing() (answer time.Duration, retries []time.Duration)
+	// Envelope returns the headers with which an event is sent now, or why it is
+	// not sent. It may correct the event's URL.
 	Envelope(e *Event, now time.Time) (header http.Header, problem string)
-	// GivenUp is told of an event that no attempt delivered.
+	// GivenUp is called with an event that no attempt delivered.
 	GivenUp(e *Event)
 }
 
-// Seat is one account at one vendor, as the vendor's books hold on to it.
+// Seat is one account at one vendor. The vendor's books reach the Sim through it.
 type Seat struct {
 	Sim     *Sim
 	Account *Account // its keys may change
 
-	vendor     *side
+	vendor     *simulated
 	account    *account
 	books      Books
 	deliveries []*delivery
 }
 
-// Changed has the books saved soon, with the given rows of their long list: those
-// that are new or other. The lock is held.
-func (p *Seat) Changed(rows ...any) { p.Sim.touched(p.account, p, rows) }
+// Changed saves the books soon, with the given rows of their long list, which are
+// new or changed. The lock is held.
+func (p *Seat) Changed(rows ...any) { p.Sim.markChanged(p.account, p, rows) }
 
-// side is a vendor of this Sim.
-type side struct {
-	*listing
+// simulated is a vendor of this Sim.
+type simulated struct {
+	*knownVendor
 	Vendor
 }
 
@@ -88,7 +89,7 @@ type account struct {
 // open gives an account its empty books. s.mu is held.
 func (s *Sim) open(of Account) *account {
 	a := &account{Account: of, number: len(s.accounts) + 1}
-	for _, v := range s.sides {
+	for _, v := range s.vendors {
 		p := &Seat{Sim: s, Account: &a.Account, vendor: v, account: a}
 		p.books = v.Open(p)
 		a.seats = append(a.seats, p)
@@ -97,9 +98,9 @@ func (s *Sim) open(of Account) *account {
 	return a
 }
 
-// stock fills books that are fresh: first those that keep their account's catalogue,
-// which the others follow. s.mu is held.
-func stock(seats []*Seat) {
+// stockBooks fills new books: first those that keep their account's catalogue, as
+// the others follow it. s.mu is held.
+func stockBooks(seats []*Seat) {
 	for _, keepers := range []bool{true, false} {
 		for _, p := range seats {
 			if _, keeper := p.books.(Catalogue); keeper == keepers {
@@ -109,32 +110,32 @@ func stock(seats []*Seat) {
 	}
 }
 
-// Catalogue is the account's, kept by the books of another of its vendors where
-// one keeps it. The lock is held.
+// Catalogue returns the account's catalogue, which the books of one of its vendors
+// may keep. The lock is held.
 func (p *Seat) Catalogue() Catalogue {
 	for _, q := range p.account.seats {
 		if keeper, ok := q.books.(Catalogue); ok {
 			return keeper
 		}
 	}
-	return shopWindow{}
+	return plainCatalogue{}
 }
 
-// Lock takes the lock that guards all books. It is never held across a sleep or
+// Lock takes the lock that guards all books. It must not be held during a sleep or
 // a call.
 func (s *Sim) Lock() { s.mu.Lock() }
 
-// Unlock gives the lock back.
+// Unlock releases the lock.
 func (s *Sim) Unlock() { s.mu.Unlock() }
 
-// Fast is a duration as it lasts at the Sim's speed.
-func (s *Sim) Fast(d time.Duration) time.Duration { return time.Duration(float64(d) / s.opts.Speed) }
+// Scaled returns how long a duration takes at the Sim's speed.
+func (s *Sim) Scaled(d time.Duration) time.Duration { return time.Duration(float64(d) / s.opts.Speed) }
 
 func (s *Sim) seconds(n float64) time.Duration {
-	return s.Fast(time.Duration(n * float64(time.Second)))
+	return s.Scaled(time.Duration(n * float64(time.Second)))
 }
 
-// GUID makes a random id. It and the other makers draw from Options.Seed; the
+// GUID makes a random id. It and the next functions draw from Options.Seed; the
 // lock is held.
 func (s *Sim) GUID() string {
 	var b [16]byte

@@ -7,12 +7,11 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// What a fresh account sells, to whom and under which rules: enough that a
-// tenant who has set nothing can sell, and one of each thing that goes wrong.
-// Every vendor stocks its books from these lists in its own words, so that the
-// books of one account match.
+// What a new account sells, to whom and on which terms: enough for a tenant without
+// any settings to sell, and one example of each thing that goes wrong. Every
+// vendor fills its books from these lists, so that the books of one account match.
 
-// Good is something that the wholesaler sells.
+// Good is a product or service that the wholesaler sells.
 type Good struct {
 	SKU, Name, Category, Brand string
 	Price, Cost                string // before tax, in the account's currency
@@ -20,30 +19,30 @@ type Good struct {
 	Quirk                      Quirk
 }
 
-// Buyer is somebody whom the wholesaler sells to.
+// Buyer is a customer of the wholesaler.
 type Buyer struct {
 	Name, Contact, Email, Phone string
 	Tier, Terms, Location, Rep  string
 	Discount                    string   // percent
-	Streets                     []Street // to ship to; the first is for bills too
+	Streets                     []Street // shipping addresses; the first is also the billing address
 	Quirk                       Quirk
 }
 
-// Street is an address but for its country.
+// Street is an address without its country.
 type Street struct{ Line1, Line2, City, State, Postcode string }
 
-// Quirk is what is odd about a good or a buyer.
+// Quirk is what is unusual about a good or a buyer; "" = nothing.
 type Quirk string
 
-// Quirks; "" is a plain one.
+// The quirks.
 const (
 	Service    Quirk = "service"
 	Deprecated Quirk = "deprecated"
 	Unsellable Quirk = "unsellable"
 	DropShip   Quirk = "drop ship"
 	OnHold     Quirk = "on hold"
-	Foreign    Quirk = "foreign"  // in Australia, and has another currency
-	Unlinked   Quirk = "unlinked" // the vendors' records of it do not know of each other yet
+	Foreign    Quirk = "foreign"  // in Australia, with another currency
+	Unlinked   Quirk = "unlinked" // the vendors' records of it are not linked yet
 )
 
 // The wholesaler's two stores.
@@ -114,16 +113,16 @@ var buyers = [...]Buyer{
 		[]Street{{"5 Waka Lane", "", "Rotorua", "Bay of Plenty", "3010"}}, Unlinked},
 }
 
-// Goods are what a fresh account sells.
+// Goods returns what a new account sells.
 func Goods() []Good { return slices.Clone(goods[:]) }
 
-// Barcode is the one of Goods()[n].
+// Barcode returns the barcode of Goods()[n].
 func Barcode(n int) string { return "94" + strconv.Itoa(10000000000+n) }
 
-// Buyers are whom a fresh account sells to.
+// Buyers returns the customers of a new account.
 func Buyers() []Buyer { return slices.Clone(buyers[:]) }
 
-// Country is where a buyer is.
+// Country returns a buyer's country.
 func (b *Buyer) Country() string {
 	if b.Quirk == Foreign {
 		return "Australia"
@@ -131,40 +130,39 @@ func (b *Buyer) Country() string {
 	return "New Zealand"
 }
 
-// Catalogue is the wholesaler's own word on what it sells and to whom, as it
-// stands now. The books of one of its vendors are one: Cin7 Core's. Other
-// vendors learn from it the ids of what they sell, and fill orders from it.
+// Catalogue is what the wholesaler sells now, and to whom. One vendor's books keep
+// it: Cin7 Core's. The other vendors take ids from it, and fill orders from it.
 type Catalogue interface {
-	// GoodID and BuyerID are the ids of Goods()[n] and Buyers()[n] in books that
-	// were just stocked.
+	// GoodID and BuyerID return the ids of Goods()[n] and Buyers()[n] in books that
+	// were just filled.
 	GoodID(n int) string
 	BuyerID(n int) string
-	// Sells reports whether a good is sold from the shelf, to anybody.
+	// Sells reports whether a good can be sold from stock to anybody.
 	Sells(good string) bool
-	// Buys reports whether a buyer may buy without ado, in the account's currency.
+	// Buys reports whether a buyer can buy without any problem, in the account's currency.
 	Buys(buyer string) bool
-	// TaxRate is the percent of a buyer's taxes.
+	// TaxRate returns the percent of a buyer's tax.
 	TaxRate(buyer string) (percent decimal.Decimal, ok bool)
-	// Price is what a buyer pays for a good, before its discount in percent.
+	// Price returns what a buyer pays for a good, before the discount in percent.
 	Price(buyer, good string) (price, discount decimal.Decimal, ok bool)
 }
 
-// shopWindow is the catalogue of an account none of whose vendors keeps one: the
-// lists as they are, with names for ids.
-type shopWindow struct{}
+// plainCatalogue is the catalogue of an account without a vendor that keeps one:
+// the lists above, with names for ids.
+type plainCatalogue struct{}
 
-func (shopWindow) GoodID(n int) string  { return goods[n].SKU }
-func (shopWindow) BuyerID(n int) string { return buyers[n].Name }
+func (plainCatalogue) GoodID(n int) string  { return goods[n].SKU }
+func (plainCatalogue) BuyerID(n int) string { return buyers[n].Name }
 
-func (shopWindow) Sells(good string) bool {
+func (plainCatalogue) Sells(good string) bool {
 	return slices.ContainsFunc(goods[:], func(g Good) bool { return g.SKU == good && g.Quirk == "" })
 }
 
-func (shopWindow) Buys(buyer string) bool {
+func (plainCatalogue) Buys(buyer string) bool {
 	return slices.ContainsFunc(buyers[:], func(b Buyer) bool { return b.Name == buyer && b.Quirk == "" })
 }
 
-func (shopWindow) TaxRate(string) (percent decimal.Decimal, ok bool) { return percent, false }
-func (shopWindow) Price(_, _ string) (price, discount decimal.Decimal, ok bool) {
+func (plainCatalogue) TaxRate(string) (percent decimal.Decimal, ok bool) { return percent, false }
+func (plainCatalogue) Price(_, _ string) (price, discount decimal.Decimal, ok bool) {
 	return price, discount, false
 }

@@ -20,20 +20,20 @@ type Options struct {
 	// NoSync leaves flushing to the operating system: a killed process loses
 	// nothing, a power cut may lose the file. For tests.
 	NoSync bool
-	// IndexLag is how long List goes on answering as before a write, to meet
-	// in a test what an eventually consistent index does.
+	// IndexLag is how long List does not show a write yet, so that tests meet
+	// an eventually consistent index.
 	IndexLag time.Duration
 }
 
 // File is the embedded Table: one file, one process.
 //
-//	items  len(pk) pk sk                      → the item
-//	index  len(index) index sort' len(pk) pk sk → since, until (what a lagging index shows)
-//	groups the same of the second index
-//	due    time, key of items or an index     → what to drop then
+//	items  len(pk) pk sk                        → the item
+//	index  len(index) index sort' len(pk) pk sk → since, until: when a lagging index shows it
+//	groups the same for the second index
+//	due    time, key of items or an index       → nothing: what to drop then
 //
-// Lengths are two bytes; sort' is Sort escaped so that composite keys order as
-// their parts do. A few expired items are dropped with each write.
+// Lengths are two bytes; sort' is Sort escaped so that composite keys sort as
+// their parts do. Each write drops a few expired items.
 type File struct {
 	db   *bbolt.DB
 	lag  time.Duration
@@ -88,7 +88,7 @@ func Open(path string, o Options) (*File, error) {
 func (f *File) prepare() error {
 	made := false
 	f.db.View(func(tx *bbolt.Tx) error {
-		made = tx.Bucket(groupBucket) != nil // the youngest
+		made = tx.Bucket(groupBucket) != nil // the bucket that was added last
 		return nil
 	})
 	if made {
@@ -150,22 +150,12 @@ func (f *File) Query(ctx context.Context, q Query) (Page, error) {
 	if !validString(q.PK, 2048) {
 		return Page{}, fmt.Errorf("partition key of %d bytes: %w", len(q.PK), ErrTooLarge)
 	}
+	s := newSpan(q.PK, q.From, q.Until, q.After, q.Desc)
 	var p Page
 	err := f.db.View(func(tx *bbolt.Tx) error {
-		prefix := sized(nil, q.PK)
-		s := span{prefix: prefix, desc: q.Desc}
-		if q.From != "" {
-			s.from = join(prefix, q.From)
-		}
-		if q.Until != "" {
-			s.until = join(prefix, q.Until)
-		}
-		if q.After != "" {
-			s.after = join(prefix, q.After)
-		}
 		bytes := 0
 		return s.each(tx.Bucket(itemsBucket), func(k, v []byte) (bool, error) {
-			it, err := decode(Key{q.PK, string(k[len(prefix):])}, v)
+			it, err := decode(Key{q.PK, string(k[len(s.prefix):])}, v)
 			if err != nil {
 				return false, err
 			}
@@ -189,21 +179,11 @@ func (f *File) List(ctx context.Context, q Query) (Entries, error) {
 	if !validString(q.PK, 2048) {
 		return Entries{}, fmt.Errorf("index of %d bytes: %w", len(q.PK), ErrTooLarge)
 	}
-	prefix := sized(nil, q.PK)
-	s := span{prefix: prefix, desc: q.Desc}
-	if q.From != "" {
-		s.from = join(prefix, escaped(q.From))
+	after, err := base64.RawURLEncoding.DecodeString(q.After)
+	if err != nil {
+		return Entries{}, fmt.Errorf("list: not a continuation: %w", err)
 	}
-	if q.Until != "" {
-		s.until = join(prefix, escaped(q.Until))
-	}
-	if q.After != "" {
-		after, err := base64.RawURLEncoding.DecodeString(q.After)
-		if err != nil {
-			return Entries{}, fmt.Errorf("list: not a continuation: %w", err)
-		}
-		s.after = join(prefix, string(after))
-	}
+	s := newSpan(q.PK, escaped(q.From), escaped(q.Until), string(after), q.Desc)
 	now := time.Now().UnixNano()
 	var es Entries
 	bytes := 0
@@ -211,20 +191,20 @@ func (f *File) List(ctx context.Context, q Query) (Entries, error) {
 	if q.Group {
 		bucket = groupBucket
 	}
-	err := f.db.View(func(tx *bbolt.Tx) error {
+	err = f.db.View(func(tx *bbolt.Tx) error {
 		return s.each(tx.Bucket(bucket), func(k, v []byte) (bool, error) {
-			since, until := shown(v)
+			since, until := decodePeriod(v)
 			if now < since || until != 0 && now >= until {
 				return true, nil
 			}
-			e, err := entry(k[len(prefix):])
+			e, err := decodeEntry(k[len(s.prefix):])
 			if err != nil {
 				return false, err
 			}
 			es.Entries = append(es.Entries, e)
 			bytes += len(k)
 			if len(es.Entries) == q.Limit || bytes >= pageBytes {
-				es.Next = base64.RawURLEncoding.EncodeToString(k[len(prefix):])
+				es.Next = base64.RawURLEncoding.EncodeToString(k[len(s.prefix):])
 				return false, nil
 			}
 			return true, nil
@@ -233,12 +213,25 @@ func (f *File) List(ctx context.Context, q Query) (Entries, error) {
 	return es, err
 }
 
-// span is a range of keys below a prefix; nil bounds are open.
+// span is a range of keys with a common prefix; nil bounds are open.
 type span struct {
 	prefix, from, until, after []byte
 	desc                       bool
 }
 
+// newSpan makes the span of a partition; empty bounds are open.
+func newSpan(partition, from, until, after string, desc bool) span {
+	prefix := sized(nil, partition)
+	bound := func(key string) []byte {
+		if key == "" {
+			return nil
+		}
+		return join(prefix, key)
+	}
+	return span{prefix, bound(from), bound(until), bound(after), desc}
+}
+
+// each calls do with the keys of the span, in order, until it wants no more.
 func (s span) each(b *bbolt.Bucket, do func(k, v []byte) (more bool, err error)) error {
 	c := b.Cursor()
 	var k, v []byte
@@ -333,9 +326,9 @@ func (f *File) Write(ctx context.Context, ops ...Op) error {
 	return nil
 }
 
-// join shares the flush to disk, which is what a commit costs: whoever finds
-// no commit under way leads one, and those who come meanwhile go together with
-// the next, led by the first of them.
+// join shares the flush to disk, which is what a commit costs. A write that
+// finds no commit under way leads one; those that come meanwhile go together
+// in the next, led by the first of them.
 func (f *File) join(w *write) {
 	w.wake = make(chan bool, 1)
 	f.mu.Lock()
@@ -369,7 +362,7 @@ func (f *File) join(w *write) {
 func (f *File) commit(batch ...*write) {
 	err := f.db.Update(func(tx *bbolt.Tx) error {
 		now := time.Now()
-		t := &change{
+		t := &transaction{
 			items: tx.Bucket(itemsBucket),
 			index: tx.Bucket(indexBucket),
 			group: tx.Bucket(groupBucket),
@@ -393,14 +386,15 @@ func (f *File) commit(batch ...*write) {
 	}
 }
 
-// change is a running transaction.
-type change struct {
+// transaction is a bbolt transaction that is under way.
+type transaction struct {
 	items, index, group, due *bbolt.Bucket
 	now                      time.Time
 	lag                      time.Duration
 }
 
-func (t *change) apply(w *write) error {
+// apply makes a write, or notes its conflict in it.
+func (t *transaction) apply(w *write) error {
 	old := make([]*Item, len(w.ops))
 	for i, o := range w.ops {
 		it, ok, err := load(t.items, o.Item.Key)
@@ -410,23 +404,14 @@ func (t *change) apply(w *write) error {
 		if ok {
 			old[i] = &it
 		}
-		if o.Kind == KindAhead { // stands, whatever becomes of the others
+		if o.Kind == KindAhead { // stands even if the others are refused
 			it := settled(o.Item)
 			if err := t.set(old[i], &it); err != nil {
 				return err
 			}
 		}
 	}
-	c := &Conflict{Current: map[int]Item{}}
-	for i, o := range w.ops {
-		if !holds(o, old[i]) {
-			c.Failed = append(c.Failed, i)
-			if old[i] != nil {
-				c.Current[i] = *old[i]
-			}
-		}
-	}
-	if len(c.Failed) > 0 {
+	if c := conflictOf(w.ops, old); len(c.Failed) > 0 {
 		if !c.Done(w.ops) {
 			w.conflict = c
 		}
@@ -448,6 +433,22 @@ func (t *change) apply(w *write) error {
 	return nil
 }
 
+// conflictOf returns the operations whose conditions do not hold for the items as they are (nil: absent).
+func conflictOf(ops []Op, current []*Item) *Conflict {
+	c := &Conflict{Current: map[int]Item{}}
+	for i, o := range ops {
+		if holds(o, current[i]) {
+			continue
+		}
+		c.Failed = append(c.Failed, i)
+		if current[i] != nil {
+			c.Current[i] = *current[i]
+		}
+	}
+	return c
+}
+
+// holds reports whether the condition of an operation holds for the item as it is (nil: absent).
 func holds(o Op, cur *Item) bool {
 	switch o.Kind {
 	case KindCreate:
@@ -466,7 +467,7 @@ func holds(o Op, cur *Item) bool {
 }
 
 // set turns old (nil: absent) into it (nil: removed), with index and expiry.
-func (t *change) set(old, it *Item) error {
+func (t *transaction) set(old, it *Item) error {
 	if old != nil {
 		k := itemKey(old.Key)
 		if err := t.unindex(old, it); err != nil {
@@ -493,35 +494,38 @@ func (t *change) set(old, it *Item) error {
 			return err
 		}
 	}
-	return errors.Join(t.enter('x', it.Index, it.Sort, indexOf(old), it.Key), t.enter('g', it.Group, it.Order, groupOf(old), it.Key))
+	return errors.Join(t.enter('x', it.Index, it.Sort, indexOf(old), it.Key),
+		t.enter('g', it.Group, it.Order, groupOf(old), it.Key))
 }
 
-// entriesOf is the bucket of an index: 'x' the first, 'g' the second.
-func (t *change) entriesOf(index byte) *bbolt.Bucket {
+// entriesOf returns the bucket of an index: 'x' the first, 'g' the second.
+func (t *transaction) entriesOf(index byte) *bbolt.Bucket {
 	if index == 'g' {
 		return t.group
 	}
 	return t.index
 }
 
-// enter makes the entry of an item that was elsewhere in the index, or not in it.
-func (t *change) enter(which byte, index, sort string, old place, k Key) error {
+// enter makes the index entry of an item that was elsewhere in the index, or not in it.
+func (t *transaction) enter(which byte, index, sort string, old place, k Key) error {
 	if index == "" || old == (place{index, sort}) {
 		return nil
 	}
 	ik, b := indexKey(index, sort, k), t.entriesOf(which)
 	since := t.now.Add(t.lag).UnixNano()
-	if v := b.Get(ik); v != nil { // still showing from before
-		since, _ = shown(v)
+	if v := b.Get(ik); v != nil { // the item left this place and is back before the lag was over
+		since, _ = decodePeriod(v)
 	}
-	return b.Put(ik, shows(since, 0))
+	return b.Put(ik, encodePeriod(since, 0))
 }
 
-func (t *change) unindex(old, it *Item) error {
-	return errors.Join(t.leave('x', indexOf(old), indexOf(it), old.Key), t.leave('g', groupOf(old), groupOf(it), old.Key))
+func (t *transaction) unindex(old, it *Item) error {
+	return errors.Join(t.leave('x', indexOf(old), indexOf(it), old.Key),
+		t.leave('g', groupOf(old), groupOf(it), old.Key))
 }
 
-func (t *change) leave(which byte, old, now place, k Key) error {
+// leave removes the index entry of an item that goes elsewhere, or shows it only until the lag is over.
+func (t *transaction) leave(which byte, old, now place, k Key) error {
 	if old.index == "" || old == now {
 		return nil
 	}
@@ -533,16 +537,16 @@ func (t *change) leave(which byte, old, now place, k Key) error {
 	if v == nil {
 		return nil
 	}
-	since, _ := shown(v)
+	since, _ := decodePeriod(v)
 	until := t.now.Add(t.lag).UnixNano()
-	if err := b.Put(ik, shows(since, until)); err != nil {
+	if err := b.Put(ik, encodePeriod(since, until)); err != nil {
 		return err
 	}
 	return t.due.Put(dueKey(until, which, ik), nil)
 }
 
-// sweep drops at most n things that are past their time.
-func (t *change) sweep(n int) error {
+// sweep drops at most n expired items and index entries.
+func (t *transaction) sweep(n int) error {
 	for ; n > 0; n-- {
 		k, _ := t.due.Cursor().First()
 		if k == nil || int64(binary.BigEndian.Uint64(k)) > t.now.UnixNano() {
@@ -552,31 +556,39 @@ func (t *change) sweep(n int) error {
 		if err := t.due.Delete(k); err != nil {
 			return err
 		}
-		what, key := k[8], k[9:]
-		if what == 'x' || what == 'g' {
-			b := t.entriesOf(what)
-			if v := b.Get(key); v != nil {
-				if _, until := shown(v); until != 0 && until <= t.now.UnixNano() {
-					if err := b.Delete(key); err != nil {
-						return err
-					}
-				}
-			}
-			continue
-		}
-		pk, sk, err := split(key)
-		if err != nil {
+		if err := t.drop(k[8], k[9:]); err != nil {
 			return err
-		}
-		if it, ok, err := load(t.items, Key{pk, sk}); err != nil {
-			return err
-		} else if ok {
-			if err := t.set(&it, nil); err != nil {
-				return err
-			}
 		}
 	}
 	return nil
+}
+
+// drop drops an index entry that is shown no more, or an expired item.
+func (t *transaction) drop(what byte, key []byte) error {
+	if what == 'x' || what == 'g' {
+		return t.dropEntry(t.entriesOf(what), key)
+	}
+	pk, sk, err := split(key)
+	if err != nil {
+		return err
+	}
+	it, ok, err := load(t.items, Key{pk, sk})
+	if err != nil || !ok {
+		return err
+	}
+	return t.set(&it, nil)
+}
+
+// dropEntry drops an index entry, unless it was put there again.
+func (t *transaction) dropEntry(b *bbolt.Bucket, key []byte) error {
+	v := b.Get(key)
+	if v == nil {
+		return nil
+	}
+	if _, until := decodePeriod(v); until == 0 || until > t.now.UnixNano() {
+		return nil
+	}
+	return b.Delete(key)
 }
 
 func load(b *bbolt.Bucket, k Key) (Item, bool, error) {
@@ -588,13 +600,13 @@ func load(b *bbolt.Bucket, k Key) (Item, bool, error) {
 	return it, err == nil, err
 }
 
-// errFormat is a file of another format, or a broken one.
+// errFormat is the error of a file of another format, or of a broken one.
 var errFormat = errors.New("not a record of this table")
 
-// An item's value: rev, index, sort, group, order (each after its length),
-// expiry in Unix seconds (0 = never; all varints), data. The 0 in front tells it
-// from the older form, without group and order, which begins with the length of
-// a revision.
+// encode returns an item's value: rev, index, sort, group, order (each after its
+// length), expiry in Unix seconds (0 = never; all varints), data. The 0 in front
+// tells it from the older form, without group and order, which begins with the
+// length of a revision.
 func encode(it Item) []byte {
 	v := make([]byte, 1, 24+len(it.Rev)+len(it.Index)+len(it.Sort)+len(it.Group)+len(it.Order)+len(it.Data))
 	for _, s := range []string{it.Rev, it.Index, it.Sort, it.Group, it.Order} {
@@ -644,13 +656,13 @@ func dueKey(at int64, what byte, key []byte) []byte {
 	return append(append(k, what), key...)
 }
 
-// terminator ends an escaped string: below every continuation of it.
+// terminator ends an escaped string, and sorts below whatever continues it.
 const terminator = "\x00\x01"
 
 func escaped(s string) string { return strings.ReplaceAll(s, "\x00", "\x00\xff") }
 
-// entry reads what follows the index's name in an index key.
-func entry(k []byte) (Entry, error) {
+// decodeEntry reads an index key from after the index's name.
+func decodeEntry(k []byte) (Entry, error) {
 	s, rest, ok := strings.Cut(string(k), terminator)
 	if !ok {
 		return Entry{}, errFormat
@@ -659,18 +671,21 @@ func entry(k []byte) (Entry, error) {
 	return Entry{Key: Key{pk, sk}, Sort: strings.ReplaceAll(s, "\x00\xff", "\x00")}, err
 }
 
-func shows(since, until int64) []byte {
+// encodePeriod is the value of an index entry: it shows since and until then (0: open).
+func encodePeriod(since, until int64) []byte {
 	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, uint64(since)), uint64(until))
 }
 
-func shown(v []byte) (since, until int64) {
+func decodePeriod(v []byte) (since, until int64) {
 	return int64(binary.BigEndian.Uint64(v)), int64(binary.BigEndian.Uint64(v[8:]))
 }
 
+// sized appends a string after its length.
 func sized(k []byte, s string) []byte {
 	return append(binary.BigEndian.AppendUint16(k, uint16(len(s))), s...)
 }
 
+// split reads an item key: sized pk, then sk.
 func split(k []byte) (pk, sk string, err error) {
 	if len(k) < 2 {
 		return "", "", errFormat

@@ -42,7 +42,7 @@ func TestFile(t *testing.T) {
 	}
 }
 
-// TestOlderFile reads and goes on with a file of before the second index.
+// TestOlderFile reads and writes a file from before the second index.
 func TestOlderFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "table.db")
 	db, err := bbolt.Open(path, 0o600, nil)
@@ -81,7 +81,8 @@ func TestOlderFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, q := range []table.Query{{PK: "due"}, {PK: "list", Group: true}} {
-		if es, err := f.List(t.Context(), q); err != nil || !cmp.Equal(es.Entries, []table.Entry{{Key: it.Key, Sort: "1"}}) {
+		if es, err := f.List(t.Context(), q); err != nil ||
+			!cmp.Equal(es.Entries, []table.Entry{{Key: it.Key, Sort: "1"}}) {
 			t.Errorf("%+v: %+v, %v", q, es, err)
 		}
 	}
@@ -194,7 +195,7 @@ func TestExpiry(t *testing.T) {
 	})
 }
 
-// Writes that share a flush are told apart.
+// Each of the writes that share a flush gets its own answer.
 func TestSharedCommit(t *testing.T) {
 	f := open(t, "", table.Options{})
 	var wg sync.WaitGroup
@@ -226,7 +227,8 @@ func BenchmarkOpenCopy(b *testing.B) {
 	dir := b.TempDir()
 	f := open(b, filepath.Join(dir, "a"), table.Options{NoSync: true})
 	for i := range 50 {
-		f.Write(context.Background(), table.Put(table.Item{Key: table.Key{PK: "a", SK: fmt.Sprint(i)}, Data: make([]byte, 500)}))
+		f.Write(context.Background(), table.Put(table.Item{Key: table.Key{PK: "a", SK: fmt.Sprint(i)},
+			Data: make([]byte, 500)}))
 	}
 	f.Close()
 	raw, _ := os.ReadFile(filepath.Join(dir, "a"))
@@ -247,7 +249,8 @@ func BenchmarkWrite(b *testing.B) {
 			b.SetParallelism(8)
 			b.RunParallel(func(pb *testing.PB) {
 				for i := 0; pb.Next(); i++ {
-					it := table.Item{Key: table.Key{PK: "orders", SK: fmt.Sprint(&pb, i)}, Data: make([]byte, 3000), Index: "due", Sort: fmt.Sprint(i)}
+					it := table.Item{Key: table.Key{PK: "orders", SK: fmt.Sprint(&pb, i)}, Data: make([]byte, 3000),
+						Index: "due", Sort: fmt.Sprint(i)}
 					if err := f.Write(context.Background(), table.Create(it)); err != nil {
 						b.Error(err)
 						return

@@ -21,7 +21,7 @@ func add(it table.Item) ([]table.Op, error) {
 	return []table.Op{table.Save(it)}, nil
 }
 
-// TestChange: what somebody else wrote since it was read is changed, without another read.
+// TestChange: a Change applies to what somebody else wrote meanwhile, without another read.
 func TestChange(t *testing.T) {
 	f, ctx := open(t, "", table.Options{NoSync: true}), t.Context()
 	read, err := table.Read(ctx, f, counter)
@@ -32,7 +32,7 @@ func TestChange(t *testing.T) {
 		t.Fatalf("created: %+v, %v", it, err)
 	}
 	calls := 0
-	it, err := table.Change(ctx, deaf{f}, read, func(it table.Item) ([]table.Op, error) {
+	it, err := table.Change(ctx, unreadable{f}, read, func(it table.Item) ([]table.Op, error) {
 		if calls++; calls < 4 {
 			if _, err := table.Change(ctx, f, it, add); err != nil {
 				t.Error(err)
@@ -73,10 +73,10 @@ func TestChange(t *testing.T) {
 	}
 }
 
-// deaf is a table that is not read.
-type deaf struct{ table.Table }
+// unreadable is a table whose Get fails.
+type unreadable struct{ table.Table }
 
-func (deaf) Get(context.Context, ...table.Key) ([]table.Item, error) {
+func (unreadable) Get(context.Context, ...table.Key) ([]table.Item, error) {
 	return nil, errors.New("read once more")
 }
 
@@ -131,14 +131,14 @@ func TestChangeEnds(t *testing.T) {
 	})
 }
 
-// away is a table that does not answer the next so many writes; done says that it makes them all the same.
-type away struct {
+// unanswering is a table that does not answer its next left writes; if done, it makes them all the same.
+type unanswering struct {
 	table.Table
 	left, writes int
 	done         bool
 }
 
-func (a *away) Write(ctx context.Context, ops ...table.Op) error {
+func (a *unanswering) Write(ctx context.Context, ops ...table.Op) error {
 	if a.writes++; a.left == 0 {
 		return a.Table.Write(ctx, ops...)
 	}
@@ -155,7 +155,7 @@ func TestRepeating(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, ctx := open(t, "", table.Options{NoSync: true}), t.Context()
 		for i, done := range []bool{false, true} {
-			a := &away{Table: f, left: 2, done: done}
+			a := &unanswering{Table: f, left: 2, done: done}
 			r, k := table.Repeating(a), table.Key{PK: "t", SK: fmt.Sprint(i)}
 			if err := r.Write(ctx, table.Create(table.Item{Key: k})); err != nil || a.writes != 3 {
 				t.Errorf("done %v: %v after %d writes", done, err, a.writes)
@@ -165,7 +165,8 @@ func TestRepeating(t *testing.T) {
 				t.Errorf("for good: %v after %d writes", err, a.writes)
 			}
 			a.left, a.writes = 0, 0
-			if err := r.Write(ctx, table.Create(table.Item{Key: k})); !errors.Is(err, table.ErrConflict) || a.writes != 1 {
+			if err := r.Write(ctx, table.Create(table.Item{Key: k})); !errors.Is(err, table.ErrConflict) ||
+				a.writes != 1 {
 				t.Errorf("refused: %v after %d writes", err, a.writes)
 			}
 			if err := r.Write(ctx, table.Put(table.Item{})); !errors.Is(err, table.ErrTooLarge) || a.writes != 2 {
@@ -179,6 +180,39 @@ func TestRepeating(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestQueryAll: all pages are read, as far as the caller wants, and an error is told once.
+func TestQueryAll(t *testing.T) {
+	f, ctx := open(t, "", table.Options{NoSync: true}), t.Context()
+	for i := range 5 {
+		it := table.Item{Key: table.Key{PK: "q", SK: fmt.Sprint(i)}, Data: []byte("x")}
+		if err := f.Write(ctx, table.Put(it)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for most, want := range map[int]string{2: "01", 9: "01234"} {
+		got := ""
+		for it, err := range table.QueryAll(ctx, f, table.Query{PK: "q", Limit: 2}) {
+			if got += it.SK; err != nil || len(got) == most {
+				break
+			}
+		}
+		if got != want {
+			t.Errorf("of %d: %q, want %q", most, got, want)
+		}
+	}
+	gone, cancel := context.WithCancel(ctx)
+	cancel()
+	n := 0
+	for _, err := range table.QueryAll(gone, f, table.Query{PK: "q"}) {
+		if n++; err == nil {
+			t.Error("it was read all the same")
+		}
+	}
+	if n != 1 {
+		t.Errorf("the error was told %d times", n)
+	}
 }
 
 func TestPack(t *testing.T) {
@@ -202,7 +236,8 @@ func TestPack(t *testing.T) {
 			t.Errorf("%d bytes of JSON come back as %d, %v", len(plain), len(back), err)
 		}
 	}
-	for _, broken := range [][]byte{{0x1f, 0x8b}, {0x1f, 0x8b, 8, 0, 0}, table.Pack(bytes.Repeat([]byte("x"), 900))[:20]} {
+	for _, broken := range [][]byte{{0x1f, 0x8b}, {0x1f, 0x8b, 8, 0, 0},
+		table.Pack(bytes.Repeat([]byte("x"), 900))[:20]} {
 		if _, err := table.Unpack(broken); err == nil {
 			t.Errorf("% x is read", broken)
 		}

@@ -14,7 +14,7 @@ type shelf struct {
 	Boxes int `json:"boxes"`
 }
 
-// A write says what it expects to be there. What is refused brings the item as it is.
+// A write states what it expects to be there. A refused write returns the item as it is.
 func Example() {
 	ctx := context.Background()
 	t, err := table.Open("", table.Options{NoSync: true}) // a temporary file
@@ -49,10 +49,10 @@ func Example() {
 	// there is {"boxes":11}
 }
 
-// ErrSoldOut says that the shelf is empty.
+// ErrSoldOut is the error of an empty shelf.
 var ErrSoldOut = errors.New("sold out")
 
-// A change is made on top of what is there, whoever else writes, with what belongs to it.
+// A change applies to what is stored now, even if others write too. It is one Write with all that belongs to it.
 func ExampleChange() {
 	ctx := context.Background()
 	t, err := table.Open("", table.Options{NoSync: true})
@@ -97,7 +97,7 @@ func ExampleChange() {
 	// Chen sold out
 }
 
-// Where several items are read, all of them are read anew after a conflict.
+// After a conflict all the items are read again.
 func ExampleRetryOnConflict() {
 	ctx := context.Background()
 	t, err := table.Open("", table.Options{NoSync: true})

@@ -14,12 +14,12 @@ const unitBytes = 1 << 10
 // It reads each item before it is written, so it is for measuring only.
 type Meter struct {
 	Table
-	Apart       func(Key) bool // items whose writes, and those of the second index, are counted apart; nil = none
-	units, more atomic.Int64
+	Apart        func(Key) bool // the items that are counted separately, as the second index is; nil = none
+	units, apart atomic.Int64
 }
 
-// Units is how many have been counted so far, and how many apart.
-func (m *Meter) Units() (units, apart int64) { return m.units.Load(), m.more.Load() }
+// Units returns the units counted so far, and those counted separately.
+func (m *Meter) Units() (units, apart int64) { return m.units.Load(), m.apart.Load() }
 
 // Write implements Table.
 func (m *Meter) Write(ctx context.Context, ops ...Op) error {
@@ -42,9 +42,9 @@ func (m *Meter) Write(ctx context.Context, ops ...Op) error {
 	return err
 }
 
-// count adds what a Write costs: an item by the larger of what it was and what
-// it becomes, twice in a transaction; and one for each index entry that is made
-// or removed. A refused write costs as much, but for the entries.
+// count adds what a Write costs: the larger size of each item before and after,
+// twice in a transaction, and one unit for each index entry that is made or
+// removed. A refused write costs the same without the index entries.
 func (m *Meter) count(ops []Op, before map[Key]Item, refused bool) {
 	_, rest, _ := Split(ops)
 	for _, o := range ops {
@@ -74,11 +74,11 @@ func (m *Meter) count(ops []Op, before map[Key]Item, refused bool) {
 			n, apart = 0, n+apart
 		}
 		m.units.Add(int64(n))
-		m.more.Add(int64(apart))
+		m.apart.Add(int64(apart))
 	}
 }
 
-// moved is how many entries of an index are removed and made.
+// moved counts the entries of an index that are removed and made.
 func moved(from, to place) (n int) {
 	if from == to {
 		return 0
@@ -92,7 +92,7 @@ func moved(from, to place) (n int) {
 	return n
 }
 
-// place is where an item stands in an index; no index = nowhere.
+// place is where an item stands in an index; the zero place is nowhere.
 type place struct{ index, sort string }
 
 func indexOf(it *Item) place {

@@ -10,13 +10,13 @@ import (
 )
 
 const (
-	// small is up to where data is stored as it is: with its keys it is one write unit, packed or not.
+	// Data below small bytes is stored as it is: with its keys it is one write unit, packed or not.
 	small = 800
-	// large is from where it is worth more time to pack data well, as that saves write units.
+	// Data above large bytes is worth more time to pack it well, as that saves write units.
 	large = 8 << 10
 )
 
-// Writers and readers are kept, as each holds far more memory than it packs. Level 2 is the library's best for a few
+// Writers and readers are reused, as each holds far more memory than it packs. Level 2 is the library's best for a few
 // kilobytes.
 var (
 	quickly   = sync.Pool{New: func() any { w, _ := gzip.NewWriterLevel(nil, 2); return w }}
@@ -24,8 +24,8 @@ var (
 	unpackers = sync.Pool{New: func() any { return new(gzip.Reader) }}
 )
 
-// Pack returns data as it is best stored: small data as it is, the rest in gzip. It is for JSON and other text: data
-// that begins as gzip does (1f 8b) would not come back from Unpack as it was.
+// Pack returns data as it is best stored: small data as it is, the rest in gzip. It is for JSON and other text: Unpack
+// would not return data that begins as gzip does (1f 8b) as it was.
 func Pack(data []byte) []byte {
 	if len(data) < small {
 		return data

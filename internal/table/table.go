@@ -6,42 +6,41 @@
 // holds both to the same behaviour and to the same limits.
 //
 // Reads by key and queries are consistent. The indexes are eventually consistent
-// in both: an entry may show late or stay a while after its item has changed,
-// so whoever acts on an entry reads the item first.
+// in both: an entry may show late or stay a while after its item has changed.
+// Read the item before acting on an entry.
 //
 // # Use
 //
 // A writer reads an item ([Read], or [Table].Get of several), and writes it on the
 // condition that it is still as it was read: Write with [Save], [Replace] or
-// [Remove]. What is refused is a [*Conflict], and nothing of it was written.
-// [Change] does all of it, again with what somebody else wrote meanwhile;
-// [RetryOnConflict] starts anew where several items are read. Data that may be
-// large is packed ([Marshal], [Pack]).
+// [Remove]. A refused Write is a [*Conflict], and nothing of it was written.
+// [Change] does all of this for one item, and starts again with what somebody else
+// wrote meanwhile; [RetryOnConflict] does so for several. Data that may be large is
+// packed ([Marshal], [Pack]).
 //
 // # Cost
 //
 // DynamoDB counts each KB of an item that is written, and each index entry that
-// is made or removed; within a transaction, which is what a Write of several
-// operations is, an item counts double. Operations made with [Ahead] are no part
-// of the transaction.
+// is made or removed. A Write of several operations is a transaction, in which an
+// item counts double. Operations made with [Ahead] are not part of the transaction.
 //
 // # Lost answers
 //
-// Every write gives its item a fresh random revision, which is the condition
+// Every write gives its item a new random revision, which is the condition
 // of the next write and the nonce of this one: a write that is refused by an
 // item that already carries the write's own revision took effect earlier (the
 // first try of a retried request), and is reported as done. Repeating an [Op]
 // is therefore safe, and is the right thing to do after any error that is not
 // a [Conflict]; a [Repeating] table does it. A Write of several operations counts
 // as done when all its Create and Replace operations find their own revision; so
-// an Op belongs to one Write, and is repeated with the others of that Write. A Put
-// or a Remove leaves nothing to find: repeated, a Put writes again, and a Remove of
-// what is gone is done.
+// an Op belongs to one Write, and is repeated with the others of that Write. A
+// repeated Put writes again, and a repeated Remove finds nothing and is done.
 //
 // # Expiry
 //
-// An item may be read, and its revision may be the condition of a write, for a
-// while after Expires (days, in DynamoDB): whoever cares compares Expires.
+// An expired item may still be read, and its revision may be the condition of a
+// write, for a while after Expires (days, in DynamoDB). Compare Expires where it
+// matters.
 package table
 
 import (
@@ -63,7 +62,7 @@ const (
 
 // ErrTooLarge is wrapped when an item, a Write or a Get is over a limit, when
 // two operations of a Write name one item, or when a key or index key is empty,
-// not UTF-8 or too long (partition 2048 bytes, sort 1024): repeating cannot help.
+// not UTF-8 or too long (partition 2048 bytes, sort 1024). Repeating cannot help.
 var ErrTooLarge = errors.New("over a limit of the table")
 
 // Key names an item.
@@ -98,7 +97,8 @@ const (
 	KindRemove                  // the item must still have revision If; an item that is gone counts as removed
 	KindCheck                   // writes nothing; the item must still have revision If ("" = must not exist)
 	KindPut                     // no condition: last writer wins
-	KindAhead                   // as Put, but done before the rest of its Write is tried, and whether or not that is refused
+	// like Put, but done before the rest of its Write, whether or not the rest is refused
+	KindAhead
 )
 
 // Create writes an item whose key must not exist yet.
@@ -140,15 +140,15 @@ type Conflict struct {
 
 func (c *Conflict) Error() string { return fmt.Sprintf("condition failed (%d)", len(c.Failed)) }
 
-// ErrConflict is what every [*Conflict] is, for errors.Is: somebody else wrote first.
+// ErrConflict matches every [*Conflict] in errors.Is: somebody else wrote first.
 var ErrConflict = errors.New("condition failed")
 
 // Is makes errors.Is(err, ErrConflict) report whether err is a Conflict.
 func (c *Conflict) Is(target error) bool { return target == ErrConflict }
 
-// Done says that the refusals show the Write to have taken effect earlier:
-// each Create and Replace of it found its own revision. Implementations ask it
-// before they report the Conflict.
+// Done reports whether the refusals show that the Write took effect earlier:
+// each of its Creates and Replaces found its own revision. Implementations call
+// it before they report the Conflict.
 func (c *Conflict) Done(ops []Op) bool {
 	own := 0
 	for i, o := range ops {
@@ -163,8 +163,8 @@ func (c *Conflict) Done(ops []Op) bool {
 	return own > 0
 }
 
-// Split parts what is written ahead from the rest of a Write. at has the place
-// of each of the rest in it, for [Conflict.Renumbered].
+// Split separates the operations made with Ahead from the rest of a Write. at
+// holds the index in ops of each of the rest, for [Conflict.Renumbered].
 func Split(ops []Op) (ahead, rest []Op, at []int) {
 	for i, o := range ops {
 		if o.Kind == KindAhead {
@@ -176,8 +176,8 @@ func Split(ops []Op) (ahead, rest []Op, at []int) {
 	return ahead, rest, at
 }
 
-// Renumbered is the conflict of some of a Write's operations as one of the whole
-// Write: at has the place of each in it.
+// Renumbered returns the conflict of some of a Write's operations as a conflict
+// of the whole Write. at holds the index of each of them in the whole.
 func (c *Conflict) Renumbered(at []int) *Conflict {
 	whole := &Conflict{Current: make(map[int]Item, len(c.Current))}
 	for _, i := range c.Failed {
@@ -194,9 +194,9 @@ type Query struct {
 	PK    string
 	From  string // first sort key, inclusive; "" = from the start
 	Until string // last sort key, exclusive; "" = to the end
-	After string // exclusive; continue where Page.Next (List: Entries.Next, which is opaque) says
+	After string // exclusive; Page.Next of the page before (List: Entries.Next, which is opaque)
 	Desc  bool   // largest first; After then means: smaller than
-	Limit int    // at most so many items; 0 = as many as a page holds
+	Limit int    // the most items of a page; 0 = as many as it holds
 	Group bool   // List: PK is a Group of the second index, and the bounds compare Order
 }
 
@@ -210,7 +210,7 @@ type Page struct {
 // Entry is one row of a sparse index.
 type Entry struct {
 	Key
-	Sort string // of the second index: Order
+	Sort string // in the second index: the item's Order
 }
 
 // Entries is one page of index rows.

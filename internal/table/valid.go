@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// Valid checks a Write against the limits of the store, before anything is
-// sent or written. Every implementation calls it first.
+// Valid checks a Write against the limits of the store. Every implementation
+// calls it before anything is sent or written.
 func Valid(ops ...Op) error {
 	if len(ops) > MaxOps {
 		return fmt.Errorf("%d operations in one write: %w", len(ops), ErrTooLarge)
@@ -70,7 +70,7 @@ func validKey(k Key) error {
 	return nil
 }
 
-// validIndex: DynamoDB refuses an item whose index key is empty or too long.
+// validIndex checks the index keys of an item: DynamoDB refuses an item with one that is empty or too long.
 func validIndex(it Item) error {
 	for _, k := range []struct{ index, sort string }{{it.Index, it.Sort}, {it.Group, it.Order}} {
 		if k.index != "" && (!validString(k.index, 2048) || !validString(k.sort, 1024)) {
@@ -80,12 +80,13 @@ func validIndex(it Item) error {
 	return nil
 }
 
-// validString: keys travel as JSON strings, which would silently change what is not UTF-8.
+// validString reports whether a string can be a key of at most the given length in bytes. Keys travel as JSON strings,
+// which would silently change what is not UTF-8.
 func validString(s string, most int) bool {
 	return s != "" && len(s) <= most && utf8.ValidString(s)
 }
 
-// size counts as DynamoDB does: names and values, a number by its digits.
+// size is the size of an item as DynamoDB counts it: names and values, a number by its digits.
 func size(it Item) int {
 	n := len("pk") + len(it.PK) + len("sk") + len(it.SK) + len("rev") + len(it.Rev) + len("data") + len(it.Data)
 	if it.Index != "" {
@@ -100,7 +101,7 @@ func size(it Item) int {
 	return n
 }
 
-// settled is the item as it will be read back: what the store does not keep is dropped.
+// settled returns the item as it will be read back, without what the store does not keep.
 func settled(it Item) Item {
 	if it.Index == "" {
 		it.Sort = ""

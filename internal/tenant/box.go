@@ -44,14 +44,16 @@ func OpenBox(path string) (*Box, error) {
 		if serr != nil {
 			err = serr
 		} else if mode := info.Mode().Perm(); mode&0o077 != 0 {
-			err = fmt.Errorf("%s can be read by others (mode %04o): it opens every stored key, so make it yours alone (chmod 600 %s), and save new keys if somebody may have read it", path, mode, path)
+			err = fmt.Errorf("%s can be read by others (mode %04o): it opens every stored key, so make it yours "+
+				"alone (chmod 600 %s), and save new keys if somebody may have read it", path, mode, path)
 		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("key file: %w", err)
 	}
 	if len(key) != 32 {
-		return nil, fmt.Errorf("key file: %s is not one: it has %d bytes, and a key has 32. Put the right file back; or move it away, and save the keys of every connection again", path, len(key))
+		return nil, fmt.Errorf("key file: %s is not one: it has %d bytes, and a key has 32. Put the right file back; "+
+			"or move it away, and save the keys of every connection again", path, len(key))
 	}
 	return NewBox(key)
 }

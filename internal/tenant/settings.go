@@ -6,196 +6,246 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
-
-	"github.com/shopspring/decimal"
+	"unicode/utf8"
 )
 
-// Settings are a tenant's options, as the JSON API reads and writes them.
-// The zero value is not valid; start from DefaultSettings.
-type Settings struct {
-	OrderStatus     string            `json:"orderStatus"`     // draft | authorised: the sale's status in Cin7 Core
-	SaleType        string            `json:"saleType"`        // simple | advanced
-	CreationMode    string            `json:"creationMode"`    // noPick | autoPick | autoPickPack | autoPickPackShip
-	ShipBySource    string            `json:"shipBySource"`    // deliveryDate | none (the date goes into the shipping notes)
-	Location        string            `json:"location"`        // Cin7 Core location; "" = the customer's, else the account's default
-	FreightProduct  string            `json:"freightProduct"`  // Cin7 Core service product for freight; "" = orders with freight need attention
-	TaxRules        map[string]string `json:"taxRules"`        // percent → Cin7 Core tax rule; percents compare as decimals
-	DefaultSalesRep string            `json:"defaultSalesRep"` // where the customer has none
-	AddressField    string            `json:"addressField"`    // the Upstock custom field that chooses the delivery address; "" = none
-	AddressMatch    string            `json:"addressMatch"`    // line1 | city | postcode | any: what of the customer's address the field's value equals
-	TotalTolerance  decimal.Decimal   `json:"totalTolerance"`  // how far the sale's total may be from the order's
-	OnCancel        string            `json:"onCancel"`        // tell | void: what becomes of the sale when the order is cancelled after it was sold
-
-	OnUnknownAddress string `json:"onUnknownAddress"` // say | reject: where the custom field's value fits no address of the customer's card
-	OnMissingTaxRate string `json:"onMissingTaxRate"` // useRule | reject: where the order gives a line no tax rate, and no totals to check Cin7 Core's rule by
+// Section is one pair's part of a tenant's settings. A new one holds the
+// defaults, which must stand before Fields and Check.
+type Section interface {
+	// Fields lists the settings in the order in which people see them.
+	Fields() []Field
+	// Check says what is wrong beside what Fields says of single texts: an
+	// amount, a key, two values that do not go together. A fault of one key of an
+	// object has the field <name>.<key>.
+	Check() FieldErrors
 }
 
-// Values of the enumerated settings.
-const (
-	Draft, Authorised                                = "draft", "authorised"
-	Simple, Advanced                                 = "simple", "advanced"
-	NoPick, AutoPick, AutoPickPack, AutoPickPackShip = "noPick", "autoPick", "autoPickPack", "autoPickPackShip"
-	DeliveryDate, NoDate                             = "deliveryDate", "none"
-	Tell, Void                                       = "tell", "void"
-	MatchLine1, MatchCity, MatchPostcode, MatchAny   = "line1", "city", "postcode", "any"
-	Say, UseRule, Reject                             = "say", "useRule", "reject"
-)
+// Field is one setting of a section.
+type Field struct {
+	Name    string   // in the document
+	Help    string   // what it decides, for people
+	Choices []string // the texts that it may be; nil = any
+	Max     int      // how many characters a text may have; 0 = any number
+	// To points to the value in the section, a *string where Choices or Max say
+	// something of it. It reads and writes itself as JSON. Where it is an object
+	// whose keys can be written in several ways, it has SameKey(a, b string) bool.
+	To any
+}
 
-// DefaultSalesRep is the name that Upstock's own integration uses.
-const DefaultSalesRep = "API Sales"
-
-// DefaultSettings can sell: draft, simple, no pick.
-func DefaultSettings() Settings {
-	return Settings{
-		OrderStatus: Draft, SaleType: Simple, CreationMode: NoPick, ShipBySource: DeliveryDate,
-		TaxRules: map[string]string{}, DefaultSalesRep: DefaultSalesRep, AddressMatch: MatchAny,
-		TotalTolerance: decimal.New(2, -2), OnCancel: Tell, OnUnknownAddress: Say, OnMissingTaxRate: UseRule,
+// Fault says what is wrong with a text by Choices and Max; "" = nothing.
+func (f Field) Fault() string {
+	text, ok := f.To.(*string)
+	switch {
+	case !ok:
+		return ""
+	case f.Choices != nil && !slices.Contains(f.Choices, *text):
+		return "Use one of: " + strings.Join(f.Choices, ", ") + "."
+	case f.Max > 0 && utf8.RuneCountInString(*text) > f.Max:
+		return fmt.Sprintf("This is longer than %d characters.", f.Max)
 	}
+	return ""
 }
 
-// MarshalJSON writes money with two decimals.
-func (s Settings) MarshalJSON() ([]byte, error) {
-	type plain Settings
-	return json.Marshal(struct {
-		plain
-		TotalTolerance string `json:"totalTolerance"`
-	}{plain(s), s.TotalTolerance.StringFixed(2)})
-}
-
-// with is s as it is stored, with what this version does not know.
-func (s Settings) with(unknown map[string]json.RawMessage) (json.RawMessage, error) {
-	raw, err := json.Marshal(s)
-	if err != nil || len(unknown) == 0 {
-		return raw, err
+// set gives the field a value. Nothing of the one before is left, and a value
+// that cannot be read changes nothing.
+func (f Field) set(value json.RawMessage) error {
+	fresh := reflect.New(reflect.TypeOf(f.To).Elem())
+	if err := json.Unmarshal(value, fresh.Interface()); err != nil {
+		return err
 	}
-	all := maps.Clone(unknown)
-	if err := json.Unmarshal(raw, &all); err != nil {
-		return nil, err
-	}
-	return json.Marshal(all)
+	reflect.ValueOf(f.To).Elem().Set(fresh.Elem())
+	return nil
 }
 
-// FieldError says what is wrong with one field of a document.
+// sameKey reports whether two keys of the field's value are one.
+func (f Field) sameKey(a, b string) bool {
+	if keys, ok := f.To.(interface{ SameKey(a, b string) bool }); ok {
+		return keys.SameKey(a, b)
+	}
+	return a == b
+}
+
+// FieldError says what is wrong with one field of a document. UnmarshalJSON of a
+// setting's value may return one, to say it in its own words.
 type FieldError struct {
 	Field   string   `json:"field"`
 	Message string   `json:"message"`
 	Choices []string `json:"choices,omitempty"` // what it may be instead
+
+	// Unless names other fields that the fault comes of too. It is not said where
+	// one of them is at fault itself.
+	Unless []string `json:"-"`
 }
+
+func (e FieldError) Error() string { return e.Field + ": " + e.Message }
 
 // FieldErrors are all faults of one document.
 type FieldErrors []FieldError
 
 func (e FieldErrors) Error() string {
-	var b strings.Builder
+	texts := make([]string, len(e))
 	for i, f := range e {
-		if i > 0 {
-			b.WriteString("; ")
-		}
-		fmt.Fprintf(&b, "%s: %s", f.Field, f.Message)
+		texts[i] = f.Error()
 	}
-	return b.String()
+	return strings.Join(texts, "; ")
 }
 
-// Add puts faults beside the others: one a field is enough. A fault of a pair of
-// settings is left out where one of the two is at fault itself.
+// Add puts faults beside the others: one a field is enough.
 func (e FieldErrors) Add(more FieldErrors) FieldErrors {
 	at := func(field string) bool {
 		return slices.ContainsFunc(e, func(f FieldError) bool { return f.Field == field })
 	}
 	known := slices.Clone(e)
 	for _, f := range more {
-		if at(f.Field) || f.Field == "creationMode" && (at("saleType") || at("orderStatus")) {
-			continue
+		if !at(f.Field) && !slices.ContainsFunc(f.Unless, at) {
+			known = append(known, f)
 		}
-		known = append(known, f)
 	}
 	return known
 }
 
-// ParseSettings reads a whole settings document over the defaults. A field
-// that is unknown or has a bad value is refused by name (FieldErrors), all at once.
-func ParseSettings(doc []byte) (Settings, error) {
-	s := DefaultSettings()
-	var fields map[string]json.RawMessage
-	dec := json.NewDecoder(bytes.NewReader(doc))
-	if err := dec.Decode(&fields); err != nil || fields == nil || dec.More() {
-		return s, FieldErrors{{Field: "", Message: "The settings must be one JSON object."}}
+// fieldsOf are the fields of all sections by their names.
+func fieldsOf(sections []Section) map[string]Field {
+	fields := map[string]Field{}
+	for _, s := range sections {
+		for _, f := range s.Fields() {
+			fields[f.Name] = f
+		}
 	}
-	var errs FieldErrors
-	into := s.fields()
-	for _, name := range slices.Sorted(maps.Keys(fields)) {
-		p, ok := into[name]
-		if !ok {
+	return fields
+}
+
+// Distinct is an error if two settings have the same name.
+func Distinct(sections ...Section) error {
+	seen := map[string]bool{}
+	for _, s := range sections {
+		for _, f := range s.Fields() {
+			if seen[f.Name] {
+				return fmt.Errorf("two settings have the name %q", f.Name)
+			}
+			seen[f.Name] = true
+		}
+	}
+	return nil
+}
+
+// Check says all that is wrong with the values of sections.
+func Check(sections ...Section) (errs FieldErrors) {
+	for _, s := range sections {
+		for _, f := range s.Fields() {
+			if fault := f.Fault(); fault != "" {
+				errs = append(errs, FieldError{Field: f.Name, Message: fault})
+			}
+		}
+		errs = errs.Add(s.Check())
+	}
+	return errs
+}
+
+// Parse reads a whole document that a person sends into sections that hold their
+// defaults, which a setting that is left out keeps. A setting that is unknown or
+// has a bad value is refused by name (FieldErrors), all at once.
+func Parse(doc []byte, sections ...Section) error {
+	values, err := object(doc)
+	if err != nil {
+		return err
+	}
+	if errs := take(values, sections); errs != nil {
+		return errs
+	}
+	return nil
+}
+
+// object reads a document.
+func object(doc []byte) (values map[string]json.RawMessage, err error) {
+	if err := json.Unmarshal(doc, &values); err != nil || values == nil {
+		return nil, FieldErrors{{Message: "The settings must be one JSON object."}}
+	}
+	return values, nil
+}
+
+// take puts values into sections, and returns what is wrong with them.
+func take(values map[string]json.RawMessage, sections []Section) (errs FieldErrors) {
+	fields := fieldsOf(sections)
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		if f, known := fields[name]; !known {
 			errs = append(errs, FieldError{Field: name, Message: "There is no such setting."})
-			continue
-		}
-		if string(fields[name]) == "null" {
-			errs = append(errs, FieldError{Field: name, Message: "null is not a value; leave the setting out for its default."})
-			continue
-		}
-		if name == "totalTolerance" && len(fields[name]) > 20 {
-			errs = append(errs, FieldError{Field: name, Message: "This is not an amount."})
-			continue
-		}
-		if err := json.Unmarshal(fields[name], p); err != nil {
-			errs = append(errs, FieldError{Field: name, Message: "This value has the wrong type."})
+		} else if fault := f.take(values[name]); fault != "" {
+			errs = append(errs, FieldError{Field: name, Message: fault})
 		}
 	}
-	if errs = errs.Add(s.validate()); len(errs) > 0 {
-		return s, errs
-	}
-	return s, nil
+	return errs.Add(Check(sections...))
 }
 
-// fields are all settings by their names in JSON; each pointer leads into s.
-func (s *Settings) fields() map[string]any {
-	return map[string]any{
-		"orderStatus": &s.OrderStatus, "saleType": &s.SaleType, "creationMode": &s.CreationMode,
-		"shipBySource": &s.ShipBySource, "location": &s.Location, "freightProduct": &s.FreightProduct,
-		"taxRules": &s.TaxRules, "defaultSalesRep": &s.DefaultSalesRep, "addressField": &s.AddressField,
-		"addressMatch": &s.AddressMatch, "totalTolerance": &s.TotalTolerance,
-		"onCancel": &s.OnCancel, "onUnknownAddress": &s.OnUnknownAddress, "onMissingTaxRate": &s.OnMissingTaxRate,
+// take gives the field a value, or says what is wrong with it.
+func (f Field) take(value json.RawMessage) (fault string) {
+	if string(value) == "null" {
+		return "null is not a value; leave the setting out for its default."
 	}
+	err := f.set(value)
+	if own, ok := errors.AsType[FieldError](err); ok {
+		return own.Message
+	}
+	if err != nil {
+		return "This value has the wrong type."
+	}
+	return ""
 }
 
-// readSettings reads settings as this or another version of the program stored them. It never fails: what ParseSettings
-// refuses is left out, field by field, until nothing is refused. A setting that this version does not know is unknown, to
-// be stored again with whatever is saved next. A value that is not allowed any more is its default, and said has a
-// sentence about it for a person.
-func readSettings(stored []byte) (s Settings, unknown map[string]json.RawMessage, said []string) {
-	unknown = map[string]json.RawMessage{}
-	var doc map[string]json.RawMessage
-	if json.Unmarshal(stored, &doc) != nil || doc == nil {
-		return DefaultSettings(), nil, []string{"The saved settings cannot be read, and all have their defaults. Save them again."}
+// Read reads settings as this or another version of the program stored them,
+// into sections that hold their defaults; nil = none are stored. It never fails:
+// what Parse would refuse is left out, value by value, until nothing is refused.
+// A value that is not allowed any more is its default, and ignored has a sentence
+// about it for a person.
+func Read(stored []byte, sections ...Section) (ignored []string) {
+	if stored == nil {
+		return nil
 	}
+	values, err := object(stored)
+	if err != nil {
+		return []string{"The saved settings cannot be read, and all have their defaults. Save them again."}
+	}
+	fields, defaults := fieldsOf(sections), map[string]json.RawMessage{}
+	for name, f := range fields {
+		defaults[name], _ = json.Marshal(f.To)
+	}
+	maps.DeleteFunc(values, func(name string, _ json.RawMessage) bool { return fields[name].To == nil })
 	for {
-		s, err := ParseSettings(stored)
-		var refused FieldErrors
-		if !errors.As(err, &refused) {
-			return s, unknown, said
+		said := leaveOut(values, take(values, sections))
+		if said == nil {
+			return ignored
 		}
-		for _, f := range refused {
-			name, rate, isRate := strings.Cut(f.Field, ".")
-			if _, known := s.fields()[name]; !known || isRate && doc[f.Field] != nil {
-				unknown[f.Field] = doc[f.Field]
-				delete(doc, f.Field)
-				continue
-			}
-			value, instead := doc[name], "its default is used"
-			if isRate {
-				doc[name], value = withoutKey(value, rate)
-				instead = "it is left out"
-			} else {
-				delete(doc, name)
-			}
-			if value != nil { // one setting may be refused for two reasons
-				said = append(said, fmt.Sprintf("The saved %s, %.60s, is not allowed any more: %s. %s", f.Field, value, instead, f.Message))
+		ignored = append(ignored, said...)
+		for name, f := range fields {
+			if values[name] == nil {
+				_ = f.set(defaults[name])
 			}
 		}
-		stored, _ = json.Marshal(doc)
 	}
+}
+
+// leaveOut takes what is refused out of values, and says so of each; nil = none
+// of it is there.
+func leaveOut(values map[string]json.RawMessage, refused FieldErrors) (said []string) {
+	for _, f := range refused {
+		name, key, isKey := strings.Cut(f.Field, ".")
+		value, instead := values[name], "its default is used"
+		if value == nil { // one setting may be refused for two reasons
+			continue
+		}
+		if isKey {
+			values[name], value = withoutKey(value, key)
+			instead = "it is left out"
+		} else {
+			delete(values, name)
+		}
+		said = append(said, fmt.Sprintf("The saved %s, %.60s, is not allowed any more: %s. %s",
+			f.Field, value, instead, f.Message))
+	}
+	return said
 }
 
 // withoutKey takes a key and its value out of an object.
@@ -208,120 +258,87 @@ func withoutKey(object json.RawMessage, key string) (rest, value json.RawMessage
 	return rest, value
 }
 
-// PatchSettings changes settings by a JSON merge patch (RFC 7396): what the
-// patch names; null gives a setting its default, or takes a tax rule out. Faults
-// are those of ParseSettings.
-func PatchSettings(s Settings, patch []byte) (Settings, error) {
-	var changes, doc map[string]json.RawMessage
-	dec := json.NewDecoder(bytes.NewReader(patch))
-	if err := dec.Decode(&changes); err != nil || changes == nil || dec.More() {
-		return s, FieldErrors{{Field: "", Message: "The settings must be one JSON object."}}
+// Write returns sections as one flat document, in the order of their fields.
+// What is not theirs stays as it is in kept, the document stored before; nil =
+// there is none.
+func Write(kept []byte, sections ...Section) ([]byte, error) {
+	others := map[string]json.RawMessage{}
+	if kept != nil {
+		_ = json.Unmarshal(kept, &others) // of what cannot be read nothing stays
 	}
-	whole, err := json.Marshal(s)
-	if err != nil {
-		return s, err
-	}
-	if err := json.Unmarshal(whole, &doc); err != nil {
-		return s, err
-	}
-	for name, value := range changes {
-		_, known := doc[name]
-		switch {
-		case string(value) == "null" && known:
-			delete(doc, name)
-		case name == "taxRules":
-			doc[name] = patchRules(s.TaxRules, value)
-		default:
-			doc[name] = value
+	var doc bytes.Buffer
+	add := func(name string, value any) error {
+		pair, err := json.Marshal(map[string]any{name: value})
+		if err == nil {
+			doc.WriteByte(',')
+			doc.Write(pair[1 : len(pair)-1])
 		}
+		return err
 	}
-	if whole, err = json.Marshal(doc); err != nil {
-		return s, err
-	}
-	return ParseSettings(whole)
-}
-
-// patchRules merges tax rules, whose percentages compare as decimals: 15 is 15.00.
-func patchRules(rules map[string]string, patch json.RawMessage) json.RawMessage {
-	var changes map[string]json.RawMessage
-	if json.Unmarshal(patch, &changes) != nil {
-		return patch // no object: refused as such
-	}
-	doc := map[string]json.RawMessage{}
-	for rate, rule := range rules {
-		doc[rate], _ = json.Marshal(rule)
-	}
-	for rate, value := range changes {
-		percent, err := decimal.NewFromString(rate)
-		for old := range rules {
-			if was, oerr := decimal.NewFromString(old); err == nil && oerr == nil && was.Equal(percent) {
-				delete(doc, old)
+	for _, s := range sections {
+		for _, f := range s.Fields() {
+			delete(others, f.Name)
+			if err := add(f.Name, f.To); err != nil {
+				return nil, fmt.Errorf("setting %s: %w", f.Name, err)
 			}
 		}
-		if string(value) != "null" {
-			doc[rate] = value
+	}
+	for _, name := range slices.Sorted(maps.Keys(others)) {
+		if err := add(name, others[name]); err != nil {
+			return nil, fmt.Errorf("setting %s: %w", name, err)
 		}
 	}
-	whole, _ := json.Marshal(doc)
+	return fmt.Appendf(nil, "{%s}", bytes.TrimPrefix(doc.Bytes(), []byte(","))), nil
+}
+
+// Merge returns the whole document that a JSON merge patch (RFC 7396) makes of
+// sections, for Parse to judge: null gives a setting its default, or takes a key
+// of an object out.
+func Merge(patch []byte, sections ...Section) ([]byte, error) {
+	changes, err := object(patch)
+	if err != nil {
+		return nil, err
+	}
+	whole, err := Write(nil, sections...)
+	if err != nil {
+		return nil, err
+	}
+	values, err := object(whole)
+	if err != nil {
+		return nil, err
+	}
+	fields := fieldsOf(sections)
+	for name, change := range changes {
+		f, known := fields[name]
+		if string(change) == "null" && known {
+			delete(values, name)
+		} else {
+			values[name] = merged(values[name], change, f.sameKey)
+		}
+	}
+	return json.Marshal(values)
+}
+
+// merged returns what a merge patch makes of a value in which keys that are the
+// same count as one.
+func merged(value, patch json.RawMessage, same func(a, b string) bool) json.RawMessage {
+	var now, changes map[string]json.RawMessage
+	if json.Unmarshal(patch, &changes) != nil || changes == nil {
+		return patch
+	}
+	_ = json.Unmarshal(value, &now) // of what is no object nothing stays
+	was := maps.Clone(now)
+	for key := range changes {
+		maps.DeleteFunc(now, func(k string, _ json.RawMessage) bool { return same(k, key) })
+	}
+	if now == nil {
+		now = map[string]json.RawMessage{}
+	}
+	for key, change := range changes {
+		if string(change) != "null" {
+			now[key] = merged(was[key], change, func(a, b string) bool { return a == b })
+		}
+	}
+	whole, _ := json.Marshal(now)
 	return whole
-}
-
-func (s *Settings) validate() FieldErrors {
-	var errs FieldErrors
-	oneOf := func(field, v string, allowed ...string) {
-		if !slices.Contains(allowed, v) {
-			errs = append(errs, FieldError{Field: field, Message: "Use one of: " + strings.Join(allowed, ", ") + "."})
-		}
-	}
-	oneOf("orderStatus", s.OrderStatus, Draft, Authorised)
-	oneOf("saleType", s.SaleType, Simple, Advanced)
-	oneOf("creationMode", s.CreationMode, NoPick, AutoPick, AutoPickPack, AutoPickPackShip)
-	oneOf("shipBySource", s.ShipBySource, DeliveryDate, NoDate)
-	oneOf("onCancel", s.OnCancel, Tell, Void)
-	oneOf("addressMatch", s.AddressMatch, MatchLine1, MatchCity, MatchPostcode, MatchAny)
-	oneOf("onUnknownAddress", s.OnUnknownAddress, Say, Reject)
-	oneOf("onMissingTaxRate", s.OnMissingTaxRate, UseRule, Reject)
-	if s.CreationMode != NoPick && (s.SaleType != Simple || s.OrderStatus != Authorised) {
-		errs = append(errs, FieldError{Field: "creationMode", Message: "Automatic picking works only with saleType simple and orderStatus authorised: Cin7 Core ignores it otherwise. Use noPick, or change those two."})
-	}
-	long := func(field, v string, max int) {
-		if len([]rune(v)) > max {
-			errs = append(errs, FieldError{Field: field, Message: fmt.Sprintf("This is longer than %d characters.", max)})
-		}
-	}
-	long("location", s.Location, 256)
-	long("freightProduct", s.FreightProduct, 256)
-	long("defaultSalesRep", s.DefaultSalesRep, 256)
-	long("addressField", s.AddressField, 256)
-	seen := map[string]bool{}
-	for _, rate := range slices.Sorted(maps.Keys(s.TaxRules)) {
-		field := "taxRules." + rate
-		d, err := decimal.NewFromString(rate)
-		if len(rate) > 12 || err != nil || d.IsNegative() || d.GreaterThan(decimal.New(100, 0)) {
-			errs = append(errs, FieldError{Field: field, Message: "The key must be a percentage from 0 to 100, as 15.00."})
-			continue
-		}
-		if seen[d.String()] {
-			errs = append(errs, FieldError{Field: field, Message: "This percentage is there twice."})
-		}
-		seen[d.String()] = true
-		if s.TaxRules[rate] == "" {
-			errs = append(errs, FieldError{Field: field, Message: "Name a Cin7 Core tax rule."})
-		}
-		long(field, s.TaxRules[rate], 50)
-	}
-	if s.TotalTolerance.IsNegative() || s.TotalTolerance.GreaterThan(decimal.New(1000, 0)) || s.TotalTolerance.Exponent() < -2 {
-		errs = append(errs, FieldError{Field: "totalTolerance", Message: "Use an amount from 0.00 to 1000.00 with at most two decimals."})
-	}
-	return errs
-}
-
-// TaxRule is the rule that the tenant names for a percentage, or "".
-func (s *Settings) TaxRule(percent decimal.Decimal) string {
-	for rate, rule := range s.TaxRules {
-		if d, err := decimal.NewFromString(rate); err == nil && d.Equal(percent) {
-			return rule
-		}
-	}
-	return ""
 }

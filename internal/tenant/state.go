@@ -7,10 +7,10 @@ import "strings"
 // the work to say, after or before these sentences.
 type Lack struct {
 	System System
-	State  string // "Cin7 Core is not connected.", "Cin7 Core needs reconnecting."
+	State  string // "Acme is not connected.", "Acme needs reconnecting."
 	Why    string // why it needs reconnecting; "" = it is not connected
 	Do     string // what helps, after a sentence that names the system: "Save a new key"
-	Fix    string // the same where nothing names it: "Save a new key of Cin7 Core."
+	Fix    string // the same where nothing names it: "Save a new key of Acme."
 }
 
 // String is the state with its reason.
@@ -34,7 +34,8 @@ func (b Bundle) Lacks(systems ...System) []*Lack {
 			list = append(list, &Lack{s, s.NotConnected(), "", "Connect it", "Connect " + title + "."})
 		case c.State == Connected:
 		case c.Unsealed():
-			list = append(list, &Lack{s, reconnect, c.Why, "Save its keys again", "Save the keys of " + title + " again."})
+			list = append(list, &Lack{s, reconnect, c.Why, "Save its keys again",
+				"Save the keys of " + title + " again."})
 		default:
 			list = append(list, &Lack{s, reconnect, c.Why, "Save a new key", "Save a new key of " + title + "."})
 		}

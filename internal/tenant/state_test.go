@@ -12,7 +12,8 @@ func TestLacks(t *testing.T) {
 		ready, text, fix string
 	}{
 		{"both", []Connection{{State: Connected}}, "", "", ""},
-		{"away", nil, "Cin7 Core is not connected. Connect it first.", "Cin7 Core is not connected.", "Connect Cin7 Core."},
+		{"away", nil, "Cin7 Core is not connected. Connect it first.", "Cin7 Core is not connected.",
+			"Connect Cin7 Core."},
 		{"refused", []Connection{{State: NeedsReconnecting, Why: Cin7Core.KeyRefused()}},
 			"Cin7 Core needs reconnecting. Save a new key.",
 			"Cin7 Core needs reconnecting: Cin7 Core refused the key.", "Save a new key of Cin7 Core."},

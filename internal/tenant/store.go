@@ -11,12 +11,13 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
-	"math/big"
+	"iter"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 	_ "time/tzdata" // tenants' and accounts' zones: where a function runs, there may be none
+	"unicode/utf8"
 
 	"stockbridge/internal/table"
 )
@@ -26,13 +27,13 @@ type Store struct {
 	table table.Table
 	seal  Sealer
 
-	mu    sync.Mutex
-	hooks map[string]hook // found by Hooked, by the token's hash
+	mu     sync.Mutex
+	owners map[string]owner // found by ConnectionByURLToken, by the token's hash
 }
 
 // NewStore returns a store over t that seals secrets with seal.
 func NewStore(t table.Table, seal Sealer) *Store {
-	return &Store{table: t, seal: seal, hooks: map[string]hook{}}
+	return &Store{table: t, seal: seal, owners: map[string]owner{}}
 }
 
 // listShards spreads the list of tenants over partitions.
@@ -82,22 +83,35 @@ func beside[T any](made T, with []With[T]) (ops Ops, err error) {
 // tenantID is how many letters and digits a tenant's id has.
 const tenantID = 16
 
-// plain says that a text has nothing but what ids are made of here: small letters and digits.
+// plain reports whether a text has nothing but what ids are made of here: small letters and digits.
 func plain(s string) bool { return strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789") == "" }
+
+// NewID draws an id for a tenant that is still to be made.
+func NewID() string { return strings.ToLower(rand.Text()[:tenantID]) }
+
+// IsID reports whether a text may be the id of a tenant.
+func IsID(s string) bool { return len(s) == tenantID && plain(s) }
 
 // Create makes a tenant with default settings, and its first API token.
 func (s *Store) Create(ctx context.Context, name, timeZone string, with ...With[Tenant]) (Tenant, Secret, error) {
+	return s.CreateAs(ctx, NewID(), name, timeZone, with...)
+}
+
+// CreateAs is Create with an id, of which there is one tenant: a form that is sent twice makes one, and the second gets
+// ErrMade.
+func (s *Store) CreateAs(
+	ctx context.Context, id, name, timeZone string, with ...With[Tenant],
+) (Tenant, Secret, error) {
 	if errs := CheckTenant(name, timeZone); errs != nil {
 		return Tenant{}, "", errs
 	}
 	name, timeZone = strings.TrimSpace(name), cmp.Or(timeZone, "Pacific/Auckland")
-	t := Tenant{ID: strings.ToLower(rand.Text()[:tenantID]), Name: name, TimeZone: timeZone, Created: time.Now().UTC().Truncate(time.Second)}
+	t := Tenant{ID: id, Name: name, TimeZone: timeZone, Created: time.Now().UTC().Truncate(time.Second)}
 	it, err := item(Partition(t.ID), "tenant", t)
 	if err != nil {
 		return Tenant{}, "", err
 	}
-	listed := it
-	listed.Key = table.Key{PK: listPartition(t.ID), SK: t.ID}
+	listed := listing(t, it.Data)
 	_, token, ops, err := newToken(t.ID, Token{Name: "first", Role: Admin})
 	if err != nil {
 		return Tenant{}, "", err
@@ -106,7 +120,11 @@ func (s *Store) Create(ctx context.Context, name, timeZone string, with ...With[
 	lists := table.Item{Key: table.Key{PK: Partition(t.ID) + "#doc", SK: "lists"}, Data: []byte(`{"whole":true}`)}
 	more, err := beside(t, with)
 	if err == nil {
-		err = s.table.Write(ctx, append(append(ops, table.Create(it), table.Create(listed), table.Create(lists)), more...)...)
+		ops = append(ops, table.Create(it), table.Create(listed), table.Create(lists))
+		err = s.table.Write(ctx, slices.Concat(ops, wordsOf(t), more)...)
+	}
+	if errors.Is(err, table.ErrConflict) {
+		return Tenant{}, "", fmt.Errorf("create tenant: %w", ErrMade)
 	}
 	if err != nil {
 		return Tenant{}, "", fmt.Errorf("create tenant: %w", err)
@@ -116,32 +134,72 @@ func (s *Store) Create(ctx context.Context, name, timeZone string, with ...With[
 
 // CheckTenant says what is wrong with a tenant's name and time zone ("" = the default).
 func CheckTenant(name, timeZone string) (errs FieldErrors) {
-	if name = strings.TrimSpace(name); name == "" || len(name) > 200 {
-		errs = append(errs, FieldError{Field: "name", Message: "Give the tenant a name of at most 200 characters."})
+	if name = strings.TrimSpace(name); name == "" || utf8.RuneCountInString(name) > 200 ||
+		strings.ContainsFunc(name, func(r rune) bool { return r < ' ' }) {
+		errs = append(errs, FieldError{Field: "name",
+			Message: "Give the tenant a name of at most 200 characters, in one line."})
 	}
 	if _, err := time.LoadLocation(timeZone); err != nil || timeZone == "Local" {
-		errs = append(errs, FieldError{Field: "timeZone", Message: "This is not an IANA time zone, as Pacific/Auckland."})
+		errs = append(errs, FieldError{Field: "timeZone",
+			Message: "This is not an IANA time zone, as Pacific/Auckland."})
 	}
 	return errs
 }
 
 // IsListAfter reports whether a page of List may have ended with this.
-func IsListAfter(s string) bool { return len(s) == tenantID && plain(s) }
+func IsListAfter(s string) bool { return IsID(s) }
 
 // List reads one page of tenants of one shard (0 ≤ shard < Shards).
 func (s *Store) List(ctx context.Context, shard int, after string) (list []Tenant, next string, err error) {
-	p, err := s.table.Query(ctx, table.Query{PK: fmt.Sprintf("TENANTS#%d", shard), After: after})
+	q := listQuery(shard)
+	q.After = after
+	p, err := s.table.Query(ctx, q)
 	if err != nil {
 		return nil, "", fmt.Errorf("list tenants: %w", err)
 	}
 	for _, it := range p.Items {
-		var t Tenant
-		if err := json.Unmarshal(it.Data, &t); err != nil {
-			return nil, "", fmt.Errorf("tenant %s: %w", it.SK, err)
+		t, err := listed(it)
+		if err != nil {
+			return nil, "", err
 		}
 		list = append(list, t)
 	}
 	return list, p.Next, nil
+}
+
+// listQuery reads one shard of the list of tenants.
+func listQuery(shard int) table.Query { return table.Query{PK: fmt.Sprintf("TENANTS#%d", shard)} }
+
+// listed reads an item of the list of tenants.
+func listed(it table.Item) (t Tenant, err error) {
+	if err := json.Unmarshal(it.Data, &t); err != nil {
+		return t, fmt.Errorf("tenant %s: %w", it.SK, err)
+	}
+	return t, nil
+}
+
+// All reads all tenants, page by page, in no order. It ends with an error, if there is one. What an earlier version
+// listed without its place among the names gets it by the way, some at a time.
+func (s *Store) All(ctx context.Context) iter.Seq2[Tenant, error] {
+	return func(yield func(Tenant, error) bool) {
+		relisted := 0
+		for shard := range Shards {
+			for it, err := range table.QueryAll(ctx, s.table, listQuery(shard)) {
+				if err != nil {
+					yield(Tenant{}, fmt.Errorf("list tenants: %w", err))
+					return
+				}
+				t, err := listed(it)
+				if err == nil && it.Group == "" && relisted < relistMost {
+					s.relist(ctx, t, it)
+					relisted++
+				}
+				if !yield(t, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
 }
 
 // Shards is how many shards List has.
@@ -150,34 +208,26 @@ const Shards = listShards
 // Bundle is all that is known of a tenant's set-up.
 type Bundle struct {
 	Tenant      Tenant
-	Settings    Settings
-	Said        []string // what of the saved settings does not count any more, a sentence each
-	Version     int      // of the settings; 0 = never saved
+	Settings    []byte // as they are stored, for Read; nil = never saved
+	Version     int    // of the settings; 0 = never saved
 	Connections map[System]Connection
-	Books       []byte // as package mirror saved them; nil = none yet
-	First       string // the Upstock supplier that was connected first; "" = none, or none since this is noted
+	Books       []byte            // as package mirror saved them; nil = none yet
+	First       map[System]string // the account that was connected first, of the systems of which that is noted
 	Former      []Former
+	Pauses      map[string]Pause // by flow: those that are paused
 
-	settingsRev     string
-	unknownSettings map[string]json.RawMessage // of another version; saved again as they are
+	settingsRev string
 }
 
 // Load reads a tenant's bundle with one query; ErrNotFound if there is none.
 func (s *Store) Load(ctx context.Context, id string) (Bundle, error) {
-	b := Bundle{Settings: DefaultSettings(), Connections: map[System]Connection{}}
-	q := table.Query{PK: Partition(id)}
-	for {
-		p, err := s.table.Query(ctx, q)
+	b := Bundle{Connections: map[System]Connection{}, First: map[System]string{}, Pauses: map[string]Pause{}}
+	for it, err := range table.QueryAll(ctx, s.table, table.Query{PK: Partition(id)}) {
 		if err != nil {
 			return b, fmt.Errorf("load tenant %s: %w", id, err)
 		}
-		for _, it := range p.Items {
-			if err := b.add(it); err != nil {
-				return b, fmt.Errorf("load tenant %s: %s: %w", id, it.SK, err)
-			}
-		}
-		if q.After = p.Next; p.Next == "" {
-			break
+		if err := b.add(it); err != nil {
+			return b, fmt.Errorf("load tenant %s: %s: %w", id, it.SK, err)
 		}
 	}
 	if b.Tenant.ID == "" {
@@ -189,29 +239,44 @@ func (s *Store) Load(ctx context.Context, id string) (Bundle, error) {
 type savedSettings struct {
 	Version  int             `json:"version"`
 	At       time.Time       `json:"at"`
+	By       string          `json:"by,omitempty"`
 	Settings json.RawMessage `json:"settings"`
+}
+
+// SavedSettings are settings as they were saved once.
+type SavedSettings struct {
+	Version  int
+	At       time.Time
+	By       string // who saved them; "" = an earlier version of the program, which did not note it
+	Settings []byte // for Read
 }
 
 func (b *Bundle) add(it table.Item) error {
 	switch {
 	case it.SK == "tenant":
+		if erased, err := isTombstone(it); erased || err != nil {
+			return err
+		}
 		return json.Unmarshal(it.Data, &b.Tenant)
 	case it.SK == "settings":
 		var v savedSettings
 		if err := json.Unmarshal(it.Data, &v); err != nil {
 			return err
 		}
-		b.Version, b.settingsRev = v.Version, it.Rev
-		b.Settings, b.unknownSettings, b.Said = readSettings(v.Settings)
-	case it.SK == firstKey:
+		b.Settings, b.Version, b.settingsRev = v.Settings, v.Version, it.Rev
+	case strings.HasPrefix(it.SK, "first#"):
 		var f Former
 		err := json.Unmarshal(it.Data, &f)
-		b.First = f.Account
+		b.First[f.System] = f.Account
 		return err
 	case strings.HasPrefix(it.SK, "was#"):
 		var f Former
 		err := json.Unmarshal(it.Data, &f)
 		b.Former = append(b.Former, f)
+		return err
+	case strings.HasPrefix(it.SK, "pause#"):
+		p, err := pauseOf(it)
+		b.Pauses[p.Flow] = p
 		return err
 	case it.SK == "books":
 		b.Books = it.Data
@@ -221,53 +286,52 @@ func (b *Bundle) add(it table.Item) error {
 			return err
 		}
 		b.Connections[c.System] = c
+	case strings.HasPrefix(it.SK, "progress#"): // in order of keys, it comes after its connection
+		sys, _, _ := strings.Cut(strings.TrimPrefix(it.SK, "progress#"), "#")
+		if c, ok := b.Connections[System(sys)]; ok {
+			c.add(it)
+			b.Connections[c.System] = c
+		}
 	}
 	return nil
 }
 
 // connectionOf reads a connection's item; ErrNotFound if there is none.
 func connectionOf(it table.Item) (Connection, error) {
-	var c Connection
 	if it.Rev == "" {
-		return c, fmt.Errorf("connection %s: %w", strings.TrimPrefix(it.SK, "conn#"), ErrNotFound)
+		return Connection{}, fmt.Errorf("connection %s: %w", strings.TrimPrefix(it.SK, "conn#"), ErrNotFound)
 	}
-	if err := json.Unmarshal(it.Data, &c); err != nil {
-		return c, err
+	var stored storedConnection
+	if err := json.Unmarshal(it.Data, &stored); err != nil {
+		return Connection{}, err
 	}
+	c := stored.Connection
 	c.Tenant, c.rev = strings.TrimPrefix(it.PK, "T#"), it.Rev
+	c.earlier = map[string]json.RawMessage{
+		"mirror": stored.Mirror, "webhooks": stored.Webhooks, "checked": stored.Checked,
+	}
 	return c, nil
 }
 
-// SaveSettings writes the whole settings if their version is still the given
-// one (ErrChanged otherwise; -1 = whatever it is), as ChangeSettings does.
-func (s *Store) SaveSettings(ctx context.Context, tenant string, doc Settings, version int, with ...With[int]) (int, error) {
-	return s.ChangeSettings(ctx, tenant, func(b Bundle) (Settings, error) {
-		if version >= 0 && version != b.Version {
-			return doc, ErrChanged
-		}
-		return doc, nil
-	}, with...)
-}
-
-// ChangeSettings writes the whole settings that change makes of a tenant's, on a
-// fresh copy as often as others save settings meanwhile. It keeps the old ones as
-// history, and returns the new version, which with is given. Settings that this
-// version of the program does not know stay as they were stored. An error of
-// change ends it and is returned.
+// ChangeSettings writes the sections that change makes of a tenant's settings, on
+// a fresh copy as often as others save settings meanwhile. It keeps the old ones
+// as history, with by as who saved them, and returns the new version, which with is
+// given. Settings that are in none of the sections stay as they were stored. An error
+// of change ends it and is returned.
 func (s *Store) ChangeSettings(
-	ctx context.Context, tenant string, change func(Bundle) (Settings, error), with ...With[int],
+	ctx context.Context, tenant, by string, change func(Bundle) ([]Section, error), with ...With[int],
 ) (version int, err error) {
 	err = table.RetryOnConflict(ctx, func() error {
 		b, err := s.Load(ctx, tenant)
 		if err != nil {
 			return err
 		}
-		doc, err := change(b)
+		sections, err := change(b)
 		if err != nil {
 			return err
 		}
 		version = b.Version + 1
-		ops, err := b.settingsOps(doc, version)
+		ops, err := b.settingsOps(sections, version, by)
 		if err != nil {
 			return err
 		}
@@ -284,32 +348,70 @@ func (s *Store) ChangeSettings(
 }
 
 // settingsOps are the writes of new settings, and of the same among the history.
-func (b *Bundle) settingsOps(doc Settings, version int) ([]table.Op, error) {
-	if errs := doc.validate(); len(errs) > 0 {
+func (b *Bundle) settingsOps(sections []Section, version int, by string) ([]table.Op, error) {
+	if errs := Check(sections...); len(errs) > 0 {
 		return nil, errs
 	}
-	raw, err := doc.with(b.unknownSettings)
+	raw, err := Write(b.Settings, sections...)
 	if err != nil {
 		return nil, err
 	}
-	saved := savedSettings{version, time.Now().UTC().Truncate(time.Second), raw}
+	saved := savedSettings{version, time.Now().UTC().Truncate(time.Second), by, raw}
 	it, err := item(Partition(b.Tenant.ID), "settings", saved)
 	if err != nil {
 		return nil, err
 	}
 	kept := it
-	kept.Key = table.Key{PK: Partition(b.Tenant.ID) + "#settings", SK: fmt.Sprintf("%08d", version)}
+	kept.Key = versionKey(b.Tenant.ID, version)
 	it.Rev = b.settingsRev
 	return []table.Op{table.Save(it), table.Create(kept)}, nil
 }
 
-// Connection reads one connection; ErrNotFound if there is none.
-func (s *Store) Connection(ctx context.Context, tenant string, sys System) (Connection, error) {
-	it, err := table.Read(ctx, s.table, connKey(tenant, sys))
+func versionKey(tenant string, version int) table.Key {
+	return table.Key{PK: Partition(tenant) + "#settings", SK: fmt.Sprintf("%08d", version)}
+}
+
+// SettingsHistory reads the newest versions of a tenant's settings, newest first: those before a version (0 = all),
+// and at most so many.
+func (s *Store) SettingsHistory(ctx context.Context, tenant string, before, limit int) ([]SavedSettings, error) {
+	q := table.Query{PK: versionKey(tenant, 0).PK, Desc: true, Limit: limit}
+	if before > 0 {
+		q.After = versionKey(tenant, before).SK
+	}
+	p, err := s.table.Query(ctx, q)
+	if err != nil {
+		return nil, fmt.Errorf("versions of settings: %w", err)
+	}
+	list := make([]SavedSettings, len(p.Items))
+	for i, it := range p.Items {
+		var v savedSettings
+		if err := json.Unmarshal(it.Data, &v); err != nil {
+			return nil, fmt.Errorf("version %s of settings: %w", it.SK, err)
+		}
+		list[i] = SavedSettings{v.Version, v.At, v.By, v.Settings}
+	}
+	return list, nil
+}
+
+// Connection reads one connection, and in the same read what is noted beside it under these names (see [Progress]);
+// ErrNotFound if there is none.
+func (s *Store) Connection(ctx context.Context, tenant string, sys System, progress ...string) (Connection, error) {
+	keys := []table.Key{connKey(tenant, sys)}
+	for _, name := range progress {
+		keys = append(keys, progressKey(tenant, sys, name))
+	}
+	items, err := s.table.Get(ctx, keys...)
 	if err != nil {
 		return Connection{}, fmt.Errorf("connection %s: %w", sys, err)
 	}
-	return connectionOf(it)
+	if len(items) == 0 || items[0].Key != keys[0] {
+		return connectionOf(table.Item{Key: keys[0]})
+	}
+	c, err := connectionOf(items[0])
+	for _, it := range items[1:] {
+		c.add(it)
+	}
+	return c, err
 }
 
 // Connections reads one system's connections of many tenants, by tenant.
@@ -327,6 +429,9 @@ func (s *Store) Connections(ctx context.Context, tenants []string, sys System) (
 		c, err := connectionOf(it)
 		if err != nil {
 			return nil, err
+		}
+		if c.State == NeedsReconnecting && it.Group == "" { // an earlier version listed none
+			_, _ = s.Update(ctx, c.Tenant, sys, func(*Connection) error { return nil })
 		}
 		found[c.Tenant] = c
 	}
@@ -352,20 +457,6 @@ func (s *Store) ConnectionsOf(ctx context.Context, tenants []string, systems ...
 	return found, nil
 }
 
-// firstKey is the sort key of the supplier that a tenant connected first. It is
-// written once.
-const firstKey = "first#" + string(Upstock)
-
-// firstOp notes a tenant's first supplier, unless one is noted already.
-func (s *Store) firstOp(ctx context.Context, tenant, account string) ([]table.Op, error) {
-	first, err := table.Read(ctx, s.table, table.Key{PK: Partition(tenant), SK: firstKey})
-	if err != nil || first.Rev != "" {
-		return nil, err
-	}
-	it, err := item(Partition(tenant), firstKey, Former{System: Upstock, Account: account})
-	return []table.Op{table.Create(it)}, err
-}
-
 func connKey(tenant string, sys System) table.Key {
 	return table.Key{PK: Partition(tenant), SK: "conn#" + string(sys)}
 }
@@ -373,17 +464,24 @@ func connKey(tenant string, sys System) table.Key {
 const resumeIndex = "RESUME"
 
 func (c *Connection) item() (table.Item, error) {
-	it, err := item(Partition(c.Tenant), "conn#"+string(c.System), c)
+	earlier := c.earlier
+	k := connKey(c.Tenant, c.System)
+	it, err := item(k.PK, k.SK, storedConnection{*c, earlier["mirror"], earlier["webhooks"], earlier["checked"]})
 	it.Rev = c.rev
 	if !c.Resume.IsZero() {
 		it.Index, it.Sort = resumeIndex, c.Tenant+"#"+string(c.System)
+	}
+	if c.State == NeedsReconnecting {
+		it.Group, it.Order = brokenGroup, c.broken().String()
 	}
 	return it, err
 }
 
 // Update changes a connection, on a fresh copy as often as others change it
 // meanwhile. An error of change ends it and is returned.
-func (s *Store) Update(ctx context.Context, tenant string, sys System, change func(*Connection) error) (Connection, error) {
+func (s *Store) Update(
+	ctx context.Context, tenant string, sys System, change func(*Connection) error,
+) (Connection, error) {
 	var c Connection
 	read, err := table.Read(ctx, s.table, connKey(tenant, sys))
 	if err != nil {
@@ -415,64 +513,71 @@ func (s *Store) change(
 	return it, err
 }
 
-// SetMirror records how far the mirror of a connection's data is.
-func (s *Store) SetMirror(ctx context.Context, tenant string, sys System, m Mirror) error {
-	_, err := s.Update(ctx, tenant, sys, func(c *Connection) error { c.Mirror = m; return nil })
-	return err
-}
-
-type hook struct {
+// owner is whose a webhook URL is, or an account that one tenant alone may use.
+type owner struct {
 	Tenant string `json:"tenant"`
 	System System `json:"system,omitempty"`
 }
 
-func (s *Store) lookup(ctx context.Context, pk, sk string) (hook, error) {
-	var h hook
-	it, err := table.Read(ctx, s.table, table.Key{PK: pk, SK: sk})
+func (s *Store) lookup(ctx context.Context, k table.Key) (owner, error) {
+	var o owner
+	it, err := table.Read(ctx, s.table, k)
 	if err != nil {
-		return h, err
+		return o, err
 	}
 	if it.Rev == "" {
-		return h, ErrNotFound
+		return o, ErrNotFound
 	}
-	return h, json.Unmarshal(it.Data, &h)
+	return o, json.Unmarshal(it.Data, &o)
 }
 
-// Hook is whose webhook URL ends in this token; ErrNotFound if nobody's.
-func (s *Store) Hook(ctx context.Context, token string) (tenant string, sys System, err error) {
-	h, err := s.lookup(ctx, "HOOK#"+hashed(token), "hook")
-	return h.Tenant, h.System, err
+// URLTokenOwner is whose webhook URL ends in this token; ErrNotFound if nobody's.
+func (s *Store) URLTokenOwner(ctx context.Context, token string) (tenant string, sys System, err error) {
+	o, err := s.lookup(ctx, urlTokenKey(Secret(token)))
+	return o.Tenant, o.System, err
 }
 
-// maxHooks bounds how many tokens a process remembers.
-const maxHooks = 1000
+// maxOwners bounds how many tokens a process remembers.
+const maxOwners = 1000
 
-// Hooked is the connection whose webhook URL ends in this token, with its
-// secrets; ErrNotFound if nobody's does. Whose a token is never changes, so a
-// process reads it once; that it still is in use, the secrets tell.
-func (s *Store) Hooked(ctx context.Context, token string) (Connection, Secrets, error) {
+// remembered is the owner of a URL token. Whose one is never changes, so a process reads it once.
+func (s *Store) remembered(ctx context.Context, token string) (owner, error) {
 	key := hashed(token)
 	s.mu.Lock()
-	h, known := s.hooks[key]
+	o, known := s.owners[key]
 	s.mu.Unlock()
-	if !known {
-		var err error
-		if h.Tenant, h.System, err = s.Hook(ctx, token); err != nil {
-			return Connection{}, Secrets{}, err
-		}
-		s.mu.Lock()
-		if len(s.hooks) >= maxHooks {
-			s.hooks = map[string]hook{}
-		}
-		s.hooks[key] = h
-		s.mu.Unlock()
+	if known {
+		return o, nil
 	}
-	c, err := s.Connection(ctx, h.Tenant, h.System)
+	o, err := s.lookup(ctx, urlTokenKey(Secret(token)))
+	if err != nil {
+		return o, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.owners) >= maxOwners {
+		s.owners = map[string]owner{}
+	}
+	s.owners[key] = o
+	return o, nil
+}
+
+// ConnectionByURLToken is the connection whose webhook URL ends in this token, with its secrets; ErrNotFound if
+// nobody's does. That the token is still in use, the secrets tell. The connection is read together with what is noted
+// beside it under these names.
+func (s *Store) ConnectionByURLToken(
+	ctx context.Context, token string, progress ...string,
+) (Connection, Secrets, error) {
+	owner, err := s.remembered(ctx, token)
+	if err != nil {
+		return Connection{}, Secrets{}, err
+	}
+	c, err := s.Connection(ctx, owner.Tenant, owner.System, progress...)
 	if err != nil {
 		return c, Secrets{}, err
 	}
 	sec, err := s.Secrets(ctx, c)
-	if err == nil && subtle.ConstantTimeCompare([]byte(sec.Hook), []byte(token)) == 0 {
+	if err == nil && subtle.ConstantTimeCompare([]byte(sec.URLToken), []byte(token)) == 0 {
 		return Connection{}, Secrets{}, fmt.Errorf("webhook URL: %w", ErrNotFound)
 	}
 	return c, sec, err
@@ -489,7 +594,7 @@ func (s *Store) Secrets(ctx context.Context, c Connection) (Secrets, error) {
 	if err := json.Unmarshal(plain, &w); err != nil {
 		return v, fmt.Errorf("open secrets of %s: %w", c.System, err)
 	}
-	v = Secrets{Key: Secret(w.Key), User: w.User, Webhook: Secret(w.Webhook), Hook: Secret(w.Hook)}
+	v = Secrets{Key: Secret(w.Key), User: w.User, WebhookSecret: Secret(w.WebhookSecret), URLToken: Secret(w.URLToken)}
 	for _, r := range w.Replaced {
 		v.Replaced = append(v.Replaced, Replaced{Secret(r.Secret), r.Until})
 	}
@@ -498,8 +603,10 @@ func (s *Store) Secrets(ctx context.Context, c Connection) (Secrets, error) {
 
 // clear is Secrets as it is sealed: there alone they are written out.
 type clear struct {
-	Key, User, Webhook, Hook string
-	Replaced                 []clearReplaced
+	Key, User     string
+	WebhookSecret string `json:"Webhook"`
+	URLToken      string `json:"Hook"`
+	Replaced      []clearReplaced
 }
 
 type clearReplaced struct {
@@ -509,7 +616,7 @@ type clearReplaced struct {
 
 // Sealed seals secrets for a tenant.
 func (s *Store) Sealed(ctx context.Context, tenant string, v Secrets) ([]byte, error) {
-	c := clear{Key: string(v.Key), User: v.User, Webhook: string(v.Webhook), Hook: string(v.Hook)}
+	c := clear{Key: string(v.Key), User: v.User, WebhookSecret: string(v.WebhookSecret), URLToken: string(v.URLToken)}
 	for _, r := range v.Replaced {
 		c.Replaced = append(c.Replaced, clearReplaced{string(r.Secret), r.Until})
 	}
@@ -518,241 +625,6 @@ func (s *Store) Sealed(ctx context.Context, tenant string, v Secrets) ([]byte, e
 		return nil, err
 	}
 	return s.seal.Seal(ctx, tenant, plain)
-}
-
-// oldWebhookFor is how long a replaced webhook secret still verifies.
-const oldWebhookFor = 24 * time.Hour
-
-// maxReplaced is how many replaced secrets are kept, the newest first.
-const maxReplaced = 10
-
-// Connect makes or changes a connection: what says how, on a copy of the old
-// one (the zero Connection if there is none) and its secrets; of secrets that
-// cannot be opened any more (ErrSealed) there are none left. It keeps the
-// webhook URL, if it can be opened, and Since, lets a replaced webhook secret verify for a day
-// more, claims an Upstock supplier for the tenant (ErrClaimed if another has
-// it) and marks the connection's parked work to go on.
-func (s *Store) Connect(ctx context.Context, tenant string, sys System, what func(*Connection, *Secrets) error, with ...With[Connection]) (Connection, Secrets, error) {
-	var none Connection
-	c, err := s.Connection(ctx, tenant, sys)
-	fresh := errors.Is(err, ErrNotFound)
-	if err != nil && !fresh {
-		return none, Secrets{}, err
-	}
-	var sec Secrets
-	if !fresh {
-		if sec, err = s.Secrets(ctx, c); errors.Is(err, ErrSealed) {
-			sec = Secrets{} // all anew, the webhook URL too
-		} else if err != nil {
-			return none, sec, err
-		}
-	}
-	old, oldSec := c, sec
-	now := time.Now().UTC()
-	c.Tenant, c.System = tenant, sys
-	if fresh {
-		n, _ := rand.Int(rand.Reader, big.NewInt(1<<40))
-		c.Generation = int(n.Int64()) // not one that a forgotten connection had
-	}
-	if sec.Hook == "" && (sys == Upstock || sys == Cin7Core) {
-		sec.Hook = newHook()
-	}
-	if err := what(&c, &sec); err != nil {
-		return none, sec, err
-	}
-	if old.LongRefused(now) {
-		c.Back = now.Truncate(time.Second)
-	}
-	c.State, c.Why, c.Refused, c.Changed = Connected, "", time.Time{}, now
-	c.Generation++
-	if oldSec.Webhook != "" && sec.Webhook != oldSec.Webhook {
-		sec.Replaced = append([]Replaced{{oldSec.Webhook, now.Add(oldWebhookFor)}}, oldSec.Replaced...)
-		sec.Replaced = slices.DeleteFunc(sec.Replaced, func(r Replaced) bool { return r.Secret == sec.Webhook || now.After(r.Until) })
-		sec.Replaced = sec.Replaced[:min(len(sec.Replaced), maxReplaced)]
-	}
-	c.Resume = now // a fresh one too: orders may have waited since the last was taken away
-	if c.Sealed, err = s.Sealed(ctx, tenant, sec); err != nil {
-		return none, sec, err
-	}
-	var claims []table.Op
-	if sys == Upstock {
-		if claims, err = s.claims(ctx, tenant, sys, old.Account, c.Account); err != nil {
-			return none, sec, err
-		}
-		if c.First != "" {
-			first, err := s.firstOp(ctx, tenant, c.First)
-			if err != nil {
-				return none, sec, err
-			}
-			claims = append(claims, first...)
-		}
-	}
-	if c.Account != old.Account {
-		was, err := s.moved(ctx, &c, old, now)
-		if err != nil {
-			return none, sec, err
-		}
-		claims = append(claims, was...)
-	}
-	if sec.Hook != oldSec.Hook {
-		h, err := item("HOOK#"+hashed(string(sec.Hook)), "hook", hook{tenant, sys})
-		if err != nil {
-			return none, sec, err
-		}
-		claims = append(claims, table.Create(h))
-	}
-	more, err := beside(c, with)
-	if err != nil {
-		return none, sec, err
-	}
-	claims = append(claims, more...)
-	read := table.Item{Key: connKey(tenant, sys), Rev: c.rev}
-	it, err := s.change(ctx, read, func(it table.Item) ([]table.Op, error) {
-		if it.Rev != read.Rev {
-			if err := c.merge(it, old); err != nil {
-				return nil, err
-			}
-		}
-		it, err := c.item()
-		return append([]table.Op{table.Save(it)}, claims...), err
-	})
-	if err != nil {
-		return none, sec, err
-	}
-	c.rev = it.Rev
-	return c, sec, nil
-}
-
-// merge takes over what others noted in a connection while its key was tried, as how far the mirror is: their notes
-// stand. ErrChanged where they connected it, or took it away.
-func (c *Connection) merge(it table.Item, old Connection) error {
-	newer, err := connectionOf(it)
-	if errors.Is(err, ErrNotFound) || err == nil && (old.rev == "" || newer.Generation != old.Generation) {
-		return ErrChanged
-	}
-	if err != nil {
-		return err
-	}
-	if c.rev = newer.rev; c.Account == newer.Account {
-		c.Mirror, c.Checked, c.Webhooks, c.Gaps = newer.Mirror, newer.Checked, newer.Webhooks, newer.Gaps
-	}
-	return nil
-}
-
-// moved begins a connection to an account: what is known of it from before is
-// taken up. The writes put the account that it replaces on record.
-func (s *Store) moved(ctx context.Context, c *Connection, old Connection, now time.Time) ([]table.Op, error) {
-	c.Since, c.Begun, c.Gaps = now.Truncate(time.Second), time.Time{}, nil
-	it, err := table.Read(ctx, s.table, formerKey(c.Tenant, c.System, c.Account))
-	if err != nil {
-		return nil, err
-	}
-	if it.Rev != "" {
-		var f Former
-		if err := json.Unmarshal(it.Data, &f); err != nil {
-			return nil, err
-		}
-		c.Begun, c.Gaps = f.Since, f.Gaps
-	}
-	if old.Account == "" {
-		return nil, nil
-	}
-	was, err := old.former(now)
-	return []table.Op{table.Put(was)}, err
-}
-
-// former is the record of a connection that is taken away.
-func (c *Connection) former(now time.Time) (table.Item, error) {
-	key := formerKey(c.Tenant, c.System, c.Account)
-	return item(key.PK, key.SK, Former{System: c.System, Account: c.Account, Name: c.Name, Since: c.Beginning(), Until: now, Gaps: c.Gaps})
-}
-
-func formerKey(tenant string, sys System, account string) table.Key {
-	return table.Key{PK: Partition(tenant), SK: "was#" + string(sys) + "#" + account}
-}
-
-// newHook is what a webhook URL ends in: 32 characters of base32, 160 bits.
-func newHook() Secret { return Secret(strings.ToLower(rand.Text() + rand.Text()[:6])) }
-
-// claims moves a tenant's claim from one account to another.
-func (s *Store) claims(ctx context.Context, tenant string, sys System, from, to string) ([]table.Op, error) {
-	if from == to {
-		return nil, nil
-	}
-	var ops []table.Op
-	if from != "" {
-		it, err := table.Read(ctx, s.table, claimKey(sys, from))
-		if err != nil {
-			return nil, err
-		}
-		if it.Rev != "" {
-			ops = append(ops, table.Remove(it))
-		}
-	}
-	if to == "" {
-		return ops, nil
-	}
-	h, err := s.lookup(ctx, claimKey(sys, to).PK, "claim")
-	switch {
-	case errors.Is(err, ErrNotFound):
-		it, err := item(claimKey(sys, to).PK, "claim", hook{tenant, sys})
-		return append(ops, table.Create(it)), err
-	case err != nil:
-		return nil, err
-	case h.Tenant != tenant:
-		return nil, ErrClaimed
-	}
-	return ops, nil
-}
-
-func claimKey(sys System, account string) table.Key {
-	return table.Key{PK: "CLAIM#" + string(sys) + "#" + account, SK: "claim"}
-}
-
-// Disconnect forgets a connection with its secrets, webhook URL and claim. That
-// the account was connected stays on record.
-func (s *Store) Disconnect(ctx context.Context, tenant string, sys System, with ...With[Connection]) error {
-	read, err := table.Read(ctx, s.table, connKey(tenant, sys))
-	if err != nil {
-		return fmt.Errorf("connection %s: %w", sys, err)
-	}
-	_, err = s.change(ctx, read, func(it table.Item) ([]table.Op, error) { return s.removal(ctx, it, with) })
-	return err
-}
-
-// removal returns the writes that take a connection away, its own first.
-func (s *Store) removal(ctx context.Context, it table.Item, with []With[Connection]) ([]table.Op, error) {
-	c, err := connectionOf(it)
-	if err != nil {
-		return nil, err
-	}
-	sec, err := s.Secrets(ctx, c)
-	if err != nil && !errors.Is(err, ErrSealed) { // else its webhook URL is nobody's by the connection's end alone
-		return nil, err
-	}
-	was, err := c.former(time.Now().UTC())
-	if err != nil {
-		return nil, err
-	}
-	ops := []table.Op{table.Remove(it), table.Put(was)}
-	if sec.Hook != "" {
-		hook, err := table.Read(ctx, s.table, table.Key{PK: "HOOK#" + hashed(string(sec.Hook)), SK: "hook"})
-		if err != nil {
-			return nil, err
-		}
-		if hook.Rev != "" {
-			ops = append(ops, table.Remove(hook))
-		}
-	}
-	if c.System == Upstock {
-		claims, err := s.claims(ctx, c.Tenant, c.System, c.Account, "")
-		if err != nil {
-			return nil, err
-		}
-		ops = append(ops, claims...)
-	}
-	more, err := beside(c, with)
-	return append(ops, more...), err
 }
 
 // Broken marks a connection as needing a new key, unless its key was replaced

@@ -7,57 +7,72 @@
 //	System      a vendor's system; the one list of them, with their titles, is systems
 //	Connection  a tenant's access to one system: account, key, state. It is Connected, or NeedsReconnecting since the
 //	            vendor refused its key. Its Generation changes with each key that is replaced
+//	Progress    what jobs note beside a connection and go on from, of its Epoch: how far a list is read, say
 //	Secrets     what is sealed in a connection; Secret prints as [redacted]
 //	Sealer      seals and opens secrets for a tenant: KMS, or a Box
-//	Settings    the tenant's options, with a version
+//	Settings    the tenant's options, with a version: one flat JSON object
+//	Section     one pair's part of the settings; a Field is one of them. The names of all sections are distinct
 //	Bundle      all that is known of a tenant's set-up, as one query brings it
+//	Pause       a flow that a person has stopped for a while: who, and since when
 //	Former      an account that was connected and was taken away
-//	hook        the random end of a webhook's address, by which the connection is found
+//	URL token   the random end of a webhook's address, by which the connection is found
 //
 // # How it is used
 //
 // Whoever works for a tenant loads its bundle once and works by that ([Store.Load]); a single connection is
-// [Store.Connection], and [Store.Hooked] finds the one of a webhook's address with its secrets. [Store.Connect] makes
-// or changes a connection, [Store.Disconnect] takes it away. What a job notes in a connection goes through
-// [Store.Update], which repeats the change on what others wrote meanwhile. A vendor that refuses a key is noted by
-// [Store.Broken], for the generation that was used: a key that was replaced meanwhile is not blamed.
+// [Store.Connection], and [Store.ConnectionByURLToken] finds the one of a webhook's address with its secrets.
+// [Store.Connect] makes or changes a connection, [Store.Disconnect] takes it away. How far a job is, it notes by
+// [Progress.Change]; what else is to be changed of a connection goes through [Store.Update]. Both repeat the change on
+// what others wrote meanwhile.
+// Progress comes with the connection in the same read, and [Progress.Of] tells it. A vendor that refuses a key is noted
+// by [Store.Broken], for the generation that was used: a key that was replaced meanwhile is not blamed. A bundle holds
+// the settings as they are stored: whoever works reads its own section of them.
 //
 // Several methods take With: what is to be written in the same transaction, an event above all, given what is made.
 //
 // # What it promises
 //
-// A key is stored sealed and is never shown. An Upstock supplier belongs to one tenant at a time, by a claim in the
-// same write. The webhook's address stays while the connection does, unless the sealing key was lost. Settings that a
-// person sends are read strictly and all faults are named ([ParseSettings]); those that were stored are always read:
-// one that is unknown is kept, one that is not allowed any more has its default, and Bundle.Said says so.
+// A key is stored sealed and is never shown. An account that is Exclusive belongs to one tenant at a time, by a claim
+// in the same write. The webhook's address stays while the connection does, unless the sealing key was lost. Settings
+// that a person sends are read strictly and all faults are named ([Parse]); those that were stored are always read
+// ([Read]): one that is not allowed any more has its default, and that is said. One that no section knows is kept
+// ([Write]).
 //
 // # Keys
 //
 // Everything of one tenant that an order needs stands in one partition, T#<tenant>, so that one query brings it:
 //
 //	tenant            Tenant
-//	settings          Settings
+//	settings          the settings of all sections
 //	conn#<system>     Connection; its credentials are sealed
-//	first#upstock     the Upstock supplier that was connected first
+//	progress#<system>#<name>  Progress of that name, beside the connection
+//	first#<system>    the account that was connected first
 //	was#<system>#<account>  Former: an account that was connected
-//	books             the small reference books of Cin7 Core (written by package mirror)
+//	pause#<flow>      Pause: a flow that is paused
+//	books             small reference books (written by package mirror)
 //
 // Beside it stand
 //
-//	HOOK#<sha256 of the webhook token>  hook   → tenant and system
-//	CLAIM#<system>#<account>            claim  → the one tenant that may use an Upstock supplier
-//	TOKEN#<sha256 of the token>         token  → the tenant whose API token it is; listed in T#<tenant>#tokens
+//	HOOK#<sha256 of the URL token>      hook   → tenant and system
+//	CLAIM#<system>#<account>            claim  → the one tenant that may use the account
+//	TOKEN#<sha256 of the token>         token  → the tenant whose API token it is, and when it was last used;
+//	                                    listed in T#<tenant>#tokens
+//	TOKEN#<sha256 of the token>         revoked  → that it was one
 //	ACCOUNT#<system>#<sha256 of the account>  <tenant>  who has an account connected: a hint
-//	TENANTS#<shard>                     <id>   → the list of all tenants
+//	TENANTS#<shard>                     <id>   → the list of all tenants. In the second index, by name: TENANTS
+//	TENANTS#words                       <word>#<id>  a word of a tenant's name, see names.go
 //
 // A connection that was repaired is listed in the sparse index RESUME until the sweep finds nothing parked any more
-// that waits for it.
+// that waits for it. One that needs reconnecting is listed in the second index, BROKEN, by when its key was refused.
 package tenant
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"time"
+
+	"stockbridge/internal/table"
 )
 
 // Errors of this package, to be tested with errors.Is.
@@ -73,6 +88,20 @@ type Tenant struct {
 	Name     string    `json:"name"`
 	TimeZone string    `json:"timeZone"` // IANA name
 	Created  time.Time `json:"created"`
+}
+
+// Zone is the tenant's time zone; UTC where there is none of that name.
+func (t *Tenant) Zone() *time.Location {
+	zone, err := time.LoadLocation(t.TimeZone)
+	if err != nil {
+		return time.UTC
+	}
+	return zone
+}
+
+// Clock is an instant for people, in the tenant's zone, which it names.
+func (t *Tenant) Clock(at time.Time) string {
+	return at.In(t.Zone()).Format("2 January 15:04") + " (" + t.Zone().String() + ")"
 }
 
 // System is a vendor's system that a tenant connects.
@@ -118,7 +147,7 @@ func (s System) Title() string {
 	return string(s)
 }
 
-// ConnectionState says whether calls with the connection's key may be made.
+// ConnectionState tells whether calls with the connection's key may be made.
 type ConnectionState string
 
 // The states of a connection.
@@ -132,7 +161,7 @@ type Connection struct {
 	Tenant  string          `json:"-"`
 	System  System          `json:"system"`
 	State   ConnectionState `json:"state"`
-	Account string          `json:"account"` // Upstock supplier id, Cin7 Core account id, …
+	Account string          `json:"account"` // the id that the vendor knows it by
 	Name    string          `json:"name,omitempty"`
 	Since   time.Time       `json:"since"` // connected, whole seconds; see Begun
 	Changed time.Time       `json:"changed"`
@@ -143,12 +172,13 @@ type Connection struct {
 	TimeZone string   `json:"timeZone,omitempty"`
 	Warnings []string `json:"warnings,omitempty"` // what was noticed when connecting
 
-	Sealed     []byte    `json:"sealed"`            // Secrets, sealed
-	Generation int       `json:"generation"`        // changes with every replaced key
-	Checked    int       `json:"checked,omitempty"` // orders that were looked up before selling, see upstockcin7
-	Mirror     Mirror    `json:"mirror,omitzero"`   // Cin7 Core
-	Resume     time.Time `json:"resume,omitzero"`   // not zero: listed in the index RESUME, work that waited for it goes on
-	Webhooks   Webhooks  `json:"webhooks,omitzero"` // Cin7 Core's to us
+	Exclusive bool `json:"exclusive,omitempty"` // no other tenant may connect the account
+
+	Sealed     []byte `json:"sealed"`     // Secrets, sealed
+	Generation int    `json:"generation"` // changes with every replaced key
+
+	// Resume is not zero while the connection is listed in the index RESUME: work that waited for it goes on.
+	Resume time.Time `json:"resume,omitzero"`
 
 	// Begun is when this account was connected first of all, whatever was between;
 	// zero = that is Since.
@@ -156,26 +186,32 @@ type Connection struct {
 	// Back is when a key that had been refused for long was last replaced.
 	Back time.Time `json:"back,omitzero"`
 	// Gaps are the times since Begun in which nobody looked for approved orders of
-	// this Upstock supplier, oldest first. What was approved then and is not here is
-	// not taken in by itself.
+	// this account, oldest first. What was approved then and is not here is not taken
+	// in by itself.
 	Gaps []Gap `json:"gaps,omitempty"`
 
-	// First is the Upstock supplier that the tenant connected first, whose orders
-	// go by Upstock's ids alone. "" = connected before this was noted, or not Upstock.
+	// First is the account that the tenant connected first, whose orders go by the
+	// vendor's ids alone. "" = it is not noted.
 	First string `json:"first,omitempty"`
 
 	Trial bool `json:"-"` // the key is being tried: its calls are nobody's budget yet
 
-	rev string
+	progress map[string]table.Item      // as it was read together with the connection, by its name
+	earlier  map[string]json.RawMessage // see storedConnection
+	rev      string
 }
 
 // Gap is a time in which approved orders were not taken in.
 type Gap struct {
 	From   time.Time `json:"from"`
 	To     time.Time `json:"to"`               // not of it any more
-	Orders int       `json:"orders,omitempty"` // approved then, as Upstock lists them, and not here; 0 while not Known
+	Orders int       `json:"orders,omitempty"` // approved then, as the vendor lists them, and not here
 	Known  bool      `json:"known,omitempty"`  // Orders is known
+	Noted  bool      `json:"noted,omitempty"`  // a person has taken note of it: it is shown no more
 }
+
+// Open reports whether there may be orders of a gap that are not here, and nobody has taken note of it.
+func (g Gap) Open() bool { return !g.Noted && (!g.Known || g.Orders > 0) }
 
 // LongRefused reports whether the key has been refused for so long, an hour, that
 // people may have done by hand what waits for it.
@@ -216,41 +252,6 @@ type Former struct {
 	Gaps    []Gap     `json:"gaps,omitempty"`
 }
 
-// Webhooks is how far the vendor's webhooks to us are registered.
-type Webhooks struct {
-	State   string    `json:"state,omitempty"`  // "" = not looked at yet; on, off, unavailable
-	Why     string    `json:"why,omitempty"`    // off, unavailable: in the tenant's words
-	Checked time.Time `json:"checked,omitzero"` // when the vendor last listed them
-	Renewed time.Time `json:"renewed,omitzero"` // when one was last found missing or inactive
-	Heard   time.Time `json:"heard,omitzero"`   // when one last came, to the quarter of an hour
-}
-
-// The states of webhooks.
-const (
-	WebhooksOn          = "on"
-	WebhooksOff         = "off"         // they could not be registered
-	WebhooksUnavailable = "unavailable" // the account cannot have any: changes are polled
-)
-
-// Mirror is how far the copy of a connection's reference data is.
-type Mirror struct {
-	State   string    `json:"state"`             // reading, ready
-	Step    string    `json:"step,omitempty"`    // what is being read
-	Page    int       `json:"page,omitempty"`    // next page of Step
-	Read    int       `json:"read,omitempty"`    // records so far
-	Total   int       `json:"total,omitempty"`   // of the step, as the vendor says
-	Ready   time.Time `json:"ready,omitzero"`    // last complete pass
-	Started time.Time `json:"started,omitzero"`  // of the running pass
-	Problem string    `json:"problem,omitempty"` // why it does not get on
-	Fold    int       `json:"fold,omitempty"`    // by which way of folding names its rows are found; negative: the running pass brings them to it
-}
-
-// The states of a mirror.
-const (
-	MirrorReading = "reading"
-	MirrorReady   = "ready"
-)
-
 // Secret prints as [redacted], in any format.
 type Secret string
 
@@ -265,11 +266,11 @@ func (Secret) MarshalText() ([]byte, error) { return []byte("[redacted]"), nil }
 
 // Secrets are what a connection needs to call and to be called.
 type Secrets struct {
-	Key      Secret     // Upstock token, Cin7 Core application key, Cin7 Omni key, JOOR token
-	User     string     // Cin7 Omni username
-	Webhook  Secret     // Upstock's webhook secret, whsec_…; what Cin7 Core's webhooks bear
-	Replaced []Replaced // webhook secrets before it, each valid for a day more
-	Hook     Secret     // the token of our webhook URL
+	Key           Secret     // a token, an application key
+	User          string     // that belongs to the key
+	WebhookSecret Secret     // with which the vendor signs its webhooks, or what they bear
+	Replaced      []Replaced // webhook secrets before it, each valid for a day more
+	URLToken      Secret     // the token of our webhook URL
 }
 
 // Replaced is a webhook secret that was replaced, and until when it is valid.
@@ -278,11 +279,11 @@ type Replaced struct {
 	Until  time.Time
 }
 
-// Webhooks are the webhook secrets that are valid at an instant.
-func (s Secrets) Webhooks(at time.Time) []Secret {
+// WebhookSecrets are the webhook secrets that are valid at an instant.
+func (s Secrets) WebhookSecrets(at time.Time) []Secret {
 	var list []Secret
-	if s.Webhook != "" {
-		list = append(list, s.Webhook)
+	if s.WebhookSecret != "" {
+		list = append(list, s.WebhookSecret)
 	}
 	for _, r := range s.Replaced {
 		if at.Before(r.Until) {

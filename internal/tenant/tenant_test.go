@@ -6,72 +6,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"stockbridge/internal/table"
 )
-
-func TestParseSettings(t *testing.T) {
-	for _, tt := range []struct {
-		name, doc string
-		wrong     []string // fields named by the refusal
-	}{
-		{"empty is the default", `{}`, nil},
-		{"all good", `{"orderStatus":"authorised","saleType":"simple","creationMode":"autoPickPackShip","shipBySource":"none","location":"Main","freightProduct":"Freight","taxRules":{"15.00":"GST","0":"Zero"},"defaultSalesRep":"Ana","addressField":"Branch","addressMatch":"city","totalTolerance":"0.05"}`, nil},
-		{"tolerance as a number", `{"totalTolerance":0.05}`, nil},
-		{"unknown field", `{"orderStatuss":"draft"}`, []string{"orderStatuss"}},
-		{"unknown value", `{"orderStatus":"final"}`, []string{"orderStatus"}},
-		{"all faults at once", `{"orderStatus":"x","saleType":"y","shipBySource":"z","addressMatch":"q"}`, []string{"orderStatus", "saleType", "shipBySource", "addressMatch"}},
-		{"wrong types", `{"location":5,"taxRules":[]}`, []string{"location", "taxRules"}},
-		{"null", `{"location":null}`, []string{"location"}},
-		{"auto pick needs authorised", `{"creationMode":"autoPick"}`, []string{"creationMode"}},
-		{"auto pick needs simple", `{"creationMode":"autoPick","orderStatus":"authorised","saleType":"advanced"}`, []string{"creationMode"}},
-		{"tax rates", `{"taxRules":{"fifteen":"GST","15":"A","15.0":"B","101":"C","5":""}}`, []string{"taxRules.101", "taxRules.15.0", "taxRules.5", "taxRules.fifteen"}},
-		{"tolerance", `{"totalTolerance":"-1"}`, []string{"totalTolerance"}},
-		{"tolerance too fine", `{"totalTolerance":"0.001"}`, []string{"totalTolerance"}},
-		{"tolerance absurd", `{"totalTolerance":"1e999999999"}`, []string{"totalTolerance"}},
-		{"not an object", `[]`, []string{""}},
-		{"two documents", `{}{}`, []string{""}},
-		{"nothing", ``, []string{""}},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			s, err := ParseSettings([]byte(tt.doc))
-			var wrong []string
-			for _, e := range asFields(err) {
-				wrong = append(wrong, e.Field)
-				if e.Message == "" {
-					t.Errorf("%s: no message", e.Field)
-				}
-			}
-			if diff := cmp.Diff(tt.wrong, wrong); diff != "" {
-				t.Fatalf("fields refused (-want +got):\n%s", diff)
-			}
-			if err != nil {
-				return
-			}
-			// GET answers exactly what PUT takes.
-			doc, err := json.Marshal(s)
-			if err != nil {
-				t.Fatal(err)
-			}
-			again, err := ParseSettings(doc)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if a, b := mustJSON(t, s), mustJSON(t, again); a != b {
-				t.Errorf("not the same again: %s, then %s", a, b)
-			}
-		})
-	}
-}
 
 func asFields(err error) FieldErrors {
 	var e FieldErrors
@@ -89,11 +33,33 @@ func mustJSON(t *testing.T, v any) string {
 }
 
 func TestSecretPrintsNothing(t *testing.T) {
-	s := Secrets{Key: "key-1", Webhook: "whsec-1", Hook: "hook-1"}
+	s := Secrets{Key: "key-1", WebhookSecret: "whsec-1", URLToken: "hook-1"}
 	for _, text := range []string{fmt.Sprint(s), fmt.Sprintf("%+v %#v %q %s", s, s, s.Key, s.Key), mustJSON(t, s)} {
 		if strings.Contains(text, "-1") {
 			t.Errorf("a secret in %q", text)
 		}
+	}
+}
+
+// TestStoredSecrets: secrets are read under the names that they have been stored under from the beginning.
+func TestStoredSecrets(t *testing.T) {
+	const stored = `{"Key":"k1","User":"u","Webhook":"w1","Hook":"t1",` +
+		`"Replaced":[{"Secret":"w0","Until":"2026-12-01T00:00:00Z"}]}`
+	s := newStore(t)
+	sealed, err := s.seal.Seal(t.Context(), "t", []byte(stored))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := s.Secrets(t.Context(), Connection{Tenant: "t", Sealed: sealed})
+	if err != nil || got.WebhookSecret != "w1" || got.URLToken != "t1" {
+		t.Errorf("read: %q %q %v", string(got.WebhookSecret), string(got.URLToken), err)
+	}
+	again, err := s.Sealed(t.Context(), "t", got)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if plain, err := s.seal.Open(t.Context(), "t", again); err != nil || string(plain) != stored {
+		t.Errorf("stored again: %s %v", plain, err)
 	}
 }
 
@@ -114,7 +80,8 @@ func newStore(t *testing.T) *Store {
 func connect(t *testing.T, s *Store, tenant, supplier, key, webhook string) (Connection, Secrets, error) {
 	t.Helper()
 	return s.Connect(t.Context(), tenant, Upstock, func(c *Connection, sec *Secrets) error {
-		c.Account, sec.Key, sec.Webhook = supplier, Secret(key), Secret(webhook)
+		c.Account, c.Exclusive, sec.Key, sec.WebhookSecret = supplier, true, Secret(key), Secret(webhook)
+		sec.GiveURLToken()
 		return nil
 	})
 }
@@ -136,15 +103,16 @@ func TestConnect(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(sec.Hook) != 32 {
-		t.Errorf("webhook token of %d characters, 32 are 160 bits", len(sec.Hook))
+	if len(sec.URLToken) != 32 {
+		t.Errorf("URL token of %d characters, 32 are 160 bits", len(sec.URLToken))
 	}
-	if owner, sys, err := s.Hook(ctx, string(sec.Hook)); err != nil || owner != a.ID || sys != Upstock {
-		t.Errorf("the hook is %q's %q: %v", owner, sys, err)
+	if owner, sys, err := s.URLTokenOwner(ctx, string(sec.URLToken)); err != nil || owner != a.ID || sys != Upstock {
+		t.Errorf("the URL token is %q's %q: %v", owner, sys, err)
 	}
 	for range 2 { // read, and remembered
-		if c, found, err := s.Hooked(ctx, string(sec.Hook)); err != nil || c.Tenant != a.ID || c.System != Upstock || found.Webhook != "w1" {
-			t.Errorf("behind the hook: %+v, %v", c, err)
+		if c, found, err := s.ConnectionByURLToken(ctx, string(sec.URLToken)); err != nil || c.Tenant != a.ID ||
+			c.System != Upstock || found.WebhookSecret != "w1" {
+			t.Errorf("by the URL token: %+v, %v", c, err)
 		}
 	}
 	if bytes.Contains(c.Sealed, []byte("k1")) {
@@ -159,7 +127,8 @@ func TestConnect(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if sec2.Hook != sec.Hook || c2.Since != c.Since || len(sec2.Replaced) != 1 || sec2.Replaced[0].Secret != "w1" || c2.Generation != c.Generation+1 {
+	if sec2.URLToken != sec.URLToken || c2.Since != c.Since || len(sec2.Replaced) != 1 ||
+		sec2.Replaced[0].Secret != "w1" || c2.Generation != c.Generation+1 {
 		t.Errorf("after a new key: %+v", c2)
 	}
 	if left := time.Until(sec2.Replaced[0].Until); left < 23*time.Hour || left > 24*time.Hour {
@@ -174,15 +143,16 @@ func TestConnect(t *testing.T) {
 		t.Fatal(err)
 	}
 	sec3, err := s.Secrets(ctx, opened)
-	if err != nil || !slices.Equal(sec3.Webhooks(time.Now()), []Secret{"w3", "w2", "w1"}) {
-		t.Errorf("valid secrets: %d %v", len(sec3.Webhooks(time.Now())), err)
+	if err != nil || !slices.Equal(sec3.WebhookSecrets(time.Now()), []Secret{"w3", "w2", "w1"}) {
+		t.Errorf("valid secrets: %d %v", len(sec3.WebhookSecrets(time.Now())), err)
 	}
-	if now := sec3.Webhooks(time.Now().Add(25 * time.Hour)); !slices.Equal(now, []Secret{"w3"}) {
+	if now := sec3.WebhookSecrets(time.Now().Add(25 * time.Hour)); !slices.Equal(now, []Secret{"w3"}) {
 		t.Errorf("a day later %d are valid", len(now))
 	}
 	// A refused key changes nothing.
 	refused := errors.New("refused")
-	if _, _, err := s.Connect(ctx, a.ID, Upstock, func(*Connection, *Secrets) error { return refused }); err != refused {
+	if _, _, err := s.Connect(ctx, a.ID, Upstock,
+		func(*Connection, *Secrets) error { return refused }); err != refused {
 		t.Error(err)
 	}
 	// Another supplier frees the first.
@@ -195,14 +165,14 @@ func TestConnect(t *testing.T) {
 	if err := s.Disconnect(ctx, a.ID, Upstock); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := s.Hook(ctx, string(sec.Hook)); !errors.Is(err, ErrNotFound) {
-		t.Errorf("the hook of a forgotten connection: %v", err)
+	if _, _, err := s.URLTokenOwner(ctx, string(sec.URLToken)); !errors.Is(err, ErrNotFound) {
+		t.Errorf("the URL token of a forgotten connection: %v", err)
 	}
 	for range 2 { // neither of a connection that is gone nor of one that has another URL now
-		if _, _, err := s.Hooked(ctx, string(sec.Hook)); !errors.Is(err, ErrNotFound) {
-			t.Errorf("behind the hook of a forgotten connection: %v", err)
+		if _, _, err := s.ConnectionByURLToken(ctx, string(sec.URLToken)); !errors.Is(err, ErrNotFound) {
+			t.Errorf("by the URL token of a forgotten connection: %v", err)
 		}
-		if _, again, err := connect(t, s, a.ID, "9", "k4", ""); err != nil || again.Hook == sec.Hook {
+		if _, again, err := connect(t, s, a.ID, "9", "k4", ""); err != nil || again.URLToken == sec.URLToken {
 			t.Errorf("connected anew: %v", err)
 		}
 	}
@@ -236,9 +206,7 @@ func TestNotedMeanwhile(t *testing.T) {
 	}
 	connect := func(account string) (Connection, error) {
 		c, _, err := s.Connect(ctx, a.ID, Cin7Core, func(c *Connection, sec *Secrets) error {
-			if c.Account != account {
-				c.Account, c.Mirror, c.Checked = account, Mirror{}, 0
-			}
+			c.Account = account
 			return nil
 		})
 		return c, err
@@ -247,23 +215,34 @@ func TestNotedMeanwhile(t *testing.T) {
 		t.Fatal(err)
 	}
 	const often = 40
+	const counted Progress[int] = "counted"
 	n := 0
 	quiet := s.seal
 	s.seal = &noting{quiet, func() {
 		if n++; n > often {
 			return
 		}
+		if _, err := counted.Change(ctx, s, a.ID, Cin7Core, more); err != nil {
+			t.Error(err)
+		}
 		if _, err := s.Update(ctx, a.ID, Cin7Core, func(c *Connection) error {
-			c.Checked, c.Mirror.Read = c.Checked+1, n
+			c.Gaps = []Gap{{Orders: n}}
 			return nil
 		}); err != nil {
 			t.Error(err)
 		}
 	}}
-	if c, err := connect("one"); err != nil || c.Checked == 0 || c.Mirror.Read != c.Checked {
+	count := func() int {
+		c, err := s.Connection(ctx, a.ID, Cin7Core, string(counted))
+		if err != nil {
+			t.Error(err)
+		}
+		return counted.Of(c)
+	}
+	if c, err := connect("one"); err != nil || len(c.Gaps) == 0 || c.Gaps[0].Orders != n || count() != n {
 		t.Errorf("the same account: %+v, %v", c, err)
 	}
-	if c, err := connect("two"); err != nil || c.Checked != 0 || c.Mirror.Read != 0 {
+	if c, err := connect("two"); err != nil || len(c.Gaps) > 0 || count() != 0 {
 		t.Errorf("another account: %+v, %v", c, err)
 	}
 	n = often - 3
@@ -323,86 +302,16 @@ func TestBrokenAndResumed(t *testing.T) {
 	})
 }
 
-// TestSettingsHaveTheirRows: each setting is read and written by one name, and is valid as it is by default.
-func TestSettingsHaveTheirRows(t *testing.T) {
-	var s Settings
-	rows, defaults := s.fields(), map[string]json.RawMessage{}
-	if err := json.Unmarshal([]byte(mustJSON(t, DefaultSettings())), &defaults); err != nil {
-		t.Fatal(err)
-	}
-	v := reflect.ValueOf(&s).Elem()
-	for i := range v.NumField() {
-		field, name := v.Type().Field(i).Name, v.Type().Field(i).Tag.Get("json")
-		if rows[name] != v.Field(i).Addr().Interface() {
-			t.Errorf("the setting %s (%s) has no row in Settings.fields that leads to it", field, name)
-		}
-		delete(rows, name)
-		if _, err := ParseSettings([]byte(fmt.Sprintf(`{%q:%s}`, name, defaults[name]))); err != nil {
-			t.Errorf("the default of %s is not valid: %v", name, err)
-		}
-	}
-	for name := range rows {
-		t.Errorf("Settings.fields has a row %s that is no setting", name)
-	}
-}
-
-// TestReadSettings: what was stored is always read. What is not allowed any more is its default, and said.
-func TestReadSettings(t *testing.T) {
-	for _, tt := range []struct {
-		name, doc string
-		want      string   // settings that are not their defaults
-		unknown   []string // kept
-		said      []string // settings that are spoken of, in order
-	}{
-		{"empty", `{}`, `{}`, nil, nil},
-		{"all good", `{"orderStatus":"authorised","creationMode":"autoPick","taxRules":{"15.00":"GST"}}`,
-			`{"orderStatus":"authorised","creationMode":"autoPick","taxRules":{"15.00":"GST"}}`, nil, nil},
-		{"of a later version", `{"location":"Main","sellOnSundays":false,"a.b":1,"taxRules.x":2,"":3}`, `{"location":"Main"}`, []string{"", "a.b", "sellOnSundays", "taxRules.x"}, nil},
-		{"a value that is gone", `{"onCancel":"delete","location":"Main"}`, `{"location":"Main"}`, nil, []string{"onCancel"}},
-		{"a type that is gone", `{"taxRules":["GST"],"totalTolerance":{},"location":null,"freightProduct":"F"}`, `{"freightProduct":"F"}`, nil, []string{"location", "taxRules", "totalTolerance"}},
-		{"a pair that is gone", `{"creationMode":"autoPick"}`, `{}`, nil, []string{"creationMode"}},
-		{"of a pair one is gone", `{"creationMode":"autoPick","orderStatus":"final","saleType":"simple"}`, `{}`, nil, []string{"orderStatus", "creationMode"}},
-		{"some tax rules", `{"taxRules":{"15.00":"GST","fifteen":"X","15":"Y","101":"Z","0":"Zero"}}`, `{"taxRules":{"15":"Y","0":"Zero"}}`, nil,
-			[]string{"taxRules.101", "taxRules.15.00", "taxRules.fifteen"}},
-		{"everything", `{"onCancel":7,"orderStatus":"x","saleType":"y","creationMode":"z","totalTolerance":"1e999999999","new":{}}`, `{}`, []string{"new"},
-			[]string{"onCancel", "totalTolerance", "orderStatus", "saleType", "creationMode"}},
-		{"not an object", `[]`, `{}`, nil, []string{"cannot be read"}},
-		{"null", `null`, `{}`, nil, []string{"cannot be read"}},
-		{"no JSON", `{"x":`, `{}`, nil, []string{"cannot be read"}},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			want, err := ParseSettings([]byte(tt.want))
-			if err != nil {
-				t.Fatal(err)
-			}
-			s, unknown, said := readSettings([]byte(tt.doc))
-			if a, b := mustJSON(t, want), mustJSON(t, s); a != b {
-				t.Errorf("read as %s, want %s", b, a)
-			}
-			if diff := cmp.Diff(tt.unknown, slices.Sorted(maps.Keys(unknown))); diff != "" {
-				t.Errorf("kept (-want +got):\n%s", diff)
-			}
-			if len(said) != len(tt.said) {
-				t.Fatalf("said %q", said)
-			}
-			for i, name := range tt.said {
-				if !strings.Contains(said[i], " "+name) {
-					t.Errorf("said %q, want something of %s", said[i], name)
-				}
-			}
-		})
-	}
-}
-
-// TestSettingsOfAnotherVersion: a tenant whose settings another version stored is loaded, and what this version does not
-// know survives that a person saves.
+// TestSettingsOfAnotherVersion: a tenant whose settings another version stored is loaded, and what this version does
+// not know survives that a person saves.
 func TestSettingsOfAnotherVersion(t *testing.T) {
 	s, ctx := newStore(t), t.Context()
 	a, _, err := s.Create(ctx, "Harbour Roasters", "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	it, err := item(Partition(a.ID), "settings", savedSettings{3, time.Now(), json.RawMessage(`{"onCancel":"delete","sellOnSundays":false}`)})
+	it, err := item(Partition(a.ID), "settings",
+		savedSettings{3, time.Now(), "", json.RawMessage(`{"onCancel":"delete","sellOnSundays":false}`)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -410,19 +319,36 @@ func TestSettingsOfAnotherVersion(t *testing.T) {
 		t.Fatal(err)
 	}
 	b, err := s.Load(ctx, a.ID)
-	if err != nil || b.Version != 3 || b.Settings.OnCancel != Tell || len(b.Said) != 1 || !strings.Contains(b.Said[0], `"delete"`) {
-		t.Fatalf("%+v %q %v", b.Settings, b.Said, err)
+	if err != nil || b.Version != 3 {
+		t.Fatalf("%s %v", b.Settings, err)
 	}
-	b.Settings.Location = "Main"
-	if _, err := s.SaveSettings(ctx, a.ID, b.Settings, 3); err != nil {
+	goods := newGoods()
+	if said := Read(b.Settings, &goods); goods.OnCancel != "tell" || len(said) != 1 ||
+		!strings.Contains(said[0], `"delete"`) {
+		t.Fatalf("%+v %q", goods, said)
+	}
+	goods.Place = "Main"
+	if _, err := save(s, a.ID, 3, &goods); err != nil {
 		t.Fatal(err)
 	}
-	if b, err = s.Load(ctx, a.ID); err != nil || b.Version != 4 || b.Settings.Location != "Main" || len(b.Said) != 0 || string(b.unknownSettings["sellOnSundays"]) != "false" {
-		t.Errorf("%+v %q %s %v", b.Settings, b.Said, b.unknownSettings, err)
+	b, err = s.Load(ctx, a.ID)
+	const want = `{"onCancel":"tell","mode":"byHand","place":"Main","rules":{},"most":"1.00","sellOnSundays":false}`
+	if err != nil || b.Version != 4 || string(b.Settings) != want {
+		t.Errorf("version %d: %s %v", b.Version, b.Settings, err)
 	}
-	if raw := mustJSON(t, b.Settings); strings.Contains(raw, "Sundays") {
-		t.Errorf("the API shows what it would refuse: %s", raw)
+	if said := Read(b.Settings, &goods); len(said) != 0 || goods.Place != "Main" {
+		t.Errorf("%+v %q", goods, said)
 	}
+}
+
+// save saves settings over those of a version.
+func save(s *Store, id string, version int, goods *goods) (int, error) {
+	return s.ChangeSettings(context.Background(), id, "", func(b Bundle) ([]Section, error) {
+		if b.Version != version {
+			return nil, ErrChanged
+		}
+		return []Section{goods}, nil
+	})
 }
 
 func TestSettingsVersions(t *testing.T) {
@@ -431,23 +357,263 @@ func TestSettingsVersions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	doc := DefaultSettings()
-	doc.Location = "Main"
-	if v, err := s.SaveSettings(ctx, a.ID, doc, 0); err != nil || v != 1 {
+	doc := newGoods()
+	doc.Place = "Main"
+	if v, err := save(s, a.ID, 0, &doc); err != nil || v != 1 {
 		t.Fatal(v, err)
 	}
-	if _, err := s.SaveSettings(ctx, a.ID, doc, 0); !errors.Is(err, ErrChanged) {
+	if _, err := save(s, a.ID, 0, &doc); !errors.Is(err, ErrChanged) {
 		t.Errorf("a stale version: %v", err)
 	}
-	doc.CreationMode = AutoPick
-	if _, err := s.SaveSettings(ctx, a.ID, doc, 1); len(asFields(err)) != 1 {
+	doc.Mode = "byItself"
+	if _, err := save(s, a.ID, 1, &doc); len(asFields(err)) != 1 {
 		t.Errorf("settings that do not fit together: %v", err)
 	}
 	b, err := s.Load(ctx, a.ID)
-	if err != nil || b.Version != 1 || b.Settings.Location != "Main" {
-		t.Errorf("%+v %v", b.Settings, err)
+	if err != nil || b.Version != 1 || !strings.Contains(string(b.Settings), `"place":"Main"`) {
+		t.Errorf("%s %v", b.Settings, err)
 	}
 	if _, err := s.Load(ctx, "nobody"); !errors.Is(err, ErrNotFound) {
 		t.Errorf("nobody: %v", err)
+	}
+}
+
+// more counts on.
+func more(_ Connection, n *int) error {
+	*n++
+	return nil
+}
+
+// TestProgress: what is noted beside a connection is of its epoch, and of one write at a time.
+func TestProgress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, ctx := newStore(t), t.Context()
+		a, _, err := s.Create(ctx, "Harbour Roasters", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		const read Progress[[]string] = "read"
+		add := func(text string) ([]string, error) {
+			return read.Change(ctx, s, a.ID, Upstock, func(_ Connection, all *[]string) error {
+				*all = append(*all, text)
+				return nil
+			})
+		}
+		loaded := func() string {
+			b, err := s.Load(ctx, a.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return strings.Join(read.Of(b.Connections[Upstock]), " ")
+		}
+		step := func(account string) {
+			time.Sleep(time.Second)
+			if _, _, err := connect(t, s, a.ID, account, "k", ""); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := add("x"); !errors.Is(err, ErrNotFound) {
+			t.Errorf("beside no connection: %v", err)
+		}
+		step("7")
+		if got := loaded(); got != "" {
+			t.Errorf("at first: %q", got)
+		}
+		for _, text := range []string{"a", "b"} {
+			if _, err := add(text); err != nil {
+				t.Error(err)
+			}
+		}
+		refused := errors.New("refused")
+		refuse := func(_ Connection, all *[]string) error { *all = nil; return refused }
+		if _, err := read.Change(ctx, s, a.ID, Upstock, refuse); err != refused {
+			t.Error(err)
+		}
+		step("7") // a new key
+		if got := loaded(); got != "a b" {
+			t.Errorf("after a new key: %q", got)
+		}
+		step("8")
+		if got := loaded(); got != "" {
+			t.Errorf("of another account: %q", got)
+		}
+		if all, err := add("c"); err != nil || len(all) != 1 {
+			t.Errorf("of another account: %q %v", all, err)
+		}
+		if err := s.Disconnect(ctx, a.ID, Upstock); err != nil {
+			t.Fatal(err)
+		}
+		step("8")
+		if got := loaded(); got != "" {
+			t.Errorf("connected again: %q", got)
+		}
+
+		// Many at once: none is lost.
+		const counted Progress[int] = "counted"
+		var wg sync.WaitGroup
+		for range 10 {
+			wg.Go(func() {
+				if _, err := counted.Change(ctx, s, a.ID, Upstock, more); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if c, err := s.Connection(ctx, a.ID, Upstock, string(counted)); err != nil || counted.Of(c) != 10 {
+			t.Errorf("%d of 10, %v", counted.Of(c), err)
+		}
+	})
+}
+
+// TestEarlierProgress: a connection's item of the version before, which holds its progress, goes on with that.
+func TestEarlierProgress(t *testing.T) {
+	s, ctx := newStore(t), t.Context()
+	a, _, err := s.Create(ctx, "Harbour Roasters", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	type state struct {
+		State string `json:"state"`
+		Read  int    `json:"read,omitempty"`
+	}
+	const (
+		mirrored Progress[state] = "mirror"
+		checked  Progress[int]   = "checked"
+	)
+	stored := `{"system":"cin7core","state":"connected","account":"one","since":"2026-03-02T09:30:00Z",
+		"changed":"2026-03-02T09:30:00Z","sealed":null,"generation":7,
+		"checked":10,"mirror":{"state":"ready","read":6},"webhooks":{"state":"on"}}`
+	put := func(k table.Key, data string) {
+		t.Helper()
+		if err := s.table.Write(ctx, table.Put(table.Item{Key: k, Data: []byte(data)})); err != nil {
+			t.Fatal(err)
+		}
+	}
+	change := func(change func(*Connection)) {
+		t.Helper()
+		if _, err := s.Update(ctx, a.ID, Cin7Core, func(c *Connection) error { change(c); return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(connKey(a.ID, Cin7Core), stored)
+	is := func(want state, n int) {
+		t.Helper()
+		b, err := s.Load(ctx, a.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c := b.Connections[Cin7Core]; mirrored.Of(c) != want || checked.Of(c) != n {
+			t.Errorf("%+v, %d", mirrored.Of(c), checked.Of(c))
+		}
+	}
+	is(state{"ready", 6}, 10)
+	if _, err := s.Broken(ctx, a.ID, Cin7Core, 7, "refused"); err != nil {
+		t.Fatal(err)
+	}
+	is(state{"ready", 6}, 10)
+	read := func(_ Connection, m *state) error { m.Read++; return nil }
+	if _, err := mirrored.Change(ctx, s, a.ID, Cin7Core, read); err != nil {
+		t.Fatal(err)
+	}
+	is(state{"ready", 7}, 10)
+	change(func(c *Connection) { c.Warnings = []string{"!"} })
+	is(state{"ready", 7}, 10)
+	put(progressKey(a.ID, Cin7Core, "checked"), `{"epoch":"another","note":3}`)
+	is(state{"ready", 7}, 10) // another epoch's counts for nothing
+	to := func(account string) {
+		t.Helper()
+		what := func(c *Connection, _ *Secrets) error { c.Account = account; return nil }
+		if _, _, err := s.Connect(ctx, a.ID, Cin7Core, what); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sealed, err := s.Sealed(ctx, a.ID, Secrets{Key: "k"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	change(func(c *Connection) { c.Sealed = sealed })
+	to("one")
+	is(state{"ready", 7}, 10)
+	to("two")
+	is(state{}, 0)
+	to("one")
+	is(state{}, 0)
+}
+
+// TestChanged: what saving a key makes of a connection.
+func TestChanged(t *testing.T) {
+	now := time.Date(2026, 12, 1, 10, 0, 0, 7, time.UTC)
+	whole, before := now.Truncate(time.Second), now.Add(-24*time.Hour).Truncate(time.Second)
+	gap, noted := []Gap{{Orders: 1}}, []Gap{{Orders: 2}}
+	old := Connection{Account: "1", State: Connected, Since: before, Begun: before, Gaps: gap, Generation: 7}
+	refused := func(ago time.Duration) Connection {
+		c := old
+		c.State, c.Why, c.Refused = NeedsReconnecting, "refused", now.Add(-ago)
+		return c
+	}
+	made := Connection{Account: "1", State: Connected, Since: before, Begun: before, Gaps: gap, Generation: 8}
+	back, fresh, again := made, made, made
+	back.Back = whole
+	fresh.Since, fresh.Begun, fresh.Gaps = whole, time.Time{}, nil
+	again.Since, again.Begun, again.Gaps = whole, before.Add(-time.Hour), noted
+	one := func(c *Connection) { c.Account = "1" }
+	for _, tt := range []struct {
+		name  string
+		old   Connection
+		typed func(*Connection)
+		known Former
+		want  Connection
+	}{
+		{"the same key", old, func(*Connection) {}, Former{}, made},
+		{"refused for a minute", refused(time.Minute), func(*Connection) {}, Former{}, made},
+		{"refused for an hour", refused(time.Hour), func(*Connection) {}, Former{}, back},
+		{"the gaps that stand there count", old, func(c *Connection) { c.Gaps = nil }, Former{}, made},
+		{"another account", Connection{Account: "2", State: Connected, Generation: 7}, one, Former{}, fresh},
+		{"one that was here before", Connection{Generation: 7}, one,
+			Former{Since: before.Add(-time.Hour), Gaps: noted}, again},
+	} {
+		typed := tt.old
+		tt.typed(&typed)
+		tt.want.Changed, tt.want.Resume = now, now
+		if got := changed(tt.old, typed, tt.known, now); !reflect.DeepEqual(got, tt.want) {
+			t.Errorf("%s: %+v, want %+v", tt.name, got, tt.want)
+		}
+	}
+}
+
+// TestClaimOfTheVersionBefore: it was a matter of the system then whether an account is claimed, and is freed as well.
+func TestClaimOfTheVersionBefore(t *testing.T) {
+	s, ctx := newStore(t), t.Context()
+	var ids []string
+	for _, name := range []string{"Harbour Roasters", "Hill Bakers"} {
+		tn, _, err := s.Create(ctx, name, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, tn.ID)
+	}
+	asBefore := func() {
+		t.Helper()
+		unsaid := func(c *Connection) error { c.Exclusive = false; return nil }
+		if _, err := s.Update(ctx, ids[0], Upstock, unsaid); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, _, err := connect(t, s, ids[0], "7", "k", ""); err != nil {
+		t.Fatal(err)
+	}
+	asBefore()
+	if _, _, err := connect(t, s, ids[0], "7", "k2", ""); err != nil {
+		t.Errorf("its own: %v", err)
+	}
+	asBefore()
+	if _, _, err := connect(t, s, ids[1], "7", "k", ""); !errors.Is(err, ErrClaimed) {
+		t.Errorf("another tenant's: %v", err)
+	}
+	if err := s.Disconnect(ctx, ids[0], Upstock); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := connect(t, s, ids[1], "7", "k", ""); err != nil {
+		t.Errorf("freed: %v", err)
 	}
 }

@@ -1,20 +1,18 @@
-// Package upstock is the Upstock supplier API in Go, as this project assumes it: Upstock publishes none, so all that
-// depends on the assumed contract lives here, and the real API would replace this one package.
+// Package upstock is the Upstock supplier API in Go, as this project assumes it. Upstock publishes none, so all that
+// depends on the assumed contract lives here, and this is the one package to change for the real API.
 //
-// A [Client] is one supplier's. It reads whose token it is ([Client.Supplier]), orders ([Client.Order],
+// A [Client] serves one supplier. It reads the supplier of its token ([Client.Supplier]) and orders ([Client.Order],
 // [Client.OrdersPage], [Client.Orders]), and tells Upstock of a sale ([Client.PutExternal]) and of a shipment
-// ([Client.PutShipment]). Both writes are idempotent: sent twice they are one, sent late they overwrite.
+// ([Client.PutShipment]). Both writes are idempotent: a repeated one changes nothing, a late one overwrites.
 //
-// [ParseEvent] reads what Upstock delivers to a webhook, after its signature was verified; that is the receiver's to
-// do.
+// [ParseEvent] reads what Upstock delivers to a webhook. The receiver must verify the signature first.
 //
 // Ids are integers, money is a decimal string in the supplier's currency, dates are calendar dates in the supplier's
-// time zone (Date), instants are UTC. An order is handed on as it was received (json.RawMessage), because it is kept
-// so; [ParseOrder] reads it, and says of every field that makes no sense what is wrong (FieldError) instead of refusing
-// the order: which of them matter is decided by whoever makes something of it. [OrderID] finds the id even where
-// nothing else can be read.
+// time zone (Date), instants are UTC. An order is returned as it was received (json.RawMessage), because it is stored
+// like that. [ParseOrder] reads it, and reports every faulty field (FieldError) instead of refusing the order: the
+// caller decides which of them matter. [OrderID] finds the id even if nothing else can be read.
 //
-// Errors of calls are *rest.Error. An answer without what the contract promises is one too, of the outcome Unknown.
+// Errors of calls are *rest.Error, of the outcome Unknown for an answer that lacks what the contract promises.
 package upstock
 
 import (
@@ -29,7 +27,7 @@ import (
 	"stockbridge/internal/rest"
 )
 
-// BaseURL is where the contract says the API is.
+// BaseURL is the API's address by the contract.
 const BaseURL = "https://api.upstock.app/v1"
 
 // Client holds the conversation with one supplier's account. Timeout may be set before the first call.
@@ -44,7 +42,7 @@ var routes = rest.Routes{
 	"PUT /orders/{id}/shipments/{externalId}": {},
 }
 
-// New returns a client of the account; rt nil is the default transport, limit nil no limit.
+// New returns a client of the account. A nil rt is the default transport; a nil limit is no limit.
 func New(base string, rt http.RoundTripper, limit rest.Limiter, token string) *Client {
 	c := &rest.Client{
 		Who: "upstock", HTTP: rt, Limit: limit, Read: readError, Routes: routes,
@@ -54,12 +52,12 @@ func New(base string, rt http.RoundTripper, limit rest.Limiter, token string) *C
 	}
 	c.Hide(token)
 	if u, err := url.Parse(base); err == nil && u.Host != "" {
-		c.Base = u // a client without one answers every call with an error
+		c.Base = u // without one every call returns an error
 	}
 	return &Client{c}
 }
 
-// readError reads the contract's one shape of error.
+// readError reads an error, which has the same shape in every answer.
 func readError(status int, header http.Header, body []byte) *rest.Error {
 	e := rest.FromStatus(status, header)
 	if e == nil {
@@ -71,7 +69,7 @@ func readError(status int, header http.Header, body []byte) *rest.Error {
 			Details []struct{ Field, Message string }
 		}
 	}
-	_ = rest.Unmarshal(body, &answer) // a proxy's error is of another shape, or none
+	_ = rest.Unmarshal(body, &answer) // a proxy's error has another shape
 	e.Messages = append(e.Messages, answer.Error.Message)
 	for _, d := range answer.Error.Details {
 		if d.Field != "" {
@@ -82,7 +80,7 @@ func readError(status int, header http.Header, body []byte) *rest.Error {
 	return e
 }
 
-// Supplier is whom the token belongs to.
+// Supplier is the owner of a token.
 type Supplier struct {
 	ID       int64  `json:"id"`
 	Name     string `json:"name"`
@@ -90,12 +88,12 @@ type Supplier struct {
 	TimeZone string `json:"timeZone"` // IANA
 }
 
-// Supplier reads it; the test of a token.
+// Supplier reads the supplier of the token. It is the test of a token.
 func (c *Client) Supplier(ctx context.Context) (Supplier, error) {
 	var s Supplier
 	err := c.Do(ctx, http.MethodGet, "/supplier", nil, nil, &s)
 	if err == nil && (s.ID <= 0 || s.Name == "" || s.Currency == "") {
-		err = c.Nonsense(http.MethodGet, "/supplier", "the answer is no supplier")
+		err = c.MalformedAnswer(http.MethodGet, "/supplier", "the answer is no supplier")
 	}
 	return s, err
 }
@@ -108,14 +106,14 @@ func (c *Client) Order(ctx context.Context, id int64) (json.RawMessage, error) {
 		return nil, err
 	}
 	if got, ok := OrderID(raw); !ok || got != id {
-		return nil, c.Nonsense(http.MethodGet, path, "the answer is not that order")
+		return nil, c.MalformedAnswer(http.MethodGet, path, "the answer is not that order")
 	}
 	return raw, nil
 }
 
-// OrdersQuery narrows the list, which is oldest approval first; what is zero does not.
+// OrdersQuery selects orders; a zero field does not narrow. The list is in order of approval, oldest first.
 type OrdersQuery struct {
-	Status        string    // as StatusProcessing
+	Status        string    // such as StatusProcessing
 	ApprovedSince time.Time // inclusive
 	After         string    // a Page's Next
 	Limit         int       // up to 100; 0: 50
@@ -127,7 +125,19 @@ type Page struct {
 	Next   string            `json:"next"`
 }
 
-// OrdersPage reads one page, from q.After on.
+// IDs stand for the orders of the page: the id of each, or all that the list says of one without a usable id.
+func (p Page) IDs() []string {
+	ids := make([]string, len(p.Orders))
+	for i, raw := range p.Orders {
+		ids[i] = string(raw)
+		if id, ok := OrderID(raw); ok {
+			ids[i] = strconv.FormatInt(id, 10)
+		}
+	}
+	return ids
+}
+
+// OrdersPage reads the page after q.After.
 func (c *Client) OrdersPage(ctx context.Context, q OrdersQuery) (Page, error) {
 	query := url.Values{}
 	if q.Status != "" {
@@ -147,13 +157,13 @@ func (c *Client) OrdersPage(ctx context.Context, q OrdersQuery) (Page, error) {
 	return p, err
 }
 
-// Orders reads all from q.After on.
+// Orders reads all orders after q.After.
 func (c *Client) Orders(ctx context.Context, q OrdersQuery) iter.Seq2[json.RawMessage, error] {
 	return func(yield func(json.RawMessage, error) bool) {
 		for {
 			p, err := c.OrdersPage(ctx, q)
 			if err == nil && p.Next != "" && p.Next == q.After {
-				err = c.Nonsense(http.MethodGet, "/orders", "the next page is the same page")
+				err = c.MalformedAnswer(http.MethodGet, "/orders", "the next page is the same page")
 			}
 			if err != nil {
 				yield(nil, err)
@@ -172,7 +182,7 @@ func (c *Client) Orders(ctx context.Context, q OrdersQuery) iter.Seq2[json.RawMe
 	}
 }
 
-// PutExternal tells what the order became. The same again changes nothing.
+// PutExternal tells Upstock what the order became. Repeating it changes nothing.
 func (c *Client) PutExternal(ctx context.Context, order int64, e External) error {
 	return c.Do(ctx, http.MethodPut, "/orders/"+strconv.FormatInt(order, 10)+"/external", nil, e, nil)
 }
@@ -181,11 +191,11 @@ func (c *Client) PutExternal(ctx context.Context, order int64, e External) error
 type Shipment struct {
 	ShippedAt time.Time `json:"shippedAt"`
 	Carrier   string    `json:"carrier,omitempty"`
-	Tracking  string    `json:"tracking,omitempty"` // the tracking URL, else the tracking number
-	Complete  bool      `json:"complete"`           // with the last one: the order becomes shipped
+	Tracking  string    `json:"tracking,omitempty"` // the tracking URL, or else the tracking number
+	Complete  bool      `json:"complete"`           // the last one: the order becomes shipped
 }
 
-// PutShipment records a shipment under its external id. The same again changes nothing.
+// PutShipment records a shipment under its external id. Repeating it changes nothing.
 func (c *Client) PutShipment(ctx context.Context, order int64, externalID string, s Shipment) error {
 	s.ShippedAt = s.ShippedAt.UTC()
 	path := "/orders/" + strconv.FormatInt(order, 10) + "/shipments/" + url.PathEscape(externalID)

@@ -7,20 +7,20 @@ import (
 	"time"
 )
 
-// Date is a calendar date, which is no instant: the supplier's time zone is not needed to read or write it.
+// Date is a calendar date. It is not an instant, so reading and writing it needs no time zone.
 type Date struct {
 	Year  int
 	Month time.Month
 	Day   int
 }
 
-// DateOf is the date of t in t's own location.
+// DateOf returns the date of t in t's location.
 func DateOf(t time.Time) Date {
 	year, month, day := t.Date()
 	return Date{year, month, day}
 }
 
-// String is YYYY-MM-DD, and "" for the zero date.
+// String returns YYYY-MM-DD, and "" for the zero date.
 func (d Date) String() string {
 	if d.IsZero() {
 		return ""
@@ -30,18 +30,18 @@ func (d Date) String() string {
 
 func (d Date) IsZero() bool { return d == Date{} }
 
-// In is the date's midnight in a place.
-func (d Date) In(place *time.Location) time.Time {
+// In returns midnight of the date in a location.
+func (d Date) In(loc *time.Location) time.Time {
 	if d.IsZero() {
 		return time.Time{}
 	}
-	return time.Date(d.Year, d.Month, d.Day, 0, 0, 0, 0, place)
+	return time.Date(d.Year, d.Month, d.Day, 0, 0, 0, 0, loc)
 }
 
 func (d Date) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 
-// UnmarshalText reads YYYY-MM-DD, also with a midnight of no zone behind it; an instant is not a date, as it is another day
-// elsewhere.
+// UnmarshalText reads YYYY-MM-DD, also with a midnight without a zone after it. An instant is refused, as its date
+// depends on the zone.
 func (d *Date) UnmarshalText(text []byte) error {
 	*d = Date{}
 	if len(text) == 0 {

@@ -20,17 +20,17 @@ const (
 
 // Event is what a webhook delivers: at least once, in any order, with the same ID on every retry.
 type Event struct {
-	ID         string // "" where it is missing or cannot be read
+	ID         string // "" if it is missing or cannot be read
 	Type       string
-	OccurredAt time.Time // zero where it cannot be read
+	OccurredAt time.Time // zero if it cannot be read
 	SupplierID int64
-	RawOrder   json.RawMessage // of order events: as received, for OrderID and ParseOrder
+	RawOrder   json.RawMessage // in order events: as received, for OrderID and ParseOrder
 }
 
-// ParseEvent reads a delivery's envelope, not the order in it. An unknown type is no error.
+// ParseEvent reads a delivery's envelope, not the order in it. An unknown type is not an error.
 func ParseEvent(body []byte) (Event, error) {
 	var w struct {
-		ID         string `json:"id"` // nothing of the order hangs on it
+		ID         string `json:"id"` // not required
 		Type       string `json:"type" rest:"required"`
 		OccurredAt string `json:"occurredAt"`
 		SupplierID int64  `json:"supplierId" rest:"required"`
@@ -40,7 +40,8 @@ func ParseEvent(body []byte) (Event, error) {
 	}
 	if err := rest.Unmarshal(body, &w); err != nil {
 		wrong, ok := errors.AsType[rest.FieldErrors](err)
-		if !ok || slices.ContainsFunc(wrong, func(e FieldError) bool { return e.Field != "id" && e.Field != "occurredAt" }) {
+		if !ok || slices.ContainsFunc(wrong,
+			func(e FieldError) bool { return e.Field != "id" && e.Field != "occurredAt" }) {
 			return Event{}, fmt.Errorf("read event: %w", err)
 		}
 	}

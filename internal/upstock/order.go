@@ -13,7 +13,7 @@ import (
 	"stockbridge/internal/rest"
 )
 
-// The statuses of an order. Approving takes it from ordered to processing.
+// The statuses of an order. Approval takes it from ordered to processing.
 const (
 	StatusScheduled  = "scheduled"
 	StatusOrdered    = "ordered"
@@ -24,16 +24,17 @@ const (
 
 // Order is a customer's order. Prices exclude tax and are in Currency.
 type Order struct {
-	ID              int64             `json:"id" rest:"required"`
-	OrderNumber     string            `json:"orderNumber" rest:"required"`
-	Status          string            `json:"status" rest:"required"`
-	Reference       string            `json:"reference"` // the buyer's purchase order number
-	OrderDate       Date              `json:"orderDate" rest:"required"`
-	DeliveryDate    Date              `json:"deliveryDate"`
-	ApprovedAt      time.Time         `json:"approvedAt"`
-	Currency        string            `json:"currency" rest:"required"`
-	Customer        Customer          `json:"customer" rest:"required"`
-	DeliveryAddress *Address          `json:"deliveryAddress"` // nil where nothing of it is given, as Freight, Stated and External
+	ID           int64     `json:"id" rest:"required"`
+	OrderNumber  string    `json:"orderNumber" rest:"required"`
+	Status       string    `json:"status" rest:"required"`
+	Reference    string    `json:"reference"` // the buyer's purchase order number
+	OrderDate    Date      `json:"orderDate" rest:"required"`
+	DeliveryDate Date      `json:"deliveryDate"`
+	ApprovedAt   time.Time `json:"approvedAt"`
+	Currency     string    `json:"currency" rest:"required"`
+	Customer     Customer  `json:"customer" rest:"required"`
+	// nil if no part of it is given; so are Freight, Stated and External
+	DeliveryAddress *Address          `json:"deliveryAddress"`
 	CustomFields    map[string]string `json:"customFields" rest:"most=1000"`
 	Comments        []Comment         `json:"comments" rest:"most=1000"` // oldest first
 	Lines           []Line            `json:"lines" rest:"required,most=20000"`
@@ -51,7 +52,7 @@ type Customer struct {
 	Phone      string `json:"phone"`
 }
 
-// Address is where an order goes.
+// Address is the delivery address of an order.
 type Address struct {
 	Company  string `json:"company"`
 	Contact  string `json:"contact"`
@@ -78,8 +79,8 @@ type Line struct {
 	Name              string           `json:"name"`
 	Quantity          decimal.Decimal  `json:"quantity" rest:"required"`
 	UnitPrice         decimal.Decimal  `json:"unitPrice" rest:"required"`
-	DiscountPercent   decimal.Decimal  `json:"discountPercent"` // 0 where it is not given
-	TaxRate           *decimal.Decimal `json:"taxRate"`         // percent; nil where it is not given, which is not 0
+	DiscountPercent   decimal.Decimal  `json:"discountPercent"` // 0 if it is not given
+	TaxRate           *decimal.Decimal `json:"taxRate"`         // percent; nil if it is not given, which is not 0
 	Comment           string           `json:"comment"`
 }
 
@@ -87,7 +88,7 @@ type Line struct {
 type Freight struct {
 	Description string           `json:"description"`
 	Amount      decimal.Decimal  `json:"amount" rest:"required"`
-	TaxRate     *decimal.Decimal `json:"taxRate"` // nil where it is not given, which is not 0
+	TaxRate     *decimal.Decimal `json:"taxRate"` // percent; nil if it is not given, which is not 0
 }
 
 // Totals are an order's sums.
@@ -104,11 +105,12 @@ type External struct {
 	URL    string `json:"url,omitempty"`
 }
 
-// FieldError is a field of an order that cannot be read or makes no sense: where, as lines[0].quantity (counted from 0), and
-// what is wrong in plain words, as "is not a number".
+// FieldError is a faulty field of an order: its path, as lines[0].quantity (counted from 0), and what is wrong in plain
+// words, as "is not a number".
 type FieldError = rest.FieldError
 
-// ParseOrder reads all of an order that can be read, and tells of each field that cannot, or that the contract rules out.
+// ParseOrder reads what can be read of an order, and reports each field that cannot be read or that the contract rules
+// out.
 func ParseOrder(raw json.RawMessage) (Order, []FieldError) {
 	var o Order
 	var wrong []FieldError
@@ -122,36 +124,37 @@ func ParseOrder(raw json.RawMessage) (Order, []FieldError) {
 	return o, append(wrong, o.check(wrong)...)
 }
 
+// check reports the fields that the contract rules out, apart from those already known to be faulty.
 func (o *Order) check(known []FieldError) []FieldError {
 	var wrong []FieldError
-	say := func(bad bool, message, field string, args ...any) {
+	report := func(bad bool, message, field string, args ...any) {
 		field = fmt.Sprintf(field, args...)
 		if bad && !slices.ContainsFunc(known, func(e FieldError) bool { return e.Field == field }) {
 			wrong = append(wrong, FieldError{Field: field, Message: message})
 		}
 	}
 	hundred := decimal.NewFromInt(100)
-	percent := func(d decimal.Decimal) bool { return d.IsNegative() || d.GreaterThan(hundred) }
-	rate := func(d *decimal.Decimal) bool { return d != nil && percent(*d) }
-	say(o.ID <= 0, "is not more than 0", "id")
+	badPercent := func(d decimal.Decimal) bool { return d.IsNegative() || d.GreaterThan(hundred) }
+	badRate := func(d *decimal.Decimal) bool { return d != nil && badPercent(*d) }
+	report(o.ID <= 0, "is not more than 0", "id")
 	if !slices.ContainsFunc(known, func(e FieldError) bool { return e.Field == "customer" }) {
-		say(o.Customer.ID <= 0, "is not more than 0", "customer.id")
+		report(o.Customer.ID <= 0, "is not more than 0", "customer.id")
 	}
-	say(len(o.Lines) == 0, "is empty", "lines")
+	report(len(o.Lines) == 0, "is empty", "lines")
 	for i, l := range o.Lines {
-		say(!l.Quantity.IsPositive(), "is not more than 0", "lines[%d].quantity", i)
-		say(l.UnitPrice.IsNegative(), "is less than 0", "lines[%d].unitPrice", i)
-		say(percent(l.DiscountPercent), "is not between 0 and 100", "lines[%d].discountPercent", i)
-		say(rate(l.TaxRate), "is not between 0 and 100", "lines[%d].taxRate", i)
+		report(!l.Quantity.IsPositive(), "is not more than 0", "lines[%d].quantity", i)
+		report(l.UnitPrice.IsNegative(), "is less than 0", "lines[%d].unitPrice", i)
+		report(badPercent(l.DiscountPercent), "is not between 0 and 100", "lines[%d].discountPercent", i)
+		report(badRate(l.TaxRate), "is not between 0 and 100", "lines[%d].taxRate", i)
 	}
 	if o.Freight != nil {
-		say(o.Freight.Amount.IsNegative(), "is less than 0", "freight.amount")
-		say(rate(o.Freight.TaxRate), "is not between 0 and 100", "freight.taxRate")
+		report(o.Freight.Amount.IsNegative(), "is less than 0", "freight.amount")
+		report(badRate(o.Freight.TaxRate), "is not between 0 and 100", "freight.taxRate")
 	}
 	return wrong
 }
 
-// OrderID reads just the id, number or string, even from an order that is otherwise broken.
+// OrderID reads only the id, a number or a string, even from an order that is otherwise broken.
 func OrderID(raw json.RawMessage) (int64, bool) {
 	var o struct {
 		ID int64 `json:"id"`
@@ -165,10 +168,10 @@ func (l Line) Net() decimal.Decimal {
 	return l.Quantity.Mul(l.UnitPrice).Mul(decimal.NewFromInt(100).Sub(l.DiscountPercent)).Shift(-2).Round(2)
 }
 
-// Tax is the tax on Net, in cents; 0 where no rate is given.
+// Tax is the tax on Net, in cents; 0 if no rate is given.
 func (l Line) Tax() decimal.Decimal { return tax(l.Net(), l.TaxRate) }
 
-// Tax is the tax on Amount, in cents; 0 where no rate is given.
+// Tax is the tax on Amount, in cents; 0 if no rate is given.
 func (f Freight) Tax() decimal.Decimal { return tax(f.Amount.Round(2), f.TaxRate) }
 
 func tax(net decimal.Decimal, percent *decimal.Decimal) decimal.Decimal {
@@ -178,7 +181,7 @@ func tax(net decimal.Decimal, percent *decimal.Decimal) decimal.Decimal {
 	return net.Mul(*percent).Shift(-2).Round(2)
 }
 
-// Totals are the order's own, else the computed ones.
+// Totals returns the totals stated in the order, or else the computed ones.
 func (o Order) Totals() Totals {
 	if o.Stated != nil {
 		return *o.Stated
@@ -186,7 +189,8 @@ func (o Order) Totals() Totals {
 	return o.Computed()
 }
 
-// Computed is what the contract's rule gives: each line's net and tax rounded half away from zero to cents, then summed.
+// Computed returns the totals by the contract's rule: each line's net and tax are rounded half away from zero to cents,
+// then summed.
 func (o Order) Computed() Totals {
 	var t Totals
 	for _, l := range o.Lines {

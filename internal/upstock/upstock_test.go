@@ -31,6 +31,7 @@ const order = `{
 	"shipments": [], "somethingNew": {"a": [1]}
 }`
 
+// with returns the order with another value at a path; "" removes it.
 func with(t *testing.T, path, value string) string {
 	t.Helper()
 	var doc any
@@ -66,8 +67,10 @@ func TestParseOrder(t *testing.T) {
 	if len(wrong) != 0 {
 		t.Fatal(wrong)
 	}
-	if o.ID != 42 || o.DeliveryDate != (upstock.Date{Year: 2026, Month: 4, Day: 1}) || o.Reference != "" || o.Customer.Name != "Kea Café" ||
-		o.Comments[0].Text != "first" || o.CustomFields["Delivery site"] != "Nelson" || o.DeliveryAddress.City != "Nelson" || o.Stated != nil {
+	if o.ID != 42 || o.DeliveryDate != (upstock.Date{Year: 2026, Month: 4, Day: 1}) || o.Reference != "" ||
+		o.Customer.Name != "Kea Café" ||
+		o.Comments[0].Text != "first" || o.CustomFields["Delivery site"] != "Nelson" ||
+		o.DeliveryAddress.City != "Nelson" || o.Stated != nil {
 		t.Errorf("%+v", o)
 	}
 	// 3 × 1.2345 × 0.9 = 3.33315; 0.5 × 0.01 = 0.005, half away from zero; 8.50. Tax 0.4995, 0.0015, 1.275.
@@ -91,7 +94,7 @@ func text(t upstock.Totals) []string {
 	return []string{t.Subtotal.StringFixed(2), t.Tax.StringFixed(2), t.Total.StringFixed(2)}
 }
 
-func TestParseOrderNonsense(t *testing.T) {
+func TestParseOrderFaults(t *testing.T) {
 	for _, tt := range []struct{ path, value, field, message string }{
 		{"id", `"42"`, "", ""},
 		{"id", `"x"`, "id", "is not a number"},
@@ -120,7 +123,8 @@ func TestParseOrderNonsense(t *testing.T) {
 		{"lines.1.unitPrice", `"-1"`, "lines[1].unitPrice", "is less than 0"},
 		{"lines.1.unitPrice", `"1e999999999"`, "lines[1].unitPrice", "is a number too long or too large to be meant"},
 		{"lines.1.unitPrice", `1e999999999`, "lines[1].unitPrice", "is a number too long or too large to be meant"},
-		{"lines.1.unitPrice", `"` + strings.Repeat("1", 70) + `"`, "lines[1].unitPrice", "is a number too long or too large to be meant"},
+		{"lines.1.unitPrice", `"` + strings.Repeat("1", 70) + `"`, "lines[1].unitPrice",
+			"is a number too long or too large to be meant"},
 		{"lines.0.discountPercent", `101`, "lines[0].discountPercent", "is not between 0 and 100"},
 		{"lines.0.taxRate", `"fifteen"`, "lines[0].taxRate", "is not a number"},
 		{"freight.amount", `"-3"`, "freight.amount", "is less than 0"},
@@ -161,17 +165,26 @@ func TestParseOrderNonsense(t *testing.T) {
 }
 
 func TestOrderID(t *testing.T) {
-	for raw, want := range map[string]int64{`{"id":7}`: 7, `{"id":"7","lines":9}`: 7, `{"id":7,"lines":[`: 0, `{"id":"x"}`: 0, `{"id":0}`: 0, `[]`: 0, ``: 0} {
+	for raw, want := range map[string]int64{`{"id":7}`: 7, `{"id":"7","lines":9}`: 7, `{"id":7,"lines":[`: 0,
+		`{"id":"x"}`: 0, `{"id":0}`: 0, `[]`: 0, ``: 0} {
 		if got, ok := upstock.OrderID([]byte(raw)); got != want || ok != (want != 0) {
 			t.Errorf("%s: %d, %v", raw, got, ok)
 		}
 	}
 }
 
+func TestPageIDs(t *testing.T) {
+	page := upstock.Page{Orders: []json.RawMessage{[]byte(`{"id":"7","lines":9}`), []byte(`{"id":0}`)}}
+	if got := strings.Join(page.IDs(), " "); got != `7 {"id":0}` {
+		t.Error(got)
+	}
+}
+
 func TestParseEvent(t *testing.T) {
 	body := `{"id":"evt_1","type":"order.approved","occurredAt":"2026-03-30T21:15:00Z","supplierId":"3","data":{"order":{"id":42,"lines":"x"},"more":1},"new":[]}`
 	e, err := upstock.ParseEvent([]byte(body))
-	if err != nil || e.ID != "evt_1" || e.Type != upstock.OrderApproved || e.SupplierID != 3 || string(e.RawOrder) != `{"id":42,"lines":"x"}` ||
+	if err != nil || e.ID != "evt_1" || e.Type != upstock.OrderApproved || e.SupplierID != 3 ||
+		string(e.RawOrder) != `{"id":42,"lines":"x"}` ||
 		!e.OccurredAt.Equal(time.Date(2026, 3, 30, 21, 15, 0, 0, time.UTC)) {
 		t.Errorf("%+v, %v", e, err)
 	}
@@ -187,8 +200,10 @@ func TestParseEvent(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{
-		``, `""`, `null`, `[]`, `{`, `{"id":"1","supplierId":3}`, `{"id":"1","type":"ping"}`, `{"id":"1","type":"ping","supplierId":"x"}`,
-		`{"id":"1","type":"order.approved","supplierId":3,"data":{}}`, `{"id":"1","type":"order.approved","supplierId":3,"data":{"order":null}}`,
+		``, `""`, `null`, `[]`, `{`, `{"id":"1","supplierId":3}`, `{"id":"1","type":"ping"}`,
+		`{"id":"1","type":"ping","supplierId":"x"}`,
+		`{"id":"1","type":"order.approved","supplierId":3,"data":{}}`,
+		`{"id":"1","type":"order.approved","supplierId":3,"data":{"order":null}}`,
 		`{"id":"1","type":"order.approved","supplierId":3,"data":[]}`,
 	} {
 		if e, err := upstock.ParseEvent([]byte(bad)); err == nil {
@@ -206,7 +221,8 @@ func TestDate(t *testing.T) {
 	if got := d.In(auckland).Format(time.RFC3339); got != "2026-04-05T00:00:00+12:00" {
 		t.Error(got)
 	}
-	if upstock.DateOf(d.In(auckland)) != d || (upstock.Date{}).String() != "" || !(upstock.Date{}).In(auckland).IsZero() {
+	if upstock.DateOf(d.In(auckland)) != d || (upstock.Date{}).String() != "" ||
+		!(upstock.Date{}).In(auckland).IsZero() {
 		t.Error("there and back")
 	}
 }
@@ -235,7 +251,8 @@ func TestCalls(t *testing.T) {
 			w.WriteHeader(http.StatusUnauthorized)
 		case !ok:
 			w.Header().Set("Retry-After", "7")
-			w.WriteHeader(map[string]int{"/v1/orders/1": 404, "/v1/orders/2/external": 409, "/v1/orders/3/external": 422, "/v1/orders/4/external": 429}[r.URL.Path])
+			w.WriteHeader(map[string]int{"/v1/orders/1": 404, "/v1/orders/2/external": 409,
+				"/v1/orders/3/external": 422, "/v1/orders/4/external": 429}[r.URL.Path])
 			answer = `{"error":{"code":"x","message":"That went wrong.","details":[{"field":"number","message":"too long"}]}}`
 		}
 		_, _ = io.WriteString(w, answer)
@@ -253,7 +270,8 @@ func TestCalls(t *testing.T) {
 	if _, err := c.Order(ctx, 43); rest.KindOf(err) != rest.Unavailable {
 		t.Error(err)
 	}
-	if _, err := c.Order(ctx, 1); rest.KindOf(err) != rest.NotFound || cmp.Diff([]string{"That went wrong.", "number: too long"}, rest.MessagesOf(err)) != "" {
+	if _, err := c.Order(ctx, 1); rest.KindOf(err) != rest.NotFound ||
+		cmp.Diff([]string{"That went wrong.", "number: too long"}, rest.MessagesOf(err)) != "" {
 		t.Error(err, rest.MessagesOf(err))
 	}
 	var ids []string
@@ -268,11 +286,13 @@ func TestCalls(t *testing.T) {
 			t.Error(raw, err)
 		}
 	}
-	if _, err := c.OrdersPage(ctx, upstock.OrdersQuery{ApprovedSince: time.Date(2026, 3, 30, 0, 0, 0, 0, time.UTC)}); rest.KindOf(err) != rest.Unavailable {
+	if _, err := c.OrdersPage(ctx, upstock.OrdersQuery{ApprovedSince: time.Date(2026, 3, 30, 0, 0, 0, 0,
+		time.UTC)}); rest.KindOf(err) != rest.Unavailable {
 		t.Error(err)
 	}
 	e := upstock.External{System: "cin7core", Number: "SO-00042"}
-	if err := c.PutExternal(ctx, 42, e); err != nil || calls[len(calls)-1].Body != `{"system":"cin7core","number":"SO-00042"}` {
+	if err := c.PutExternal(ctx, 42, e); err != nil ||
+		calls[len(calls)-1].Body != `{"system":"cin7core","number":"SO-00042"}` {
 		t.Error(err, calls[len(calls)-1])
 	}
 	for order, want := range map[int64]rest.Kind{2: rest.Conflict, 3: rest.Invalid, 4: rest.Throttled} {
@@ -280,8 +300,10 @@ func TestCalls(t *testing.T) {
 			t.Error(order, err)
 		}
 	}
-	s := upstock.Shipment{ShippedAt: time.Date(2026, 4, 1, 13, 0, 0, 0, time.FixedZone("NZDT", 13*3600)), Tracking: "https://track.test/1", Complete: true}
-	if err := c.PutShipment(ctx, 42, "a/b", s); err != nil || calls[len(calls)-1].Body != `{"shippedAt":"2026-04-01T00:00:00Z","tracking":"https://track.test/1","complete":true}` {
+	s := upstock.Shipment{ShippedAt: time.Date(2026, 4, 1, 13, 0, 0, 0, time.FixedZone("NZDT", 13*3600)),
+		Tracking: "https://track.test/1", Complete: true}
+	if err := c.PutShipment(ctx, 42, "a/b", s); err != nil ||
+		calls[len(calls)-1].Body != `{"shippedAt":"2026-04-01T00:00:00Z","tracking":"https://track.test/1","complete":true}` {
 		t.Error(err, calls[len(calls)-1])
 	}
 	if _, err := upstock.New(server.URL, nil, nil, "other").Supplier(ctx); rest.KindOf(err) != rest.Unauthorized {

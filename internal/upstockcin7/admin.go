@@ -1,246 +1,28 @@
 package upstockcin7
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"stockbridge/internal/cin7core"
-	"stockbridge/internal/job"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/prose"
-	"stockbridge/internal/rest"
 	"stockbridge/internal/tenant"
+	"stockbridge/internal/upstockcin7/order"
 	"stockbridge/internal/upstockcin7/sale"
 )
-
-// Credentials are what a tenant types in to connect a system; empty fields
-// keep what is stored.
-type Credentials struct {
-	Account string        // Cin7 Core account id
-	Key     tenant.Secret // Upstock token, Cin7 Core application key
-	Webhook tenant.Secret // Upstock's webhook secret
-}
-
-// ConnectError says why a key was not saved.
-type ConnectError struct {
-	Problem ledger.Problem
-	Retry   bool          // the vendor did not answer: the key may be right
-	After   time.Duration // > 0: keys were tried too often, and so long no more is
-}
-
-func (e *ConnectError) Error() string { return e.Problem.Message }
-
-// Connect tests a key with the vendor and saves it. It answers the connection
-// and, for Upstock, the webhook URL to paste there.
-// Errors: tenant.FieldErrors, tenant.ErrClaimed, *ConnectError.
-func (p *Pair) Connect(ctx context.Context, tenantID string, sys tenant.System, cred Credentials) (tenant.Connection, string, error) {
-	cred = cred.pasted()
-	b, err := p.Tenants.Load(ctx, tenantID)
-	if err != nil {
-		return tenant.Connection{}, "", err
-	}
-	old, had := b.Connections[sys]
-	var saved savedKeys
-	c, sec, err := p.Tenants.Connect(ctx, tenantID, sys, func(c *tenant.Connection, s *tenant.Secrets) error {
-		account, key, secret := c.Account, s.Key, s.Webhook
-		if cred.Key != "" {
-			s.Key = cred.Key
-		}
-		if cred.Account != "" {
-			c.Account = strings.ToLower(strings.TrimSpace(cred.Account))
-		}
-		if cred.Webhook != "" {
-			s.Webhook = cred.Webhook
-		}
-		if errs := missingFields(sys, c, s, cred.Webhook); len(errs) > 0 {
-			return errs
-		}
-		if err := p.mayTry(ctx, b, sys, c.Account); err != nil {
-			return err
-		}
-		saved = savedKeys{first: !had, lost: had && key == "", key: s.Key != key, account: c.Account != account, secret: s.Webhook != secret, firstSecret: s.Webhook != secret && webhookKey(secret) == 0}
-		if sys == tenant.Upstock {
-			err := p.tryUpstock(ctx, c, s)
-			if err == nil && !had {
-				c.First, err = p.firstSupplier(ctx, b, c.Account)
-			}
-			if err == nil && (!had || old.LongRefused(p.Now())) { // people may have sold by hand meanwhile: the first orders are looked up again
-				err = p.uncheck(ctx, tenantID)
-			}
-			return err
-		}
-		giveHook(s, c.Account != account || s.Key != key)
-		if old.LongRefused(p.Now()) {
-			c.Checked = 0
-		}
-		if c.Account != account { // what is known of the old one goes with the same write, or new orders could be planned by it
-			c.Mirror, c.Checked, c.Webhooks = tenant.Mirror{State: tenant.MirrorReading}, 0, tenant.Webhooks{}
-		}
-		return p.tryCin7(ctx, c, s)
-	}, func(c tenant.Connection) (tenant.Ops, error) {
-		return connectionEvent(ctx, tenantID, saved.text(sys, c.Name))
-	})
-	if err != nil {
-		return tenant.Connection{}, "", err
-	}
-	p.Tenants.Hold(ctx, c)
-	if sys == tenant.Cin7Core {
-		if had && old.Account != c.Account {
-			p.Tenants.Release(ctx, old)
-			if s, err := p.Tenants.Secrets(ctx, old); err == nil {
-				p.unhook(ctx, old, s)
-			}
-		}
-		// A job that reads with the old key ends by itself.
-		for _, job := range []string{JobMirror, JobWebhooks} {
-			if err := p.Start(ctx, Job{Job: job, Tenant: tenantID}, 0); err != nil {
-				return c, "", fmt.Errorf("start job %s: %w", job, err)
-			}
-		}
-	}
-	if sys == tenant.Upstock && !had && b.Connections[tenant.Cin7Core].State == tenant.Connected {
-		if err := p.Start(ctx, Job{Job: JobWebhooks, Tenant: tenantID}, 0); err != nil { // it waited for both
-			return c, "", fmt.Errorf("start job %s: %w", JobWebhooks, err)
-		}
-	}
-	if !c.Begun.IsZero() && (!had || old.Account != c.Account) { // what was missed meanwhile is looked for now
-		if err := p.Kick(ctx, tenantID, JobReconcile); err != nil {
-			return c, "", err
-		}
-	}
-	return c, p.webhookURL(sys, sec), nil
-}
-
-// connectionEvent is the write of an event, which rides in that of the connection that it tells of.
-func connectionEvent(ctx context.Context, tenantID, text string) (tenant.Ops, error) {
-	op, err := ledger.RecordOp(ctx, tenantID, ledger.Event{Kind: "connection", Text: text})
-	return tenant.Ops{op}, err
-}
-
-func missingFields(sys tenant.System, c *tenant.Connection, s *tenant.Secrets, webhook tenant.Secret) tenant.FieldErrors {
-	var errs tenant.FieldErrors
-	need := func(field, value string) {
-		if value == "" {
-			errs = append(errs, tenant.FieldError{Field: field, Message: "This is needed to connect."})
-		} else if len(value) > 512 {
-			errs = append(errs, tenant.FieldError{Field: field, Message: "This is too long."})
-		} else if strings.ContainsFunc(value, noKey) {
-			errs = append(errs, tenant.FieldError{Field: field, Message: "This has a blank, a line break or an unseen character in it. Copy it again, in one piece."})
-		}
-	}
-	if sys == tenant.Upstock {
-		need("token", string(s.Key))
-		if webhook != "" {
-			switch n := webhookKey(webhook); {
-			case n == 0:
-				errs = append(errs, tenant.FieldError{Field: "webhookSecret", Message: "This is not a webhook secret: it reads whsec_ and base64."})
-			case n < leastWebhookKey || n > mostWebhookKey:
-				errs = append(errs, tenant.FieldError{Field: "webhookSecret", Message: fmt.Sprintf("A webhook secret holds %d to %d bytes, and this one %d. Let Upstock make a new one.", leastWebhookKey, mostWebhookKey, n)})
-			}
-		}
-		return errs
-	}
-	need("accountId", c.Account)
-	need("applicationKey", string(s.Key))
-	return errs
-}
-
-// onTrial keeps the trial of a key out of the account's budget: whoever types
-// in somebody else's account id does not spend it.
-func onTrial(c tenant.Connection) tenant.Connection {
-	c.Trial = true
-	return c
-}
-
-func (p *Pair) tryUpstock(ctx context.Context, c *tenant.Connection, s *tenant.Secrets) error {
-	client := p.Upstock(onTrial(*c), *s, true)
-	sup, err := client.Supplier(ctx)
-	if err != nil {
-		return refusedKey(tenant.Upstock, err)
-	}
-	sup.Name, sup.Currency, sup.TimeZone = client.Redact(sup.Name), client.Redact(sup.Currency), client.Redact(sup.TimeZone)
-	if supplier := strconv.FormatInt(sup.ID, 10); c.Account != "" && c.Account != supplier {
-		return &ConnectError{Problem: ledger.Problem{Code: "otherSupplier", Message: "This token is of the supplier " + prose.Short(sup.Name) + " (" + supplier + "); connected is supplier " + c.Account + ".",
-			Fix: "Use a token of the connected supplier. To change to another one, disconnect first."}}
-	}
-	c.Account, c.Name, c.Currency, c.TimeZone = strconv.FormatInt(sup.ID, 10), prose.Short(sup.Name), prose.Short(sup.Currency), prose.Short(sup.TimeZone)
-	p.tried(ctx, *c)
-	c.Warnings = []string{"Switch off Upstock's own Cin7 integration (Upstock: Settings > Integrations), or every order is sold twice."}
-	return nil
-}
-
-func (p *Pair) tryCin7(ctx context.Context, c *tenant.Connection, s *tenant.Secrets) error {
-	client := p.Cin7Core(onTrial(*c), *s, true)
-	me, err := client.Me(ctx)
-	if err != nil {
-		return refusedKey(tenant.Cin7Core, err)
-	}
-	me.Company, me.Currency, me.TimeZone = client.Redact(me.Company), client.Redact(me.Currency), client.Redact(me.TimeZone)
-	p.tried(ctx, *c)
-	c.Name, c.Currency, c.TimeZone = prose.Short(me.Company), prose.Short(me.Currency), prose.Short(me.TimeZone)
-	c.Warnings = meWarnings(me) // the other books are not read yet
-	return nil
-}
-
-func refusedKey(sys tenant.System, err error) error {
-	name := sys.Title()
-	switch rest.KindOf(err) {
-	case rest.Unauthorized:
-		return &ConnectError{Problem: ledger.Problem{Code: "keyRefused", Message: name + " refused this key.", Fix: "Copy it again from " + name + "; no space before or after it."}}
-	case rest.Invalid, rest.NotFound, rest.Conflict:
-		return &ConnectError{Problem: ledger.Problem{Code: "keyRefused", Message: name + " refused: " + strings.Join(rest.MessagesOf(err), " "), Fix: "Check the account and the key."}}
-	}
-	return &ConnectError{Retry: true, Problem: ledger.Problem{Code: "noAnswer",
-		Message: job.NoAnswer(sys, err) + ", so the key could not be tested and was not saved.",
-		Fix:     "Try again in a minute."}}
-}
-
-func (p *Pair) webhookURL(sys tenant.System, s tenant.Secrets) string {
-	if s.Hook == "" {
-		return ""
-	}
-	return p.Deps.WebhookURL(sys, string(s.Hook))
-}
-
-// WebhookURLOf is the address of a connection's webhooks: Upstock's a tenant
-// pastes there, Cin7 Core's is registered by us.
-func (p *Pair) WebhookURLOf(ctx context.Context, c tenant.Connection) (string, error) {
-	s, err := p.secrets(ctx, c)
-	return p.webhookURL(c.System, s), err
-}
-
-// Disconnect forgets a connection. Unfinished orders wait for a new one.
-func (p *Pair) Disconnect(ctx context.Context, tenantID string, sys tenant.System) error {
-	c, err := p.Tenants.Connection(ctx, tenantID, sys)
-	if err != nil {
-		return err
-	}
-	sec, unsealed := p.Tenants.Secrets(ctx, c)
-	if unsealed != nil && !errors.Is(unsealed, tenant.ErrSealed) {
-		return unsealed
-	}
-	if err := p.Tenants.Disconnect(ctx, tenantID, sys, func(tenant.Connection) (tenant.Ops, error) {
-		return connectionEvent(ctx, tenantID, sys.Title()+" was disconnected.")
-	}); err != nil {
-		return err
-	}
-	p.Tenants.Release(ctx, c)
-	if sys == tenant.Cin7Core && unsealed == nil {
-		p.unhook(ctx, c, sec)
-	}
-	return nil
-}
 
 // RetryOptions are a person's wishes for a retry.
 type RetryOptions struct {
 	NewSale bool     `json:"newSale"` // sell anew although the sale of this order was voided
-	Beside  []string `json:"beside"`  // numbers of other sales with its reference and customer that the new one is beside
+	Beside  []string `json:"beside"`  // numbers of other sales with its reference and customer, which stay
+	// Stuck is for a button that only an order has that needs somebody or waits: pressed twice, it is done once.
+	Stuck bool `json:"-"`
 }
 
 // ErrNothingToRetry says that an order needs no retry.
@@ -250,108 +32,214 @@ var ErrNothingToRetry = errors.New("nothing to retry")
 // sale exists and no create is unanswered, the order is read again from Upstock.
 // A new sale is wished for where all the order's sales are voided, one that was sold included.
 // Errors: ErrNothingToRetry, ledger.ErrNotFound, *StandingError.
-func (p *Pair) Retry(ctx context.Context, tenantID, order string, o RetryOptions) error {
-	r, err := p.Ledger.Get(ctx, tenantID, order)
+func (p *Pair) Retry(ctx context.Context, tenantID, id string, o RetryOptions) error {
+	text := "An order was retried."
+	if o.NewSale {
+		text = "An order was retried, with a new sale."
+	}
+	return p.retry(ctx, tenantID, id, o, ledger.Event{Kind: retryEvent, Order: id, Text: text})
+}
+
+// retryEvent is the kind of the events that tell who retried what.
+const retryEvent = "retry"
+
+// retry is Retry. The event tells of it, and is written with it; without a text none is.
+func (p *Pair) retry(ctx context.Context, tenantID, id string, o RetryOptions, e ledger.Event) error {
+	r, b, err := p.retried(ctx, tenantID, id, o)
 	if err != nil {
 		return err
+	}
+	now := p.Now().UTC()
+	who := prose.Within(cmp.Or(ledger.ActorOf(ctx), "a person"), 100)
+	err = p.Orders.Update(ctx, r, func(r *order.Order, x *ledger.Extra) error {
+		if err := o.into(r, b, who, now); err != nil || e.Text == "" {
+			return err
+		}
+		op, err := ledger.RecordOp(ctx, tenantID, e)
+		x.Add(op)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return p.Wake(ctx, ledger.Pointer{Tenant: tenantID, ID: r.ID, Origin: ledger.OriginRetry}, 0)
+}
+
+// retried reads an order that a person wants to go on, and its tenant; an error says what stands against that.
+func (p *Pair) retried(
+	ctx context.Context, tenantID, id string, o RetryOptions,
+) (r *order.Order, b tenant.Bundle, err error) {
+	if r, err = p.Orders.Get(ctx, tenantID, id); err != nil {
+		return nil, b, err
 	}
 	if _, err := strconv.ParseInt(r.OrderID(), 10, 64); err != nil {
-		return ErrNothingToRetry
+		return nil, b, ErrNothingToRetry
 	}
-	b, err := p.Tenants.Load(ctx, tenantID)
-	if err != nil {
-		return err
+	if b, err = p.Tenants.Load(ctx, tenantID); err != nil {
+		return nil, b, err
 	}
 	own, err := p.supplierOf(ctx, r)
 	if err != nil {
-		return err
+		return nil, b, err
 	}
 	if other := otherCompany(b, own); other != nil {
-		return other
+		return nil, b, other
 	}
 	if o.NewSale && r.Cancelled.IsZero() {
-		if err := p.salesStanding(ctx, b, r.ID, own, o.Beside); err != nil {
-			return err
-		}
+		err = p.salesStanding(ctx, b, r.ID, own, o.Beside)
 	}
-	now := p.Now().UTC()
-	err = p.Ledger.Update(ctx, r, func(r *ledger.Run, _ *ledger.Extra) error {
-		sold := !r.SoldAt.IsZero()
-		again := o.NewSale && sold && r.Cancelled.IsZero() && r.Account == b.Connections[tenant.Cin7Core].Account // its sale was voided, though nobody may have looked yet
-		if !again && (r.Finished() || r.State == ledger.Cancelled || sold && r.State != ledger.Attention && r.Next.IsZero() && !r.Parked) {
-			return ErrNothingToRetry
-		}
-		if r.CancelOpen() { // what Upstock said so far counts on
-			r.Unsettled, r.Ask = now, now
-		}
-		if sold && (r.State == ledger.Attention || again) {
-			lookAgain(r, b.Settings)
-		}
-		text := "Retried by a person."
-		if o.NewSale {
-			text = "Retried by a person, who wants a new sale."
-			r.NewSale, r.Beside = true, o.Beside
-			if r.Account != b.Connections[tenant.Cin7Core].Account && !sold { // what was begun there counts no more
-				r.Account = ""
-			}
-		}
-		r.Note(now, "%s", text)
-		if r.Supplier == "" { // nothing says whose order it is, and a person says that it is of the connected one
-			r.Supplier = b.Connections[tenant.Upstock].Account
-		}
-		r.Wishes, r.Granted = r.Wishes+1, r.Last()
-		r.Failures, r.Failing, r.Dead, r.Parked, r.Why = 0, time.Time{}, 0, false, ""
-		r.Replan = false
-		r.Reread = !sold && r.SaleID == "" && len(made(r)) == 0 && !undecided(r)
-		if r.SoldAt.IsZero() {
-			r.State = ledger.Working
-		}
-		if r.Next = r.Lease.Until; !r.Next.After(now) {
-			r.Next = now
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	return p.Wake(ctx, ledger.Pointer{Tenant: tenantID, Order: r.ID, Origin: OriginRetry}, 0)
+	return r, b, err
 }
 
-// lookAgain takes a person's note of what a sold order needs attention for, and
-// asks for a look at how its sale stands now.
-func lookAgain(r *ledger.Run, s tenant.Settings) {
+// into puts down in an order that it is to go on now, as somebody wishes.
+func (o RetryOptions) into(r *order.Order, b tenant.Bundle, who string, now time.Time) error {
+	account, sold := b.Connections[tenant.Cin7Core].Account, !r.SoldAt.IsZero()
+	// its sale was voided, though nobody may have looked yet
+	again := o.NewSale && sold && r.Cancelled.IsZero() && r.Account == account
+	stuck := r.State == ledger.Attention || r.State == ledger.Waiting
+	if !again && nothingToRetry(r) || o.Stuck && !stuck {
+		return ErrNothingToRetry
+	}
+	if r.CancelOpen() { // what Upstock said so far counts on
+		r.Unsettled, r.Ask = now, now
+	}
+	if sold && (r.State == ledger.Attention || again) {
+		readAnew(r, sale.SettingsOf(b.Settings))
+	}
+	o.note(r, account, who, now)
+	if r.Supplier == "" { // nothing says whose order it is, and a person says that it is of the connected one
+		r.Supplier = b.Connections[tenant.Upstock].Account
+	}
+	r.Without = ""
+	startOver(r, now)
+	return nil
+}
+
+// nothingToRetry reports whether an order is over, or goes on by itself.
+func nothingToRetry(r *order.Order) bool {
+	resting := r.State != ledger.Attention && r.Next.IsZero() && !r.Parked
+	return r.Finished() || r.State == order.Cancelled || !r.SoldAt.IsZero() && resting
+}
+
+// note puts down in an order who wishes what. account is the one that is connected.
+func (o RetryOptions) note(r *order.Order, account, who string, now time.Time) {
+	if !o.NewSale {
+		r.Note(now, "Retried by %s.", who)
+		return
+	}
+	r.NewSale, r.Beside = true, o.Beside
+	if r.Account != account && r.SoldAt.IsZero() { // what was begun there counts no more
+		r.Account = ""
+	}
+	r.Note(now, "Retried by %s, who wants a new sale.", who)
+}
+
+// startOver has an order worked on at once, or when its lease ends, as if nothing had failed before.
+func startOver(r *order.Order, now time.Time) {
+	r.Wishes, r.Granted = r.Wishes+1, r.Last()
+	r.Failures, r.Failing, r.Dead, r.Parked, r.Why = 0, time.Time{}, 0, false, ""
+	r.Replan = false
+	r.Reread = r.SoldAt.IsZero() && r.NothingMade()
+	if r.SoldAt.IsZero() {
+		r.State = ledger.Working
+	}
+	if r.Next = r.Lease.Until; !r.Next.After(now) {
+		r.Next = now
+	}
+}
+
+// readAnew takes a person's note of what a sold order needs attention for, and
+// asks for a reading of how its sale stands now.
+func readAnew(r *order.Order, s sale.Settings) {
 	for i := range r.Parcels {
 		r.Parcels[i].Known = r.Parcels[i].Gone
 	}
-	tellRefused(r)
+	r.TellRefused()
 	if r.Void = false; !r.Cancelled.IsZero() && !r.CancelOpen() {
 		cancelSold(r, s)
 	}
-	r.Problems = slices.DeleteFunc(r.Problems, func(p ledger.Problem) bool { return !lostCode(p.Code) && (p.Code != cancelUnclear || !r.CancelOpen()) })
+	r.Problems = slices.DeleteFunc(r.Problems, func(p ledger.Problem) bool {
+		return !order.IsLost(p.Code) && (p.Code != order.CancelUnclear || !r.CancelOpen())
+	})
 	r.Asked++
 }
 
-// RetryAll retries every order of a tenant that needs attention, but for those
-// that a person must decide to sell at all, and says how many.
-func (p *Pair) RetryAll(ctx context.Context, tenantID string) (int, error) {
-	var ids []string
-	err := p.Ledger.NeedAttention(ctx, tenantID, func(ref ledger.Ref) bool {
+// RetryAll retries the orders of a tenant that need attention, all or those of which, but for those that a person must
+// decide to sell at all. It says how many.
+func (p *Pair) RetryAll(ctx context.Context, tenantID string, which func(*order.Order) bool) (int, error) {
+	ids, err := p.inAttention(ctx, tenantID)
+	if err != nil {
+		return 0, err
+	}
+	return p.retryMany(ctx, tenantID, ids, which)
+}
+
+// RetryThese retries those of some orders of a tenant that need attention or wait, but for those that a person must
+// decide to sell at all. It says how many.
+func (p *Pair) RetryThese(ctx context.Context, tenantID string, ids []string) (int, error) {
+	ids = slices.Compact(slices.Sorted(slices.Values(ids)))
+	return p.retryMany(ctx, tenantID, ids, nil)
+}
+
+// RetriedTogether reports whether an order may be retried with others: it needs somebody or waits, and nobody has to
+// decide whether it is sold at all.
+func RetriedTogether(r *order.Order) bool {
+	return (r.State == ledger.Attention || r.State == ledger.Waiting) && !slices.ContainsFunc(r.Problems, DecidedAlone)
+}
+
+// retryMany retries those of some orders that are meant and can be retried together, and tells of it.
+func (p *Pair) retryMany(
+	ctx context.Context, tenantID string, ids []string, which func(*order.Order) bool,
+) (int, error) {
+	runs, err := p.Orders.GetRuns(ctx, tenantID, ids)
+	if err != nil {
+		return 0, err
+	}
+	n, err := p.retryEach(ctx, tenantID, ids, func(id string) bool {
+		r := runs[id]
+		return r != nil && (which == nil || which(r)) && RetriedTogether(r)
+	})
+	if n == 0 {
+		return 0, err
+	}
+	text := "Orders were retried: " + prose.Count(n) + "." // those before an error too
+	said := p.Ledger.Record(ctx, tenantID, ledger.Event{Kind: retryEvent, Text: text})
+	return n, cmp.Or(err, said)
+}
+
+// inAttention are the orders of a tenant that need attention and that nobody works on now. Those that look for a twin
+// later by themselves, or are parked, are listed by their state alone.
+func (p *Pair) inAttention(ctx context.Context, tenantID string) (ids []string, err error) {
+	err = p.Orders.NeedAttention(ctx, tenantID, func(ref ledger.Ref) bool {
 		ids = append(ids, ref.ID)
 		return true
 	})
-	if err != nil {
-		return 0, err
-	}
-	n := 0
-	runs, err := p.Ledger.GetRuns(ctx, tenantID, ids)
-	if err != nil {
-		return 0, err
-	}
-	for _, id := range ids {
-		if r := runs[id]; r != nil && slices.ContainsFunc(r.Problems, func(pr ledger.Problem) bool { return pr.Code == alreadyShipped || pr.Code == approvalUnknown }) {
-			continue // whether it is to be sold is decided one by one
+	for after := ""; err == nil; {
+		var list ledger.Listing[*order.Order]
+		if list, err = p.Orders.InState(ctx, tenantID, ledger.Attention, after, 100); err != nil {
+			break
 		}
-		switch err := p.Retry(ctx, tenantID, id, RetryOptions{}); {
+		for _, r := range list.Runs {
+			if r.Parked || r.Next.After(p.Now()) && !r.Lease.Until.After(p.Now()) {
+				ids = append(ids, r.ID)
+			}
+		}
+		if after = list.Next; after == "" {
+			break
+		}
+	}
+	return ids, err
+}
+
+// retryEach retries those of the orders that are meant and that a retry is for, up to the first error. It says how
+// many.
+func (p *Pair) retryEach(ctx context.Context, tenantID string, ids []string, meant func(id string) bool) (int, error) {
+	n := 0
+	for _, id := range ids {
+		if !meant(id) {
+			continue
+		}
+		switch err := p.retry(ctx, tenantID, id, RetryOptions{Stuck: true}, ledger.Event{}); {
 		case err == nil:
 			n++
 		case errors.As(err, new(*OtherCompany)):
@@ -362,40 +250,40 @@ func (p *Pair) RetryAll(ctx context.Context, tenantID string) (int, error) {
 	return n, nil
 }
 
-// Preview is what would happen to an order.
-type Preview struct {
-	Plan     sale.Plan                 `json:"plan"`
-	Problems []ledger.Problem          `json:"problems"`
-	Card     *cin7core.CustomerAddress // the address of the customer's card that the plan names; nil = it writes one out
+// DecidedAlone reports whether a problem is that an order may not be for us to sell: a person decides that for each.
+func DecidedAlone(p ledger.Problem) bool {
+	return p.Code == alreadyShipped || p.Code == approvalUnknown
 }
 
-// Preview plans an order with the given settings (nil = the stored ones), or
-// says what stands against it. Nothing is written to any vendor.
-func (p *Pair) Preview(ctx context.Context, tenantID string, order json.RawMessage, s *tenant.Settings) (Preview, error) {
-	b, err := p.Tenants.Load(ctx, tenantID)
-	if err != nil {
-		return Preview{}, err
-	}
-	if s != nil {
-		b.Settings = *s
-	}
-	w := &work{Pair: p, ctx: ctx, run: &ledger.Run{Tenant: tenantID}, b: b}
+// Preview is what would happen to an order.
+type Preview struct {
+	Plan      sale.Plan        `json:"plan"`
+	Problems  []ledger.Problem `json:"problems"`
+	Unplanned bool             // it cannot be planned just now, for what Problems say
+	// the address of the customer's card that the plan names; nil = it writes one out
+	Card *cin7core.CustomerAddress
+}
+
+// Preview plans an order of a tenant with the settings that its bundle has, stored or not, or says what stands against
+// it. Nothing is written to any vendor.
+func (p *Pair) Preview(ctx context.Context, b tenant.Bundle, body json.RawMessage) (Preview, error) {
+	tenantID := b.Tenant.ID
+	w := &work{Pair: p, ctx: ctx, run: &order.Order{Run: ledger.Run{Tenant: tenantID}}, b: b}
 	w.preview = true
 	if err := w.connect(); err != nil {
-		return Preview{Problems: []ledger.Problem{previewProblem(b, err)}}, nil
+		return Preview{Problems: []ledger.Problem{previewProblem(b, err)}, Unplanned: true}, nil
 	}
-	raw, _ := orderOf(order)
-	plan, problems, err := w.makePlan(raw)
+	plan, problems, err := w.makePlan(documentOf(body))
 	if err != nil && ledger.IsOutcome(err) { // a live read was refused, or must wait
 		if b, lerr := p.Tenants.Load(ctx, tenantID); lerr == nil {
-			return Preview{Problems: []ledger.Problem{previewProblem(b, err)}}, nil
+			return Preview{Problems: []ledger.Problem{previewProblem(b, err)}, Unplanned: true}, nil
 		}
 	}
 	if err != nil {
 		return Preview{}, err
 	}
 	card, err := p.cardAddress(ctx, tenantID, plan.CustomerID, plan.Header.ShippingAddress.ID)
-	return Preview{plan, problems, card}, err
+	return Preview{Plan: plan, Problems: problems, Card: card}, err
 }
 
 // SaleURL is the page of a sale for people.

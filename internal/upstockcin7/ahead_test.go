@@ -12,11 +12,14 @@ import (
 	"time"
 
 	"stockbridge/internal/ledger"
+	"stockbridge/internal/upstockcin7/order"
 )
 
 // edited hands a request of Cin7 Core's on, changes the answer's document, and takes its Date away; with a clock it has
 // the one of now.
-func (h *house) edited(req *http.Request, body []byte, clock bool, change func(doc map[string]any)) (*http.Response, error) {
+func (h *house) edited(
+	req *http.Request, body []byte, clock bool, change func(doc map[string]any),
+) (*http.Response, error) {
 	resp, err := h.forward(req, body)
 	if err != nil {
 		return nil, err
@@ -44,7 +47,8 @@ func (h *house) datedAhead(ahead *time.Duration, clock bool) {
 		}
 		return h.edited(req, body, clock, func(page map[string]any) {
 			if list, ok := page["SaleList"].([]any); ok && len(list) > 0 && *ahead > 0 {
-				list[0].(map[string]any)["Updated"] = time.Now().Add(*ahead).UTC().Truncate(24 * time.Hour).Format("2006-01-02T15:04:05.000Z")
+				list[0].(map[string]any)["Updated"] = time.Now().Add(*ahead).UTC().Truncate(24 * time.Hour).Format(
+					"2006-01-02T15:04:05.000Z")
 			}
 		})
 	}
@@ -59,7 +63,7 @@ func (h *house) polls(d time.Duration) {
 }
 
 // TestDatedAhead: a row that is dated a month ahead, once or for good, neither
-// blinds the poll nor costs a look a round; and what an earlier version believed
+// blinds the poll nor costs a reading a round; and what an earlier version believed
 // of such a row is healed.
 func TestDatedAhead(t *testing.T) {
 	for _, c := range []struct {
@@ -83,7 +87,7 @@ func TestDatedAhead(t *testing.T) {
 				sale := h.sale(id).ID
 				h.polls(15 * time.Minute)
 				if c.stored {
-					h.amend(id, func(r *ledger.Run) { r.Seen = time.Now().Add(30 * 24 * time.Hour).UTC() })
+					h.amend(id, func(r *order.Order) { r.Seen = time.Now().Add(30 * 24 * time.Hour).UTC() })
 					l := ledger.New(h.store)
 					cur, err := l.Cursor(t.Context(), h.tenant, "shipments")
 					if cur.Since = time.Now().Add(30 * 24 * time.Hour).UTC(); err == nil {
@@ -96,10 +100,10 @@ func TestDatedAhead(t *testing.T) {
 				if !c.forGood {
 					ahead = 0
 				}
-				looks := time.Now()
+				readings := time.Now()
 				h.polls(time.Hour)
-				if n := h.count("GET /sale", looks); n > 2 {
-					t.Errorf("%d looks in an hour at a sale that nobody changed", n)
+				if n := h.count("GET /sale", readings); n > 2 {
+					t.Errorf("%d readings in an hour at a sale that nobody changed", n)
 				}
 				h.person(sale, "ship", `{"trackingNumber":"T-1"}`)
 				ahead = 0 // the change is dated as it should be
@@ -110,7 +114,8 @@ func TestDatedAhead(t *testing.T) {
 					t.Errorf("after %s of polls Upstock shows %q", time.Since(start), got)
 				}
 				cur, err := ledger.New(h.store).Cursor(t.Context(), h.tenant, "shipments")
-				if r := h.run(id); err != nil || cur.Since.After(time.Now()) || r.Seen.After(time.Now().Add(time.Hour)) {
+				if r := h.run(id); err != nil || cur.Since.After(time.Now()) ||
+					r.Seen.After(time.Now().Add(time.Hour)) {
 					t.Errorf("the cursor is at %s, the order's last change at %s: %v", cur.Since, r.Seen, err)
 				}
 			})
@@ -124,7 +129,8 @@ func TestWrongDate(t *testing.T) {
 		t.Run(off.String(), func(t *testing.T) {
 			story(t, func(t *testing.T, w *world) {
 				time.Sleep(time.Hour)
-				w.around = func(_ *process, _ *http.Request, do func() (*http.Response, error)) (*http.Response, error) {
+				w.around = func(_ *process, _ *http.Request, do func() (*http.Response, error)) (*http.Response,
+					error) {
 					resp, err := do()
 					if err == nil {
 						resp.Header.Set("Date", time.Now().Add(off).UTC().Format(http.TimeFormat))
@@ -136,10 +142,10 @@ func TestWrongDate(t *testing.T) {
 				start := time.Now()
 				w.person(sale, "ship", `{"trackingNumber":"T-1"}`)
 				w.poll()
-				w.is(id, ledger.Shipped, "T-1! shipped")
+				w.is(id, order.Shipped, "T-1! shipped")
 				w.person(sale, "tracking", `{"trackingNumber":"T-2"}`)
 				w.poll()
-				w.is(id, ledger.Shipped, "T-2! shipped")
+				w.is(id, order.Shipped, "T-2! shipped")
 				if n := w.count("GET /saleList", start); n > 4 {
 					t.Errorf("%d lists in two polls", n)
 				}
@@ -206,10 +212,10 @@ func TestAheadBlindsNobody(t *testing.T) {
 						t.Fatalf("after two polls Upstock shows %q, want %s", got, track)
 					}
 				}
-				looks := time.Now()
+				readings := time.Now()
 				h.polls(2 * time.Hour)
-				if n := h.count("GET /sale", looks); n > 2 {
-					t.Errorf("%d looks in two hours at a sale that nobody changed", n)
+				if n := h.count("GET /sale", readings); n > 2 {
+					t.Errorf("%d readings in two hours at a sale that nobody changed", n)
 				}
 			})
 		})
@@ -239,7 +245,7 @@ func TestPollKnowsItsSales(t *testing.T) {
 		h.polls(15 * time.Minute)
 		h.person(h.sale(first).ID, "ship", `{"trackingNumber":"T-1"}`)
 		blank = true
-		looks := time.Now()
+		readings := time.Now()
 		h.polls(10 * time.Minute)
 		if got := h.tracks(first); got != "T-1! shipped" {
 			t.Errorf("after two polls Upstock shows %q", got)
@@ -248,8 +254,8 @@ func TestPollKnowsItsSales(t *testing.T) {
 			t.Errorf("of an order that nobody shipped Upstock shows %q", got)
 		}
 		h.polls(time.Hour)
-		if n := h.count("GET /sale", looks); n > 1 {
-			t.Errorf("%d looks at sales of which one changed once", n)
+		if n := h.count("GET /sale", readings); n > 1 {
+			t.Errorf("%d readings at sales of which one changed once", n)
 		}
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"stockbridge/internal/ledger"
+	"stockbridge/internal/upstockcin7/order"
 )
 
 // allotment shares out what a sweep may start of one Cin7 Core account's calls
@@ -32,28 +33,29 @@ type granted struct {
 }
 
 func newAllotment() *allotment {
-	return &allotment{part: map[ledger.Work]int{}, by: map[string]map[ledger.Work]int{}, tells: map[string]int{}, left: map[ledger.Work]map[string][]ledger.Ref{}}
+	return &allotment{part: map[ledger.Work]int{}, by: map[string]map[ledger.Work]int{}, tells: map[string]int{},
+		left: map[ledger.Work]map[string][]ledger.Ref{}}
 }
 
 // partOf is what of a sweep's calls is kept for a kind of work.
 func partOf(w ledger.Work) int {
-	looks, retries := perSweep/5, perSweep/10
+	reads, retries := perSweep/5, perSweep/10
 	switch w {
-	case ledger.WorkLook:
-		return looks
-	case ledger.WorkRetry:
+	case order.WorkRead:
+		return reads
+	case order.WorkRetry:
 		return retries
 	}
-	return perSweep - looks - retries
+	return perSweep - reads - retries
 }
 
 // take gives an order room if it is sure to have some; else it is remembered.
 func (a *allotment) take(ref ledger.Ref, now time.Time) (granted, bool) {
-	if ref.Work == ledger.WorkTell {
+	if ref.Work == order.WorkTell {
 		return a.tell(ref)
 	}
 	calls, part := callsOf(ref.Work), partOf(ref.Work)
-	if now.Sub(ref.Due) <= overdue && ref.Work == ledger.WorkLook {
+	if now.Sub(ref.Due) <= overdue && ref.Work == order.WorkRead {
 		part = 0 // nothing is kept for it yet
 	}
 	mine := a.by[ref.Tenant]
@@ -95,7 +97,7 @@ func (a *allotment) give(ref ledger.Ref) granted {
 // rest shares out what is left once all was read: each part to its kind of work
 // first, then to new orders, then to whatever is oldest.
 func (a *allotment) rest(now time.Time) (list []granted) {
-	sells, looks, retries := a.inTurn(ledger.WorkSell), a.inTurn(ledger.WorkLook), a.inTurn(ledger.WorkRetry)
+	sells, reads, retries := a.inTurn(order.WorkSell), a.inTurn(order.WorkRead), a.inTurn(order.WorkRetry)
 	give := func(refs []ledger.Ref, most func(ledger.Ref) bool) []ledger.Ref {
 		for len(refs) > 0 && most(refs[0]) {
 			list, refs = append(list, a.give(refs[0])), refs[1:]
@@ -103,12 +105,13 @@ func (a *allotment) rest(now time.Time) (list []granted) {
 		return refs
 	}
 	part := func(ref ledger.Ref) bool {
-		return (ref.Work != ledger.WorkLook || now.Sub(ref.Due) > overdue) && a.part[ref.Work]+callsOf(ref.Work) <= partOf(ref.Work) && a.fits(ref)
+		return (ref.Work != order.WorkRead || now.Sub(ref.Due) > overdue) &&
+			a.part[ref.Work]+callsOf(ref.Work) <= partOf(ref.Work) && a.fits(ref)
 	}
 	retries = give(retries, part)
-	looks = give(looks, part)
+	reads = give(reads, part)
 	give(sells, a.fits)
-	others := slices.Concat(looks, retries)
+	others := slices.Concat(reads, retries)
 	slices.SortStableFunc(others, func(x, y ledger.Ref) int { return x.Due.Compare(y.Due) })
 	give(others, a.fits)
 	return list
@@ -120,7 +123,7 @@ func (a *allotment) fits(ref ledger.Ref) bool {
 
 // last gives an order that was parked room, if all else left some.
 func (a *allotment) last(ref ledger.Ref) (granted, bool) {
-	if ref.Work == ledger.WorkTell {
+	if ref.Work == order.WorkTell {
 		return a.tell(ref)
 	}
 	if !a.fits(ref) {

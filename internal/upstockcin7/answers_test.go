@@ -14,11 +14,11 @@ import (
 	"testing/synctest"
 	"time"
 
-	"stockbridge/internal/ledger"
 	"stockbridge/internal/sim"
 	simupstock "stockbridge/internal/sim/upstock"
-	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstockcin7"
+	"stockbridge/internal/upstockcin7/order"
+	"stockbridge/internal/upstockcin7/sale"
 )
 
 // eachRow changes the rows of Cin7 Core's sale list.
@@ -31,7 +31,7 @@ func eachRow(doc map[string]any, change func(row map[string]any)) {
 
 func isSaleList(req *http.Request) bool { return strings.HasSuffix(req.URL.Path, "/saleList") }
 
-// isSale says that a request reads one sale.
+// isSale reports whether a request reads one sale.
 func isSale(req *http.Request) bool {
 	return req.Method == http.MethodGet && strings.HasSuffix(req.URL.Path, "/v2/sale")
 }
@@ -127,7 +127,8 @@ func TestBlankIsNoNo(t *testing.T) {
 			id := w.place(groceries)
 			customer, _ := w.ids(id)
 			for range 10 {
-				w.core(http.MethodPost, "/sale", fmt.Sprintf(`{"CustomerID":%q,"CustomerReference":"PO-4711","Location":"Main Warehouse","SkipQuote":true,"ExternalID":"x"}`, customer))
+				w.core(http.MethodPost, "/sale",
+					fmt.Sprintf(`{"CustomerID":%q,"CustomerReference":"PO-4711","Location":"Main Warehouse","SkipQuote":true,"ExternalID":"x"}`, customer))
 			}
 			w.fault(lost)
 			start := time.Now()
@@ -166,7 +167,9 @@ func leftOut(w *world, alsoInSales bool, fields ...string) {
 func TestBlankStranger(t *testing.T) {
 	byHand := func(w *world, id int, reference string) {
 		customer, _ := w.ids(id)
-		w.core(http.MethodPost, "/sale", fmt.Sprintf(`{"CustomerID":%q,"CustomerReference":%q,"Location":"Main Warehouse","SkipQuote":true}`, customer, reference))
+		w.core(http.MethodPost, "/sale",
+			fmt.Sprintf(`{"CustomerID":%q,"CustomerReference":%q,"Location":"Main Warehouse","SkipQuote":true}`,
+				customer, reference))
 	}
 	for _, c := range []struct {
 		name   string
@@ -177,7 +180,8 @@ func TestBlankStranger(t *testing.T) {
 		{"the list has all", nil, false, "foreignSale"},
 		{"no reference", []string{"CustomerReference"}, false, "foreignSale"},
 		{"no customer", []string{"CustomerID"}, false, "foreignSale"},
-		{"neither, nor when", []string{"CustomerReference", "CustomerID", "Updated", "ExternalID"}, false, "foreignSale"},
+		{"neither, nor when", []string{"CustomerReference", "CustomerID", "Updated", "ExternalID"}, false,
+			"foreignSale"},
 		{"no number", []string{"CustomerReference", "OrderNumber"}, false, "foreignSale"},
 		{"no reference in the sale", []string{"CustomerReference"}, true, "unclearSales"},
 		{"no customer in the sale", []string{"CustomerID"}, true, "unclearSales"},
@@ -190,7 +194,8 @@ func TestBlankStranger(t *testing.T) {
 				byHand(w, id, "PO-4711")
 				leftOut(w, c.silent, c.fields...)
 				w.stands(id, "SO-00002")
-				w.fault(sim.Fault{Match: "GET /saleList", Kind: "before", How: "503"}) // when the person asks, it cannot be told
+				// when the person asks, it cannot be told
+				w.fault(sim.Fault{Match: "GET /saleList", Kind: "before", How: "503"})
 				w.retryBeside(id)
 				w.turn(30 * time.Minute)
 				if w.attention(id, c.code, "SO-00002"); len(w.live(id)) > 0 {
@@ -253,12 +258,14 @@ func TestBlankStranger(t *testing.T) {
 		})
 	})
 	for _, blank := range []bool{false, true} {
-		t.Run(fmt.Sprintf("the order's own, blank %t", blank), func(t *testing.T) { // nothing on record says that it is there
+		// nothing on record says that it is there
+		t.Run(fmt.Sprintf("the order's own, blank %t", blank), func(t *testing.T) {
 			story(t, func(t *testing.T, w *world) {
 				w.checked(0)
 				id := w.place(groceries)
 				customer, _ := w.ids(id)
-				w.core(http.MethodPost, "/sale", fmt.Sprintf(`{"CustomerID":%q,"CustomerReference":"PO-4711","ExternalID":"upstock:%d:%d","SkipQuote":true}`, customer, w.acc.Upstock.Supplier, id))
+				w.core(http.MethodPost, "/sale",
+					fmt.Sprintf(`{"CustomerID":%q,"CustomerReference":"PO-4711","ExternalID":"upstock:%d:%d","SkipQuote":true}`, customer, w.acc.Upstock.Supplier, id))
 				if blank {
 					leftOut(w, false, "CustomerReference", "ExternalID")
 				}
@@ -327,7 +334,7 @@ func TestBlankStatus(t *testing.T) {
 				} else {
 					w.person(sale, "ship", `{"trackingNumber":"T-1"}`)
 					w.poll()
-					w.is(id, ledger.Shipped, "T-1! shipped")
+					w.is(id, order.Shipped, "T-1! shipped")
 				}
 			})
 		})
@@ -349,7 +356,8 @@ func TestMissingIsNotEmpty(t *testing.T) {
 				start := time.Now()
 				id := w.approve(groceries)
 				w.settle(id, time.Hour)
-				if calls := strings.Join(w.coreCalls(start), "\n"); strings.Count(calls, "POST /sale/order") != 1 || strings.Contains(calls, "DELETE") {
+				if calls := strings.Join(w.coreCalls(start), "\n"); strings.Count(calls, "POST /sale/order") != 1 ||
+					strings.Contains(calls, "DELETE") {
 					t.Errorf("%s", calls)
 				}
 				w.unaltered()
@@ -379,7 +387,7 @@ func TestMissingIsNotEmpty(t *testing.T) {
 			id, sale := w.sell(groceries)
 			w.person(sale, "ship", `{"trackingNumber":"T-1"}`)
 			w.poll()
-			w.is(id, ledger.Shipped, "T-1! shipped")
+			w.is(id, order.Shipped, "T-1! shipped")
 			w.altered = func(req *http.Request, doc map[string]any) {
 				if isSale(req) {
 					doc["Fulfilments"] = nil
@@ -387,22 +395,23 @@ func TestMissingIsNotEmpty(t *testing.T) {
 			}
 			w.person(sale, "tracking", `{"trackingNumber":"T-2"}`)
 			w.poll()
-			w.is(id, ledger.Shipped, "T-1! shipped") // and nobody is told that they were taken back
+			w.is(id, order.Shipped, "T-1! shipped") // and nobody is told that they were taken back
 			w.unaltered()
 			w.turn(30 * time.Minute)
-			w.is(id, ledger.Shipped, "T-2! shipped")
+			w.is(id, order.Shipped, "T-2! shipped")
 		})
 	})
 	t.Run("what was done with a sale that is to be voided", func(t *testing.T) {
 		for _, silent := range []bool{false, true} {
 			story(t, func(t *testing.T, w *world) {
-				w.change(func(s *tenant.Settings) { s.OnCancel = tenant.Void })
+				w.change(func(s *sale.Settings) { s.OnCancel = sale.Void })
 				id, sale := w.sell(groceries)
 				w.person(sale, "ship", `{"boxes":["A"],"of":["A","B"]}`)
 				w.altered = func(req *http.Request, doc map[string]any) {
 					if isSale(req) {
 						doc["Fulfilments"], doc["Invoices"] = nil, nil
-						for _, name := range []string{"CombinedPickingStatus", "CombinedPackingStatus", "CombinedShippingStatus", "CombinedInvoiceStatus"} {
+						for _, name := range []string{"CombinedPickingStatus", "CombinedPackingStatus",
+							"CombinedShippingStatus", "CombinedInvoiceStatus"} {
 							if silent {
 								doc[name] = ""
 							}
@@ -488,7 +497,7 @@ func TestAnsweredOtherwise(t *testing.T) {
 	})
 	t.Run("left a draft", func(t *testing.T) {
 		story(t, func(t *testing.T, w *world) {
-			w.change(func(s *tenant.Settings) { s.OrderStatus = tenant.Authorised })
+			w.change(func(s *sale.Settings) { s.OrderStatus = sale.Authorised })
 			w.altered = func(req *http.Request, doc map[string]any) {
 				if strings.HasSuffix(req.URL.Path, "/sale/order") {
 					doc["Status"] = "DRAFT"
@@ -534,9 +543,13 @@ func TestTotalACentApart(t *testing.T) {
 		want          string // the total of the row sent again; "" = it is not
 		calls         string
 	}{
-		{name: "a cent more", message: "attribute 'Total' doesn't match the computed one. Expected value is: 28.41", times: 1, want: "28.41"},
-		{name: "a cent less, and named", message: `Line "SLT-FLK": attribute 'Total' doesn't match. Expected value is: 20.39`, times: 1, want: "20.39"},
-		{name: "again", message: "attribute 'Total' doesn't match it. Expected value is: 28.41", times: 2, want: "28.41"},
+		{name: "a cent more", message: "attribute 'Total' doesn't match the computed one. Expected value is: 28.41",
+			times: 1, want: "28.41"},
+		{name: "a cent less, and named",
+			message: `Line "SLT-FLK": attribute 'Total' doesn't match. Expected value is: 20.39`, times: 1,
+			want: "20.39"},
+		{name: "again", message: "attribute 'Total' doesn't match it. Expected value is: 28.41", times: 2,
+			want: "28.41"},
 		{name: "two cents", message: "attribute 'Total' doesn't match it. Expected value is: 28.42", times: 1},
 		{name: "no such row", message: "attribute 'Total' doesn't match it. Expected value is: 24.00", times: 1},
 		{name: "another row is named", message: `Line "SLT-FLK": attribute 'Total' doesn't match. Expected value is: 28.41`, times: 1},
@@ -550,8 +563,9 @@ func TestTotalACentApart(t *testing.T) {
 			throttled := how.throttled
 			t.Run(fmt.Sprintf("%s, throttled %t, taxed by %s", c.name, throttled, how.taxed), func(t *testing.T) {
 				story(t, func(t *testing.T, w *world) {
-					w.control(http.MethodPut, "/sim/cin7core/me?account="+w.acc.Cin7Core.AccountID, fmt.Sprintf(`{"TaxCalculationMethod":%q}`, how.taxed))
-					if err := w.pair().ReadMirror(t.Context(), upstockcin7.Job{Job: upstockcin7.JobMirror, Tenant: w.tenant}); err != nil {
+					w.control(http.MethodPut, "/sim/cin7core/me?account="+w.acc.Cin7Core.AccountID,
+						fmt.Sprintf(`{"TaxCalculationMethod":%q}`, how.taxed))
+					if err := w.do(t.Context(), "console", upstockcin7.JobMirror); err != nil {
 						t.Fatal(err)
 					}
 					var sent [][]byte
@@ -568,7 +582,8 @@ func TestTotalACentApart(t *testing.T) {
 							return answerJSON(http.StatusBadRequest, string(data))
 						}
 						// The simulated Cin7 Core reckons as we do: it takes the row as it is.
-						body = bytes.Replace(body, []byte(`"Total":`+c.want), []byte(`"Total":`+map[string]string{"28.41": "28.4", "20.39": "20.4"}[c.want]), 1)
+						body = bytes.Replace(body, []byte(`"Total":`+c.want),
+							[]byte(`"Total":`+map[string]string{"28.41": "28.4", "20.39": "20.4"}[c.want]), 1)
 						as := req.Clone(req.Context())
 						as.Body, as.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 						resp, err := w.sim.Transport().RoundTrip(as)
@@ -585,7 +600,7 @@ func TestTotalACentApart(t *testing.T) {
 						if s := w.sale(id); s.Status != "VOIDED" {
 							t.Errorf("%+v", s)
 						}
-					} else if r.State != ledger.Sold || len(w.sales(id)) != 1 {
+					} else if r.State != order.Sold || len(w.sales(id)) != 1 {
 						t.Fatalf("%s %+v %+v\n%s", r.State, r.Problems, w.sales(id), timeline(r))
 					}
 					if r.Rounding != how.apart {
@@ -634,7 +649,8 @@ func TestRestoredTable(t *testing.T) {
 				w.approve("") // the table has seen work
 				time.Sleep(time.Minute)
 				copied := must[[]byte](w)(os.ReadFile(path))
-				if err := w.sim.Fault(sim.Upstock, sim.Fault{Match: "WEBHOOK order.approved", Kind: "after"}); err != nil {
+				if err := w.sim.Fault(sim.Upstock,
+					sim.Fault{Match: "WEBHOOK order.approved", Kind: "after"}); err != nil {
 					t.Fatal(err)
 				}
 				id := w.approve(groceries) // sold, and delivered once more by and by
@@ -685,7 +701,7 @@ func TestRestoredCancelled(t *testing.T) {
 		w.restore(path, copied)
 		must[time.Time](w)(w.pair().Restored(t.Context()))
 		w.turn(5 * time.Hour)
-		if r := w.run(id); r == nil || r.State != ledger.Cancelled || len(w.sales(id)) > 0 {
+		if r := w.run(id); r == nil || r.State != order.Cancelled || len(w.sales(id)) > 0 {
 			t.Errorf("it is %+v, with the sales %+v", r, w.sales(id))
 		}
 	})
@@ -706,7 +722,9 @@ func TestRestoredCancelledMidway(t *testing.T) {
 				id := w.approve(groceries)
 				w.turn(time.Minute)
 				copied := must[[]byte](w)(os.ReadFile(path))
-				w.upstockFault(sim.Fault{Match: fmt.Sprintf("GET /orders/%d", id), Kind: "before", How: "503", Times: -1}) // nothing is voided yet
+				// nothing is voided yet
+				w.upstockFault(sim.Fault{Match: fmt.Sprintf("GET /orders/%d", id), Kind: "before", How: "503",
+					Times: -1})
 				w.cancel(id)
 				synctest.Wait()
 				if r := w.run(id); r.Cancelled.IsZero() {
@@ -717,7 +735,7 @@ func TestRestoredCancelledMidway(t *testing.T) {
 				w.restore(path, copied)
 				must[time.Time](w)(w.pair().Restored(t.Context()))
 				w.turn(5 * time.Hour)
-				if r := w.run(id); r.State != ledger.Cancelled {
+				if r := w.run(id); r.State != order.Cancelled {
 					t.Errorf("it is %s\n%s", r.State, timeline(r))
 				}
 				for _, s := range w.sales(id) {
@@ -747,7 +765,9 @@ func TestApprovedAgainAfterRestore(t *testing.T) {
 				}
 				id := w.approve(groceries)
 				w.turn(time.Minute)
-				w.upstockFault(sim.Fault{Match: fmt.Sprintf("GET /orders/%d", id), Kind: "before", How: "503", Times: -1}) // nothing is voided yet
+				// nothing is voided yet
+				w.upstockFault(sim.Fault{Match: fmt.Sprintf("GET /orders/%d", id), Kind: "before", How: "503",
+					Times: -1})
 				w.cancel(id)
 				synctest.Wait()
 				if r := w.run(id); !r.CancelOpen() {

@@ -3,6 +3,7 @@ package upstockcin7
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -10,9 +11,12 @@ import (
 
 	"stockbridge/internal/job"
 	"stockbridge/internal/ledger"
+	"stockbridge/internal/limit"
 	"stockbridge/internal/rest"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstock"
+	"stockbridge/internal/upstockcin7/order"
+	"stockbridge/internal/vendor"
 )
 
 // Backfill is the taking in of Upstock's orders of a range of days, as a person
@@ -39,7 +43,7 @@ type Backfill struct {
 	Why      string    `json:"why,omitempty"`     // running: what holds it up; failed: why
 
 	After   string    `json:"after,omitempty"` // the next page
-	Pages   []byte    `json:"pages,omitempty"` // those read, see turned
+	Pages   []byte    `json:"pages,omitempty"` // those read, see job.Turn
 	Again   time.Time `json:"again,omitzero"`  // its next message is on its way for then
 	Errors  int       `json:"errors,omitempty"`
 	Failing time.Time `json:"failing,omitzero"`
@@ -101,7 +105,8 @@ func (p *Pair) days(t tenant.Tenant, from, to time.Time) (days, error) {
 		say(first.After(today), "from", "This day is still to come.")
 		say(last.After(today), "to", "This day is still to come.")
 		say(last.Before(first), "to", "This day is before from.")
-		say(last.Sub(first) >= maxDays*24*time.Hour, "to", fmt.Sprintf("This is more than %d days. Take them in part by part.", maxDays))
+		say(last.Sub(first) >= maxDays*24*time.Hour, "to",
+			fmt.Sprintf("This is more than %d days. Take them in part by part.", maxDays))
 	}
 	if errs != nil {
 		return days{}, errs
@@ -169,7 +174,7 @@ func (p *Pair) saveBackfill(ctx context.Context, tenantID string, b *Backfill) e
 // … to, in the tenant's time zone (of both the date counts). The same days
 // again are the backfill that is running. What is here already is never taken in
 // twice, so a range may be taken in as often as one likes.
-// Errors: tenant.FieldErrors, ErrBackfillRunning, *ConnectError where a system is not connected.
+// Errors: tenant.FieldErrors, ErrBackfillRunning, *vendor.ConnectError where a system is not connected.
 func (p *Pair) StartBackfill(ctx context.Context, tenantID string, from, to time.Time) (Backfill, error) {
 	t, err := p.Tenants.Load(ctx, tenantID)
 	if err != nil {
@@ -180,7 +185,7 @@ func (p *Pair) StartBackfill(ctx context.Context, tenantID string, from, to time
 		return Backfill{}, err
 	}
 	if lack := t.Lack(tenant.Upstock, tenant.Cin7Core); lack != nil {
-		return Backfill{}, &ConnectError{Problem: ledger.Problem{
+		return Backfill{}, &vendor.ConnectError{Problem: ledger.Problem{
 			Code: "notReady", Message: lack.State, Fix: "Connect both systems first.",
 		}}
 	}
@@ -197,7 +202,7 @@ func (p *Pair) StartBackfill(ctx context.Context, tenantID string, from, to time
 		return false, nil
 	})
 	if err == nil {
-		_ = p.Start(ctx, Job{Job: JobBackfill, Tenant: tenantID}, 0) // Reconcile sends it again
+		_ = p.Runner.Start(ctx, tenantID, JobBackfill, 0) // the job reconcile sends it again
 	}
 	return b, err
 }
@@ -219,10 +224,10 @@ func (p *Pair) StopBackfill(ctx context.Context, tenantID string) error {
 // moved for a while. Sent once too often it does no harm.
 func (p *Pair) resumeBackfill(ctx context.Context, tenantID string) error {
 	b, err := p.BackfillState(ctx, tenantID)
-	if err != nil || b.State != BackfillRunning || p.Now().Sub(latest(b.Updated, b.Again)) < p.Times.Resend {
+	if err != nil || b.State != BackfillRunning || p.Now().Sub(job.Latest(b.Updated, b.Again)) < p.Times.Resend {
 		return err
 	}
-	return p.Start(ctx, Job{Job: JobBackfill, Tenant: tenantID}, 0)
+	return p.Runner.Start(ctx, tenantID, JobBackfill, 0)
 }
 
 // byBackfill begins the timeline of an order that a backfill took in.
@@ -231,78 +236,79 @@ const byBackfill = "Taken in by a backfill"
 // filling is one run of a backfill.
 type filling struct {
 	*Pair
-	ctx    context.Context
-	tenant string
-	b      tenant.Bundle
-	of     supplier
+	ctx  context.Context
+	part *job.Part
+	of   supplier
 	days
 	*Backfill
 }
 
-// Backfill reads on in the range of a tenant's backfill, and takes in what is
-// missing as Reconcile does. Progress is saved after each page, whose orders are
+// backfill reads on in the range of a tenant's backfill, and takes in what is
+// missing as reconcile does. Progress is saved after each page, whose orders are
 // durable then. As these orders are in nobody's hurry, the work on them begins
 // one after the other, so that some of Cin7 Core's budget is left for new ones:
 // each costs a look more than others, and another where it was approved before
 // the connection was made, and may have been sold by other means.
-func (p *Pair) Backfill(ctx context.Context, j Job) error {
-	b, err := p.BackfillState(ctx, j.Tenant)
+func (p *Pair) backfill(ctx context.Context, part *job.Part) error {
+	b, err := p.BackfillState(ctx, part.Tenant)
 	if err != nil || b.State != BackfillRunning || b.Again.After(p.Now().Add(p.Times.Soon)) {
 		return err
 	}
-	t, err := p.Tenants.Load(ctx, j.Tenant)
-	if errors.Is(err, tenant.ErrNotFound) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	f := &filling{Pair: p, ctx: ctx, tenant: j.Tenant, b: t, of: supplierAt(t.Connections[tenant.Upstock]), Backfill: &b}
+	t := part.Bundle
+	conn := t.Connections[tenant.Upstock]
+	f := &filling{Pair: p, ctx: ctx, part: part, of: supplierAt(conn), Backfill: &b}
 	if f.days, err = b.span(); err != nil {
 		return f.fail("Its days cannot be read: " + err.Error() + ".")
 	}
-	conn := t.Connections[tenant.Upstock]
 	if conn.Account != "" && conn.Account != b.Account {
 		return f.fail("Another Upstock supplier is connected now.")
 	}
-	if why := t.Ready(tenant.Upstock, tenant.Cin7Core); why != "" { // Reconcile wakes it once they are
+	if why := t.Ready(tenant.Upstock, tenant.Cin7Core); why != "" { // the job reconcile wakes it once they are
 		return f.wait(why, time.Time{})
 	}
-	sec, err := p.secrets(ctx, conn)
+	sec, err := p.Vendors.Secrets(ctx, conn)
 	if err != nil {
 		return err
 	}
-	client := p.Upstock(conn, sec, false)
+	client := p.Upstock(conn, sec, part.Kind.Class == limit.First)
 	for {
-		if d, ok := ctx.Deadline(); ok && time.Until(d) < p.Times.MinInvocation {
-			return f.wait("", p.Now().Add(p.Times.Soon))
-		}
-		page, err := client.OrdersPage(ctx, upstock.OrdersQuery{ApprovedSince: f.since, After: b.After, Limit: ordersPage})
-		if err != nil {
-			return f.failed(err)
-		}
-		fresh, beyond, err := f.page(page)
-		if err != nil {
+		if over, err := f.readOn(client); over || err != nil {
 			return err
 		}
-		b.Errors, b.Failing, b.Why = 0, time.Time{}, ""
-		if page.Next == "" || beyond {
-			if err := p.filled(ctx, j.Tenant, b.Account, f.since, f.until); err != nil {
-				return err
-			}
-			return f.end(BackfillDone, "")
-		}
-		if b.Pages, err = turned(b.Pages, page); err != nil {
-			return f.fail("Upstock's list of orders could not be read on from " + cmp.Or(b.Day(), b.From) + ": " + err.Error() + ".")
-		}
-		b.After = page.Next
-		if fresh > 0 {
-			return f.wait("", p.Now().Add(time.Duration(fresh)*p.Times.Soon))
-		}
-		if err := p.saveBackfill(ctx, j.Tenant, &b); err != nil {
-			return notBehind(err)
-		}
 	}
+}
+
+// readOn reads the next page of the range. over says that the part ends with it.
+func (f *filling) readOn(client *upstock.Client) (over bool, err error) {
+	if f.part.Short(f.ctx) != nil {
+		return true, f.wait("", f.Now().Add(f.Times.Soon))
+	}
+	q := upstock.OrdersQuery{ApprovedSince: f.since, After: f.After, Limit: ordersPage}
+	page, err := client.OrdersPage(f.ctx, q)
+	if err != nil {
+		return true, f.failed(err)
+	}
+	fresh, beyond, err := f.page(page)
+	if err != nil {
+		return true, err
+	}
+	f.Errors, f.Failing, f.Why = 0, time.Time{}, ""
+	if page.Next == "" || beyond {
+		if err := f.filled(f.ctx, f.part.Tenant, f.Account, f.since, f.until); err != nil {
+			return true, err
+		}
+		return true, f.end(BackfillDone, "")
+	}
+	if f.Pages, err = job.Turn(f.Pages, page.IDs(), page.Next); err != nil {
+		return true, f.fail("Upstock's list of orders could not be read on from " + cmp.Or(f.Day(), f.From) + ": " +
+			err.Error() + ".")
+	}
+	f.After = page.Next
+	if fresh > 0 {
+		return true, f.wait("", f.Now().Add(time.Duration(fresh)*f.Times.Soon))
+	}
+	err = f.saveBackfill(f.ctx, f.part.Tenant, f.Backfill)
+	return err != nil, notBehind(err)
 }
 
 // page takes in a page and counts it. beyond says that it reaches past the range.
@@ -344,15 +350,11 @@ func (f *filling) page(page upstock.Page) (fresh int, beyond bool, err error) {
 			f.Known++
 		}
 	}
-	if n := len(page.Orders); n > 0 {
-		last, _ := upstock.ParseOrder(page.Orders[n-1])
-		beyond = !last.ApprovedAt.Before(f.until)
-	}
-	return fresh, beyond, nil
+	return fresh, reaches(page, f.until), nil
 }
 
-// tookIn says that this backfill took the order in.
-func (f *filling) tookIn(r *ledger.Run) bool {
+// tookIn reports whether this backfill took the order in.
+func (f *filling) tookIn(r *order.Order) bool {
 	return !r.Received.Before(f.Started) && len(r.Timeline) > 0 && strings.HasPrefix(r.Timeline[0].Text, byBackfill)
 }
 
@@ -360,17 +362,17 @@ func (f *filling) tookIn(r *ledger.Run) bool {
 func (f *filling) failed(err error) error {
 	now := f.Now().UTC()
 	switch {
-	case refusedPage(err) && (f.After == "" || f.Renewed):
+	case job.RefusedPage(err) && (f.After == "" || f.Renewed):
 		return f.fail("Upstock refuses the list of orders: " +
 			strings.Join(append(rest.MessagesOf(err), "("+rest.Reason(err)+")"), " "))
-	case refusedPage(err):
+	case job.RefusedPage(err):
 		old := *f.Backfill
 		*f.Backfill = Backfill{State: old.State, From: old.From, To: old.To, Zone: old.Zone, Account: old.Account,
 			Started: old.Started, Renewed: true, rev: old.rev}
 		const anew = "Upstock did not know its next page any more: the days are read anew."
 		return f.wait(anew, now.Add(f.Times.Soon))
 	}
-	switch out := f.verdicts.Of(f.ctx, f.b, err).(type) {
+	switch out := f.part.Verdict(f.ctx, err).(type) {
 	case *ledger.Later:
 		return f.wait(out.Why, out.At)
 	case *ledger.Park:
@@ -383,22 +385,22 @@ func (f *filling) failed(err error) error {
 		if now.Sub(f.Failing) > f.Times.GiveUp {
 			return f.fail(out.Why)
 		}
-		return f.wait(out.Why, now.Add(job.Backoff(f.Errors-1, f.Times.MinRetry, f.Times.MaxVendor)))
+		return f.wait(out.Why, now.Add(job.Backoff(f.Errors-1, f.Times.MinRetry, f.Times.Longest)))
 	default:
 		return out
 	}
 }
 
-// wait saves the progress and comes back by itself; at zero = Reconcile wakes it.
+// wait saves the progress and comes back by itself; at zero = the job reconcile wakes it.
 func (f *filling) wait(why string, at time.Time) error {
 	f.Why, f.Again = why, at.UTC()
 	if at.IsZero() {
 		f.Again = time.Time{}
 	}
-	if err := f.saveBackfill(f.ctx, f.tenant, f.Backfill); err != nil || at.IsZero() {
+	if err := f.saveBackfill(f.ctx, f.part.Tenant, f.Backfill); err != nil || at.IsZero() {
 		return notBehind(err)
 	}
-	return f.Start(f.ctx, Job{Job: JobBackfill, Tenant: f.tenant}, min(max(at.Sub(f.Now()), 0), maxDelay))
+	return f.part.Again(f.ctx, at.Sub(f.Now()))
 }
 
 func (f *filling) fail(why string) error {
@@ -407,14 +409,15 @@ func (f *filling) fail(why string) error {
 
 func (f *filling) end(s BackfillState, why string) error {
 	f.State, f.Why, f.After, f.Pages, f.Again, f.Finished = s, why, "", nil, time.Time{}, f.Now().UTC()
-	if err := f.saveBackfill(f.ctx, f.tenant, f.Backfill); err != nil {
+	if err := f.saveBackfill(f.ctx, f.part.Tenant, f.Backfill); err != nil {
 		return notBehind(err)
 	}
-	text := fmt.Sprintf("The backfill of %s to %s is done: %d orders, of which %d were taken in and %d were here.", f.From, f.To, f.Listed, f.Taken, f.Known)
+	text := fmt.Sprintf("The backfill of %s to %s is done: %d orders, of which %d were taken in and %d were here.",
+		f.From, f.To, f.Listed, f.Taken, f.Known)
 	if s == BackfillFailed {
-		text = fmt.Sprintf("The backfill of %s to %s failed. %s", f.From, f.To, f.Why)
+		text = fmt.Sprintf("The backfill of %s to %s ended before its time. %s", f.From, f.To, f.Why)
 	}
-	return f.Ledger.RecordSome(f.ctx, f.tenant, ledger.Event{Kind: "backfill", Text: text})
+	return f.Ledger.RecordSome(f.ctx, f.part.Tenant, ledger.Event{Kind: "backfill", Text: text})
 }
 
 // notBehind: a worker that was faster goes on with the backfill, or a person stopped it.
@@ -450,11 +453,13 @@ type BackfillItem struct {
 }
 
 // PreviewBackfill says what would become of the orders that were approved on the
-// days from … to, a page of at most 100 at a time, with the settings as they
-// are. Nothing is written anywhere. What could not be planned just now, as Cin7
-// Core's budget or the time is used up, is unknown.
+// days from … to, a page of at most limit at a time (1 to 100), with the settings
+// as they are. Nothing is written anywhere. What could not be planned just now,
+// as Cin7 Core's budget or the time is used up, is unknown.
 // Errors: tenant.FieldErrors; ledger.ErrAfter where Upstock refuses the page after.
-func (p *Pair) PreviewBackfill(ctx context.Context, tenantID string, from, to time.Time, after string) (BackfillPreview, error) {
+func (p *Pair) PreviewBackfill(
+	ctx context.Context, tenantID string, from, to time.Time, after string, limit int,
+) (BackfillPreview, error) {
 	var v BackfillPreview
 	t, err := p.Tenants.Load(ctx, tenantID)
 	if err != nil {
@@ -464,44 +469,24 @@ func (p *Pair) PreviewBackfill(ctx context.Context, tenantID string, from, to ti
 	if err != nil {
 		return v, err
 	}
-	w := &work{Pair: p, ctx: ctx, run: &ledger.Run{Tenant: tenantID}, b: t, preview: true}
+	w := &work{Pair: p, ctx: ctx, run: &order.Order{Run: ledger.Run{Tenant: tenantID}}, b: t, preview: true}
 	if err := w.connect(); err != nil {
-		pr, ok := notPlanned(err)
-		if !ok {
-			return v, err
-		}
-		v.Problems = []ledger.Problem{pr}
-		return v, nil
+		return unplannedBackfill(err)
 	}
-	sec, err := p.secrets(ctx, w.up)
+	sec, err := p.Vendors.Secrets(ctx, w.up)
 	if err != nil {
 		return v, err
 	}
-	page, err := p.Upstock(w.up, sec, false).OrdersPage(ctx, upstock.OrdersQuery{ApprovedSince: d.since, After: after, Limit: ordersPage})
-	if after != "" && refusedPage(err) {
+	page, err := p.Upstock(w.up, sec, false).OrdersPage(ctx,
+		upstock.OrdersQuery{ApprovedSince: d.since, After: after, Limit: min(limit, ordersPage)})
+	if after != "" && job.RefusedPage(err) {
 		return v, ledger.ErrAfter
 	}
 	if err := w.answered(err); err != nil {
-		pr, ok := notPlanned(err)
-		if !ok {
-			return v, err
-		}
-		v.Problems = []ledger.Problem{pr}
-		return v, nil
+		return unplannedBackfill(err)
 	}
-	rows, err := p.listed(ctx, supplierAt(w.up), page.Orders, d.since, d.until)
-	if err != nil {
+	if v, err = w.previewed(page.Orders, d); err != nil {
 		return v, err
-	}
-	v.Counts = map[Outcome]int{}
-	var stuck *ledger.Problem // why the rest cannot be planned just now
-	for _, r := range rows {
-		it, err := w.item(r, &stuck)
-		if err != nil {
-			return v, err
-		}
-		v.Counts[it.Outcome]++
-		v.Items = append(v.Items, it)
 	}
 	v.Next = page.Next
 	if n := len(page.Orders); n > 0 {
@@ -512,13 +497,43 @@ func (p *Pair) PreviewBackfill(ctx context.Context, tenantID string, from, to ti
 	return v, nil
 }
 
+// unplannedBackfill is the preview where an outcome of work keeps its orders from being planned; any other error is
+// returned.
+func unplannedBackfill(err error) (BackfillPreview, error) {
+	pr, ok := notPlanned(err)
+	if !ok {
+		return BackfillPreview{}, err
+	}
+	return BackfillPreview{Problems: []ledger.Problem{pr}}, nil
+}
+
+// previewed is the preview of a page of orders.
+func (w *work) previewed(orders []json.RawMessage, d days) (BackfillPreview, error) {
+	v := BackfillPreview{Counts: map[Outcome]int{}}
+	rows, err := w.listed(w.ctx, supplierAt(w.up), orders, d.since, d.until)
+	if err != nil {
+		return v, err
+	}
+	var stuck *ledger.Problem // why the rest cannot be planned just now
+	for _, r := range rows {
+		it, err := w.item(r, &stuck)
+		if err != nil {
+			return v, err
+		}
+		v.Counts[it.Outcome]++
+		v.Items = append(v.Items, it)
+	}
+	return v, nil
+}
+
 func (w *work) item(r row, stuck **ledger.Problem) (BackfillItem, error) {
-	run := &ledger.Run{Tenant: w.run.Tenant, ID: supplierAt(w.up).key(r.id)}
+	run := &order.Order{Run: ledger.Run{Tenant: w.run.Tenant, ID: supplierAt(w.up).key(r.id)}}
 	describe(run, r.order)
 	if r.run != nil {
 		run.ID = r.run.ID
 	}
-	it := BackfillItem{ID: run.ID, Number: run.Number, Reference: run.Reference, Customer: run.Customer, Approved: run.Approved, Outcome: r.outcome, OrderTotal: run.Total}
+	it := BackfillItem{ID: run.ID, Number: run.Number, Reference: run.Reference, Customer: run.Customer,
+		Approved: run.Approved, Outcome: r.outcome, OrderTotal: run.Total}
 	if r.run != nil {
 		it.State, it.SaleTotal, it.Problems = r.run.State, r.run.SaleTotal, r.run.Problems
 		return it, nil
@@ -531,8 +546,8 @@ func (w *work) item(r row, stuck **ledger.Problem) (BackfillItem, error) {
 		return it, nil
 	}
 	if *stuck == nil {
-		w.run, w.body = run, r.raw
-		plan, problems, err := w.makePlan(r.raw)
+		w.run, w.doc = run, &document{body: r.raw, bare: true}
+		plan, problems, err := w.makePlan(w.doc)
 		pr, ok := notPlanned(err)
 		switch {
 		case err != nil && !ok:

@@ -20,6 +20,8 @@ import (
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/testsize"
 	"stockbridge/internal/upstockcin7"
+	"stockbridge/internal/upstockcin7/order"
+	"stockbridge/internal/vendor"
 )
 
 func day(s string) time.Time {
@@ -42,14 +44,16 @@ func (w *world) startBackfill(from, to string) upstockcin7.Backfill {
 
 func (w *world) preview(from, to, after string) upstockcin7.BackfillPreview {
 	w.t.Helper()
-	return must[upstockcin7.BackfillPreview](w)(w.pair().PreviewBackfill(context.Background(), w.tenant, day(from), day(to), after))
+	return must[upstockcin7.BackfillPreview](w)(w.pair().PreviewBackfill(context.Background(), w.tenant, day(from),
+		day(to), after, 100))
 }
 
 // filled wants the backfill's state and counts.
 func (w *world) filled(want upstockcin7.Backfill) {
 	w.t.Helper()
 	b := w.backfill()
-	got := upstockcin7.Backfill{State: b.State, Listed: b.Listed, Taken: b.Taken, Known: b.Known, Cancelled: b.Cancelled, Shipped: b.Shipped, Attention: b.Attention}
+	got := upstockcin7.Backfill{State: b.State, Listed: b.Listed, Taken: b.Taken, Known: b.Known,
+		Cancelled: b.Cancelled, Shipped: b.Shipped, Attention: b.Attention}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		w.t.Errorf("%+v, want %+v", b, want)
 	}
@@ -89,25 +93,29 @@ func TestBackfill(t *testing.T) {
 
 		w.fault(sim.Fault{Match: "GET /me", Kind: "before", How: "500"})
 		v := w.preview(first, last, "")
-		if it := v.Items[len(v.Items)-1]; v.Counts[upstockcin7.OutcomeUnknown] != 1 || it.ID != strconv.Itoa(broken) || !strings.Contains(it.Problems[0].Message, "no usable answer") {
+		if it := v.Items[len(v.Items)-1]; v.Counts[upstockcin7.OutcomeUnknown] != 1 || it.ID != strconv.Itoa(broken) ||
+			!strings.Contains(it.Problems[0].Message, "no usable answer") {
 			t.Errorf("where Cin7 Core gives no answer: %+v", v.Counts)
 		}
 		time.Sleep(time.Second)
 		start := time.Now()
 		v = w.preview(first, last, "")
-		if len(v.Items) != 9 || v.Next != "" || len(v.Problems) > 0 || v.Counts[upstockcin7.OutcomeSell] != 6 || v.Counts[upstockcin7.OutcomeCancelled] != 1 ||
+		if len(v.Items) != 9 || v.Next != "" || len(v.Problems) > 0 || v.Counts[upstockcin7.OutcomeSell] != 6 ||
+			v.Counts[upstockcin7.OutcomeCancelled] != 1 ||
 			v.Counts[upstockcin7.OutcomeShipped] != 1 || v.Counts[upstockcin7.OutcomeAttention] != 1 {
 			t.Fatalf("%+v", v)
 		}
 		for _, it := range v.Items {
-			if it.Outcome == upstockcin7.OutcomeSell && (it.SaleTotal == "" || it.SaleTotal != it.OrderTotal || it.Approved.IsZero() || it.Number == "") {
+			if it.Outcome == upstockcin7.OutcomeSell &&
+				(it.SaleTotal == "" || it.SaleTotal != it.OrderTotal || it.Approved.IsZero() || it.Number == "") {
 				t.Errorf("%+v", it)
 			}
 			if it.Outcome == upstockcin7.OutcomeAttention && (len(it.Problems) == 0 || it.ID != strconv.Itoa(broken)) {
 				t.Errorf("%+v", it)
 			}
 		}
-		if calls := w.coreCalls(start); len(calls) != 1 || calls[0] != "GET /me" || w.run(ids[0]) != nil { // for the unknown currency
+		// for the unknown currency
+		if calls := w.coreCalls(start); len(calls) != 1 || calls[0] != "GET /me" || w.run(ids[0]) != nil {
 			t.Errorf("a preview of six orders costs %v", calls)
 		}
 		time.Sleep(time.Second)
@@ -118,7 +126,8 @@ func TestBackfill(t *testing.T) {
 			t.Errorf("%+v", b)
 		}
 		w.startBackfill(first, last)
-		if _, err := w.pair().StartBackfill(context.Background(), w.tenant, day(first), day(first)); !errors.Is(err, upstockcin7.ErrBackfillRunning) {
+		if _, err := w.pair().StartBackfill(context.Background(), w.tenant, day(first), day(first)); !errors.Is(err,
+			upstockcin7.ErrBackfillRunning) {
 			t.Errorf("beside it: %v", err)
 		}
 		w.turn(20 * time.Minute)
@@ -133,10 +142,12 @@ func TestBackfill(t *testing.T) {
 				n++
 			}
 		}
-		if calls := w.coreCalls(start); n != 13 || len(calls) != 26 { // six orders at four calls; the broken one is looked for, and its currency
+		// six orders at four calls; the broken one is looked for, and its currency
+		if calls := w.coreCalls(start); n != 13 || len(calls) != 26 {
 			t.Errorf("%d looks, %d calls: %v", n, len(calls), calls)
 		}
-		if w.run(gone).State != ledger.Cancelled || w.run(away) != nil || w.run(early) != nil || w.run(late) != nil || w.run(broken).State != ledger.Attention {
+		if w.run(gone).State != order.Cancelled || w.run(away) != nil || w.run(early) != nil || w.run(late) != nil ||
+			w.run(broken).State != ledger.Attention {
 			t.Error("what is not to be sold was")
 		}
 		if texts := w.eventTexts("backfill"); len(texts) != 1 || !strings.Contains(texts[0], "done") {
@@ -144,7 +155,7 @@ func TestBackfill(t *testing.T) {
 		}
 
 		v = w.preview(first, last, "")
-		if v.Counts[upstockcin7.OutcomeKnown] != 7 || v.Items[0].State != ledger.Sold || v.Items[0].SaleTotal == "" {
+		if v.Counts[upstockcin7.OutcomeKnown] != 7 || v.Items[0].State != order.Sold || v.Items[0].SaleTotal == "" {
 			t.Errorf("%+v", v)
 		}
 		w.startBackfill(first, last)
@@ -163,7 +174,8 @@ func TestBackfillOthersSale(t *testing.T) {
 		id := w.listed(in1999(22, 3), "")
 		time.Sleep(time.Hour)
 		customer, _ := w.ids(id)
-		w.core(http.MethodPost, "/sale", fmt.Sprintf(`{"CustomerID":%q,"CustomerReference":%q}`, customer, w.reference(w.preview(first, last, ""))))
+		w.core(http.MethodPost, "/sale",
+			fmt.Sprintf(`{"CustomerID":%q,"CustomerReference":%q}`, customer, w.reference(w.preview(first, last, ""))))
 		w.startBackfill(first, last)
 		w.turn(10 * time.Minute)
 		w.attention(id, "foreignSale")
@@ -183,7 +195,8 @@ func TestBackfillShownAsSold(t *testing.T) {
 		for _, id := range []int{id, again} {
 			w.putOrder(id, "external", `{"system":"cin7core","number":"SO-07777"}`)
 		}
-		if v := w.preview(first, last, ""); v.Counts[upstockcin7.OutcomeAttention] != 2 || !strings.Contains(v.Items[0].Problems[0].Message, "SO-07777") {
+		if v := w.preview(first, last, ""); v.Counts[upstockcin7.OutcomeAttention] != 2 ||
+			!strings.Contains(v.Items[0].Problems[0].Message, "SO-07777") {
 			t.Errorf("%+v", v)
 		}
 		w.startBackfill(first, last)
@@ -205,7 +218,7 @@ func TestBackfillShownAsSold(t *testing.T) {
 func (w *world) reference(v upstockcin7.BackfillPreview) string {
 	w.t.Helper()
 	o := must[simupstock.OrderSummary](w)(w.simUpstock.Order(must[int](w)(strconv.Atoi(v.Items[0].ID))))
-	p := must[upstockcin7.Preview](w)(w.pair().Preview(context.Background(), w.tenant, o.JSON, nil))
+	p := must[upstockcin7.Preview](w)(w.pair().Preview(context.Background(), w.bundle(), o.JSON))
 	return p.Plan.Header.CustomerReference
 }
 
@@ -241,7 +254,8 @@ func TestBackfillCrashes(t *testing.T) {
 						w.startBackfill(on, on)
 					}
 					for range 3 { // one of its messages may be the one that goes wrong
-						_ = w.process("schedule").app.Schedule(context.Background(), json.RawMessage(`{"job":"reconcile"}`))
+						_ = w.process("schedule").app.Schedule(context.Background(),
+							json.RawMessage(`{"job":"reconcile"}`))
 						w.turnWhatever(10 * time.Minute)
 					}
 					w.disarm()
@@ -288,7 +302,8 @@ func TestBackfillPages(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		b := h.backfill()
-		if b.Listed != 2 || b.Taken != 2 || b.Percent() == 0 || b.Percent() > 50 || b.Day() != first || b.State != upstockcin7.BackfillRunning {
+		if b.Listed != 2 || b.Taken != 2 || b.Percent() == 0 || b.Percent() > 50 || b.Day() != first ||
+			b.State != upstockcin7.BackfillRunning {
 			t.Errorf("after a page: %d%%, %s, %+v", b.Percent(), b.Day(), b)
 		}
 		said := ""
@@ -336,7 +351,8 @@ func TestBackfillPages(t *testing.T) {
 		}
 		h.idle()
 		h.answer = nil
-		if _, _, err := h.app.Pair.Connect(ctx, h.tenant, tenant.Upstock, upstockcin7.Credentials{Key: tenant.Secret(h.acc.Upstock.Token)}); err != nil {
+		typed := vendor.Credentials{Key: tenant.Secret(h.acc.Upstock.Token)}
+		if _, _, err := h.app.Vendors.Connect(ctx, h.tenant, tenant.Upstock, typed); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(10 * time.Minute)
@@ -389,7 +405,7 @@ func TestBackfillDays(t *testing.T) {
 			{"1999-12-31", "1999-12-30", "to"},
 			{"0001-01-01", "1999-12-30", "from"},
 		} {
-			_, err := w.pair().PreviewBackfill(context.Background(), w.tenant, day(c.from), day(c.to), "")
+			_, err := w.pair().PreviewBackfill(context.Background(), w.tenant, day(c.from), day(c.to), "", 100)
 			var fields []string
 			if errs := (tenant.FieldErrors)(nil); errors.As(err, &errs) {
 				for _, e := range errs {
@@ -401,20 +417,23 @@ func TestBackfillDays(t *testing.T) {
 			if strings.Join(fields, " ") != c.fields {
 				t.Errorf("%s to %s: %v", c.from, c.to, err)
 			}
-			if _, serr := w.pair().StartBackfill(context.Background(), w.tenant, day(c.from), day(c.to)); fmt.Sprint(serr) != fmt.Sprint(err) {
+			if _, serr := w.pair().StartBackfill(context.Background(), w.tenant, day(c.from),
+				day(c.to)); fmt.Sprint(serr) != fmt.Sprint(err) {
 				t.Errorf("started: %v, previewed: %v", serr, err)
 			}
 			if err := w.pair().StopBackfill(context.Background(), w.tenant); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if _, err := w.pair().PreviewBackfill(context.Background(), w.tenant, day(first), day(last), "nonsense"); err != nil {
+		if _, err := w.pair().PreviewBackfill(context.Background(), w.tenant, day(first), day(last),
+			"nonsense", 100); err != nil {
 			t.Log(err) // the simulated Upstock takes any
 		}
 		w.account(`{"revoked":true}`)
 		w.approve(groceries)
 		w.turn(time.Minute)
-		if v := w.preview(first, last, ""); len(v.Items) != 0 || len(v.Problems) != 1 || !strings.Contains(v.Problems[0].Message, "reconnecting") {
+		if v := w.preview(first, last, ""); len(v.Items) != 0 || len(v.Problems) != 1 ||
+			!strings.Contains(v.Problems[0].Message, "reconnecting") {
 			t.Errorf("%+v", v)
 		}
 	})
@@ -447,7 +466,8 @@ func TestBackfillBudget(t *testing.T) {
 		if n := len(h.simCore.Sales(h.acc.Cin7Core.AccountID)); n != orders+1 {
 			t.Errorf("%d sales of %d orders", n, orders+1)
 		}
-		for _, v := range []struct{ vendor, account string }{{sim.Cin7Core, h.acc.Cin7Core.AccountID}, {sim.Upstock, strconv.Itoa(h.acc.Upstock.Supplier)}} {
+		for _, v := range []struct{ vendor, account string }{{sim.Cin7Core, h.acc.Cin7Core.AccountID},
+			{sim.Upstock, strconv.Itoa(h.acc.Upstock.Supplier)}} {
 			if n := h.sim.OverLimit(v.vendor, v.account); n > 0 {
 				t.Errorf("%s: %d calls over the limit", v.vendor, n)
 			}

@@ -28,6 +28,9 @@ import (
 	"stockbridge/internal/testsize"
 	"stockbridge/internal/upstock"
 	"stockbridge/internal/upstockcin7"
+	"stockbridge/internal/upstockcin7/order"
+	"stockbridge/internal/upstockcin7/sale"
+	"stockbridge/internal/vendor"
 )
 
 // sender is whoever knows the tenant's webhook address and its secret.
@@ -49,11 +52,7 @@ func senderTo(w *world) *sender {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	url, err := p.app.Pair.WebhookURLOf(ctx, c)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return &sender{w: w, url: url, secret: s.Webhook}
+	return &sender{w: w, url: p.app.Vendors.URL(c.System, s), secret: s.WebhookSecret}
 }
 
 // request is a delivery of body as Upstock would make it now.
@@ -155,7 +154,8 @@ func replaced(v any, path []string, with json.RawMessage) any {
 }
 
 func (s *sender) calls() int {
-	return len(s.w.sim.Calls(sim.Cin7Core, s.w.acc.Cin7Core.AccountID)) + len(s.w.sim.Calls(sim.Upstock, strconv.Itoa(s.w.acc.Upstock.Supplier)))
+	return len(s.w.sim.Calls(sim.Cin7Core, s.w.acc.Cin7Core.AccountID)) +
+		len(s.w.sim.Calls(sim.Upstock, strconv.Itoa(s.w.acc.Upstock.Supplier)))
 }
 
 // calm checks that nothing was tried over and over, and that nothing more
@@ -163,8 +163,8 @@ func (s *sender) calls() int {
 func (s *sender) calm(id string, mostCalls, mostAttempts int) {
 	w := s.w
 	w.t.Helper()
-	get := func() *ledger.Run {
-		r, err := ledger.New(w.store).Get(context.Background(), w.tenant, id)
+	get := func() *order.Order {
+		r, err := order.NewBook(ledger.New(w.store)).Get(context.Background(), w.tenant, id)
 		if err != nil {
 			w.t.Fatal(err)
 		}
@@ -180,7 +180,8 @@ func (s *sender) calm(id string, mostCalls, mostAttempts int) {
 		synctest.Wait()
 	}
 	if later := get(); later.Attempts != r.Attempts || s.calls() != calls || later.State != r.State {
-		w.t.Errorf("half a day later: %d calls more, %d attempts more, state %s", s.calls()-calls, later.Attempts-r.Attempts, later.State)
+		w.t.Errorf("half a day later: %d calls more, %d attempts more, state %s", s.calls()-calls,
+			later.Attempts-r.Attempts, later.State)
 	}
 	if n := w.sim.OverLimit(sim.Cin7Core, w.acc.Cin7Core.AccountID); n > 0 {
 		w.t.Errorf("%d calls over the limit", n)
@@ -202,11 +203,11 @@ func (s *sender) sold(id, doc string) {
 	w := s.w
 	w.t.Helper()
 	o, _ := upstock.ParseOrder(json.RawMessage(doc))
-	r, err := ledger.New(w.store).Get(context.Background(), w.tenant, id)
+	r, err := order.NewBook(ledger.New(w.store)).Get(context.Background(), w.tenant, id)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	if r.State != ledger.Sold || !r.Told {
+	if r.State != order.Sold || !r.Told {
 		w.t.Fatalf("the order is %s (%s), told %v: %+v", r.State, r.Why, r.Told, r.Problems)
 	}
 	sales := slices.DeleteFunc(w.simCore.Sales(w.acc.Cin7Core.AccountID), func(x simcin7core.SaleSummary) bool {
@@ -217,7 +218,8 @@ func (s *sender) sold(id, doc string) {
 	}
 	want := o.Computed().Total.StringFixed(2)
 	if x := sales[0]; x.Total != want || r.SaleTotal != want || x.Lines != len(o.Lines) || x.Number != r.SaleNumber {
-		w.t.Errorf("ordered %s in %d lines; sold %+v; the ledger says %s %s", want, len(o.Lines), x, r.SaleNumber, r.SaleTotal)
+		w.t.Errorf("ordered %s in %d lines; sold %+v; the ledger says %s %s", want, len(o.Lines), x, r.SaleNumber,
+			r.SaleTotal)
 	}
 }
 
@@ -238,7 +240,8 @@ func (s *sender) events(kind string) (n int, last string) {
 
 func (s *sender) connect(webhook tenant.Secret) {
 	w := s.w
-	if _, _, err := w.process("console").app.Pair.Connect(context.Background(), w.tenant, tenant.Upstock, upstockcin7.Credentials{Webhook: webhook}); err != nil {
+	typed := vendor.Credentials{WebhookSecret: webhook}
+	if _, _, err := w.vendorTable().Connect(context.Background(), w.tenant, tenant.Upstock, typed); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -270,55 +273,101 @@ var badOrders = []struct {
 	loose    bool     // sold although something of it cannot be read
 	says     string   // in a problem, or on the order
 }{
-	{name: "numbers as numbers", change: []string{`lines.0.quantity=3`, `lines.0.unitPrice=8.9`, `lines.0.discountPercent=2.5`, `lines.0.taxRate=15`, `totals=null`}},
+	{name: "numbers as numbers", change: []string{`lines.0.quantity=3`, `lines.0.unitPrice=8.9`,
+		`lines.0.discountPercent=2.5`, `lines.0.taxRate=15`, `totals=null`}},
 	{name: "id as text", raw: []string{`"id":120001,`, `"id":"120001",`}},
 	{name: "lines' ids as text", change: []string{`lines.0.id="7"`, `customer.id="301"`}},
 	{name: "number as number", change: []string{`orderNumber=880123`, `reference=77`}},
 	{name: "unknown fields", change: []string{`lines.0.vat={"a":[1,2,{"b":null}]}`, `warehouse=[[]]`}},
-	{name: "many decimals that say nothing", change: []string{`lines.0.quantity="2.0000000000"`, `lines.0.unitPrice="8.900000000000000000000000"`, `totals=null`}},
+	{name: "many decimals that say nothing",
+		change: []string{`lines.0.quantity="2.0000000000"`, `lines.0.unitPrice="8.900000000000000000000000"`,
+			`totals=null`}},
 
-	{name: "quantity beyond measure", change: []string{`lines.0.quantity="1e999999999"`, `totals=null`}, problems: []string{"quantity@1"}, says: "too large"},
-	{name: "quantity beyond measure as number", change: []string{`lines.1.quantity=1e999999999`}, problems: []string{"quantity@2"}, says: "too large"},
-	{name: "quantity beyond measure downwards", change: []string{`lines.1.quantity=1e-999999999`}, problems: []string{"quantity@2"}},
-	{name: "quantity of a thousand digits", change: []string{`lines.0.quantity=` + strings.Repeat("9", 1000)}, problems: []string{"quantity@1"}, says: "too long"},
-	{name: "negative quantity", change: []string{`lines.0.quantity="-3"`}, problems: []string{"quantity@1"}, says: "is not more than 0"},
-	{name: "quantity of nothing", change: []string{`lines.0.quantity=0`, `lines.1.quantity=""`}, problems: []string{"quantity@1", "quantity@2"}},
-	{name: "quantity of next to nothing", change: []string{`lines.0.quantity="0.0001"`, `totals=null`}, problems: []string{"quantity@1"}, says: "1 and more"},
-	{name: "quantity of a hundred billion", change: []string{`lines.0.quantity=99999999999`, `totals=null`}, problems: []string{"quantity@1"}, says: "too large to be meant"},
-	{name: "quantity of other kinds", change: []string{`lines.0.quantity=true`, `lines.1.quantity={"n":1}`}, problems: []string{"quantity@1", "quantity@2"}},
-	{name: "quantity in words", change: []string{`lines.0.quantity="NaN"`, `lines.1.quantity="12 boxes"`}, problems: []string{"quantity@1", "quantity@2"}, says: "is not a number"},
-	{name: "prices beyond measure", change: []string{`lines.0.unitPrice="1e999999999"`, `lines.1.unitPrice=-1e99`}, problems: []string{"price@1", "price@2"}},
-	{name: "price of five billion", change: []string{`lines.0.unitPrice="5000000000"`, `totals=null`}, problems: []string{"price@1"}},
-	{name: "price of next to nothing", change: []string{`lines.0.unitPrice="0.00004"`, `lines.1.unitPrice=1e-30`, `totals=null`}, says: "finer than the 4 decimals"},
-	{name: "discount and tax of more than all", change: []string{`lines.0.discountPercent=101`, `lines.0.taxRate="-15"`, `lines.1.taxRate="fifteen"`}, problems: []string{"discount@1", "taxRate@1", "taxRate@2"}},
-	{name: "freight beyond measure", change: []string{`freight={"description":"x","amount":"1e99","taxRate":"15"}`, `totals=null`}, problems: []string{"freight", "freightProduct"}},
+	{name: "quantity beyond measure", change: []string{`lines.0.quantity="1e999999999"`, `totals=null`},
+		problems: []string{"quantity@1"}, says: "too large"},
+	{name: "quantity beyond measure as number", change: []string{`lines.1.quantity=1e999999999`},
+		problems: []string{"quantity@2"}, says: "too large"},
+	{name: "quantity beyond measure downwards", change: []string{`lines.1.quantity=1e-999999999`},
+		problems: []string{"quantity@2"}},
+	{name: "quantity of a thousand digits", change: []string{`lines.0.quantity=` + strings.Repeat("9", 1000)},
+		problems: []string{"quantity@1"}, says: "too long"},
+	{name: "negative quantity", change: []string{`lines.0.quantity="-3"`}, problems: []string{"quantity@1"},
+		says: "is not more than 0"},
+	{name: "quantity of nothing", change: []string{`lines.0.quantity=0`, `lines.1.quantity=""`},
+		problems: []string{"quantity@1", "quantity@2"}},
+	{name: "quantity of next to nothing", change: []string{`lines.0.quantity="0.0001"`, `totals=null`},
+		problems: []string{"quantity@1"}, says: "1 and more"},
+	{name: "quantity of a hundred billion", change: []string{`lines.0.quantity=99999999999`, `totals=null`},
+		problems: []string{"quantity@1"}, says: "too large to be meant"},
+	{name: "quantity of other kinds", change: []string{`lines.0.quantity=true`, `lines.1.quantity={"n":1}`},
+		problems: []string{"quantity@1", "quantity@2"}},
+	{name: "quantity in words", change: []string{`lines.0.quantity="NaN"`, `lines.1.quantity="12 boxes"`},
+		problems: []string{"quantity@1", "quantity@2"}, says: "is not a number"},
+	{name: "prices beyond measure", change: []string{`lines.0.unitPrice="1e999999999"`, `lines.1.unitPrice=-1e99`},
+		problems: []string{"price@1", "price@2"}},
+	{name: "price of five billion", change: []string{`lines.0.unitPrice="5000000000"`, `totals=null`},
+		problems: []string{"price@1"}},
+	{name: "price of next to nothing", change: []string{`lines.0.unitPrice="0.00004"`, `lines.1.unitPrice=1e-30`,
+		`totals=null`}, says: "finer than the 4 decimals"},
+	{name: "discount and tax of more than all",
+		change:   []string{`lines.0.discountPercent=101`, `lines.0.taxRate="-15"`, `lines.1.taxRate="fifteen"`},
+		problems: []string{"discount@1", "taxRate@1", "taxRate@2"}},
+	{name: "freight beyond measure", change: []string{`freight={"description":"x","amount":"1e99","taxRate":"15"}`,
+		`totals=null`}, problems: []string{"freight", "freightProduct"}},
 	{name: "total beyond measure", change: []string{`totals={"total":"1e99"}`}, problems: []string{"total"}},
-	{name: "total of words", change: []string{`totals={"total":"free"}`}, problems: []string{"unreadable"}, says: "totals.total is not a number"},
+	{name: "total of words", change: []string{`totals={"total":"free"}`}, problems: []string{"unreadable"},
+		says: "totals.total is not a number"},
 
 	{name: "no lines", change: []string{`lines=[]`}, problems: []string{"noLines"}},
-	{name: "lines of nothing", change: []string{`lines=[null,7,"x",[]]`}, problems: []string{"quantity@1", "unknownSku@1", "unreadable@2", "unreadable@3", "unreadable@4"}},
+	{name: "lines of nothing", change: []string{`lines=[null,7,"x",[]]`},
+		problems: []string{"quantity@1", "unknownSku@1", "unreadable@2", "unreadable@3", "unreadable@4"}},
 	{name: "lines are a text", change: []string{`lines="two"`}, problems: []string{"noLines"}},
-	{name: "customer is a number", change: []string{`customer=5`}, problems: []string{"unreadable"}, says: "customer is not an object"},
+	{name: "customer is a number", change: []string{`customer=5`}, problems: []string{"unreadable"},
+		says: "customer is not an object"},
 	{name: "nobody", change: []string{`customer={"id":1,"name":"Nobody Ltd"}`}, problems: []string{"customerUnknown"}},
-	{name: "dates of nonsense", change: []string{`orderDate="31/12/2026"`, `deliveryDate="2026-02-30"`}, loose: true, says: "orderDate is not a date like 2026-03-31, and was left out"},
-	{name: "what the sale does not need", change: []string{`comments="Ring"`, `customFields=[1]`, `customer.email={}`, `customer.phone=[7]`, `shipments="x"`, `lines.0.name=[]`, `lines.0.comment={"a":1}`, `lines.1.id={}`, `totals.tax="some"`},
+	{name: "dates of nonsense", change: []string{`orderDate="31/12/2026"`, `deliveryDate="2026-02-30"`}, loose: true,
+		says: "orderDate is not a date like 2026-03-31, and was left out"},
+	{name: "what the sale does not need",
+		change: []string{`comments="Ring"`, `customFields=[1]`, `customer.email={}`, `customer.phone=[7]`,
+			`shipments="x"`, `lines.0.name=[]`, `lines.0.comment={"a":1}`, `lines.1.id={}`, `totals.tax="some"`},
 		loose: true, says: "comments is not a list, and was left out"},
-	{name: "an address that cannot be read", change: []string{`deliveryAddress="12 Quay Lane"`}, problems: []string{"unreadable"}},
-	{name: "approved yesterday", change: []string{`approvedAt="yesterday"`}, problems: []string{"unreadable"}, says: "approvedAt"},
+	{name: "an address that cannot be read", change: []string{`deliveryAddress="12 Quay Lane"`},
+		problems: []string{"unreadable"}},
+	{name: "approved yesterday", change: []string{`approvedAt="yesterday"`}, problems: []string{"unreadable"},
+		says: "approvedAt"},
 
-	{name: "ten thousand characters", change: []string{`comments=[{"text":"` + strings.Repeat("Ring the bell. ", 700) + `"}]`}, says: "shipping notes were cut at 1024"},
-	{name: "emoji", change: []string{`comments=[{"text":"` + strings.Repeat("👩‍👩‍👧‍👦", 200) + `"}]`, `lines.0.comment="` + strings.Repeat("☕️🫖", 100) + `"`, `reference="🏴‍☠️"`}, says: "Line 1: the comment was cut"},
-	{name: "right to left", change: []string{`comments=[{"text":"\u202eשלום עולם\u202c سلام"}]`, `customer.name="\u202eevil"`, `reference="\u2066\u2067"`}},
-	{name: "what queues refuse", change: []string{`comments=[{"text":"a\u0000b\ufffe\uffff\ud800c\udfff"}]`, `orderNumber="8\u00008"`, `customer.name="\u0000"`, `reference="\ud800\u0007"`, `lines.0.comment="\u0000"`}},
-	{name: "nothing but what is not seen", change: []string{`orderNumber="\u0000\u0001"`, `reference="\u0000"`}, says: "Upstock's id of it"},
-	{name: "unseen characters in a SKU", change: []string{`lines.0.productExternalId=null`, `lines.0.sku="KWK\u0000\ufffe\ud800-100"`}, problems: []string{"unknownSku@1"}},
-	{name: "SKU of a hundred thousand characters", change: []string{`lines.0.productExternalId=null`, `lines.0.sku="` + strings.Repeat("K", 100_000) + `"`}, problems: []string{"unknownSku@1"}},
-	{name: "customer of a hundred thousand characters", change: []string{`customer={"id":1,"name":"` + strings.Repeat("ß", 50_000) + `","email":"` + strings.Repeat("é", 50_000) + `"}`}, problems: []string{"customerUnknown"}},
-	{name: "ids of a hundred thousand characters", change: []string{`customer.externalId="` + strings.Repeat("c", 100_000) + `"`, `lines.0.productExternalId="` + strings.Repeat("p", 100_000) + `"`, `lines.0.sku=null`}, problems: []string{"customerUnknown", "unknownSku@1"}},
-	{name: "ids that are paths", change: []string{`customer.externalId="../../me?x=1#y"`, `lines.0.productExternalId="' or 1=1 --"`, `lines.0.sku=null`}, problems: []string{"customerUnknown", "unknownSku@1"}},
+	{name: "ten thousand characters", change: []string{`comments=[{"text":"` + strings.Repeat("Ring the bell. ", 700) +
+		`"}]`}, says: "shipping notes were cut at 1024"},
+	{name: "emoji", change: []string{`comments=[{"text":"` + strings.Repeat("👩‍👩‍👧‍👦", 200) + `"}]`,
+		`lines.0.comment="` + strings.Repeat("☕️🫖", 100) + `"`, `reference="🏴‍☠️"`},
+		says: "Line 1: the comment was cut"},
+	{name: "right to left", change: []string{`comments=[{"text":"\u202eשלום עולם\u202c سلام"}]`,
+		`customer.name="\u202eevil"`, `reference="\u2066\u2067"`}},
+	{name: "what queues refuse", change: []string{`comments=[{"text":"a\u0000b\ufffe\uffff\ud800c\udfff"}]`,
+		`orderNumber="8\u00008"`, `customer.name="\u0000"`, `reference="\ud800\u0007"`, `lines.0.comment="\u0000"`}},
+	{name: "nothing but what is not seen", change: []string{`orderNumber="\u0000\u0001"`, `reference="\u0000"`},
+		says: "Upstock's id of it"},
+	{name: "unseen characters in a SKU",
+		change:   []string{`lines.0.productExternalId=null`, `lines.0.sku="KWK\u0000\ufffe\ud800-100"`},
+		problems: []string{"unknownSku@1"}},
+	{name: "SKU of a hundred thousand characters",
+		change:   []string{`lines.0.productExternalId=null`, `lines.0.sku="` + strings.Repeat("K", 100_000) + `"`},
+		problems: []string{"unknownSku@1"}},
+	{name: "customer of a hundred thousand characters",
+		change: []string{`customer={"id":1,"name":"` + strings.Repeat("ß", 50_000) + `","email":"` +
+			strings.Repeat("é", 50_000) + `"}`}, problems: []string{"customerUnknown"}},
+	{name: "ids of a hundred thousand characters",
+		change: []string{`customer.externalId="` + strings.Repeat("c", 100_000) + `"`,
+			`lines.0.productExternalId="` + strings.Repeat("p", 100_000) + `"`, `lines.0.sku=null`},
+		problems: []string{"customerUnknown", "unknownSku@1"}},
+	{name: "ids that are paths", change: []string{`customer.externalId="../../me?x=1#y"`,
+		`lines.0.productExternalId="' or 1=1 --"`, `lines.0.sku=null`},
+		problems: []string{"customerUnknown", "unknownSku@1"}},
 	{name: "five thousand levels", change: []string{`deep=` + strings.Repeat("[", 5000) + strings.Repeat("]", 5000)}},
-	{name: "names twice", raw: []string{`"currency":"NZD"`, `"currency":"AUD","currency":"NZD"`, `"id":120001,`, `"id":1,"ID":2,"id":120001,`}},
-	{name: "names twice, the last counts", raw: []string{`"currency":"NZD"`, `"currency":"NZD","Currency":"AUD"`}, problems: []string{"currency"}},
+	{name: "names twice", raw: []string{`"currency":"NZD"`, `"currency":"AUD","currency":"NZD"`, `"id":120001,`,
+		`"id":1,"ID":2,"id":120001,`}},
+	{name: "names twice, the last counts", raw: []string{`"currency":"NZD"`, `"currency":"NZD","Currency":"AUD"`},
+		problems: []string{"currency"}},
 	{name: "white space", raw: []string{`{`, "{\n\t\r "}},
 }
 
@@ -350,7 +399,8 @@ func TestBadInputOrders(t *testing.T) {
 					}
 				}
 				for _, pr := range r.Problems {
-					if pr.Code == "" || pr.Message == "" || pr.Fix == "" || strings.ContainsAny(pr.Message, "\x00\u202e\n") {
+					if pr.Code == "" || pr.Message == "" || pr.Fix == "" ||
+						strings.ContainsAny(pr.Message, "\x00\u202e\n") {
 						t.Errorf("no problem to show: %+v", pr)
 					}
 					text += "\n" + pr.Message
@@ -365,7 +415,7 @@ func TestBadInputOrders(t *testing.T) {
 }
 
 // codesOf are the problems' codes with their lines, sorted.
-func codesOf(r *ledger.Run) []string {
+func codesOf(r *order.Order) []string {
 	var codes []string
 	for _, p := range r.Problems {
 		if p.Line > 0 {
@@ -381,8 +431,10 @@ func codesOf(r *ledger.Run) []string {
 // their id: each is on record once, and needs attention.
 func TestBadInputWithoutID(t *testing.T) {
 	b := prepare(t)
-	for _, order := range []string{`"hello"`, `7`, `true`, `[]`, `[{"id":120001}]`, `{}`, `{"id":null}`, `{"id":""}`, `{"id":0}`, `{"id":-7}`, `{"id":"x"}`, `{"id":{}}`, `{"id":1.5}`, `{"id":1e30}`,
-		`{"id":9223372036854775808}`, `{"id":99999999999999999999}`, `{"id":1e999999999}`, `{"ID":{"id":1},"orderNumber":"\u0000","customer":{"name":"\ud800"}}`} {
+	for _, order := range []string{`"hello"`, `7`, `true`, `[]`, `[{"id":120001}]`, `{}`, `{"id":null}`, `{"id":""}`,
+		`{"id":0}`, `{"id":-7}`, `{"id":"x"}`, `{"id":{}}`, `{"id":1.5}`, `{"id":1e30}`,
+		`{"id":9223372036854775808}`, `{"id":99999999999999999999}`, `{"id":1e999999999}`,
+		`{"ID":{"id":1},"orderNumber":"\u0000","customer":{"name":"\ud800"}}`} {
 		t.Run(order, func(t *testing.T) {
 			inWorld(t, b, func(t *testing.T, w *world, s *sender) {
 				body := s.event(upstock.OrderApproved, order)
@@ -393,7 +445,8 @@ func TestBadInputWithoutID(t *testing.T) {
 			})
 		})
 	}
-	for _, eventID := range []string{strings.Repeat("🫖", 256), strings.Repeat("x", 5000), `#/%00 \u202e\u0000`, `\ud800`, "..", strings.Repeat("#", 300)} {
+	for _, eventID := range []string{strings.Repeat("🫖", 256), strings.Repeat("x", 5000), `#/%00 \u202e\u0000`,
+		`\ud800`, "..", strings.Repeat("#", 300)} {
 		t.Run(fmt.Sprintf("%.20q", eventID), func(t *testing.T) {
 			inWorld(t, b, func(t *testing.T, w *world, s *sender) {
 				body := bytes.Replace(s.event(upstock.OrderApproved, `{}`), []byte("evt_1"), []byte(eventID), 1)
@@ -409,7 +462,7 @@ func (s *sender) onlyAttention(code string, body []byte) {
 	w := s.w
 	w.t.Helper()
 	ctx := context.Background()
-	l := ledger.New(w.store)
+	l := order.NewBook(ledger.New(w.store))
 	runs, _, err := l.Runs(ctx, w.tenant, "", 10)
 	if err != nil || len(runs) != 1 {
 		w.t.Fatalf("%d orders on record, %v", len(runs), err)
@@ -444,9 +497,9 @@ func TestBadInputGreatestID(t *testing.T) {
 // TestBadInputAllAtOnce: everything that is wrong with an order is said at once.
 func TestBadInputAllAtOnce(t *testing.T) {
 	inWorld(t, prepare(t), func(t *testing.T, w *world, s *sender) {
-		settings := tenant.DefaultSettings()
+		settings := sale.DefaultSettings()
 		settings.Location, settings.DefaultSalesRep = "Moon Base", "Nobody"
-		if _, err := w.process("console").app.Tenants.SaveSettings(context.Background(), w.tenant, settings, -1); err != nil {
+		if err := saveSettings(w.process("console").app.Tenants, w.tenant, &settings); err != nil {
 			t.Fatal(err)
 		}
 		id, doc := s.order(`{"customer":{"name":"Ponsonby Deli Collective"},"currency":"AUD","freight":{"description":"Van","amount":"9.00","taxRate":"15"},"lines":[
@@ -455,7 +508,9 @@ func TestBadInputAllAtOnce(t *testing.T) {
 		w.settle(id, horizon)
 		r := w.run(id)
 		got := codesOf(r)
-		want := []string{"creditHold", "currency", "freightProduct", "location", "price@4", "productDeprecated@2", "productNotSellable@3", "productService@5", "quantity@3", "quantity@4", "salesRep", "taxRuleUnknown@4", "unknownSku@1"}
+		want := []string{"creditHold", "currency", "freightProduct", "location", "price@4", "productDeprecated@2",
+			"productNotSellable@3", "productService@5", "quantity@3", "quantity@4", "salesRep", "taxRuleUnknown@4",
+			"unknownSku@1"}
 		if !slices.Equal(got, want) || r.State != ledger.Attention {
 			t.Errorf("%s\n%v, want\n%v", r.State, got, want)
 		}
@@ -491,7 +546,8 @@ func TestBadInputSize(t *testing.T) {
 	t.Run("5,000 lines", func(t *testing.T) {
 		inWorld(t, b, func(t *testing.T, w *world, s *sender) {
 			id, doc := s.order(twoLines)
-			doc = edited(t, doc, `totals=null`, manyLines(many, `{"id":%d,"sku":"KWK-100","quantity":"3","unitPrice":"1.%04d","taxRate":"15.00","comment":"for the shop"}`))
+			doc = edited(t, doc, `totals=null`,
+				manyLines(many, `{"id":%d,"sku":"KWK-100","quantity":"3","unitPrice":"1.%04d","taxRate":"15.00","comment":"for the shop"}`))
 			s.sells(id, doc)
 		})
 	})
@@ -499,27 +555,34 @@ func TestBadInputSize(t *testing.T) {
 		inWorld(t, b, func(t *testing.T, w *world, s *sender) {
 			id, doc := s.order(twoLines)
 			o, _ := upstock.ParseOrder(json.RawMessage(doc))
-			doc = edited(t, doc, `totals=null`, manyLines(many, `{"id":%d,"productExternalId":"`+o.Lines[0].ProductExternalID+`","sku":"ANOTHER-SKU-OF-THIS-PRODUCT-%d","quantity":"3","unitPrice":"1.00","taxRate":"15.00"}`))
+			doc = edited(t, doc, `totals=null`,
+				manyLines(many, `{"id":%d,"productExternalId":"`+o.Lines[0].ProductExternalID+
+					`","sku":"ANOTHER-SKU-OF-THIS-PRODUCT-%d","quantity":"3","unitPrice":"1.00","taxRate":"15.00"}`))
 			s.sells(id, doc)
 		})
 	})
 	t.Run("500 unknown products", func(t *testing.T) {
 		inWorld(t, b, func(t *testing.T, w *world, s *sender) {
-			_, lines, _ := strings.Cut(manyLines(500, `{"id":%d,"sku":"%d`+strings.Repeat("<", 100)+`","quantity":"3","unitPrice":"1","taxRate":"15.00"}`), "=")
+			_, lines, _ := strings.Cut(manyLines(500,
+				`{"id":%d,"sku":"%d`+strings.Repeat("<", 100)+`","quantity":"3","unitPrice":"1","taxRate":"15.00"}`),
+				"=")
 			id, doc := s.order(`{"lines":` + lines + `}`)
 			s.must(http.StatusAccepted, s.request(s.event(upstock.OrderApproved, doc)))
 			w.settle(id, horizon)
 			r := w.run(id)
-			if n := len(r.Problems); r.State != ledger.Attention || n > 300 || r.Problems[0].Code != "unknownSku" || r.Problems[n-1].Code != "more" {
+			if n := len(r.Problems); r.State != ledger.Attention || n > 300 || r.Problems[0].Code != "unknownSku" ||
+				r.Problems[n-1].Code != "more" {
 				t.Errorf("%s, %d problems", r.State, n)
 			}
 			s.calm(r.ID, 25, 2)
 			for range 3 { // by a person: what is on record does not outgrow its item
-				if err := w.process("console").app.Pair.Retry(context.Background(), w.tenant, r.ID, upstockcin7.RetryOptions{}); err != nil {
+				if err := w.process("console").app.Pair.Retry(context.Background(), w.tenant, r.ID,
+					upstockcin7.RetryOptions{}); err != nil {
 					t.Fatal(err)
 				}
 				w.settle(id, horizon)
-				if again := w.run(id); again.State != ledger.Attention || again.Attempts > r.Attempts+3 || len(again.Problems) != len(r.Problems) {
+				if again := w.run(id); again.State != ledger.Attention || again.Attempts > r.Attempts+3 ||
+					len(again.Problems) != len(r.Problems) {
 					t.Errorf("%s after %d attempts: %s", again.State, again.Attempts, again.Why)
 				}
 				r = w.run(id)
@@ -543,7 +606,8 @@ func TestBadInputSize(t *testing.T) {
 			doc = edited(t, doc, "lines=["+strings.Repeat("null,", 800_000)+"{}]")
 			s.must(http.StatusAccepted, s.request(s.event(upstock.OrderApproved, doc)))
 			w.settle(id, horizon)
-			if r := w.run(id); r.State != ledger.Attention || len(r.Problems) > 300 || r.Problems[0].Code != "tooLarge" {
+			if r := w.run(id); r.State != ledger.Attention || len(r.Problems) > 300 ||
+				r.Problems[0].Code != "tooLarge" {
 				t.Errorf("%s, %d problems: %+v", r.State, len(r.Problems), r.Problems[0])
 			}
 			s.calm(strconv.Itoa(id), 3, 2)
@@ -558,20 +622,24 @@ func TestBadInputSize(t *testing.T) {
 			}
 			before, _ := s.events("webhookRefused")
 			s.must(http.StatusRequestEntityTooLarge, s.request(pad(4<<20+1)))
-			if n, text := s.events("webhookRefused"); n != before+1 || !strings.Contains(text, "4 MiB") || w.run(id) != nil {
+			if n, text := s.events("webhookRefused"); n != before+1 || !strings.Contains(text, "4 MiB") ||
+				w.run(id) != nil {
 				t.Errorf("%d events, %q", n, text)
 			}
 			whole := pad(4 << 20)
 			s.must(http.StatusAccepted, s.request(whole))
 			w.settle(id, horizon)
 			s.right(strconv.Itoa(id), doc)
-			if _, kept, _, err := ledger.New(w.store).Load(context.Background(), w.tenant, strconv.Itoa(id)); err != nil || !bytes.Equal(kept, whole) {
+			if _, kept, _, err := order.NewBook(ledger.New(w.store)).Load(context.Background(), w.tenant,
+				strconv.Itoa(id)); err != nil || !bytes.Equal(kept, whole) {
 				t.Errorf("%d bytes are kept, %v", len(kept), err)
 			}
 			s.calm(strconv.Itoa(id), 3, 1)
 		})
 	})
-	for name, letters := range map[string]string{"letters": "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", "bytes": ""} {
+	for name, letters := range map[string]string{
+		"letters": "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", "bytes": "",
+	} {
 		t.Run("3.9 MiB of random "+name, func(t *testing.T) {
 			inWorld(t, b, func(t *testing.T, w *world, s *sender) {
 				id, doc := s.order(twoLines)
@@ -591,7 +659,8 @@ func TestBadInputSize(t *testing.T) {
 				case http.StatusAccepted:
 					w.settle(id, horizon)
 					s.right(strconv.Itoa(id), doc)
-					if _, kept, _, err := ledger.New(w.store).Load(context.Background(), w.tenant, strconv.Itoa(id)); err != nil || !bytes.Equal(kept, body) {
+					if _, kept, _, err := order.NewBook(ledger.New(w.store)).Load(context.Background(), w.tenant,
+						strconv.Itoa(id)); err != nil || !bytes.Equal(kept, body) {
 						t.Errorf("%d bytes are kept, %v", len(kept), err)
 					}
 					s.calm(strconv.Itoa(id), 3, 1)
@@ -633,11 +702,13 @@ func TestBadInputRefused(t *testing.T) {
 			{name: "no time", status: 401, events: 1, header: "webhook-timestamp"},
 			{name: "no id", status: 401, events: 1, header: "webhook-id"},
 			{name: "another id", status: 401, events: 1, header: "webhook-id: msg_other"},
-			{name: "another time", status: 401, events: 1, header: "webhook-timestamp: " + strconv.FormatInt(time.Now().Unix()+1, 10)},
+			{name: "another time", status: 401, events: 1,
+				header: "webhook-timestamp: " + strconv.FormatInt(time.Now().Unix()+1, 10)},
 			{name: "a time of words", status: 401, events: 1, header: "webhook-timestamp: noon"},
 			{name: "a time beyond time", status: 401, events: 1, header: "webhook-timestamp: 99999999999999999999"},
 			{name: "rubbish", status: 401, events: 1, header: "webhook-signature: v1 v1, ,v1 v1,,, v2,abc \x00"},
-			{name: "a long signature", status: 401, events: 1, header: "webhook-signature: " + strings.Repeat("v1,abc ", 10_000)},
+			{name: "a long signature", status: 401, events: 1,
+				header: "webhook-signature: " + strings.Repeat("v1,abc ", 10_000)},
 			{name: "another secret", status: 401, events: 1, secret: other},
 			{name: "6 minutes old", status: 401, events: 1, early: -6 * time.Minute},
 			{name: "6 minutes early", status: 401, events: 1, early: 6 * time.Minute},
@@ -646,7 +717,8 @@ func TestBadInputRefused(t *testing.T) {
 			{name: "no event", status: 400, events: 1, body: []byte(`[]`)},
 			{name: "two", status: 400, events: 1, body: bytes.Repeat(good, 2)},
 			{name: "no order", status: 400, events: 1, body: s.event(upstock.OrderApproved, "null")},
-			{name: "a hundred thousand levels", status: 400, events: 1, body: s.event(upstock.OrderApproved, strings.Repeat("[", 100_000)+strings.Repeat("]", 100_000))},
+			{name: "a hundred thousand levels", status: 400, events: 1,
+				body: s.event(upstock.OrderApproved, strings.Repeat("[", 100_000)+strings.Repeat("]", 100_000))},
 			{name: "nobody's address", status: 404, url: hooks + "abcdefghijklmnopqrstuvwxyz234567"},
 			{name: "a long address", status: 404, url: hooks + strings.Repeat("a", 8000)},
 			{name: "an odd address", status: 404, url: hooks + "%00%FF%2F..%E2%80%AE"},
@@ -673,7 +745,8 @@ func TestBadInputRefused(t *testing.T) {
 			before, _ := s.events("webhookRefused")
 			status, detail := s.post(req)
 			after, text := s.events("webhookRefused")
-			if status != c.status || after-before != c.events || c.events > 0 && !strings.Contains(text, strconv.Itoa(status)) {
+			if status != c.status || after-before != c.events ||
+				c.events > 0 && !strings.Contains(text, strconv.Itoa(status)) {
 				t.Errorf("%s: %d (%s), %d events, the last %q", c.name, status, detail, after-before, text)
 			}
 			if strings.Contains(detail+text, string(s.secret)) {
@@ -705,7 +778,8 @@ func TestBadInputSignatures(t *testing.T) {
 	inWorld(t, b, func(t *testing.T, w *world, s *sender) {
 		ping := fmt.Appendf(nil, `{"id":"evt","type":"ping","occurredAt":"2026-03-30T21:15:00Z","supplierId":%d,"data":{}}`, w.acc.Upstock.Supplier)
 		now := time.Now()
-		one, two, other := s.secret, tenant.Secret("whsec_bmV3IHNlY3JldCBvZiB0aGUgc2FtZSBwbGFjZQ=="), tenant.Secret("whsec_b3RoZXIgc2VjcmV0IG9mIHNvbWVib2R5")
+		one, two, other := s.secret, tenant.Secret("whsec_bmV3IHNlY3JldCBvZiB0aGUgc2FtZSBwbGFjZQ=="),
+			tenant.Secret("whsec_b3RoZXIgc2VjcmV0IG9mIHNvbWVib2R5")
 		before, _ := s.events("ping")
 		s.must(202, s.signed(ping, "msg", now, other, one))
 		s.must(202, s.signed(ping, "msg", now.Add(-4*time.Minute), one))
@@ -728,7 +802,7 @@ func TestBadInputSignatures(t *testing.T) {
 		s.must(202, s.signed(ping, "msg", time.Now(), one, two))
 		s.must(202, s.signed(ping, "msg", time.Now(), two))
 
-		if err := w.process("console").app.Pair.Disconnect(context.Background(), w.tenant, tenant.Upstock); err != nil {
+		if err := w.vendorTable().Disconnect(context.Background(), w.tenant, tenant.Upstock); err != nil {
 			t.Fatal(err)
 		}
 		before, _ = s.events("webhookRefused")
@@ -745,22 +819,28 @@ func TestBadInputEvents(t *testing.T) {
 		_, doc := s.order(twoLines)
 		for _, c := range []struct{ event, kind, says string }{
 			{`{"id":"e","type":"ping","supplierId":1}`, "ping", "reached"},
-			{`{"id":"e","type":"customer.matched","supplierId":1,"data":{"customer":{}}}`, "unknownEvent", "customer.matched"},
-			{`{"id":"e","type":"order.exploded","supplierId":1,"data":{"order":` + doc + `}}`, "unknownEvent", "order.exploded"},
+			{`{"id":"e","type":"customer.matched","supplierId":1,"data":{"customer":{}}}`, "unknownEvent",
+				"customer.matched"},
+			{`{"id":"e","type":"order.exploded","supplierId":1,"data":{"order":` + doc + `}}`, "unknownEvent",
+				"order.exploded"},
 			{`{"id":"e","type":"` + strings.Repeat("z", 10_000) + `","supplierId":1}`, "unknownEvent", "…"},
 			{`{"id":"e","type":"\u202e\u0000","supplierId":1}`, "unknownEvent", ""},
-			{`{"id":"e","type":"order.approved","supplierId":2,"data":{"order":` + doc + `}}`, "otherSupplier", "supplier 2"},
-			{`{"id":"e","type":"order.approved","supplierId":-1,"data":{"order":` + doc + `}}`, "otherSupplier", "supplier -1"},
+			{`{"id":"e","type":"order.approved","supplierId":2,"data":{"order":` + doc + `}}`, "otherSupplier",
+				"supplier 2"},
+			{`{"id":"e","type":"order.approved","supplierId":-1,"data":{"order":` + doc + `}}`, "otherSupplier",
+				"supplier -1"},
 			{`{"id":"e","type":"order.cancelled","supplierId":1,"data":{"order":"x"}}`, "noOrderId", "cancellation"},
 		} {
 			before, _ := s.events(c.kind)
 			s.must(http.StatusAccepted, s.request([]byte(c.event)))
-			if after, text := s.events(c.kind); after != before+1 || !strings.Contains(text, c.says) || len(text) > 1000 || strings.ContainsAny(text, "\x00\u202e") {
+			if after, text := s.events(c.kind); after != before+1 || !strings.Contains(text, c.says) ||
+				len(text) > 1000 || strings.ContainsAny(text, "\x00\u202e") {
 				t.Errorf("%.60s: %d events of kind %s, the last %q", c.event, after-before, c.kind, text)
 			}
 			time.Sleep(time.Minute)
 		}
-		if runs, _, err := ledger.New(w.store).Runs(context.Background(), w.tenant, "", 10); len(runs) > 0 || err != nil {
+		if runs, _, err := order.NewBook(ledger.New(w.store)).Runs(context.Background(), w.tenant, "",
+			10); len(runs) > 0 || err != nil {
 			t.Errorf("%d orders came of it, %v", len(runs), err)
 		}
 	})
@@ -777,7 +857,8 @@ func TestBadInputTwice(t *testing.T) {
 				s.must(http.StatusAccepted, s.request(s.event(upstock.OrderApproved, doc)))
 			}
 			w.settle(id, horizon)
-			s.must(http.StatusAccepted, s.request(s.event(upstock.OrderApproved, edited(t, doc, `lines.0.quantity="99"`))))
+			s.must(http.StatusAccepted, s.request(s.event(upstock.OrderApproved,
+				edited(t, doc, `lines.0.quantity="99"`))))
 			s.right(strconv.Itoa(id), doc)
 			s.calm(strconv.Itoa(id), 3, 1)
 		})
@@ -788,7 +869,7 @@ func TestBadInputTwice(t *testing.T) {
 			s.must(http.StatusAccepted, s.request(s.event(upstock.OrderCancelled, doc)))
 			s.must(http.StatusAccepted, s.request(s.event(upstock.OrderApproved, doc)))
 			w.settle(id, horizon)
-			if r := w.run(id); r.State != ledger.Cancelled {
+			if r := w.run(id); r.State != order.Cancelled {
 				t.Errorf("the order is %s", r.State)
 			}
 			s.calm(strconv.Itoa(id), 0, 0)
@@ -810,7 +891,8 @@ func TestBadInputStoreDown(t *testing.T) {
 	inWorld(t, b, func(t *testing.T, w *world, s *sender) {
 		_, doc := s.order(twoLines)
 		rec := httptest.NewRecorder()
-		app.New(app.Deps{Table: downTable{w.store}, Sealer: w.box}).Webhook().ServeHTTP(rec, s.request(s.event(upstock.OrderApproved, doc)))
+		app.New(app.Deps{Table: downTable{w.store}, Sealer: w.box}).Webhook().ServeHTTP(rec,
+			s.request(s.event(upstock.OrderApproved, doc)))
 		if rec.Code != http.StatusServiceUnavailable {
 			t.Errorf("answer %d %s", rec.Code, rec.Body)
 		}
@@ -819,7 +901,8 @@ func TestBadInputStoreDown(t *testing.T) {
 		w := newWorld(t, b, filepath.Join(t.TempDir(), "down.db"))
 		defer w.close()
 		w.register()
-		w.on = map[string]map[int]fault{"write T#" + b.tenant + "#order": {1: before, 2: before, 3: before, 4: before, 5: after, 6: before}}
+		w.on = map[string]map[int]fault{"write T#" + b.tenant +
+			"#order": {1: before, 2: before, 3: before, 4: before, 5: after, 6: before}}
 		id := w.approve("")
 		synctest.Wait()
 		if w.run(id) != nil {

@@ -14,7 +14,7 @@ import (
 	"stockbridge/internal/match"
 	"stockbridge/internal/rest"
 	"stockbridge/internal/tenant"
-	"stockbridge/internal/upstock"
+	"stockbridge/internal/upstockcin7/order"
 	"stockbridge/internal/upstockcin7/sale"
 )
 
@@ -34,12 +34,12 @@ func (w *work) wanted(p *sale.Plan) wanted {
 	if p != nil {
 		x.externalID, x.reference, x.customerID = p.Header.ExternalID, p.Header.CustomerReference, p.Header.CustomerID
 	} else { // nothing on record, as after a restore: what would be sent was
-		raw, _ := orderOf(w.body)
-		o, _ := upstock.ParseOrder(raw)
+		o := w.doc.order()
 		x.reference, x.customerID = sale.CustomerReference(o), match.ID(o.Customer.ExternalID)
 	}
 	if x.since = w.run.Approved; w.run.Past.Intents == 0 {
-		if i := slices.IndexFunc(w.run.Intents, func(i ledger.Intent) bool { return i.Step == ledger.StepCreate }); i >= 0 {
+		if i := slices.IndexFunc(w.run.Intents,
+			func(i ledger.Intent) bool { return i.Step == order.StepCreate }); i >= 0 {
 			x.since = w.run.Intents[i].At
 		}
 	}
@@ -74,16 +74,18 @@ func (w *work) rows(p *sale.Plan) ([]cin7core.SaleRow, error) {
 	return w.readBlank(ours, blank, want)
 }
 
-// oneStands says that one of the sales is not voided.
+// oneStands reports whether one of the sales is not voided.
 func oneStands(rows []cin7core.SaleRow) bool {
 	return slices.ContainsFunc(rows, func(r cin7core.SaleRow) bool { return !r.Status.Is(cin7core.Voided) })
 }
 
-// mayBeThere says that a sale of this order may be there though no row says so: a create was sent, or the table was put back.
+// mayBeThere reports whether a sale of this order may be there though no row says so: a create was sent, or the table
+// was put back.
 func (w *work) mayBeThere() bool {
-	return w.run.Past.Creates > 0 || w.mayBeUnknown(w.Now()) || slices.ContainsFunc(w.run.Intents, func(i ledger.Intent) bool {
-		return i.Step == ledger.StepCreate && i.Answer != ledger.Refused
-	})
+	return w.run.Past.Creates > 0 || w.mayBeUnknown(w.Now()) ||
+		slices.ContainsFunc(w.run.Intents, func(i ledger.Intent) bool {
+			return i.Step == order.StepCreate && i.Answer != ledger.Refused
+		})
 }
 
 // search reads one list: the rows that are this order's, those that do not say
@@ -127,24 +129,25 @@ func union(a, b []cin7core.SaleRow) []cin7core.SaleRow {
 	return a
 }
 
-// known says that a sale is on record as this order's.
+// known reports whether a sale is on record as this order's.
 func (w *work) known(saleID string) bool {
 	return saleID != "" && (saleID == w.run.SaleID || slices.Contains(w.run.Voided, saleID) ||
-		slices.ContainsFunc(w.run.Intents, func(i ledger.Intent) bool { return i.SaleID == saleID }))
+		slices.ContainsFunc(w.run.Intents, func(i ledger.Intent) bool { return i.Target == saleID }))
 }
 
-// couldBe says that nothing in a row without ExternalID speaks against its being ours. What else is missing does not either.
+// couldBe reports whether nothing in a row without ExternalID speaks against its being ours. What else is missing does
+// not either.
 func (want wanted) couldBe(row cin7core.SaleRow) bool {
 	return want.meets(row.CustomerReference, row.CustomerID) && want.lately(row)
 }
 
-// meets says that neither a reference nor a customer speaks against a sale's being the order's.
+// meets reports whether neither a reference nor a customer speaks against a sale's being the order's.
 func (want wanted) meets(reference, customerID string) bool {
 	return (match.Squeeze(reference) == "" || match.Squeeze(reference) == match.Squeeze(want.reference)) &&
 		(customerID == "" || want.customerID == "" || strings.EqualFold(customerID, want.customerID))
 }
 
-// lately says that a row's sale may have been made since then: it was not changed for the last time before.
+// lately reports whether a row's sale may have been made since then: it was not changed for the last time before.
 func (want wanted) lately(row cin7core.SaleRow) bool {
 	return row.Updated.IsZero() || !row.Updated.Before(want.since)
 }
@@ -172,7 +175,8 @@ func (w *work) readBlank(ours, blank []cin7core.SaleRow, want wanted) ([]cin7cor
 		return ours, nil
 	}
 	if len(blank) > maxBlank {
-		return nil, unclear(blank, fmt.Sprintf("Cin7 Core's list has more than %d sales with this order's reference and customer that do not say whose they are", maxBlank))
+		return nil, unclear(blank, fmt.Sprintf("Cin7 Core's list has more than %d sales with this order's reference "+
+			"and customer that do not say whose they are", maxBlank))
 	}
 	var silent []cin7core.SaleRow
 	if err := w.eachSale(blank, func(row cin7core.SaleRow, s cin7core.Sale) {
@@ -187,7 +191,8 @@ func (w *work) readBlank(ours, blank []cin7core.SaleRow, want wanted) ([]cin7cor
 		return nil, err
 	}
 	if len(silent) > 0 {
-		return nil, unclear(silent, "Cin7 Core has sales with this order's reference and customer that do not say whose they are")
+		return nil, unclear(silent, "Cin7 Core has sales with this order's reference and customer that do not say "+
+			"whose they are")
 	}
 	return ours, nil
 }
@@ -205,6 +210,7 @@ func rowName(row cin7core.SaleRow) string { return cmp.Or(row.OrderNumber, row.S
 
 // unclear asks a person whether one of these sales is the order's.
 func unclear(rows []cin7core.SaleRow, what string) error {
-	return problem("unclearSales", fmt.Sprintf("%s: %s. One of them may be this order's, so no other one was made.", what, strings.Join(rowNames(rows), ", ")),
+	return problem("unclearSales", fmt.Sprintf("%s: %s. One of them may be this order's, so no other one was made.",
+		what, strings.Join(rowNames(rows), ", ")),
 		"Look at them in Cin7 Core. If none is this order's, retry with a new sale; if one is, void it first.")
 }

@@ -20,6 +20,10 @@ import (
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstock"
 	"stockbridge/internal/upstockcin7"
+	"stockbridge/internal/upstockcin7/completeness"
+	"stockbridge/internal/upstockcin7/order"
+	"stockbridge/internal/upstockcin7/sale"
+	"stockbridge/internal/vendor"
 )
 
 func newSale(beside ...string) upstockcin7.RetryOptions {
@@ -27,7 +31,7 @@ func newSale(beside ...string) upstockcin7.RetryOptions {
 }
 
 // void is the setting by which the sale of a cancelled order is voided.
-func void(s *tenant.Settings) { s.OnCancel = tenant.Void }
+func void(s *sale.Settings) { s.OnCancel = sale.Void }
 
 // occurred makes a delivery of an event that occurred at an instant; zero = it does not say when.
 func (s *sender) occurred(kind, order string, at time.Time) *http.Request {
@@ -65,8 +69,8 @@ func within(t *testing.T, f func(t *testing.T, w *world, s *sender)) {
 	})
 }
 
-// processing has an order approved in Upstock that is not delivered yet, of a tenant who has the sales of cancelled orders
-// voided. Unless it is to be sold, Cin7 Core takes no lines from now on, so that a header is all that it gets.
+// processing has an order approved in Upstock that is not delivered yet, of a tenant who has the sales of cancelled
+// orders voided. Unless it is to be sold, Cin7 Core takes no lines from now on, so that a header is all that it gets.
 func (w *world) processing(sold bool) (id int, at time.Time, doc string) {
 	w.t.Helper()
 	w.change(void)
@@ -88,7 +92,8 @@ func TestCancelFromBeforeAVoid(t *testing.T) {
 		w.settle(id, horizon)
 		w.attention(id, "refused", "GRN-TST")
 		mend()
-		s.must(http.StatusAccepted, s.occurred(upstock.OrderCancelled, edited(t, doc, `status="cancelled"`), start.Add(-time.Hour)))
+		s.must(http.StatusAccepted, s.occurred(upstock.OrderCancelled, edited(t, doc, `status="cancelled"`),
+			start.Add(-time.Hour)))
 		w.turn(30 * time.Minute)
 		if r := w.run(id); r.State != ledger.Attention || len(w.sales(id)) != 1 || w.sale(id).Status != "VOIDED" {
 			t.Errorf("%s, sales %+v\n%s", r.State, w.sales(id), timeline(r))
@@ -97,7 +102,8 @@ func TestCancelFromBeforeAVoid(t *testing.T) {
 		doc = w.inUpstock(id, `{"status":"processing","approvedAt":%s}`, stamp(again))
 		s.must(http.StatusAccepted, s.occurred(upstock.OrderApproved, doc, again))
 		w.turn(30 * time.Minute)
-		if r, sales := w.run(id), w.sales(id); r.State != ledger.Sold || len(sales) != 2 || sales[0].Status != "VOIDED" || sales[1].Lines != 2 {
+		if r, sales := w.run(id), w.sales(id); r.State != order.Sold || len(sales) != 2 ||
+			sales[0].Status != "VOIDED" || sales[1].Lines != 2 {
 			t.Errorf("a newer approval: %s, sales %+v\n%s", r.State, sales, timeline(r))
 		}
 	})
@@ -113,9 +119,10 @@ func TestCancelFromBeforeTheApproval(t *testing.T) {
 	}{
 		"sold, to be told": {}, "sold, to be voided": {void: true},
 		"before the approval's own delivery": {void: true, early: true},
-		"while the lines wait":               {void: true, fault: sim.Fault{Match: "POST /sale/order", Kind: "throttle", How: "429"}},
-		"after a lost create":                {void: true, fault: sim.Fault{Match: "POST /sale", Kind: "after"}},
-		"after lost lines":                   {void: true, fault: sim.Fault{Match: "POST /sale/order", Kind: "after"}},
+		"while the lines wait": {void: true,
+			fault: sim.Fault{Match: "POST /sale/order", Kind: "throttle", How: "429"}},
+		"after a lost create": {void: true, fault: sim.Fault{Match: "POST /sale", Kind: "after"}},
+		"after lost lines":    {void: true, fault: sim.Fault{Match: "POST /sale/order", Kind: "after"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			within(t, func(t *testing.T, w *world, s *sender) {
@@ -142,7 +149,7 @@ func TestCancelFromBeforeTheApproval(t *testing.T) {
 				}
 				w.turn(30 * time.Minute)
 				r := w.sold(id)
-				if r.State != ledger.Sold || len(r.Said) > 0 || len(w.sales(id)) != 1 || !r.Cancelled.IsZero() {
+				if r.State != order.Sold || len(r.Said) > 0 || len(w.sales(id)) != 1 || !r.Cancelled.IsZero() {
 					t.Errorf("%s, said %q, sales %+v\n%s", r.State, r.Said, w.sales(id), timeline(r))
 				}
 				reads := w.asked(id, start)
@@ -170,25 +177,29 @@ func TestEventsInAnyOrder(t *testing.T) {
 	}
 	orders := [][]int{{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}}
 	for _, ends := range []string{"processing", "cancelled"} {
-		for _, order := range orders {
+		for _, turns := range orders {
 			for _, gap := range []time.Duration{time.Second, 25 * time.Minute} {
-				t.Run(fmt.Sprintf("%s %v %s", ends, order, gap), func(t *testing.T) {
+				t.Run(fmt.Sprintf("%s %v %s", ends, turns, gap), func(t *testing.T) {
 					within(t, func(t *testing.T, w *world, s *sender) {
 						w.change(void)
 						id := w.place(groceries)
 						start := time.Now()
-						first := event{upstock.OrderApproved, start, w.inUpstock(id, `{"status":"processing","approvedAt":%s}`, stamp(start))}
-						second := event{upstock.OrderCancelled, start.Add(time.Second), w.inUpstock(id, `{"status":"cancelled"}`)}
-						third := event{upstock.OrderApproved, start.Add(2 * time.Second), w.inUpstock(id, `{"status":"processing","approvedAt":%s}`, stamp(start.Add(2*time.Second)))}
+						first := event{upstock.OrderApproved, start,
+							w.inUpstock(id, `{"status":"processing","approvedAt":%s}`, stamp(start))}
+						second := event{upstock.OrderCancelled, start.Add(time.Second),
+							w.inUpstock(id, `{"status":"cancelled"}`)}
+						third := event{upstock.OrderApproved, start.Add(2 * time.Second),
+							w.inUpstock(id, `{"status":"processing","approvedAt":%s}`, stamp(start.Add(2*time.Second)))}
 						events := []event{first, second, third}
 						if ends == "cancelled" { // the last cancellation, whose webhook comes first or never
 							w.inUpstock(id, `{"status":"cancelled"}`)
-							if order[0] == 0 {
-								last := event{upstock.OrderCancelled, start.Add(3 * time.Second), edited(t, third.doc, `status="cancelled"`)}
+							if turns[0] == 0 {
+								last := event{upstock.OrderCancelled, start.Add(3 * time.Second),
+									edited(t, third.doc, `status="cancelled"`)}
 								s.must(http.StatusAccepted, s.occurred(last.kind, last.doc, last.at))
 							}
 						}
-						for _, i := range order {
+						for _, i := range turns {
 							for range 2 {
 								s.must(http.StatusAccepted, s.occurred(events[i].kind, events[i].doc, events[i].at))
 							}
@@ -197,16 +208,18 @@ func TestEventsInAnyOrder(t *testing.T) {
 						w.turn(time.Hour)
 						r := w.run(id)
 						if ends == "processing" {
-							if r = w.sold(id); r.State != ledger.Sold || len(w.sales(id)) != 1 {
+							if r = w.sold(id); r.State != order.Sold || len(w.sales(id)) != 1 {
 								t.Errorf("%s, sales %+v\n%s", r.State, w.sales(id), timeline(r))
 							}
 							return
 						}
-						if len(w.live(id)) > 0 && r.State != ledger.Sold || r.State == ledger.Attention || len(w.live(id)) > 1 {
+						if len(w.live(id)) > 0 && r.State != order.Sold || r.State == ledger.Attention ||
+							len(w.live(id)) > 1 {
 							t.Errorf("%s %v, sales %+v\n%s", r.State, r.Problems, w.sales(id), timeline(r))
 						}
-						if order[0] != 0 && order[1] != 0 || order[0] == 0 { // a cancellation was heard of that Upstock confirms
-							if r.State != ledger.Cancelled || len(w.live(id)) > 0 {
+						// a cancellation was heard of that Upstock confirms
+						if turns[0] != 0 && turns[1] != 0 || turns[0] == 0 {
+							if r.State != order.Cancelled || len(w.live(id)) > 0 {
 								t.Errorf("%s %v, sales %+v\n%s", r.State, r.Problems, w.sales(id), timeline(r))
 							}
 						}
@@ -226,7 +239,7 @@ func TestApprovedAgainAfterVoid(t *testing.T) {
 		id, _ := w.sell(groceries)
 		w.cancel(id)
 		w.turn(10 * time.Minute)
-		if r := w.run(id); r.State != ledger.Cancelled || len(w.live(id)) > 0 {
+		if r := w.run(id); r.State != order.Cancelled || len(w.live(id)) > 0 {
 			t.Fatalf("%s\n%s", r.State, timeline(r))
 		}
 		before(id)
@@ -236,7 +249,8 @@ func TestApprovedAgainAfterVoid(t *testing.T) {
 		}
 		o.Lines[0]["quantity"] = "5"
 		now := time.Now()
-		doc := w.inUpstock(id, `{"status":"processing","approvedAt":%s,"lines":%s}`, stamp(now), must[[]byte](w)(json.Marshal(o.Lines)))
+		doc := w.inUpstock(id, `{"status":"processing","approvedAt":%s,"lines":%s}`, stamp(now),
+			must[[]byte](w)(json.Marshal(o.Lines)))
 		s.must(http.StatusAccepted, s.occurred(upstock.OrderApproved, doc, now))
 		w.turn(30 * time.Minute)
 		return id
@@ -245,7 +259,8 @@ func TestApprovedAgainAfterVoid(t *testing.T) {
 		within(t, func(t *testing.T, w *world, s *sender) {
 			id := again(t, w, s, func(int) {})
 			w.soldAnew(id, 1)
-			s.must(http.StatusAccepted, s.occurred(upstock.OrderApproved, string(must[simupstock.OrderSummary](w)(w.simUpstock.Order(id)).JSON), time.Now()))
+			s.must(http.StatusAccepted, s.occurred(upstock.OrderApproved,
+				string(must[simupstock.OrderSummary](w)(w.simUpstock.Order(id)).JSON), time.Now()))
 			w.turn(30 * time.Minute)
 			w.soldAnew(id, 1)
 		})
@@ -254,7 +269,8 @@ func TestApprovedAgainAfterVoid(t *testing.T) {
 		within(t, func(t *testing.T, w *world, s *sender) {
 			id := again(t, w, s, func(id int) {
 				customer, _ := w.ids(id)
-				w.core(http.MethodPost, "/sale", fmt.Sprintf(`{"CustomerID":%q,"CustomerReference":"PO-4711","Location":"Main Warehouse","SkipQuote":true}`, customer))
+				w.core(http.MethodPost, "/sale",
+					fmt.Sprintf(`{"CustomerID":%q,"CustomerReference":"PO-4711","Location":"Main Warehouse","SkipQuote":true}`, customer))
 			})
 			w.attention(id, "foreignSale", "SO-00002")
 			w.stands(id, "SO-00002")
@@ -272,7 +288,8 @@ func TestApprovedAgainAfterVoid(t *testing.T) {
 				w.inUpstock(id, `{"status":"processing","approvedAt":%s}`, stamp(time.Now()))
 				time.Sleep(10 * time.Minute)
 				if job == "completeness" {
-					if c := w.compare(time.Time{}, time.Time{}); c.Counts.Missing != 1 || !strings.Contains(c.Differences[0].Message, "approved again") {
+					if c := w.compare(time.Time{}, time.Time{}); c.Counts.Missing != 1 ||
+						!strings.Contains(c.Differences[0].Message, "approved again") {
 						t.Errorf("%+v", c)
 					}
 				} else {
@@ -309,7 +326,7 @@ func TestCancelledHeader(t *testing.T) {
 				t.Fatalf("voided before Upstock said so\n%s", timeline(w.run(id)))
 			}
 			w.turn(30 * time.Minute)
-			if r := w.run(id); r.State != ledger.Cancelled || len(w.live(id)) > 0 {
+			if r := w.run(id); r.State != order.Cancelled || len(w.live(id)) > 0 {
 				t.Errorf("%s\n%s", r.State, timeline(r))
 			}
 		})
@@ -354,10 +371,12 @@ func TestCancelUnclear(t *testing.T) {
 		says   string
 	}{
 		{"no answer", time.Minute, sim.Fault{Kind: "before", How: "503"}, false, hour, "has not said for an hour"},
-		{"throttled", time.Minute, sim.Fault{Kind: "throttle", How: "429", RetryAfter: "300"}, false, hour, "has not said for an hour"},
+		{"throttled", time.Minute, sim.Fault{Kind: "throttle", How: "429", RetryAfter: "300"}, false, hour,
+			"has not said for an hour"},
 		{"no JSON", time.Minute, sim.Fault{Kind: "html"}, false, hour, "has not said for an hour"},
 		{"not known", time.Minute, sim.Fault{}, true, 0, "does not know the order"},
-		{"still processing", time.Minute, sim.Fault{}, false, 2 * time.Minute, "shows the order as processing, approved on"},
+		{"still processing", time.Minute, sim.Fault{}, false, 2 * time.Minute,
+			"shows the order as processing, approved on"},
 		{"at the same instant", 0, sim.Fault{}, false, 2 * time.Minute, "shows the order as processing"},
 	} {
 		for _, sold := range []bool{true, false} {
@@ -375,7 +394,8 @@ func TestCancelUnclear(t *testing.T) {
 						c.fault.Match, c.fault.Times = fmt.Sprintf("GET /orders/%d", id), -1
 						w.upstockFault(c.fault)
 					}
-					s.must(http.StatusAccepted, s.occurred(upstock.OrderCancelled, edited(t, doc, `status="cancelled"`), at.Add(c.cancel)))
+					s.must(http.StatusAccepted,
+						s.occurred(upstock.OrderCancelled, edited(t, doc, `status="cancelled"`), at.Add(c.cancel)))
 					synctest.Wait()
 					w.turn(c.after - time.Second)
 					if c.after > 0 && w.run(id).State == ledger.Attention {
@@ -395,7 +415,7 @@ func TestCancelUnclear(t *testing.T) {
 					w.inUpstock(id, `{"status":"cancelled"}`)
 					w.retry(id, false)
 					w.turn(30 * time.Minute)
-					if r := w.run(id); r.State != ledger.Cancelled || len(w.live(id)) > 0 || len(r.Problems) > 0 {
+					if r := w.run(id); r.State != order.Cancelled || len(w.live(id)) > 0 || len(r.Problems) > 0 {
 						t.Errorf("%s %v, sales %+v\n%s", r.State, r.Problems, w.sales(id), timeline(r))
 					}
 				})
@@ -420,7 +440,7 @@ func TestConfirmationIsAMomentOld(t *testing.T) {
 		time.Sleep(5 * time.Minute)
 		w.sim.ClearFaults(sim.Cin7Core)
 		w.turn(time.Hour)
-		if r := w.sold(id); r.State != ledger.Sold || !r.Cancelled.IsZero() {
+		if r := w.sold(id); r.State != order.Sold || !r.Cancelled.IsZero() {
 			t.Errorf("%s\n%s", r.State, timeline(r))
 		}
 	})
@@ -435,7 +455,8 @@ func TestCorrectedAndApprovedAgain(t *testing.T) {
 		id = w.place(groceries)
 		at = time.Now()
 		doc = w.inUpstock(id, `{"status":"processing","approvedAt":%s}`, stamp(at))
-		s.must(http.StatusAccepted, s.occurred(upstock.OrderApproved, edited(t, doc, "lines="+wrong, "totals=null"), at))
+		s.must(http.StatusAccepted, s.occurred(upstock.OrderApproved, edited(t, doc, "lines="+wrong, "totals=null"),
+			at))
 		w.settle(id, horizon)
 		w.attention(id, "unknownSku")
 		time.Sleep(time.Minute)
@@ -480,7 +501,7 @@ func TestCorrectedAndApprovedAgain(t *testing.T) {
 			w.inUpstock(id, `{"status":"cancelled"}`)
 			s.must(http.StatusAccepted, s.occurred(upstock.OrderApproved, later(t, doc, time.Now()), time.Now()))
 			w.turn(30 * time.Minute)
-			if r := w.run(id); r.State != ledger.Cancelled || len(w.sales(id)) > 0 {
+			if r := w.run(id); r.State != order.Cancelled || len(w.sales(id)) > 0 {
 				t.Errorf("%s\n%s", r.State, timeline(r))
 			}
 		})
@@ -506,12 +527,14 @@ func TestCorrectedAndApprovedAgain(t *testing.T) {
 			w.checked(0)
 			id := w.place(groceries)
 			customer, _ := w.ids(id)
-			w.core(http.MethodPost, "/sale", fmt.Sprintf(`{"CustomerID":%q,"CustomerReference":"PO-4711","Location":"Main Warehouse","SkipQuote":true}`, customer))
+			w.core(http.MethodPost, "/sale",
+				fmt.Sprintf(`{"CustomerID":%q,"CustomerReference":"PO-4711","Location":"Main Warehouse","SkipQuote":true}`, customer))
 			must[simupstock.OrderSummary](w)(w.simUpstock.Approve(id))
 			w.settle(id, horizon)
 			w.attention(id, "foreignSale")
 			now := time.Now().Add(time.Minute)
-			s.must(http.StatusAccepted, s.occurred(upstock.OrderApproved, w.inUpstock(id, `{"approvedAt":%s}`, stamp(now)), now))
+			s.must(http.StatusAccepted, s.occurred(upstock.OrderApproved,
+				w.inUpstock(id, `{"approvedAt":%s}`, stamp(now)), now))
 			w.turn(30 * time.Minute)
 			if w.attention(id, "foreignSale"); len(w.sales(id)) > 0 {
 				t.Errorf("sales %+v", w.sales(id))
@@ -536,7 +559,8 @@ func TestCorrectedAndApprovedAgain(t *testing.T) {
 		within(t, func(t *testing.T, w *world, s *sender) {
 			id, _ := refused(t, w)
 			now := time.Now()
-			s.must(http.StatusAccepted, s.occurred(upstock.OrderApproved, w.inUpstock(id, `{"approvedAt":%s}`, stamp(now)), now))
+			s.must(http.StatusAccepted, s.occurred(upstock.OrderApproved,
+				w.inUpstock(id, `{"approvedAt":%s}`, stamp(now)), now))
 			w.settle(id, horizon)
 			w.soldAnew(id, 1)
 		})
@@ -597,7 +621,8 @@ func TestNewSale(t *testing.T) {
 			w.poll()
 			customer, _ := w.ids(id)
 			stranger := func() {
-				w.core(http.MethodPost, "/sale", fmt.Sprintf(`{"CustomerID":%q,"CustomerReference":"PO-4711","Location":"Main Warehouse","SkipQuote":true}`, customer))
+				w.core(http.MethodPost, "/sale",
+					fmt.Sprintf(`{"CustomerID":%q,"CustomerReference":"PO-4711","Location":"Main Warehouse","SkipQuote":true}`, customer))
 			}
 			stranger()
 			w.stands(id, "SO-00002")
@@ -605,7 +630,8 @@ func TestNewSale(t *testing.T) {
 			w.stands(id, "SO-00003", "SO-00002")
 			// One that comes between the request and the work is met there.
 			w.upstockFault(sim.Fault{Match: fmt.Sprintf("GET /orders/%d", id), Kind: "before", How: "503"})
-			if err := w.pair().Retry(t.Context(), w.tenant, strconv.Itoa(id), newSale("SO-00002", "SO-00003")); err != nil {
+			if err := w.pair().Retry(t.Context(), w.tenant, strconv.Itoa(id),
+				newSale("SO-00002", "SO-00003")); err != nil {
 				t.Fatal(err)
 			}
 			synctest.Wait()
@@ -641,7 +667,7 @@ func TestNewSale(t *testing.T) {
 			w.sold(id)
 			w.person(sale, "void", "")
 			w.poll()
-			if r := w.run(id); r.State != ledger.Cancelled || len(r.Problems) > 0 {
+			if r := w.run(id); r.State != order.Cancelled || len(r.Problems) > 0 {
 				t.Errorf("%s %v\n%s", r.State, r.Problems, timeline(r))
 			}
 		})
@@ -669,11 +695,13 @@ func TestCopied(t *testing.T) {
 		{name: "priced anew", then: func(w *world, id int, _, second string) {
 			w.person(second, "lines", `{"lines":[{"sku":"GRN-TST","quantity":2,"price":13},{"sku":"SLT-FLK","quantity":3,"price":6.80}]}`)
 		}, ships: true},
-		{name: "with other goods", then: func(w *world, id int, _, second string) { w.person(second, "lines", other) }, says: "does not hold the order's goods"},
+		{name: "with other goods", then: func(w *world, id int, _, second string) { w.person(second, "lines", other) },
+			says: "does not hold the order's goods"},
 		{name: "with another reference", then: func(w *world, id int, _, second string) {
 			w.core(http.MethodPut, "/sale", `{"ID":"`+second+`","CustomerReference":"Phone order"}`)
 		}, says: "has another reference"},
-		{name: "twice", then: func(w *world, id int, first, _ string) { w.person(first, "copy", "") }, says: "several others with the order's id: SO-00002, SO-00003"},
+		{name: "twice", then: func(w *world, id int, first, _ string) { w.person(first, "copy", "") },
+			says: "several others with the order's id: SO-00002, SO-00003"},
 		{name: "without the order's id", copy: `{"externalId":""}`, says: "after it was sold"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -694,7 +722,8 @@ func TestCopied(t *testing.T) {
 				if c.says != "" {
 					w.attention(id, "saleVoided", c.says)
 					err := w.pair().Retry(t.Context(), w.tenant, strconv.Itoa(id), newSale())
-					if standing, ok := errors.AsType[*upstockcin7.StandingError](err); !ok || !slices.Contains(standing.Sales(), "SO-00002") || (len(standing.Own) > 0) != (c.copy == "") {
+					if standing, ok := errors.AsType[*upstockcin7.StandingError](err); !ok ||
+						!slices.Contains(standing.Sales(), "SO-00002") || (len(standing.Own) > 0) != (c.copy == "") {
 						t.Errorf("a new sale beside the copy: %v", err)
 					}
 					return
@@ -705,14 +734,15 @@ func TestCopied(t *testing.T) {
 				}
 				w.person(second, "ship", `{"trackingNumber":"T-1"}`)
 				w.poll()
-				w.is(id, ledger.Shipped, "T-1! shipped")
-				if got := w.compare(time.Time{}, time.Time{}); got.Found != 0 && (c.then == nil || got.Found > 1 || got.Differences[0].Code != upstockcin7.DiffTotalDiffers) {
+				w.is(id, order.Shipped, "T-1! shipped")
+				if got := w.compare(time.Time{}, time.Time{}); got.Found != 0 &&
+					(c.then == nil || got.Found > 1 || got.Differences[0].Code != completeness.DiffTotalDiffers) {
 					t.Errorf("%+v", got.Differences)
 				}
 			})
 		})
 	}
-	t.Run("after it was looked at", func(t *testing.T) {
+	t.Run("after it was read", func(t *testing.T) {
 		within(t, func(t *testing.T, w *world, s *sender) {
 			id, first := w.sell(groceries)
 			w.person(first, "void", "")
@@ -821,7 +851,7 @@ func TestReadsBehind(t *testing.T) {
 				}
 				w.inUpstock(id, `{"status":"processing","approvedAt":%s}`, stamp(last))
 				w.turn(30 * time.Minute)
-				if r := w.sold(id); r.State != ledger.Sold || len(w.sales(id)) != 1 {
+				if r := w.sold(id); r.State != order.Sold || len(w.sales(id)) != 1 {
 					t.Errorf("%s\n%s", r.State, timeline(r))
 				}
 			})
@@ -834,7 +864,7 @@ func TestReadsBehind(t *testing.T) {
 			doc := w.inUpstock(id, `{"status":"cancelled","approvedAt":null}`)
 			s.must(http.StatusAccepted, s.occurred(upstock.OrderCancelled, doc, time.Now()))
 			w.turn(10 * time.Minute)
-			if r := w.run(id); r.State != ledger.Cancelled || len(w.live(id)) > 0 {
+			if r := w.run(id); r.State != order.Cancelled || len(w.live(id)) > 0 {
 				t.Errorf("%s %v\n%s", r.State, r.Problems, timeline(r))
 			}
 		})
@@ -844,7 +874,8 @@ func TestReadsBehind(t *testing.T) {
 			id := w.place(groceries)
 			first := time.Now()
 			doc := w.inUpstock(id, `{"status":"processing","approvedAt":%s}`, stamp(first))
-			s.must(http.StatusAccepted, s.occurred(upstock.OrderCancelled, edited(t, doc, `status="cancelled"`), first.AddDate(0, 1, 0)))
+			s.must(http.StatusAccepted, s.occurred(upstock.OrderCancelled, edited(t, doc, `status="cancelled"`),
+				first.AddDate(0, 1, 0)))
 			time.Sleep(time.Minute)
 			last := time.Now()
 			doc = w.inUpstock(id, `{"approvedAt":%s}`, stamp(last))
@@ -872,11 +903,11 @@ func TestReadsBehind(t *testing.T) {
 
 // TestVoidOfADroppedCancellation: a sale is not to be voided for a cancellation
 // that counts no more, or of which that is not known yet: what an earlier version
-// noted so is put right by one look, and nothing is read again and again.
+// noted so is put right by one reading, and nothing is read again and again.
 func TestVoidOfADroppedCancellation(t *testing.T) {
-	for name, noted := range map[string]func(*ledger.Run){
-		"dropped": func(r *ledger.Run) {},
-		"open": func(r *ledger.Run) {
+	for name, noted := range map[string]func(*order.Order){
+		"dropped": func(r *order.Order) {},
+		"open": func(r *order.Order) {
 			now := time.Now().UTC()
 			r.Cancelled, r.Occurred, r.Unsettled, r.Ask = now, r.Approved.Add(-time.Minute), now, now
 		},
@@ -886,14 +917,15 @@ func TestVoidOfADroppedCancellation(t *testing.T) {
 				id := w.approve(groceries)
 				w.settle(id, time.Hour)
 				start := since()
-				w.edit(id, func(r *ledger.Run) {
+				w.edit(id, func(r *order.Order) {
 					noted(r)
 					r.Void, r.Asked, r.Next = true, r.Asked+1, time.Now().UTC()
 				})
 				w.turn(time.Hour)
 				r := w.run(id)
-				if r.Void || r.State != ledger.Sold || !r.Cancelled.IsZero() || len(w.live(id)) != 1 {
-					t.Errorf("%s, to be voided: %t, cancelled: %v, %d sales", r.State, r.Void, r.Cancelled, len(w.live(id)))
+				if r.Void || r.State != order.Sold || !r.Cancelled.IsZero() || len(w.live(id)) != 1 {
+					t.Errorf("%s, to be voided: %t, cancelled: %v, %d sales", r.State, r.Void, r.Cancelled,
+						len(w.live(id)))
 				}
 				if n := w.count("GET /sale", start); n > 4 {
 					t.Errorf("the sale was read %d times", n)
@@ -906,11 +938,12 @@ func TestVoidOfADroppedCancellation(t *testing.T) {
 // TestCompletenessAdvisesNoSecondSale: where a sale is known that may be the
 // order's, nothing that a check advises makes another.
 func TestCompletenessAdvisesNoSecondSale(t *testing.T) {
-	none := func(w *world, c upstockcin7.Completeness, names string) {
+	none := func(w *world, c completeness.Report, names string) {
 		w.t.Helper()
 		for _, d := range c.Differences {
 			text := strings.ToLower(d.Fix)
-			if !strings.Contains(d.Message+d.Fix, names) || strings.Contains(text, "enter it") || strings.Contains(text, "new sale") || strings.Contains(text, "backfill it") {
+			if !strings.Contains(d.Message+d.Fix, names) || strings.Contains(text, "enter it") ||
+				strings.Contains(text, "new sale") || strings.Contains(text, "backfill it") {
 				w.t.Errorf("%s: %s %s", d.Code, d.Message, d.Fix)
 			}
 		}
@@ -959,15 +992,16 @@ func TestCompletenessAdvisesNoSecondSale(t *testing.T) {
 }
 
 // TestVoidedWhileAsked: a person voids the sale of an order while Upstock is asked
-// whether it is cancelled, and a look sees that. Whatever Upstock says then, it counts.
+// whether it is cancelled, and a reading sees that. Whatever Upstock says then, it counts.
 func TestVoidedWhileAsked(t *testing.T) {
-	for _, setting := range []string{tenant.Tell, tenant.Void} {
+	for _, setting := range []string{sale.Tell, sale.Void} {
 		for _, revived := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%s, revived %t", setting, revived), func(t *testing.T) {
 				within(t, func(t *testing.T, w *world, s *sender) {
-					w.change(func(set *tenant.Settings) { set.OnCancel = setting })
+					w.change(func(set *sale.Settings) { set.OnCancel = setting })
 					id, sale := w.sell(groceries)
-					w.upstockFault(sim.Fault{Match: fmt.Sprintf("GET /orders/%d", id), Kind: "before", How: "503", Times: -1})
+					w.upstockFault(sim.Fault{Match: fmt.Sprintf("GET /orders/%d", id), Kind: "before", How: "503",
+						Times: -1})
 					w.cancel(id)
 					synctest.Wait()
 					w.person(sale, "void", "{}")
@@ -975,8 +1009,8 @@ func TestVoidedWhileAsked(t *testing.T) {
 						w.poll()
 					}
 					r := w.run(id)
-					if !r.CancelOpen() || r.LookDue() || r.State != ledger.Sold {
-						t.Fatalf("%s, open %t, a look is due %t\n%s", r.State, r.CancelOpen(), r.LookDue(), timeline(r))
+					if !r.CancelOpen() || r.ReadingDue() || r.State != order.Sold {
+						t.Fatalf("%s, open %t, to be read %t\n%s", r.State, r.CancelOpen(), r.ReadingDue(), timeline(r))
 					}
 					w.says(strings.Join(r.Said, " "), "SO-00001 was voided")
 					w.sim.ClearFaults(sim.Upstock)
@@ -988,7 +1022,8 @@ func TestVoidedWhileAsked(t *testing.T) {
 					w.turn(30 * time.Minute)
 					if revived {
 						w.attention(id, "saleVoided", "SO-00001")
-					} else if r := w.run(id); r.State != ledger.Cancelled || len(r.Problems) > 0 || strings.Contains(strings.Join(r.Said, " "), "sale stands") {
+					} else if r := w.run(id); r.State != order.Cancelled || len(r.Problems) > 0 ||
+						strings.Contains(strings.Join(r.Said, " "), "sale stands") {
 						t.Errorf("%s %v, said %q\n%s", r.State, r.Problems, r.Said, timeline(r))
 					}
 				})
@@ -1001,8 +1036,8 @@ func TestVoidedWhileAsked(t *testing.T) {
 // as a connection does not work, needs a person after an hour, and nobody once
 // it works again.
 func TestCancelWithoutConnection(t *testing.T) {
-	upstockKey := func(w *world) upstockcin7.Credentials {
-		return upstockcin7.Credentials{Key: tenant.Secret(w.acc.Upstock.Token)}
+	upstockKey := func(w *world) vendor.Credentials {
+		return vendor.Credentials{Key: tenant.Secret(w.acc.Upstock.Token)}
 	}
 	for _, c := range []struct {
 		name    string
@@ -1011,16 +1046,18 @@ func TestCancelWithoutConnection(t *testing.T) {
 		says    string
 		before  bool // the cancellation came before
 	}{
-		{"the key refused", tenant.Upstock, func(w *world, _ *sender) { w.revokeUpstock(true) }, func(w *world, _ *sender) {
-			w.revokeUpstock(false)
-			w.connect(tenant.Upstock, upstockKey(w))
-		}, "Upstock refused the key. Save a new key", false},
+		{"the key refused", tenant.Upstock, func(w *world, _ *sender) { w.revokeUpstock(true) },
+			func(w *world, _ *sender) {
+				w.revokeUpstock(false)
+				w.connect(tenant.Upstock, upstockKey(w))
+			}, "Upstock refused the key. Save a new key", false},
 		{"not connected", tenant.Upstock, func(w *world, _ *sender) {
-			if err := w.pair().Disconnect(context.Background(), w.tenant, tenant.Upstock); err != nil {
+			if err := w.vendorTable().Disconnect(context.Background(), w.tenant, tenant.Upstock); err != nil {
 				w.t.Fatal(err)
 			}
 		}, func(w *world, s *sender) {
-			w.connect(tenant.Upstock, upstockcin7.Credentials{Key: tenant.Secret(w.acc.Upstock.Token), Webhook: s.secret})
+			key := tenant.Secret(w.acc.Upstock.Token)
+			w.connect(tenant.Upstock, vendor.Credentials{Key: key, WebhookSecret: s.secret})
 		}, "Upstock is not connected. Connect it", true},
 	} {
 		for _, sold := range []bool{true, false} {
@@ -1039,7 +1076,8 @@ func TestCancelWithoutConnection(t *testing.T) {
 						}
 						delivery := s.occurred(upstock.OrderCancelled, edited(t, doc, `status="cancelled"`), cancelled)
 						if c.before { // what was heard of before it was taken away
-							w.upstockFault(sim.Fault{Match: fmt.Sprintf("GET /orders/%d", id), Kind: "before", How: "503", Times: 1})
+							w.upstockFault(sim.Fault{Match: fmt.Sprintf("GET /orders/%d", id), Kind: "before",
+								How: "503", Times: 1})
 							s.must(http.StatusAccepted, delivery)
 							synctest.Wait()
 						}
@@ -1053,22 +1091,26 @@ func TestCancelWithoutConnection(t *testing.T) {
 							t.Fatalf("a person is asked too soon\n%s", timeline(w.run(id)))
 						}
 						w.turn(70 * time.Minute)
-						w.attention(id, "cancelUnclear", "for an hour it could not be found out whether it counts", c.says, "by itself")
+						w.attention(id, "cancelUnclear", "for an hour it could not be found out whether it counts",
+							c.says, "by itself")
 						w.says(w.run(id).Problems[0].Fix, "Connect Upstock again", "by itself")
 						w.turn(30 * time.Hour) // it does not end, and is not tried again and again
 						r := w.run(id)
-						if live := w.live(id); r.State != ledger.Attention || !r.Parked || r.Attempts > 40 || len(live) != 1 || live[0].Lines > 0 != sold {
-							t.Fatalf("%s, parked %t, %d attempts, sales %+v\n%s", r.State, r.Parked, r.Attempts, w.sales(id), timeline(r))
+						if live := w.live(id); r.State != ledger.Attention || !r.Parked || r.Attempts > 40 ||
+							len(live) != 1 || live[0].Lines > 0 != sold {
+							t.Fatalf("%s, parked %t, %d attempts, sales %+v\n%s", r.State, r.Parked, r.Attempts,
+								w.sales(id), timeline(r))
 						}
 						w.sim.ClearFaults(sim.Cin7Core)
 						c.on(w, s)
 						w.turn(10 * time.Minute)
 						r = w.run(id)
-						want, lines := ledger.Cancelled, 0
+						want, lines := order.Cancelled, 0
 						if !counts {
-							want, lines = ledger.Sold, 1
+							want, lines = order.Sold, 1
 						}
-						if live := w.live(id); r.State != want || len(live) != lines || len(r.Problems) > 0 || r.CancelOpen() || r.Parked {
+						if live := w.live(id); r.State != want || len(live) != lines || len(r.Problems) > 0 ||
+							r.CancelOpen() || r.Parked {
 							t.Errorf("%s %v, sales %+v\n%s", r.State, r.Problems, w.sales(id), timeline(r))
 						}
 					})
@@ -1085,7 +1127,7 @@ func TestCancelWhileParked(t *testing.T) {
 		w.change(void)
 		id, _ := w.sell(groceries)
 		w.account(`{"revoked":true}`)
-		w.amend(id, func(r *ledger.Run) { r.Asked++; r.Next = time.Now().UTC() }) // it meets the refused key
+		w.amend(id, func(r *order.Order) { r.Asked++; r.Next = time.Now().UTC() }) // it meets the refused key
 		w.turn(10 * time.Minute)
 		if r := w.run(id); !r.Parked {
 			t.Fatalf("not parked\n%s", timeline(r))
@@ -1099,7 +1141,7 @@ func TestCancelWhileParked(t *testing.T) {
 		w.account(`{"revoked":false}`)
 		w.connect(tenant.Cin7Core, w.coreKey())
 		w.turn(10 * time.Minute)
-		if r := w.run(id); r.State != ledger.Cancelled || len(w.live(id)) > 0 {
+		if r := w.run(id); r.State != order.Cancelled || len(w.live(id)) > 0 {
 			t.Errorf("%s, sales %+v\n%s", r.State, w.sales(id), timeline(r))
 		}
 	})

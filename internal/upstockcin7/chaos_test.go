@@ -21,7 +21,7 @@ import (
 	simcin7core "stockbridge/internal/sim/cin7core"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/testsize"
-	"stockbridge/internal/upstockcin7"
+	"stockbridge/internal/upstockcin7/completeness"
 )
 
 // schedules starts every job as the template's schedules do, until stop.
@@ -197,7 +197,8 @@ func TestLossyWebhooks(t *testing.T) {
 		time.Sleep(3 * time.Hour)
 		h.idle()
 		h.allIsWell(ids)
-		t.Logf("%d webhooks, %d lost, %d twice, %d late; all through in %s", lossy.all, lossy.lost, lossy.twice, lossy.passed, time.Since(begun))
+		t.Logf("%d webhooks, %d lost, %d twice, %d late; all through in %s", lossy.all, lossy.lost, lossy.twice,
+			lossy.passed, time.Since(begun))
 		if lossy.lost*100 < lossy.all*25 || lossy.lost*100 > lossy.all*35 {
 			t.Errorf("%d of %d webhooks were lost", lossy.lost, lossy.all)
 		}
@@ -260,7 +261,7 @@ func TestOutages(t *testing.T) {
 					time.Sleep(5 * time.Minute)
 					left = 0
 					for _, id := range ids {
-						if r := h.run(id); r == nil || r.SoldAt.IsZero() || !r.Told || r.LookDue() {
+						if r := h.run(id); r == nil || r.SoldAt.IsZero() || !r.Told || r.ReadingDue() {
 							left++
 						}
 					}
@@ -268,7 +269,8 @@ func TestOutages(t *testing.T) {
 						t.Fatalf("%d orders are left after 4 hours", left)
 					}
 				}
-				t.Logf("%s: backlog of %d orders, %d calls, expected in %s; all done in %s", name, orders, calls, max(0, end.Sub(back)).Round(time.Second), time.Since(back))
+				t.Logf("%s: backlog of %d orders, %d calls, expected in %s; all done in %s", name, orders, calls,
+					max(0, end.Sub(back)).Round(time.Second), time.Since(back))
 				h.shop(ids)
 				time.Sleep(30 * time.Minute)
 				h.shop(ids)
@@ -288,17 +290,19 @@ func (h *house) complete(approved int) {
 	p := h.app.Pair
 	conn := must[tenant.Connection](h.world)(h.app.Tenants.Connection(ctx, h.tenant, tenant.Upstock))
 	from, to := conn.Since, time.Now().Add(time.Minute)
-	if err := p.StartCompleteness(ctx, h.tenant, from, to); err != nil {
+	if err := p.Completeness.Start(ctx, h.tenant, from, to); err != nil {
 		h.t.Fatal(err)
 	}
-	var c upstockcin7.Completeness
+	var c completeness.Report
 	for range 60 {
 		time.Sleep(time.Minute)
-		if c = must[upstockcin7.Completeness](h.world)(p.Completeness(ctx, h.tenant, from, to)); !c.Checked.IsZero() && !c.Running {
+		if c = must[completeness.Report](h.world)(p.Completeness.Last(ctx, h.tenant, from, to)); !c.Checked.IsZero() &&
+			!c.Running {
 			break
 		}
 	}
-	if c.Counts.Approved != approved || c.Counts.Sold != approved || c.Counts.Shipped != approved || c.Counts.Missing != 0 || c.Found != 0 || !strings.HasPrefix(c.Summary, "0 missing, checked") {
+	if c.Counts.Approved != approved || c.Counts.Sold != approved || c.Counts.Shipped != approved ||
+		c.Counts.Missing != 0 || c.Found != 0 || !strings.HasPrefix(c.Summary, "0 missing, checked") {
 		h.t.Errorf("%s: %+v %s\n%+v", c.Summary, c.Counts, c.Problem, c.Differences[:min(5, len(c.Differences))])
 	}
 	h.t.Logf("%s: %+v", c.Summary, c.Counts)

@@ -18,11 +18,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stockbridge/internal/app"
+	"stockbridge/internal/job"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/sim"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/testsize"
 	"stockbridge/internal/upstockcin7"
+	"stockbridge/internal/upstockcin7/completeness"
+	"stockbridge/internal/upstockcin7/order"
+	"stockbridge/internal/upstockcin7/sale"
 )
 
 // vendors replaces the simulated vendors by ones with other ways.
@@ -36,7 +40,7 @@ func (w *world) vendors(o sim.Options) {
 
 // job sends a tenant's job to its queue, as the schedule or a person does.
 func (w *world) message(name string) {
-	body := must[[]byte](w)(json.Marshal(upstockcin7.Job{Job: name, Tenant: w.tenant}))
+	body := must[[]byte](w)(json.Marshal(job.Message{Job: name, Tenant: w.tenant}))
 	w.deliver(app.ShipmentsQueue, app.Message{ID: "m", Body: string(body), Sent: time.Now()}, 0)
 }
 
@@ -57,14 +61,14 @@ func (w *world) idle(most time.Duration) {
 }
 
 // compare asks for a check of a period, zero times = the standing one, and waits for its result.
-func (w *world) compare(from, to time.Time) upstockcin7.Completeness {
+func (w *world) compare(from, to time.Time) completeness.Report {
 	w.t.Helper()
 	began := time.Now()
 	if from.IsZero() {
 		time.Sleep(31 * time.Minute) // the standing period is checked anew after half an hour
 		began = time.Now()
 		w.message(upstockcin7.JobCompleteness)
-	} else if err := w.pair().StartCompleteness(context.Background(), w.tenant, from, to); err != nil {
+	} else if err := w.pair().Completeness.Start(context.Background(), w.tenant, from, to); err != nil {
 		w.t.Fatal(err)
 	}
 	w.idle(2 * time.Hour)
@@ -75,14 +79,14 @@ func (w *world) compare(from, to time.Time) upstockcin7.Completeness {
 	return c
 }
 
-func (w *world) completeness(from, to time.Time) upstockcin7.Completeness {
+func (w *world) completeness(from, to time.Time) completeness.Report {
 	w.t.Helper()
-	return must[upstockcin7.Completeness](w)(w.pair().Completeness(context.Background(), w.tenant, from, to))
+	return must[completeness.Report](w)(w.pair().Completeness.Last(context.Background(), w.tenant, from, to))
 }
 
-func (w *world) rows(c upstockcin7.Completeness) (rows []upstockcin7.CompletenessRow) {
+func (w *world) rows(c completeness.Report) (rows []completeness.Row) {
 	w.t.Helper()
-	for row, err := range w.pair().CompletenessRows(context.Background(), w.tenant, c) {
+	for row, err := range w.pair().Completeness.Rows(context.Background(), w.tenant, c) {
 		if err != nil {
 			w.t.Fatal(err)
 		}
@@ -92,7 +96,7 @@ func (w *world) rows(c upstockcin7.Completeness) (rows []upstockcin7.Completenes
 }
 
 // found are the differences as "code order", sorted.
-func found(c upstockcin7.Completeness) (list []string) {
+func found(c completeness.Report) (list []string) {
 	for _, d := range c.Differences {
 		if d.Message == "" || d.Fix == "" {
 			list = append(list, "no words: "+d.Code)
@@ -111,10 +115,12 @@ func (w *world) written(n int) (ids []int) {
 	w.settle(first, time.Hour)
 	model := w.run(first)
 	ids = append(ids, first)
-	books := ledger.New(w.store)
+	books := order.NewBook(ledger.New(w.store))
 	for len(ids) < n {
 		at := time.Now().UTC().Truncate(time.Millisecond)
-		o, err := w.simUpstock.PlaceOrder(w.acc.Upstock.Supplier, strings.TrimSuffix(groceries, "}")+fmt.Sprintf(`,"status":"processing","approvedAt":%q}`, at.Format(time.RFC3339Nano)))
+		o, err := w.simUpstock.PlaceOrder(w.acc.Upstock.Supplier,
+			strings.TrimSuffix(groceries, "}")+
+				fmt.Sprintf(`,"status":"processing","approvedAt":%q}`, at.Format(time.RFC3339Nano)))
 		if err != nil {
 			w.t.Fatal(err)
 		}
@@ -122,15 +128,17 @@ func (w *world) written(n int) (ids []int) {
 			ID    string
 			Order struct{ SaleOrderNumber string }
 		}
-		raw, err := w.simCore.Sale(model.SaleID, "copy", fmt.Sprintf(`{"externalId":"upstock:%d:%d"}`, w.acc.Upstock.Supplier, o.ID))
+		raw, err := w.simCore.Sale(model.SaleID, "copy",
+			fmt.Sprintf(`{"externalId":"upstock:%d:%d"}`, w.acc.Upstock.Supplier, o.ID))
 		if err == nil {
 			err = json.Unmarshal(raw, &sale)
 		}
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		run := &ledger.Run{Tenant: w.tenant, ID: strconv.Itoa(o.ID), State: ledger.Sold, Number: o.Number, Currency: "NZD", Total: o.Total, SaleTotal: model.SaleTotal,
-			Received: at, Approved: at, Account: model.Account, SaleID: sale.ID, SaleNumber: sale.Order.SaleOrderNumber, SoldAt: at, Told: true}
+		run := &order.Order{Run: ledger.Run{Tenant: w.tenant, ID: strconv.Itoa(o.ID), State: order.Sold, Received: at},
+			Number: o.Number, Currency: "NZD", Total: o.Total, SaleTotal: model.SaleTotal, Approved: at,
+			Account: model.Account, SaleID: sale.ID, SaleNumber: sale.Order.SaleOrderNumber, SoldAt: at, Told: true}
 		if _, err := books.Receive(context.Background(), run, o.JSON); err != nil {
 			w.t.Fatal(err)
 		}
@@ -140,9 +148,10 @@ func (w *world) written(n int) (ids []int) {
 	return ids
 }
 
-func (w *world) edit(id int, f func(r *ledger.Run)) {
+func (w *world) edit(id int, f func(r *order.Order)) {
 	w.t.Helper()
-	if err := ledger.New(w.store).Update(context.Background(), w.run(id), func(r *ledger.Run, _ *ledger.Extra) error { f(r); return nil }); err != nil {
+	if err := order.NewBook(ledger.New(w.store)).Update(context.Background(), w.run(id),
+		func(r *order.Order, _ *ledger.Extra) error { f(r); return nil }); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -156,8 +165,8 @@ func (w *world) calls(vendor, account, path string, since time.Time) (n int) {
 	return n
 }
 
-func counts(approved, sold, upstock, core int) upstockcin7.CompletenessCounts {
-	return upstockcin7.CompletenessCounts{Approved: approved, Sold: sold, UpstockCalls: upstock, Cin7Calls: core}
+func counts(approved, sold, upstock, core int) completeness.Counts {
+	return completeness.Counts{Approved: approved, Sold: sold, UpstockCalls: upstock, Cin7Calls: core}
 }
 
 // TestCompletenessAllRight: 250 orders cost 3 calls to Upstock and 1 to Cin7 Core.
@@ -174,14 +183,17 @@ func TestCompletenessAllRight(t *testing.T) {
 			t.Errorf("%s%v", diff, found(c))
 		}
 		up, core := strconv.Itoa(w.acc.Upstock.Supplier), w.acc.Cin7Core.AccountID
-		if n, m := w.calls(sim.Upstock, up, "/orders", since), w.calls(sim.Cin7Core, core, "/saleList", since); n != 3 || m != 1 || len(w.coreCallsSince(since)) != 1 {
+		if n, m := w.calls(sim.Upstock, up, "/orders", since),
+			w.calls(sim.Cin7Core, core, "/saleList", since); n != 3 || m != 1 || len(w.coreCallsSince(since)) != 1 {
 			t.Errorf("%d calls to Upstock, %d to Cin7 Core", n, m)
 		}
-		if !strings.HasPrefix(c.Summary, "0 missing, checked just now: 250 orders, approved from 1 January 2000 13:00 to 1 January 2000 14:") {
+		if !strings.HasPrefix(c.Summary,
+			"0 missing, checked just now: 250 orders, approved from 1 January 2000 13:00 to 1 January 2000 14:") {
 			t.Error(c.Summary)
 		}
 		time.Sleep(3 * time.Minute)
-		if c := w.completeness(time.Time{}, time.Time{}); !strings.HasPrefix(c.Summary, "0 missing, checked 3 min ago: 250 orders, ") {
+		if c := w.completeness(time.Time{}, time.Time{}); !strings.HasPrefix(c.Summary,
+			"0 missing, checked 3 min ago: 250 orders, ") {
 			t.Error(c.Summary)
 		}
 		rows := w.rows(c)
@@ -189,7 +201,8 @@ func TestCompletenessAllRight(t *testing.T) {
 			t.Fatalf("%d rows", len(rows))
 		}
 		for i, row := range rows {
-			if row.Order != strconv.Itoa(ids[i]) || row.Total != row.SaleTotal || row.Difference != "0.00" || row.SaleNumber == "" || row.State != ledger.Sold || row.Codes != nil || row.Currency != "NZD" {
+			if row.Order != strconv.Itoa(ids[i]) || row.Total != row.SaleTotal || row.Difference != "0.00" ||
+				row.SaleNumber == "" || row.State != order.Sold || row.Codes != nil || row.Currency != "NZD" {
 				t.Fatalf("row %d: %+v", i, row)
 			}
 		}
@@ -200,7 +213,8 @@ func TestCompletenessAllRight(t *testing.T) {
 		}
 		// Nothing is read past the end of a period.
 		from := rows[0].Approved
-		if c := w.compare(from, from.Add(30*time.Second)); c.Counts.UpstockCalls != 1 || c.Counts.Cin7Calls != 1 || c.Counts.Approved < 25 || c.Counts.Approved > 31 || c.Found != 0 {
+		if c := w.compare(from, from.Add(30*time.Second)); c.Counts.UpstockCalls != 1 || c.Counts.Cin7Calls != 1 ||
+			c.Counts.Approved < 25 || c.Counts.Approved > 31 || c.Found != 0 {
 			t.Errorf("%+v", c)
 		}
 	})
@@ -223,7 +237,8 @@ func (w *world) putShipped(id int) {
 
 func (w *world) putOrder(id int, path, body string) {
 	w.t.Helper()
-	req := must[*http.Request](w)(http.NewRequest(http.MethodPut, "http://sim.test"+sim.PrefixUpstock+fmt.Sprintf("/orders/%d/%s", id, path), strings.NewReader(body)))
+	req := must[*http.Request](w)(http.NewRequest(http.MethodPut,
+		"http://sim.test"+sim.PrefixUpstock+fmt.Sprintf("/orders/%d/%s", id, path), strings.NewReader(body)))
 	req.Header.Set("Authorization", "Bearer "+w.acc.Upstock.Token)
 	w.ask(req)
 }
@@ -235,7 +250,7 @@ func TestCompletenessDifferences(t *testing.T) {
 		sell := func() int {
 			id := w.approve(groceries)
 			w.settle(id, time.Hour)
-			if r := w.run(id); r == nil || r.State != ledger.Sold {
+			if r := w.run(id); r == nil || r.State != order.Sold {
 				t.Fatalf("order %d is not sold: %+v", id, r)
 			}
 			return id
@@ -261,15 +276,17 @@ func TestCompletenessDifferences(t *testing.T) {
 		w.person(w.sale(say("saleVoided", sell(), "voided in Cin7 Core")).ID, "void", "")
 		twice := say("twoSales", sell(), "2 sales of this order: SO-")
 		w.person(w.sale(twice).ID, "copy", "")
-		w.edit(say("totalDiffers", sell(), "its sale"), func(r *ledger.Run) { r.SaleTotal = "60.12" })
+		w.edit(say("totalDiffers", sell(), "its sale"), func(r *order.Order) { r.SaleTotal = "60.12" })
 		// Somebody writes other lines into the sale before we can.
 		w.fault(sim.Fault{Match: "POST /sale/order", Kind: "before"})
 		changed := say("notSold", w.approve(groceries), "other lines than the order")
 		time.Sleep(2 * time.Second)
 		w.person(w.sale(changed).ID, "lines", other)
 		w.settle(changed, time.Hour)
-		w.edit(say("saleMissing", sell(), "does not have that sale"), func(r *ledger.Run) { r.SaleID = "3f0c9a50-8a5e-4b6e-9a47-0d1f6c8e2b11" })
-		w.edit(say("otherAccount", sell(), "another Cin7 Core account"), func(r *ledger.Run) { r.Account = "elsewhere" })
+		w.edit(say("saleMissing", sell(), "does not have that sale"),
+			func(r *order.Order) { r.SaleID = "3f0c9a50-8a5e-4b6e-9a47-0d1f6c8e2b11" })
+		w.edit(say("otherAccount", sell(), "another Cin7 Core account"),
+			func(r *order.Order) { r.Account = "elsewhere" })
 
 		// Told and undone.
 		undone := say("shippedNotInCin7", sell(), "not shipped any more")
@@ -291,8 +308,9 @@ func TestCompletenessDifferences(t *testing.T) {
 		w.person(w.sale(late).ID, "ship", "")
 		forgot := say("notTold", sell(), "Upstock was told, but it shows the order as processing")
 		w.person(w.sale(forgot).ID, "ship", "")
-		w.edit(forgot, func(r *ledger.Run) {
-			r.Parcels, r.Seen, r.State = []ledger.Parcel{{ID: "p", Hash: "h", Label: "Box 1", At: time.Now().UTC(), Complete: true}}, time.Now().UTC(), ledger.Shipped
+		w.edit(forgot, func(r *order.Order) {
+			r.Parcels, r.Seen, r.State = []order.Parcel{{ID: "p", Hash: "h", Label: "Box 1", At: time.Now().UTC(),
+				Complete: true}}, time.Now().UTC(), order.Shipped
 		})
 
 		cancelled := say("cancelledWithSale", sell(), "its sale stands")
@@ -330,13 +348,23 @@ func TestCompletenessDifferences(t *testing.T) {
 		}
 		n := c.Counts
 		n.UpstockCalls, n.Cin7Calls = 0, 0
-		if diff := cmp.Diff(upstockcin7.CompletenessCounts{Approved: 19, Sold: 11, Shipped: 4, PartlyShipped: 1, Cancelled: 2, UnderWay: 1, Missing: 8}, n); diff != "" {
+		if diff := cmp.Diff(completeness.Counts{Approved: 19, Sold: 11, Shipped: 4, PartlyShipped: 1,
+			Cancelled: 2, UnderWay: 1, Missing: 8}, n); diff != "" {
 			t.Error(diff)
 		}
-		if !strings.HasPrefix(c.Summary, "8 missing, 16 differences, checked just now: 19 orders, approved from ") || c.Found != 16 {
+		byDay := 0
+		for _, d := range c.Days {
+			byDay += d.Counts.Approved
+		}
+		if byDay != n.Approved {
+			t.Errorf("%d orders by day: %+v", byDay, c.Days)
+		}
+		if !strings.HasPrefix(c.Summary, "8 missing, 16 differences, checked just now: 19 orders, approved from ") ||
+			c.Found != 16 {
 			t.Error(c.Summary, c.Found)
 		}
-		// The lists, and one call for each of what they leave open: the sale that is not listed, and the order that does not show what it was told.
+		// The lists, and one call for each of what they leave open: the sale that is not listed, and the order that
+		// does not show what it was told.
 		if c.Counts.Cin7Calls != 2 || c.Counts.UpstockCalls != 2 {
 			t.Errorf("%+v", c.Counts)
 		}
@@ -362,17 +390,19 @@ func TestCompletenessDifferences(t *testing.T) {
 			}
 		}
 		// What is cheap is healed.
-		if cur := must[*ledger.Cursor](w)(ledger.New(w.store).Cursor(t.Context(), w.tenant, upstockcin7.JobReconcile)); cur.Asked.IsZero() {
+		if cur := must[*ledger.Cursor](w)(ledger.New(w.store).Cursor(t.Context(), w.tenant,
+			upstockcin7.JobReconcile)); cur.Asked.IsZero() {
 			t.Error("nobody looks for the lost order")
 		}
 		if r := w.run(quiet); r.Cancelled.IsZero() {
 			t.Error("the cancellation is not marked")
 		}
 		w.turn(20 * time.Minute)
-		if r := w.run(late); r.State != ledger.Shipped {
+		if r := w.run(late); r.State != order.Shipped {
 			t.Errorf("the shipment is not told: %s", r.State)
 		}
-		if got := found(w.compare(time.Time{}, time.Time{})); slices.Contains(got, fmt.Sprintf("notTold %d", late)) || !slices.Contains(got, fmt.Sprintf("missing %d", soon)) {
+		if got := found(w.compare(time.Time{}, time.Time{})); slices.Contains(got, fmt.Sprintf("notTold %d", late)) ||
+			!slices.Contains(got, fmt.Sprintf("missing %d", soon)) {
 			t.Errorf("afterwards: %v", got)
 		}
 	})
@@ -383,8 +413,9 @@ func TestCompletenessVoidsCancelled(t *testing.T) {
 	story(t, func(t *testing.T, w *world) {
 		p := w.pair()
 		b := must[tenant.Bundle](w)(p.Tenants.Load(t.Context(), w.tenant))
-		b.Settings.OnCancel = tenant.Void
-		if _, err := p.Tenants.SaveSettings(t.Context(), w.tenant, b.Settings, -1); err != nil {
+		s := sale.SettingsOf(b.Settings)
+		s.OnCancel = sale.Void
+		if err := saveSettings(p.Tenants, w.tenant, &s); err != nil {
 			t.Fatal(err)
 		}
 		id := w.approve(groceries)
@@ -442,7 +473,8 @@ func TestCompletenessOldRow(t *testing.T) {
 		w.settle(id, time.Hour)
 		w.cancel(id)
 		w.turn(10 * time.Minute)
-		if err := w.sim.Fault(sim.Cin7Core, sim.Fault{Match: "GET /saleList", Kind: "before", How: "500", Times: -1}); err != nil {
+		if err := w.sim.Fault(sim.Cin7Core,
+			sim.Fault{Match: "GET /saleList", Kind: "before", How: "500", Times: -1}); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(31 * time.Minute)
@@ -453,13 +485,14 @@ func TestCompletenessOldRow(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.turn(10 * time.Minute)
-		if r := w.run(id); !r.Cancelled.IsZero() || r.State != ledger.Sold {
+		if r := w.run(id); !r.Cancelled.IsZero() || r.State != order.Sold {
 			t.Fatalf("approved again: %+v", r)
 		}
 		w.sim.ClearFaults(sim.Cin7Core)
 		w.turn(time.Hour)
 		c := w.completeness(time.Time{}, time.Time{})
-		if r := w.run(id); c.Running || c.Found != 0 || c.Counts.Sold != 1 || !r.Cancelled.IsZero() || r.State != ledger.Sold {
+		if r := w.run(id); c.Running || c.Found != 0 || c.Counts.Sold != 1 || !r.Cancelled.IsZero() ||
+			r.State != order.Sold {
 			t.Errorf("%s %v\n%+v", r.State, r.Problems, c)
 		}
 	})
@@ -482,11 +515,12 @@ func TestCompletenessPeriods(t *testing.T) {
 		w.sim.ClearFaults(sim.Cin7Core)
 		w.turn(40 * time.Minute)
 		for _, id := range []int{before, slow, after} {
-			if w.run(id).State != ledger.Sold {
+			if w.run(id).State != order.Sold {
 				t.Fatalf("order %d: %s", id, w.run(id).State)
 			}
 		}
-		if c := w.compare(from, to); c.Counts.Approved != 1 || c.Counts.Sold != 1 || c.Found != 0 || len(w.rows(c)) != 1 {
+		if c := w.compare(from, to); c.Counts.Approved != 1 || c.Counts.Sold != 1 || c.Found != 0 ||
+			len(w.rows(c)) != 1 {
 			t.Errorf("%+v", c)
 		}
 		if c := w.compare(start, from); c.Counts.Approved != 1 || c.Found != 0 {
@@ -494,15 +528,19 @@ func TestCompletenessPeriods(t *testing.T) {
 		}
 		// An order from before the connection is nobody's loss, unless it is asked for.
 		old := start.Add(-26 * time.Hour)
-		o, err := w.simUpstock.PlaceOrder(w.acc.Upstock.Supplier, strings.TrimSuffix(groceries, "}")+fmt.Sprintf(`,"status":"processing","approvedAt":%q}`, old.UTC().Format(time.RFC3339)))
+		o, err := w.simUpstock.PlaceOrder(w.acc.Upstock.Supplier,
+			strings.TrimSuffix(groceries, "}")+
+				fmt.Sprintf(`,"status":"processing","approvedAt":%q}`, old.UTC().Format(time.RFC3339)))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if c := w.compare(time.Time{}, time.Time{}); c.Counts.Approved != 3 || c.Found != 0 || c.From.Before(start.Add(-time.Minute)) {
+		if c := w.compare(time.Time{}, time.Time{}); c.Counts.Approved != 3 || c.Found != 0 ||
+			c.From.Before(start.Add(-time.Minute)) {
 			t.Errorf("%+v", c)
 		}
 		c := w.compare(old, old.Add(time.Hour))
-		if diff := cmp.Diff([]string{fmt.Sprintf("missing %d", o.ID)}, found(c)); diff != "" || c.Counts.Missing != 1 || !strings.Contains(c.Differences[0].Fix, "Backfill") {
+		if diff := cmp.Diff([]string{fmt.Sprintf("missing %d", o.ID)}, found(c)); diff != "" || c.Counts.Missing != 1 ||
+			!strings.Contains(c.Differences[0].Fix, "Backfill") {
 			t.Errorf("%s%+v", diff, c)
 		}
 		// The standing period is seven days long, by the tenant's calendar.
@@ -511,7 +549,8 @@ func TestCompletenessPeriods(t *testing.T) {
 		w.settle(late, time.Hour)
 		zone := must[*time.Location](w)(time.LoadLocation("Pacific/Auckland"))
 		now := time.Now().In(zone)
-		if c := w.compare(time.Time{}, time.Time{}); !c.From.Equal(time.Date(now.Year(), now.Month(), now.Day()-6, 0, 0, 0, 0, zone)) || c.Counts.Approved != 1 || c.Found != 0 {
+		if c := w.compare(time.Time{}, time.Time{}); !c.From.Equal(time.Date(now.Year(), now.Month(), now.Day()-6, 0, 0,
+			0, 0, zone)) || c.Counts.Approved != 1 || c.Found != 0 {
 			t.Errorf("%+v", c)
 		}
 		for _, bad := range []struct {
@@ -521,19 +560,21 @@ func TestCompletenessPeriods(t *testing.T) {
 			{time.Time{}, to, "from"}, {from, time.Time{}, "to"}, {to, from, "to"}, {from, from, "to"},
 			{from.AddDate(0, 0, -93), from, "to"}, {time.Now().Add(time.Hour), time.Now().Add(2 * time.Hour), "from"},
 		} {
-			err := w.pair().StartCompleteness(ctx, w.tenant, bad.from, bad.to)
+			err := w.pair().Completeness.Start(ctx, w.tenant, bad.from, bad.to)
 			var fields tenant.FieldErrors
 			if !errors.As(err, &fields) || fields[0].Field != bad.field {
 				t.Errorf("%s to %s: %v", bad.from, bad.to, err)
 			}
-			if _, err := w.pair().Completeness(ctx, w.tenant, bad.from, bad.to); !errors.As(err, &fields) {
+			if _, err := w.pair().Completeness.Last(ctx, w.tenant, bad.from, bad.to); !errors.As(err, &fields) {
 				t.Errorf("read %s to %s: %v", bad.from, bad.to, err)
 			}
 		}
-		if err := w.pair().StartCompleteness(ctx, "nobody", time.Time{}, time.Time{}); !errors.Is(err, tenant.ErrNotFound) {
+		if err := w.pair().Completeness.Start(ctx, "nobody", time.Time{}, time.Time{}); !errors.Is(err,
+			tenant.ErrNotFound) {
 			t.Error(err)
 		}
-		if _, err := w.pair().Completeness(ctx, "nobody", time.Time{}, time.Time{}); !errors.Is(err, tenant.ErrNotFound) {
+		if _, err := w.pair().Completeness.Last(ctx, "nobody", time.Time{}, time.Time{}); !errors.Is(err,
+			tenant.ErrNotFound) {
 			t.Error(err)
 		}
 	})
@@ -545,22 +586,26 @@ func TestCompletenessFaults(t *testing.T) {
 	testsize.Large(t)
 	type way struct{ vendor, match, kind, how string }
 	var ways []way
-	for _, call := range [][2]string{{sim.Upstock, "GET /orders"}, {sim.Cin7Core, "GET /saleList"}, {sim.Cin7Core, "GET /sale"}, {sim.Upstock, "GET /orders/*"}} {
-		for _, kind := range [][2]string{{"before", ""}, {"after", "timeout"}, {"html", ""}, {"throttle", ""}, {"before", "refused"}, {"before", "500"}} {
+	for _, call := range [][2]string{{sim.Upstock, "GET /orders"}, {sim.Cin7Core, "GET /saleList"},
+		{sim.Cin7Core, "GET /sale"}, {sim.Upstock, "GET /orders/*"}} {
+		for _, kind := range [][2]string{{"before", ""}, {"after", "timeout"}, {"html", ""}, {"throttle", ""},
+			{"before", "refused"}, {"before", "500"}} {
 			ways = append(ways, way{call[0], call[1], kind[0], kind[1]})
 		}
 	}
 	story(t, func(t *testing.T, w *world) {
 		ids := w.written(5)
-		w.edit(ids[1], func(r *ledger.Run) { r.SaleID = "3f0c9a50-8a5e-4b6e-9a47-0d1f6c8e2b11" })
+		w.edit(ids[1], func(r *order.Order) { r.SaleID = "3f0c9a50-8a5e-4b6e-9a47-0d1f6c8e2b11" })
 		w.person(w.sale(ids[2]).ID, "ship", "")
-		w.edit(ids[2], func(r *ledger.Run) {
-			r.Parcels, r.Seen, r.State = []ledger.Parcel{{ID: "p", Hash: "h", Label: "Box 1", At: time.Now().UTC(), Complete: true}}, time.Now().UTC(), ledger.Shipped
+		w.edit(ids[2], func(r *order.Order) {
+			r.Parcels, r.Seen, r.State = []order.Parcel{{ID: "p", Hash: "h", Label: "Box 1", At: time.Now().UTC(),
+				Complete: true}}, time.Now().UTC(), order.Shipped
 		})
 		want := []string{fmt.Sprintf("notTold %d", ids[2]), fmt.Sprintf("saleMissing %d", ids[1])}
 		time.Sleep(time.Hour)
 		for _, f := range ways {
-			if err := w.sim.Fault(f.vendor, sim.Fault{Match: f.match, Kind: f.kind, How: f.how, Times: -1}); err != nil {
+			if err := w.sim.Fault(f.vendor,
+				sim.Fault{Match: f.match, Kind: f.kind, How: f.how, Times: -1}); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(31 * time.Minute)
@@ -586,7 +631,7 @@ func TestCompletenessFaults(t *testing.T) {
 			t.Errorf("%+v", c)
 		}
 		w.account(`{"revoked":false}`)
-		if _, _, err := w.pair().Connect(t.Context(), w.tenant, tenant.Cin7Core, w.coreKey()); err != nil {
+		if _, _, err := w.vendorTable().Connect(t.Context(), w.tenant, tenant.Cin7Core, w.coreKey()); err != nil {
 			t.Fatal(err)
 		}
 		if got := found(w.compare(time.Time{}, time.Time{})); !slices.Equal(got, want) {
@@ -606,7 +651,7 @@ func TestCompletenessCrashes(t *testing.T) {
 				id := w.approve(`{"lines":[{"sku":"KWK-999","quantity":"4","unitPrice":"8.90"}]}`)
 				w.settle(id, time.Hour)
 				time.Sleep(time.Hour)
-				want := upstockcin7.CompletenessCounts{Approved: 11, Sold: 10, Missing: 1}
+				want := completeness.Counts{Approved: 11, Sold: 10, Missing: 1}
 				step := testsize.Of(1, 1, 6)
 				for n := 1; ; n += step {
 					w.mu.Lock()
@@ -622,12 +667,14 @@ func TestCompletenessCrashes(t *testing.T) {
 					c := w.completeness(time.Time{}, time.Time{})
 					got := c.Counts
 					got.UpstockCalls, got.Cin7Calls = 0, 0
-					if diff := cmp.Diff(want, got); diff != "" || c.Checked.Before(since) || c.Found != 1 || len(w.rows(c)) != 11 {
+					if diff := cmp.Diff(want, got); diff != "" || c.Checked.Before(since) || c.Found != 1 ||
+						len(w.rows(c)) != 11 {
 						t.Fatalf("%s at write %d: %s%+v", f, n, diff, c)
 					}
 					// 3 pages of orders, and 4 of sales, the last one empty. After a crash among these they are read
 					// once more, and at most one call is made again.
-					calls := w.calls(sim.Upstock, strconv.Itoa(w.acc.Upstock.Supplier), "/orders", since) + len(w.coreCallsSince(since))
+					calls := w.calls(sim.Upstock, strconv.Itoa(w.acc.Upstock.Supplier), "/orders", since) +
+						len(w.coreCallsSince(since))
 					if !reached {
 						if n <= 20 || calls != 7 {
 							t.Errorf("%d writes, %d calls", n-1, calls)
@@ -646,9 +693,12 @@ func TestCompletenessCrashes(t *testing.T) {
 // TestCompletenessLists: in whatever order Cin7 Core lists, and whatever moves meanwhile.
 func TestCompletenessLists(t *testing.T) {
 	for name, o := range map[string]sim.Options{
-		"newest first": {TinyPages: 7}, "oldest first": {TinyPages: 7, ListOrder: sim.OldestFirst}, "shuffled": {TinyPages: 7, ListOrder: sim.Shuffled},
-		"newest first, drift": {TinyPages: 7, ListDrift: true}, "oldest first, drift": {TinyPages: 7, ListOrder: sim.OldestFirst, ListDrift: true},
-		"shuffled, drift": {TinyPages: 7, ListOrder: sim.Shuffled, ListDrift: true}, "lag": {TinyPages: 7, UpdatedLag: time.Minute},
+		"newest first": {TinyPages: 7}, "oldest first": {TinyPages: 7, ListOrder: sim.OldestFirst},
+		"shuffled":            {TinyPages: 7, ListOrder: sim.Shuffled},
+		"newest first, drift": {TinyPages: 7, ListDrift: true},
+		"oldest first, drift": {TinyPages: 7, ListOrder: sim.OldestFirst, ListDrift: true},
+		"shuffled, drift":     {TinyPages: 7, ListOrder: sim.Shuffled, ListDrift: true},
+		"lag":                 {TinyPages: 7, UpdatedLag: time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
 			story(t, func(t *testing.T, w *world) {
@@ -659,7 +709,8 @@ func TestCompletenessLists(t *testing.T) {
 				time.Sleep(time.Hour)
 				for range rounds {
 					c := w.compare(time.Time{}, time.Time{})
-					if diff := cmp.Diff([]string{fmt.Sprintf("saleVoided %d", ids[3])}, found(c)); diff != "" || c.Counts.Approved != many || c.Counts.Sold != many-1 {
+					if diff := cmp.Diff([]string{fmt.Sprintf("saleVoided %d", ids[3])}, found(c)); diff != "" ||
+						c.Counts.Approved != many || c.Counts.Sold != many-1 {
 						t.Errorf("%s%+v", diff, c.Counts)
 					}
 				}
@@ -678,15 +729,17 @@ func TestCompletenessMany(t *testing.T) {
 		time.Sleep(time.Hour)
 		began := time.Now()
 		c := w.compare(time.Time{}, time.Time{})
-		if diff := cmp.Diff(counts(many, many, many/100, (many+999)/1000), c.Counts); diff != "" || c.Found != 0 || len(w.rows(c)) != many {
+		if diff := cmp.Diff(counts(many, many, many/100, (many+999)/1000), c.Counts); diff != "" || c.Found != 0 ||
+			len(w.rows(c)) != many {
 			t.Errorf("%s%d", diff, c.Found)
 		}
 		t.Logf("%d orders in %s", many, time.Since(began)-31*time.Minute)
 		for _, id := range ids[:wrong] {
-			w.edit(id, func(r *ledger.Run) { r.Total = strings.Repeat("9", 3) + ".00" })
+			w.edit(id, func(r *order.Order) { r.Total = strings.Repeat("9", 3) + ".00" })
 		}
 		c = w.compare(time.Time{}, time.Time{})
-		if c.Found != wrong || len(c.Differences) > 1000 || len(c.Differences) < min(wrong, 400) || wrong == 1050 && !strings.Contains(c.Summary, "0 missing, 1,050 differences") {
+		if c.Found != wrong || len(c.Differences) > 1000 || len(c.Differences) < min(wrong, 400) ||
+			wrong == 1050 && !strings.Contains(c.Summary, "0 missing, 1,050 differences") {
 			t.Errorf("%d of %d: %s", len(c.Differences), c.Found, c.Summary)
 		}
 		n := 0
@@ -708,7 +761,7 @@ func TestCompletenessDoubts(t *testing.T) {
 	testsize.Large(t)
 	story(t, func(t *testing.T, w *world) {
 		for _, id := range w.written(130) {
-			w.edit(id, func(r *ledger.Run) { r.SaleID = fmt.Sprintf("3f0c9a50-8a5e-4b6e-9a47-%012d", id) })
+			w.edit(id, func(r *order.Order) { r.SaleID = fmt.Sprintf("3f0c9a50-8a5e-4b6e-9a47-%012d", id) })
 		}
 		time.Sleep(time.Hour)
 		c := w.compare(time.Time{}, time.Time{})
@@ -734,8 +787,10 @@ func TestCompletenessTooMany(t *testing.T) {
 		ctx, books := t.Context(), ledger.New(w.store)
 		time.Sleep(31 * time.Minute)
 		now := time.Now().UTC()
-		doc := map[string]any{"phase": "orders", "accounts": fmt.Sprintf("%d|%s", w.acc.Upstock.Supplier, strings.ToLower(w.acc.Cin7Core.AccountID)),
-			"listed": 99_999, "page": 1, "passes": 1, "until": now, "result": map[string]any{"from": now.Add(-time.Hour), "to": now, "standing": true, "started": now}}
+		doc := map[string]any{"phase": "orders",
+			"accounts": fmt.Sprintf("%d|%s", w.acc.Upstock.Supplier, strings.ToLower(w.acc.Cin7Core.AccountID)),
+			"listed":   99_999, "page": 1, "passes": 1, "until": now,
+			"result": map[string]any{"from": now.Add(-time.Hour), "to": now, "standing": true, "started": now}}
 		if _, err := books.SaveDoc(ctx, w.tenant, "completeness#check", "", doc); err != nil {
 			t.Fatal(err)
 		}
@@ -763,7 +818,7 @@ func TestCompletenessAtOnce(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 2 {
 			wg.Go(func() {
-				if err := w.process("shipments").app.Pair.CheckCompleteness(t.Context(), upstockcin7.Job{Job: upstockcin7.JobCompleteness, Tenant: w.tenant}); err != nil {
+				if err := w.do(t.Context(), "shipments", upstockcin7.JobCompleteness); err != nil {
 					t.Error(err)
 				}
 			})
@@ -783,7 +838,7 @@ func TestCompletenessAtOnce(t *testing.T) {
 		start := time.Now()
 		for i := range 2 * 25 {
 			day := start.AddDate(0, 0, -i/2-1)
-			err := w.pair().StartCompleteness(t.Context(), w.tenant, day, day.AddDate(0, 0, 1))
+			err := w.pair().Completeness.Start(t.Context(), w.tenant, day, day.AddDate(0, 0, 1))
 			if refused := i/2 >= 20; refused != (err != nil) {
 				t.Errorf("%d: %v", i/2, err)
 			}
@@ -811,7 +866,7 @@ func TestCompletenessClocks(t *testing.T) {
 		ahead := w.process("console").app.Pair
 		ahead.Now = func() time.Time { return time.Now().Add(5 * time.Minute) }
 		for _, span := range [][2]time.Time{{from, to}, {}} {
-			if err := ahead.StartCompleteness(t.Context(), w.tenant, span[0], span[1]); err != nil {
+			if err := ahead.Completeness.Start(t.Context(), w.tenant, span[0], span[1]); err != nil {
 				t.Fatal(err)
 			}
 			w.idle(time.Hour)
@@ -836,20 +891,21 @@ func TestCompletenessClocks(t *testing.T) {
 func TestCompletenessNever(t *testing.T) {
 	story(t, func(t *testing.T, w *world) {
 		w.written(3)
-		p := w.process("shipments").app.Pair
-		p.Times.Jobs = map[string]time.Duration{}
+		jobs := w.process("shipments").app.Jobs
+		jobs.Every = map[string]time.Duration{upstockcin7.JobCompleteness: 0}
 		since := time.Now()
 		calls := func() int { return w.calls(sim.Upstock, strconv.Itoa(w.acc.Upstock.Supplier), "/orders", since) }
 		for n := range 2 {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-			err := p.CheckCompleteness(ctx, upstockcin7.Job{Job: upstockcin7.JobCompleteness, Tenant: w.tenant})
+			err := jobs.Do(ctx, job.Message{Job: upstockcin7.JobCompleteness, Tenant: w.tenant})
 			cancel()
 			if err != nil || calls() != n {
 				t.Errorf("%d calls, %v", calls(), err)
 			}
 			if n == 0 {
 				doc := map[string]any{"spans": []map[string]any{{"at": time.Now()}}}
-				if _, err := ledger.New(w.store).SaveDoc(t.Context(), w.tenant, "completeness#asked", "", doc); err != nil {
+				if _, err := ledger.New(w.store).SaveDoc(t.Context(), w.tenant, "completeness#asked", "",
+					doc); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -865,7 +921,9 @@ func TestCompletenessNever(t *testing.T) {
 func TestCompletenessTakenBack(t *testing.T) {
 	story(t, func(t *testing.T, w *world) {
 		place := func(status string, at time.Time) int {
-			o, err := w.simUpstock.PlaceOrder(w.acc.Upstock.Supplier, strings.TrimSuffix(groceries, "}")+fmt.Sprintf(`,"status":%q,"approvedAt":%q}`, status, at.UTC().Format(time.RFC3339)))
+			o, err := w.simUpstock.PlaceOrder(w.acc.Upstock.Supplier,
+				strings.TrimSuffix(groceries, "}")+
+					fmt.Sprintf(`,"status":%q,"approvedAt":%q}`, status, at.UTC().Format(time.RFC3339)))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -880,7 +938,8 @@ func TestCompletenessTakenBack(t *testing.T) {
 		}
 		// One that was shipped before the connection is not for a backfill, which leaves it out.
 		c := w.compare(old, old.Add(time.Hour))
-		if diff := cmp.Diff([]string{fmt.Sprintf("missing %d", shipped)}, found(c)); diff != "" || strings.Contains(c.Differences[0].Fix, "Backfill it") {
+		if diff := cmp.Diff([]string{fmt.Sprintf("missing %d", shipped)}, found(c)); diff != "" ||
+			strings.Contains(c.Differences[0].Fix, "Backfill it") {
 			t.Errorf("%s%+v", diff, c)
 		}
 	})
@@ -915,14 +974,14 @@ func TestCompletenessPages(t *testing.T) {
 				return paged(h, req)
 			}
 		})
-		run := func() upstockcin7.Completeness {
+		run := func() completeness.Report {
 			t.Helper()
 			calls.Store(0)
 			time.Sleep(31 * time.Minute)
 			h.job(upstockcin7.JobCompleteness)
 			time.Sleep(10 * time.Minute)
 			h.idle()
-			c, err := h.app.Pair.Completeness(t.Context(), h.tenant, time.Time{}, time.Time{})
+			c, err := h.app.Pair.Completeness.Last(t.Context(), h.tenant, time.Time{}, time.Time{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -932,7 +991,8 @@ func TestCompletenessPages(t *testing.T) {
 			t.Errorf("%d calls: %+v", calls.Load(), c)
 		}
 		h.set(func() { circle = true })
-		if c := run(); !c.Running || !strings.Contains(c.Problem, "Upstock gave no usable answer") || calls.Load() > 15 {
+		if c := run(); !c.Running || !strings.Contains(c.Problem, "Upstock gave no usable answer") ||
+			calls.Load() > 15 {
 			t.Errorf("%d calls: %+v", calls.Load(), c)
 		}
 	})
@@ -941,7 +1001,8 @@ func TestCompletenessPages(t *testing.T) {
 // TestCompletenessShortList: a list that shows fewer sales than it counts is
 // read a third time, though the second brought nothing new, and not for ever.
 func TestCompletenessShortList(t *testing.T) {
-	for name, c := range map[string]struct{ drifts, pages int }{"whole": {0, 3}, "short twice": {6, 9}, "always short": {-1, 9}} {
+	for name, c := range map[string]struct{ drifts, pages int }{"whole": {0, 3}, "short twice": {6, 9},
+		"always short": {-1, 9}} {
 		t.Run(name, func(t *testing.T) {
 			story(t, func(t *testing.T, w *world) {
 				w.vendors(sim.Options{TinyPages: 7})

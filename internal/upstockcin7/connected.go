@@ -1,99 +1,17 @@
 package upstockcin7
 
 import (
+	"cmp"
 	"context"
-	"errors"
-	"fmt"
 	"strings"
-	"time"
 
 	"stockbridge/internal/cin7core"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/mirror"
 	"stockbridge/internal/tenant"
+	"stockbridge/internal/upstockcin7/order"
+	"stockbridge/internal/upstockcin7/reference"
 )
-
-// Outdated reports whether a job's problem was that a key was refused which has been replaced since.
-func Outdated(b tenant.Bundle, problem string) bool {
-	for sys, c := range b.Connections {
-		if problem == sys.KeyRefused() && c.State == tenant.Connected {
-			return true
-		}
-	}
-	return false
-}
-
-// savedKeys is what a person changed of a connection.
-type savedKeys struct {
-	first, key, account, secret bool
-	lost                        bool // the stored ones cannot be opened: whether the key is another one is not known
-	firstSecret                 bool // there was none that anything could be signed with
-}
-
-// text says it as an event.
-func (k savedKeys) text(sys tenant.System, name string) string {
-	who := sys.Title()
-	var said []string
-	switch {
-	case k.first:
-		said = append(said, who+" was connected ("+name+").")
-	case k.account:
-		said = append(said, who+" was connected to another account ("+name+"). Orders begun in the one before stay with that one; others that waited for a key of "+who+" go on.")
-	case k.lost:
-		said = append(said, "The key of "+who+" was saved again; what waited for it goes on.")
-		if sys == tenant.Upstock {
-			said = append(said, "The webhook URL is a new one: paste it into Upstock (Settings > Webhooks).")
-		}
-	case k.key:
-		said = append(said, "The key of "+who+" was replaced; what waited for it goes on.")
-	}
-	switch {
-	case k.firstSecret:
-		said = append(said, "The webhook secret of "+who+" was saved.")
-	case k.secret:
-		said = append(said, "The webhook secret of "+who+" was replaced; the old one is good for a day more.")
-	}
-	if len(said) == 0 {
-		said = append(said, "The key of "+who+" was tested again: it works.")
-	}
-	return strings.Join(said, " ")
-}
-
-// Notes are what a person should know of a connection as it is now, a sentence
-// each: what was noticed when it was made or its account's books were read, and what its secrets lack.
-//
-// url is the webhook URL to paste into Upstock, "" for another system. now is the
-// connection as it is then: it is marked where its secrets cannot be opened.
-func (p *Pair) Notes(ctx context.Context, b tenant.Bundle, c tenant.Connection) (now tenant.Connection, notes []string, url string, err error) {
-	notes = append([]string{}, c.Warnings...)
-	if c.System != tenant.Upstock {
-		return c, notes, "", nil
-	}
-	s, err := p.secrets(ctx, c)
-	if errors.Is(err, tenant.ErrSealed) {
-		if now, err = p.Tenants.Connection(ctx, c.Tenant, c.System); errors.Is(err, tenant.ErrNotFound) {
-			now, err = c, nil
-		}
-		return now, append(notes, whyUnsealed(c.System)), "", err
-	}
-	if err != nil {
-		return c, notes, "", err
-	}
-	if n := webhookKey(s.Webhook); s.Webhook != "" && n < leastWebhookKey {
-		notes = append(notes, fmt.Sprintf("The webhook secret that is saved is too short: %d bytes, where %d are the least. Let Upstock make a new one (Settings > Webhooks), and save it here; until then it is good.", n, leastWebhookKey))
-		if n == 0 {
-			notes[len(notes)-1] = "The webhook secret that is saved is empty, so what Upstock delivers is refused. Let Upstock make a new one (Settings > Webhooks), and save it here."
-		}
-	}
-	if s.Webhook == "" {
-		list := fmt.Sprintf("approved orders are found in its list only, up to %.0f minutes late", Every()[JobReconcile].Minutes())
-		if c.State != tenant.Connected || b.Ready(tenant.Cin7Core) != "" {
-			list = "its list of approved orders is not read until both systems are connected"
-		}
-		notes = append(notes, "No webhook secret is saved, so what Upstock delivers is refused, and "+list+". Paste the webhook URL into Upstock (Settings > Webhooks), and save the secret that Upstock then shows.")
-	}
-	return c, notes, p.webhookURL(c.System, s), nil
-}
 
 const (
 	goesOn  = ", and the order goes on by itself."
@@ -126,7 +44,7 @@ func parkedWhy(b tenant.Bundle, sys tenant.System, sold bool) string {
 
 // WhyNow is what an order waits for, true of the connections as they are: what
 // was noted when it was last worked on may be over since.
-func WhyNow(b tenant.Bundle, r *ledger.Run) string {
+func WhyNow(b tenant.Bundle, r *order.Order) string {
 	_, hasUp := b.Connections[tenant.Upstock]
 	core, hasCore := b.Connections[tenant.Cin7Core]
 	sold := !r.SoldAt.IsZero()
@@ -134,9 +52,16 @@ func WhyNow(b tenant.Bundle, r *ledger.Run) string {
 		switch {
 		case b.Ready(tenant.Cin7Core) != "":
 			return parkedWhy(b, tenant.Cin7Core, sold)
-		case !core.Mirror.Ready.IsZero():
+		case !mirror.Progress.Of(core).Ready.IsZero():
 			return "Cin7 Core's records are read" + goesOn
 		}
+	}
+	f := r.HeldBack()
+	if f == "" && strings.HasPrefix(r.Why, pausedBy) { // it is not parked, as it does other things meanwhile
+		f = order.ShipmentsFlow
+	}
+	if f != "" {
+		return cmp.Or(FlowPaused(b, f), "The pause is over"+goesOn)
 	}
 	sys := awaitedSystem(r)
 	if r.Why == "" || sys == "" {
@@ -166,28 +91,20 @@ func WhyNow(b tenant.Bundle, r *ledger.Run) string {
 }
 
 // awaitedSystem is the system whose connection an order waits for; "" = for something else.
-func awaitedSystem(r *ledger.Run) tenant.System {
+func awaitedSystem(r *order.Order) tenant.System {
 	if name, _, ok := strings.Cut(r.Awaits, ":"); r.Parked && ok {
 		return tenant.System(name)
 	}
 	if r.Parked && r.Needs != "" {
 		return r.Needs
 	}
-	for _, s := range []tenant.System{tenant.Upstock, tenant.Cin7Core} { // one that does other things meanwhile is not parked
+	// one that does other things meanwhile is not parked
+	for _, s := range []tenant.System{tenant.Upstock, tenant.Cin7Core} {
 		if s.SaysLack(r.Why) {
 			return s
 		}
 	}
 	return ""
-}
-
-// clockText is an instant for people, in the tenant's zone, which it names.
-func clockText(b tenant.Bundle, t time.Time) string {
-	zone, err := time.LoadLocation(b.Tenant.TimeZone)
-	if err != nil || b.Tenant.TimeZone == "" {
-		zone = time.UTC
-	}
-	return t.In(zone).Format("2 January 15:04") + " (" + zone.String() + ")"
 }
 
 // previewProblem is why an order cannot be planned now, true of the connections as they are.
@@ -203,7 +120,7 @@ func previewProblem(b tenant.Bundle, err error) ledger.Problem {
 		pr.Message, pr.Fix = lack.String(), lack.Fix
 		return pr
 	}
-	if b.Connections[tenant.Cin7Core].Mirror.Ready.IsZero() {
+	if mirror.Progress.Of(b.Connections[tenant.Cin7Core]).Ready.IsZero() {
 		pr.Fix = "Wait until they are read; health says how far that is."
 	}
 	return pr
@@ -214,12 +131,8 @@ func (p *Pair) cardAddress(ctx context.Context, tenantID, customer, id string) (
 	if id == "" {
 		return nil, nil
 	}
-	rows, _, err := p.Mirror.Find(ctx, tenantID, []mirror.Key{{Kind: customerRows, ID: rowID(customer)}})
-	if err != nil || len(rows) == 0 {
-		return nil, err
-	}
-	cards, err := readRow([]cin7core.Customer(nil), rows[0])
-	if err != nil {
+	cards, err := reference.Customers(ctx, p.Mirror, tenantID, customer)
+	if err != nil || len(cards) == 0 {
 		return nil, err
 	}
 	for i := range cards[0].Addresses {

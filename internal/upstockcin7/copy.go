@@ -6,13 +6,16 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/shopspring/decimal"
 
 	"stockbridge/internal/cin7core"
+	"stockbridge/internal/job"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/match"
 	"stockbridge/internal/rest"
+	"stockbridge/internal/upstockcin7/order"
 	"stockbridge/internal/upstockcin7/sale"
 )
 
@@ -20,60 +23,52 @@ import (
 // void the first. The copy bears the order's ExternalID too. It is followed as the
 // order's sale where nothing speaks against it (followCopy); we never void it.
 
-// Codes of an order whose sale is no more.
-const (
-	saleVoided = "saleVoided"
-	saleGone   = "saleGone"
-)
-
-// lostItsSale reports whether a person is asked what becomes of an order whose sale was voided, or is gone.
-func lostItsSale(r *ledger.Run) bool {
-	return slices.ContainsFunc(r.Problems, func(p ledger.Problem) bool { return lostCode(p.Code) })
-}
-
-func lostCode(code string) bool { return code == saleVoided || code == saleGone }
-
 // lostSale meets the sale of a sold order that is voided, or gone. true: this turn has moved the run.
 func (w *work) lostSale(s cin7core.Sale, plan *sale.Plan, missing bool, asked int) (moved bool, err error) {
 	lost := missing || s.Status.Is(cin7core.Voided)
 	switch {
 	case !lost && w.run.NewSale:
-		return false, w.update(func(r *ledger.Run, _ *ledger.Extra) error {
-			if r.NewSale = false; lostItsSale(r) {
-				withoutProblem(r, saleVoided)
-				withoutProblem(r, saleGone)
-			}
-			r.Note(w.Now(), "Its sale %s stands in Cin7 Core: no new one is made.", r.SaleNumber)
+		return false, w.update(func(r *order.Order, _ *ledger.Extra) error {
+			saleStands(r, w.Now())
 			return nil
 		})
-	case !lost || w.run.CancelOpen() || w.run.State == ledger.Cancelled:
+	case !lost || w.run.CancelOpen() || w.run.State == order.Cancelled:
 		return false, nil
 	case !w.run.Cancelled.IsZero(): // cancelled, and now it has no sale that stands
-		return true, w.update(func(r *ledger.Run, _ *ledger.Extra) error {
+		return true, w.update(func(r *order.Order, _ *ledger.Extra) error {
 			endCancelled(r)
 			r.Note(w.Now(), "The order is cancelled, and its sale %s is voided.", r.SaleNumber)
 			return nil
 		})
-	case w.run.NewSale || !missing && voidTried(w.run, s.ID) && !w.run.Dropped.IsZero(): // as a person wants, or a newer approval
-		if err := w.update(func(r *ledger.Run, _ *ledger.Extra) error {
-			if r.SaleID != s.ID && !missing || !r.Cancelled.IsZero() {
-				return errMoved
-			}
-			for k := range r.Intents {
-				if i := &r.Intents[k]; !missing && i.Step == ledger.StepVoid && i.SaleID == s.ID && i.Answer == ledger.Open {
-					i.Answer = ledger.Done
-				}
-			}
-			r.Note(w.Now(), "The sale %s is voided in Cin7 Core: the order is sold anew.", r.SaleNumber)
-			r.Anew = !r.NewSale
-			reopen(r)
-			return nil
-		}); err != nil {
-			return true, err
-		}
-		return true, errMoved
+	// as a person wants, or a newer approval
+	case w.run.NewSale || !missing && voidTried(w.run, s.ID) && !w.run.Dropped.IsZero():
+		err := w.update(func(r *order.Order, _ *ledger.Extra) error { return sellAnew(r, s.ID, missing, w.Now()) })
+		return true, cmp.Or(err, errMoved)
 	}
 	return w.soldWithout(s, plan, missing, asked)
+}
+
+// saleStands notes that no new sale is needed, as somebody wished.
+func saleStands(r *order.Order, now time.Time) {
+	if r.NewSale = false; r.LostItsSale() {
+		withoutProblem(r, order.SaleVoided)
+		withoutProblem(r, order.SaleGone)
+	}
+	r.Note(now, "Its sale %s stands in Cin7 Core: no new one is made.", r.SaleNumber)
+}
+
+// sellAnew has an order sold anew whose sale is voided, or missing.
+func sellAnew(r *order.Order, saleID string, missing bool, now time.Time) error {
+	if r.SaleID != saleID && !missing || !r.Cancelled.IsZero() {
+		return errMoved
+	}
+	if !missing {
+		voidsDone(r, saleID)
+	}
+	r.Note(now, "The sale %s is voided in Cin7 Core: the order is sold anew.", r.SaleNumber)
+	r.Anew = !r.NewSale
+	reopen(r)
+	return nil
 }
 
 // soldWithout: a person voided the sold order's sale. Its copy is followed, or a person says what becomes of the order.
@@ -87,36 +82,39 @@ func (w *work) soldWithout(s cin7core.Sale, plan *sale.Plan, missing bool, asked
 		why = "its first sale was not voided, it is gone"
 	}
 	if copied != nil && why == "" {
-		return true, w.update(func(r *ledger.Run, x *ledger.Extra) error {
+		return true, w.update(func(r *order.Order, x *ledger.Extra) error {
 			if r.SaleID != old || len(r.Parcels) > 0 || r.CancelOpen() {
 				return errMoved
 			}
 			followCopy(r, *copied)
 			now := w.Now()
-			r.Note(now, "The sale %s was voided in Cin7 Core, and its copy %s is the order's sale now.", r.Former[len(r.Former)-1], r.SaleNumber)
-			r.Seen, r.Listed, r.Stale = latest(believed(s.LastModifiedOn, now), believed(copied.LastModifiedOn, now)), "", 0
-			r.Looks = max(r.Looks, asked)
-			r.Asked = r.Looks + 1 // what became of the copy
+			r.Note(now, "The sale %s was voided in Cin7 Core, and its copy %s is the order's sale now.",
+				r.Former[len(r.Former)-1], r.SaleNumber)
+			r.Seen, r.Listed, r.Stale = job.Latest(order.Believed(s.LastModifiedOn, now),
+				order.Believed(copied.LastModifiedOn, now)), "", 0
+			r.Readings = max(r.Readings, asked)
+			r.Asked = r.Readings + 1 // what became of the copy
 			r.State = soldState(r)
-			linkSaleTo(r, x, now)
-			r.Told = false
-			r.Intend(ledger.StepTell, now, now.Add(w.Times.Soon+w.Times.HTTP), r.SaleID)
+			r.LinkSale(x, now)
+			w.toTell(r, now.UTC())
 			return nil
 		})
 	}
-	code, what := saleVoided, "was voided in Cin7 Core after it was sold."
+	code, what := order.SaleVoided, "was voided in Cin7 Core after it was sold."
 	if missing {
-		code, what = saleGone, "is not in Cin7 Core any more."
+		code, what = order.SaleGone, "is not in Cin7 Core any more."
 	}
 	pr := w.lostProblem(code, "The sale "+cmp.Or(w.run.SaleNumber, old)+" of this order "+what, why)
-	return false, w.update(func(r *ledger.Run, _ *ledger.Extra) error { // the look goes on: parcels that were told are gone
+	// the reading goes on: parcels that were told are gone
+	return false, w.update(func(r *order.Order, _ *ledger.Extra) error {
 		if r.SaleID != old || r.CancelOpen() {
 			return errMoved
 		}
 		known := slices.ContainsFunc(r.Problems, pr.Same)
-		r.Problems = append(slices.DeleteFunc(r.Problems, func(p ledger.Problem) bool { return lostCode(p.Code) }), pr)
+		r.Problems = append(slices.DeleteFunc(r.Problems, func(p ledger.Problem) bool { return order.IsLost(p.Code) }),
+			pr)
 		if r.State = ledger.Attention; copied != nil {
-			r.Seen, r.Listed = latest(r.Seen, believed(copied.LastModifiedOn, w.Now())), ""
+			r.Seen, r.Listed = job.Latest(r.Seen, order.Believed(copied.LastModifiedOn, w.Now())), ""
 		}
 		if !known {
 			r.Note(w.Now(), "Needs attention: %s", pr.Message)
@@ -128,14 +126,18 @@ func (w *work) soldWithout(s cin7core.Sale, plan *sale.Plan, missing bool, asked
 // lostProblem is what a person is asked whose order has lost its sale. why says what speaks against its copy.
 func (w *work) lostProblem(code, message, why string) ledger.Problem {
 	if !w.run.Cancelled.IsZero() {
-		return ledger.Problem{Code: cancelledButKept, Message: "The order is cancelled in Upstock. " + message + " " + why,
-			Fix: "Void in Cin7 Core what should not be delivered, then retry."}
+		return ledger.Problem{Code: cancelledButKept,
+			Message: "The order is cancelled in Upstock. " + message + " " + why,
+			Fix:     "Void in Cin7 Core what should not be delivered, then retry."}
 	}
 	if why != "" {
 		return ledger.Problem{Code: code, Message: message + " " + why,
-			Fix: "Leave in Cin7 Core the one sale that is the order's, as it was ordered, and retry: if it bears the order's id it is followed. If none of them is, void them and retry with a new sale; or cancel the order in Upstock."}
+			Fix: "Leave in Cin7 Core the one sale that is the order's, as it was ordered, and retry: if it bears the " +
+				"order's id it is followed. If none of them is, void them and retry with a new sale; or cancel the " +
+				"order in Upstock."}
 	}
-	return ledger.Problem{Code: code, Message: message, Fix: "If it should be sold all the same, retry with a new sale; else cancel the order in Upstock."}
+	return ledger.Problem{Code: code, Message: message,
+		Fix: "If it should be sold all the same, retry with a new sale; else cancel the order in Upstock."}
 }
 
 // copyOf looks for live sales that bear the order's id beside the one that is
@@ -220,14 +222,15 @@ func holdsGoods(a, b []cin7core.OrderLine) bool {
 }
 
 // followCopy makes a person's copy the order's sale.
-func followCopy(r *ledger.Run, s cin7core.Sale) {
+func followCopy(r *order.Order, s cin7core.Sale) {
 	r.Former = append(r.Former, r.SaleNumber)
 	r.SaleID, r.SaleNumber, r.Adopted, r.Copied = s.ID, s.Order.SaleOrderNumber, true, true
 	if total := s.Order.Total.StringFixed(2); r.SaleTotal != "" && total != r.SaleTotal {
-		r.Say(fmt.Sprintf("The copy %s has a total of %s, the first sale had %s: compare it with the order.", r.SaleNumber, total, r.SaleTotal))
+		r.Say(fmt.Sprintf("The copy %s has a total of %s, the first sale had %s: compare it with the order.",
+			r.SaleNumber, total, r.SaleTotal))
 		r.SaleTotal = total
 	}
-	r.Problems = slices.DeleteFunc(r.Problems, func(p ledger.Problem) bool { return lostCode(p.Code) })
+	r.Problems = slices.DeleteFunc(r.Problems, func(p ledger.Problem) bool { return order.IsLost(p.Code) })
 }
 
 // voidedByOthers meets a sale that a person voided before it had its lines: its copy is taken up, or a person asked.
@@ -245,29 +248,30 @@ func (w *work) voidedByOthers(s cin7core.Sale) error {
 		return w.cancelledWithout(number(s), "is voided")
 	}
 	if copied == nil || why != "" {
-		return &ledger.Reject{Problems: []ledger.Problem{w.lostProblem(saleVoided, message, why)}}
+		return &ledger.Reject{Problems: []ledger.Problem{w.lostProblem(order.SaleVoided, message, why)}}
 	}
-	return w.update(func(r *ledger.Run, _ *ledger.Extra) error {
+	return w.update(func(r *order.Order, _ *ledger.Extra) error {
 		if r.SaleID != s.ID {
 			return errMoved
 		}
 		followCopy(r, *copied)
-		r.Note(w.Now(), "The sale %s was voided in Cin7 Core, and its copy %s is the order's sale now.", number(s), r.SaleNumber)
+		r.Note(w.Now(), "The sale %s was voided in Cin7 Core, and its copy %s is the order's sale now.", number(s),
+			r.SaleNumber)
 		return nil
 	})
 }
 
 // somebodysCopy reports whether a sale with the order's id cannot be one that we
 // made: every create was answered, and named another.
-func somebodysCopy(r *ledger.Run, id string) bool {
+func somebodysCopy(r *order.Order, id string) bool {
 	known := false
 	if r.Past.Creates > 0 { // one that is on record no more may have made it
 		return false
 	}
 	for _, i := range r.Intents {
 		switch {
-		case i.Step != ledger.StepCreate || i.Answer == ledger.Refused:
-		case i.Answer == ledger.Open || i.SaleID == id:
+		case i.Step != order.StepCreate || i.Answer == ledger.Refused:
+		case i.Answer == ledger.Open || i.Target == id:
 			return false
 		default:
 			known = true
@@ -292,7 +296,8 @@ func (w *work) takeCopy(plan *sale.Plan, id, number string) error {
 		return &ledger.Later{At: w.Now().Add(w.Times.Soon), Why: "The sales of this order have just been voided."}
 	}
 	if why != "" {
-		return &ledger.Reject{Problems: []ledger.Problem{w.lostProblem(saleVoided, "The sale that was made for this order is voided in Cin7 Core.", why)}}
+		return &ledger.Reject{Problems: []ledger.Problem{w.lostProblem(order.SaleVoided,
+			"The sale that was made for this order is voided in Cin7 Core.", why)}}
 	}
 	return w.adopt(id, number)
 }

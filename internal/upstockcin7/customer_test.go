@@ -10,15 +10,17 @@ import (
 	"time"
 
 	"stockbridge/internal/ledger"
+	"stockbridge/internal/mirror"
 	"stockbridge/internal/sim"
-	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstock"
+	"stockbridge/internal/upstockcin7/order"
 )
 
 // cards are the account's customers by name.
 func (w *world) cards() map[string]string {
 	var list struct{ CustomerList []struct{ ID, Name string } }
-	if err := json.Unmarshal(w.core(http.MethodGet, "/customer?Limit=1000&IncludeDeprecated=true", ""), &list); err != nil {
+	if err := json.Unmarshal(w.core(http.MethodGet, "/customer?Limit=1000&IncludeDeprecated=true", ""),
+		&list); err != nil {
 		w.t.Fatal(err)
 	}
 	cards := map[string]string{}
@@ -37,7 +39,7 @@ func (s *sender) soldTo(customer, at string) string {
 	s.must(http.StatusAccepted, s.request(s.event(upstock.OrderApproved, doc)))
 	w.settle(id, horizon)
 	r := w.run(id)
-	if r.State != ledger.Sold {
+	if r.State != order.Sold {
 		return strings.Join(codesOf(r), " ")
 	}
 	sale := w.control(http.MethodGet, "/sim/cin7core/sales/"+r.SaleID, "")
@@ -52,33 +54,41 @@ func (s *sender) soldTo(customer, at string) string {
 func TestCustomerByName(t *testing.T) {
 	inWorld(t, prepare(t), func(t *testing.T, w *world, s *sender) {
 		const office = `"email":"orders@harbourside.example"`
-		if got := s.soldTo(`{"id":9001,"name":"Bay Bakery","externalId":null,`+office+`}`, "null"); got != "customerUnknown" {
+		if got := s.soldTo(`{"id":9001,"name":"Bay Bakery","externalId":null,`+office+`}`,
+			"null"); got != "customerUnknown" {
 			t.Errorf("an office's e-mail: %s", got)
 		}
-		if got := s.soldTo(`{"id":9002,"name":"WAKA\u200b  lane KITCHEN","externalId":null,`+office+`}`, "null"); got != "Waka Lane Kitchen" {
+		if got := s.soldTo(`{"id":9002,"name":"WAKA\u200b  lane KITCHEN","externalId":null,`+office+`}`,
+			"null"); got != "Waka Lane Kitchen" {
 			t.Errorf("the only card of the name: %s", got)
 		}
 		before := len(w.sim.Calls(sim.Cin7Core, w.acc.Cin7Core.AccountID))
-		if got := s.soldTo(`{"id":9002,"name":"Another name now","externalId":null}`, "null"); got != "Waka Lane Kitchen" {
+		if got := s.soldTo(`{"id":9002,"name":"Another name now","externalId":null}`,
+			"null"); got != "Waka Lane Kitchen" {
 			t.Errorf("remembered: %s", got)
 		}
 		if n := len(w.sim.Calls(sim.Cin7Core, w.acc.Cin7Core.AccountID)) - before; n != 2 {
 			t.Errorf("%d calls for a customer that is remembered", n)
 		}
-		if got := s.soldTo(`{"id":9003,"name":"Bluff &amp; Sons Provedores","externalId":null}`, "null"); got != "Bluff & Sons Provedores" {
+		if got := s.soldTo(`{"id":9003,"name":"Bluff &amp; Sons Provedores","externalId":null}`,
+			"null"); got != "Bluff & Sons Provedores" {
 			t.Errorf("as HTML: %s", got)
 		}
 		// A second card of the name comes after the mirror was read.
 		time.Sleep(time.Hour)
-		w.control(http.MethodPut, "/sim/cin7core/customers/"+w.cards()["Southern Lakes Lodge"], `{"Name":"Totara Street Cafe"}`)
-		if got := s.soldTo(`{"id":9004,"name":"Tōtara Street Café","externalId":null}`, "null"); got != "customerAmbiguous" {
+		w.control(http.MethodPut, "/sim/cin7core/customers/"+w.cards()["Southern Lakes Lodge"],
+			`{"Name":"Totara Street Cafe"}`)
+		if got := s.soldTo(`{"id":9004,"name":"Tōtara Street Café","externalId":null}`,
+			"null"); got != "customerAmbiguous" {
 			t.Errorf("two cards of the name: %s", got)
 		}
 		// What is known of both speaks against it.
-		if got := s.soldTo(`{"id":9005,"name":"Kererū Organics","externalId":null,`+office+`}`, `{"line1":"9 Hill Road","city":"Napier","country":"NZ"}`); got != "customerAmbiguous" {
+		if got := s.soldTo(`{"id":9005,"name":"Kererū Organics","externalId":null,`+office+`}`,
+			`{"line1":"9 Hill Road","city":"Napier","country":"NZ"}`); got != "customerAmbiguous" {
 			t.Errorf("another e-mail and another town: %s", got)
 		}
-		if got := s.soldTo(`{"id":9005,"name":"Kererū Organics","externalId":null,`+office+`}`, "null"); got != "Kererū Organics" {
+		if got := s.soldTo(`{"id":9005,"name":"Kererū Organics","externalId":null,`+office+`}`,
+			"null"); got != "Kererū Organics" {
 			t.Errorf("another e-mail: %s", got)
 		}
 	})
@@ -95,14 +105,18 @@ func TestCustomerOfBefore(t *testing.T) {
 			{"9103", "Waka Lane Kitchen", "Harbourside Grocers", "match", "customerAmbiguous"},
 			{"9104", "Bay Bakery", "Harbourside Grocers", "person", "Harbourside Grocers"},
 		} {
-			if err := l.SaveLink(ctx, w.tenant, "customer", c.id, ledger.Link{ID: cards[c.card], By: c.by}, ledger.Event{Kind: "link"}); err != nil {
+			if err := l.SaveLink(ctx, w.tenant, "customer", c.id, ledger.Link{ID: cards[c.card], By: c.by},
+				ledger.Event{Kind: "link"}); err != nil {
 				t.Fatal(err)
 			}
-			if got := s.soldTo(`{"id":`+c.id+`,"name":"`+c.name+`","externalId":null,"email":"orders@harbourside.example"}`, "null"); got != c.want {
+			if got := s.soldTo(`{"id":`+c.id+`,"name":"`+c.name+
+				`","externalId":null,"email":"orders@harbourside.example"}`, "null"); got != c.want {
 				t.Errorf("%s, linked to %s by %s: %s", c.name, c.card, c.by, got)
 			}
 			link, err := l.Link(ctx, w.tenant, "customer", c.id)
-			if by := map[string]string{"Waka Lane Kitchen": "name", "Harbourside Grocers": "person"}[c.want]; err != nil || by != "" && link.By != by || by == "" && link.By != c.by {
+			if by := map[string]string{"Waka Lane Kitchen": "name",
+				"Harbourside Grocers": "person"}[c.want]; err != nil || by != "" && link.By != by ||
+				by == "" && link.By != c.by {
 				t.Errorf("%s: the link is %+v, %v", c.name, link, err)
 			}
 		}
@@ -112,19 +126,18 @@ func TestCustomerOfBefore(t *testing.T) {
 // TestCustomerOfAnOldMirror: a mirror whose names an earlier version folded is passed over, and read again.
 func TestCustomerOfAnOldMirror(t *testing.T) {
 	inWorld(t, prepare(t), func(t *testing.T, w *world, s *sender) {
-		ctx, tenants := context.Background(), w.process("console").app.Tenants
-		w.control(http.MethodPut, "/sim/cin7core/customers/"+w.cards()["Southern Lakes Lodge"], `{"Name":"Rata &amp; Sons"}`)
-		if _, err := tenants.Update(ctx, w.tenant, tenant.Cin7Core, func(c *tenant.Connection) error { c.Mirror.Fold = 0; return nil }); err != nil {
-			t.Fatal(err)
-		}
+		w.control(http.MethodPut, "/sim/cin7core/customers/"+w.cards()["Southern Lakes Lodge"],
+			`{"Name":"Rata &amp; Sons"}`)
+		m := w.mirrored()
+		m.Fold = 0
+		note(w, mirror.Progress, m)
 		if got := s.soldTo(`{"id":9201,"name":"Rata & Sons","externalId":null}`, "null"); got != "Rata &amp; Sons" {
 			t.Errorf("sold to %s", got)
 		}
 		time.Sleep(10 * time.Minute)
 		synctest.Wait()
-		c, err := tenants.Connection(ctx, w.tenant, tenant.Cin7Core)
-		if err != nil || c.Mirror.Fold <= 0 || c.Mirror.State != tenant.MirrorReady {
-			t.Errorf("the mirror was not read again: %+v, %v", c.Mirror, err)
+		if m = w.mirrored(); m.Fold <= 0 || m.State != mirror.Ready {
+			t.Errorf("the mirror was not read again: %+v", m)
 		}
 	})
 }
@@ -137,13 +150,15 @@ func TestCustomerChosenMeanwhile(t *testing.T) {
 		doc = edited(t, doc, `customer={"id":9301,"name":"Waka Lane Kitchen","externalId":null}`)
 		w.mu.Lock()
 		w.armed = true
-		w.on = map[string]map[int]fault{"write T#" + w.tenant + "#order": {3: before}} // taken in; the lease; the intent, with the link
+		// taken in; the lease; the intent, with the link
+		w.on = map[string]map[int]fault{"write T#" + w.tenant + "#order": {3: before}}
 		w.onFault = func() {
 			w.mu.Lock()
 			w.armed = false
 			w.mu.Unlock()
 			chosen = true
-			if _, err := w.process("console").app.Pair.SetLink(context.Background(), w.tenant, "customer", "9301", cards["Kererū Organics"]); err != nil {
+			if _, err := w.process("console").app.Pair.SetLink(context.Background(), w.tenant, "customer", "9301",
+				cards["Kererū Organics"]); err != nil {
 				t.Error(err)
 			}
 		}
@@ -152,11 +167,13 @@ func TestCustomerChosenMeanwhile(t *testing.T) {
 		w.settle(id, horizon)
 		r := w.run(id)
 		link, err := ledger.New(w.store).Link(context.Background(), w.tenant, "customer", "9301")
-		if !chosen || r.State != ledger.Sold || err != nil || link.ID != cards["Kererū Organics"] || link.By != ledger.ByPerson {
+		if !chosen || r.State != order.Sold || err != nil || link.ID != cards["Kererū Organics"] ||
+			link.By != ledger.ByPerson {
 			t.Fatalf("%s %+v, the link is %+v, %v", r.State, r.Problems, link, err)
 		}
 		var sale struct{ Customer string }
-		if err := json.Unmarshal(w.control(http.MethodGet, "/sim/cin7core/sales/"+r.SaleID, ""), &sale); err != nil || sale.Customer != "Kererū Organics" {
+		if err := json.Unmarshal(w.control(http.MethodGet, "/sim/cin7core/sales/"+r.SaleID, ""), &sale); err != nil ||
+			sale.Customer != "Kererū Organics" {
 			t.Errorf("sold to %s, %v", sale.Customer, err)
 		}
 	})

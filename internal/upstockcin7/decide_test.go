@@ -13,14 +13,16 @@ import (
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/sim"
 	simupstock "stockbridge/internal/sim/upstock"
-	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstockcin7"
+	"stockbridge/internal/upstockcin7/order"
+	"stockbridge/internal/upstockcin7/sale"
 )
 
 // wake sends an order's pointer as the sweep does.
 func (w *world) wake(id int) {
 	w.t.Helper()
-	body := must[[]byte](w)(json.Marshal(ledger.Pointer{Tenant: w.tenant, Order: strconv.Itoa(id), Origin: upstockcin7.OriginSweep}))
+	body := must[[]byte](w)(json.Marshal(ledger.Pointer{Tenant: w.tenant, ID: strconv.Itoa(id),
+		Origin: ledger.OriginSweep}))
 	w.deliver(app.OrdersQueue, app.Message{ID: "m", Body: string(body), Sent: time.Now()}, 0)
 }
 
@@ -67,7 +69,7 @@ func TestDecidedAgain(t *testing.T) {
 				time.Sleep(time.Second)
 				w.cancel(id)
 				w.settle(id, horizon)
-				if r := w.run(id); r.State != ledger.Cancelled || len(w.live(id)) != 0 || len(r.Problems) > 0 {
+				if r := w.run(id); r.State != order.Cancelled || len(w.live(id)) != 0 || len(r.Problems) > 0 {
 					t.Errorf("%s %+v %+v\n%s", r.State, r.Problems, w.sales(id), timeline(r))
 				}
 			})
@@ -85,9 +87,10 @@ func TestDecidedAgain(t *testing.T) {
 				synctest.Wait()
 				w.attention(id, "refused")
 				w.control(http.MethodPut, "/sim/cin7core/products/"+products[1], `{"Status":"Active"}`)
-				w.change(func(s *tenant.Settings) { s.OrderStatus = tenant.Authorised })
+				w.change(func(s *sale.Settings) { s.OrderStatus = sale.Authorised })
 				w.fault(sim.Fault{Match: "POST /sale/order", Kind: "throttle", RetryAfter: "1"})
-				if err := w.pair().Retry(t.Context(), w.tenant, strconv.Itoa(id), upstockcin7.RetryOptions{}); err != nil {
+				if err := w.pair().Retry(t.Context(), w.tenant, strconv.Itoa(id),
+					upstockcin7.RetryOptions{}); err != nil {
 					t.Fatal(err)
 				}
 				w.settle(id, horizon)

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"stockbridge/internal/app"
+	"stockbridge/internal/job"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/sim"
 	simupstock "stockbridge/internal/sim/upstock"
@@ -23,6 +24,7 @@ import (
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/testsize"
 	"stockbridge/internal/upstockcin7"
+	"stockbridge/internal/upstockcin7/order"
 )
 
 var update = flag.Bool("update", false, "rewrite golden files")
@@ -77,31 +79,30 @@ type failedJob struct {
 }
 
 var failedJobs = []failedJob{
-	{"an order, looked for in Cin7 Core", tenant.Cin7Core, (*cell).receiveOrder, (*cell).pushOrder, (*cell).orderEnding},
+	{"an order, looked for in Cin7 Core", tenant.Cin7Core, (*cell).receiveOrder, (*cell).pushOrder,
+		(*cell).orderEnding},
 	{"an order, told to Upstock", tenant.Upstock, func(c *cell) {
-		c.pile(1, "s-1", func(r *ledger.Run) { r.Told, c.order = false, r.ID })
+		c.pile(1, "s-1", func(r *order.Order) { r.Told, c.order = false, r.ID })
 	}, (*cell).pushOrder, (*cell).orderEnding},
-	tenantJob("shipments", tenant.Cin7Core, (*upstockcin7.Pair).Shipments, (*cell).cursorEnding),
-	tenantJob("reconcile", tenant.Upstock, (*upstockcin7.Pair).Reconcile, (*cell).cursorEnding),
-	tenantJob("webhooks", tenant.Cin7Core, (*upstockcin7.Pair).CheckWebhooks, (*cell).cursorEnding),
-	tenantJob("mirror", tenant.Cin7Core, (*upstockcin7.Pair).ReadMirror, func(c *cell) ending {
-		return ending{says: c.connectionTo(tenant.Cin7Core).Mirror.Problem}
+	tenantJob("shipments", tenant.Cin7Core, (*cell).cursorEnding),
+	tenantJob("reconcile", tenant.Upstock, (*cell).cursorEnding),
+	tenantJob("webhooks", tenant.Cin7Core, (*cell).cursorEnding),
+	tenantJob("mirror", tenant.Cin7Core, func(c *cell) ending {
+		return ending{says: c.mirrored().Problem}
 	}),
 	{"backfill", tenant.Upstock, func(c *cell) {
 		if _, err := c.app.Pair.StartBackfill(c.t.Context(), c.tenant, time.Now(), time.Now()); err != nil {
 			c.t.Fatal(err)
 		}
 	}, func(c *cell, ctx context.Context) error {
-		return c.app.Pair.Backfill(ctx, upstockcin7.Job{Job: upstockcin7.JobBackfill, Tenant: c.tenant})
+		return c.app.Jobs.Do(ctx, job.Message{Job: upstockcin7.JobBackfill, Tenant: c.tenant})
 	}, (*cell).backfillEnding},
-	tenantJob("completeness", tenant.Upstock, (*upstockcin7.Pair).CheckCompleteness, (*cell).cursorEnding),
+	tenantJob("completeness", tenant.Upstock, (*cell).cursorEnding),
 }
 
-type jobMethod = func(*upstockcin7.Pair, context.Context, upstockcin7.Job) error
-
-func tenantJob(name string, sys tenant.System, do jobMethod, end func(c *cell) ending) failedJob {
+func tenantJob(name string, sys tenant.System, end func(c *cell) ending) failedJob {
 	return failedJob{name, sys, func(*cell) {}, func(c *cell, ctx context.Context) error {
-		return do(c.app.Pair, ctx, upstockcin7.Job{Job: name, Tenant: c.tenant})
+		return c.app.Jobs.Do(ctx, job.Message{Job: name, Tenant: c.tenant})
 	}, func(c *cell) ending {
 		e := end(c)
 		if e.goesOn == "" {
@@ -145,7 +146,11 @@ var failures = []struct {
 		c.answers = func(*http.Request) (*http.Response, error) { c.broken = 3; return nil, nil }
 	}},
 	{"the invocation is over", func(c *cell) {
-		c.answers = func(req *http.Request) (*http.Response, error) { c.over(); return nil, context.Cause(req.Context()) }
+		c.answers = func(req *http.Request) (*http.Response, error) {
+			c.over()
+			return nil,
+				context.Cause(req.Context())
+		}
 	}},
 }
 
@@ -158,9 +163,10 @@ type cell struct {
 	time    time.Duration                               // that the invocation has; 0 = a minute
 	lasts   time.Duration                               // the work is done every six hours for so long
 	answers func(*http.Request) (*http.Response, error) // the vendor's first answer; both nil = its own
-	broken  int                                         // operations on the tenant's items that fail; a write is tried 3 times
-	over    context.CancelFunc                          // ends the invocation
-	sent    []time.Duration                             // delays of the messages to the job
+	// operations on the tenant's items that fail; a write is tried 3 times
+	broken int
+	over   context.CancelFunc // ends the invocation
+	sent   []time.Duration    // delays of the messages to the job
 }
 
 // ending is what came of it.
@@ -300,7 +306,7 @@ func (c *cell) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 func (c *cell) send(_ context.Context, _ app.Queue, body []byte, _ string, delay time.Duration) error {
-	var j upstockcin7.Job
+	var j job.Message
 	if err := json.Unmarshal(body, &j); err == nil && j.Job == c.name {
 		c.sent = append(c.sent, delay)
 	}
@@ -353,11 +359,11 @@ func (c *cell) receiveOrder() {
 }
 
 func (c *cell) pushOrder(ctx context.Context) error {
-	return c.app.Pair.Push(ctx, ledger.Pointer{Tenant: c.tenant, Order: c.order, Origin: upstockcin7.OriginSweep}, false)
+	return c.app.Pair.Push(ctx, ledger.Pointer{Tenant: c.tenant, ID: c.order, Origin: ledger.OriginSweep}, false)
 }
 
 func (c *cell) orderEnding() ending {
-	r, err := c.app.Ledger.Get(context.Background(), c.tenant, c.order)
+	r, err := c.app.Book.Get(context.Background(), c.tenant, c.order)
 	if err != nil {
 		c.t.Fatal(err)
 	}

@@ -111,8 +111,10 @@ func TestFanOut(t *testing.T) {
 			t.Fatal(err)
 		}
 		c := &crowd{t: t, slow: map[string]bool{}, polls: map[string][]time.Time{}, queue: map[string][]app.Message{}}
-		c.app = app.New(app.Deps{Table: store, Sealer: box, HTTP: c, Send: c.send, PublicURL: "https://hooks.example.test",
-			URLs: map[tenant.System]string{tenant.Upstock: "http://vendors.test/upstock", tenant.Cin7Core: "http://vendors.test/cin7core"}})
+		c.app = app.New(app.Deps{Table: store, Sealer: box, HTTP: c, Send: c.send,
+			PublicURL: "https://hooks.example.test",
+			URLs: map[tenant.System]string{tenant.Upstock: "http://vendors.test/upstock",
+				tenant.Cin7Core: "http://vendors.test/cin7core"}})
 		ctx := t.Context()
 		ids := map[string]string{} // account by tenant
 		for n := range many {
@@ -125,18 +127,20 @@ func TestFanOut(t *testing.T) {
 				if n < halves && sys == tenant.Upstock {
 					continue
 				}
-				conn, _, err := c.app.Tenants.Connect(ctx, tn.ID, sys, func(conn *tenant.Connection, s *tenant.Secrets) error {
-					s.Key = "key"
-					if conn.Account = account; sys == tenant.Upstock {
-						conn.Account = fmt.Sprint(1000 + n)
-					}
-					return nil
-				})
+				conn, _, err := c.app.Tenants.Connect(ctx, tn.ID, sys,
+					func(conn *tenant.Connection, s *tenant.Secrets) error {
+						s.Key = "key"
+						if conn.Account = account; sys == tenant.Upstock {
+							conn.Account = fmt.Sprint(1000 + n)
+						}
+						return nil
+					})
 				if err != nil {
 					t.Fatal(err)
 				}
 				if n >= halves && n < halves+broken && sys == tenant.Cin7Core {
-					if _, err := c.app.Tenants.Broken(ctx, tn.ID, sys, conn.Generation, "Cin7 Core refused the key."); err != nil {
+					if _, err := c.app.Tenants.Broken(ctx, tn.ID, sys, conn.Generation,
+						"Cin7 Core refused the key."); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -181,11 +185,13 @@ func TestFanOut(t *testing.T) {
 			}
 		}
 		if longest > 5*time.Minute+15*time.Second || late > 0 || many == 5000 && (twice > many/100 || early > many/3) {
-			t.Errorf("longest time between two polls %s; in the first minute %d, late %d, twice %d", longest, early, late, twice)
+			t.Errorf("longest time between two polls %s; in the first minute %d, late %d, twice %d", longest, early,
+				late, twice)
 		}
 		if n := len(c.polls); n != many-halves-broken {
 			t.Errorf("%d accounts were called, %d are connected", n, many-halves-broken)
 		}
-		t.Logf("%d tenants, %d of them slow: longest time between two polls %s; %d messages, %d waited at once", len(ids), slow, longest, len(c.sent), c.most)
+		t.Logf("%d tenants, %d of them slow: longest time between two polls %s; %d messages, %d waited at once",
+			len(ids), slow, longest, len(c.sent), c.most)
 	})
 }

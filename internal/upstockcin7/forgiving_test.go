@@ -12,7 +12,8 @@ import (
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstock"
-	"stockbridge/internal/upstockcin7"
+	"stockbridge/internal/upstockcin7/order"
+	"stockbridge/internal/vendor"
 )
 
 // TestForgivingMark: a byte order mark in front of a delivery, over which it is signed, is nothing.
@@ -23,7 +24,8 @@ func TestForgivingMark(t *testing.T) {
 		s.must(http.StatusAccepted, s.request(body))
 		w.settle(id, horizon)
 		s.right(strconv.Itoa(id), doc)
-		if _, kept, _, err := ledger.New(w.store).Load(context.Background(), w.tenant, strconv.Itoa(id)); err != nil || string(kept) != string(body) {
+		if _, kept, _, err := order.NewBook(ledger.New(w.store)).Load(context.Background(), w.tenant,
+			strconv.Itoa(id)); err != nil || string(kept) != string(body) {
 			t.Errorf("%d of %d bytes are kept: %v", len(kept), len(body), err)
 		}
 		s.must(http.StatusAccepted, s.request(append([]byte("\uFEFF"), s.event(upstock.OrderCancelled, doc)...)))
@@ -37,9 +39,12 @@ func TestForgivingMark(t *testing.T) {
 func TestForgivingExternal(t *testing.T) {
 	b := prepare(t)
 	for external, problems := range map[string]string{
-		`null`: "", `{}`: "", `[]`: "", `""`: "", `{"system":null,"number":null,"url":null}`: "", `{"system":"","number":" "}`: "", `{"more":null,"list":[]}`: "",
-		`{"system":"cin7core","number":null}`: "foreignSale", `{"number":"SO-9"}`: "foreignSale", `{"number":9}`: "foreignSale",
-		`{"reference":"SO-9"}`: "foreignSale", `{"sale":{"number":"SO-9"}}`: "foreignSale", `"SO-9"`: "unreadable", `{"number":["SO-9"]}`: "unreadable", `["SO-9"]`: "unreadable",
+		`null`: "", `{}`: "", `[]`: "", `""`: "", `{"system":null,"number":null,"url":null}`: "",
+		`{"system":"","number":" "}`: "", `{"more":null,"list":[]}`: "",
+		`{"system":"cin7core","number":null}`: "foreignSale", `{"number":"SO-9"}`: "foreignSale",
+		`{"number":9}`:         "foreignSale",
+		`{"reference":"SO-9"}`: "foreignSale", `{"sale":{"number":"SO-9"}}`: "foreignSale", `"SO-9"`: "unreadable",
+		`{"number":["SO-9"]}`: "unreadable", `["SO-9"]`: "unreadable",
 	} {
 		t.Run(external, func(t *testing.T) {
 			inWorld(t, b, func(t *testing.T, w *world, s *sender) {
@@ -60,14 +65,14 @@ func TestForgivingExternal(t *testing.T) {
 // TestForgivingKeys: what comes along around a pasted key is no part of it; what is inside is said by its field.
 func TestForgivingKeys(t *testing.T) {
 	inWorld(t, prepare(t), func(t *testing.T, w *world, s *sender) {
-		ctx, pair := context.Background(), w.process("console").app.Pair
+		ctx, vendors := context.Background(), w.vendorTable()
 		key := w.coreKey()
 		around := func(s tenant.Secret) tenant.Secret { return "\uFEFF\r\n\t " + s + "\u200b\u00a0\n" }
-		for sys, cred := range map[tenant.System]upstockcin7.Credentials{
+		for sys, cred := range map[tenant.System]vendor.Credentials{
 			tenant.Cin7Core: {Account: string(around(tenant.Secret(key.Account))), Key: around(key.Key)},
-			tenant.Upstock:  {Key: around(tenant.Secret(w.acc.Upstock.Token)), Webhook: around(s.secret)},
+			tenant.Upstock:  {Key: around(tenant.Secret(w.acc.Upstock.Token)), WebhookSecret: around(s.secret)},
 		} {
-			if _, _, err := pair.Connect(ctx, w.tenant, sys, cred); err != nil {
+			if _, _, err := vendors.Connect(ctx, w.tenant, sys, cred); err != nil {
 				t.Errorf("%s: %v", sys, err)
 			}
 		}
@@ -81,8 +86,10 @@ func TestForgivingKeys(t *testing.T) {
 		s.right(strconv.Itoa(id), doc)
 
 		before := s.calls()
-		_, _, err = pair.Connect(ctx, w.tenant, tenant.Cin7Core, upstockcin7.Credentials{Key: key.Key[:8] + "\n" + key.Key[8:]})
-		if wrong, ok := err.(tenant.FieldErrors); !ok || len(wrong) != 1 || wrong[0].Field != "applicationKey" || s.calls() != before {
+		typed := vendor.Credentials{Key: key.Key[:8] + "\n" + key.Key[8:]}
+		_, _, err = vendors.Connect(ctx, w.tenant, tenant.Cin7Core, typed)
+		if wrong, ok := err.(tenant.FieldErrors); !ok || len(wrong) != 1 || wrong[0].Field != "applicationKey" ||
+			s.calls() != before {
 			t.Errorf("a key of two lines: %v", err)
 		}
 	})
@@ -91,7 +98,8 @@ func TestForgivingKeys(t *testing.T) {
 // TestForgivingType: what a delivery calls its body decides nothing, as the signature is over the body.
 func TestForgivingType(t *testing.T) {
 	b := prepare(t)
-	for name, header := range map[string][]string{"text": {"text/plain"}, "a form": {"application/x-www-form-urlencoded"}, "broken": {"application/json;;;"}, "none": nil} {
+	for name, header := range map[string][]string{"text": {"text/plain"},
+		"a form": {"application/x-www-form-urlencoded"}, "broken": {"application/json;;;"}, "none": nil} {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, b, func(t *testing.T, w *world, s *sender) {
 				id, doc := s.order(twoLines)
@@ -105,8 +113,8 @@ func TestForgivingType(t *testing.T) {
 	}
 }
 
-// TestForgivingNoApproval: an approval whose own order shows that it is not to be sold, or does not say, is a person's and
-// costs no call; a later approval that does say is sold, once.
+// TestForgivingNoApproval: an approval whose own order shows that it is not to be sold, or does not say, is a person's
+// and costs no call; a later approval that does say is sold, once.
 func TestForgivingNoApproval(t *testing.T) {
 	b := prepare(t)
 	for change, code := range map[string]string{
@@ -118,14 +126,15 @@ func TestForgivingNoApproval(t *testing.T) {
 				id, doc := s.order(twoLines)
 				s.must(http.StatusAccepted, s.request(s.event(upstock.OrderApproved, edited(t, doc, change))))
 				w.settle(id, horizon)
-				if r := w.run(id); r.State != ledger.Attention || strings.Join(codesOf(r), " ") != code || len(w.sales(id)) > 0 {
+				if r := w.run(id); r.State != ledger.Attention || strings.Join(codesOf(r), " ") != code ||
+					len(w.sales(id)) > 0 {
 					t.Errorf("%s %+v", r.State, r.Problems)
 				}
 				s.calm(strconv.Itoa(id), 0, 0)
 				doc = w.inUpstock(id, `{"approvedAt":%s}`, stamp(time.Now()))
 				s.must(http.StatusAccepted, s.request(s.event(upstock.OrderApproved, doc)))
 				w.settle(id, horizon)
-				if r := w.run(id); r.State != ledger.Sold || len(w.sales(id)) != 1 {
+				if r := w.run(id); r.State != order.Sold || len(w.sales(id)) != 1 {
 					t.Errorf("%s\n%s", r.State, timeline(r))
 				}
 			})
@@ -134,10 +143,12 @@ func TestForgivingNoApproval(t *testing.T) {
 	t.Run("a later one that shows it as cancelled", func(t *testing.T) {
 		inWorld(t, b, func(t *testing.T, w *world, s *sender) {
 			id, doc := s.order(twoLines)
-			s.must(http.StatusAccepted, s.request(s.event(upstock.OrderApproved, edited(t, doc, `lines.0.sku="NOPE"`, `lines.0.productExternalId=null`))))
+			s.must(http.StatusAccepted, s.request(s.event(upstock.OrderApproved,
+				edited(t, doc, `lines.0.sku="NOPE"`, `lines.0.productExternalId=null`))))
 			w.settle(id, horizon)
 			// What is read of Upstock does not show the newest approval yet.
-			s.must(http.StatusAccepted, s.request(s.event(upstock.OrderApproved, edited(t, doc, `status="cancelled"`, "approvedAt="+stamp(time.Now())))))
+			s.must(http.StatusAccepted, s.request(s.event(upstock.OrderApproved,
+				edited(t, doc, `status="cancelled"`, "approvedAt="+stamp(time.Now())))))
 			w.settle(id, horizon)
 			if len(w.sales(id)) > 0 {
 				t.Errorf("%s, sales %+v", w.run(id).State, w.sales(id))
@@ -146,21 +157,24 @@ func TestForgivingNoApproval(t *testing.T) {
 	})
 }
 
-// TestForgivingEnvelope: of a delivery's envelope the id and the time are not needed to sell an order; one that is without an
-// id of its own too is on record once, however often it comes.
+// TestForgivingEnvelope: of a delivery's envelope the id and the time are not needed to sell an order; one that is
+// without an id of its own too is on record once, however often it comes.
 func TestForgivingEnvelope(t *testing.T) {
 	b := prepare(t)
 	t.Run("an order", func(t *testing.T) {
 		inWorld(t, b, func(t *testing.T, w *world, s *sender) {
 			id, doc := s.order(twoLines)
-			s.must(http.StatusAccepted, s.request(fmt.Appendf(nil, `{"id":[],"type":"order.approved","occurredAt":{},"supplierId":%d,"data":{"order":%s}}`, w.acc.Upstock.Supplier, doc)))
+			s.must(http.StatusAccepted, s.request(fmt.Appendf(nil,
+				`{"id":[],"type":"order.approved","occurredAt":{},"supplierId":%d,"data":{"order":%s}}`,
+				w.acc.Upstock.Supplier, doc)))
 			w.settle(id, horizon)
 			s.right(strconv.Itoa(id), doc)
 		})
 	})
 	t.Run("without an id", func(t *testing.T) {
 		inWorld(t, b, func(t *testing.T, w *world, s *sender) {
-			body := fmt.Appendf(nil, `{"type":"order.approved","supplierId":%d,"data":{"order":{"lines":[]}}}`, w.acc.Upstock.Supplier)
+			body := fmt.Appendf(nil, `{"type":"order.approved","supplierId":%d,"data":{"order":{"lines":[]}}}`,
+				w.acc.Upstock.Supplier)
 			for range 3 {
 				s.must(http.StatusAccepted, s.request(body))
 			}

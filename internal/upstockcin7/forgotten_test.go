@@ -15,6 +15,8 @@ import (
 	simupstock "stockbridge/internal/sim/upstock"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstock"
+	"stockbridge/internal/upstockcin7/order"
+	"stockbridge/internal/upstockcin7/sale"
 )
 
 // TestForgottenSaleOfCancelled: an order was sold and cancelled in the time that a
@@ -31,12 +33,13 @@ func TestForgottenSaleOfCancelled(t *testing.T) {
 				stands bool
 				code   string
 			}{
-				"told":            {state: ledger.Sold, stands: true},
-				"voided":          {void: true, state: ledger.Cancelled},
-				"header":          {header: true, state: ledger.Cancelled},
-				"begun":           {void: true, people: "ship", state: ledger.Attention, stands: true, code: "cancelledAfterWork"},
-				"voided by them":  {people: "void", state: ledger.Cancelled},
-				"header, by them": {header: true, people: "void", state: ledger.Cancelled},
+				"told":   {state: order.Sold, stands: true},
+				"voided": {void: true, state: order.Cancelled},
+				"header": {header: true, state: order.Cancelled},
+				"begun": {void: true, people: "ship", state: ledger.Attention, stands: true,
+					code: "cancelledAfterWork"},
+				"voided by them":  {people: "void", state: order.Cancelled},
+				"header, by them": {header: true, people: "void", state: order.Cancelled},
 			} {
 				t.Run(fmt.Sprintf("%s, %s, known %t", name, how, known), func(t *testing.T) {
 					path := filepath.Join(t.TempDir(), "forgotten.db")
@@ -93,7 +96,7 @@ func TestForgottenSaleOfCancelled(t *testing.T) {
 						} else if len(r.Problems) > 0 || strings.Contains(strings.Join(r.Said, " "), "not ours") {
 							t.Errorf("%v %q", r.Problems, r.Said)
 						}
-						if c.state == ledger.Sold {
+						if c.state == order.Sold {
 							w.says(strings.Join(r.Said, " "), "The sale stands")
 						}
 					})
@@ -118,7 +121,7 @@ func TestForgottenSecondCancellation(t *testing.T) {
 		w.turn(10 * time.Minute)
 		w.sim.ClearFaults(sim.Cin7Core)
 		copied := must[[]byte](w)(os.ReadFile(path))
-		if r := w.run(id); r.State != ledger.Cancelled {
+		if r := w.run(id); r.State != order.Cancelled {
 			t.Fatalf("%s\n%s", r.State, timeline(r))
 		}
 		now := time.Now()
@@ -131,7 +134,7 @@ func TestForgottenSecondCancellation(t *testing.T) {
 		must[time.Time](w)(w.pair().Restored(t.Context()))
 		w.jobs(2)
 		r := w.run(id)
-		if r.State != ledger.Sold || r.SaleID != w.sale(id).ID || w.sale(id).Status == "VOIDED" {
+		if r.State != order.Sold || r.SaleID != w.sale(id).ID || w.sale(id).Status == "VOIDED" {
 			t.Fatalf("%s %v, sales %+v\n%s", r.State, r.Problems, w.sales(id), timeline(r))
 		}
 		w.says(strings.Join(r.Said, " "), "The sale stands")
@@ -164,7 +167,7 @@ func TestCancelledWithSaleElsewhere(t *testing.T) {
 				w.retry(id, false)
 				w.turn(10 * time.Minute)
 				r := w.run(id)
-				if r.State != ledger.Cancelled || len(r.Problems) > 0 {
+				if r.State != order.Cancelled || len(r.Problems) > 0 {
 					t.Errorf("%s %v\n%s", r.State, r.Problems, timeline(r))
 				}
 				w.says(strings.Join(r.Said, " "), "SO-00077")
@@ -208,11 +211,13 @@ func TestCancelledWithSaleElsewhere(t *testing.T) {
 			w.turn(30 * time.Minute)
 			w.cancel(id)
 			w.turn(30 * time.Minute)
-			w.says(strings.Join(w.run(id).Said, " "), "cancelled in Upstock after it was sold", "another Cin7 Core account")
+			w.says(strings.Join(w.run(id).Said, " "), "cancelled in Upstock after it was sold",
+				"another Cin7 Core account")
 			w.disconnect(tenant.Cin7Core)
 			w.connectCore(w.acc)
 			w.turn(time.Hour)
-			if r := w.run(id); r.State != ledger.Cancelled || len(w.live(id)) > 0 || strings.Contains(strings.Join(r.Said, " "), "sale stands") {
+			if r := w.run(id); r.State != order.Cancelled || len(w.live(id)) > 0 ||
+				strings.Contains(strings.Join(r.Said, " "), "sale stands") {
 				t.Errorf("%s %q\n%s", r.State, r.Said, timeline(r))
 			}
 		})
@@ -236,7 +241,7 @@ func TestCancelledUnsoldVoidedByPeople(t *testing.T) {
 				w.cancel(id)
 				w.turn(30 * time.Minute)
 				r := w.run(id)
-				if r.State != ledger.Cancelled || len(r.Problems) > 0 || len(w.sales(id)) != 1 {
+				if r.State != order.Cancelled || len(r.Problems) > 0 || len(w.sales(id)) != 1 {
 					t.Errorf("%s %+v\n%s", r.State, r.Problems, timeline(r))
 				}
 			})
@@ -259,7 +264,7 @@ func TestShippedWhileCancelledHere(t *testing.T) {
 		w.turn(time.Minute)
 		w.cancel(id)
 		w.turn(30 * time.Minute)
-		if r := w.run(id); r.State != ledger.Cancelled {
+		if r := w.run(id); r.State != order.Cancelled {
 			t.Fatal(timeline(r))
 		}
 		copied := must[[]byte](w)(os.ReadFile(path))
@@ -274,12 +279,12 @@ func TestShippedWhileCancelledHere(t *testing.T) {
 			w.poll()
 			w.turn(10 * time.Minute)
 		}
-		if r := w.run(id); r.State != ledger.Cancelled {
+		if r := w.run(id); r.State != order.Cancelled {
 			t.Fatal(timeline(r))
 		}
 		again(id)
 		w.turn(2 * time.Hour)
-		if r := w.run(id); r.SaleID != sale || r.State != ledger.Shipped || len(w.sales(id)) != 1 {
+		if r := w.run(id); r.SaleID != sale || r.State != order.Shipped || len(w.sales(id)) != 1 {
 			t.Errorf("%s, sale %s\n%s", r.State, r.SaleNumber, timeline(r))
 		}
 	})
@@ -291,7 +296,8 @@ func TestShippedWhileCancelledThere(t *testing.T) {
 	for _, c := range []struct {
 		name                string
 		unheard, late, lost bool // no cancellation comes; it comes after the approval; a shipment stays unanswered
-	}{{name: "heard"}, {name: "never heard", unheard: true}, {name: "heard late", late: true}, {name: "told in doubt", unheard: true, lost: true}} {
+	}{{name: "heard"}, {name: "never heard", unheard: true}, {name: "heard late", late: true},
+		{name: "told in doubt", unheard: true, lost: true}} {
 		t.Run(c.name, func(t *testing.T) {
 			story(t, func(t *testing.T, w *world) {
 				id, sale := w.sell(groceries)
@@ -317,12 +323,58 @@ func TestShippedWhileCancelledThere(t *testing.T) {
 				w.poll()
 				w.turn(3 * time.Hour)
 				up := must[simupstock.OrderSummary](w)(w.simUpstock.Order(id))
-				if r := w.run(id); r.State != ledger.Shipped || up.Status != "shipped" {
+				if r := w.run(id); r.State != order.Shipped || up.Status != "shipped" {
 					t.Errorf("%s, and in Upstock %s\n%s", r.State, up.JSON, timeline(r))
 				}
 			})
 		})
 	}
+}
+
+// TestNumberToldLate: a sale's number that reaches Upstock late, when the order has another sale, does not stay there.
+func TestNumberToldLate(t *testing.T) {
+	story(t, func(t *testing.T, w *world) {
+		w.change(func(s *sale.Settings) { s.OnCancel = sale.Void })
+		id, _ := w.sell(groceries)
+		first := w.run(id).SaleNumber
+		w.cancel(id)
+		w.turn(2 * time.Minute)
+		// Once it is approved again its first sale is told again, as it was when the order was cancelled; that takes
+		// effect when the second one was told.
+		w.upstockFault(sim.Fault{Match: "PUT /orders/*/external", Kind: "late", Seconds: 110})
+		w.inUpstock(id, `{"status":"ordered","approvedAt":null}`)
+		must[simupstock.OrderSummary](w)(w.simUpstock.Approve(id))
+		shown := func() string { return must[simupstock.OrderSummary](w)(w.simUpstock.Order(id)).External }
+		overtaken := false
+		for range 60 {
+			w.turn(10 * time.Second)
+			overtaken = overtaken || !w.run(id).SoldAt.IsZero() && w.run(id).Told && shown() == first
+		}
+		if r := w.run(id); !overtaken || r.SaleNumber == first || shown() != r.SaleNumber || !r.TellDoubt.IsZero() {
+			t.Errorf("overtaken %t, Upstock shows %q\n%s", overtaken, shown(), timeline(r))
+		}
+	})
+}
+
+// TestNumberToldAgainOfAnAttention: an order that needs a person meanwhile is told again too, and then rests.
+func TestNumberToldAgainOfAnAttention(t *testing.T) {
+	live(t, 1, 0, func(t *testing.T, h *house) {
+		id := h.approve(groceries)
+		h.turn(2 * time.Minute)
+		if r := h.run(id); !r.Told {
+			t.Fatal(timeline(r))
+		}
+		h.amend(id, func(r *order.Order) {
+			r.State = ledger.Attention
+			r.Problems = []ledger.Problem{{Code: order.SaleVoided, Message: "It was voided."}}
+			r.TellDoubt = time.Now().Add(time.Minute).UTC()
+			r.Next = r.TellDoubt
+		})
+		h.turn(time.Hour)
+		if r := h.run(id); r.State != ledger.Attention || !r.TellDoubt.IsZero() || !r.Next.IsZero() {
+			t.Errorf("%s, told again at %s, next %s\n%s", r.State, r.TellDoubt, r.Next, timeline(r))
+		}
+	})
 }
 
 // TestFoundWhileCancelledHere: a sale that is found while its order is cancelled is shown in Upstock once the order is

@@ -14,6 +14,8 @@ import (
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/testsize"
 	"stockbridge/internal/upstockcin7"
+	"stockbridge/internal/upstockcin7/order"
+	"stockbridge/internal/upstockcin7/sale"
 )
 
 // A header that Cin7 Core always answers with a 500: that looks go well in
@@ -24,10 +26,12 @@ func TestFoundPoison(t *testing.T) {
 		id := w.approve(groceries)
 		w.settle(id, 40*time.Minute)
 		r := w.run(id)
-		if r.State != ledger.Waiting && r.State != ledger.Working || r.Failures < 3 || len(r.Intents) > 5 || time.Since(r.Failing) < 30*time.Minute {
-			t.Fatalf("after 40 minutes: %s, %d failures since %s, %d intents\n%s", r.State, r.Failures, r.Failing, len(r.Intents), timeline(r))
+		if r.State != ledger.Waiting && r.State != ledger.Working || r.Failures < 3 || len(r.Intents) > 5 ||
+			time.Since(r.Failing) < 30*time.Minute {
+			t.Fatalf("after 40 minutes: %s, %d failures since %s, %d intents\n%s", r.State, r.Failures, r.Failing,
+				len(r.Intents), timeline(r))
 		}
-		err := ledger.New(w.store).Update(t.Context(), r, func(r *ledger.Run, _ *ledger.Extra) error {
+		err := order.NewBook(ledger.New(w.store)).Update(t.Context(), r, func(r *order.Order, _ *ledger.Extra) error {
 			r.Failing = r.Failing.Add(-7 * 24 * time.Hour)
 			return nil
 		})
@@ -48,7 +52,7 @@ func TestFoundCancelAfterDead(t *testing.T) {
 		id := w.approve(groceries)
 		synctest.Wait()
 		time.Sleep(2 * time.Minute)
-		body, _ := json.Marshal(ledger.Pointer{Tenant: w.tenant, Order: strconv.Itoa(id), Origin: upstockcin7.OriginSweep})
+		body, _ := json.Marshal(ledger.Pointer{Tenant: w.tenant, ID: strconv.Itoa(id), Origin: ledger.OriginSweep})
 		for range 3 {
 			w.process("deadletters").app.DeadLetters(t.Context(), []app.Message{{ID: "m", Body: string(body)}})
 		}
@@ -60,7 +64,7 @@ func TestFoundCancelAfterDead(t *testing.T) {
 		t.Logf("after cancel: %s next %v parked %v lease %v", r.State, r.Next, r.Parked, r.Lease)
 		w.turn(24 * time.Hour)
 		r = w.run(id)
-		if r.State != ledger.Cancelled || len(w.live(id)) != 0 {
+		if r.State != order.Cancelled || len(w.live(id)) != 0 {
 			t.Errorf("a day later: %s next %v parked %v live %d", r.State, r.Next, r.Parked, len(w.live(id)))
 		}
 	})
@@ -72,7 +76,7 @@ func TestFoundRetryAfterDead(t *testing.T) {
 		w.spoil(postSale, 1, die)
 		id := w.approve(groceries)
 		synctest.Wait()
-		body, _ := json.Marshal(ledger.Pointer{Tenant: w.tenant, Order: strconv.Itoa(id), Origin: upstockcin7.OriginSweep})
+		body, _ := json.Marshal(ledger.Pointer{Tenant: w.tenant, ID: strconv.Itoa(id), Origin: ledger.OriginSweep})
 		for range 3 {
 			w.process("deadletters").app.DeadLetters(t.Context(), []app.Message{{ID: "m", Body: string(body)}})
 		}
@@ -115,7 +119,8 @@ func TestFoundFinishedDue(t *testing.T) {
 				synctest.Wait()
 				r := w.run(id)
 				if r != nil && r.Finished() && !r.Next.IsZero() {
-					t.Errorf("die at %d (%s): %s is finished and still due; %d effects", n, w.names[n-1], r.State, len(w.names))
+					t.Errorf("die at %d (%s): %s is finished and still due; %d effects", n, w.names[n-1], r.State,
+						len(w.names))
 				}
 			})
 		})
@@ -127,10 +132,10 @@ func TestFoundGeneration(t *testing.T) {
 	story(t, func(t *testing.T, w *world) {
 		st := tenant.NewStore(w.store, w.box)
 		old, _ := st.Connection(t.Context(), w.tenant, tenant.Cin7Core)
-		if err := w.pair().Disconnect(t.Context(), w.tenant, tenant.Cin7Core); err != nil {
+		if err := w.vendorTable().Disconnect(t.Context(), w.tenant, tenant.Cin7Core); err != nil {
 			t.Fatal(err)
 		}
-		c, _, err := w.pair().Connect(t.Context(), w.tenant, tenant.Cin7Core, w.coreKey())
+		c, _, err := w.vendorTable().Connect(t.Context(), w.tenant, tenant.Cin7Core, w.coreKey())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -202,7 +207,7 @@ func TestFoundSettledPlan(t *testing.T) {
 		w.settle(id, horizon)
 		r := w.run(id)
 		t.Logf("%s %v", r.State, r.Problems)
-		w.change(func(s *tenant.Settings) { s.ShipBySource = tenant.NoDate; s.SaleType = tenant.Advanced })
+		w.change(func(s *sale.Settings) { s.ShipBySource = sale.NoDate; s.SaleType = sale.Advanced })
 		w.retry(id, false)
 		w.settle(id, horizon)
 		r = w.run(id)

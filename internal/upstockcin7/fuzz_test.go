@@ -23,6 +23,7 @@ import (
 	"stockbridge/internal/table"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstock"
+	"stockbridge/internal/upstockcin7/order"
 )
 
 // intake is a tenant's webhook address over a store of its own.
@@ -54,11 +55,14 @@ func newIntake(dir string) (*intake, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, s, err := in.app.Tenants.Connect(ctx, tn.ID, tenant.Upstock, func(c *tenant.Connection, s *tenant.Secrets) error {
-		c.Account, s.Key, s.Webhook = "1", "key", tenant.Secret("whsec_"+base64.StdEncoding.EncodeToString(fuzzSecret))
-		return nil
-	})
-	in.tenant, in.url = tn.ID, "https://hooks.example.test/webhooks/upstock/"+string(s.Hook)
+	_, s, err := in.app.Tenants.Connect(ctx, tn.ID, tenant.Upstock,
+		func(c *tenant.Connection, s *tenant.Secrets) error {
+			c.Account, s.Key, s.WebhookSecret = "1", "key",
+				tenant.Secret("whsec_"+base64.StdEncoding.EncodeToString(fuzzSecret))
+			s.GiveURLToken()
+			return nil
+		})
+	in.tenant, in.url = tn.ID, "https://hooks.example.test/webhooks/upstock/"+string(s.URLToken)
 	return in, err
 }
 
@@ -75,10 +79,13 @@ func FuzzWebhook(f *testing.F) {
 	event := func(kind, order string) []byte {
 		return fmt.Appendf(nil, `{"id":"evt_1","type":%q,"occurredAt":"2026-03-30T21:15:00Z","supplierId":1,"data":{"order":%s}}`, kind, order)
 	}
-	order := `{"id":7,"orderNumber":"880123","status":"processing","approvedAt":"2026-03-30T21:15:00Z","currency":"NZD","customer":{"id":1,"name":"Kea"},"totals":{"total":"1.00"},"lines":[{"id":1,"sku":"A","quantity":"1","unitPrice":"1"}]}`
+	placed := `{"id":7,"orderNumber":"880123","status":"processing","approvedAt":"2026-03-30T21:15:00Z","currency":"NZD","customer":{"id":1,"name":"Kea"},"totals":{"total":"1.00"},"lines":[{"id":1,"sku":"A","quantity":"1","unitPrice":"1"}]}`
 	for _, body := range [][]byte{
-		event("order.approved", order), event("order.cancelled", order), event("order.approved", `"\ud800"`), event("order.approved", `{"id":"1e18","lines":[null],"totals":{"total":1e99}}`),
-		event("order.approved", `{"id":-1}`), event("ping", "null"), event("\x00", "[]"), []byte(`{"id":"` + strings.Repeat("🫖", 256) + `","type":"order.approved","supplierId":"1","data":{"order":{}}}`),
+		event("order.approved", placed), event("order.cancelled", placed), event("order.approved", `"\ud800"`),
+		event("order.approved", `{"id":"1e18","lines":[null],"totals":{"total":1e99}}`),
+		event("order.approved", `{"id":-1}`), event("ping", "null"), event("\x00", "[]"),
+		[]byte(`{"id":"` + strings.Repeat("🫖", 256) +
+			`","type":"order.approved","supplierId":"1","data":{"order":{}}}`),
 		[]byte(`{"id":"#/\u202e","type":"order.approved","supplierId":1e0,"data":{"order":[]},"data":{"order":{"id":8}}}`), []byte("{"), nil, []byte("\xff\xfe"), []byte(strings.Repeat("[", 20_000)),
 	} {
 		f.Add(body, "msg_1", int64(0), "", byte(1))
@@ -132,8 +139,10 @@ func FuzzWebhook(f *testing.F) {
 		if err != nil {
 			t.Fatalf("taken in, but no event: %v", err)
 		}
-		if number, ok := upstock.OrderID(e.RawOrder); ok && e.SupplierID == 1 && (e.Type == upstock.OrderApproved || e.Type == upstock.OrderCancelled) {
-			if _, err := ledger.New(in.store).Get(context.Background(), in.tenant, strconv.FormatInt(number, 10)); err != nil {
+		if number, ok := upstock.OrderID(e.RawOrder); ok && e.SupplierID == 1 &&
+			(e.Type == upstock.OrderApproved || e.Type == upstock.OrderCancelled) {
+			if _, err := order.NewBook(ledger.New(in.store)).Get(context.Background(), in.tenant,
+				strconv.FormatInt(number, 10)); err != nil {
 				t.Fatalf("taken in, but not on record: %v", err)
 			}
 		}

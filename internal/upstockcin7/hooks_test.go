@@ -17,10 +17,14 @@ import (
 
 	"stockbridge/internal/app"
 	"stockbridge/internal/ledger"
+	"stockbridge/internal/mirror"
 	"stockbridge/internal/sim"
 	"stockbridge/internal/table"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstockcin7"
+	"stockbridge/internal/upstockcin7/order"
+	"stockbridge/internal/upstockcin7/sale"
+	"stockbridge/internal/vendor"
 )
 
 const (
@@ -40,7 +44,7 @@ type coreHook struct {
 // checkHooks runs the check as its queue does, and lets all end that comes of it.
 func (w *world) checkHooks() {
 	w.t.Helper()
-	if err := w.pair().CheckWebhooks(context.Background(), upstockcin7.Job{Job: upstockcin7.JobWebhooks, Tenant: w.tenant}); err != nil {
+	if err := w.do(context.Background(), "console", upstockcin7.JobWebhooks); err != nil {
 		w.t.Fatal(err)
 	}
 	w.turn(time.Minute)
@@ -55,16 +59,22 @@ func (w *world) coreHooks() []coreHook {
 	return doc.Webhooks
 }
 
+// bearer is the header with which a delivery bears a connection's secret.
+func bearer(s tenant.Secrets) string { return "Bearer " + string(s.WebhookSecret) }
+
 // connection is the tenant's to Cin7 Core, its secrets and its webhooks' address.
 func (w *world) connection() (tenant.Connection, tenant.Secrets, string) {
 	w.t.Helper()
-	store := tenant.NewStore(w.store, w.box)
-	c := must[tenant.Connection](w)(store.Connection(context.Background(), w.tenant, tenant.Cin7Core))
-	s := must[tenant.Secrets](w)(store.Secrets(context.Background(), c))
-	return c, s, "https://hooks.example.test/webhooks/cin7core/" + string(s.Hook)
+	c := w.connectionTo(tenant.Cin7Core)
+	s := must[tenant.Secrets](w)(tenant.NewStore(w.store, w.box).Secrets(context.Background(), c))
+	return c, s, "https://hooks.example.test/webhooks/cin7core/" + string(s.URLToken)
 }
 
-var ourTypes = []string{"Sale/Backordered", "Sale/ShipmentAuthorised", "Sale/ShipmentTrackingNumberChanged", "Sale/Undo", "Sale/Voided"}
+// hooksOf is how far a connection's webhooks are, as it is noted.
+func hooksOf(c tenant.Connection) upstockcin7.Webhooks { return upstockcin7.WebhooksOf(c) }
+
+var ourTypes = []string{"Sale/Backordered", "Sale/ShipmentAuthorised", "Sale/ShipmentTrackingNumberChanged",
+	"Sale/Undo", "Sale/Voided"}
 
 // hookedUp wants exactly one active webhook of each type, with the secret of now.
 func (w *world) hookedUp() {
@@ -83,15 +93,18 @@ func (w *world) hooksVerdict() string {
 		if h.ExternalURL != address {
 			continue
 		}
-		if types = append(types, h.Type); !h.IsActive || h.ExternalAuthorizationType != "bearerauth" || h.ExternalBearerToken != string(s.Webhook) {
-			return fmt.Sprintf("%s: active %t, %s, with the secret of now: %t", h.Type, h.IsActive, h.ExternalAuthorizationType, h.ExternalBearerToken == string(s.Webhook))
+		if types = append(types, h.Type); !h.IsActive || h.ExternalAuthorizationType != "bearerauth" ||
+			h.ExternalBearerToken != string(s.WebhookSecret) {
+			return fmt.Sprintf("%s: active %t, %s, with the secret of now: %t", h.Type, h.IsActive,
+				h.ExternalAuthorizationType, h.ExternalBearerToken == string(s.WebhookSecret))
 		}
 	}
 	switch slices.Sort(types); {
 	case !slices.Equal(types, ourTypes):
 		return fmt.Sprintf("webhooks to us: %v", types)
-	case c.Webhooks.State != tenant.WebhooksOn || c.Webhooks.Why != "" || time.Since(c.Webhooks.Checked) > 35*time.Minute:
-		return fmt.Sprintf("the connection says %+v", c.Webhooks)
+	case hooksOf(c).State != upstockcin7.WebhooksOn || hooksOf(c).Why != "" ||
+		time.Since(hooksOf(c).Checked) > 35*time.Minute:
+		return fmt.Sprintf("the connection says %+v", hooksOf(c))
 	case w.sim.OverLimit(sim.Cin7Core, w.acc.Cin7Core.AccountID) > 0:
 		return "over the limit"
 	}
@@ -159,8 +172,8 @@ func TestShippedByWebhook(t *testing.T) {
 			if w.count("GET /saleList", start) > 0 {
 				t.Errorf("polled: %v", w.coreCalls(start))
 			}
-			if c, _, _ := w.connection(); c.Webhooks.Heard.IsZero() || time.Since(c.Webhooks.Heard) > 30*time.Minute {
-				t.Errorf("heard %s", c.Webhooks.Heard)
+			if c, _, _ := w.connection(); hooksOf(c).Heard.IsZero() || time.Since(hooksOf(c).Heard) > 30*time.Minute {
+				t.Errorf("heard %s", hooksOf(c).Heard)
 			}
 			for _, d := range w.simCore.Deliveries(w.acc.Cin7Core.AccountID) {
 				if d.Status != http.StatusAccepted || d.Attempts != 1 {
@@ -171,7 +184,7 @@ func TestShippedByWebhook(t *testing.T) {
 	})
 	t.Run("advanced", func(t *testing.T) {
 		story(t, func(t *testing.T, w *world) {
-			w.change(func(s *tenant.Settings) { s.SaleType, s.OrderStatus = tenant.Advanced, tenant.Authorised })
+			w.change(func(s *sale.Settings) { s.SaleType, s.OrderStatus = sale.Advanced, sale.Authorised })
 			w.checkHooks()
 			id, sale := w.sell(groceries)
 			w.person(sale, "ship", `{"lines":[{"sku":"SLT-FLK","quantity":1}],"trackingNumber":"F1"}`)
@@ -181,7 +194,8 @@ func TestShippedByWebhook(t *testing.T) {
 			w.until(id, "F1 F2 F3! shipped", most)
 			var tasks int
 			for _, d := range w.simCore.Deliveries(w.acc.Cin7Core.AccountID) {
-				if strings.Contains(d.Body, "SaleTaskID") && !strings.Contains(strings.ToLower(d.Body), strings.ToLower(sale)) {
+				if strings.Contains(d.Body, "SaleTaskID") &&
+					!strings.Contains(strings.ToLower(d.Body), strings.ToLower(sale)) {
 					tasks++
 				}
 			}
@@ -199,26 +213,27 @@ func TestShippedByWebhook(t *testing.T) {
 			w.turnEach(most, time.Second*20)
 			w.attention(id, "saleVoided", "was voided in Cin7 Core")
 			// The lists are for a copy that stands for it, by the order's id and by its reference.
-			if d := w.simCore.Deliveries(w.acc.Cin7Core.AccountID); json.Valid([]byte(d[len(d)-1].Body)) || w.count("GET /saleList", start) > 2 {
+			if d := w.simCore.Deliveries(w.acc.Cin7Core.AccountID); json.Valid([]byte(d[len(d)-1].Body)) ||
+				w.count("GET /saleList", start) > 2 {
 				t.Errorf("%+v", d)
 			}
 		})
 	})
 	t.Run("voided by us", func(t *testing.T) {
 		story(t, func(t *testing.T, w *world) {
-			w.change(func(s *tenant.Settings) { s.OnCancel = tenant.Void })
+			w.change(func(s *sale.Settings) { s.OnCancel = sale.Void })
 			w.checkHooks()
 			id, _ := w.sell(groceries)
 			w.cancel(id)
 			w.turn(5 * time.Minute)
-			if r := w.run(id); r.State != ledger.Cancelled || !r.Finished() || len(r.Said) > 0 {
+			if r := w.run(id); r.State != order.Cancelled || !r.Finished() || len(r.Said) > 0 {
 				t.Errorf("%s %v\n%s", r.State, r.Said, timeline(r))
 			}
 		})
 	})
 	t.Run("back-ordered, then unknown to the ledger", func(t *testing.T) {
 		story(t, func(t *testing.T, w *world) {
-			w.change(func(s *tenant.Settings) { s.OrderStatus = tenant.Authorised })
+			w.change(func(s *sale.Settings) { s.OrderStatus = sale.Authorised })
 			w.checkHooks()
 			id, sale := w.sell(`{"customer":{"name":"Harbourside Grocers"},"lines":[{"sku":"SLT-FLK","quantity":"99999","unitPrice":"6.80"}]}`)
 			w.turn(2 * time.Minute)
@@ -239,17 +254,18 @@ func TestWebhookBodies(t *testing.T) {
 		number, upper := r.SaleNumber, strings.ToUpper(sale)
 		_, s, address := w.connection()
 		for _, c := range []struct{ name, body, want string }{
-			{"sale", `{"SaleID":"` + sale + `","EventType":"Sale/Undo"}`, "look"},
-			{"upper case, braces", `{"saleid":"{` + upper + `}"}`, "look"},
-			{"task of a simple sale", `{"SaleTaskID":"` + upper + `","EventType":"Sale/ShipmentAuthorised"}`, "look"},
-			{"number alone", `{"SaleOrderNumber":"` + strings.ToLower(number) + `"}`, "look"},
-			{"task of an advanced sale", `{"SaleTaskID":"` + saleSix + `","OrderNumber":" ` + number + ` "}`, "look"},
-			{"unknown event", `{"SaleID":"` + sale + `","EventType":"Sale/Abducted"}`, "look"},
-			{"a comma too many", `{"SaleID":"` + upper + `","SaleOrderNumber":"` + number + `",}`, "look"},
-			{"ends early", `{"SaleID":"` + upper + `","SaleOrd`, "look"},
-			{"byte order mark", "\ufeff" + `{"SaleID":"` + upper + `"}`, "look"},
-			{"invalid UTF-8", `{"CustomerName":"` + "\xff\xfe" + `","SaleID":"` + sale + `"}`, "look"},
-			{"other sale", `{"SaleID":"` + saleSix + `","SaleOrderNumber":"SO-99999","EventType":"Sale/Voided"}`, "nothing"},
+			{"sale", `{"SaleID":"` + sale + `","EventType":"Sale/Undo"}`, "read"},
+			{"upper case, braces", `{"saleid":"{` + upper + `}"}`, "read"},
+			{"task of a simple sale", `{"SaleTaskID":"` + upper + `","EventType":"Sale/ShipmentAuthorised"}`, "read"},
+			{"number alone", `{"SaleOrderNumber":"` + strings.ToLower(number) + `"}`, "read"},
+			{"task of an advanced sale", `{"SaleTaskID":"` + saleSix + `","OrderNumber":" ` + number + ` "}`, "read"},
+			{"unknown event", `{"SaleID":"` + sale + `","EventType":"Sale/Abducted"}`, "read"},
+			{"a comma too many", `{"SaleID":"` + upper + `","SaleOrderNumber":"` + number + `",}`, "read"},
+			{"ends early", `{"SaleID":"` + upper + `","SaleOrd`, "read"},
+			{"byte order mark", "\ufeff" + `{"SaleID":"` + upper + `"}`, "read"},
+			{"invalid UTF-8", `{"CustomerName":"` + "\xff\xfe" + `","SaleID":"` + sale + `"}`, "read"},
+			{"other sale", `{"SaleID":"` + saleSix + `","SaleOrderNumber":"SO-99999","EventType":"Sale/Voided"}`,
+				"nothing"},
 			{"other sale, no number", `{"SaleID":"` + saleSix + `"}`, "nothing"},
 			{"number of 5000 runes", `{"OrderNumber":"` + strings.Repeat("é", 5000) + `"}`, "poll"},
 			{"task alone", `{"SaleTaskID":"` + saleSix + `"}`, "poll"},
@@ -260,22 +276,22 @@ func TestWebhookBodies(t *testing.T) {
 			{"wrong types", `{"SaleID":7,"SaleOrderNumber":["` + number + `"],"EventType":{}}`, "poll"},
 			{"deep", strings.Repeat("[", 20_000), "poll"},
 			{"noise", string([]byte{0, 1, 0xfe, 0xff, '"', '{'}), "poll"},
-			{"over 1 MiB", `{"SaleID":"` + sale + `","x":"` + strings.Repeat("x", 1<<20) + `"}`, "look"},
+			{"over 1 MiB", `{"SaleID":"` + sale + `","x":"` + strings.Repeat("x", 1<<20) + `"}`, "read"},
 			{"over 1 MiB of nothing", strings.Repeat(" ", 1<<20+1), "poll"},
 		} {
 			start := since()
-			resp := w.hook(address, string(s.Webhook), c.body)
+			resp := w.hook(address, string(s.WebhookSecret), c.body)
 			if resp.StatusCode != http.StatusAccepted {
 				t.Errorf("%s: %d", c.name, resp.StatusCode)
 			}
 			w.turn(2 * time.Minute)
 			got := "nothing"
-			switch looks, polls := w.count(getSale, start), w.count("GET /saleList", start); {
-			case looks == 1 && polls == 0:
-				got = "look"
-			case looks == 0 && polls == 1:
+			switch reads, polls := w.count(getSale, start), w.count("GET /saleList", start); {
+			case reads == 1 && polls == 0:
+				got = "read"
+			case reads == 0 && polls == 1:
 				got = "poll"
-			case looks+polls > 0:
+			case reads+polls > 0:
 				got = fmt.Sprint(w.coreCalls(start))
 			}
 			if got != c.want {
@@ -303,22 +319,24 @@ func TestWebhookRefused(t *testing.T) {
 		_, sale := w.sell(groceries)
 		c, s, address := w.connection()
 		start, body := since(), `{"SaleID":"`+sale+`"}`
-		up := must[tenant.Secrets](w)(tenant.NewStore(w.store, w.box).Secrets(t.Context(), must[tenant.Connection](w)(tenant.NewStore(w.store, w.box).Connection(t.Context(), w.tenant, tenant.Upstock))))
-		base := strings.TrimSuffix(address, string(s.Hook))
+		up := must[tenant.Secrets](w)(tenant.NewStore(w.store, w.box).Secrets(t.Context(),
+			must[tenant.Connection](w)(tenant.NewStore(w.store, w.box).Connection(t.Context(), w.tenant,
+				tenant.Upstock))))
+		base := strings.TrimSuffix(address, string(s.URLToken))
 		for _, c := range []struct {
 			name, method, address, auth string
 			want                        int
 		}{
-			{"unknown token", http.MethodPost, base + strings.Repeat("a", 32), "Bearer " + string(s.Webhook), 404},
-			{"Upstock's token", http.MethodPost, base + string(up.Hook), "Bearer " + string(up.Webhook), 404},
+			{"unknown token", http.MethodPost, base + strings.Repeat("a", 32), bearer(s), 404},
+			{"Upstock's token", http.MethodPost, base + string(up.URLToken), bearer(up), 404},
 			{"no secret", http.MethodPost, address, "", 401},
 			{"wrong secret", http.MethodPost, address, "Bearer wrong", 401},
 			{"empty secret", http.MethodPost, address, "Bearer ", 401},
-			{"part of it", http.MethodPost, address, "Bearer " + string(s.Webhook[1:]), 401},
-			{"basic", http.MethodPost, address, "Basic " + string(s.Webhook), 401},
-			{"Upstock's secret", http.MethodPost, address, "Bearer " + string(up.Webhook), 401},
-			{"GET", http.MethodGet, address, "Bearer " + string(s.Webhook), 405},
-			{"PUT", http.MethodPut, address, "Bearer " + string(s.Webhook), 405},
+			{"part of it", http.MethodPost, address, "Bearer " + string(s.WebhookSecret[1:]), 401},
+			{"basic", http.MethodPost, address, "Basic " + string(s.WebhookSecret), 401},
+			{"Upstock's secret", http.MethodPost, address, bearer(up), 401},
+			{"GET", http.MethodGet, address, bearer(s), 405},
+			{"PUT", http.MethodPut, address, bearer(s), 405},
 		} {
 			req := httptest.NewRequest(c.method, c.address, strings.NewReader(body))
 			if c.auth != "" {
@@ -326,7 +344,8 @@ func TestWebhookRefused(t *testing.T) {
 			}
 			resp := must[*http.Response](w)(deliverer{w}.RoundTrip(req))
 			answer := must[[]byte](w)(io.ReadAll(resp.Body))
-			if resp.StatusCode != c.want || c.want == 405 && resp.Header.Get("Allow") != http.MethodPost || bytes.Contains(answer, []byte(s.Webhook)) || bytes.Contains(answer, []byte(s.Hook)) {
+			if resp.StatusCode != c.want || c.want == 405 && resp.Header.Get("Allow") != http.MethodPost ||
+				bytes.Contains(answer, []byte(s.WebhookSecret)) || bytes.Contains(answer, []byte(s.URLToken)) {
 				t.Errorf("%s: %d %s", c.name, resp.StatusCode, answer)
 			}
 		}
@@ -337,12 +356,13 @@ func TestWebhookRefused(t *testing.T) {
 		if calls := w.coreCalls(start); len(calls) > 0 {
 			t.Errorf("%v", calls)
 		}
-		if now, _, _ := w.connection(); !now.Webhooks.Heard.Equal(c.Webhooks.Heard) {
+		if now, _, _ := w.connection(); !hooksOf(now).Heard.Equal(hooksOf(c).Heard) {
 			t.Error("noted as heard")
 		}
 		// While the secret rotates, two are valid: for a day.
 		w.account(`{"applicationKey":"a-new-key"}`)
-		if _, _, err := w.pair().Connect(t.Context(), w.tenant, tenant.Cin7Core, upstockcin7.Credentials{Key: "a-new-key"}); err != nil {
+		typed := vendor.Credentials{Key: "a-new-key"}
+		if _, _, err := w.vendorTable().Connect(t.Context(), w.tenant, tenant.Cin7Core, typed); err != nil {
 			t.Fatal(err)
 		}
 		_, now, _ := w.connection()
@@ -350,7 +370,10 @@ func TestWebhookRefused(t *testing.T) {
 			after  time.Duration
 			secret tenant.Secret
 			want   int
-		}{{0, now.Webhook, 202}, {0, s.Webhook, 202}, {23 * time.Hour, s.Webhook, 202}, {time.Hour, s.Webhook, 401}, {0, now.Webhook, 202}} {
+		}{
+			{0, now.WebhookSecret, 202}, {0, s.WebhookSecret, 202}, {23 * time.Hour, s.WebhookSecret, 202},
+			{time.Hour, s.WebhookSecret, 401}, {0, now.WebhookSecret, 202},
+		} {
 			if time.Sleep(c.after); w.hook(address, string(c.secret), body).StatusCode != c.want {
 				t.Errorf("after %s: want %d", c.after, c.want)
 			}
@@ -368,21 +391,25 @@ func TestWebhookOfAnotherTenant(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, s, err := store.Connect(t.Context(), tn.ID, tenant.Cin7Core, func(c *tenant.Connection, s *tenant.Secrets) error {
-			c.Account, s.Key, s.Webhook = "next-door", "key", "theirs"
-			return nil
-		})
+		_, s, err := store.Connect(t.Context(), tn.ID, tenant.Cin7Core,
+			func(c *tenant.Connection, s *tenant.Secrets) error {
+				c.Account, s.Key, s.WebhookSecret = "next-door", "key", "theirs"
+				s.GiveURLToken()
+				return nil
+			})
 		if err != nil {
 			t.Fatal(err)
 		}
 		start := since()
-		address := "https://hooks.example.test/webhooks/cin7core/" + string(s.Hook)
-		for _, body := range []string{`{"SaleID":"` + sale + `"}`, `{"SaleTaskID":"` + sale + `"}`, `{"SaleOrderNumber":"` + r.SaleNumber + `"}`} {
+		address := "https://hooks.example.test/webhooks/cin7core/" + string(s.URLToken)
+		for _, body := range []string{`{"SaleID":"` + sale + `"}`, `{"SaleTaskID":"` + sale + `"}`,
+			`{"SaleOrderNumber":"` + r.SaleNumber + `"}`} {
 			if resp := w.hook(address, "theirs", body); resp.StatusCode != http.StatusAccepted {
 				t.Errorf("%d", resp.StatusCode)
 			}
 		}
-		if resp := w.hook(address, string(secretsOfThree(w.connection()).Webhook), "{}"); resp.StatusCode != http.StatusUnauthorized {
+		if resp := w.hook(address, string(secretsOfThree(w.connection()).WebhookSecret),
+			"{}"); resp.StatusCode != http.StatusUnauthorized {
 			t.Errorf("with the neighbour's secret: %d", resp.StatusCode)
 		}
 		w.turn(2 * time.Minute)
@@ -394,7 +421,7 @@ func TestWebhookOfAnotherTenant(t *testing.T) {
 
 func secretsOfThree(_ tenant.Connection, s tenant.Secrets, _ string) tenant.Secrets { return s }
 
-// TestWebhookStorm: many hints for one order are a few looks, and the last hint is never lost.
+// TestWebhookStorm: many hints for one order are a few readings, and the last hint is never lost.
 func TestWebhookStorm(t *testing.T) {
 	story(t, func(t *testing.T, w *world) {
 		id, sale := w.sell(groceries)
@@ -402,23 +429,23 @@ func TestWebhookStorm(t *testing.T) {
 		_, s, address := w.connection()
 		start, body := since(), `{"SaleID":"`+sale+`"}`
 		for range 100 {
-			w.hook(address, string(s.Webhook), body)
+			w.hook(address, string(s.WebhookSecret), body)
 		}
 		w.turn(2 * time.Minute)
-		w.is(id, ledger.Shipped, "T-1! shipped")
+		w.is(id, order.Shipped, "T-1! shipped")
 		if n := w.count(getSale, start); n != 1 {
-			t.Errorf("%d looks at once", n)
+			t.Errorf("%d readings at once", n)
 		}
-		start = time.Now() // so that some meet the very moment of a look
+		start = time.Now() // so that some meet the very moment of a reading
 		for range 120 {
-			w.hook(address, string(s.Webhook), body)
+			w.hook(address, string(s.WebhookSecret), body)
 			time.Sleep(time.Second / 2)
 		}
 		w.person(sale, "tracking", `{"trackingNumber":"T-2"}`)
-		w.hook(address, string(s.Webhook), body)
+		w.hook(address, string(s.WebhookSecret), body)
 		w.until(id, "T-2! shipped", time.Minute)
 		if n := w.count(getSale, start); n > 24 { // one in five seconds, each followed by one at most
-			t.Errorf("%d looks in a minute", n)
+			t.Errorf("%d readings in a minute", n)
 		}
 		if r := w.run(id); r.Asked > 30 {
 			t.Errorf("asked %d times", r.Asked)
@@ -428,23 +455,23 @@ func TestWebhookStorm(t *testing.T) {
 		start = since()
 		w.fault(sim.Fault{Match: getSale, Kind: "before", How: "500", Times: -1})
 		for range 300 {
-			w.hook(address, string(s.Webhook), body)
+			w.hook(address, string(s.WebhookSecret), body)
 			time.Sleep(time.Second)
 		}
 		w.turn(time.Minute)
 		if n := w.count(getSale, start); n > 12 {
-			t.Errorf("%d looks in five minutes at a vendor that is down", n)
+			t.Errorf("%d readings in five minutes at a vendor that is down", n)
 		}
 		w.sim.ClearFaults(sim.Cin7Core)
 		w.turn(20 * time.Minute)
-		if r := w.run(id); r.LookDue() || !r.Finished() {
-			t.Errorf("a look is left: %+v", r)
+		if r := w.run(id); r.ReadingDue() || !r.Finished() {
+			t.Errorf("a reading is left: %+v", r)
 		}
 		// Hints of sales that are not ours, and of nothing, are no burden either.
 		start = since()
 		for range 600 {
-			w.hook(address, string(s.Webhook), `{"SaleID":"`+saleSix+`"}`)
-			w.hook(address, string(s.Webhook), "")
+			w.hook(address, string(s.WebhookSecret), `{"SaleID":"`+saleSix+`"}`)
+			w.hook(address, string(s.WebhookSecret), "")
 			time.Sleep(100 * time.Millisecond)
 		}
 		w.turn(2 * time.Minute)
@@ -454,25 +481,25 @@ func TestWebhookStorm(t *testing.T) {
 	})
 }
 
-// TestHintDuringLook: a hint that comes while the sale is being read is followed by another look.
-func TestHintDuringLook(t *testing.T) {
+// TestHintDuringReading: a hint that comes while the sale is being read is followed by another reading.
+func TestHintDuringReading(t *testing.T) {
 	story(t, func(t *testing.T, w *world) {
 		id, sale := w.sell(groceries)
 		w.person(sale, "ship", `{"trackingNumber":"T-1"}`)
 		_, s, address := w.connection()
 		start, body := since(), `{"SaleID":"`+sale+`"}`
 		w.fault(sim.Fault{Match: getSale, Kind: "slow", Seconds: 10}) // what it answers is as of now
-		w.hook(address, string(s.Webhook), body)
+		w.hook(address, string(s.WebhookSecret), body)
 		time.Sleep(8 * time.Second)
 		synctest.Wait()
 		if w.count(getSale, start) != 1 {
 			t.Fatal("it is not being read")
 		}
 		w.person(sale, "tracking", `{"trackingNumber":"T-2"}`)
-		w.hook(address, string(s.Webhook), body)
+		w.hook(address, string(s.WebhookSecret), body)
 		w.until(id, "T-2! shipped", 30*time.Second)
 		if n := w.count(getSale, start); n != 2 {
-			t.Errorf("%d looks", n)
+			t.Errorf("%d readings", n)
 		}
 	})
 }
@@ -503,13 +530,14 @@ func TestWebhookStoreDown(t *testing.T) {
 		}
 		w.person(sale, "ship", `{"trackingNumber":"T-1"}`)
 		w.until(id, "T-1! shipped", 8*time.Minute)
-		if d := w.simCore.Deliveries(w.acc.Cin7Core.AccountID); len(d) != 1 || d[0].Attempts != 2 || d[0].Status != http.StatusAccepted {
+		if d := w.simCore.Deliveries(w.acc.Cin7Core.AccountID); len(d) != 1 || d[0].Attempts != 2 ||
+			d[0].Status != http.StatusAccepted {
 			t.Errorf("%+v", d)
 		}
 		_, s, address := w.connection()
 		rec := httptest.NewRecorder()
 		req := httptest.NewRequest(http.MethodPost, address, nil)
-		req.Header.Set("Authorization", "Bearer "+string(s.Webhook))
+		req.Header.Set("Authorization", "Bearer "+string(s.WebhookSecret))
 		app.New(app.Deps{Table: deaf{}, Sealer: w.box}).Webhook().ServeHTTP(rec, req)
 		if rec.Code != http.StatusServiceUnavailable {
 			t.Errorf("%d", rec.Code)
@@ -531,8 +559,8 @@ func TestWebhooksGivenUp(t *testing.T) {
 		w.job("webhooks")
 		w.turn(time.Minute)
 		w.hookedUp()
-		if c, _, _ := w.connection(); time.Since(c.Webhooks.Renewed) > time.Minute+time.Second {
-			t.Errorf("%+v", c.Webhooks)
+		if c, _, _ := w.connection(); time.Since(hooksOf(c).Renewed) > time.Minute+time.Second {
+			t.Errorf("%+v", hooksOf(c))
 		}
 		w.says(strings.Join(w.eventTexts("webhooks"), " "), "given them up", "Sale/ShipmentAuthorised")
 		w.person(sale, "tracking", `{"trackingNumber":"T-2"}`)
@@ -576,7 +604,8 @@ func TestWebhooksMessedWith(t *testing.T) {
 			w.core(http.MethodPut, "/webhooks", put(all[0], func(h *coreHook) { h.ExternalBearerToken = "theirs" }))
 		}},
 		{"no auth", func(w *world, all []coreHook) {
-			w.core(http.MethodPut, "/webhooks", put(all[0], func(h *coreHook) { h.ExternalAuthorizationType = "noauth" }))
+			w.core(http.MethodPut, "/webhooks",
+				put(all[0], func(h *coreHook) { h.ExternalAuthorizationType = "noauth" }))
 		}},
 		{"another type", func(w *world, all []coreHook) {
 			w.core(http.MethodPut, "/webhooks", put(all[0], func(h *coreHook) { h.Type = "Sale/Undo" }))
@@ -592,12 +621,14 @@ func TestWebhooksMessedWith(t *testing.T) {
 			w.core(http.MethodPut, "/webhooks", put(all[3], func(h *coreHook) { h.IsActive = false }))
 		}},
 		{"at our old address", func(w *world, all []coreHook) {
-			w.core(http.MethodPut, "/webhooks", put(all[3], func(h *coreHook) { h.ExternalURL = strings.Replace(h.ExternalURL, "hooks.", "old.", 1) }))
+			w.core(http.MethodPut, "/webhooks",
+				put(all[3], func(h *coreHook) { h.ExternalURL = strings.Replace(h.ExternalURL, "hooks.", "old.", 1) }))
 		}},
 		{"of a connection that is gone", func(w *world, all []coreHook) {
 			for range 4 {
 				w.core(http.MethodPost, "/webhooks", put(all[0], func(h *coreHook) {
-					h.ID, h.ExternalURL = "", strings.TrimRight(h.ExternalURL, "abcdefghijklmnopqrstuvwxyz234567")+strings.Repeat("a", 32)
+					h.ID, h.ExternalURL = "",
+						strings.TrimRight(h.ExternalURL, "abcdefghijklmnopqrstuvwxyz234567")+strings.Repeat("a", 32)
 				}))
 			}
 			w.core(http.MethodDelete, "/webhooks?ID="+all[0].ID, "")
@@ -607,7 +638,9 @@ func TestWebhooksMessedWith(t *testing.T) {
 			story(t, func(t *testing.T, w *world) {
 				w.checkHooks()
 				for _, kind := range []string{"Sale/Voided", "Sale/Undo", "Customer/Updated"} {
-					w.core(http.MethodPost, "/webhooks", `{"Type":"`+kind+`","IsActive":false,"ExternalURL":"https://other.example.com/in","ExternalAuthorizationType":"basicauth","ExternalUserName":"them","ExternalPassword":"theirs"}`)
+					w.core(http.MethodPost, "/webhooks",
+						`{"Type":"`+kind+
+							`","IsActive":false,"ExternalURL":"https://other.example.com/in","ExternalAuthorizationType":"basicauth","ExternalUserName":"them","ExternalPassword":"theirs"}`)
 				}
 				theirs := func() (list []coreHook) {
 					for _, h := range w.coreHooks() {
@@ -636,21 +669,22 @@ func TestWebhooksMessedWith(t *testing.T) {
 	}
 }
 
-// TestWebhooksRefused: where the webhooks cannot be had, the connection says why, in plain words, and nothing else suffers.
+// TestWebhooksRefused: where the webhooks cannot be had, the connection says why, in plain words, and nothing else
+// suffers.
 func TestWebhooksRefused(t *testing.T) {
 	t.Run("no Automation", func(t *testing.T) {
 		story(t, func(t *testing.T, w *world) {
 			w.account(`{"automation":false}`)
 			w.checkHooks()
 			c, _, _ := w.connection()
-			if c.Webhooks.State != tenant.WebhooksUnavailable || c.State != tenant.Connected {
-				t.Fatalf("%+v", c.Webhooks)
+			if hooksOf(c).State != upstockcin7.WebhooksUnavailable || c.State != tenant.Connected {
+				t.Fatalf("%+v", hooksOf(c))
 			}
-			w.says(c.Webhooks.Why, "Automation", "every 5 minutes")
+			w.says(hooksOf(c).Why, "Automation", "every 5 minutes")
 			id, sale := w.sell(groceries)
 			w.person(sale, "ship", `{"trackingNumber":"T-1"}`)
 			w.poll()
-			w.is(id, ledger.Shipped, "T-1! shipped")
+			w.is(id, order.Shipped, "T-1! shipped")
 			w.account(`{"automation":true}`)
 			w.checkHooks()
 			w.hookedUp()
@@ -661,7 +695,8 @@ func TestWebhooksRefused(t *testing.T) {
 			id := ""
 			for i := range 5 {
 				var doc struct{ Webhooks []coreHook }
-				body := w.core(http.MethodPost, "/webhooks", fmt.Sprintf(`{"Type":"Sale/Undo","IsActive":true,"ExternalURL":"https://other.example.com/%d","ExternalAuthorizationType":"noauth"}`, i))
+				body := w.core(http.MethodPost, "/webhooks",
+					fmt.Sprintf(`{"Type":"Sale/Undo","IsActive":true,"ExternalURL":"https://other.example.com/%d","ExternalAuthorizationType":"noauth"}`, i))
 				if err := json.Unmarshal(body, &doc); err != nil {
 					t.Fatal(err)
 				}
@@ -670,12 +705,13 @@ func TestWebhooksRefused(t *testing.T) {
 			start := since()
 			w.checkHooks()
 			c, _, _ := w.connection()
-			if c.Webhooks.State != tenant.WebhooksOff || len(w.coreHooks()) != 9 || w.count("POST /webhooks", start) != 5 {
-				t.Fatalf("%+v, %d webhooks, %v", c.Webhooks, len(w.coreHooks()), w.coreCalls(start))
+			if hooksOf(c).State != upstockcin7.WebhooksOff || len(w.coreHooks()) != 9 ||
+				w.count("POST /webhooks", start) != 5 {
+				t.Fatalf("%+v, %d webhooks, %v", hooksOf(c), len(w.coreHooks()), w.coreCalls(start))
 			}
-			w.says(c.Webhooks.Why, "5 webhooks of the type Sale/Undo", "delete one", "every 5 minutes")
-			if strings.Contains(c.Webhooks.Why, "Sale/Voided") {
-				t.Error(c.Webhooks.Why)
+			w.says(hooksOf(c).Why, "5 webhooks of the type Sale/Undo", "delete one", "every 5 minutes")
+			if strings.Contains(hooksOf(c).Why, "Sale/Voided") {
+				t.Error(hooksOf(c).Why)
 			}
 			w.core(http.MethodDelete, "/webhooks?ID="+id, "")
 			w.checkHooks()
@@ -690,7 +726,7 @@ func TestWebhooksRefused(t *testing.T) {
 				t.Fatalf("%+v", c)
 			}
 			w.account(`{"revoked":false}`)
-			if _, _, err := w.pair().Connect(t.Context(), w.tenant, tenant.Cin7Core, w.coreKey()); err != nil {
+			if _, _, err := w.vendorTable().Connect(t.Context(), w.tenant, tenant.Cin7Core, w.coreKey()); err != nil {
 				t.Fatal(err)
 			}
 			w.turn(time.Minute)
@@ -703,8 +739,9 @@ func TestWebhooksRefused(t *testing.T) {
 				w.fault(sim.Fault{Match: "GET /webhooks", Kind: "throttle", How: how})
 				w.fault(sim.Fault{Match: "POST /webhooks", Kind: "throttle", How: how, Skip: 2})
 				w.checkHooks()
-				if c, _, _ := w.connection(); c.Webhooks.State == tenant.WebhooksUnavailable || c.State != tenant.Connected {
-					t.Errorf("%s: %+v", how, c.Webhooks)
+				c, _, _ := w.connection()
+				if hooksOf(c).State == upstockcin7.WebhooksUnavailable || c.State != tenant.Connected {
+					t.Errorf("%s: %+v", how, hooksOf(c))
 				}
 				for range 3 {
 					time.Sleep(31 * time.Minute)
@@ -717,7 +754,8 @@ func TestWebhooksRefused(t *testing.T) {
 	})
 }
 
-// TestWebhookCallsFail: whichever call fails, before or after it took effect or with nonsense, and however late it comes, checks again come to one active webhook of each type.
+// TestWebhookCallsFail: whichever call fails, before or after it took effect or with nonsense, and however late it
+// comes, checks again come to one active webhook of each type.
 func TestWebhookCallsFail(t *testing.T) {
 	messy := func(w *world) { // something to create, to update and to delete
 		w.checkHooks()
@@ -732,7 +770,8 @@ func TestWebhookCallsFail(t *testing.T) {
 	}
 	var faults []sim.Fault
 	for _, call := range []string{"GET /webhooks", "POST /webhooks", "PUT /webhooks", "DELETE /webhooks"} {
-		for _, f := range []sim.Fault{{Kind: "before"}, {Kind: "before", How: "refused"}, {Kind: "before", How: "500"}, {Kind: "after"}, {Kind: "after", How: "timeout"}, {Kind: "after", How: "html"},
+		for _, f := range []sim.Fault{{Kind: "before"}, {Kind: "before", How: "refused"}, {Kind: "before", How: "500"},
+			{Kind: "after"}, {Kind: "after", How: "timeout"}, {Kind: "after", How: "html"},
 			{Kind: "html"}, {Kind: "late", Seconds: 100}, {Kind: "slow", Seconds: 30}, {Kind: "throttle"}} {
 			f.Match = call
 			faults = append(faults, f)
@@ -775,14 +814,18 @@ func TestWebhookCallsFail(t *testing.T) {
 // TestWebhookChecksAtOnce: two checks at the same time, in any order of their calls, leave one of each.
 func TestWebhookChecksAtOnce(t *testing.T) {
 	story(t, func(t *testing.T, w *world) {
-		for _, slow := range []sim.Fault{{Match: "nothing", Kind: "slow"}, {Match: "GET /webhooks", Kind: "slow", Seconds: 3}, {Match: "POST /webhooks", Kind: "slow", Seconds: 2, Times: 3},
-			{Match: "POST /webhooks", Kind: "slow", How: "arrive", Seconds: 2, Times: 2}, {Match: "* /webhooks", Kind: "slow", Seconds: 1, Skip: 1, Times: 9}, {Match: "DELETE /webhooks", Kind: "slow", Seconds: 2, Times: 4}} {
+		for _, slow := range []sim.Fault{{Match: "nothing", Kind: "slow"},
+			{Match: "GET /webhooks", Kind: "slow", Seconds: 3},
+			{Match: "POST /webhooks", Kind: "slow", Seconds: 2, Times: 3},
+			{Match: "POST /webhooks", Kind: "slow", How: "arrive", Seconds: 2, Times: 2},
+			{Match: "* /webhooks", Kind: "slow", Seconds: 1, Skip: 1, Times: 9},
+			{Match: "DELETE /webhooks", Kind: "slow", Seconds: 2, Times: 4}} {
 			for _, h := range w.coreHooks() {
 				w.core(http.MethodDelete, "/webhooks?ID="+h.ID, "")
 			}
 			w.fault(slow)
 			for range 3 {
-				go w.pair().CheckWebhooks(context.Background(), upstockcin7.Job{Job: upstockcin7.JobWebhooks, Tenant: w.tenant})
+				go w.do(context.Background(), "console", upstockcin7.JobWebhooks)
 			}
 			w.turn(5 * time.Minute)
 			w.sim.ClearFaults(sim.Cin7Core)
@@ -802,20 +845,23 @@ func TestWebhookSecretRotates(t *testing.T) {
 		_, old, _ := w.connection()
 		connect := func(key string) tenant.Secrets {
 			w.account(`{"applicationKey":"` + key + `"}`)
-			if _, _, err := w.pair().Connect(t.Context(), w.tenant, tenant.Cin7Core, upstockcin7.Credentials{Key: tenant.Secret(key)}); err != nil {
+			typed := vendor.Credentials{Key: tenant.Secret(key)}
+			if _, _, err := w.vendorTable().Connect(t.Context(), w.tenant, tenant.Cin7Core, typed); err != nil {
 				t.Fatal(err)
 			}
 			w.acc.Cin7Core.ApplicationKey = key
 			_, s, _ := w.connection()
 			return s
 		}
-		if s := connect(w.acc.Cin7Core.ApplicationKey); s.Webhook != old.Webhook || s.Hook != old.Hook {
+		same := connect(w.acc.Cin7Core.ApplicationKey)
+		if same.WebhookSecret != old.WebhookSecret || same.URLToken != old.URLToken {
 			t.Error("the same key, another secret")
 		}
 		w.person(sale, "ship", `{"trackingNumber":"T-1"}`)
 		w.fault(sim.Fault{Match: "PUT /webhooks", Kind: "before", How: "500", Times: 7})
 		s := connect("key-2")
-		if s.Webhook == old.Webhook || s.Webhook == "" || !slices.Contains(s.Webhooks(time.Now()), old.Webhook) || s.Hook != old.Hook {
+		if s.WebhookSecret == old.WebhookSecret || s.WebhookSecret == "" || s.URLToken != old.URLToken ||
+			!slices.Contains(s.WebhookSecrets(time.Now()), old.WebhookSecret) {
 			t.Error("a new key, not a new secret")
 		}
 		w.until(id, "T-1! shipped", 2*time.Minute) // with the old secret
@@ -834,15 +880,16 @@ func TestWebhookSecretRotates(t *testing.T) {
 			w.core(http.MethodDelete, "/webhooks?ID="+h.ID, "")
 		}
 		check := func() {
-			w.pair().CheckWebhooks(context.Background(), upstockcin7.Job{Job: upstockcin7.JobWebhooks, Tenant: w.tenant})
+			w.do(context.Background(), "console", upstockcin7.JobWebhooks)
 		}
 		w.fault(sim.Fault{Match: "GET /webhooks", Kind: "slow", Seconds: 15})
 		go check()
 		time.Sleep(5 * time.Second)
-		if _, _, err := tenant.NewStore(w.store, w.box).Connect(t.Context(), w.tenant, tenant.Cin7Core, func(_ *tenant.Connection, s *tenant.Secrets) error {
-			s.Webhook = "the-newest"
-			return nil
-		}); err != nil {
+		if _, _, err := tenant.NewStore(w.store, w.box).Connect(t.Context(), w.tenant, tenant.Cin7Core,
+			func(_ *tenant.Connection, s *tenant.Secrets) error {
+				s.WebhookSecret = "the-newest"
+				return nil
+			}); err != nil {
 			t.Fatal(err)
 		}
 		go check()
@@ -856,12 +903,14 @@ func TestWebhooksOfConnections(t *testing.T) {
 	t.Run("connected before there were any", func(t *testing.T) {
 		story(t, func(t *testing.T, w *world) {
 			store := tenant.NewStore(w.store, w.box)
-			if _, _, err := store.Connect(t.Context(), w.tenant, tenant.Cin7Core, func(c *tenant.Connection, s *tenant.Secrets) error {
-				s.Webhook, s.Replaced, c.Webhooks = "", nil, tenant.Webhooks{}
+			unhook := func(_ *tenant.Connection, s *tenant.Secrets) error {
+				s.WebhookSecret, s.Replaced = "", nil
 				return nil
-			}); err != nil {
+			}
+			if _, _, err := store.Connect(t.Context(), w.tenant, tenant.Cin7Core, unhook); err != nil {
 				t.Fatal(err)
 			}
+			note(w, upstockcin7.HookProgress, upstockcin7.Webhooks{})
 			w.checkHooks()
 			w.hookedUp()
 			id, sale := w.sell(groceries)
@@ -873,18 +922,19 @@ func TestWebhooksOfConnections(t *testing.T) {
 		story(t, func(t *testing.T, w *world) {
 			ctx, token := t.Context(), tenant.Secret(w.acc.Upstock.Token)
 			for _, sys := range []tenant.System{tenant.Cin7Core, tenant.Upstock} {
-				if err := w.pair().Disconnect(ctx, w.tenant, sys); err != nil {
+				if err := w.vendorTable().Disconnect(ctx, w.tenant, sys); err != nil {
 					t.Fatal(err)
 				}
 			}
-			if _, _, err := w.pair().Connect(ctx, w.tenant, tenant.Cin7Core, w.coreKey()); err != nil {
+			if _, _, err := w.vendorTable().Connect(ctx, w.tenant, tenant.Cin7Core, w.coreKey()); err != nil {
 				t.Fatal(err)
 			}
 			w.turn(time.Minute)
 			if n := len(w.coreHooks()); n != 0 {
 				t.Errorf("%d for nothing", n)
 			}
-			if _, _, err := w.pair().Connect(ctx, w.tenant, tenant.Upstock, upstockcin7.Credentials{Key: token}); err != nil {
+			typed := vendor.Credentials{Key: token}
+			if _, _, err := w.vendorTable().Connect(ctx, w.tenant, tenant.Upstock, typed); err != nil {
 				t.Fatal(err)
 			}
 			w.turn(time.Minute)
@@ -892,30 +942,34 @@ func TestWebhooksOfConnections(t *testing.T) {
 		})
 	})
 	t.Run("disconnected", func(t *testing.T) {
-		for _, fault := range []sim.Fault{{Match: "nothing", Kind: "before"}, {Match: "GET /webhooks", Kind: "after", How: "timeout", Times: -1}, {Match: "DELETE /webhooks", Kind: "before", How: "500", Times: -1}} {
+		for _, fault := range []sim.Fault{{Match: "nothing", Kind: "before"},
+			{Match: "GET /webhooks", Kind: "after", How: "timeout", Times: -1},
+			{Match: "DELETE /webhooks", Kind: "before", How: "500", Times: -1}} {
 			story(t, func(t *testing.T, w *world) {
 				w.checkHooks()
-				w.core(http.MethodPost, "/webhooks", `{"Type":"Sale/Undo","IsActive":true,"ExternalURL":"https://other.example.com/in","ExternalAuthorizationType":"noauth"}`)
+				w.core(http.MethodPost, "/webhooks",
+					`{"Type":"Sale/Undo","IsActive":true,"ExternalURL":"https://other.example.com/in","ExternalAuthorizationType":"noauth"}`)
 				_, s, address := w.connection()
 				w.fault(fault)
 				start := time.Now()
-				if err := w.pair().Disconnect(t.Context(), w.tenant, tenant.Cin7Core); err != nil {
+				if err := w.vendorTable().Disconnect(t.Context(), w.tenant, tenant.Cin7Core); err != nil {
 					t.Fatal(err)
 				}
 				if took := time.Since(start); took > 10*time.Second {
 					t.Errorf("it took %s", took)
 				}
-				if resp := w.hook(address, string(s.Webhook), "{}"); resp.StatusCode != http.StatusNotFound {
+				if resp := w.hook(address, string(s.WebhookSecret), "{}"); resp.StatusCode != http.StatusNotFound {
 					t.Errorf("%d", resp.StatusCode)
 				}
 				w.sim.ClearFaults(sim.Cin7Core)
 				if n := len(w.coreHooks()); fault.Match == "nothing" && n != 1 {
 					t.Errorf("%d webhooks are left", n)
 				}
-				if err := w.pair().CheckWebhooks(t.Context(), upstockcin7.Job{Job: upstockcin7.JobWebhooks, Tenant: w.tenant}); err != nil {
+				if err := w.do(t.Context(), "console", upstockcin7.JobWebhooks); err != nil {
 					t.Error(err)
 				}
-				if _, _, err := w.pair().Connect(t.Context(), w.tenant, tenant.Cin7Core, w.coreKey()); err != nil {
+				_, _, err := w.vendorTable().Connect(t.Context(), w.tenant, tenant.Cin7Core, w.coreKey())
+				if err != nil {
 					t.Fatal(err)
 				}
 				w.turn(time.Minute)
@@ -933,11 +987,14 @@ func TestWebhooksOfConnections(t *testing.T) {
 			next := w.sim.AddAccount("Next", "").Cin7Core
 			time.Sleep(time.Second)
 			connected := time.Now()
-			if _, _, err := w.pair().Connect(t.Context(), w.tenant, tenant.Cin7Core, upstockcin7.Credentials{Account: next.AccountID, Key: tenant.Secret(next.ApplicationKey)}); err != nil {
+			typed := vendor.Credentials{Account: next.AccountID, Key: tenant.Secret(next.ApplicationKey)}
+			if _, _, err := w.vendorTable().Connect(t.Context(), w.tenant, tenant.Cin7Core, typed); err != nil {
 				t.Fatal(err)
 			}
-			if c, _, _ := w.connection(); c.Webhooks != (tenant.Webhooks{}) && c.Webhooks.Checked.Before(connected) { // else the new one's are looked at already
-				t.Errorf("the old account's: %+v", c.Webhooks)
+			c, _, _ := w.connection()
+			looked := !hooksOf(c).Checked.Before(connected) // at the new one's, already
+			if hooksOf(c) != (upstockcin7.Webhooks{}) && !looked {
+				t.Errorf("the old account's: %+v", hooksOf(c))
 			}
 			if n := len(w.coreHooks()); n != 0 {
 				t.Errorf("%d are left in the old account", n)
@@ -945,7 +1002,7 @@ func TestWebhooksOfConnections(t *testing.T) {
 			w.turn(time.Minute)
 			w.acc.Cin7Core = next
 			w.hookedUp()
-			if _, s, _ := w.connection(); s.Webhook == old.Webhook {
+			if _, s, _ := w.connection(); s.WebhookSecret == old.WebhookSecret {
 				t.Error("the same secret in another account")
 			}
 		})
@@ -959,17 +1016,19 @@ func TestWebhooksOfConnections(t *testing.T) {
 			n := w.seen[name]
 			w.mu.Unlock()
 			w.spoil(name, n+1, die)
-			if _, _, err := w.pair().Connect(t.Context(), w.tenant, tenant.Cin7Core, upstockcin7.Credentials{Account: next.AccountID, Key: tenant.Secret(next.ApplicationKey)}); err == nil {
+			typed := vendor.Credentials{Account: next.AccountID, Key: tenant.Secret(next.ApplicationKey)}
+			if _, _, err := w.vendorTable().Connect(t.Context(), w.tenant, tenant.Cin7Core, typed); err == nil {
 				t.Fatal("it did not die")
 			}
 			c, _, _ := w.connection()
-			if c.Account != strings.ToLower(next.AccountID) || !c.Mirror.Ready.IsZero() || c.Checked != 0 || c.Webhooks != (tenant.Webhooks{}) {
+			if c.Account != strings.ToLower(next.AccountID) || !w.mirrored().Ready.IsZero() ||
+				upstockcin7.LookedUp.Of(c) != 0 || hooksOf(c) != (upstockcin7.Webhooks{}) {
 				t.Errorf("known of the old account: %+v", c)
 			}
 			id := w.approve(groceries) // its customer is of the old account
 			w.turn(20 * time.Minute)
-			if c, _, _ := w.connection(); c.Mirror.State != tenant.MirrorReady || w.run(id).State != ledger.Attention {
-				t.Errorf("mirror %+v, order %s", c.Mirror, w.run(id).State)
+			if m := w.mirrored(); m.State != mirror.Ready || w.run(id).State != ledger.Attention {
+				t.Errorf("mirror %+v, order %s", m, w.run(id).State)
 			}
 		})
 	})
@@ -986,7 +1045,7 @@ func TestWebhookSecretsAreSilent(t *testing.T) {
 		w.turn(3 * time.Minute)
 		_, s, address := w.connection()
 		w.hook(address, "wrong", "{}")
-		w.hook(address, string(s.Webhook), `{"SaleID":"`+saleSix+`","OrderNumber":"`+string(s.Webhook[:4])+`"}`)
+		w.hook(address, string(s.WebhookSecret), `{"SaleID":"`+saleSix+`","OrderNumber":"`+string(s.WebhookSecret[:4])+`"}`)
 		l := ledger.New(w.store)
 		ctx := t.Context()
 		var doc any
@@ -998,13 +1057,13 @@ func TestWebhookSecretsAreSilent(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		exchanges, err := l.Exchanges(ctx, w.run(id))
+		exchanges, err := order.NewBook(l).Exchanges(ctx, w.run(id))
 		if err != nil || len(exchanges) == 0 {
 			t.Fatal(err)
 		}
 		b := must[tenant.Bundle](w)(tenant.NewStore(w.store, w.box).Load(ctx, w.tenant))
 		all := must[[]byte](w)(json.Marshal([]any{doc, events, exchanges, w.run(id), b}))
-		for _, secret := range []tenant.Secret{s.Webhook, s.Hook} {
+		for _, secret := range []tenant.Secret{s.WebhookSecret, s.URLToken} {
 			if bytes.Contains(all, []byte(secret)) {
 				t.Error("a token is kept in the clear")
 			}
@@ -1018,8 +1077,10 @@ func TestWebhookSecretsAreSilent(t *testing.T) {
 // FuzzCin7Webhook delivers any body under the right secret, and under a wrong
 // one. The first is always taken in, the second never; nothing panics.
 func FuzzCin7Webhook(f *testing.F) {
-	for _, body := range []string{"", "{", "null", "[]", `{"SaleID":"` + saleSix + `","EventType":"Sale/Undo"}`, `{"SaleTaskID":"{6F9619FF-8B86-D011-B42D-00CF4FC964FF}","OrderNumber":"SO-1",}`,
-		"\ufeff{\"OrderNumber\":\"\ufffd\"}", "\xff\xfe", `{"OrderNumber":"` + strings.Repeat("ŉ", 128) + `"}`, `{"SaleOrderNumber":" \u0000 "}`, strings.Repeat(`{"a":`, 5000)} {
+	for _, body := range []string{"", "{", "null", "[]", `{"SaleID":"` + saleSix + `","EventType":"Sale/Undo"}`,
+		`{"SaleTaskID":"{6F9619FF-8B86-D011-B42D-00CF4FC964FF}","OrderNumber":"SO-1",}`,
+		"\ufeff{\"OrderNumber\":\"\ufffd\"}", "\xff\xfe", `{"OrderNumber":"` + strings.Repeat("ŉ", 128) + `"}`,
+		`{"SaleOrderNumber":" \u0000 "}`, strings.Repeat(`{"a":`, 5000)} {
 		f.Add([]byte(body), "")
 	}
 	f.Add([]byte("{}"), "bearer the secret")
@@ -1029,21 +1090,25 @@ func FuzzCin7Webhook(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Cleanup(func() { in.store.Close() })
-	_, s, err := in.app.Tenants.Connect(context.Background(), in.tenant, tenant.Cin7Core, func(c *tenant.Connection, s *tenant.Secrets) error {
-		c.Account, s.Key, s.Webhook = "a", "key", "the-secret"
-		return nil
-	})
+	_, s, err := in.app.Tenants.Connect(context.Background(), in.tenant, tenant.Cin7Core,
+		func(c *tenant.Connection, s *tenant.Secrets) error {
+			c.Account, s.Key, s.WebhookSecret = "a", "key", "the-secret"
+			s.GiveURLToken()
+			return nil
+		})
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, body []byte, auth string) {
 		for _, header := range []string{"Bearer the-secret", auth} {
-			req := httptest.NewRequest(http.MethodPost, "https://hooks.example.test/webhooks/cin7core/"+string(s.Hook), bytes.NewReader(body))
+			address := "https://hooks.example.test/webhooks/cin7core/" + string(s.URLToken)
+			req := httptest.NewRequest(http.MethodPost, address, bytes.NewReader(body))
 			req.Header.Set("Authorization", header)
 			rec := httptest.NewRecorder()
 			in.app.Webhook().ServeHTTP(rec, req)
 			want := http.StatusUnauthorized
-			if scheme, token, _ := strings.Cut(strings.TrimSpace(header), " "); strings.EqualFold(scheme, "bearer") && strings.TrimSpace(token) == "the-secret" {
+			if scheme, token, _ := strings.Cut(strings.TrimSpace(header), " "); strings.EqualFold(scheme, "bearer") &&
+				strings.TrimSpace(token) == "the-secret" {
 				want = http.StatusAccepted
 			}
 			if rec.Code != want {

@@ -10,19 +10,19 @@ import (
 	"time"
 
 	"stockbridge/internal/cin7core"
-	"stockbridge/internal/job"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/match"
-	"stockbridge/internal/mirror"
 	"stockbridge/internal/prose"
 	"stockbridge/internal/rest"
 	"stockbridge/internal/tenant"
+	"stockbridge/internal/upstockcin7/reference"
 	"stockbridge/internal/upstockcin7/sale"
+	"stockbridge/internal/vendor"
 )
 
-// A link remembers which Cin7 Core record a record of Upstock's is: a customer by its id, a product by its SKU. A person
-// makes one, or the only card of a customer's name does; it is used before any name is looked at, and can be seen, changed
-// and taken away.
+// A link remembers which Cin7 Core record a record of Upstock's is: a customer by its id, a product by its SKU. A
+// person makes one, or the only card of a customer's name does; it is used before any name is looked at, and can be
+// seen, changed and taken away.
 
 // LinkView is a link for people.
 type LinkView struct {
@@ -35,7 +35,7 @@ type LinkView struct {
 }
 
 // skuLink is the key of a SKU's link.
-func (s supplier) skuLink(sku string) string { return s.key(url.QueryEscape(match.SKU(sku))) }
+func (s supplier) skuLink(sku string) string { return s.key(reference.SKULink(sku)) }
 
 // linkKey is the key of a link, and what of Upstock's it is for, cleaned; ErrNotFound for what can have none.
 func linkKey(b tenant.Bundle, kind, from string) (key, clean string, err error) {
@@ -57,14 +57,6 @@ func linkKey(b tenant.Bundle, kind, from string) (key, clean string, err error) 
 	return "", "", ledger.ErrNotFound
 }
 
-// rowsOfKind is the kind of mirror rows that links of a kind lead to.
-func rowsOfKind(kind string) string {
-	if kind == sale.ProductLinks {
-		return productRows
-	}
-	return customerRows
-}
-
 // SetLink makes a link, as a person wants it. Orders that wait for it go on when they are retried.
 // Errors: ledger.ErrNotFound where there can be no such link, tenant.FieldErrors where Cin7 Core has no such record.
 func (p *Pair) SetLink(ctx context.Context, tenantID, kind, from, id string) (LinkView, error) {
@@ -76,7 +68,7 @@ func (p *Pair) SetLink(ctx context.Context, tenantID, kind, from, id string) (Li
 	if err != nil {
 		return LinkView{}, err
 	}
-	id = strings.ToLower(around(id))
+	id = strings.ToLower(vendor.Pasted(id))
 	label, err := p.labelOf(ctx, b, kind, id)
 	if err != nil {
 		return LinkView{}, err
@@ -84,6 +76,9 @@ func (p *Pair) SetLink(ctx context.Context, tenantID, kind, from, id string) (Li
 	old, err := p.Ledger.Link(ctx, tenantID, kind, key)
 	if err != nil {
 		return LinkView{}, err
+	}
+	if old.ID == id && old.By == ledger.ByPerson { // pressed twice
+		return LinkView{From: clean, ID: id, Name: old.Name, Label: label, By: old.By, At: old.At}, nil
 	}
 	to := ledger.Link{ID: id, At: p.Now().UTC(), By: ledger.ByPerson, Name: old.Name}
 	if kind == sale.ProductLinks {
@@ -103,18 +98,18 @@ func (p *Pair) labelOf(ctx context.Context, b tenant.Bundle, kind, id string) (s
 		return "", missing
 	}
 	labels, err := p.labels(ctx, b.Tenant.ID, kind, id)
-	if err != nil || labels[rowID(id)] != "" {
-		return labels[rowID(id)], err
+	if err != nil || labels[reference.ID(id)] != "" {
+		return labels[reference.ID(id)], err
 	}
 	c, ok := b.Connections[tenant.Cin7Core]
 	if !ok || c.State != tenant.Connected {
 		return "", missing
 	}
-	secrets, err := p.Tenants.Secrets(ctx, c)
+	client, err := p.asking(ctx, b)
 	if err != nil {
 		return "", err
 	}
-	client, label := p.Cin7Core(c, secrets, true), ""
+	label := ""
 	if kind == sale.ProductLinks {
 		var x cin7core.Product
 		x, err = client.Product(ctx, id)
@@ -130,9 +125,7 @@ func (p *Pair) labelOf(ctx context.Context, b tenant.Bundle, kind, id string) (s
 	case rest.KindOf(err) == rest.NotFound, rest.KindOf(err) == rest.Invalid:
 		return "", missing
 	}
-	return "", &ConnectError{Retry: true, Problem: ledger.Problem{Code: "noAnswer",
-		Message: job.NoAnswer(tenant.Cin7Core, err) + ", so it is not known whether it has this " + kind + ".",
-		Fix:     "Try again in a minute."}}
+	return "", p.unanswered(ctx, b, err, "it is not known whether it has this "+kind)
 }
 
 func productLabel(x cin7core.Product) string {
@@ -141,31 +134,19 @@ func productLabel(x cin7core.Product) string {
 
 // labels are what Cin7 Core calls records, by their ids, as far as the mirror has them.
 func (p *Pair) labels(ctx context.Context, tenantID, kind string, ids ...string) (map[string]string, error) {
-	var keys []mirror.Key
-	for _, id := range ids {
-		keys = append(keys, mirror.Key{Kind: rowsOfKind(kind), ID: rowID(id)})
-	}
-	rows, _, err := p.Mirror.Find(ctx, tenantID, keys)
-	if err != nil {
-		return nil, err
-	}
 	labels := map[string]string{}
-	for _, r := range rows {
-		if kind == sale.ProductLinks {
-			list, err := readRow([]cin7core.Product(nil), r)
-			if err != nil {
-				return nil, err
-			}
-			labels[r.ID] = productLabel(list[0])
-			continue
+	if kind == sale.ProductLinks {
+		list, err := reference.Products(ctx, p.Mirror, tenantID, ids...)
+		for _, x := range list {
+			labels[reference.ID(x.ID)] = productLabel(x)
 		}
-		list, err := readRow([]cin7core.Customer(nil), r)
-		if err != nil {
-			return nil, err
-		}
-		labels[r.ID] = prose.Short(list[0].Name)
+		return labels, err
 	}
-	return labels, nil
+	list, err := reference.Customers(ctx, p.Mirror, tenantID, ids...)
+	for _, x := range list {
+		labels[reference.ID(x.ID)] = prose.Short(x.Name)
+	}
+	return labels, err
 }
 
 // RemoveLink forgets a link; ledger.ErrNotFound where there is none.
@@ -182,9 +163,11 @@ func (p *Pair) RemoveLink(ctx context.Context, tenantID, kind, from string) erro
 	return p.Ledger.RemoveLink(ctx, tenantID, kind, key, ledger.Event{Kind: "link", Text: text})
 }
 
-// Links lists a tenant's links of a kind, a page of those in which all words of q stand somewhere. It looks through at most
-// so many links a page, so that a page may be short, or empty, and still have a next.
-func (p *Pair) Links(ctx context.Context, tenantID, kind, q, after string, limit int) (list []LinkView, next string, err error) {
+// Links lists a tenant's links of a kind, a page of those in which all words of q stand somewhere. It looks through at
+// most so many links a page, so that a page may be short, or empty, and still have a next.
+func (p *Pair) Links(
+	ctx context.Context, tenantID, kind, q, after string, limit int,
+) (list []LinkView, next string, err error) {
 	if kind != sale.CustomerLinks && kind != sale.ProductLinks {
 		return nil, "", ledger.ErrNotFound
 	}
@@ -196,21 +179,11 @@ func (p *Pair) Links(ctx context.Context, tenantID, kind, q, after string, limit
 			return nil, "", err
 		}
 		looked += max(len(some), 1)
-		var ids []string
-		for _, one := range some {
-			ids = append(ids, one.ID)
-		}
-		labels, err := p.labels(ctx, tenantID, kind, ids...)
+		views, err := p.linkViews(ctx, tenantID, kind, some)
 		if err != nil {
 			return nil, "", err
 		}
-		for _, one := range some {
-			v := LinkView{From: one.From, ID: one.ID, Name: one.Name, Label: labels[rowID(one.ID)], By: one.By, At: one.At}
-			if kind == sale.ProductLinks {
-				if plain, err := url.QueryUnescape(one.From); err == nil {
-					v.From = cmp.Or(one.Name, plain)
-				}
-			}
+		for _, v := range views {
 			if holds(q, v.From, v.ID, v.Name, v.Label) {
 				list = append(list, v)
 			}
@@ -220,6 +193,27 @@ func (p *Pair) Links(ctx context.Context, tenantID, kind, q, after string, limit
 		}
 	}
 	return list, next, nil
+}
+
+// linkViews are links as people see them.
+func (p *Pair) linkViews(ctx context.Context, tenantID, kind string, links []ledger.Linked) ([]LinkView, error) {
+	ids, views := make([]string, len(links)), make([]LinkView, len(links))
+	for i, one := range links {
+		ids[i] = one.ID
+	}
+	labels, err := p.labels(ctx, tenantID, kind, ids...)
+	if err != nil {
+		return nil, err
+	}
+	for i, one := range links {
+		views[i] = LinkView{
+			From: one.From, ID: one.ID, Name: one.Name, Label: labels[reference.ID(one.ID)], By: one.By, At: one.At,
+		}
+		if plain, err := url.QueryUnescape(one.From); err == nil && kind == sale.ProductLinks {
+			views[i].From = cmp.Or(one.Name, plain)
+		}
+	}
+	return views, nil
 }
 
 // holds reports whether every word of q stands in one of the texts.

@@ -13,7 +13,7 @@ import (
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/match"
 	"stockbridge/internal/tenant"
-	"stockbridge/internal/upstock"
+	"stockbridge/internal/upstockcin7/order"
 	"stockbridge/internal/upstockcin7/sale"
 )
 
@@ -38,7 +38,9 @@ func (e *StandingError) Error() string {
 func (e *StandingError) problem() ledger.Problem {
 	switch {
 	case len(e.Own) > 0:
-		return ledger.Problem{Code: "unclearSales", Message: ownSaleBegins + strings.Join(e.Own, ", ") + " stands in Cin7 Core, so no new one is made.", Fix: "Void it there first, if it should not be."}
+		return ledger.Problem{Code: "unclearSales",
+			Message: order.OwnSale + strings.Join(e.Own, ", ") + " stands in Cin7 Core, so no new one is made.",
+			Fix:     "Void it there first, if it should not be."}
 	case len(e.Others) > 0:
 		return othersSale(e.Others)
 	}
@@ -46,23 +48,20 @@ func (e *StandingError) problem() ledger.Problem {
 	if e.many {
 		which = fmt.Sprintf("one of more than %d sales, such as %s", maxBlank, which)
 	}
-	return ledger.Problem{Code: "unclearSales", Message: maybeSaleBegins + which + ": what does not say its reference and its customer may be this order's, so no new sale is made.",
-		Fix: "Look in Cin7 Core. If one is this order's, void it first. If none is, retry with a new sale and name what it is beside: " + asBeside(e.Unclear) + "."}
+	return ledger.Problem{Code: "unclearSales",
+		Message: order.MaybeSale + which +
+			": what does not say its reference and its customer may be this order's, so no new sale is made.",
+		Fix: "Look in Cin7 Core. If one is this order's, void it first. If none is, retry with a new sale and name " +
+			"what it is beside: " + asBeside(e.Unclear) + "."}
 }
 
 // Sales are the numbers of the sales that stand.
 func (e *StandingError) Sales() []string { return slices.Concat(e.Own, e.Others, e.Unclear) }
 
-// How sentences begin that a cancelled order keeps: see strangeSale.
-const (
-	ownSaleBegins    = "The order's sale "
-	othersSaleBegins = "Cin7 Core already has a sale with this reference for this customer that is not ours: "
-	maybeSaleBegins  = "Cin7 Core may already have this order, as "
-)
-
 func othersSale(numbers []string) ledger.Problem {
-	return ledger.Problem{Code: "foreignSale", Message: othersSaleBegins + strings.Join(numbers, ", ") + ".",
-		Fix: "If Upstock's own Cin7 integration made it, switch that off in Upstock. If this order should be sold all the same, retry with a new sale and name what it is beside: " + asBeside(numbers) + "."}
+	return ledger.Problem{Code: "foreignSale", Message: order.OthersSale + strings.Join(numbers, ", ") + ".",
+		Fix: "If Upstock's own Cin7 integration made it, switch that off in Upstock. If this order should be sold " +
+			"all the same, retry with a new sale and name what it is beside: " + asBeside(numbers) + "."}
 }
 
 // asBeside is how a request names the sales that a new one is beside.
@@ -71,16 +70,19 @@ func asBeside(numbers []string) string {
 	return `"newSale": true, "beside": ` + string(quoted)
 }
 
-// sellsAnew reports whether the order's next sale is one more than it had: what else there is of it is looked for first.
-func sellsAnew(r *ledger.Run) bool { return r.NewSale || r.Anew }
+// sellsAnew reports whether the order's next sale is one more than it had: what else there is of it is looked for
+// first.
+func sellsAnew(r *order.Order) bool { return r.NewSale || r.Anew }
 
-// strangers looks for live sales with a plan's reference and customer that are no sales of ours, but for those that a person named.
+// strangers looks for live sales with a plan's reference and customer that are no sales of ours, but for those that a
+// person named.
 //
 // A blank is no "no" here either: a row that leaves out its reference, or its
 // customer, and could be a sale of this order is read before it is believed that there is none.
 func (w *work) strangers(plan *sale.Plan, named []string) (*StandingError, error) {
 	want, found := w.wanted(plan), &StandingError{}
-	if at := w.run.Received.Add(-clocksApart); at.Before(want.since) { // approved anew, it may have been sold by hand since it was approved first
+	// approved anew, it may have been sold by hand since it was approved first
+	if at := w.run.Received.Add(-clocksApart); at.Before(want.since) {
 		want.since = at
 	}
 	var blank []cin7core.SaleRow
@@ -110,8 +112,10 @@ func (w *work) strangers(plan *sale.Plan, named []string) (*StandingError, error
 	}
 	return found, w.eachSale(blank, func(row cin7core.SaleRow, s cin7core.Sale) {
 		if s.ID != "" {
-			row.Status, row.ExternalID, row.OrderNumber = s.Status, cmp.Or(s.ExternalID, row.ExternalID), cmp.Or(row.OrderNumber, number(s))
-			row.CustomerReference, row.CustomerID = cmp.Or(s.CustomerReference, row.CustomerReference), cmp.Or(s.CustomerID, row.CustomerID)
+			row.Status, row.ExternalID, row.OrderNumber = s.Status, cmp.Or(s.ExternalID, row.ExternalID),
+				cmp.Or(row.OrderNumber, number(s))
+			row.CustomerReference, row.CustomerID = cmp.Or(s.CustomerReference, row.CustomerReference),
+				cmp.Or(s.CustomerID, row.CustomerID)
 		}
 		switch {
 		case !found.sorts(w, want, row, named):
@@ -143,18 +147,18 @@ func (e *StandingError) sorts(w *work, want wanted, row cin7core.SaleRow, named 
 // salesStanding looks for sales that stand in the way of a new one. nil also where
 // Cin7 Core cannot be asked now: the work on the order looks again, under its lease, before it makes a sale.
 func (p *Pair) salesStanding(ctx context.Context, b tenant.Bundle, order, own string, beside []string) error {
-	run, body, planData, err := p.Ledger.Load(ctx, b.Tenant.ID, order)
+	run, body, planData, err := p.Orders.Load(ctx, b.Tenant.ID, order)
 	if err != nil {
 		return err
 	}
-	w := &work{Pair: p, ctx: ctx, run: run, body: body, planData: planData, planNo: run.Plans, b: b, own: cmp.Or(own, b.Connections[tenant.Upstock].Account), preview: true}
+	w := &work{Pair: p, ctx: ctx, run: run, doc: documentOf(body), planData: planData, planNo: run.Plans, b: b,
+		own: cmp.Or(own, b.Connections[tenant.Upstock].Account), preview: true}
 	if w.connect() != nil || run.Account != "" && run.Account != w.core.Account {
 		return nil
 	}
 	plan := new(sale.Plan)
 	if len(planData) == 0 || json.Unmarshal(planData, plan) != nil {
-		raw, _ := orderOf(body)
-		made, _, err := w.makePlan(raw)
+		made, _, err := w.makePlan(w.doc)
 		if err != nil {
 			return nil
 		}
@@ -194,19 +198,18 @@ func ofPlan(err error) error {
 }
 
 func notConfirmed(what string) error {
-	return problem("notApproved", "Upstock delivered another approval of this order, but does not bear it out. "+what+".", "Look at the order in Upstock. If it should be sold, approve it there, then retry.")
+	return problem("notApproved", "Upstock delivered another approval of this order, but does not bear it out. "+what+
+		".", "Look at the order in Upstock. If it should be sold, approve it there, then retry.")
 }
 
 // delivered is the order as it was delivered, where Upstock shows an earlier state of it, or none.
-func (w *work) delivered() (json.RawMessage, error) {
-	raw, err := orderOf(w.body)
-	if o, _ := upstock.ParseOrder(raw); err == nil && w.run.Replan && o.ApprovedAt.Before(w.run.Approved) { // ours was read before the newest came
-		_, body, _, lerr := w.Ledger.Load(w.ctx, w.run.Tenant, w.run.ID)
-		if lerr != nil {
-			return nil, lerr
+func (w *work) delivered() (*document, error) {
+	if w.run.Replan && w.doc.order().ApprovedAt.Before(w.run.Approved) { // ours was read before the newest came
+		_, body, _, err := w.Orders.Load(w.ctx, w.run.Tenant, w.run.ID)
+		if err != nil {
+			return nil, err
 		}
-		w.body = body
-		return orderOf(body)
+		w.doc = documentOf(body)
 	}
-	return raw, err
+	return w.doc, nil
 }

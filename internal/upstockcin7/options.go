@@ -10,12 +10,13 @@ import (
 
 	"github.com/shopspring/decimal"
 
-	"stockbridge/internal/cin7core"
 	"stockbridge/internal/match"
+	"stockbridge/internal/mirror"
 	"stockbridge/internal/prose"
 	"stockbridge/internal/rest"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstock"
+	"stockbridge/internal/upstockcin7/reference"
 	"stockbridge/internal/upstockcin7/sale"
 )
 
@@ -46,7 +47,7 @@ func (p *Pair) Options(ctx context.Context, b tenant.Bundle) (Options, error) {
 		o.Why = &why
 		return o, nil
 	}
-	books, err := readBooks(b.Books)
+	books, err := reference.ReadBooks(b.Books)
 	if err != nil {
 		return o, err
 	}
@@ -70,7 +71,7 @@ func (p *Pair) Options(ctx context.Context, b tenant.Bundle) (Options, error) {
 	}
 	for _, list := range []*[]Choice{&o.Location, &o.TaxRules, &o.FreightProduct, &o.DefaultSalesRep} {
 		slices.SortFunc(*list, func(a, b Choice) int {
-			return cmp.Or(cmp.Compare(fold(a.Label), fold(b.Label)), cmp.Compare(a.Value, b.Value))
+			return cmp.Or(cmp.Compare(match.Fold(a.Label), match.Fold(b.Label)), cmp.Compare(a.Value, b.Value))
 		})
 		*list = slices.Compact(*list)
 	}
@@ -79,11 +80,11 @@ func (p *Pair) Options(ctx context.Context, b tenant.Bundle) (Options, error) {
 
 // unread says why nothing is known of the account yet; "" = its records are read.
 func unread(b tenant.Bundle) string {
-	core, known := b.Connections[tenant.Cin7Core]
+	read := !mirror.Progress.Of(b.Connections[tenant.Cin7Core]).Ready.IsZero()
 	switch lack := b.Lack(tenant.Cin7Core); {
-	case lack != nil && (!known || core.Mirror.Ready.IsZero()):
+	case lack != nil && !read:
 		return lack.State
-	case core.Mirror.Ready.IsZero():
+	case !read:
 		return "Cin7 Core's records are being read for the first time."
 	}
 	return ""
@@ -92,80 +93,88 @@ func unread(b tenant.Bundle) string {
 // services are the account's service products that freight can be charged on.
 func (p *Pair) services(ctx context.Context, tenantID string) ([]Choice, error) {
 	list := []Choice{}
-	keys, err := p.Mirror.Members(ctx, tenantID, serviceNames, mostServices)
+	found, err := reference.Services(ctx, p.Mirror, tenantID, mostServices)
 	if err != nil {
 		return list, err
 	}
-	rows, _, err := p.Mirror.Find(ctx, tenantID, keys)
-	if err != nil {
-		return list, err
-	}
-	for _, r := range rows {
-		found, err := readRow([]cin7core.Product(nil), r)
-		if err != nil {
-			return list, err
-		}
-		for _, x := range found {
-			switch {
-			case !sale.CanCarryFreight(x):
-			case strings.TrimSpace(x.SKU) != "":
-				list = append(list, Choice{x.SKU, x.Name + " (" + x.SKU + ")"})
-			case strings.TrimSpace(x.Name) != "":
-				list = append(list, Choice{x.Name, x.Name})
-			}
+	for _, x := range found {
+		switch {
+		case !sale.CanCarryFreight(x):
+		case strings.TrimSpace(x.SKU) != "":
+			list = append(list, Choice{x.SKU, x.Name + " (" + x.SKU + ")"})
+		case strings.TrimSpace(x.Name) != "":
+			list = append(list, Choice{x.Name, x.Name})
 		}
 	}
 	return list, nil
 }
 
-// CheckSettings checks what s names anew in the tenant's Cin7 Core account: in
-// the mirror and, before anything is refused, live. It returns one
+// CheckSettings checks what a document of settings names anew in the tenant's
+// Cin7 Core account: in the mirror and, before anything is refused, live. It returns one
 // tenant.FieldErrors with the choices; said is what could not be checked, and
 // why, a sentence each.
-func (p *Pair) CheckSettings(ctx context.Context, b tenant.Bundle, s tenant.Settings) (said []string, err error) {
-	changed := changedNames(b.Settings, s)
+func (p *Pair) CheckSettings(ctx context.Context, b tenant.Bundle, doc []byte) (said []string, err error) {
+	s := sale.SettingsOf(doc)
+	changed := changedNames(sale.SettingsOf(b.Settings), s)
 	if len(changed) == 0 {
 		return nil, nil
 	}
 	unchecked := func(why string) []string {
-		return []string{"Not checked whether Cin7 Core has what the settings name (" + strings.Join(changed, ", ") + "): " + why}
+		return []string{"Not checked whether Cin7 Core has what the settings name (" + strings.Join(changed, ", ") +
+			"): " + why}
 	}
 	if why := unread(b); why != "" {
 		return unchecked(why), nil
 	}
-	b.Settings = s
+	b.Settings = doc
 	ref, err := p.settingsReference(ctx, b)
 	if err != nil {
 		return nil, err
 	}
 	faults, wants := sale.CheckSettings(s, ref, changed)
 	if len(faults) > 0 && len(wants) > 0 {
-		core := b.Connections[tenant.Cin7Core]
-		if lack := b.Lack(tenant.Cin7Core); lack != nil {
-			return unchecked(lack.State), nil
-		}
-		secrets, err := p.secrets(ctx, core)
+		live, why, err := p.liveReference(ctx, b, ref, wants)
 		if err != nil {
 			return nil, err
 		}
-		ref, err = p.live(ctx, p.Cin7Core(core, secrets, false), b, ref, wants)
-		if err != nil && rest.KindOf(err) == rest.Other {
-			return nil, err
+		if why != "" {
+			return unchecked(why), nil
 		}
-		if err != nil {
-			return unchecked("Cin7 Core did not say (" + rest.Reason(err) + ")."), nil
-		}
-		faults, _ = sale.CheckSettings(s, ref, changed)
+		faults, _ = sale.CheckSettings(s, live, changed)
 	}
 	if len(faults) == 0 {
 		return nil, nil
 	}
+	return nil, p.withChoices(ctx, b, faults)
+}
+
+// liveReference is the reference with what is wanted read in Cin7 Core now; why = it could not be read.
+func (p *Pair) liveReference(
+	ctx context.Context, b tenant.Bundle, ref sale.Reference, wants []sale.Want,
+) (live sale.Reference, why string, err error) {
+	if lack := b.Lack(tenant.Cin7Core); lack != nil {
+		return ref, lack.State, nil
+	}
+	core := b.Connections[tenant.Cin7Core]
+	secrets, err := p.Vendors.Secrets(ctx, core)
+	if err != nil {
+		return ref, "", err
+	}
+	live, err = p.live(ctx, p.Cin7Core(core, secrets, false), b, ref, wants)
+	if err != nil && rest.KindOf(err) != rest.Other {
+		return ref, "Cin7 Core did not say (" + rest.Reason(err) + ").", nil
+	}
+	return live, "", err
+}
+
+// withChoices returns the faults with what there is to choose from; any other error instead.
+func (p *Pair) withChoices(ctx context.Context, b tenant.Bundle, faults tenant.FieldErrors) error {
 	if fresh, err := p.Tenants.Load(ctx, b.Tenant.ID); err == nil { // with what was just read
 		b.Books = fresh.Books
 	}
 	choices, err := p.Options(ctx, b)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for i := range faults {
 		faults[i].Choices = choices.of(faults[i].Field)
@@ -173,7 +182,7 @@ func (p *Pair) CheckSettings(ctx context.Context, b tenant.Bundle, s tenant.Sett
 			faults[i].Message += " There is: " + prose.List(faults[i].Choices[:min(n, 10)]) + "."
 		}
 	}
-	return nil, faults
+	return faults
 }
 
 func (o Options) of(field string) []string {
@@ -193,35 +202,49 @@ func (o Options) of(field string) []string {
 	return values
 }
 
-// LostSettings says what the settings name that the account has no more, or that is not checked yet; as the mirror has it, without a call.
+// LostSettings says what the settings name that the account has no more, or that is not checked yet; as the mirror has
+// it, without a call.
 func (p *Pair) LostSettings(ctx context.Context, b tenant.Bundle) ([]string, error) {
-	named := changedNames(tenant.DefaultSettings(), b.Settings)
+	if why := unread(b); why != "" {
+		named := changedNames(sale.DefaultSettings(), sale.SettingsOf(b.Settings))
+		if len(named) == 0 {
+			return nil, nil
+		}
+		return []string{"Whether Cin7 Core has what the settings name (" + strings.Join(named, ", ") +
+			") is not checked yet: " + why}, nil
+	}
+	faults, err := p.lostSettings(ctx, b)
+	var said []string
+	for _, f := range faults {
+		said = append(said, f.Message)
+	}
+	return said, err
+}
+
+// lostSettings are the settings that name what the account has no more, as the mirror has it.
+func (p *Pair) lostSettings(ctx context.Context, b tenant.Bundle) (tenant.FieldErrors, error) {
+	s := sale.SettingsOf(b.Settings)
+	named := changedNames(sale.DefaultSettings(), s)
 	if len(named) == 0 {
 		return nil, nil
-	}
-	if why := unread(b); why != "" {
-		return []string{"Whether Cin7 Core has what the settings name (" + strings.Join(named, ", ") + ") is not checked yet: " + why}, nil
 	}
 	ref, err := p.settingsReference(ctx, b)
 	if err != nil {
 		return nil, err
 	}
-	var said []string
-	faults, _ := sale.CheckSettings(b.Settings, ref, named)
-	for _, f := range faults {
-		said = append(said, f.Message)
-	}
-	return said, nil
+	faults, _ := sale.CheckSettings(s, ref, named)
+	return faults, nil
 }
 
 // settingsReference is what the mirror has of what the settings name.
 func (p *Pair) settingsReference(ctx context.Context, b tenant.Bundle) (sale.Reference, error) {
-	return p.reference(ctx, b, upstock.Order{Freight: &upstock.Freight{Amount: decimal.NewFromInt(1)}}) // an order with freight needs the product for it
+	// an order with freight needs the product for it
+	return p.records(b).Order(ctx, upstock.Order{Freight: &upstock.Freight{Amount: decimal.NewFromInt(1)}})
 }
 
 // changedNames are the settings that name something in Cin7 Core and do so
 // otherwise than before. A tax rule's is taxRules.<percent>.
-func changedNames(old, s tenant.Settings) []string {
+func changedNames(old, s sale.Settings) []string {
 	var list []string
 	add := func(field, was, now string) {
 		if now = strings.TrimSpace(now); now != "" && now != strings.TrimSpace(was) {

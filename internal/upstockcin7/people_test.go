@@ -13,6 +13,7 @@ import (
 	"stockbridge/internal/sim"
 	simupstock "stockbridge/internal/sim/upstock"
 	"stockbridge/internal/upstockcin7"
+	"stockbridge/internal/upstockcin7/order"
 )
 
 // What people do between two of our steps: they void, edit and enter sales by
@@ -63,7 +64,8 @@ func TestRetriedBeforeTheRefusal(t *testing.T) {
 			resp, err := do()
 			if !pressed && req.Method == http.MethodPost && strings.HasSuffix(req.URL.Path, "/sale/order") {
 				pressed = true
-				if err := w.pair().Retry(t.Context(), w.tenant, strconv.Itoa(id), upstockcin7.RetryOptions{}); err != nil {
+				if err := w.pair().Retry(t.Context(), w.tenant, strconv.Itoa(id),
+					upstockcin7.RetryOptions{}); err != nil {
 					t.Error(err)
 				}
 			}
@@ -89,7 +91,8 @@ func TestEditedBeforeItIsVoided(t *testing.T) {
 		w.fault(sim.Fault{Match: "DELETE /sale", Kind: "throttle", RetryAfter: "90"})
 		must[simupstock.OrderSummary](w)(w.simUpstock.Approve(id))
 		synctest.Wait()
-		w.core(http.MethodPut, "/sale", fmt.Sprintf(`{"ID":%q,"ShippingNotes":"Call before you deliver"}`, w.sale(id).ID))
+		w.core(http.MethodPut, "/sale", fmt.Sprintf(`{"ID":%q,"ShippingNotes":"Call before you deliver"}`,
+			w.sale(id).ID))
 		w.settle(id, horizon)
 		if s := w.sale(id); s.Status == "VOIDED" {
 			t.Errorf("a person's work was voided: %+v\n%s", s, timeline(w.run(id)))
@@ -145,7 +148,7 @@ func TestCopyOfAHeader(t *testing.T) {
 			w.person(w.sales(id)[1].ID, "void", "")
 			w.retry(id, true) // what it asks for; a cancelled order gets no sale all the same
 			w.turn(time.Hour)
-			if r := w.run(id); r.State != ledger.Cancelled || len(w.sales(id)) != 2 {
+			if r := w.run(id); r.State != order.Cancelled || len(w.sales(id)) != 2 {
 				t.Errorf("it is %s %v\n%s", r.State, r.Problems, timeline(r))
 			}
 		})
@@ -189,8 +192,8 @@ func TestEnteredByHand(t *testing.T) {
 				}
 				w.poll()
 				w.attention(id, "saleVoided", "SO-00001", "SO-00002")
-				if r := w.run(id); r.LookDue() || !r.Next.IsZero() {
-					t.Errorf("it is looked at again and again: next %s", r.Next)
+				if r := w.run(id); r.ReadingDue() || !r.Next.IsZero() {
+					t.Errorf("it is read again and again: next %s", r.Next)
 				}
 			})
 		})
@@ -214,7 +217,8 @@ func TestBlankBesideAVoided(t *testing.T) {
 						if row["SaleID"] != first {
 							row["ExternalID"] = nil
 						}
-						if row["SaleID"] == first || !req.URL.Query().Has("ExternalID") { // the filter looks at what the list shows
+						// the filter looks at what the list shows
+						if row["SaleID"] == first || !req.URL.Query().Has("ExternalID") {
 							rows = append(rows, row)
 						}
 					})
@@ -229,7 +233,8 @@ func TestBlankBesideAVoided(t *testing.T) {
 	}
 }
 
-// TestShippedButNotSaid: a sale that is answered without a word on shipping, though the list showed it shipped, is read again.
+// TestShippedButNotSaid: a sale that is answered without a word on shipping, though the list showed it shipped, is read
+// again.
 func TestShippedButNotSaid(t *testing.T) {
 	story(t, func(t *testing.T, w *world) {
 		id, sale := w.sell(groceries)
@@ -246,7 +251,7 @@ func TestShippedButNotSaid(t *testing.T) {
 		}
 		w.poll()
 		w.turn(10 * time.Minute)
-		w.is(id, ledger.Shipped, "T-1! shipped")
+		w.is(id, order.Shipped, "T-1! shipped")
 	})
 }
 
@@ -254,11 +259,12 @@ func TestShippedButNotSaid(t *testing.T) {
 // asked about first, keep no new one from the sweep while it takes no calls.
 func TestRetriesHoldUpNoSale(t *testing.T) {
 	story(t, func(t *testing.T, w *world) {
-		now, l := time.Now().UTC(), ledger.New(w.store)
+		now, l := time.Now().UTC(), order.NewBook(ledger.New(w.store))
 		for n := range 400 {
-			r := &ledger.Run{Tenant: w.tenant, ID: strconv.Itoa(700000 + n), Supplier: strconv.Itoa(w.acc.Upstock.Supplier), State: ledger.Working,
-				Received: now, Approved: now.Add(-time.Hour), Next: now.Add(time.Second), Reread: true}
-			must[*ledger.Run](w)(l.Receive(t.Context(), r, []byte(`{}`)))
+			r := &order.Order{Run: ledger.Run{Tenant: w.tenant, ID: strconv.Itoa(700000 + n), State: ledger.Working,
+				Received: now, Next: now.Add(time.Second)}, Supplier: strconv.Itoa(w.acc.Upstock.Supplier),
+				Approved: now.Add(-time.Hour), Reread: true}
+			must[*order.Order](w)(l.Receive(t.Context(), r, []byte(`{}`)))
 		}
 		w.upstockFault(sim.Fault{Match: "*", Kind: "throttle", RetryAfter: "60", Times: -1})
 		w.turn(5 * time.Minute)
@@ -311,7 +317,7 @@ func TestFoundOfAVoidedSale(t *testing.T) {
 		w.sim.ClearFaults(sim.Upstock)
 		w.turn(30 * time.Minute)
 		w.soldAnew(id, 1)
-		w.is(id, ledger.Sold, "processing")
+		w.is(id, order.Sold, "processing")
 	})
 }
 

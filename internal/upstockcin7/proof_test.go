@@ -23,6 +23,8 @@ import (
 	"stockbridge/internal/testsize"
 	"stockbridge/internal/upstockcin7"
 	"stockbridge/internal/upstockcin7/mutant"
+	"stockbridge/internal/upstockcin7/order"
+	"stockbridge/internal/upstockcin7/sale"
 )
 
 // A schedule is one way in which an order's way can go wrong.
@@ -34,7 +36,8 @@ type schedule struct {
 	like     map[string]map[int]fault // by a part of the name
 	frozen   bool                     // invocations have no deadline
 	reads    bool                     // what is read counts as an effect, and may fail
-	person   string                   // what a person does at the moment of the fault: cancel, retry, void; "" = nothing
+	// what a person does at the moment of the fault: cancel, retry, void; "" = nothing
+	person string
 }
 
 func (s schedule) String() string {
@@ -62,7 +65,7 @@ func (s schedule) String() string {
 	return text
 }
 
-// beyond says that the schedule has an effect that comes later than the
+// beyond reports whether the schedule has an effect that comes later than the
 // protocol assumes: then a twin may have to be voided, and nothing worse.
 func (s schedule) beyond() bool {
 	for _, of := range s.on {
@@ -145,7 +148,8 @@ func (w *world) acts(id int, what string) {
 	case "cancel":
 		_, _ = w.simUpstock.Cancel(id)
 	case "retry":
-		_ = w.process("console").app.Pair.Retry(context.Background(), w.tenant, strconv.Itoa(id), upstockcin7.RetryOptions{})
+		_ = w.process("console").app.Pair.Retry(context.Background(), w.tenant, strconv.Itoa(id),
+			upstockcin7.RetryOptions{})
 	case "void":
 		for _, s := range w.live(id) {
 			_, _ = w.simCore.Sale(s.ID, "void", "")
@@ -168,7 +172,7 @@ func (w *world) verdictAfter(id int, person string) string {
 		return v
 	case len(live) == 1 && !r.SoldAt.IsZero() && r.SaleID == live[0].ID:
 		return ""
-	case len(live) == 0 && person == "cancel" && r.State == ledger.Cancelled:
+	case len(live) == 0 && person == "cancel" && r.State == order.Cancelled:
 		return ""
 	case len(live) == 0 && person == "void" && r.State == ledger.Attention:
 		return ""
@@ -179,9 +183,9 @@ func (w *world) verdictAfter(id int, person string) string {
 // changeSettings saves settings that make another header of the same order.
 func changeSettings(w *world) error {
 	p := tenant.NewStore(w.store, w.box)
-	s := tenant.DefaultSettings()
-	s.ShipBySource, s.SaleType = tenant.NoDate, tenant.Advanced
-	_, err := p.SaveSettings(context.Background(), w.tenant, s, -1)
+	s := sale.DefaultSettings()
+	s.ShipBySource, s.SaleType = sale.NoDate, sale.Advanced
+	err := saveSettings(p, w.tenant, &s)
 	if errors.Is(err, tenant.ErrChanged) {
 		return nil // another process met a fault at the same moment, and saved the same
 	}
@@ -203,13 +207,15 @@ func schedules(effects, more int) []schedule {
 			}
 			for _, k := range first {
 				one := map[int]fault{i: k}
-				list = append(list, schedule{scenario: sc, faults: one}, schedule{scenario: sc, faults: one, settings: true})
+				list = append(list, schedule{scenario: sc, faults: one},
+					schedule{scenario: sc, faults: one, settings: true})
 				for j := i + 1; j <= effects+more; j++ {
 					if sc == "stale" && (i+j)%3 > 0 {
 						continue
 					}
 					for _, k2 := range kinds {
-						list = append(list, schedule{scenario: sc, faults: map[int]fault{i: k, j: k2}, settings: (i+j)%5 == 0})
+						list = append(list,
+							schedule{scenario: sc, faults: map[int]fault{i: k, j: k2}, settings: (i+j)%5 == 0})
 					}
 				}
 			}
@@ -280,7 +286,8 @@ func TestCrashProof(t *testing.T) {
 	for s, verdict := range failed {
 		t.Errorf("%s: %s", s, verdict)
 	}
-	t.Logf("crash proof: %d runs over %d effects in %s, %d failed", len(list), n, time.Since(start).Round(time.Millisecond), len(failed))
+	t.Logf("crash proof: %d runs over %d effects in %s, %d failed", len(list), n,
+		time.Since(start).Round(time.Millisecond), len(failed))
 }
 
 // TestCrashProofReads lets everything that is read fail too, alone, for a
@@ -288,7 +295,8 @@ func TestCrashProof(t *testing.T) {
 func TestCrashProofReads(t *testing.T) {
 	b := prepare(t)
 	start := time.Now()
-	verdict, effects := play(t, b, filepath.Join(t.TempDir(), "reads.db"), schedule{scenario: "plain", reads: true}, horizon)
+	verdict, effects := play(t, b, filepath.Join(t.TempDir(), "reads.db"), schedule{scenario: "plain", reads: true},
+		horizon)
 	if verdict != "" {
 		t.Fatal(verdict)
 	}
@@ -321,7 +329,8 @@ func TestCrashProofReads(t *testing.T) {
 	for s, verdict := range failed {
 		t.Errorf("%s: %s", s, verdict)
 	}
-	t.Logf("crash proof of reads: %d runs over %d effects in %s, %d failed", len(list), len(effects), time.Since(start).Round(time.Millisecond), len(failed))
+	t.Logf("crash proof of reads: %d runs over %d effects in %s, %d failed", len(list), len(effects),
+		time.Since(start).Round(time.Millisecond), len(failed))
 }
 
 // TestCrashProofPeople lets a person cancel, retry or void at the moment at
@@ -337,7 +346,9 @@ func TestCrashProofPeople(t *testing.T) {
 				for _, k := range []fault{before, after, late, die, spell} {
 					list = append(list, schedule{scenario: sc, person: person, faults: map[int]fault{i: k}})
 					for j := i + 1; j <= n+8; j++ {
-						list = append(list, schedule{scenario: sc, person: person, faults: map[int]fault{i: k, j: []fault{before, after, late, die}[(i+j)%4]}})
+						list = append(list,
+							schedule{scenario: sc, person: person,
+								faults: map[int]fault{i: k, j: []fault{before, after, late, die}[(i+j)%4]}})
 					}
 				}
 			}
@@ -348,7 +359,8 @@ func TestCrashProofPeople(t *testing.T) {
 	for s, verdict := range failed {
 		t.Errorf("%s: %s", s, verdict)
 	}
-	t.Logf("crash proof with people: %d runs over %d effects in %s, %d failed", len(list), n, time.Since(start).Round(time.Millisecond), len(failed))
+	t.Logf("crash proof with people: %d runs over %d effects in %s, %d failed", len(list), n,
+		time.Since(start).Round(time.Millisecond), len(failed))
 }
 
 const (
@@ -429,8 +441,10 @@ func TestProofCanFail(t *testing.T) {
 		for _, k := range []fault{after, late, die, beyond, freeze} {
 			for _, settings := range []bool{false, true} {
 				for _, k2 := range []fault{none, after, die, beyond} {
-					list = append(list, schedule{scenario: sc, settings: settings, frozen: true, on: map[string]map[int]fault{postSale: {1: k, 2: k2}}},
-						schedule{scenario: sc, settings: settings, frozen: true, on: map[string]map[int]fault{postSale: {1: k}, postLines: {1: k2}}})
+					list = append(list, schedule{scenario: sc, settings: settings, frozen: true,
+						on: map[string]map[int]fault{postSale: {1: k, 2: k2}}},
+						schedule{scenario: sc, settings: settings, frozen: true,
+							on: map[string]map[int]fault{postSale: {1: k}, postLines: {1: k2}}})
 				}
 			}
 		}
@@ -447,12 +461,14 @@ func TestProofCanFail(t *testing.T) {
 	if failed := playAll(t, b, sample(list, testsize.Of(len(list), 120, 0)), false, most); len(failed) > 0 {
 		t.Fatalf("with all rules on: %v", failed)
 	}
-	overMutants(t, 1, "a doubtful create is made again without a look", "a create is sent without being on record", "workers do not keep out of each other's way",
+	overMutants(t, 1, "a doubtful create is made again without a look", "a create is sent without being on record",
+		"workers do not keep out of each other's way",
 		"one look decides, however early", "every attempt plans anew", "any answered create becomes the run's sale")
 }
 
 // mutated is the name of the mutant that these tests are compiled over: they must find something wrong then.
-var mutated = flag.String("mutant", "", "these tests are compiled over this mutant: the proof that is run must find something wrong")
+var mutated = flag.String("mutant", "", "these tests are compiled over this mutant: the proof that is run must find "+
+	"something wrong")
 
 // overMutants has the test that calls it find something wrong with each mutant; without -whole, with the first few.
 func overMutants(t *testing.T, usual int, names ...string) {

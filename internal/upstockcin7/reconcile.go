@@ -7,25 +7,21 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"strconv"
 	"time"
 
 	"stockbridge/internal/job"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/prose"
-	"stockbridge/internal/rest"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstock"
+	"stockbridge/internal/upstockcin7/order"
 )
 
 // ordersPage is how many orders one call lists, the most that Upstock allows.
 const ordersPage = 100
 
-// farAhead is how far Upstock's clock can be ahead of ours; what is dated later still is dated wrongly.
-const farAhead = time.Hour
-
-// Reconcile reads which orders were approved since the cursor, and takes in
+// reconcile reads which orders were approved since the cursor, and takes in
 // those that no webhook brought: one call for each hundred. As an order taken in
 // is durable, the cursor never passes undone work.
 //
@@ -33,174 +29,128 @@ const farAhead = time.Hour
 // The cursor goes by Upstock's approvedAt alone, less the overlap, and never by
 // one that lies ahead of our clock: however the two clocks differ, nothing is
 // passed over. The list is oldest approval first, as the contract says; rows that
-// a page leaves out are found by the comparison of days (CheckCompleteness).
+// a page leaves out are found by the comparison of days (package completeness).
 //
 // It also sets a backfill going again whose message was lost, and orders that
 // are parked for nothing, and says that the table was put back to an earlier state.
-func (p *Pair) Reconcile(ctx context.Context, j Job) error {
-	w, err := p.begin(ctx, j, tenant.Upstock)
-	if w == nil || err != nil {
-		return err
-	}
-	return errors.Join(w.sayRestored(), w.reconcile(), p.resumeBackfill(ctx, j.Tenant), p.resumeForgotten(ctx, w.b))
-}
-
-func (w *poll) reconcile() error {
-	switch err := w.reopen(); {
-	case errors.Is(err, ledger.ErrBehind), errors.Is(err, tenant.ErrChanged):
-		return nil // another worker goes on
-	case err != nil:
-		return err
-	}
-	var missing *ledger.Down
-	if w.cur.Missed {
-		err := w.lookForMissed()
-		switch {
-		case errors.Is(err, ledger.ErrBehind), errors.Is(err, tenant.ErrChanged):
-			return nil
-		case errors.Is(err, job.ErrShort):
-			return w.pause(nil)
-		}
-		out := w.verdicts.Of(w.ctx, w.b, err)
-		if down, ok := out.(*ledger.Down); ok {
-			missing = down
-		} else if out != nil {
-			return w.pause(out)
-		}
-	}
-	if err := w.window(); err != nil || missing == nil {
-		return err
-	}
-	w.cur.Problem = missing.Why + " What changed while a connection was away is not known yet."
-	return w.save()
-}
-
-// window reads the window of approvals on, or the next one.
-func (w *poll) window() error {
-	cur, client := w.cur, w.Upstock(w.conn, w.sec, false)
-	if cur.Since.After(w.Now().Add(farAhead)) { // as a clock that was wrong left it
-		cur.Since, cur.After = w.conn.Since, ""
-	}
-	if cur.After == "" {
-		cur.From, cur.After, cur.Pages, cur.Newest, cur.Held, cur.Seen, cur.Tally = cur.Since, "", 0, time.Time{}, time.Time{}, nil, ledger.Tally{}
-	}
-	for {
-		if w.short() {
-			return w.pause(nil)
-		}
-		page, err := client.OrdersPage(w.ctx, upstock.OrdersQuery{ApprovedSince: cur.From, After: cur.After, Limit: ordersPage})
-		if err != nil {
-			if refusedPage(err) { // it does not know the page any more: the window begins anew
-				cur.After = ""
-			}
-			return w.pause(err)
-		}
-		if err := w.bring(page.Orders); err != nil {
-			return err
-		}
-		cur.Pages++
-		if page.Next == "" {
-			return w.reconciled("")
-		}
-		if cur.Seen, err = turned(cur.Seen, page); err != nil {
-			return w.reconciled("Upstock's list of approved orders could not be read to its end: " + err.Error() + ". It is read again.")
-		}
-		cur.After = page.Next
-		if err := w.Ledger.SaveCursor(w.ctx, cur); err != nil {
-			if errors.Is(err, ledger.ErrBehind) {
-				return nil
-			}
-			return err
-		}
-	}
-}
-
-// refusedPage says that the list as such was refused, not for its pace or its key.
-func refusedPage(err error) bool {
-	switch rest.KindOf(err) {
-	case rest.Invalid, rest.NotFound, rest.Conflict:
-		return true
-	}
-	return false
-}
-
-// bring takes in what a page lists and is not here.
-func (w *poll) bring(page []json.RawMessage) error {
-	cur, now := w.cur, w.Now()
-	rows, err := w.listed(w.ctx, supplierAt(w.conn), page, w.conn.Beginning(), time.Time{})
+func (p *Pair) reconcile(ctx context.Context, part *job.Part) error {
+	w, err := p.poll(ctx, part)
 	if err != nil {
 		return err
 	}
-	cur.Tally.Rows += len(page)
+	return errors.Join(w.sayRestored(), part.End(ctx, w.readApprovals()),
+		p.resumeBackfill(ctx, part.Tenant), p.resumeForgotten(ctx, w.b))
+}
+
+func (w *poll) readApprovals() error {
+	if err := w.reopen(); errors.Is(err, tenant.ErrChanged) {
+		return nil // another worker goes on
+	} else if err != nil {
+		return err
+	}
+	var missing *ledger.Down
+	if w.part.Cursor.Missed {
+		err := w.lookForMissed()
+		switch {
+		case errors.Is(err, tenant.ErrChanged):
+			return nil
+		case errors.Is(err, job.ErrShort):
+			return err
+		}
+		out := w.part.Verdict(w.ctx, err)
+		if down, ok := out.(*ledger.Down); ok {
+			missing = down
+		} else if out != nil {
+			return out
+		}
+	}
+	err := w.part.End(w.ctx, w.approvals().Read(w.ctx, w.part))
+	if err != nil || missing == nil {
+		return err
+	}
+	w.part.Cursor.Problem = missing.Why + " What changed while a connection was away is not known yet."
+	return w.part.Save(w.ctx)
+}
+
+// approval is an order of Upstock's list of approved ones.
+type approval struct {
+	raw json.RawMessage
+	id  string
+	at  time.Time // when it was approved; zero: it does not say, or that lies ahead of our clock
+}
+
+// approvals is the window of what was approved since the cursor.
+func (w *poll) approvals() job.Window[approval] {
+	client := w.upstock()
+	return job.Window[approval]{
+		Title: "Upstock's list of approved orders", Begin: w.conn.Since, Passes: 1, Whole: time.Second,
+		Page: func(ctx context.Context, since time.Time, at string) (job.Page[approval], error) {
+			page, err := client.OrdersPage(ctx, upstock.OrdersQuery{ApprovedSince: since, After: at, Limit: ordersPage})
+			ids := page.IDs()
+			rows := make([]approval, len(page.Orders))
+			for i, raw := range page.Orders {
+				rows[i] = approval{raw, ids[i], w.approved(raw)}
+			}
+			return job.Page[approval]{Rows: rows, Next: page.Next}, err
+		},
+		Key:    func(a approval) (string, time.Time) { return a.id, a.at },
+		Keep:   func(_ context.Context, rows []approval) (time.Time, error) { return w.bring(rows) },
+		Closed: w.brought,
+	}
+}
+
+// approved is when an order was approved, unless that lies ahead of our clock.
+func (w *poll) approved(raw json.RawMessage) time.Time {
+	o, _ := upstock.ParseOrder(raw)
+	if o.ApprovedAt.After(w.Now()) {
+		return time.Time{}
+	}
+	return o.ApprovedAt
+}
+
+// bring takes in what a page lists and is not here. held is the oldest approval that is left to its webhook.
+func (w *poll) bring(page []approval) (held time.Time, err error) {
+	now := w.Now()
+	orders := make([]json.RawMessage, len(page))
+	for i, a := range page {
+		orders[i] = a.raw
+	}
+	rows, err := w.listed(w.ctx, supplierAt(w.conn), orders, w.conn.Beginning(), time.Time{})
+	if err != nil {
+		return held, err
+	}
 	for _, row := range rows {
 		at := row.order.ApprovedAt
 		if row.run == nil && !at.IsZero() && !w.conn.Takes(at) { // of a gap, listed by a filter that is not exact
 			continue
 		}
-		if row.run == nil && at.After(now.Add(-w.Times.Grace)) && at.Before(now.Add(farAhead)) {
-			if cur.Held.IsZero() || at.Before(cur.Held) {
-				cur.Held = at.UTC()
+		if row.run == nil && at.After(now.Add(-w.Times.Grace)) && at.Before(now.Add(job.FarAhead)) {
+			if held.IsZero() || at.Before(held) {
+				held = at
 			}
 			continue
 		}
-		fresh, err := w.takeRow(w.ctx, supplierAt(w.conn), row, arrival{how: "Found in Upstock's list of orders, as no webhook had brought it"})
+		fresh, err := w.takeRow(w.ctx, supplierAt(w.conn), row,
+			arrival{how: "Found in Upstock's list of orders, as no webhook had brought it"})
 		if err != nil {
-			return err
+			return held, err
 		}
 		if fresh {
-			cur.Tally.Marked++
-		}
-		if at.After(cur.Newest) && !at.After(now) {
-			cur.Newest = at.UTC()
+			w.part.Cursor.Tally.Marked++
 		}
 	}
-	return nil
+	return held, nil
 }
 
-// reconciled closes a window: read to its end, or as far as could be.
-func (w *poll) reconciled(problem string) error {
-	cur := w.cur
-	if n := cur.Tally.Marked; n > 0 {
-		if err := w.Ledger.RecordSome(w.ctx, w.job.Tenant, ledger.Event{Kind: "missedWebhook", Count: n,
-			Text: fmt.Sprintf("Orders that no webhook had brought were found in Upstock's list and taken in: %d. If this goes on, compare the webhook's address in Upstock with the one shown here.", n)}); err != nil {
-			return err
-		}
+// brought says what a window has brought.
+func (w *poll) brought(ctx context.Context) error {
+	n := w.part.Cursor.Tally.Marked
+	if n == 0 {
+		return nil
 	}
-	newest := cur.Newest
-	if !cur.Held.IsZero() && cur.Held.Before(newest) {
-		newest = cur.Held
-	}
-	cur.Held = time.Time{}
-	if err := w.done(newest.Truncate(time.Second)); err != nil || problem == "" {
-		return err
-	}
-	cur.Problem = problem
-	return w.save()
-}
-
-// turned notes a page that was read, with where it goes on. An error says that
-// the list goes in circles: a page or its next was there before.
-func turned(seen []byte, page upstock.Page) ([]byte, error) {
-	h := fnv.New64a()
-	for _, raw := range page.Orders {
-		if id, ok := upstock.OrderID(raw); ok {
-			fmt.Fprintf(h, "%d|", id)
-		} else {
-			h.Write(raw)
-		}
-	}
-	rows := h.Sum64()
-	h.Reset()
-	fmt.Fprintf(h, "next %s", page.Next)
-	known := seenRows(seen)
-	if known[rows] || known[h.Sum64()] {
-		return seen, errors.New("its pages repeat themselves")
-	}
-	if len(known) >= maxSeen {
-		return seen, errors.New("it does not end")
-	}
-	known[rows], known[h.Sum64()] = true, true
-	return rowsSeen(known), nil
+	text := fmt.Sprintf("Orders that no webhook had brought were found in Upstock's list and taken in: %d. "+
+		"If this goes on, compare the webhook's address in Upstock with the one shown here.", n)
+	return w.Ledger.RecordSome(ctx, w.part.Tenant, ledger.Event{Kind: "missedWebhook", Count: n, Text: text})
 }
 
 // Outcome is what becomes of an order that Upstock lists.
@@ -220,9 +170,9 @@ const (
 type row struct {
 	raw     json.RawMessage
 	order   upstock.Order
-	number  int64       // Upstock's id; 0 = it has none that can be used
-	id      string      // likewise, as text; else what stands for it
-	run     *ledger.Run // nil = it is not here
+	number  int64        // Upstock's id; 0 = it has none that can be used
+	id      string       // likewise, as text; else what stands for it
+	run     *order.Order // nil = it is not here
 	outcome Outcome
 }
 
@@ -276,18 +226,23 @@ func (p *Pair) listed(ctx context.Context, s supplier, page []json.RawMessage, f
 // takeRow does what a row's outcome says, on the same condition as a webhook:
 // an order is written down once. fresh says that it was not here.
 func (p *Pair) takeRow(ctx context.Context, s supplier, r row, a arrival) (fresh bool, err error) {
-	a.event, a.origin, a.raw, a.body = hashed(r.raw), OriginReconcile, r.raw, r.raw
+	a.event, a.origin, a.raw, a.body = hashed(r.raw), ledger.OriginReconcile, r.raw, r.raw
 	switch r.outcome {
 	case OutcomeKnown:
-		return false, p.again(ctx, r.run, r.order, r.raw)
+		if err := p.again(ctx, r.run, r.order, r.raw); err != nil {
+			return false, err
+		}
+		return false, p.compareSold(ctx, r.run, r.raw)
 	case OutcomeCancelled:
-		if r.run != nil && !r.run.Cancelled.IsZero() && !r.run.CancelOpen() && !r.order.ApprovedAt.After(r.run.Occurred) {
+		if r.run != nil && !r.run.Cancelled.IsZero() && !r.run.CancelOpen() &&
+			!r.order.ApprovedAt.After(r.run.Occurred) {
 			return false, nil
 		}
 		if r.run != nil {
-			return false, p.markListed(ctx, r.run, r.order.ApprovedAt)
+			return false, p.marks.CancelListed(ctx, r.run, r.order.ApprovedAt)
 		}
-		const how = "Found in Upstock's list of orders as cancelled, before anything else was heard of it. Nothing is sold for it now."
+		const how = "Found in Upstock's list of orders as cancelled, before anything else was heard of it. Nothing " +
+			"is sold for it now."
 		err := p.cancelledOrder(ctx, s, r.number, time.Time{}, how, r.raw, a.body)
 		if errors.Is(err, ledger.ErrTooLarge) {
 			err = p.cancelledOrder(ctx, s, r.number, time.Time{}, how, r.raw, nil)
@@ -296,15 +251,18 @@ func (p *Pair) takeRow(ctx context.Context, s supplier, r row, a arrival) (fresh
 	case OutcomeShipped:
 		a.problem = shippedAlready(r.order)
 	case OutcomeAttention:
-		a.problem = ledger.Problem{Code: approvalUnknown, Message: "Upstock lists this order as approved, but does not say when in a way that can be read.",
-			Fix: "If it should be sold, retry; if it is in Cin7 Core already, leave it."}
+		a.problem = ledger.Problem{Code: approvalUnknown,
+			Message: "Upstock lists this order as approved, but does not say when in a way that can be read.",
+			Fix:     "If it should be sold, retry; if it is in Cin7 Core already, leave it."}
 		if r.run != nil {
 			return false, nil
 		}
 	}
 	fresh, err = p.takeIn(ctx, s, a)
 	if errors.Is(err, ledger.ErrTooLarge) {
-		a.problem = ledger.Problem{Code: "tooLarge", Message: "The order is too large to be kept: over 3.5 MB even when compressed.", Fix: "Split it in Upstock, or enter it in Cin7 Core by hand."}
+		a.problem = ledger.Problem{Code: "tooLarge",
+			Message: "The order is too large to be kept: over 3.5 MB even when compressed.",
+			Fix:     "Split it in Upstock, or enter it in Cin7 Core by hand."}
 		a.body = fmt.Appendf(nil, `{"id":%d}`, r.number)
 		fresh, err = p.takeIn(ctx, s, a)
 	}
@@ -318,7 +276,9 @@ const (
 )
 
 func shippedAlready(o upstock.Order) ledger.Problem {
-	return ledger.Problem{Code: alreadyShipped, Message: "Upstock shows order " + cmp.Or(prose.Short(o.OrderNumber), strconv.FormatInt(o.ID, 10)) + " as shipped before Stockbridge heard of it, so no sale was made.",
+	return ledger.Problem{Code: alreadyShipped,
+		Message: "Upstock shows order " + cmp.Or(prose.Short(o.OrderNumber), strconv.FormatInt(o.ID, 10)) +
+			" as shipped before Stockbridge heard of it, so no sale was made.",
 		Fix: "Look whether Cin7 Core has it already. If it should have a sale, retry; else leave it."}
 }
 

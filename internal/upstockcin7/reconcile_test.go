@@ -15,11 +15,15 @@ import (
 	"testing"
 	"time"
 
+	"stockbridge/internal/job"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/sim"
 	simupstock "stockbridge/internal/sim/upstock"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstockcin7"
+	"stockbridge/internal/upstockcin7/order"
+	"stockbridge/internal/upstockcin7/sale"
+	"stockbridge/internal/vendor"
 )
 
 // listed places an order that Upstock shows as approved at an instant, and of
@@ -29,7 +33,8 @@ func (w *world) listed(at time.Time, more string) int {
 	w.mu.Lock()
 	w.armed = true
 	w.mu.Unlock()
-	body := fmt.Sprintf(`{"status":"processing","approvedAt":%q,%s`, at.UTC().Format(time.RFC3339Nano), strings.TrimPrefix(groceries, "{"))
+	body := fmt.Sprintf(`{"status":"processing","approvedAt":%q,%s`, at.UTC().Format(time.RFC3339Nano),
+		strings.TrimPrefix(groceries, "{"))
 	if more != "" {
 		body = strings.Replace(body, `{"status":"processing",`, "{"+more+",", 1)
 	}
@@ -37,14 +42,15 @@ func (w *world) listed(at time.Time, more string) int {
 }
 
 func (w *world) reconcile() error {
-	return w.process("reconcile").app.Pair.Reconcile(context.Background(), upstockcin7.Job{Job: upstockcin7.JobReconcile, Tenant: w.tenant})
+	return w.do(context.Background(), "reconcile", upstockcin7.JobReconcile)
 }
 
 // reconciles lets the world turn for d, with a reconciliation every ten minutes.
 func (w *world) reconciles(d time.Duration) {
 	w.t.Helper()
 	for end := time.Now().Add(d); time.Now().Before(end); w.turn(10 * time.Minute) {
-		if err := w.process("schedule").app.Schedule(context.Background(), json.RawMessage(`{"job":"reconcile"}`)); err != nil {
+		if err := w.process("schedule").app.Schedule(context.Background(),
+			json.RawMessage(`{"job":"reconcile"}`)); err != nil {
 			w.t.Fatal(err)
 		}
 	}
@@ -82,7 +88,8 @@ func (w *world) passed(id int, at time.Time) {
 
 func (w *world) since() time.Time {
 	w.t.Helper()
-	return must[tenant.Connection](w)(tenant.NewStore(w.store, w.box).Connection(context.Background(), w.tenant, tenant.Upstock)).Since
+	return must[tenant.Connection](w)(tenant.NewStore(w.store, w.box).Connection(context.Background(), w.tenant,
+		tenant.Upstock)).Since
 }
 
 // TestReconcileLostWebhooks: orders whose webhooks are lost are sold once each,
@@ -112,7 +119,8 @@ func TestReconcileLostWebhooks(t *testing.T) {
 			r := w.sold(id)
 			w.says(r.Timeline[0].Text, "Found in Upstock's list", "no webhook")
 		}
-		if calls := w.coreCalls(start); len(calls) != 9 || slices.Index(calls, "POST /sale") < slices.Index(calls, "GET /saleList") {
+		if calls := w.coreCalls(start); len(calls) != 9 ||
+			slices.Index(calls, "POST /sale") < slices.Index(calls, "GET /saleList") {
 			t.Errorf("of 3 orders: %v", calls)
 		}
 		w.turn(8 * time.Minute)
@@ -163,8 +171,10 @@ func TestReconcileCallFails(t *testing.T) {
 	story(t, func(t *testing.T, w *world) {
 		time.Sleep(time.Hour)
 		for _, f := range []sim.Fault{
-			{Kind: "before"}, {Kind: "before", How: "refused"}, {Kind: "before", How: "503"}, {Kind: "before", How: "500"}, {Kind: "after"},
-			{Kind: "after", How: "502"}, {Kind: "html"}, {Kind: "throttle", RetryAfter: "30"}, {Kind: "slow", Seconds: 30},
+			{Kind: "before"}, {Kind: "before", How: "refused"}, {Kind: "before", How: "503"},
+			{Kind: "before", How: "500"}, {Kind: "after"},
+			{Kind: "after", How: "502"}, {Kind: "html"}, {Kind: "throttle", RetryAfter: "30"},
+			{Kind: "slow", Seconds: 30},
 		} {
 			id, at := w.listed(time.Now().Add(-2*time.Minute), ""), time.Now().Add(-2*time.Minute)
 			f.Match = "GET /orders"
@@ -173,7 +183,8 @@ func TestReconcileCallFails(t *testing.T) {
 			if err := w.reconcile(); err != nil {
 				t.Errorf("%+v: %v", f, err)
 			}
-			if cur := w.cursor(); cur.Problem == "" || cur.Since.After(was) && cur.Since.After(w.since()) || cur.Checked.After(at.Add(2*time.Minute)) {
+			if cur := w.cursor(); cur.Problem == "" || cur.Since.After(was) && cur.Since.After(w.since()) ||
+				cur.Checked.After(at.Add(2*time.Minute)) {
 				t.Errorf("%+v: %+v", f, cur)
 			}
 			w.passed(id, at)
@@ -188,11 +199,13 @@ func TestReconcileCallFails(t *testing.T) {
 		if err := w.reconcile(); err != nil {
 			t.Fatal(err)
 		}
-		if c := must[tenant.Connection](w)(tenant.NewStore(w.store, w.box).Connection(context.Background(), w.tenant, tenant.Upstock)); c.State != tenant.NeedsReconnecting {
+		if c := must[tenant.Connection](w)(tenant.NewStore(w.store, w.box).Connection(context.Background(), w.tenant,
+			tenant.Upstock)); c.State != tenant.NeedsReconnecting {
 			t.Errorf("a refused key: %+v", c.State)
 		}
 		w.control(http.MethodPut, "/sim/upstock/accounts/"+strconv.Itoa(w.acc.Upstock.Supplier), `{"revoked":false}`)
-		must2(t)(w.pair().Connect(context.Background(), w.tenant, tenant.Upstock, upstockcin7.Credentials{Key: tenant.Secret(w.acc.Upstock.Token)}))
+		typed := vendor.Credentials{Key: tenant.Secret(w.acc.Upstock.Token)}
+		must2(t)(w.vendorTable().Connect(context.Background(), w.tenant, tenant.Upstock, typed))
 		w.reconciles(10 * time.Minute)
 		w.sold(id)
 	})
@@ -221,7 +234,8 @@ func TestReconcileCrashes(t *testing.T) {
 			for _, f := range []fault{before, after, die} {
 				at := time.Now().Add(-3 * time.Minute)
 				// One to take in, one to take in as cancelled, one shipped, one without an id.
-				id, gone, away := w.listed(at, ""), w.listed(at.Add(time.Second), `"status":"cancelled"`), w.listed(at.Add(2*time.Second), `"status":"shipped"`)
+				id, gone, away := w.listed(at, ""), w.listed(at.Add(time.Second), `"status":"cancelled"`),
+					w.listed(at.Add(2*time.Second), `"status":"shipped"`)
 				ids = append(ids, id)
 				w.arm(c, f, hit)
 				_ = w.reconcile()
@@ -235,7 +249,7 @@ func TestReconcileCrashes(t *testing.T) {
 				}
 				w.turn(9 * time.Minute)
 				w.sold(id)
-				if r := w.run(gone); r == nil || r.State != ledger.Cancelled || len(w.sales(gone)) != 0 {
+				if r := w.run(gone); r == nil || r.State != order.Cancelled || len(w.sales(gone)) != 0 {
 					t.Fatalf("%+v %s: the cancelled order: %+v", c, f, r)
 				}
 				w.attention(away, "shippedAlready", "as shipped")
@@ -305,7 +319,8 @@ func (w *world) disarm() {
 func wentWrong(t *testing.T, hit map[string]bool, kinds ...string) {
 	t.Helper()
 	for _, kind := range kinds {
-		if !slices.ContainsFunc(slices.Collect(maps.Keys(hit)), func(s string) bool { return strings.Contains(s, kind) }) {
+		if !slices.ContainsFunc(slices.Collect(maps.Keys(hit)),
+			func(s string) bool { return strings.Contains(s, kind) }) {
 			t.Errorf("no effect %q went wrong: %v", kind, hit)
 		}
 	}
@@ -370,7 +385,7 @@ func TestReconcileSince(t *testing.T) {
 // whether the order is here, sold, or neither.
 func TestReconcileCancelled(t *testing.T) {
 	story(t, func(t *testing.T, w *world) {
-		w.change(func(s *tenant.Settings) { s.OnCancel = tenant.Void })
+		w.change(func(s *sale.Settings) { s.OnCancel = sale.Void })
 		sold := w.approve(groceries)
 		w.settle(sold, horizon)
 		w.upstockFault(sim.Fault{Match: "WEBHOOK order.*", Kind: "drop", Times: -1})
@@ -379,10 +394,10 @@ func TestReconcileCancelled(t *testing.T) {
 		w.cancel(sold)
 		w.cancel(unheard)
 		w.reconciles(20 * time.Minute)
-		if s := w.sale(sold); s.Status != "VOIDED" || w.run(sold).State != ledger.Cancelled {
+		if s := w.sale(sold); s.Status != "VOIDED" || w.run(sold).State != order.Cancelled {
 			t.Errorf("%s %+v", w.run(sold).State, s)
 		}
-		if r := w.run(unheard); r == nil || r.State != ledger.Cancelled || len(w.sales(unheard)) != 0 {
+		if r := w.run(unheard); r == nil || r.State != order.Cancelled || len(w.sales(unheard)) != 0 {
 			t.Errorf("%+v", r)
 		}
 	})
@@ -402,11 +417,12 @@ func isList(req *http.Request) bool {
 }
 
 func page(status int, body string) *http.Response {
-	return &http.Response{StatusCode: status, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(bytes.NewReader([]byte(body)))}
+	return &http.Response{StatusCode: status, Header: http.Header{"Content-Type": {"application/json"}},
+		Body: io.NopCloser(bytes.NewReader([]byte(body)))}
 }
 
 func (h *house) reconcile(ctx context.Context) error {
-	return h.app.Pair.Reconcile(ctx, upstockcin7.Job{Job: upstockcin7.JobReconcile, Tenant: h.tenant})
+	return h.app.Jobs.Do(ctx, job.Message{Job: upstockcin7.JobReconcile, Tenant: h.tenant})
 }
 
 // TestReconcilePages: a window of several pages is read on where it broke off;
@@ -449,7 +465,8 @@ func TestReconcilePages(t *testing.T) {
 		if err := h.reconcile(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if cur := h.cursor(); taken() != 4 || cur.After == "" || cur.After != asked[2] || !cur.Checked.IsZero() || cur.Since.After(h.since()) {
+		if cur := h.cursor(); taken() != 4 || cur.After == "" || cur.After != asked[2] || !cur.Checked.IsZero() ||
+			cur.Since.After(h.since()) {
 			t.Fatalf("%d taken in, asked %q, %+v", taken(), asked, cur)
 		}
 		for range 3 {
@@ -457,7 +474,8 @@ func TestReconcilePages(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if cur := h.cursor(); taken() != 7 || !forgotten || asked[3] != asked[2] || asked[5] != "" || cur.Checked.IsZero() || cur.After != "" {
+		if cur := h.cursor(); taken() != 7 || !forgotten || asked[3] != asked[2] || asked[5] != "" ||
+			cur.Checked.IsZero() || cur.After != "" {
 			t.Fatalf("%d taken in, asked %q, %+v", taken(), asked, cur)
 		}
 		short, cancel := context.WithTimeout(context.Background(), 10*time.Second)
@@ -480,7 +498,8 @@ func TestReconcilePages(t *testing.T) {
 func TestReconcileLeft(t *testing.T) {
 	live(t, 4, 0, func(t *testing.T, h *house) {
 		time.Sleep(time.Hour)
-		ids := []int{h.listed(time.Now().Add(-5*time.Minute), ""), h.listed(time.Now().Add(-10*time.Second), ""), h.listed(time.Now(), "")}
+		ids := []int{h.listed(time.Now().Add(-5*time.Minute), ""), h.listed(time.Now().Add(-10*time.Second), ""),
+			h.listed(time.Now(), "")}
 		down := true
 		h.idle()
 		h.answer = func(req *http.Request, _ []byte) (*http.Response, error) {
@@ -601,7 +620,8 @@ func TestReconcileNonsense(t *testing.T) {
 		good := must[simupstock.OrderSummary](h.world)(h.simUpstock.Order(id)).JSON
 		date := `"approvedAt":"` + time.Now().Add(-5*time.Minute).UTC().Format(time.RFC3339) + `"`
 		rows := []string{`null`, `7`, `"x"`, `[]`, `{}`, `{"id":"x",` + date + `}`, `{"id":-3,"status":"cancelled"}`,
-			fmt.Sprintf(`{"id":%d,"status":"processing","approvedAt":null}`, undated), `{"id":5000001,"status":"ordered",` + date + `}`,
+			fmt.Sprintf(`{"id":%d,"status":"processing","approvedAt":null}`, undated),
+			`{"id":5000001,"status":"ordered",` + date + `}`,
 			`{"id":5000002,"status":"processing","lines":"none",` + date + `}`, string(good), string(good),
 			`{"id":5000003,"status":"processing","approvedAt":"soon"}`}
 		for _, bad := range []string{`{}`, `{"orders":null}`, `{"orders":{}}`, `[]`, `null`, ``} {
@@ -639,7 +659,7 @@ func TestReconcileNonsense(t *testing.T) {
 			t.Error("an order whose approval was taken back was taken in")
 		}
 		noID := 0
-		runs, _, err := ledger.New(h.store).Runs(t.Context(), h.tenant, "", 100)
+		runs, _, err := order.NewBook(ledger.New(h.store)).Runs(t.Context(), h.tenant, "", 100)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -662,7 +682,7 @@ func TestReconcileShipped(t *testing.T) {
 		w.reconciles(time.Hour)
 		w.attention(id, "shippedAlready")
 		w.retry(id, false)
-		if s := w.sale(id); s.Lines == 0 || w.run(id).State != ledger.Sold {
+		if s := w.sale(id); s.Lines == 0 || w.run(id).State != order.Sold {
 			t.Errorf("%s %+v", w.run(id).State, s)
 		}
 	})

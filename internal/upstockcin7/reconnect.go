@@ -13,6 +13,7 @@ import (
 	"stockbridge/internal/rest"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstock"
+	"stockbridge/internal/upstockcin7/order"
 )
 
 // A connection that was taken away and made again has missed something: approvals,
@@ -27,23 +28,23 @@ const shortGap = 24 * time.Hour
 
 // opened is since when both systems are connected.
 func opened(b tenant.Bundle) time.Time {
-	return latest(b.Connections[tenant.Upstock].Since, b.Connections[tenant.Cin7Core].Since)
+	return job.Latest(b.Connections[tenant.Upstock].Since, b.Connections[tenant.Cin7Core].Since)
 }
 
 // working is since when orders could be sold: connected, and no key refused.
 func working(b tenant.Bundle) time.Time {
-	return latest(opened(b), latest(b.Connections[tenant.Upstock].Back, b.Connections[tenant.Cin7Core].Back))
+	return job.Latest(opened(b), job.Latest(b.Connections[tenant.Upstock].Back, b.Connections[tenant.Cin7Core].Back))
 }
 
 // reopen decides, once after both systems are connected, from where on approved
 // orders are taken in.
 func (w *poll) reopen() error {
-	cur, at := w.cur, opened(w.b)
+	cur, at := w.part.Cursor, opened(w.b)
 	if cur.Opened.Equal(at) {
 		return nil
 	}
 	// An approval is stamped by Upstock's clock, and one of a moment before the last check was left to its webhook.
-	left, checked := latest(cur.Since, cur.Checked.Add(-clocks)), latest(cur.Since, cur.Checked)
+	left, checked := job.Latest(cur.Since, cur.Checked.Add(-job.FarAhead)), job.Latest(cur.Since, cur.Checked)
 	if checked.IsZero() {
 		left, checked = w.conn.Begun, w.conn.Begun // connected before, and its list was never read
 	}
@@ -59,7 +60,8 @@ func (w *poll) reopen() error {
 	cur.From, cur.After, cur.Missed = time.Time{}, "", true
 	switch {
 	case at.Sub(checked) > shortGap:
-		m.From, m.To = left.UTC(), at.Add(-w.Times.Overlap).UTC() // what is approved from now on may bear an earlier time
+		// what is approved from now on may bear an earlier time
+		m.From, m.To = left.UTC(), at.Add(-w.Times.Overlap).UTC()
 		if err := w.noteGap(tenant.Gap{From: m.From, To: m.To}); err != nil {
 			return err
 		}
@@ -70,17 +72,21 @@ func (w *poll) reopen() error {
 	if err := w.saveMissed(&m, true); err != nil {
 		return err
 	}
-	return w.Ledger.SaveCursor(w.ctx, cur)
+	return w.part.Save(w.ctx)
 }
 
 // noteGap puts a gap on record, or what is known of it now.
 func (w *poll) noteGap(g tenant.Gap) error {
-	c, err := w.Tenants.Update(w.ctx, w.job.Tenant, tenant.Upstock, func(c *tenant.Connection) error {
+	c, err := w.Tenants.Update(w.ctx, w.part.Tenant, tenant.Upstock, func(c *tenant.Connection) error {
 		if c.Account != w.conn.Account {
 			return tenant.ErrChanged
 		}
-		gaps := slices.DeleteFunc(slices.Clone(c.Gaps), func(o tenant.Gap) bool { return o.From.Equal(g.From) && !o.To.After(g.To) })
-		c.Gaps = append(gaps, g)
+		same := func(o tenant.Gap) bool { return o.From.Equal(g.From) && !o.To.After(g.To) }
+		now := g
+		now.Noted = g.Noted || slices.ContainsFunc(c.Gaps, func(o tenant.Gap) bool { // meanwhile
+			return same(o) && o.Noted && o.To.Equal(g.To)
+		})
+		c.Gaps = append(slices.DeleteFunc(slices.Clone(c.Gaps), same), now)
 		return nil
 	})
 	if err == nil {
@@ -100,7 +106,7 @@ type missed struct {
 	Oldest time.Time `json:"oldest,omitzero"` // approval of the oldest order that is still open
 
 	After     string `json:"after,omitempty"` // next page of Upstock's list
-	Turns     []byte `json:"turns,omitempty"` // see turned
+	Turns     []byte `json:"turns,omitempty"` // see job.Turn
 	Cancelled int    `json:"cancelled,omitempty"`
 	Orders    int    `json:"orders,omitempty"` // approved in the gap and not here
 
@@ -121,13 +127,13 @@ const docMissed = "missed"
 func (w *poll) saveMissed(m *missed, anew bool) error {
 	if anew {
 		var old missed
-		rev, err := w.Ledger.Doc(w.ctx, w.job.Tenant, docMissed, &old)
+		rev, err := w.Ledger.Doc(w.ctx, w.part.Tenant, docMissed, &old)
 		if err != nil {
 			return err
 		}
 		m.rev = rev
 	}
-	rev, err := w.Ledger.SaveDoc(w.ctx, w.job.Tenant, docMissed, m.rev, m)
+	rev, err := w.Ledger.SaveDoc(w.ctx, w.part.Tenant, docMissed, m.rev, m)
 	if err == nil {
 		m.rev = rev
 	}
@@ -139,15 +145,15 @@ func (w *poll) saveMissed(m *missed, anew bool) error {
 func (w *poll) lookForMissed() error {
 	var m missed
 	var err error
-	if m.rev, err = w.Ledger.Doc(w.ctx, w.job.Tenant, docMissed, &m); err != nil {
+	if m.rev, err = w.Ledger.Doc(w.ctx, w.part.Tenant, docMissed, &m); err != nil {
 		return err
 	}
-	if !m.Opened.Equal(w.cur.Opened) {
-		m = missed{Opened: w.cur.Opened, Phase: missedScan, rev: m.rev}
+	if !m.Opened.Equal(w.part.Cursor.Opened) {
+		m = missed{Opened: w.part.Cursor.Opened, Phase: missedScan, rev: m.rev}
 	}
 	for m.Phase != missedDone {
-		if w.short() {
-			return job.ErrShort
+		if err := w.part.Short(w.ctx); err != nil {
+			return err
 		}
 		switch m.Phase {
 		case missedScan:
@@ -164,7 +170,7 @@ func (w *poll) lookForMissed() error {
 			return err
 		}
 	}
-	w.cur.Missed = false
+	w.part.Cursor.Missed = false
 	return nil
 }
 
@@ -184,7 +190,7 @@ func (m *missed) next() {
 // scanOpen reads a page of runs for the oldest approval of one that is open: a
 // cancellation would still change something.
 func (w *poll) scanOpen(m *missed) error {
-	runs, next, err := w.Ledger.Runs(w.ctx, w.job.Tenant, m.Scan, 100)
+	runs, next, err := w.Orders.Runs(w.ctx, w.part.Tenant, m.Scan, 100)
 	if err != nil {
 		return err
 	}
@@ -193,7 +199,8 @@ func (w *poll) scanOpen(m *missed) error {
 		if at.IsZero() {
 			at = r.Received
 		}
-		if !r.Cancelled.IsZero() || r.State == ledger.Cancelled || r.State == ledger.Shipped || !m.Oldest.IsZero() && !at.Before(m.Oldest) {
+		if !r.Cancelled.IsZero() || r.State == order.Cancelled || r.State == order.Shipped ||
+			!m.Oldest.IsZero() && !at.Before(m.Oldest) {
 			continue
 		}
 		own, err := w.supplierOf(w.ctx, r)
@@ -213,16 +220,17 @@ func (w *poll) scanOpen(m *missed) error {
 // missedPage reads a page of Upstock's list and does what it says to the orders that are here.
 func (w *poll) missedPage(m *missed, q upstock.OrdersQuery) error {
 	q.After, q.Limit = m.After, ordersPage
-	page, err := w.Upstock(w.conn, w.sec, false).OrdersPage(w.ctx, q)
+	page, err := w.upstock().OrdersPage(w.ctx, q)
 	switch {
-	case refusedPage(err) && m.After != "": // it does not know the page any more: the list begins anew
+	case job.RefusedPage(err) && m.After != "": // it does not know the page any more: the list begins anew
 		m.After, m.Turns = "", nil
 		if serr := w.saveMissed(m, false); serr != nil {
 			return serr
 		}
 		return err
-	case refusedPage(err):
-		return w.unread(m, "Upstock refuses the list. "+strings.Join(append(rest.MessagesOf(err), "("+rest.Reason(err)+")"), " "))
+	case job.RefusedPage(err):
+		return w.unread(m, "Upstock refuses the list. "+
+			strings.Join(append(rest.MessagesOf(err), "("+rest.Reason(err)+")"), " "))
 	case err != nil:
 		return err
 	}
@@ -232,27 +240,13 @@ func (w *poll) missedPage(m *missed, q upstock.OrdersQuery) error {
 		return err
 	}
 	for _, row := range rows {
-		switch {
-		case row.run == nil:
-			if m.Phase == missedGap && row.outcome == OutcomeSell {
-				m.Orders++
-			}
-		case row.outcome == OutcomeCancelled && row.run.Cancelled.IsZero():
-			m.Cancelled++
-			fallthrough
-		default:
-			if _, err := w.takeRow(w.ctx, s, row, arrival{}); err != nil {
-				return err
-			}
+		if err := w.missedRow(m, s, row); err != nil {
+			return err
 		}
 	}
-	past := false
-	if n := len(page.Orders); n > 0 && m.Phase == missedGap {
-		last, _ := upstock.ParseOrder(page.Orders[n-1])
-		past = !last.ApprovedAt.Before(m.To)
-	}
+	past := m.Phase == missedGap && reaches(page, m.To)
 	if m.After = page.Next; m.After != "" && !past {
-		if m.Turns, err = turned(m.Turns, page); err != nil {
+		if m.Turns, err = job.Turn(m.Turns, page.IDs(), page.Next); err != nil {
 			return w.unread(m, "Upstock's list could not be read to its end: "+err.Error()+".")
 		}
 		return nil
@@ -266,10 +260,37 @@ func (w *poll) missedPage(m *missed, q upstock.OrdersQuery) error {
 	return nil
 }
 
+// missedRow does what a row says to an order that is here, and counts the others.
+func (w *poll) missedRow(m *missed, s supplier, row row) error {
+	if row.run == nil {
+		if m.Phase == missedGap && row.outcome == OutcomeSell {
+			m.Orders++
+		}
+		return nil
+	}
+	if row.outcome == OutcomeCancelled && row.run.Cancelled.IsZero() {
+		m.Cancelled++
+	}
+	_, err := w.takeRow(w.ctx, s, row, arrival{})
+	return err
+}
+
+// reaches reports whether a page of Upstock's list goes as far as an instant of approval.
+func reaches(page upstock.Page, until time.Time) bool {
+	n := len(page.Orders)
+	if n == 0 {
+		return false
+	}
+	last, _ := upstock.ParseOrder(page.Orders[n-1])
+	return !last.ApprovedAt.Before(until)
+}
+
 // unread gives a list up, and says so.
 func (w *poll) unread(m *missed, why string) error {
 	m.next()
-	return w.Ledger.RecordSome(w.ctx, w.job.Tenant, ledger.Event{Kind: "missed", Text: "What changed at orders while a connection was away is not known in full. " + why})
+	return w.Ledger.RecordSome(w.ctx, w.part.Tenant,
+		ledger.Event{Kind: "missed", Text: "What changed at orders while a connection was away is not known in full. " +
+			why})
 }
 
 // until is the end of what is listed; zero = there is none.
@@ -291,46 +312,25 @@ func (w *poll) sayMissed(m *missed) error {
 		if err := w.noteGap(g); err != nil {
 			return err
 		}
-		text += " " + GapText(w.b.Tenant, g)
+		text += " " + order.GapText(w.b.Tenant, g)
 	}
-	return w.Ledger.RecordOnce(w.ctx, w.job.Tenant, m.Opened, "missed", ledger.Event{Kind: "missed", Text: text, Count: m.Cancelled + m.Orders})
+	return w.Ledger.RecordOnce(w.ctx, w.part.Tenant, m.Opened, "missed",
+		ledger.Event{Kind: "missed", Text: text, Count: m.Cancelled + m.Orders})
 }
 
-// GapText says what a gap means, in the tenant's days.
-func GapText(t tenant.Tenant, g tenant.Gap) string {
-	from, to := GapDays(t, g)
-	days := "approved from " + from + " to " + to
-	if from == to {
-		days = "approved on " + from
-	}
-	switch {
-	case !g.Known:
-		return "Orders " + days + " that are not here are not taken in by themselves, as a connection was away then: they may have been entered by hand. Backfill these days."
-	case g.Orders == 0:
-		return "A connection was away from " + from + " to " + to + ". No order was approved then that is not here."
-	case g.Orders == 1:
-		return "One order " + days + " is not here and is not taken in by itself, as a connection was away then: it may have been entered by hand. Backfill these days."
-	}
-	return fmt.Sprintf("%s orders %s are not here and are not taken in by themselves, as a connection was away then: they may have been entered by hand. Backfill these days.", thousands(g.Orders), days)
-}
-
-// GapDays are the first and the last day of a gap in the tenant's time zone, as a
-// backfill takes them.
-func GapDays(t tenant.Tenant, g tenant.Gap) (from, to string) {
-	zone := zoneOf(t)
-	return g.From.In(zone).Format(time.DateOnly), g.To.In(zone).Format(time.DateOnly)
-}
+// errUnchanged ends a change that need not be made.
+var errUnchanged = errors.New("nothing is to be changed")
 
 // uncheck has a connection's first orders looked up anew, see firstOrders.
 func (p *Pair) uncheck(ctx context.Context, tenantID string) error {
-	_, err := p.Tenants.Update(ctx, tenantID, tenant.Cin7Core, func(c *tenant.Connection) error {
-		if c.Checked == 0 {
-			return errMarked
+	_, err := lookedUp.Change(ctx, p.Tenants, tenantID, tenant.Cin7Core, func(_ tenant.Connection, n *int) error {
+		if *n == 0 {
+			return errUnchanged
 		}
-		c.Checked = 0
+		*n = 0
 		return nil
 	})
-	if errors.Is(err, errMarked) || errors.Is(err, tenant.ErrNotFound) {
+	if errors.Is(err, errUnchanged) || errors.Is(err, tenant.ErrNotFound) {
 		return nil
 	}
 	return err
@@ -341,15 +341,43 @@ func (p *Pair) filled(ctx context.Context, tenantID, account string, since, unti
 	_, err := p.Tenants.Update(ctx, tenantID, tenant.Upstock, func(c *tenant.Connection) error {
 		gaps := cutGaps(c.Gaps, since, until)
 		if c.Account != account || slices.Equal(gaps, c.Gaps) {
-			return errMarked
+			return errUnchanged
 		}
 		c.Gaps = gaps
 		return nil
 	})
-	if errors.Is(err, errMarked) || errors.Is(err, tenant.ErrNotFound) {
+	if errors.Is(err, errUnchanged) || errors.Is(err, tenant.ErrNotFound) {
 		return nil
 	}
 	return err
+}
+
+// DismissGap takes note of the gap that begins at an instant: it is shown no more. Its orders are taken in no more than
+// before. Errors: ledger.ErrNotFound where there is none, or it is noted already.
+func (p *Pair) DismissGap(ctx context.Context, tenantID string, from time.Time) error {
+	c, err := p.Tenants.Update(ctx, tenantID, tenant.Upstock, func(c *tenant.Connection) error {
+		i := slices.IndexFunc(c.Gaps, func(g tenant.Gap) bool { return g.From.Equal(from) && !g.Noted })
+		if i < 0 {
+			return ledger.ErrNotFound
+		}
+		c.Gaps = slices.Clone(c.Gaps)
+		c.Gaps[i].Noted = true
+		return nil
+	})
+	if errors.Is(err, tenant.ErrNotFound) {
+		return ledger.ErrNotFound
+	}
+	if err != nil {
+		return err
+	}
+	b, err := p.Tenants.Load(ctx, tenantID)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(c.Gaps, func(g tenant.Gap) bool { return g.From.Equal(from) })
+	first, last := order.GapDays(b.Tenant, c.Gaps[i])
+	return p.Ledger.Record(ctx, tenantID, ledger.Event{Kind: "missed", Text: "It was noted that orders approved from " +
+		first + " to " + last + " were not taken in, as a connection was away then."})
 }
 
 // cutGaps is what is left of gaps without a time; how many orders a rest has is not known.
@@ -361,10 +389,10 @@ func cutGaps(gaps []tenant.Gap, since, until time.Time) []tenant.Gap {
 			continue
 		}
 		if g.From.Before(since) {
-			left = append(left, tenant.Gap{From: g.From, To: since.UTC()})
+			left = append(left, tenant.Gap{From: g.From, To: since.UTC(), Noted: g.Noted})
 		}
 		if g.To.After(until) {
-			left = append(left, tenant.Gap{From: until.UTC(), To: g.To})
+			left = append(left, tenant.Gap{From: until.UTC(), To: g.To, Noted: g.Noted})
 		}
 	}
 	return left

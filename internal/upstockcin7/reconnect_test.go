@@ -3,15 +3,18 @@ package upstockcin7_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"stockbridge/internal/ledger"
+	"stockbridge/internal/mirror"
 	"stockbridge/internal/sim"
 	simupstock "stockbridge/internal/sim/upstock"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstockcin7"
+	"stockbridge/internal/upstockcin7/order"
 )
 
 // unheard approves an order whose webhook does not come.
@@ -41,14 +44,29 @@ func (w *world) jobs(hours int) {
 
 func (w *world) connectionTo(sys tenant.System) tenant.Connection {
 	w.t.Helper()
-	return must[tenant.Connection](w)(tenant.NewStore(w.store, w.box).Connection(context.Background(), w.tenant, sys))
+	return must[tenant.Bundle](w)(tenant.NewStore(w.store, w.box).Load(context.Background(), w.tenant)).Connections[sys]
+}
+
+// mirrored is how far the mirror is.
+func (w *world) mirrored() mirror.State {
+	w.t.Helper()
+	return mirror.Progress.Of(w.connectionTo(tenant.Cin7Core))
+}
+
+// note notes something beside the connection to Cin7 Core.
+func note[T any](w *world, p tenant.Progress[T], v T) {
+	w.t.Helper()
+	set := func(_ tenant.Connection, old *T) error { *old = v; return nil }
+	store := tenant.NewStore(w.store, w.box)
+	must[T](w)(p.Change(context.Background(), store, w.tenant, tenant.Cin7Core, set))
 }
 
 // byHand enters a sale in Cin7 Core as a person does, for an order's reference and customer.
 func (w *world) byHand(id int, reference string) {
 	w.t.Helper()
 	customer, _ := w.ids(id)
-	w.core("POST", "/sale", fmt.Sprintf(`{"CustomerID":%q,"CustomerReference":%q,"SkipQuote":true}`, customer, reference))
+	w.core("POST", "/sale", fmt.Sprintf(`{"CustomerID":%q,"CustomerReference":%q,"SkipQuote":true}`, customer,
+		reference))
 }
 
 // TestReconnectShortGap: what was approved in a gap of a day at most, and no
@@ -89,8 +107,9 @@ func TestReconnectInterrupted(t *testing.T) {
 		w.unheardCancel(old)
 		w.connectUpstock(w.acc)
 		w.turn(2 * time.Minute)
-		w.edit(old, func(r *ledger.Run) { // as if it had not been found yet
-			r.Cancelled, r.Unsettled, r.Ask, r.Occurred, r.State, r.Said = time.Time{}, time.Time{}, time.Time{}, time.Time{}, ledger.Sold, nil
+		w.edit(old, func(r *order.Order) { // as if it had not been found yet
+			r.Cancelled, r.Unsettled, r.Ask, r.Occurred, r.State, r.Said = time.Time{}, time.Time{}, time.Time{},
+				time.Time{}, order.Sold, nil
 		})
 		w.disconnect(tenant.Upstock)
 		lost := w.unheard(unlinked)
@@ -123,7 +142,8 @@ func TestReconnectInterrupted(t *testing.T) {
 // TestReconnectLongGap: what is here is followed through a gap of weeks; what is
 // not here waits for a backfill, and is shown.
 func TestReconnectLongGap(t *testing.T) {
-	for name, away := range map[string][]tenant.System{"Upstock": {tenant.Upstock}, "Cin7 Core": {tenant.Cin7Core}, "both": {tenant.Upstock, tenant.Cin7Core}} {
+	for name, away := range map[string][]tenant.System{"Upstock": {tenant.Upstock}, "Cin7 Core": {tenant.Cin7Core},
+		"both": {tenant.Upstock, tenant.Cin7Core}} {
 		t.Run(name, func(t *testing.T) {
 			story(t, func(t *testing.T, w *world) {
 				shipped, sale := w.sell(groceries)
@@ -145,7 +165,7 @@ func TestReconnectLongGap(t *testing.T) {
 				}
 				w.jobs(2)
 
-				w.is(shipped, ledger.Shipped, "T-1! shipped")
+				w.is(shipped, order.Shipped, "T-1! shipped")
 				if r := w.run(gone); r.Cancelled.IsZero() {
 					t.Errorf("a cancellation in the gap is not known: %s\n%s", r.State, timeline(r))
 				}
@@ -154,15 +174,18 @@ func TestReconnectLongGap(t *testing.T) {
 					t.Fatalf("an order of the gap was taken in by itself: %+v", r)
 				}
 				gaps := w.connectionTo(tenant.Upstock).Gaps
-				if len(gaps) != 1 || !gaps[0].Known || gaps[0].Orders != 1 || gaps[0].To.Sub(gaps[0].From).Round(24*time.Hour) != 20*24*time.Hour {
+				if len(gaps) != 1 || !gaps[0].Known || gaps[0].Orders != 1 ||
+					gaps[0].To.Sub(gaps[0].From).Round(24*time.Hour) != 20*24*time.Hour {
 					t.Fatalf("%+v", gaps)
 				}
 				c := w.completeness(time.Time{}, time.Time{})
-				w.says(c.Summary, "0 missing, checked ", "approved from 15 January 2000 00:00 to 21 January 2000", "One order approved from 2000-01-01 to 2000-01-21 is not here", "Backfill these days.")
-				w.says(strings.Join(w.eventTexts("missed"), " "), "One order approved from 2000-01-01 to 2000-01-21", "Cancelled in Upstock meanwhile: 1.")
+				w.says(c.Summary, "0 missing, checked ", "approved from 15 January 2000 00:00 to 21 January 2000",
+					"One order approved from 2000-01-01 to 2000-01-21 is not here", "Backfill these days.")
+				w.says(strings.Join(w.eventTexts("missed"), " "), "One order approved from 2000-01-01 to 2000-01-21",
+					"Cancelled in Upstock meanwhile: 1.")
 
 				tn := must[tenant.Bundle](w)(tenant.NewStore(w.store, w.box).Load(t.Context(), w.tenant)).Tenant
-				from, to := upstockcin7.GapDays(tn, gaps[0])
+				from, to := order.GapDays(tn, gaps[0])
 				w.startBackfill(from, to)
 				w.jobs(1)
 				w.sold(missed)
@@ -193,9 +216,56 @@ func TestReconnectWithinTheWeek(t *testing.T) {
 		}
 		c := w.completeness(time.Time{}, time.Time{})
 		w.says(c.Summary, "1 missing")
-		if len(c.Differences) != 1 || !strings.Contains(c.Differences[0].Message, "while a connection was away") || !strings.Contains(c.Differences[0].Fix, "backfill its day") {
+		if len(c.Differences) != 1 || !strings.Contains(c.Differences[0].Message, "while a connection was away") ||
+			!strings.Contains(c.Differences[0].Fix, "backfill its day") {
 			t.Errorf("%+v", c.Differences)
 		}
+	})
+}
+
+// TestDismissedGap: a gap that somebody has noted is one all the same: its orders are not taken in by themselves, also
+// after another reconnection, and a backfill of a part of its days leaves the rest noted.
+func TestDismissedGap(t *testing.T) {
+	story(t, func(t *testing.T, w *world) {
+		w.jobs(1)
+		w.disconnect(tenant.Upstock)
+		time.Sleep(100 * time.Hour)
+		missed := w.unheard(groceries)
+		time.Sleep(10 * time.Hour)
+		w.connectUpstock(w.acc)
+		w.jobs(1)
+		gap := w.connectionTo(tenant.Upstock).Gaps[0]
+		dismiss := func() error { return w.pair().DismissGap(t.Context(), w.tenant, gap.From) }
+		if err := dismiss(); err != nil || dismiss() != ledger.ErrNotFound {
+			t.Fatal(err)
+		}
+		noted := func(n int) {
+			t.Helper()
+			gaps := w.connectionTo(tenant.Upstock).Gaps
+			if len(gaps) != n || slices.ContainsFunc(gaps, func(g tenant.Gap) bool { return !g.Noted }) {
+				t.Errorf("%+v", gaps)
+			}
+		}
+		w.jobs(2)
+		w.disconnect(tenant.Upstock)
+		time.Sleep(time.Hour)
+		w.connectUpstock(w.acc)
+		w.jobs(2)
+		if noted(1); w.run(missed) != nil {
+			t.Error("its order was taken in")
+		}
+		b := w.bundle()
+		middle := gap.From.Add(48 * time.Hour).In(b.Tenant.Zone()).Format(time.DateOnly)
+		w.startBackfill(middle, middle)
+		w.jobs(1)
+		if noted(2); w.run(missed) != nil {
+			t.Error("its order was taken in")
+		}
+		from, to := order.GapDays(b.Tenant, gap)
+		w.startBackfill(from, to)
+		w.jobs(1)
+		noted(0)
+		w.sold(missed)
 	})
 }
 
@@ -203,18 +273,19 @@ func TestReconnectWithinTheWeek(t *testing.T) {
 // looked up as somebody else's again, and so is each that waited through it.
 func TestReconnectedOrdersAreLookedUp(t *testing.T) {
 	story(t, func(t *testing.T, w *world) {
-		if c := w.connectionTo(tenant.Cin7Core); c.Checked < 10 {
-			t.Fatalf("%d checked", c.Checked)
+		if n := upstockcin7.LookedUp.Of(w.connectionTo(tenant.Cin7Core)); n < 10 {
+			t.Fatalf("%d checked", n)
 		}
 		w.disconnect(tenant.Cin7Core)
-		waits := w.approve(strings.Replace(groceries, "PO-4711", "PO-5555", 1)) // parked through the gap, and sold by hand meanwhile
+		// parked through the gap, and sold by hand meanwhile
+		waits := w.approve(strings.Replace(groceries, "PO-4711", "PO-5555", 1))
 		w.turn(time.Hour)
 		w.byHand(waits, "PO-5555")
 		w.connectCore(w.acc)
 		w.disconnect(tenant.Upstock)
 		w.connectUpstock(w.acc)
-		if c := w.connectionTo(tenant.Cin7Core); c.Checked != 0 {
-			t.Errorf("%d checked", c.Checked)
+		if n := upstockcin7.LookedUp.Of(w.connectionTo(tenant.Cin7Core)); n != 0 {
+			t.Errorf("%d checked", n)
 		}
 		w.turn(30 * time.Minute)
 		w.attention(waits, "foreignSale", "SO-")
@@ -279,7 +350,7 @@ func TestSuppliersInTurn(t *testing.T) {
 		if gaps := w.connectionTo(tenant.Upstock).Gaps; len(gaps) > 0 {
 			t.Errorf("%+v", gaps)
 		}
-		if r := w.named(fmt.Sprintf("2:%d", id)); r == nil || r.State != ledger.Sold {
+		if r := w.named(fmt.Sprintf("2:%d", id)); r == nil || r.State != order.Sold {
 			t.Errorf("%+v", r)
 		}
 	})
@@ -302,7 +373,7 @@ func TestListIsReadOnWhereItWasLeft(t *testing.T) {
 		w.turn(5 * time.Minute)
 		start := time.Now()
 		w.poll()
-		w.is(id, ledger.Shipped, "T-1! shipped")
+		w.is(id, order.Shipped, "T-1! shipped")
 		lists := 0
 		for _, call := range w.coreCalls(start) {
 			if call == "GET /saleList" {
@@ -322,7 +393,8 @@ func TestOtherSuppliersCheck(t *testing.T) {
 		w.says(w.compare(time.Time{}, time.Time{}).Summary, "0 missing", "1 order, approved from")
 		w.disconnect(tenant.Upstock)
 		w.connectUpstock(w.sim.AddAccount("Second brand", ""))
-		if c := w.completeness(time.Time{}, time.Time{}); !strings.HasPrefix(c.Summary, "Not checked yet. What was checked before is of other accounts") {
+		if c := w.completeness(time.Time{}, time.Time{}); !strings.HasPrefix(c.Summary,
+			"Not checked yet. What was checked before is of other accounts") {
 			t.Error(c.Summary)
 		}
 		w.says(w.compare(time.Time{}, time.Time{}).Summary, "0 missing", "no order was approved from")
@@ -379,13 +451,15 @@ func TestReconnectBeforeAnythingIsMade(t *testing.T) {
 					w.sim.ClearFaults(sim.Cin7Core)
 					w.connectUpstock(w.acc)
 					w.turn(time.Hour)
-					if name == "a header was made" && now == "not approved" { // its sale was begun when it was approved, and is finished
+					// its sale was begun when it was approved, and is finished
+					if name == "a header was made" && now == "not approved" {
 						if w.sold(id); len(w.sales(id)) != 1 {
 							t.Errorf("%+v", w.sales(id))
 						}
 						return
 					}
-					if r := w.run(id); now == "not approved" && r.State != ledger.Attention || now != "not approved" && r.State != ledger.Cancelled {
+					if r := w.run(id); now == "not approved" && r.State != ledger.Attention ||
+						now != "not approved" && r.State != order.Cancelled {
 						t.Errorf("it is %s\n%s", r.State, timeline(r))
 					}
 					for _, s := range w.sales(id) {
@@ -399,8 +473,8 @@ func TestReconnectBeforeAnythingIsMade(t *testing.T) {
 	}
 }
 
-// TestReconnectAndRefusedShipment: a sold order that was cancelled while Upstock was away, and that no list shows, as its
-// approval was taken back before, is known to be once Upstock does not take its parcel.
+// TestReconnectAndRefusedShipment: a sold order that was cancelled while Upstock was away, and that no list shows, as
+// its approval was taken back before, is known to be once Upstock does not take its parcel.
 func TestReconnectAndRefusedShipment(t *testing.T) {
 	story(t, func(t *testing.T, w *world) {
 		id, sale := w.sell(groceries)

@@ -10,7 +10,8 @@ import (
 // people are the fields of bodies that say who somebody is and how to reach
 // them, and that no reader of a timeline needs; the last two are what Cin7 Core
 // authenticates webhooks with, in the clear.
-var people = []string{"phone", "mobilephone", "fax", "email", "contact", "jobtitle", "website", "externalbearertoken", "externalpassword"}
+var people = []string{"phone", "mobilephone", "fax", "email", "contact", "jobtitle", "website", "externalbearertoken",
+	"externalpassword"}
 
 // redactPeople blanks those fields where they hold a text. It looks for names
 // and texts only: a body that breaks off, or is no JSON at all, is redacted as

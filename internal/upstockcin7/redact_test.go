@@ -43,7 +43,8 @@ func FuzzRedactPeople(f *testing.F) {
 			switch v := v.(type) {
 			case map[string]any:
 				for k, x := range v {
-					if s, ok := x.(string); ok && s != "" && s != "[redacted]" && isPeople([]byte(`"`+strings.ToLower(k)+`"`)) {
+					if s, ok := x.(string); ok && s != "" && s != "[redacted]" &&
+						isPeople([]byte(`"`+strings.ToLower(k)+`"`)) {
 						t.Fatalf("%q keeps %q", in, k)
 					}
 					check(x)

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"stockbridge/internal/ledger"
-	"stockbridge/internal/upstock"
 )
 
 // restoreMark remembers for a moment whether the table is marked as put back to
@@ -33,15 +32,15 @@ func (p *Pair) restoredAt(ctx context.Context, now time.Time) (time.Time, error)
 	return m.at, nil
 }
 
-// mayBeUnknown says that the table may have been put back to before it knew of
+// mayBeUnknown reports whether the table may have been put back to before it knew of
 // this order: then no pointer is beyond doubt, as the order may have been sold, and
 // nothing here knows of it. That is every order for a while (15 minutes), after
 // which a pointer of before is too old anyway; and for good one that is dated
 // before the table was put back, as it may have been cancelled since, and approved
 // again just now.
-func (w *work) mayBeUnknown(now time.Time) bool { return w.Pair.mayBeUnknown(w.ctx, w.body, now) }
+func (w *work) mayBeUnknown(now time.Time) bool { return w.Pair.mayBeUnknown(w.ctx, w.doc, now) }
 
-func (p *Pair) mayBeUnknown(ctx context.Context, body []byte, now time.Time) bool {
+func (p *Pair) mayBeUnknown(ctx context.Context, o *document, now time.Time) bool {
 	at, err := p.restoredAt(ctx, now)
 	switch {
 	case err != nil:
@@ -51,19 +50,17 @@ func (p *Pair) mayBeUnknown(ctx context.Context, body []byte, now time.Time) boo
 	case now.Sub(at) < p.Times.Fresh*3/2:
 		return true
 	}
-	raw, _ := orderOf(body)
-	o, _ := upstock.ParseOrder(raw)
-	return !o.OrderDate.In(time.UTC).After(at.Add(easternmost))
+	return !o.order().OrderDate.In(time.UTC).After(at.Add(easternmost))
 }
 
-// unlooked says that the order may have been sold in the time that the table has
-// lost, and was not looked for just now: it does not end as one without a sale.
+// unlooked reports whether the order may have been sold in the time that the table
+// has lost, and was not looked for just now: it does not end as one without a sale.
 func (w *work) unlooked() bool {
 	now := w.Now()
 	return now.Sub(w.run.Looked) > w.Times.Settle && w.mayBeUnknown(now)
 }
 
-// everRestored says that the table was put back to an earlier state at some time.
+// everRestored reports whether the table may have been put back to an earlier state at some time.
 func (p *Pair) everRestored(ctx context.Context, now time.Time) bool {
 	at, err := p.restoredAt(ctx, now)
 	return err != nil || !at.IsZero()
@@ -94,15 +91,19 @@ func (w *work) maybeCancelled() bool {
 // left says what people did since, and only they can do it again.
 func (w *poll) sayRestored() error {
 	at, err := w.restoredAt(w.ctx, w.Now())
-	if err != nil || !at.After(w.cur.Restored) || !at.After(w.b.Tenant.Created) {
+	if err != nil || !at.After(w.part.Cursor.Restored) || !at.After(w.b.Tenant.Created) {
 		return err
 	}
-	text := "Stockbridge's records were put back to an earlier state on " + clockText(w.b, at) + ", and what was done here shortly before is forgotten. " +
-		"Look whether keys, settings and links are as you saved them, and start backfills again that you had started: no order is sold twice. Only if another Cin7 Core account was connected in that time, look in that account too for sales of these orders."
-	if err := w.Ledger.RecordOnce(w.ctx, w.job.Tenant, at, "restored", ledger.Event{Kind: "restored", Text: text}); err != nil {
+	text := "Stockbridge's records were put back to an earlier state on " + w.b.Tenant.Clock(at) +
+		", and what was done here shortly before is forgotten. " +
+		"Look whether keys, settings and links are as you saved them, and start backfills again that you had " +
+		"started: no order is sold twice. Only if another Cin7 Core account was connected in that time, look in that " +
+		"account too for sales of these orders."
+	if err := w.Ledger.RecordOnce(w.ctx, w.part.Tenant, at, "restored",
+		ledger.Event{Kind: "restored", Text: text}); err != nil {
 		return err
 	}
-	w.cur.Restored = at
+	w.part.Cursor.Restored = at
 	return nil
 }
 

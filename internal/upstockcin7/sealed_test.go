@@ -10,14 +10,14 @@ import (
 	"testing"
 	"time"
 
-	"stockbridge/internal/ledger"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstock"
-	"stockbridge/internal/upstockcin7"
+	"stockbridge/internal/upstockcin7/order"
+	"stockbridge/internal/vendor"
 )
 
-// orderWithoutKey delivers an order, and loses the sealing key before anybody works on it: its pointer is lost too, so that
-// the sweep wakes it.
+// orderWithoutKey delivers an order, and loses the sealing key before anybody works on it: its pointer is lost too, so
+// that the sweep wakes it.
 func (s *sender) orderWithoutKey() (id int, doc string) {
 	w := s.w
 	w.t.Helper()
@@ -36,21 +36,23 @@ func (s *sender) orderWithoutKey() (id int, doc string) {
 	return id, doc
 }
 
-// TestSealingKeyLost: an order that meets a lost sealing key waits, says why, and is sold once when new keys were saved.
+// TestSealingKeyLost: an order that meets a lost sealing key waits, says why, and is sold once when new keys were
+// saved.
 func TestSealingKeyLost(t *testing.T) {
 	inWorld(t, prepare(t), func(t *testing.T, w *world, s *sender) {
 		ctx := context.Background()
 		id, doc := s.orderWithoutKey()
 		w.turn(30 * time.Minute)
 		r := w.run(id)
-		if r.State == ledger.Sold || !r.Parked || !strings.Contains(r.Why, "sealed with is lost or disabled") {
+		if r.State == order.Sold || !r.Parked || !strings.Contains(r.Why, "sealed with is lost or disabled") {
 			t.Errorf("%s, parked %v: %s", r.State, r.Parked, r.Why)
 		}
-		pair := w.process("console").app.Pair
-		for sys, cred := range map[tenant.System]upstockcin7.Credentials{
-			tenant.Upstock: {Key: tenant.Secret(w.acc.Upstock.Token), Webhook: s.secret}, tenant.Cin7Core: w.coreKey(),
+		vendors := w.vendorTable()
+		for sys, cred := range map[tenant.System]vendor.Credentials{
+			tenant.Upstock:  {Key: tenant.Secret(w.acc.Upstock.Token), WebhookSecret: s.secret},
+			tenant.Cin7Core: w.coreKey(),
 		} {
-			if _, _, err := pair.Connect(ctx, w.tenant, sys, cred); err != nil {
+			if _, _, err := vendors.Connect(ctx, w.tenant, sys, cred); err != nil {
 				t.Fatalf("%s: %v", sys, err)
 			}
 		}
@@ -77,10 +79,11 @@ func TestParksForALostSealingKeyOnly(t *testing.T) {
 			}
 			time.Sleep(time.Second)
 		}
-		w.connect(tenant.Upstock, upstockcin7.Credentials{Key: tenant.Secret(w.acc.Upstock.Token), Webhook: s.secret})
+		w.connect(tenant.Upstock, vendor.Credentials{Key: tenant.Secret(w.acc.Upstock.Token), WebhookSecret: s.secret})
 		w.connect(tenant.Cin7Core, w.coreKey())
 		for _, sys := range []tenant.System{tenant.Upstock, tenant.Cin7Core} {
-			if _, err := w.process("console").app.Tenants.Update(t.Context(), w.tenant, sys, func(c *tenant.Connection) error { c.Resume = time.Time{}; return nil }); err != nil {
+			if _, err := w.process("console").app.Tenants.Update(t.Context(), w.tenant, sys,
+				func(c *tenant.Connection) error { c.Resume = time.Time{}; return nil }); err != nil {
 				t.Fatal(err)
 			}
 		}

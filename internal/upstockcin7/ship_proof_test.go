@@ -18,6 +18,7 @@ import (
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/sim"
 	"stockbridge/internal/testsize"
+	"stockbridge/internal/upstockcin7/order"
 )
 
 // A way is one job's way through the world, every outside effect of which may
@@ -57,7 +58,8 @@ func shippingWay(order sim.ListOrder) way { return shippingWayOf(order, false) }
 // shippingWayOf is shippingWay; heard says that what changes at the worst moment
 // is heard of at once, as by a webhook: what was read before is not told for long.
 func shippingWayOf(order sim.ListOrder, heard bool) way {
-	names := map[sim.ListOrder]string{sim.NewestFirst: "newest first", sim.OldestFirst: "oldest first", sim.Shuffled: "shuffled"}
+	names := map[sim.ListOrder]string{sim.NewestFirst: "newest first", sim.OldestFirst: "oldest first",
+		sim.Shuffled: "shuffled"}
 	return way{name: "shipments, " + names[order], least: 3*pollEvery + 4,
 		sim: sim.Options{ListOrder: order, ListDrift: true, TinyPages: 3},
 		ready: func(w *world) (func(int), func() string) {
@@ -65,7 +67,8 @@ func shippingWayOf(order sim.ListOrder, heard bool) way {
 			var others []string
 			for n := range 3 {
 				var other struct{ ID string }
-				if err := json.Unmarshal(must[json.RawMessage](w)(w.simCore.Sale(sale, "copy", fmt.Sprintf(`{"externalId":"till:%d"}`, n))), &other); err != nil {
+				if err := json.Unmarshal(must[json.RawMessage](w)(w.simCore.Sale(sale, "copy",
+					fmt.Sprintf(`{"externalId":"till:%d"}`, n))), &other); err != nil {
 					w.t.Fatal(err)
 				}
 				others = append(others, other.ID)
@@ -75,7 +78,8 @@ func shippingWayOf(order sim.ListOrder, heard bool) way {
 				if n := changed.Add(1); n < 3 {
 					w.simCore.Sale(sale, "tracking", fmt.Sprintf(`{"box":"A","trackingNumber":"T-1-%d"}`, n))
 					if heard {
-						time.AfterFunc(time.Second, func() { w.pair().Kick(context.Background(), w.tenant, "shipments") })
+						time.AfterFunc(time.Second,
+							func() { w.process("console").app.Jobs.Kick(context.Background(), w.tenant, "shipments") })
 					}
 				}
 			}
@@ -101,7 +105,8 @@ func shippingWayOf(order sim.ListOrder, heard bool) way {
 // the other that the cursor moves past it in between.
 func reconcileWay() way {
 	return way{name: "reconcile", least: 2*pollEvery + 6, ready: func(w *world) (func(int), func() string) {
-		if err := w.sim.Fault(sim.Upstock, sim.Fault{Match: "WEBHOOK order.approved", Kind: "drop", Times: -1}); err != nil {
+		if err := w.sim.Fault(sim.Upstock,
+			sim.Fault{Match: "WEBHOOK order.approved", Kind: "drop", Times: -1}); err != nil {
 			w.t.Fatal(err)
 		}
 		var ids []int
@@ -189,12 +194,12 @@ func (w *world) parcelsVerdict(id int, sale string) string {
 	switch whole := s.CombinedShippingStatus == "SHIPPED"; {
 	case !slices.Equal(got, want):
 		return fmt.Sprintf("Upstock has %q, Cin7 Core %q", got, want)
-	case whole && (complete != 1 || status != "shipped" || r.State != ledger.Shipped):
+	case whole && (complete != 1 || status != "shipped" || r.State != order.Shipped):
 		return fmt.Sprintf("all is shipped, Upstock says %s with %d complete, the ledger %s", status, complete, r.State)
 	case !whole && (complete > 0 || status == "shipped"):
 		return "Upstock was told that all is shipped"
 	case !r.Finished() || !r.Next.IsZero():
-		return fmt.Sprintf("work is left: asked %d, looked %d, next %s", r.Asked, r.Looks, r.Next)
+		return fmt.Sprintf("work is left: asked %d, read %d, next %s", r.Asked, r.Readings, r.Next)
 	case w.sim.OverLimit(sim.Cin7Core, "") > 0:
 		return "over the limit"
 	}
@@ -245,7 +250,7 @@ func (v way) walk(t testing.TB, b *base, path string, s schedule) (verdict strin
 // timelines are those of all orders.
 func (w *world) timelines() string {
 	var text strings.Builder
-	runs, _, _ := ledger.New(w.store).Runs(context.Background(), w.tenant, "", 5)
+	runs, _, _ := order.NewBook(ledger.New(w.store)).Runs(context.Background(), w.tenant, "", 5)
 	for _, r := range runs {
 		text.WriteString(timeline(r))
 	}
@@ -315,7 +320,8 @@ func sample(list []schedule, most int) (some []schedule) {
 
 // ways are all that the proof covers beside an order's own.
 func ways() []way {
-	return []way{shippingWay(sim.NewestFirst), shippingWay(sim.OldestFirst), shippingWay(sim.Shuffled), reconcileWay(), webhooksWay()}
+	return []way{shippingWay(sim.NewestFirst), shippingWay(sim.OldestFirst), shippingWay(sim.Shuffled), reconcileWay(),
+		webhooksWay()}
 }
 
 // TestCrashProofJobs lets every outside effect of the jobs' ways go wrong in
@@ -334,7 +340,8 @@ func TestCrashProofJobs(t *testing.T) {
 			for s, verdict := range v.walkAll(t, b, list, false) {
 				t.Errorf("%s: %s", s, verdict)
 			}
-			t.Logf("crash proof of %s: %d runs over %d effects in %s", v.name, len(list), len(effects), time.Since(start).Round(time.Millisecond))
+			t.Logf("crash proof of %s: %d runs over %d effects in %s", v.name, len(list), len(effects),
+				time.Since(start).Round(time.Millisecond))
 		})
 	}
 }
@@ -351,7 +358,8 @@ func TestJobsProofCanFail(t *testing.T) {
 		v = shippingWayOf(sim.Shuffled, true)
 	}
 	var list []schedule
-	for n := 1; n <= 3; n++ { // first what shows each rule for certain: an old tracking that arrives after the newer one
+	// first what shows each rule for certain: an old tracking that arrives after the newer one
+	for n := 1; n <= 3; n++ {
 		list = append(list, schedule{scenario: "plain", like: map[string]map[int]fault{"/shipments/": {n: slow}}})
 	}
 	if *mutated == "" {

@@ -20,6 +20,9 @@ import (
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/testsize"
 	"stockbridge/internal/upstockcin7"
+	"stockbridge/internal/upstockcin7/order"
+	"stockbridge/internal/upstockcin7/sale"
+	"stockbridge/internal/vendor"
 )
 
 // shipment is one as Upstock has it.
@@ -61,7 +64,8 @@ func (w *world) tracks(id int) string {
 // job starts a scheduled job for everybody, as EventBridge Scheduler does.
 func (w *world) job(name string) {
 	w.t.Helper()
-	if err := w.process("schedule").app.Schedule(context.Background(), json.RawMessage(`{"job":"`+name+`"}`)); err != nil {
+	if err := w.process("schedule").app.Schedule(context.Background(),
+		json.RawMessage(`{"job":"`+name+`"}`)); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -83,11 +87,12 @@ func (w *world) sell(order string) (id int, sale string) {
 }
 
 // is checks an order's state and what Upstock shows of it.
-func (w *world) is(id int, s ledger.State, tracks string) *ledger.Run {
+func (w *world) is(id int, s ledger.State, tracks string) *order.Order {
 	w.t.Helper()
 	r := w.run(id)
 	if got := w.tracks(id); r.State != s || got != tracks {
-		w.t.Errorf("state %s, want %s; Upstock shows %q, want %q\n%+v\n%s", r.State, s, got, tracks, r.Problems, timeline(r))
+		w.t.Errorf("state %s, want %s; Upstock shows %q, want %q\n%+v\n%s", r.State, s, got, tracks, r.Problems,
+			timeline(r))
 	}
 	return r
 }
@@ -99,20 +104,21 @@ func TestShippedByPoll(t *testing.T) {
 			id, sale := w.sell(groceries)
 			w.person(sale, "ship", `{"boxes":["A"],"of":["A","B"],"trackingNumber":"T-1","carrier":"Post Haste"}`)
 			w.poll()
-			w.is(id, ledger.PartlyShipped, "T-1 processing")
+			w.is(id, order.PartlyShipped, "T-1 processing")
 			list, _ := w.shipments(id)
-			if day := list[0].ShippedAt.In(auckland(t)).Format(time.DateOnly); list[0].Carrier != "Post Haste" || day != time.Now().In(auckland(t)).Format(time.DateOnly) {
+			if day := list[0].ShippedAt.In(auckland(t)).Format(time.DateOnly); list[0].Carrier != "Post Haste" ||
+				day != time.Now().In(auckland(t)).Format(time.DateOnly) {
 				t.Errorf("%+v", list)
 			}
 			w.person(sale, "ship", `{"boxes":["B"]}`)
 			w.poll()
-			w.is(id, ledger.Shipped, "! T-1 shipped")
+			w.is(id, order.Shipped, "! T-1 shipped")
 			w.person(sale, "tracking", `{"box":"B","trackingNumber":"T-2"}`)
 			w.poll()
-			w.is(id, ledger.Shipped, "T-1 T-2! shipped")
+			w.is(id, order.Shipped, "T-1 T-2! shipped")
 			w.person(sale, "tracking", `{"box":"A","trackingUrl":"https://track.example.com/T-1"}`)
 			w.poll()
-			r := w.is(id, ledger.Shipped, "T-2! https://track.example.com/T-1 shipped")
+			r := w.is(id, order.Shipped, "T-2! https://track.example.com/T-1 shipped")
 			if !r.Finished() {
 				t.Errorf("not finished: %+v", r)
 			}
@@ -126,16 +132,16 @@ func TestShippedByPoll(t *testing.T) {
 	})
 	t.Run("advanced, several fulfilments", func(t *testing.T) {
 		story(t, func(t *testing.T, w *world) {
-			w.change(func(s *tenant.Settings) { s.SaleType, s.OrderStatus = tenant.Advanced, tenant.Authorised })
+			w.change(func(s *sale.Settings) { s.SaleType, s.OrderStatus = sale.Advanced, sale.Authorised })
 			id, sale := w.sell(groceries)
 			w.person(sale, "ship", `{"lines":[{"sku":"SLT-FLK","quantity":1}],"boxes":["1"],"of":["1"],"trackingNumber":"F1"}`)
 			w.person(sale, "ship", `{"lines":[{"sku":"SLT-FLK","quantity":1}],"boxes":["1"],"of":["1"],"trackingNumber":"F2"}`)
 			w.poll()
-			w.is(id, ledger.PartlyShipped, "F1 F2 processing")
+			w.is(id, order.PartlyShipped, "F1 F2 processing")
 			w.person(sale, "ship", `{"boxes":["1"],"of":["1","2"],"trackingNumber":"F3"}`)
 			w.person(sale, "ship", `{"trackingNumber":"F4"}`)
 			w.poll()
-			w.is(id, ledger.Shipped, "F1 F2 F3 F4! shipped")
+			w.is(id, order.Shipped, "F1 F2 F3 F4! shipped")
 		})
 	})
 	t.Run("by hand, nothing to track", func(t *testing.T) {
@@ -143,7 +149,7 @@ func TestShippedByPoll(t *testing.T) {
 			id, sale := w.sell(groceries)
 			w.person(sale, "ship", "")
 			w.poll()
-			w.is(id, ledger.Shipped, "! shipped")
+			w.is(id, order.Shipped, "! shipped")
 		})
 	})
 	t.Run("a long address to track at", func(t *testing.T) {
@@ -152,10 +158,10 @@ func TestShippedByPoll(t *testing.T) {
 			url := "https://track.example.com/" + strings.Repeat("x", 486)
 			w.person(sale, "ship", `{"trackingNumber":"T-1","trackingUrl":"`+url+`"}`)
 			w.poll()
-			w.is(id, ledger.Shipped, url+"! shipped")
+			w.is(id, order.Shipped, url+"! shipped")
 			w.person(sale, "tracking", `{"trackingUrl":"`+url+`y"}`)
 			w.poll()
-			w.is(id, ledger.Shipped, "T-1! shipped")
+			w.is(id, order.Shipped, "T-1! shipped")
 		})
 	})
 	t.Run("the sale was copied", func(t *testing.T) {
@@ -167,19 +173,19 @@ func TestShippedByPoll(t *testing.T) {
 			}
 			w.person(twin.ID, "ship", `{"trackingNumber":"NOT-OURS"}`)
 			w.poll()
-			w.is(id, ledger.Sold, "processing")
+			w.is(id, order.Sold, "processing")
 			w.person(sale, "ship", `{"trackingNumber":"OURS"}`)
 			w.poll()
-			w.is(id, ledger.Shipped, "OURS! shipped")
+			w.is(id, order.Shipped, "OURS! shipped")
 		})
 	})
 	t.Run("Auto Pick, Pack and Ship", func(t *testing.T) {
 		story(t, func(t *testing.T, w *world) {
-			w.change(func(s *tenant.Settings) { s.OrderStatus, s.CreationMode = tenant.Authorised, tenant.AutoPickPackShip })
+			w.change(func(s *sale.Settings) { s.OrderStatus, s.CreationMode = sale.Authorised, sale.AutoPickPackShip })
 			start := time.Now()
 			id := w.approve(groceries)
 			w.settle(id, horizon)
-			w.is(id, ledger.Shipped, "! shipped")
+			w.is(id, order.Shipped, "! shipped")
 			w.poll()
 			if calls := w.coreCalls(start); len(calls) != 4 || calls[3] != "GET /saleList" {
 				t.Errorf("%v", calls)
@@ -197,11 +203,11 @@ func TestShippedByPoll(t *testing.T) {
 			w.job("shipments")
 			time.Sleep(time.Second)
 			synctest.Wait()
-			if r := w.run(id); !r.SoldAt.IsZero() || r.Asked == 0 || r.LookDue() {
+			if r := w.run(id); !r.SoldAt.IsZero() || r.Asked == 0 || r.ReadingDue() {
 				t.Fatalf("asked %d, sold %s", r.Asked, r.SoldAt)
 			}
 			w.turn(10 * time.Minute)
-			w.is(id, ledger.Shipped, "EARLY! shipped")
+			w.is(id, order.Shipped, "EARLY! shipped")
 		})
 	})
 }
@@ -223,7 +229,7 @@ func TestShippingUndone(t *testing.T) {
 				id, sale := w.sell(groceries)
 				w.person(sale, "ship", `{"boxes":["A"],"of":["A","B"],"trackingNumber":"T-1"}`)
 				w.poll()
-				w.is(id, ledger.PartlyShipped, "T-1 processing")
+				w.is(id, order.PartlyShipped, "T-1 processing")
 				w.person(sale, do, "")
 				w.poll()
 				w.attention(id, "shipmentUndone", "A")
@@ -240,11 +246,11 @@ func TestShippingUndone(t *testing.T) {
 					}
 					return
 				}
-				w.is(id, ledger.Sold, "T-1 processing")
+				w.is(id, order.Sold, "T-1 processing")
 				w.person(sale, "ship", `{"boxes":["A","B"],"of":["A","B"],"trackingNumber":"T-9"}`)
 				w.poll()
 				r := w.run(id)
-				if _, status := w.shipments(id); r.State != ledger.Shipped || status != "shipped" {
+				if _, status := w.shipments(id); r.State != order.Shipped || status != "shipped" {
 					t.Errorf("%s %s\n%s", r.State, w.tracks(id), timeline(r))
 				}
 			})
@@ -280,7 +286,8 @@ func TestShippingUndone(t *testing.T) {
 			w.person(sale, "lines", basketDearer)
 			w.person(sale, "ship", `{"trackingNumber":"T-1"}`)
 			w.poll()
-			w.says(strings.Join(w.is(id, ledger.Shipped, "T-1! shipped").Said, " "), "changed in Cin7 Core: its total is")
+			w.says(strings.Join(w.is(id, order.Shipped, "T-1! shipped").Said, " "),
+				"changed in Cin7 Core: its total is")
 		})
 	})
 }
@@ -309,27 +316,29 @@ func TestStaleSale(t *testing.T) {
 		if stale != 0 {
 			t.Errorf("%d stale answers are left", stale)
 		}
-		h.is(id, ledger.Shipped, "T-1! shipped")
+		h.is(id, order.Shipped, "T-1! shipped")
 	})
 }
 
 // TestAutoPickLater: what Auto Pick left is followed when stock arrives and people pick.
 func TestAutoPickLater(t *testing.T) {
 	story(t, func(t *testing.T, w *world) {
-		w.change(func(s *tenant.Settings) { s.OrderStatus, s.CreationMode = tenant.Authorised, tenant.AutoPickPackShip })
+		w.change(func(s *sale.Settings) { s.OrderStatus, s.CreationMode = sale.Authorised, sale.AutoPickPackShip })
 		id := w.approve(`{"customer":{"name":"Harbourside Grocers"},"lines":[{"sku":"SLT-FLK","quantity":"3"},{"sku":"BSC-OAT","quantity":"2"}]}`)
 		w.settle(id, horizon)
-		w.says(strings.Join(w.run(id).Unpicked, "\n"), "SLT-FLK: 0 of 3 picked, 0 of 3 packed, 0 of 3 shipped.", "2 on back-order")
+		w.says(strings.Join(w.run(id).Unpicked, "\n"), "SLT-FLK: 0 of 3 picked, 0 of 3 packed, 0 of 3 shipped.",
+			"2 on back-order")
 		sale := w.sale(id).ID
 		w.person(sale, "ship", `{"lines":[{"sku":"SLT-FLK"}],"of":["1"],"trackingNumber":"T-1"}`)
 		w.poll()
-		r := w.is(id, ledger.PartlyShipped, "T-1 processing")
-		if text := strings.Join(r.Unpicked, "\n"); strings.Contains(text, "SLT-FLK") || !strings.Contains(text, "BSC-OAT: 0 of 2 picked") {
+		r := w.is(id, order.PartlyShipped, "T-1 processing")
+		if text := strings.Join(r.Unpicked, "\n"); strings.Contains(text, "SLT-FLK") ||
+			!strings.Contains(text, "BSC-OAT: 0 of 2 picked") {
 			t.Errorf("left: %s", text)
 		}
 		w.person(sale, "ship", `{"trackingNumber":"T-2"}`)
 		w.poll()
-		r = w.is(id, ledger.Shipped, "T-1 T-2! shipped")
+		r = w.is(id, order.Shipped, "T-1 T-2! shipped")
 		if len(r.Unpicked) > 0 {
 			t.Errorf("left: %q", r.Unpicked)
 		}
@@ -340,19 +349,21 @@ func TestAutoPickLater(t *testing.T) {
 // TestCancelledAfterSold: by setting, the sale stands or is voided, but never
 // when somebody has begun to work on it.
 func TestCancelledAfterSold(t *testing.T) {
-	void := func(s *tenant.Settings) { s.OnCancel = tenant.Void }
+	void := func(s *sale.Settings) { s.OnCancel = sale.Void }
 	t.Run("told only", func(t *testing.T) {
 		story(t, func(t *testing.T, w *world) {
 			id, _ := w.sell(groceries)
 			w.cancel(id)
 			w.turn(10 * time.Minute)
-			if r := w.sold(id); len(w.live(id)) != 1 || !strings.Contains(strings.Join(r.Said, " "), "The sale stands") {
+			if r := w.sold(id); len(w.live(id)) != 1 ||
+				!strings.Contains(strings.Join(r.Said, " "), "The sale stands") {
 				t.Errorf("%q", r.Said)
 			}
 		})
 	})
 	for name, f := range map[string]sim.Fault{
-		"voided": {}, "voided, the answer lost": {Match: "DELETE /sale", Kind: "after"}, "voided at the second try": {Match: "DELETE /sale", Kind: "before", How: "502"},
+		"voided": {}, "voided, the answer lost": {Match: "DELETE /sale", Kind: "after"},
+		"voided at the second try": {Match: "DELETE /sale", Kind: "before", How: "502"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			story(t, func(t *testing.T, w *world) {
@@ -364,11 +375,12 @@ func TestCancelledAfterSold(t *testing.T) {
 				w.cancel(id)
 				w.turn(30 * time.Minute)
 				r := w.run(id)
-				if s := w.sale(id); s.Status != "VOIDED" || r.State != ledger.Cancelled || !r.Finished() || strings.Contains(strings.Join(r.Said, " "), "stands") {
+				if s := w.sale(id); s.Status != "VOIDED" || r.State != order.Cancelled || !r.Finished() ||
+					strings.Contains(strings.Join(r.Said, " "), "stands") {
 					t.Errorf("sale %s, order %s %q\n%s", s.Status, r.State, r.Said, timeline(r))
 				}
 				w.poll()
-				if r := w.run(id); r.State != ledger.Cancelled || len(r.Problems) > 0 {
+				if r := w.run(id); r.State != order.Cancelled || len(r.Problems) > 0 {
 					t.Errorf("after the next poll: %s %v", r.State, r.Problems)
 				}
 			})
@@ -382,7 +394,7 @@ func TestCancelledAfterSold(t *testing.T) {
 			time.Sleep(time.Second)
 			w.cancel(id)
 			w.turn(30 * time.Minute)
-			if r := w.run(id); w.sale(id).Status != "VOIDED" || r.State != ledger.Cancelled {
+			if r := w.run(id); w.sale(id).Status != "VOIDED" || r.State != order.Cancelled {
 				t.Errorf("sale %s, order %s\n%s", w.sale(id).Status, r.State, timeline(r))
 			}
 		})
@@ -404,7 +416,7 @@ func TestCancelledAfterSold(t *testing.T) {
 				}
 				w.person(sale, "void", "")
 				w.retry(id, false)
-				if r := w.run(id); r.State != ledger.Cancelled {
+				if r := w.run(id); r.State != order.Cancelled {
 					t.Errorf("after a person voided it: %s %v\n%s", r.State, r.Problems, timeline(r))
 				}
 			})
@@ -414,7 +426,8 @@ func TestCancelledAfterSold(t *testing.T) {
 
 // jsonAnswer is a vendor's answer made up by a test.
 func jsonAnswer(body string) *http.Response {
-	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(body))}
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}},
+		Body: io.NopCloser(strings.NewReader(body))}
 }
 
 // job starts a scheduled job in the house's own process.
@@ -425,15 +438,16 @@ func (h *house) job(name string) {
 	}
 }
 
-// isPut says that a request tells Upstock of a parcel.
+// isPut reports whether a request tells Upstock of a parcel.
 func isPut(req *http.Request) bool {
 	return req.Method == http.MethodPut && strings.Contains(req.URL.Path, "/shipments/")
 }
 
 // amend changes a run as no code of ours would.
-func (w *world) amend(id int, change func(*ledger.Run)) {
+func (w *world) amend(id int, change func(*order.Order)) {
 	w.t.Helper()
-	if err := ledger.New(w.store).Update(context.Background(), w.run(id), func(r *ledger.Run, _ *ledger.Extra) error { change(r); return nil }); err != nil {
+	if err := order.NewBook(ledger.New(w.store)).Update(context.Background(), w.run(id),
+		func(r *order.Order, _ *ledger.Extra) error { change(r); return nil }); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -451,12 +465,13 @@ func TestDoubtOverManyParcels(t *testing.T) {
 			for b := range boxes {
 				of = append(of, fmt.Sprintf(`"B%02d"`, b))
 			}
-			h.person(sale, "ship", fmt.Sprintf(`{"boxes":["B%02d"],"of":[%s],"trackingNumber":"T-%d"}`, n, strings.Join(of, ","), n))
+			h.person(sale, "ship", fmt.Sprintf(`{"boxes":["B%02d"],"of":[%s],"trackingNumber":"T-%d"}`, n,
+				strings.Join(of, ","), n))
 		}
 		h.job("shipments")
 		h.turn(10 * time.Minute)
 		r := h.run(id)
-		if r.State != ledger.Shipped || len(r.Parcels) != boxes {
+		if r.State != order.Shipped || len(r.Parcels) != boxes {
 			t.Fatalf("%s, %d parcels\n%s", r.State, len(r.Parcels), timeline(r))
 		}
 		notes := len(r.Timeline)
@@ -470,9 +485,9 @@ func TestDoubtOverManyParcels(t *testing.T) {
 				return nil, nil
 			}
 		})
-		h.amend(id, func(r *ledger.Run) { r.Doubt, r.Next = time.Now().UTC(), time.Now().UTC() })
+		h.amend(id, func(r *order.Order) { r.Doubt, r.Next = time.Now().UTC(), time.Now().UTC() })
 		h.turn(time.Hour)
-		if r = h.run(id); !r.Finished() || !r.Next.IsZero() || puts != boxes || r.State != ledger.Shipped {
+		if r = h.run(id); !r.Finished() || !r.Next.IsZero() || puts != boxes || r.State != order.Shipped {
 			t.Errorf("%s, told %d times, next %s, doubt %s\n%s", r.State, puts, r.Next, r.Doubt, timeline(r))
 		}
 		for _, e := range r.Timeline[notes:] {
@@ -500,13 +515,14 @@ func TestDoubtGivenUp(t *testing.T) {
 			h.answer = func(req *http.Request, _ []byte) (*http.Response, error) {
 				if broken && isPut(req) {
 					if puts++; strings.HasSuffix(req.URL.Path, last) {
-						return &http.Response{StatusCode: http.StatusBadGateway, Header: http.Header{}, Body: http.NoBody}, nil
+						return &http.Response{StatusCode: http.StatusBadGateway, Header: http.Header{},
+							Body: http.NoBody}, nil
 					}
 				}
 				return nil, nil
 			}
 		})
-		h.amend(id, func(r *ledger.Run) { r.Doubt, r.Next = time.Now().UTC(), time.Now().UTC() })
+		h.amend(id, func(r *order.Order) { r.Doubt, r.Next = time.Now().UTC(), time.Now().UTC() })
 		for end := time.Now().Add(9 * 24 * time.Hour); time.Now().Before(end); time.Sleep(time.Hour) {
 			h.app.Schedule(context.Background(), json.RawMessage(`{"job":"orders"}`))
 			h.idle()
@@ -516,16 +532,16 @@ func TestDoubtGivenUp(t *testing.T) {
 		if len(r.Said) != 1 || !r.Next.IsZero() || puts > 400 {
 			t.Errorf("said %d, next %s, %d calls", len(r.Said), r.Next, puts)
 		}
-		// A new look has as long again.
+		// A new reading has as long again.
 		h.person(sale, "tracking", `{"box":"B","trackingNumber":"T-3"}`)
 		h.job("shipments")
 		h.turn(time.Hour)
-		if r := h.run(id); !r.LookDue() && r.Kept == nil {
+		if r := h.run(id); !r.ReadingDue() && r.Kept == nil {
 			t.Errorf("given up at once\n%s", timeline(r))
 		}
 		h.set(func() { broken = false })
 		h.turn(time.Hour)
-		h.is(id, ledger.Shipped, "T-1 T-3! shipped")
+		h.is(id, order.Shipped, "T-1 T-3! shipped")
 	})
 }
 
@@ -553,7 +569,7 @@ func TestCompleteComesLast(t *testing.T) {
 		if got := h.tracks(id); got != "T-2 processing" {
 			t.Errorf("Upstock shows %q", got)
 		}
-		// A retry while the sale is being read counts for the next look.
+		// A retry while the sale is being read counts for the next reading.
 		h.set(func() { refuse = false })
 		retried := false
 		inner := h.answer
@@ -567,9 +583,9 @@ func TestCompleteComesLast(t *testing.T) {
 				return inner(req, body)
 			}
 		})
-		h.amend(id, func(r *ledger.Run) { r.Asked, r.Next = r.Asked+1, time.Now().UTC() })
+		h.amend(id, func(r *order.Order) { r.Asked, r.Next = r.Asked+1, time.Now().UTC() })
 		h.turn(10 * time.Minute)
-		r := h.is(id, ledger.Shipped, "T-1 T-2! shipped")
+		r := h.is(id, order.Shipped, "T-1 T-2! shipped")
 		h.says(timeline(r), "tracking T-1. Upstock knows.", "All is shipped. Upstock knows.")
 	})
 }
@@ -586,7 +602,7 @@ func TestSoldInAnotherAccount(t *testing.T) {
 		w.poll()
 		w.attention(id, "shipmentUndone", "A")
 		w.person(sale, "ship", `{"trackingNumber":"T-9"}`)
-		w.spoil("send orders", 1, before) // the poll marks it, and nobody looks yet
+		w.spoil("send orders", 1, before) // the poll marks it, and nobody reads yet
 		w.job("shipments")
 		time.Sleep(time.Second)
 		synctest.Wait()
@@ -595,13 +611,13 @@ func TestSoldInAnotherAccount(t *testing.T) {
 		w.retry(id, false)
 		w.turn(10 * time.Minute)
 		r := w.run(id)
-		if r.State == ledger.Attention || !r.LookDue() || !r.Parked {
-			t.Errorf("%s with %d problems, look due: %t\n%s", r.State, len(r.Problems), r.LookDue(), timeline(r))
+		if r.State == ledger.Attention || !r.ReadingDue() || !r.Parked {
+			t.Errorf("%s with %d problems, reading due: %t\n%s", r.State, len(r.Problems), r.ReadingDue(), timeline(r))
 		}
 		w.says(strings.Join(r.Said, " "), "its shipping is not followed")
 		w.connectCore(w.acc)
 		w.turn(10 * time.Minute)
-		if r := w.run(id); r.State != ledger.Shipped || strings.Contains(strings.Join(r.Said, " "), "not followed") {
+		if r := w.run(id); r.State != order.Shipped || strings.Contains(strings.Join(r.Said, " "), "not followed") {
 			t.Errorf("%s %s %q\n%s", r.State, w.tracks(id), r.Said, timeline(r))
 		}
 	})
@@ -618,13 +634,14 @@ func TestAskedByAClockAhead(t *testing.T) {
 		if err := l.SaveCursor(t.Context(), cur); err != nil {
 			t.Fatal(err)
 		}
-		w.deliver(app.ShipmentsQueue, app.Message{ID: "m", Body: `{"job":"shipments","tenant":"` + w.tenant + `"}`, Sent: time.Now()}, 0)
+		w.deliver(app.ShipmentsQueue, app.Message{ID: "m", Body: `{"job":"shipments","tenant":"` + w.tenant + `"}`,
+			Sent: time.Now()}, 0)
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
 		if calls := w.coreCalls(start); len(calls) != 1 {
 			t.Errorf("%d calls", len(calls))
 		}
-		if err := w.pair().Kick(t.Context(), w.tenant, upstockcin7.JobShipments); err != nil {
+		if err := w.process("console").app.Jobs.Kick(t.Context(), w.tenant, upstockcin7.JobShipments); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)
@@ -642,23 +659,25 @@ func TestAccountReturns(t *testing.T) {
 		id, sale := w.sell(groceries)
 		w.poll()
 		other := w.sim.AddAccount("Southern Lakes", "")
-		connect := func(c upstockcin7.Credentials) {
+		connect := func(c vendor.Credentials) {
 			t.Helper()
-			if _, _, err := w.pair().Connect(t.Context(), w.tenant, tenant.Cin7Core, c); err != nil {
+			if _, _, err := w.vendorTable().Connect(t.Context(), w.tenant, tenant.Cin7Core, c); err != nil {
 				t.Fatal(err)
 			}
 			w.turn(5 * time.Minute)
 		}
-		connect(upstockcin7.Credentials{Account: other.Cin7Core.AccountID, Key: tenant.Secret(other.Cin7Core.ApplicationKey)})
+		own := other.Cin7Core
+		typed := vendor.Credentials{Account: own.AccountID, Key: tenant.Secret(own.ApplicationKey)}
+		connect(typed)
 		w.person(sale, "ship", `{"trackingNumber":"T-1"}`)
 		w.turn(20 * time.Minute)
 		busy := w.approve(unlinked) // the other account's list goes on
 		w.settle(busy, horizon)
 		w.poll()
-		w.is(id, ledger.Sold, "processing")
+		w.is(id, order.Sold, "processing")
 		connect(w.coreKey())
 		w.poll()
-		w.is(id, ledger.Shipped, "T-1! shipped")
+		w.is(id, order.Shipped, "T-1! shipped")
 	})
 }
 
@@ -666,7 +685,7 @@ func TestAccountReturns(t *testing.T) {
 // people pick it, though Upstock cannot be told anything: a read is enough.
 func TestVoidedThoughUpstockIsDown(t *testing.T) {
 	live(t, 1, 0, func(t *testing.T, h *house) {
-		h.change(func(s *tenant.Settings) { s.OnCancel = tenant.Void })
+		h.change(func(s *sale.Settings) { s.OnCancel = sale.Void })
 		h.set(func() {
 			h.answer = func(req *http.Request, _ []byte) (*http.Response, error) {
 				if strings.HasPrefix(req.URL.Path, sim.PrefixUpstock) && req.Method != http.MethodGet {
@@ -679,7 +698,7 @@ func TestVoidedThoughUpstockIsDown(t *testing.T) {
 		h.turn(2 * time.Minute)
 		h.cancel(id)
 		h.turn(2 * time.Minute)
-		if s := h.sale(id); s.Status != "VOIDED" || h.run(id).State != ledger.Cancelled {
+		if s := h.sale(id); s.Status != "VOIDED" || h.run(id).State != order.Cancelled {
 			t.Errorf("sale %s, order %s\n%s", s.Status, h.run(id).State, timeline(h.run(id)))
 		}
 	})
@@ -699,7 +718,8 @@ func TestPassThatShowsNotAll(t *testing.T) {
 			as := req.Clone(req.Context())
 			as.URL.RawQuery = q.Encode()
 			var list struct{ SaleList []json.RawMessage }
-			if err := json.NewDecoder(must[*http.Response](w)(w.sim.Transport().RoundTrip(as)).Body).Decode(&list); err != nil {
+			if err := json.NewDecoder(must[*http.Response](w)(w.sim.Transport().RoundTrip(as)).Body).Decode(
+				&list); err != nil {
 				t.Error(err)
 			}
 			byID := map[string]json.RawMessage{}
@@ -729,7 +749,8 @@ func TestPassThatShowsNotAll(t *testing.T) {
 				return answerJSON(http.StatusServiceUnavailable, `{}`)
 			}
 			calls++
-			return answerJSON(http.StatusOK, fmt.Sprintf(`{"Total":2,"Page":%s,"SaleList":[%s]}`, req.URL.Query().Get("Page"), all[shows]))
+			return answerJSON(http.StatusOK,
+				fmt.Sprintf(`{"Total":2,"Page":%s,"SaleList":[%s]}`, req.URL.Query().Get("Page"), all[shows]))
 		}
 		w.poll()
 		w.person(a, "ship", `{"trackingNumber":"T-1"}`)
@@ -737,7 +758,7 @@ func TestPassThatShowsNotAll(t *testing.T) {
 		w.person(w.sale(b).ID, "notes", `{"text":"Ring before you come."}`)
 		w.poll()
 		w.poll()
-		if r := w.run(b - 1); r.State != ledger.Shipped {
+		if r := w.run(b - 1); r.State != order.Shipped {
 			t.Errorf("%d calls: %s\n%s", calls, r.State, timeline(r))
 		}
 	})

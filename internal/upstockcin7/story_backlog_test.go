@@ -10,10 +10,12 @@ import (
 	"time"
 
 	"stockbridge/internal/app"
-	"stockbridge/internal/ledger"
+	"stockbridge/internal/console/consoletest"
 	"stockbridge/internal/sim"
+	"stockbridge/internal/tenant"
 	"stockbridge/internal/testsize"
 	"stockbridge/internal/upstockcin7"
+	"stockbridge/internal/upstockcin7/order"
 )
 
 // backlog is what the JSON API says of it.
@@ -22,7 +24,8 @@ func (h *house) backlog() (orders, calls int, end time.Time) {
 	req := httptest.NewRequest(http.MethodGet, "/api/v1/tenants/"+h.tenant+"/health", nil)
 	req.Header.Set("Authorization", "Bearer operator")
 	rec := httptest.NewRecorder()
-	app.New(app.Deps{Table: h.store, Sealer: h.box, Token: "operator"}).Console().ServeHTTP(rec, req)
+	console := app.New(app.Deps{Table: h.store, Sealer: h.box, Operators: tenant.OperatorsOf("operator")}).Console(nil)
+	consoletest.Watch(h.t, console).ServeHTTP(rec, req)
 	var a struct {
 		Backlog struct {
 			Orders, Calls int
@@ -55,7 +58,9 @@ func TestBacklogEnds(t *testing.T) {
 		h.answer = nil
 		began := time.Now()
 		orders, calls, end := h.backlog()
-		if wait, want := end.Sub(began), time.Duration(many)*3*time.Second; orders != many || calls != 3*many || wait < want || wait > want+upstockcin7.DefaultTimes().MaxVendor {
+		if wait, want := end.Sub(began),
+			time.Duration(many)*3*time.Second; orders != many || calls != 3*many || wait < want ||
+			wait > want+upstockcin7.DefaultTimes().Longest {
 			t.Errorf("%d orders, %d calls, through in %s", orders, calls, wait)
 		}
 		for left := many; left > 0; left, _, _ = h.backlog() {
@@ -67,7 +72,7 @@ func TestBacklogEnds(t *testing.T) {
 		last := began
 		for _, id := range ids {
 			r := h.run(id)
-			if r.State != ledger.Sold {
+			if r.State != order.Sold {
 				t.Errorf("order %d is %s", id, r.State)
 			}
 			if r.SoldAt.After(last) {

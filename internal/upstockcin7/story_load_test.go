@@ -25,6 +25,8 @@ import (
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/testsize"
 	"stockbridge/internal/upstockcin7"
+	"stockbridge/internal/upstockcin7/order"
+	"stockbridge/internal/upstockcin7/sale"
 )
 
 // A house is Stockbridge in one warm process: storage and vendors take their
@@ -37,8 +39,9 @@ type house struct {
 	workers int // orders worked on at once
 	pace    time.Duration
 	answer  func(req *http.Request, body []byte) (*http.Response, error) // instead of the vendor; nil, nil = ask it
-	post    func(req *http.Request) (*http.Response, error)              // takes webhooks on their way to us; nil = as they come
-	down    bool                                                         // nothing of ours runs
+	// takes webhooks on their way to us; nil = as they come
+	post func(req *http.Request) (*http.Response, error)
+	down bool // nothing of ours runs
 
 	mu     sync.Mutex
 	busy   int
@@ -150,7 +153,7 @@ func (h *house) send(_ context.Context, q app.Queue, body []byte, group string, 
 			}
 			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 			defer cancel()
-			if q == app.JobsQueue {
+			if q == app.CatalogQueue {
 				h.app.Catalog(ctx, []app.Message{m})
 			} else {
 				h.app.Shipments(ctx, []app.Message{m})
@@ -290,7 +293,7 @@ func TestCost(t *testing.T) {
 			cost(h, groceries, 2)
 			cost(h, unlinked, 3) // whether another card has come to the name since
 			cost(h, unlinked, 2) // it is remembered
-			h.change(func(s *tenant.Settings) { s.OrderStatus, s.CreationMode = tenant.Authorised, tenant.AutoPick })
+			h.change(func(s *sale.Settings) { s.OrderStatus, s.CreationMode = sale.Authorised, sale.AutoPick })
 			cost(h, groceries, 3)
 		})
 	})
@@ -299,14 +302,16 @@ func TestCost(t *testing.T) {
 			var lines []string
 			for n := range 100 {
 				var made struct{ Products []struct{ ID string } }
-				body := h.core(http.MethodPost, "/product", fmt.Sprintf(`{"SKU":"NEW-%d","Name":"New product %d","Category":"Tea","Type":"Stock","CostingMethod":"FIFO","UOM":"Item","Status":"Active","DropShipMode":"No Drop Ship"}`, n, n))
+				body := h.core(http.MethodPost, "/product",
+					fmt.Sprintf(`{"SKU":"NEW-%d","Name":"New product %d","Category":"Tea","Type":"Stock","CostingMethod":"FIFO","UOM":"Item","Status":"Active","DropShipMode":"No Drop Ship"}`, n, n))
 				if err := json.Unmarshal(body, &made); err != nil || len(made.Products) != 1 {
 					t.Fatalf("%v %s", err, body)
 				}
-				lines = append(lines, fmt.Sprintf(`{"productExternalId":%q,"quantity":"2","unitPrice":"3.10"}`, made.Products[0].ID))
+				lines = append(lines, fmt.Sprintf(`{"productExternalId":%q,"quantity":"2","unitPrice":"3.10"}`,
+					made.Products[0].ID))
 				time.Sleep(2 * time.Second)
 			}
-			if _, _, err := h.app.Pair.Connect(t.Context(), h.tenant, tenant.Cin7Core, h.coreKey()); err != nil {
+			if _, _, err := h.app.Vendors.Connect(t.Context(), h.tenant, tenant.Cin7Core, h.coreKey()); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(5 * time.Minute)
@@ -341,7 +346,8 @@ func TestWhichOrderCounts(t *testing.T) {
 			if err != nil || text == string(o.JSON) {
 				return nil, fmt.Errorf("nothing to correct: %s %v", text, err)
 			}
-			return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(text))}, nil
+			return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}},
+				Body: io.NopCloser(strings.NewReader(text))}, nil
 		}
 		return asked
 	}
@@ -365,17 +371,18 @@ func TestWhichOrderCounts(t *testing.T) {
 			h.attention(id, "unknownSku")
 			corrected(h, id, `"status":"processing"`, `"status":"cancelled"`)
 			retry(h, id)
-			if r := h.run(id); r.State != ledger.Cancelled || len(h.sales(id)) > 0 {
+			if r := h.run(id); r.State != order.Cancelled || len(h.sales(id)) > 0 {
 				t.Errorf("%s\n%s", r.State, timeline(r))
 			}
 		})
 	})
 	t.Run("settings changed, no sale yet", func(t *testing.T) {
 		live(t, 1, 0, func(t *testing.T, h *house) {
-			id := h.approve(strings.TrimSuffix(groceries, "}") + `,"freight":{"description":"Freight","amount":"12.50","taxRate":"15.00"}}`)
+			id := h.approve(strings.TrimSuffix(groceries, "}") +
+				`,"freight":{"description":"Freight","amount":"12.50","taxRate":"15.00"}}`)
 			h.idle()
 			h.attention(id, "freightProduct")
-			h.change(func(s *tenant.Settings) { s.FreightProduct, s.SaleType = "Freight", tenant.Advanced })
+			h.change(func(s *sale.Settings) { s.FreightProduct, s.SaleType = "Freight", sale.Advanced })
 			retry(h, id)
 			h.sold(id)
 			if s := h.sale(id); s.Charges != 1 || s.Type != "Advanced Sale" {
@@ -391,7 +398,7 @@ func TestWhichOrderCounts(t *testing.T) {
 				h.idle()
 				h.waits(id, "Cin7 Core")
 				asked := corrected(h, id, `"quantity":"3"`, `"quantity":"5"`)
-				h.change(func(s *tenant.Settings) { s.SaleType = tenant.Advanced })
+				h.change(func(s *sale.Settings) { s.SaleType = sale.Advanced })
 				retry(h, id)
 				h.sold(id)
 				if s := h.sale(id); *asked != 0 || s.Type != "Simple Sale" || s.Total != "56.12" {
@@ -403,7 +410,7 @@ func TestWhichOrderCounts(t *testing.T) {
 	t.Run("refused after an unknown", func(t *testing.T) {
 		// The first lines arrive, and authorise the order, just before the second ones.
 		live(t, 1, 0, func(t *testing.T, h *house) {
-			h.change(func(s *tenant.Settings) { s.OrderStatus = tenant.Authorised })
+			h.change(func(s *sale.Settings) { s.OrderStatus = sale.Authorised })
 			n := 0
 			var lost []byte
 			h.answer = func(req *http.Request, body []byte) (*http.Response, error) {
@@ -424,7 +431,8 @@ func TestWhichOrderCounts(t *testing.T) {
 			id := h.approve(groceries)
 			h.turn(10 * time.Minute)
 			r := h.sold(id)
-			refused := slices.ContainsFunc(r.Intents, func(i ledger.Intent) bool { return i.Step == ledger.StepLines && i.Answer == ledger.Refused })
+			refused := slices.ContainsFunc(r.Intents,
+				func(i ledger.Intent) bool { return i.Step == order.StepLines && i.Answer == ledger.Refused })
 			if n != 2 || !refused {
 				t.Errorf("%d lines sent, refused: %t\n%s", n, refused, timeline(r))
 			}
@@ -481,7 +489,8 @@ func TestNeighbours(t *testing.T) {
 				h.idle()
 				list := v.latencies(ids)
 				p95[crowded] = list[len(list)*95/100]
-				t.Logf("crowded %t: median %s, p95 %s, longest %s; the others' sales: %d", crowded, list[len(list)/2], p95[crowded], list[len(list)-1], len(h.simCore.Sales(h.acc.Cin7Core.AccountID)))
+				t.Logf("crowded %t: median %s, p95 %s, longest %s; the others' sales: %d", crowded, list[len(list)/2],
+					p95[crowded], list[len(list)-1], len(h.simCore.Sales(h.acc.Cin7Core.AccountID)))
 				if n := h.sim.OverLimit(sim.Cin7Core, ""); n > 0 {
 					t.Errorf("%d calls over the limit", n)
 				}
@@ -521,13 +530,13 @@ func TestSharedAccount(t *testing.T) {
 		}
 		h.turn(5 * time.Minute)
 		for _, id := range theirs {
-			if v.run(id).State != ledger.Sold {
+			if v.run(id).State != order.Sold {
 				t.Errorf("order %d is %s after 5 minutes: %s", id, v.run(id).State, v.run(id).Why)
 			}
 		}
 		sold := 0
 		for _, id := range mine {
-			if h.run(id).State == ledger.Sold {
+			if h.run(id).State == order.Sold {
 				sold++
 			}
 		}
@@ -545,7 +554,7 @@ func TestSharedAccount(t *testing.T) {
 			if slices.Contains(theirs, id) {
 				w = v
 			}
-			if n := len(w.live(id)); n != 1 || w.run(id).State != ledger.Sold {
+			if n := len(w.live(id)); n != 1 || w.run(id).State != order.Sold {
 				t.Errorf("order %d: %d sales, %s", id, n, w.run(id).State)
 			}
 		}

@@ -11,9 +11,11 @@ import (
 	"strings"
 	"time"
 
+	"stockbridge/internal/job"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstock"
+	"stockbridge/internal/upstockcin7/order"
 	"stockbridge/internal/upstockcin7/sale"
 )
 
@@ -37,21 +39,21 @@ type supplier struct {
 func supplierAt(c tenant.Connection) supplier {
 	s := supplier{tenant: c.Tenant, id: c.Account, first: c.First}
 	if c.First == "" {
-		s.first, s.since = c.Account, c.Since.Add(clocks)
+		s.first, s.since = c.Account, c.Since.Add(job.FarAhead)
 	}
 	return s
 }
 
 // key is an id of the supplier's in Upstock as it stands in our keys, an order's
 // or a customer's: the ids of two suppliers may be equal.
-func (s supplier) key(id string) string { return ledger.RunID(s.id, s.first, id) }
+func (s supplier) key(id string) string { return order.RunID(s.id, s.first, id) }
 
 // noFirst is in the place of a tenant's first supplier where its orders do not say who that was.
 const noFirst = "unknown"
 
 // ownSupplier is the supplier whose order a run is; "" = nothing of it says so.
 // plan and body are as Load gave them.
-func (p *Pair) ownSupplier(ctx context.Context, r *ledger.Run, plan, body []byte) (string, error) {
+func (p *Pair) ownSupplier(ctx context.Context, r *order.Order, plan, body []byte) (string, error) {
 	if r.Supplier != "" {
 		return r.Supplier, nil
 	}
@@ -65,7 +67,7 @@ func (p *Pair) ownSupplier(ctx context.Context, r *ledger.Run, plan, body []byte
 	}
 	if r.Has("fresh") { // what Upstock was asked for has no envelope
 		var err error
-		if body, err = p.Ledger.Received(ctx, r); err != nil {
+		if body, err = p.Orders.Received(ctx, r); err != nil {
 			return "", err
 		}
 	}
@@ -79,7 +81,7 @@ func (p *Pair) ownSupplier(ctx context.Context, r *ledger.Run, plan, body []byte
 // supplier's orders. It is read whole, once, where it does not say whose it is;
 // a run of which nobody can say is taken for every supplier's, so that there is
 // no second one beside it.
-func (p *Pair) owns(ctx context.Context, s supplier, r *ledger.Run) (bool, error) {
+func (p *Pair) owns(ctx context.Context, s supplier, r *order.Order) (bool, error) {
 	if r.Supplier == "" && !s.since.IsZero() && r.Received.After(s.since) {
 		return true, nil
 	}
@@ -89,11 +91,11 @@ func (p *Pair) owns(ctx context.Context, s supplier, r *ledger.Run) (bool, error
 
 // supplierOf is the supplier whose order a run is, and notes it in the run; "" =
 // nobody can say.
-func (p *Pair) supplierOf(ctx context.Context, r *ledger.Run) (string, error) {
+func (p *Pair) supplierOf(ctx context.Context, r *order.Order) (string, error) {
 	if r.Supplier != "" {
 		return r.Supplier, nil
 	}
-	whole, body, plan, err := p.Ledger.Load(ctx, r.Tenant, r.ID)
+	whole, body, plan, err := p.Orders.Load(ctx, r.Tenant, r.ID)
 	if err != nil {
 		return "", err
 	}
@@ -101,14 +103,14 @@ func (p *Pair) supplierOf(ctx context.Context, r *ledger.Run) (string, error) {
 	if own == "" || err != nil {
 		return "", err
 	}
-	err = p.Ledger.Update(ctx, r, func(r *ledger.Run, _ *ledger.Extra) error { r.Supplier = own; return nil })
+	err = p.Orders.Update(ctx, r, func(r *order.Order, _ *ledger.Extra) error { r.Supplier = own; return nil })
 	return own, err
 }
 
 // orders finds the runs of a supplier's orders, by Upstock's ids.
-func (p *Pair) orders(ctx context.Context, s supplier, ids []string) (map[string]*ledger.Run, error) {
-	found := map[string]*ledger.Run{}
-	alone, err := p.Ledger.GetRuns(ctx, s.tenant, ids)
+func (p *Pair) orders(ctx context.Context, s supplier, ids []string) (map[string]*order.Order, error) {
+	found := map[string]*order.Order{}
+	alone, err := p.Orders.GetRuns(ctx, s.tenant, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +130,7 @@ func (p *Pair) orders(ctx context.Context, s supplier, ids []string) (map[string
 		}
 		rest, keys = append(rest, id), append(keys, s.id+":"+id)
 	}
-	named, err := p.Ledger.GetRuns(ctx, s.tenant, keys)
+	named, err := p.Orders.GetRuns(ctx, s.tenant, keys)
 	if err != nil {
 		return nil, err
 	}
@@ -142,7 +144,7 @@ func (p *Pair) orders(ctx context.Context, s supplier, ids []string) (map[string
 
 // writeDown writes a new run of a supplier's order down, with the order as it
 // came. ledger.ErrExists, and the run that is there, where it is here already.
-func (p *Pair) writeDown(ctx context.Context, s supplier, r *ledger.Run, body []byte) (*ledger.Run, error) {
+func (p *Pair) writeDown(ctx context.Context, s supplier, r *order.Order, body []byte) (*order.Order, error) {
 	order := r.ID
 	r.Supplier = s.id
 	if r.ID = s.key(order); r.ID != order { // an earlier version may have written it under Upstock's id alone
@@ -153,9 +155,9 @@ func (p *Pair) writeDown(ctx context.Context, s supplier, r *ledger.Run, body []
 		if old := found[order]; old != nil {
 			return old, ledger.ErrExists
 		}
-		return p.Ledger.Receive(ctx, r, body)
+		return p.Orders.Receive(ctx, r, body)
 	}
-	old, err := p.Ledger.Receive(ctx, r, body)
+	old, err := p.Orders.Receive(ctx, r, body)
 	if !errors.Is(err, ledger.ErrExists) {
 		return old, err
 	}
@@ -167,7 +169,7 @@ func (p *Pair) writeDown(ctx context.Context, s supplier, r *ledger.Run, body []
 		return old, err
 	}
 	r.ID = s.id + ":" + order // of another supplier, and the same id
-	return p.Ledger.Receive(ctx, r, body)
+	return p.Orders.Receive(ctx, r, body)
 }
 
 // firstRuns is how many of a tenant's runs are asked at most who its first supplier was.
@@ -177,13 +179,13 @@ const firstRuns = 200
 // to be noted with a connection to one: the one that is noted, else the one that
 // the runs of an earlier version are of, else this one.
 func (p *Pair) firstSupplier(ctx context.Context, b tenant.Bundle, connecting string) (string, error) {
-	if b.First != "" {
-		return b.First, nil
+	if first := b.First[tenant.Upstock]; first != "" {
+		return first, nil
 	}
-	var first *ledger.Run
+	var first *order.Order
 	runs, after := 0, ""
 	for runs < firstRuns {
-		list, next, err := p.Ledger.Runs(ctx, b.Tenant.ID, after, 100)
+		list, next, err := p.Orders.Runs(ctx, b.Tenant.ID, after, 100)
 		if err != nil {
 			return "", err
 		}
@@ -257,7 +259,7 @@ func (w *work) formerCores() string {
 }
 
 // begunThere names what is known of a sale that was begun.
-func begunThere(r *ledger.Run) string {
+func begunThere(r *order.Order) string {
 	if sales := salesNamed(r); sales != "" {
 		return " Its sale is " + sales + "."
 	}
@@ -270,10 +272,11 @@ func suppliers(b tenant.Bundle) []supplier {
 	list := []supplier{supplierAt(c)}
 	add := func(id string) {
 		if id != "" && id != noFirst && !slices.ContainsFunc(list, func(s supplier) bool { return s.id == id }) {
-			list = append(list, supplier{tenant: b.Tenant.ID, id: id, first: cmp.Or(c.First, b.First, c.Account)})
+			first := cmp.Or(c.First, b.First[tenant.Upstock], c.Account)
+			list = append(list, supplier{tenant: b.Tenant.ID, id: id, first: first})
 		}
 	}
-	add(b.First)
+	add(b.First[tenant.Upstock])
 	for _, f := range b.Former {
 		if f.System == tenant.Upstock {
 			add(f.Account)
@@ -295,7 +298,8 @@ func (p *Pair) Awaiting(ctx context.Context, b tenant.Bundle, most int) (n int, 
 		}
 	}
 	for _, account := range accounts {
-		if err := p.Ledger.AwaitedRuns(ctx, b.Tenant.ID, account, func(ledger.Ref) bool { n++; return n < most }); n >= most || err != nil {
+		if err := p.Orders.AwaitedRuns(ctx, b.Tenant.ID, account,
+			func(ledger.Ref) bool { n++; return n < most }); n >= most || err != nil {
 			return n, err
 		}
 	}
@@ -308,7 +312,8 @@ type OtherCompany struct {
 }
 
 func (e *OtherCompany) Error() string {
-	return "This order is of " + e.Own + ", and " + e.Connected + " is connected now. Nothing is done with it meanwhile: connect " + e.Own + " again, and it goes on."
+	return "This order is of " + e.Own + ", and " + e.Connected +
+		" is connected now. Nothing is done with it meanwhile: connect " + e.Own + " again, and it goes on."
 }
 
 // otherCompany is the error where a run's supplier is not the connected one; nil
@@ -323,7 +328,7 @@ func otherCompany(b tenant.Bundle, own string) *OtherCompany {
 
 // OfConnected makes sure that a run is not of another company than the one
 // connected (*OtherCompany).
-func (p *Pair) OfConnected(ctx context.Context, b tenant.Bundle, r *ledger.Run) error {
+func (p *Pair) OfConnected(ctx context.Context, b tenant.Bundle, r *order.Order) error {
 	own, err := p.supplierOf(ctx, r)
 	if err != nil {
 		return err
@@ -342,7 +347,7 @@ func (w *work) belongs() error {
 		return nil
 	}
 	var err error
-	if w.own, err = w.ownSupplier(w.ctx, w.run, w.planData, w.body); err != nil {
+	if w.own, err = w.ownSupplier(w.ctx, w.run, w.planData, w.doc.body); err != nil {
 		return err
 	}
 	if w.own == "" && settled(w.run) {
@@ -352,18 +357,24 @@ func (w *work) belongs() error {
 		return &ledger.Park{Needs: tenant.Upstock, Why: other.Error(), Awaits: ledger.Awaited(tenant.Upstock, w.own)}
 	}
 	if w.own == "" {
-		return problem("supplierUnknown", "It is not on record of which Upstock supplier this order is: it was taken in before that was noted, and nothing was sold yet.",
-			"Look whether it is one of "+companyName(w.b, w.up.Account)+". If it is, retry; else enter it in the right Cin7 Core account by hand.")
+		return problem("supplierUnknown",
+			"It is not on record of which Upstock supplier this order is: it was taken in before that was noted, and "+
+				"nothing was sold yet.",
+			"Look whether it is one of "+companyName(w.b, w.up.Account)+
+				". If it is, retry; else enter it in the right Cin7 Core account by hand.")
 	}
 	if !w.soldElsewhere() || !w.run.SoldAt.IsZero() {
 		return nil
 	}
-	if w.run.State == ledger.Cancelled { // what is left is to look for a twin
+	if w.run.State == order.Cancelled { // what is left is to look for a twin
 		return w.awaitAccount()
 	}
 	if !w.run.Cancelled.IsZero() {
-		return problem("accountChanged", fmt.Sprintf("Upstock delivered a cancellation of this order, which was started in another Cin7 Core account than the one connected now: %s.%s", coreName(w.b, w.run.Account), begunThere(w.run)),
-			"Look for its sale there, and void it if it should not be delivered. Or connect that account again and retry.")
+		return problem("accountChanged",
+			fmt.Sprintf("Upstock delivered a cancellation of this order, which was started in another Cin7 Core "+
+				"account than the one connected now: %s.%s", coreName(w.b, w.run.Account), begunThere(w.run)),
+			"Look for its sale there, and void it if it should not be delivered. Or connect that account "+
+				"again and retry.")
 	}
 	return problem("accountChanged", "The order was started in another Cin7 Core account than the one connected now.",
 		"Look for its sale in the old account. Then connect that account again and retry, or retry with a new sale.")

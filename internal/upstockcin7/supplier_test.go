@@ -25,6 +25,8 @@ import (
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/testsize"
 	"stockbridge/internal/upstockcin7"
+	"stockbridge/internal/upstockcin7/order"
+	"stockbridge/internal/vendor"
 )
 
 // An order of the table in testdata/earlier.db.gz, which the version before runs
@@ -87,7 +89,8 @@ func upgraded(t *testing.T, f func(t *testing.T, w *world)) {
 		t.Fatal(err)
 	}
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, &base{file: filepath.Join(dir, "earlier.db"), tenant: earlierTenant, box: b.box}, filepath.Join(dir, "now.db"))
+		w := newWorld(t, &base{file: filepath.Join(dir, "earlier.db"), tenant: earlierTenant, box: b.box},
+			filepath.Join(dir, "now.db"))
 		defer w.close()
 		defer time.Sleep(10 * time.Minute)
 		if w.acc.Cin7Core.AccountID != earlierCore {
@@ -122,7 +125,7 @@ func (w *world) before(o earlier) {
 	if o.has == "" {
 		return
 	}
-	_, _, frozen, err := ledger.New(w.store).Load(context.Background(), w.tenant, strconv.Itoa(o.id))
+	_, _, frozen, err := order.NewBook(ledger.New(w.store)).Load(context.Background(), w.tenant, strconv.Itoa(o.id))
 	var plan struct {
 		Header json.RawMessage            `json:"header"`
 		Order  map[string]json.RawMessage `json:"order"`
@@ -158,7 +161,7 @@ func (w *world) before(o earlier) {
 }
 
 // renameSale gives a run's sale the id that it has in these vendors, in the table itself.
-func (w *world) renameSale(r *ledger.Run, id string) {
+func (w *world) renameSale(r *order.Order, id string) {
 	w.t.Helper()
 	key := table.Key{PK: "T#" + w.tenant + "#order", SK: fmt.Sprintf("%020s", r.ID)}
 	items, err := w.store.Get(context.Background(), key)
@@ -180,7 +183,7 @@ func (w *world) well(decided bool) {
 		case o.stage == "attention":
 			w.attention(o.id, "unknownSku")
 		case o.stage == "cancelled":
-			if r := w.run(o.id); r.State != ledger.Cancelled || len(w.sales(o.id)) > 0 {
+			if r := w.run(o.id); r.State != order.Cancelled || len(w.sales(o.id)) > 0 {
 				w.t.Errorf("%s: %s, sales %+v", o.stage, r.State, w.sales(o.id))
 			}
 		case o.lost && !decided:
@@ -199,20 +202,22 @@ func (w *world) well(decided bool) {
 // connectUpstock connects a supplier as a person does, and has Upstock deliver to it.
 func (w *world) connectUpstock(acc sim.Account) {
 	w.t.Helper()
-	_, url, err := w.pair().Connect(context.Background(), w.tenant, tenant.Upstock, upstockcin7.Credentials{Key: tenant.Secret(acc.Upstock.Token)})
+	typed := vendor.Credentials{Key: tenant.Secret(acc.Upstock.Token)}
+	_, url, err := w.vendorTable().Connect(context.Background(), w.tenant, tenant.Upstock, typed)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	secret := must[string](w)(w.simUpstock.RegisterWebhook(acc.Upstock.Supplier, url))
-	if _, _, err := w.pair().Connect(context.Background(), w.tenant, tenant.Upstock, upstockcin7.Credentials{Webhook: tenant.Secret(secret)}); err != nil {
+	typed = vendor.Credentials{WebhookSecret: tenant.Secret(secret)}
+	if _, _, err := w.vendorTable().Connect(context.Background(), w.tenant, tenant.Upstock, typed); err != nil {
 		w.t.Fatal(err)
 	}
 }
 
 func (w *world) connectCore(acc sim.Account) {
 	w.t.Helper()
-	cred := upstockcin7.Credentials{Account: acc.Cin7Core.AccountID, Key: tenant.Secret(acc.Cin7Core.ApplicationKey)}
-	if _, _, err := w.pair().Connect(context.Background(), w.tenant, tenant.Cin7Core, cred); err != nil {
+	cred := vendor.Credentials{Account: acc.Cin7Core.AccountID, Key: tenant.Secret(acc.Cin7Core.ApplicationKey)}
+	if _, _, err := w.vendorTable().Connect(context.Background(), w.tenant, tenant.Cin7Core, cred); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -220,27 +225,28 @@ func (w *world) connectCore(acc sim.Account) {
 func (w *world) disconnect(systems ...tenant.System) {
 	w.t.Helper()
 	for _, sys := range systems {
-		if err := w.pair().Disconnect(context.Background(), w.tenant, sys); err != nil {
+		if err := w.vendorTable().Disconnect(context.Background(), w.tenant, sys); err != nil {
 			w.t.Fatal(err)
 		}
 	}
 }
 
 // named is a run by its id as pages show it; nil if there is none.
-func (w *world) named(id string) *ledger.Run {
+func (w *world) named(id string) *order.Order {
 	w.t.Helper()
-	r, err := ledger.New(w.store).Get(context.Background(), w.tenant, id)
+	r, err := order.NewBook(ledger.New(w.store)).Get(context.Background(), w.tenant, id)
 	if errors.Is(err, ledger.ErrNotFound) {
 		return nil
 	}
-	return must[*ledger.Run](w)(r, err)
+	return must[*order.Order](w)(r, err)
 }
 
 // TestUpgraded: a table of the earlier version, stopped in the middle of its
 // deliveries, goes on: one sale for each order.
 func TestUpgraded(t *testing.T) {
 	upgraded(t, func(t *testing.T, w *world) {
-		if c := must[tenant.Connection](w)(tenant.NewStore(w.store, w.box).Connection(t.Context(), w.tenant, tenant.Upstock)); c.First != "" {
+		if c := must[tenant.Connection](w)(tenant.NewStore(w.store, w.box).Connection(t.Context(), w.tenant,
+			tenant.Upstock)); c.First != "" {
 			t.Fatalf("the table is of this version: %+v", c)
 		}
 		w.turn(20 * time.Minute)
@@ -258,7 +264,7 @@ func TestUpgraded(t *testing.T) {
 		// What was sold before is followed.
 		w.person(w.sale(120011).ID, "ship", `{"trackingNumber":"T-11"}`)
 		w.poll()
-		w.is(120011, ledger.Shipped, "T-11! shipped")
+		w.is(120011, order.Shipped, "T-11! shipped")
 	})
 }
 
@@ -278,7 +284,8 @@ func TestUpgradedToAnotherCompany(t *testing.T) {
 		if list := w.simCore.Sales(acc.Cin7Core.AccountID); len(list) > 0 {
 			t.Fatalf("sold in another company's books: %+v", list)
 		}
-		r := w.waits(120005, "Harbour Roasters (Upstock supplier 1)", "Another company (Upstock supplier 2) is connected", "connect Harbour Roasters")
+		r := w.waits(120005, "Harbour Roasters (Upstock supplier 1)",
+			"Another company (Upstock supplier 2) is connected", "connect Harbour Roasters")
 		if !r.Parked || r.Supplier != "1" {
 			t.Errorf("%+v", r)
 		}
@@ -293,10 +300,11 @@ func TestUpgradedToAnotherCompany(t *testing.T) {
 		id := must[simupstock.OrderSummary](w)(w.simUpstock.PlaceOrder(acc.Upstock.Supplier, groceries)).ID
 		must[simupstock.OrderSummary](w)(w.simUpstock.Approve(id))
 		w.turn(5 * time.Minute)
-		if r := w.named(fmt.Sprintf("2:%d", id)); r == nil || r.State != ledger.Sold || r.OrderID() != strconv.Itoa(id) {
+		if r := w.named(fmt.Sprintf("2:%d", id)); r == nil || r.State != order.Sold || r.OrderID() != strconv.Itoa(id) {
 			t.Fatalf("%+v", r)
 		}
-		if list := w.simCore.Sales(acc.Cin7Core.AccountID); len(list) != 1 || list[0].ExternalID != fmt.Sprintf("upstock:2:%d", id) {
+		if list := w.simCore.Sales(acc.Cin7Core.AccountID); len(list) != 1 ||
+			list[0].ExternalID != fmt.Sprintf("upstock:2:%d", id) {
 			t.Errorf("%+v", list)
 		}
 		w.disconnect(tenant.Upstock, tenant.Cin7Core)
@@ -317,7 +325,7 @@ func TestSupplierOfEarlierRuns(t *testing.T) {
 		acc.Cin7Core = w.acc.Cin7Core
 		w.connectUpstock(acc)
 		b := must[tenant.Bundle](w)(tenant.NewStore(w.store, w.box).Load(t.Context(), w.tenant))
-		if b.First != "1" || b.Connections[tenant.Upstock].First != "1" {
+		if b.First[tenant.Upstock] != "1" || b.Connections[tenant.Upstock].First != "1" {
 			t.Errorf("first supplier %q, %q", b.First, b.Connections[tenant.Upstock].First)
 		}
 	})
@@ -347,7 +355,7 @@ func TestEqualIDs(t *testing.T) {
 				id, _ := w.sell(groceries)
 				first := w.run(id)
 				if earlierVersion {
-					w.amend(id, func(r *ledger.Run) { r.Supplier = "" })
+					w.amend(id, func(r *order.Order) { r.Supplier = "" })
 				}
 				w.disconnect(tenant.Upstock)
 				acc := w.sim.AddAccount("Second brand", "")
@@ -366,7 +374,8 @@ func TestEqualIDs(t *testing.T) {
 				w.turn(10 * time.Minute)
 				second = w.named(second.ID)
 				ext := fmt.Sprintf("upstock:2:%d", id)
-				list := slices.DeleteFunc(w.simCore.Sales(w.acc.Cin7Core.AccountID), func(s simcin7core.SaleSummary) bool { return s.ExternalID != ext })
+				list := slices.DeleteFunc(w.simCore.Sales(w.acc.Cin7Core.AccountID),
+					func(s simcin7core.SaleSummary) bool { return s.ExternalID != ext })
 				if len(list) != 1 || second.SaleID != list[0].ID || second.SaleID == first.SaleID {
 					t.Errorf("%+v, run %+v\n%s", list, second, timeline(second))
 				}
@@ -387,7 +396,8 @@ func TestEqualCustomers(t *testing.T) {
 		w.connectUpstock(acc)
 		id := w.place(unlinked)
 		stranger := w.changed(id, func(order, customer map[string]any) {
-			customer["name"], customer["email"], order["approvedAt"] = "Nobody We Know", nil, time.Now().UTC().Format(time.RFC3339)
+			customer["name"], customer["email"], order["approvedAt"] = "Nobody We Know", nil,
+				time.Now().UTC().Format(time.RFC3339)
 		})
 		if _, err := w.pair().Approved(t.Context(), w.tenant, "msg_customer", stranger, stranger); err != nil {
 			t.Fatal(err)
@@ -415,7 +425,8 @@ func TestOtherCompanyWhileWorking(t *testing.T) {
 		w.disconnect(tenant.Upstock)
 		acc := w.sim.AddAccount("Second brand", "")
 		w.connectUpstock(acc)
-		w.person(sale, "ship", `{"trackingNumber":"T-1"}`) // the same Cin7 Core stays connected, and lists the change once
+		// the same Cin7 Core stays connected, and lists the change once
+		w.person(sale, "ship", `{"trackingNumber":"T-1"}`)
 		start := time.Now()
 		w.poll()
 		w.turn(30 * time.Minute)
@@ -425,17 +436,18 @@ func TestOtherCompanyWhileWorking(t *testing.T) {
 			}
 		}
 		for _, id := range []int{shipped, untold} {
-			if r := w.run(id); !r.Parked || r.State != ledger.Sold || !strings.Contains(r.Why, "Harbour Roasters") {
+			if r := w.run(id); !r.Parked || r.State != order.Sold || !strings.Contains(r.Why, "Harbour Roasters") {
 				t.Errorf("order %d: %s %q", id, r.State, r.Why)
 			}
 		}
-		if err := w.pair().Retry(t.Context(), w.tenant, strconv.Itoa(shipped), upstockcin7.RetryOptions{}); !errors.As(err, new(*upstockcin7.OtherCompany)) {
+		if err := w.pair().Retry(t.Context(), w.tenant, strconv.Itoa(shipped),
+			upstockcin7.RetryOptions{}); !errors.As(err, new(*upstockcin7.OtherCompany)) {
 			t.Errorf("retried: %v", err)
 		}
 		w.disconnect(tenant.Upstock)
 		w.connectUpstock(w.acc)
 		w.turn(10 * time.Minute)
-		w.is(shipped, ledger.Shipped, "T-1! shipped")
+		w.is(shipped, order.Shipped, "T-1! shipped")
 		w.sold(untold)
 	})
 }
@@ -445,7 +457,7 @@ func TestOtherCompanyWhileWorking(t *testing.T) {
 func TestWatchOfAnotherCompany(t *testing.T) {
 	story(t, func(t *testing.T, w *world) {
 		id, _ := w.sell(groceries)
-		w.amend(id, func(r *ledger.Run) {
+		w.amend(id, func(r *order.Order) {
 			r.Watches = []time.Time{time.Now().Add(10 * time.Minute).UTC(), time.Now().Add(time.Hour).UTC()}
 			r.Next = r.Watches[0]
 		})
@@ -457,7 +469,8 @@ func TestWatchOfAnotherCompany(t *testing.T) {
 		if !r.Parked || len(r.Watches) != 2 || r.Attempts > 2 {
 			t.Errorf("parked %t, %d watches, %d attempts\n%s", r.Parked, len(r.Watches), r.Attempts, timeline(r))
 		}
-		if calls := w.coreCalls(start); slices.ContainsFunc(calls, func(c string) bool { return strings.HasPrefix(c, "GET /sale") }) {
+		if calls := w.coreCalls(start); slices.ContainsFunc(calls,
+			func(c string) bool { return strings.HasPrefix(c, "GET /sale") }) {
 			t.Errorf("%v", calls)
 		}
 		w.disconnect(tenant.Upstock)
@@ -469,26 +482,26 @@ func TestWatchOfAnotherCompany(t *testing.T) {
 	})
 }
 
-// TestLookInAnotherAccount: a look that was asked for while another Cin7 Core
+// TestReadingInAnotherAccount: a reading that was asked for while another Cin7 Core
 // account is connected is made when its own one is back.
-func TestLookInAnotherAccount(t *testing.T) {
+func TestReadingInAnotherAccount(t *testing.T) {
 	story(t, func(t *testing.T, w *world) {
 		id, sale := w.sell(groceries)
 		w.person(sale, "ship", `{"trackingNumber":"T-1"}`)
-		w.spoil("send orders", w.seenOf("send orders")+1, before) // marked, and nobody looks yet
+		w.spoil("send orders", w.seenOf("send orders")+1, before) // marked, and nobody reads yet
 		w.job("shipments")
 		time.Sleep(time.Second)
 		acc := w.sim.AddAccount("Another account", "")
 		w.connectCore(acc)
 		w.turn(10 * time.Minute)
 		r := w.run(id)
-		if !r.Parked || !r.LookDue() || r.State != ledger.Sold {
-			t.Errorf("%s, look due %t, %q", r.State, r.LookDue(), r.Why)
+		if !r.Parked || !r.ReadingDue() || r.State != order.Sold {
+			t.Errorf("%s, reading due %t, %q", r.State, r.ReadingDue(), r.Why)
 		}
 		w.says(strings.Join(r.Said, " "), "until that account is connected again")
 		w.connectCore(w.acc)
 		w.turn(10 * time.Minute)
-		r = w.is(id, ledger.Shipped, "T-1! shipped")
+		r = w.is(id, order.Shipped, "T-1! shipped")
 		if strings.Contains(strings.Join(r.Said, " "), "not followed") {
 			t.Errorf("%q", r.Said)
 		}

@@ -16,6 +16,7 @@ import (
 	"stockbridge/internal/limit"
 	"stockbridge/internal/parallel"
 	"stockbridge/internal/tenant"
+	"stockbridge/internal/upstockcin7/order"
 )
 
 // perSweep is how many calls to one Cin7 Core account a sweep starts, and
@@ -26,38 +27,38 @@ const (
 	tellsPerSweep = 240
 )
 
-// overdue is how long a look waits before a part of the budget is kept for it.
+// overdue is how long a reading waits before a part of the budget is kept for it.
 const overdue = 2 * time.Minute
 
 // callsOf is about how many calls to Cin7 Core a kind of work needs: a look for
-// a sale that may be there already, and the two that make one; one look at a
+// a sale that may be there already, and the two that make one; one reading of a
 // sold order's sale; none where Upstock is to be told.
 func callsOf(w ledger.Work) int {
 	switch w {
-	case ledger.WorkLook:
+	case order.WorkRead:
 		return 1
-	case ledger.WorkTell:
+	case order.WorkTell:
 		return 0
 	}
 	return 3
 }
 
 // CallsOf is about how many calls to Cin7 Core an order needs that a sweep wakes.
-func CallsOf(r *ledger.Run) int { return callsOf(r.Work()) }
+func CallsOf(r *order.Order) int { return callsOf(r.Work()) }
 
 // shareOf is the share of the account's calls that an order's work stands for,
 // where it has been due since an instant, as far as is known.
-func (p *Pair) shareOf(r *ledger.Run, due time.Time) limit.Share {
+func (p *Pair) shareOf(r *order.Order, due time.Time) limit.Share {
 	if due.IsZero() || !r.Owed.IsZero() && r.Owed.Before(due) {
 		due = r.Owed
 	}
 	switch now := p.Now(); {
-	case !settled(r) && r.Work() == ledger.WorkRetry:
+	case !settled(r) && r.Work() == order.WorkRetry:
 		return limit.Retries
 	case !settled(r):
 		return limit.Sales
 	case !due.IsZero() && now.Sub(due) > overdue:
-		return limit.Looks
+		return limit.Readings
 	}
 	return limit.Rest
 }
@@ -82,7 +83,8 @@ const (
 // goes at the end to what found no room, in turn to the tenants who share it.
 // So a sweep that is cut off has woken what it read; reading ends in time for it.
 func (p *Pair) Sweep(ctx context.Context) error {
-	s := &sweep{Pair: p, ctx: ctx, now: p.Now(), accounts: map[string]*allotment{}, account: map[string]string{}, listed: map[ledger.RunKey]bool{}, work: make(chan waking, 10*sweepers), turn: make(chan struct{}, 1)}
+	s := &sweep{Pair: p, ctx: ctx, now: p.Now(), accounts: map[string]*allotment{}, account: map[string]string{},
+		listed: map[ledger.RunKey]bool{}, work: make(chan waking, 10*sweepers), turn: make(chan struct{}, 1)}
 	var wakers sync.WaitGroup
 	wakers.Go(func() {
 		_ = parallel.Each(sweepers, received(s.work), func(w waking) error {
@@ -132,7 +134,7 @@ type sweep struct {
 // waking is an order to be woken, its pointer to arrive after a delay.
 type waking struct {
 	ledger.Ref
-	run    *ledger.Run
+	run    *order.Order
 	delay  time.Duration
 	parked bool // and to go on; with a delay below 0 it is only made due
 }
@@ -165,12 +167,12 @@ func (s *sweep) read() {
 	}
 	var lists []list
 	for shard := range ledger.Shards {
-		for _, work := range ledger.Works() {
+		for _, work := range order.Works() {
 			lists = append(lists, list{shard, work})
 		}
 	}
 	_ = parallel.Each(len(lists), slices.Values(lists), func(l list) error {
-		s.failed(s.Ledger.DueWork(ctx, l.shard, l.work, s.now, func(refs []ledger.Ref) bool {
+		s.failed(s.Orders.DueWork(ctx, l.shard, l.work, s.now, func(refs []ledger.Ref) bool {
 			s.failed(s.page(refs))
 			return ctx.Err() == nil
 		}))
@@ -216,11 +218,11 @@ func (s *sweep) known(refs []ledger.Ref) ([]ledger.Ref, error) {
 }
 
 // runs reads runs, several batches at once.
-func (s *sweep) runs(refs []ledger.Ref) (map[ledger.RunKey]*ledger.Run, error) {
-	all := map[ledger.RunKey]*ledger.Run{}
+func (s *sweep) runs(refs []ledger.Ref) (map[ledger.RunKey]*order.Order, error) {
+	all := map[ledger.RunKey]*order.Order{}
 	var mu sync.Mutex
 	err := inBatches(refs, func(some []ledger.Ref) error {
-		found, err := s.Ledger.RunsOf(s.ctx, some)
+		found, err := s.Orders.RunsOf(s.ctx, some)
 		mu.Lock()
 		defer mu.Unlock()
 		for k, r := range found {
@@ -278,7 +280,7 @@ func (s *sweep) send(list []granted) {
 		for i, g := range some {
 			refs[i] = g.Ref
 		}
-		runs, err := s.Ledger.RunsOf(s.ctx, refs)
+		runs, err := s.Orders.RunsOf(s.ctx, refs)
 		for _, g := range some {
 			if r := runs[ledger.RunKey{Tenant: g.Tenant, ID: g.ID}]; r != nil {
 				s.work <- waking{Ref: g.Ref, run: r, delay: s.delay(g)}
@@ -292,7 +294,7 @@ func (s *sweep) send(list []granted) {
 // budget spent in its first seconds is not back when that one comes, a few
 // seconds early.
 func (s *sweep) delay(g granted) time.Duration {
-	if g.Work == ledger.WorkTell {
+	if g.Work == order.WorkTell {
 		return time.Duration(g.before) * s.Pace() * perSweep / tellsPerSweep
 	}
 	return time.Duration(g.before) * s.Pace()
@@ -302,12 +304,12 @@ func (s *sweep) delay(g granted) time.Duration {
 // sweep does: one whose pointer is under way already is left alone.
 func (p *Pair) WakeDue(ctx context.Context, tenantID string, most int) (woken int, err error) {
 	s := &sweep{Pair: p, ctx: ctx, now: p.Now()}
-	due, err := p.Ledger.DueOf(ctx, tenantID, s.now, most)
+	due, err := p.Orders.DueOf(ctx, tenantID, s.now, most)
 	if err != nil {
 		return 0, err
 	}
 	for some := range slices.Chunk(due.First, 100) {
-		runs, err := p.Ledger.RunsOf(ctx, some)
+		runs, err := p.Orders.RunsOf(ctx, some)
 		if err != nil {
 			return woken, err
 		}
@@ -331,14 +333,18 @@ var errNotDue = errors.New("not due")
 // wake moves an order's due time on, and sends its pointer.
 func (s *sweep) wake(w waking) error {
 	ended := false
-	err := s.Ledger.Update(s.ctx, w.run, func(r *ledger.Run, _ *ledger.Extra) error {
+	err := s.Orders.Update(s.ctx, w.run, func(r *order.Order, _ *ledger.Extra) error {
 		switch {
 		case w.parked && !r.Parked:
 			return errNotDue
 		case w.parked:
+			why := "The connection works again."
+			if r.HeldBack() != "" {
+				why = "The pause is over."
+			}
 			r.GoOn(s.now)
 			reask(r, s.now)
-			r.Note(s.now, "The connection works again.")
+			r.Note(s.now, "%s", why)
 		case r.Parked || r.Next.IsZero() || r.Next.After(s.now):
 			return errNotDue
 		}
@@ -356,7 +362,7 @@ func (s *sweep) wake(w waking) error {
 		return nil
 	}
 	if err == nil {
-		err = s.Wake(s.ctx, ledger.Pointer{Tenant: w.Tenant, Order: w.ID, Origin: OriginSweep, Due: w.Due}, w.delay)
+		err = s.Wake(s.ctx, ledger.Pointer{Tenant: w.Tenant, ID: w.ID, Origin: ledger.OriginSweep, Due: w.Due}, w.delay)
 	}
 	if err != nil {
 		return fmt.Errorf("wake order %s: %w", w.ID, err)
@@ -379,43 +385,48 @@ func (s *sweep) resume() error {
 	for _, c := range repaired {
 		of[c.Tenant] = append(of[c.Tenant], c)
 	}
-	type resuming struct {
-		tenant string
-		both   bool // of its connections work
-	}
-	tenants := func(yield func(resuming) bool) {
-		for ids := range slices.Chunk(slices.Sorted(maps.Keys(of)), 100) {
-			var bundles map[string]tenant.Bundle
-			if bundles, err = s.Tenants.ConnectionsOf(s.ctx, ids, tenant.Upstock, tenant.Cin7Core); err != nil {
-				return
-			}
-			s.mu.Lock()
-			for id, b := range bundles {
-				if c, ok := b.Connections[tenant.Cin7Core]; ok {
-					s.account[id] = cmp.Or(c.Account, id)
-				}
-			}
-			s.mu.Unlock()
-			for _, id := range ids {
-				if !yield(resuming{id, bundles[id].Ready(tenant.Upstock, tenant.Cin7Core) == ""}) {
-					return
-				}
-			}
-		}
-	}
-	_ = parallel.Each(readers, tenants, func(r resuming) error {
-		for _, c := range of[r.tenant] { // one after the other: both may find the same orders
-			s.failed(s.resumeConnection(c, r.both))
+	all, err := s.resuming(slices.Sorted(maps.Keys(of)))
+	_ = parallel.Each(readers, slices.Values(all), func(r resuming) error {
+		conns := of[r.tenant]
+		for i, c := range conns { // one after the other: both may find the same orders
+			pauses := i == len(conns)-1 // once a tenant is enough
+			s.failed(s.resumeConnection(c, r.both, pauses))
 		}
 		return nil
 	})
 	return err
 }
 
-// resumeConnection lets what was parked for one connection go on. both says
-// that the tenant's other one works as well: only then what an earlier version
-// parked goes on, which did not say for which.
-func (s *sweep) resumeConnection(c tenant.Connection, both bool) error {
+// resuming is a tenant whose parked orders go on.
+type resuming struct {
+	tenant string
+	both   bool // of its connections work
+}
+
+// resuming reads how the connections of tenants are, and notes which accounts of Cin7 Core they use.
+func (s *sweep) resuming(tenants []string) (all []resuming, err error) {
+	err = inBatches(tenants, func(ids []string) error {
+		bundles, err := s.Tenants.ConnectionsOf(s.ctx, ids, tenant.Upstock, tenant.Cin7Core)
+		if err != nil {
+			return err
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for _, id := range ids {
+			if c, ok := bundles[id].Connections[tenant.Cin7Core]; ok {
+				s.account[id] = cmp.Or(c.Account, id)
+			}
+			all = append(all, resuming{id, bundles[id].Ready(tenant.Upstock, tenant.Cin7Core) == ""})
+		}
+		return nil
+	})
+	return all, err
+}
+
+// resumeConnection lets what was parked for one connection go on. With both, as
+// the tenant's other one works as well, what an earlier version parked goes on too,
+// which did not say for which. With pauses, what a pause held back that is over.
+func (s *sweep) resumeConnection(c tenant.Connection, both, pauses bool) error {
 	if c.State != tenant.Connected { // its repair lists it anew
 		return s.Tenants.Resumed(s.ctx, c)
 	}
@@ -424,18 +435,21 @@ func (s *sweep) resumeConnection(c tenant.Connection, both bool) error {
 		refs = append(refs, ref)
 		return len(refs) < perResume
 	}
-	err := s.Ledger.ParkedFor(s.ctx, c.Tenant, c.System, add)
+	err := s.Orders.ParkedFor(s.ctx, c.Tenant, c.System, add)
 	if both && err == nil && len(refs) < perResume {
-		err = s.Ledger.ParkedFor(s.ctx, c.Tenant, "", add)
+		err = s.Orders.ParkedFor(s.ctx, c.Tenant, "", add)
 	}
 	if err == nil && len(refs) < perResume { // those that wait for this very account
-		err = s.Ledger.AwaitedRuns(s.ctx, c.Tenant, ledger.Awaited(c.System, c.Account), add)
+		err = s.Orders.AwaitedRuns(s.ctx, c.Tenant, ledger.Awaited(c.System, c.Account), add)
+	}
+	if err == nil && pauses {
+		refs, err = s.pausesOver(c.Tenant, refs)
 	}
 	if err != nil {
 		return err
 	}
 	if len(refs) == 0 {
-		since := latest(c.Changed, c.Resume)
+		since := job.Latest(c.Changed, c.Resume)
 		if since.After(s.now.Add(time.Hour)) { // an earlier version wrote here until when it is listed
 			since = c.Changed
 		}
@@ -444,7 +458,7 @@ func (s *sweep) resumeConnection(c tenant.Connection, both bool) error {
 		}
 		return nil
 	}
-	runs, err := s.Ledger.RunsOf(s.ctx, refs)
+	runs, err := s.Orders.RunsOf(s.ctx, refs)
 	for _, ref := range refs {
 		r := runs[ledger.RunKey{Tenant: ref.Tenant, ID: ref.ID}]
 		if r == nil || !r.Parked {
@@ -463,6 +477,30 @@ func (s *sweep) resumeConnection(c tenant.Connection, both bool) error {
 	return err
 }
 
+// pausesOver adds the orders of flows that are paused no more, up to perResume of all.
+func (s *sweep) pausesOver(tenantID string, refs []ledger.Ref) ([]ledger.Ref, error) {
+	for _, f := range order.Flows() {
+		if len(refs) >= perResume {
+			break
+		}
+		held, err := s.held(s.ctx, tenantID, f, perResume-len(refs))
+		if err != nil {
+			return refs, err
+		}
+		if len(held) == 0 {
+			continue
+		}
+		paused, _, err := s.Tenants.Paused(s.ctx, tenantID, string(f))
+		if err != nil {
+			return refs, err
+		}
+		if !paused {
+			refs = append(refs, held...)
+		}
+	}
+	return refs, nil
+}
+
 // resumeForgotten lists a tenant's connections as repaired where orders are
 // parked although both work: nothing else would let them go on.
 func (p *Pair) resumeForgotten(ctx context.Context, b tenant.Bundle) error {
@@ -471,11 +509,12 @@ func (p *Pair) resumeForgotten(ctx context.Context, b tenant.Bundle) error {
 		return nil
 	}
 	some := false
-	err := p.Ledger.Parked(ctx, b.Tenant.ID, func(ledger.Ref) bool { some = true; return false })
+	err := p.Orders.Parked(ctx, b.Tenant.ID, func(ledger.Ref) bool { some = true; return false })
 	if err != nil || !some {
 		return err
 	}
-	return errors.Join(p.Tenants.Resume(ctx, b.Tenant.ID, tenant.Upstock), p.Tenants.Resume(ctx, b.Tenant.ID, tenant.Cin7Core))
+	return errors.Join(p.Tenants.Resume(ctx, b.Tenant.ID, tenant.Upstock),
+		p.Tenants.Resume(ctx, b.Tenant.ID, tenant.Cin7Core))
 }
 
 // deadLimit is how many dead letters in a row need a person.
@@ -484,34 +523,46 @@ const deadLimit = 3
 // DeadLetter counts an error on an order whose pointer died, or only says so
 // where the order is through: nothing ends in a queue that nobody looks at.
 func (p *Pair) DeadLetter(ctx context.Context, ptr ledger.Pointer) error {
-	r, err := p.Ledger.Get(ctx, ptr.Tenant, ptr.Order)
+	r, err := p.Orders.Get(ctx, ptr.Tenant, ptr.ID)
 	if errors.Is(err, ledger.ErrNotFound) {
-		return p.Ledger.Record(ctx, ptr.Tenant, ledger.Event{Kind: "deadLetter", Order: ptr.Order, Text: "A message about an order that is not here was given up."})
+		return p.Ledger.Record(ctx, ptr.Tenant,
+			ledger.Event{Kind: ledger.DeadOrder, Order: ptr.ID,
+				Text: "A message about an order that is not here was given up."})
 	}
 	if err != nil {
 		return err
 	}
 	unaffected := false
-	err = p.Ledger.Update(ctx, r, func(r *ledger.Run, _ *ledger.Extra) error {
+	err = p.Orders.Update(ctx, r, func(r *order.Order, x *ledger.Extra) error {
 		now := p.Now().UTC()
-		unaffected = r.Finished() || r.State == ledger.Attention || r.Parked || !r.SoldAt.IsZero() || r.Lease.Until.After(now) // a worker is at it
+		unaffected = r.Finished() || r.State == ledger.Attention || r.Parked || !r.SoldAt.IsZero() ||
+			r.Lease.Until.After(now) // a worker is at it
 		if unaffected {
 			return errNotDue
 		}
 		r.Dead++
-		p.failed(r, now)
+		told, err := ledger.RecordOp(ctx, ptr.Tenant, ledger.Event{Kind: ledger.DeadOrder, Order: ptr.ID,
+			Text: fmt.Sprintf("The work on order %s broke off without a result, %d in a row.", ptr.ID, r.Dead)})
+		if err != nil {
+			return err
+		}
+		x.Add(told)
+		p.Times.failed(r, now)
 		r.Note(now, "The work on this order broke off %d times in a row without a result.", r.Dead)
 		if r.Dead < deadLimit {
 			r.Next = now.Add(job.Backoff(r.Failures-1, p.Times.MinRetry, p.Times.MaxRetry))
 			return nil
 		}
-		r.State, r.Next, r.Why = ledger.Attention, firstWatch(r), ""
-		r.Problems = []ledger.Problem{{Code: "brokeOff", Message: "The work on this order broke off again and again without a result.",
-			Fix: "Retry. If it breaks off again, ask the operator to look at the function's log."}}
+		r.State, r.Next, r.Why = ledger.Attention, r.NextWatch(), ""
+		r.Problems = []ledger.Problem{{Code: "brokeOff",
+			Message: "The work on this order broke off again and again without a result.",
+			Fix:     "Retry. If it breaks off again, ask the operator to look at the function's log."}}
 		return nil
 	})
 	if unaffected {
-		return p.Ledger.Record(ctx, ptr.Tenant, ledger.Event{Kind: "deadLetter", Order: ptr.Order, Text: "A message about order " + ptr.Order + " was given up; the order itself is not affected."})
+		return p.Ledger.Record(ctx, ptr.Tenant,
+			ledger.Event{Kind: ledger.DeadOrder, Order: ptr.ID,
+				Text: "A message about order " + ptr.ID + " was given up; the order itself is not affected."})
 	}
 	return err
 }

@@ -14,6 +14,7 @@ import (
 	"stockbridge/internal/table"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/testsize"
+	"stockbridge/internal/upstockcin7/order"
 )
 
 // slowTable is a table each of whose requests takes a while, once it is told to.
@@ -82,26 +83,28 @@ func newFleet(t *testing.T) *fleet {
 		t.Fatal(err)
 	}
 	f := &fleet{table: &slowTable{File: store}, sent: map[string]int{}}
-	f.app = app.New(app.Deps{Table: f.table, Sealer: box, Send: func(_ context.Context, q app.Queue, body []byte, _ string, _ time.Duration) error {
-		var p ledger.Pointer
-		if err := json.Unmarshal(body, &p); err != nil || q != app.OrdersQueue {
-			return err
-		}
-		time.Sleep(f.table.takes)
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		f.sent[p.Tenant+" "+p.Order]++
-		f.last = time.Now()
-		return nil
-	}})
+	f.app = app.New(app.Deps{Table: f.table, Sealer: box,
+		Send: func(_ context.Context, q app.Queue, body []byte, _ string, _ time.Duration) error {
+			var p ledger.Pointer
+			if err := json.Unmarshal(body, &p); err != nil || q != app.OrdersQueue {
+				return err
+			}
+			time.Sleep(f.table.takes)
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			f.sent[p.Tenant+" "+p.ID]++
+			f.last = time.Now()
+			return nil
+		}})
 	return f
 }
 
-func (f *fleet) run(t *testing.T, tenantID string, n int, change func(*ledger.Run)) {
+func (f *fleet) run(t *testing.T, tenantID string, n int, change func(*order.Order)) {
 	t.Helper()
-	r := &ledger.Run{Tenant: tenantID, ID: fmt.Sprint(1000 + n), State: ledger.Waiting, Received: time.Now().UTC(), Next: time.Now().Add(time.Second).UTC()}
+	r := &order.Order{Run: ledger.Run{Tenant: tenantID, ID: fmt.Sprint(1000 + n), State: ledger.Waiting,
+		Received: time.Now().UTC(), Next: time.Now().Add(time.Second).UTC()}}
 	change(r)
-	if _, err := ledger.New(f.table.File).Receive(t.Context(), r, []byte("{}")); err != nil {
+	if _, err := order.NewBook(ledger.New(f.table.File)).Receive(t.Context(), r, []byte("{}")); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -133,7 +136,7 @@ func TestSweepOfThousands(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(t)
 		for n := range many {
-			f.run(t, fmt.Sprintf("tenant%05d", n), 0, func(r *ledger.Run) {
+			f.run(t, fmt.Sprintf("tenant%05d", n), 0, func(r *order.Order) {
 				if n%3 == 0 {
 					r.Failures = 1
 				}
@@ -170,7 +173,7 @@ func TestSweepCutOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(t)
 		for n := range many {
-			f.run(t, fmt.Sprintf("tenant%05d", n), 0, func(*ledger.Run) {})
+			f.run(t, fmt.Sprintf("tenant%05d", n), 0, func(*order.Order) {})
 		}
 		time.Sleep(time.Minute)
 		f.table.takes = 3 * time.Second
@@ -200,16 +203,18 @@ func TestResumeOfThousands(t *testing.T) {
 		for n := range many {
 			id := fmt.Sprintf("tenant%05d", n)
 			for _, sys := range []tenant.System{tenant.Upstock, tenant.Cin7Core} {
-				if _, _, err := f.app.Tenants.Connect(ctx, id, sys, func(c *tenant.Connection, s *tenant.Secrets) error {
-					c.Account, s.Key = fmt.Sprint(sys, n), "key"
-					return nil
-				}); err != nil {
+				if _, _, err := f.app.Tenants.Connect(ctx, id, sys,
+					func(c *tenant.Connection, s *tenant.Secrets) error {
+						c.Account, s.Key = fmt.Sprint(sys, n), "key"
+						return nil
+					}); err != nil {
 					t.Fatal(err)
 				}
 			}
 			for k := range each {
-				f.run(t, id, k, func(r *ledger.Run) {
-					if r.Park(tenant.Cin7Core, time.Now(), "Cin7 Core needs reconnecting."); k%5 == 0 { // as an earlier version did
+				f.run(t, id, k, func(r *order.Order) {
+					// as an earlier version did
+					if r.Park(tenant.Cin7Core, time.Now(), "Cin7 Core needs reconnecting."); k%5 == 0 {
 						r.Needs, r.ParkedAt = "", time.Time{}
 					}
 				})

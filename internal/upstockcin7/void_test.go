@@ -17,6 +17,7 @@ import (
 	"stockbridge/internal/testsize"
 	"stockbridge/internal/upstock"
 	"stockbridge/internal/upstockcin7"
+	"stockbridge/internal/upstockcin7/order"
 )
 
 // unsellable places an order one of whose lines Cin7 Core refuses, until mended.
@@ -134,7 +135,8 @@ func TestRetriedLongBeforeTheVoid(t *testing.T) {
 				if mended {
 					mend()
 				}
-				if err := w.pair().Retry(t.Context(), w.tenant, strconv.Itoa(id), upstockcin7.RetryOptions{}); err != nil {
+				if err := w.pair().Retry(t.Context(), w.tenant, strconv.Itoa(id),
+					upstockcin7.RetryOptions{}); err != nil {
 					t.Fatal(err)
 				}
 				w.turn(90 * time.Minute)
@@ -165,10 +167,19 @@ func TestRetriedLongBeforeTheVoid(t *testing.T) {
 // first, though the budget, the worker or the vendor gives out in between.
 func TestRefusedLinesWithoutBudget(t *testing.T) {
 	for name, spoil := range map[string]func(w *world){
-		"throttled while it is read":   func(w *world) { w.fault(sim.Fault{Match: "GET /sale", Kind: "throttle", RetryAfter: "90"}) },
-		"throttled while it is voided": func(w *world) { w.fault(sim.Fault{Match: "DELETE /sale", Kind: "throttle", RetryAfter: "90"}) },
-		"down":                         func(w *world) { w.fault(sim.Fault{Match: "GET /sale", Kind: "before", How: "502", Times: 3}) },
-		"the worker dies":              func(w *world) { w.spoil(voidSale, 1, die) },
+		"throttled while it is read": func(w *world) {
+			w.fault(sim.Fault{Match: "GET /sale", Kind: "throttle",
+				RetryAfter: "90"})
+		},
+		"throttled while it is voided": func(w *world) {
+			w.fault(sim.Fault{Match: "DELETE /sale", Kind: "throttle",
+				RetryAfter: "90"})
+		},
+		"down": func(w *world) {
+			w.fault(sim.Fault{Match: "GET /sale", Kind: "before",
+				How: "502", Times: 3})
+		},
+		"the worker dies": func(w *world) { w.spoil(voidSale, 1, die) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			story(t, func(t *testing.T, w *world) {
@@ -197,7 +208,8 @@ func TestFewCreates(t *testing.T) {
 		w.settle(id, horizon)
 		w.attention(id, "gaveUp", "5 times", "No sale of this order is known")
 		r := w.run(id)
-		if last, watches := r.Intents[len(r.Intents)-1], r.Watches; len(watches) == 0 || watches[len(watches)-1].Before(last.At.Add(time.Hour)) {
+		if last, watches := r.Intents[len(r.Intents)-1],
+			r.Watches; len(watches) == 0 || watches[len(watches)-1].Before(last.At.Add(time.Hour)) {
 			t.Errorf("created last at %s, looked for until %s", last.At, watches)
 		}
 		if took := time.Since(start); took < time.Hour {
@@ -230,7 +242,8 @@ func TestRunStaysSmall(t *testing.T) {
 			if total := len(r.Intents) + r.Past.Intents; total != 3*(n+2) {
 				t.Fatalf("round %d: %d intents are counted", n, total)
 			}
-			items, err := w.store.Get(t.Context(), table.Key{PK: "T#" + w.tenant + "#order", SK: fmt.Sprintf("%020d", id)})
+			items, err := w.store.Get(t.Context(),
+				table.Key{PK: "T#" + w.tenant + "#order", SK: fmt.Sprintf("%020d", id)})
 			if err != nil || len(items) != 1 {
 				t.Fatal(items, err)
 			}
@@ -239,7 +252,8 @@ func TestRunStaysSmall(t *testing.T) {
 		if largest > 100_000 {
 			t.Errorf("the run grew to %d bytes", largest)
 		}
-		t.Logf("%d retries, %d sales, %d bytes at most, %d intents kept", rounds, len(w.sales(id)), largest, len(w.run(id).Intents))
+		t.Logf("%d retries, %d sales, %d bytes at most, %d intents kept", rounds, len(w.sales(id)), largest,
+			len(w.run(id).Intents))
 		if s := len(w.live(id)); s != 0 {
 			t.Errorf("%d sales stand", s)
 		}
@@ -260,7 +274,8 @@ func TestManyUnansweredLines(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if calls := strings.Count(strings.Join(w.coreCalls(start), "\n"), "POST /sale/order"); calls < 20 || calls > 41 {
+		if calls := strings.Count(strings.Join(w.coreCalls(start), "\n"), "POST /sale/order"); calls < 20 ||
+			calls > 41 {
 			t.Errorf("%d tries", calls)
 		}
 		w.sim.ClearFaults(sim.Cin7Core)
@@ -277,7 +292,8 @@ func TestDeadLettersMidWork(t *testing.T) {
 				id := w.place(groceries)
 				letters := 0
 				w.instead = func(req *http.Request, _ []byte) *http.Response {
-					for ; letters < 3 && req.Method == http.MethodPost && strings.HasSuffix(req.URL.Path, match); letters++ {
+					for ; letters < 3 && req.Method == http.MethodPost &&
+						strings.HasSuffix(req.URL.Path, match); letters++ {
 						body := fmt.Sprintf(`{"tenant":%q,"order":"%d","origin":"sweep"}`, w.tenant, id)
 						w.process("deadletters").app.DeadLetters(t.Context(), []app.Message{{ID: "m", Body: body}})
 					}
@@ -322,7 +338,7 @@ func TestWatchedAfterVoid(t *testing.T) {
 
 // TestVoidFromTheIce: a worker that was frozen while it voided a cancelled
 // order's sale comes back when the order was approved again and its sale taken
-// up. What it did shows in a look: the order has one sale, or a person is asked.
+// up. What it did shows in a reading: the order has one sale, or a person is asked.
 func TestVoidFromTheIce(t *testing.T) {
 	for _, sold := range []bool{false, true} {
 		t.Run(fmt.Sprint("sold ", sold), func(t *testing.T) {
@@ -345,14 +361,15 @@ func TestVoidFromTheIce(t *testing.T) {
 				s.must(http.StatusAccepted, s.occurred(upstock.OrderApproved, doc, now))
 				w.turn(7 * time.Minute)
 				if r := w.run(id); r.SoldAt.IsZero() || !r.Cancelled.IsZero() || len(w.live(id)) != 1 {
-					t.Fatalf("it is not taken up: %s, cancelled %s, %+v\n%s", r.State, r.Cancelled, w.sales(id), timeline(r))
+					t.Fatalf("it is not taken up: %s, cancelled %s, %+v\n%s", r.State, r.Cancelled, w.sales(id),
+						timeline(r))
 				}
 				w.turn(3 * time.Hour)
 				r := w.run(id)
 				switch live := w.live(id); {
 				case len(w.sales(id))-len(live) == 0:
 					t.Fatalf("nothing was voided: this test says nothing\n%s", timeline(r))
-				case len(live) == 1 && r.State == ledger.Sold && r.SaleID == live[0].ID:
+				case len(live) == 1 && r.State == order.Sold && r.SaleID == live[0].ID:
 				case len(live) == 0 && r.State == ledger.Attention && len(r.Problems) > 0:
 				default:
 					t.Errorf("%s %q of %+v: %+v\n%s", r.State, r.SaleNumber, w.sales(id), r.Problems, timeline(r))

@@ -18,17 +18,19 @@ import (
 	"stockbridge/internal/table"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/testsize"
-	"stockbridge/internal/upstockcin7"
+	"stockbridge/internal/upstockcin7/order"
+	"stockbridge/internal/vendor"
 )
 
 // pile writes down many sold orders whose sale is one that was shipped, as change leaves each of them.
-func (w *world) pile(many int, sale string, change func(*ledger.Run)) {
+func (w *world) pile(many int, sale string, change func(*order.Order)) {
 	w.t.Helper()
 	now := time.Now().UTC()
-	l := ledger.New(w.store)
+	l := order.NewBook(ledger.New(w.store))
 	for n := range many {
-		r := &ledger.Run{Tenant: w.tenant, ID: strconv.Itoa(700000 + n), State: ledger.Sold, Received: now, Next: now.Add(time.Second), SoldAt: now,
-			Supplier: strconv.Itoa(w.acc.Upstock.Supplier), SaleID: sale, SaleNumber: "SO-1", Account: w.acc.Cin7Core.AccountID, Told: true}
+		r := &order.Order{Run: ledger.Run{Tenant: w.tenant, ID: strconv.Itoa(700000 + n), State: order.Sold,
+			Received: now, Next: now.Add(time.Second)}, SoldAt: now, Supplier: strconv.Itoa(w.acc.Upstock.Supplier),
+			SaleID: sale, SaleNumber: "SO-1", Account: w.acc.Cin7Core.AccountID, Told: true}
 		change(r)
 		if _, err := l.Receive(w.t.Context(), r, []byte(`{}`)); err != nil {
 			w.t.Fatal(err)
@@ -63,7 +65,7 @@ func TestTellingHoldsUpNoSale(t *testing.T) {
 			story(t, func(t *testing.T, w *world) {
 				_, sale := w.sell(groceries)
 				w.person(sale, "ship", `{"trackingNumber":"T-1"}`)
-				w.pile(many, sale, func(r *ledger.Run) { r.Asked = 1 })
+				w.pile(many, sale, func(r *order.Order) { r.Asked = 1 })
 				w.upstockFault(sim.Fault{Match: "*", Kind: "before", How: "503", Times: -1})
 				begun := time.Now()
 				w.turn(10 * time.Minute)
@@ -83,11 +85,12 @@ func TestTellingHoldsUpNoSale(t *testing.T) {
 				again := time.Now()
 				w.turn(time.Hour)
 				for n := range many {
-					if r := w.run(700000 + n); r.Kept != nil || r.LookDue() {
+					if r := w.run(700000 + n); r.Kept != nil || r.ReadingDue() {
 						t.Fatalf("not told, next %s:\n%s", r.Next, timeline(r))
 					}
 				}
-				if n := w.calls(sim.Cin7Core, w.acc.Cin7Core.AccountID, "/sale", again) - (many - min(many, read)); n > 4 {
+				if n := w.calls(sim.Cin7Core, w.acc.Cin7Core.AccountID, "/sale",
+					again) - (many - min(many, read)); n > 4 {
 					t.Errorf("%d sales were read again to tell what was known", n)
 				}
 			})
@@ -99,7 +102,7 @@ func TestTellingHoldsUpNoSale(t *testing.T) {
 func TestSoldBesideThoseNotTold(t *testing.T) {
 	testsize.Large(t)
 	story(t, func(t *testing.T, w *world) {
-		w.pile(400, "s-1", func(r *ledger.Run) { r.Told = false })
+		w.pile(400, "s-1", func(r *order.Order) { r.Told = false })
 		w.upstockFault(sim.Fault{Match: "*", Kind: "before", How: "503", Times: -1})
 		w.turn(20 * time.Minute)
 		w.fault(sim.Fault{Match: "POST /sale", Kind: "throttle"})
@@ -118,7 +121,8 @@ func TestChangedWhileUpstockIsAway(t *testing.T) {
 		w.upstockFault(sim.Fault{Match: "*", Kind: "before", How: "503", Times: -1})
 		begun := time.Now()
 		for n := range 12 {
-			w.person(sale, map[bool]string{true: "ship", false: "tracking"}[n == 0], fmt.Sprintf(`{"trackingNumber":"T-%d"}`, n))
+			w.person(sale, map[bool]string{true: "ship", false: "tracking"}[n == 0],
+				fmt.Sprintf(`{"trackingNumber":"T-%d"}`, n))
 			w.poll()
 			w.turn(10 * time.Minute)
 		}
@@ -130,19 +134,20 @@ func TestChangedWhileUpstockIsAway(t *testing.T) {
 		}
 		w.sim.ClearFaults(sim.Upstock)
 		w.turn(30 * time.Minute)
-		w.is(id, ledger.Shipped, "T-11! shipped")
+		w.is(id, order.Shipped, "T-11! shipped")
 	})
 }
 
 // revokeUpstock has Upstock refuse the key, or take it again.
 func (w *world) revokeUpstock(revoked bool) {
 	w.t.Helper()
-	w.control(http.MethodPut, "/sim/upstock/accounts/"+strconv.Itoa(w.acc.Upstock.Supplier), fmt.Sprintf(`{"revoked":%t}`, revoked))
+	w.control(http.MethodPut, "/sim/upstock/accounts/"+strconv.Itoa(w.acc.Upstock.Supplier),
+		fmt.Sprintf(`{"revoked":%t}`, revoked))
 }
 
-func (w *world) connect(sys tenant.System, cred upstockcin7.Credentials) {
+func (w *world) connect(sys tenant.System, cred vendor.Credentials) {
 	w.t.Helper()
-	if _, _, err := w.pair().Connect(context.Background(), w.tenant, sys, cred); err != nil {
+	if _, _, err := w.vendorTable().Connect(context.Background(), w.tenant, sys, cred); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -161,8 +166,9 @@ func TestSoldWithoutUpstocksKey(t *testing.T) {
 		}
 		for _, id := range ids {
 			r := w.run(id)
-			if r.State != ledger.Sold || r.Told || !r.Parked || r.Needs != tenant.Upstock {
-				t.Errorf("order %d: %s, told %t, parked %t for %q\n%s", id, r.State, r.Told, r.Parked, r.Needs, timeline(r))
+			if r.State != order.Sold || r.Told || !r.Parked || r.Needs != tenant.Upstock {
+				t.Errorf("order %d: %s, told %t, parked %t for %q\n%s", id, r.State, r.Told, r.Parked, r.Needs,
+					timeline(r))
 			}
 		}
 		// A key of Cin7 Core's that is saved meanwhile sets none of them going.
@@ -173,7 +179,7 @@ func TestSoldWithoutUpstocksKey(t *testing.T) {
 			t.Errorf("%d attempts without Upstock's key", n)
 		}
 		w.revokeUpstock(false)
-		w.connect(tenant.Upstock, upstockcin7.Credentials{Key: tenant.Secret(w.acc.Upstock.Token)})
+		w.connect(tenant.Upstock, vendor.Credentials{Key: tenant.Secret(w.acc.Upstock.Token)})
 		w.turn(5 * time.Minute)
 		for _, id := range append(ids, first) {
 			if v := w.verdict(id); v != "" {
@@ -213,21 +219,22 @@ func TestParkIsNoFailure(t *testing.T) {
 			w.turn(5 * time.Minute)
 			time.Sleep(8 * 24 * time.Hour)
 			w.account(`{"revoked":false,"applicationKey":"a-new-key"}`)
-			w.connect(tenant.Cin7Core, upstockcin7.Credentials{Key: "a-new-key"})
+			w.connect(tenant.Cin7Core, vendor.Credentials{Key: "a-new-key"})
 		},
 		"parked by an earlier version": func(w *world) {
 			w.account(`{"revoked":true}`)
 			w.turn(5 * time.Minute)
 			time.Sleep(8 * 24 * time.Hour)
 			w.account(`{"revoked":false,"applicationKey":"a-new-key"}`)
-			runs, _, err := ledger.New(w.store).Runs(context.Background(), w.tenant, "", 10)
+			runs, _, err := order.NewBook(ledger.New(w.store)).Runs(context.Background(), w.tenant, "", 10)
 			if err != nil {
 				w.t.Fatal(err)
 			}
 			for _, r := range runs {
-				w.amend(must[int](w)(strconv.Atoi(r.ID)), func(r *ledger.Run) { r.ParkedAt, r.Needs, r.Failed = time.Time{}, "", time.Time{} })
+				w.amend(must[int](w)(strconv.Atoi(r.ID)),
+					func(r *order.Order) { r.ParkedAt, r.Needs, r.Failed = time.Time{}, "", time.Time{} })
 			}
-			w.connect(tenant.Cin7Core, upstockcin7.Credentials{Key: "a-new-key"})
+			w.connect(tenant.Cin7Core, vendor.Credentials{Key: "a-new-key"})
 		},
 		"nothing of ours ran": func(w *world) { time.Sleep(8 * 24 * time.Hour) },
 		"blocked": func(w *world) {
@@ -270,11 +277,12 @@ func TestResumesHoweverLate(t *testing.T) {
 					t.Fatalf("%+v", r)
 				}
 				w.account(`{"revoked":false,"applicationKey":"a-new-key"}`)
-				w.connect(tenant.Cin7Core, upstockcin7.Credentials{Key: "a-new-key"})
+				w.connect(tenant.Cin7Core, vendor.Credentials{Key: "a-new-key"})
 				if earlier {
-					w.amend(id, func(r *ledger.Run) { r.ParkedAt, r.Needs = time.Time{}, "" })
+					w.amend(id, func(r *order.Order) { r.ParkedAt, r.Needs = time.Time{}, "" })
 					for _, sys := range []tenant.System{tenant.Upstock, tenant.Cin7Core} {
-						if _, err := w.process("console").app.Tenants.Update(t.Context(), w.tenant, sys, func(c *tenant.Connection) error { c.Resume = time.Time{}; return nil }); err != nil {
+						if _, err := w.process("console").app.Tenants.Update(t.Context(), w.tenant, sys,
+							func(c *tenant.Connection) error { c.Resume = time.Time{}; return nil }); err != nil {
 							t.Fatal(err)
 						}
 					}
@@ -323,7 +331,7 @@ func TestParksForARefusedKeyOnly(t *testing.T) {
 				id := w.approve(unlinked)
 				time.Sleep(10 * time.Second)
 				w.account(`{"revoked":false,"applicationKey":"a-new-key"}`)
-				w.connect(tenant.Cin7Core, upstockcin7.Credentials{Key: "a-new-key"})
+				w.connect(tenant.Cin7Core, vendor.Credentials{Key: "a-new-key"})
 				w.turnWhatever(time.Hour)
 				w.settle(id, time.Hour)
 				if v := w.verdict(id); v != "" {
@@ -417,7 +425,7 @@ func TestShownAttemptIsTheNextOne(t *testing.T) {
 		w.turn(2 * time.Hour)
 		for range 20 {
 			r := w.run(o.ID)
-			if !strings.Contains(r.Why, "An error of our own") {
+			if !strings.Contains(r.Why, "Something on our side") {
 				t.Fatalf("%s\n%s", r.Why, timeline(r))
 			}
 			shown := r.Next

@@ -20,6 +20,8 @@ import (
 	"stockbridge/internal/prose"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstock"
+	"stockbridge/internal/upstockcin7/order"
+	"stockbridge/internal/upstockcin7/sale"
 )
 
 // maxWebhook is the largest body that is taken in.
@@ -54,18 +56,20 @@ func (p *Pair) receive(req *http.Request) (int, string) {
 		return http.StatusMethodNotAllowed, "Deliveries are POSTed."
 	}
 	ctx := req.Context()
-	c, secrets, err := p.Tenants.Hooked(ctx, req.PathValue("token"))
+	c, secrets, err := p.Tenants.ConnectionByURLToken(ctx, req.PathValue("token"))
 	if errors.Is(err, tenant.ErrNotFound) || err == nil && c.System != tenant.Upstock {
 		return http.StatusNotFound, "Nobody's webhook address ends like this. Copy it again from Stockbridge."
 	}
 	if errors.Is(err, tenant.ErrSealed) {
-		_, _ = p.markUnsealed(ctx, c)
+		_, _ = p.Vendors.MarkUnsealed(ctx, c)
 	}
 	if err != nil {
 		return unavailable()
 	}
 	refuse := func(status int, text string) (int, string) {
-		p.Ledger.RecordSome(ctx, c.Tenant, ledger.Event{Kind: "webhookRefused", Text: fmt.Sprintf("A delivery from Upstock was refused (%d): %s", status, text)})
+		p.Ledger.RecordSome(ctx, c.Tenant,
+			ledger.Event{Kind: "webhookRefused",
+				Text: fmt.Sprintf("A delivery from Upstock was refused (%d): %s", status, text)})
 		return status, text
 	}
 	body, err := io.ReadAll(io.LimitReader(req.Body, maxWebhook+1))
@@ -75,11 +79,15 @@ func (p *Pair) receive(req *http.Request) (int, string) {
 	case len(body) > maxWebhook:
 		return refuse(http.StatusRequestEntityTooLarge, "The body is over 4 MiB.")
 	}
-	if !slices.ContainsFunc(secrets.Webhooks(time.Now()), func(s tenant.Secret) bool { return webhookKey(s) > 0 }) {
-		return refuse(http.StatusUnauthorized, "No webhook secret is saved here, so no signature can be checked. Save the one that Upstock shows.")
+	works := func(s tenant.Secret) bool { return webhookKey(s) > 0 }
+	if !slices.ContainsFunc(secrets.WebhookSecrets(time.Now()), works) {
+		return refuse(http.StatusUnauthorized,
+			"No webhook secret is saved here, so no signature can be checked. Save the one that Upstock shows.")
 	}
 	if !verified(secrets, body, req.Header) {
-		return refuse(http.StatusUnauthorized, "The signature does not fit, or is over 5 minutes old. Compare the webhook secret in Upstock with the one saved here.")
+		return refuse(http.StatusUnauthorized,
+			"The signature does not fit, or is over 5 minutes old. Compare the webhook secret in Upstock with the "+
+				"one saved here.")
 	}
 	event, err := upstock.ParseEvent(body)
 	if err != nil {
@@ -87,7 +95,8 @@ func (p *Pair) receive(req *http.Request) (int, string) {
 	}
 	switch err := p.take(ctx, c, event, body); {
 	case errors.Is(err, ledger.ErrTooLarge):
-		return refuse(http.StatusRequestEntityTooLarge, "The body is too large to be kept: over 3.5 MB even when compressed.")
+		return refuse(http.StatusRequestEntityTooLarge,
+			"The body is too large to be kept: over 3.5 MB even when compressed.")
 	case err != nil:
 		return unavailable()
 	}
@@ -99,8 +108,9 @@ func unavailable() (int, string) {
 }
 
 func verified(s tenant.Secrets, body []byte, h http.Header) bool {
-	for _, secret := range s.Webhooks(time.Now()) {
-		if wh, err := standardwebhooks.NewWebhook(string(secret)); err == nil && webhookKey(secret) > 0 && wh.Verify(body, h) == nil {
+	for _, secret := range s.WebhookSecrets(time.Now()) {
+		if wh, err := standardwebhooks.NewWebhook(string(secret)); err == nil && webhookKey(secret) > 0 &&
+			wh.Verify(body, h) == nil {
 			return true
 		}
 	}
@@ -113,25 +123,29 @@ func (p *Pair) take(ctx context.Context, c tenant.Connection, e upstock.Event, b
 		return p.Ledger.RecordSome(ctx, c.Tenant, ledger.Event{Kind: kind, Text: text})
 	}
 	if supplier := strconv.FormatInt(e.SupplierID, 10); supplier != c.Account {
-		return note("otherSupplier", "A delivery for supplier "+supplier+" came to the address of supplier "+c.Account+". It was ignored: each supplier needs its own address.")
+		return note("otherSupplier", "A delivery for supplier "+supplier+" came to the address of supplier "+c.Account+
+			". It was ignored: each supplier needs its own address.")
 	}
 	switch e.Type {
 	case upstock.Ping:
 		return note("ping", "Upstock reached this address and its signature fits.")
 	case upstock.OrderApproved:
-		_, err := p.approved(ctx, supplierAt(c), cmp.Or(e.ID, hashed(body)), OriginWebhook, e.RawOrder, body)
+		_, err := p.approved(ctx, supplierAt(c), cmp.Or(e.ID, hashed(body)), ledger.OriginWebhook, e.RawOrder, body)
 		return err
 	case upstock.OrderCancelled:
 		return p.cancelled(ctx, supplierAt(c), e, body)
 	}
-	return note("unknownEvent", "A delivery of the type "+prose.Quote(e.Type)+" was ignored: Stockbridge does not know it.")
+	return note("unknownEvent", "A delivery of the type "+prose.Quote(e.Type)+
+		" was ignored: Stockbridge does not know it.")
 }
 
 // approved writes an approved order down, once, and wakes the work on it.
 // fresh says that it was not there yet.
-func (p *Pair) approved(ctx context.Context, s supplier, eventID, origin string, raw json.RawMessage, body []byte) (fresh bool, err error) {
+func (p *Pair) approved(
+	ctx context.Context, s supplier, eventID, origin string, raw json.RawMessage, body []byte,
+) (fresh bool, err error) {
 	how := "Received from Upstock"
-	if origin != OriginWebhook {
+	if origin != ledger.OriginWebhook {
 		how = "Found in Upstock's list of orders, as no webhook had brought it"
 	}
 	return p.takeIn(ctx, s, arrival{event: eventID, origin: origin, how: how, raw: raw, body: body})
@@ -150,16 +164,19 @@ type arrival struct {
 func (p *Pair) takeIn(ctx context.Context, s supplier, a arrival) (fresh bool, err error) {
 	now := p.Now().UTC()
 	o, faults := upstock.ParseOrder(a.raw)
-	run := &ledger.Run{Tenant: s.tenant, ID: noID(a.event), State: ledger.Received, Received: now, Next: now.Add(p.Times.Grace + a.delay)}
+	run := &order.Order{Run: ledger.Run{Tenant: s.tenant, ID: noID(a.event), State: ledger.Received, Received: now,
+		Next: now.Add(p.Times.Grace + a.delay)}}
 	id, ok := upstock.OrderID(a.raw)
 	if ok {
 		run.ID = strconv.FormatInt(id, 10)
 	}
 	describe(run, o)
 	if !ok {
-		a.problem = ledger.Problem{Code: "noOrderId", Message: "Upstock delivered an approved order without a usable id.", Fix: "Approve the order again in Upstock, or enter it in Cin7 Core by hand and tell Upstock's support."}
+		a.problem = ledger.Problem{Code: "noOrderId",
+			Message: "Upstock delivered an approved order without a usable id.",
+			Fix:     "Approve the order again in Upstock, or enter it in Cin7 Core by hand and tell Upstock's support."}
 	}
-	run.Note(now, a.how+", approved%s.", approvedAt(run.Approved))
+	run.Note(now, a.how+", approved%s.", order.OnIf(run.Approved))
 	if a.problem.Code == "" {
 		a.problem = contradiction(o, faults)
 		run.OfPlan = a.problem.Code != "" // nothing was tried: a later approval has it read and planned
@@ -170,32 +187,46 @@ func (p *Pair) takeIn(ctx context.Context, s supplier, a arrival) (fresh bool, e
 	}
 	old, err := p.writeDown(ctx, s, run, a.body)
 	if errors.Is(err, ledger.ErrExists) {
-		return false, p.again(ctx, old, o, a.raw)
+		newer := o.ApprovedAt.After(old.Approved) // else it is delivered again, and may be of before
+		if err = p.again(ctx, old, o, a.raw); err == nil && newer {
+			err = p.compareSold(ctx, old, a.raw)
+		}
+		return false, err
 	}
 	if err != nil || run.State == ledger.Attention {
 		return err == nil, err
 	}
 	// A pointer that cannot be sent is no loss: the sweep finds the order.
-	_ = p.Wake(ctx, ledger.Pointer{Tenant: s.tenant, Order: run.ID, Origin: a.origin, Body: run.Body()}, a.delay)
+	_ = p.Wake(ctx, ledger.Pointer{Tenant: s.tenant, ID: run.ID, Origin: a.origin, Body: run.Body()}, a.delay)
 	return true, nil
 }
 
-// contradiction is why an order that came as approved is a person's: what came with it shows that it is not to be sold, or
-// does not say. Ordered and scheduled are how it was a moment before. What cannot be read is said when it is planned.
+// contradiction is why an order that came as approved is a person's: what came with it shows that it is not to be sold,
+// or does not say. Ordered and scheduled are how it was a moment before. What cannot be read is said when it is
+// planned.
 func contradiction(o upstock.Order, faults []upstock.FieldError) ledger.Problem {
 	which := "order " + cmp.Or(prose.Short(o.OrderNumber), strconv.FormatInt(o.ID, 10))
-	const fix = "Look at the order in Upstock. If it should be sold, approve it again there or retry, which reads it anew; else leave it."
+	const fix = "Look at the order in Upstock. If it should be sold, approve it again there or retry, which reads it " +
+		"anew; else leave it."
 	switch o.Status {
 	case "", upstock.StatusProcessing, upstock.StatusOrdered, upstock.StatusScheduled:
 	case upstock.StatusShipped:
 		return shippedAlready(o)
 	case upstock.StatusCancelled:
-		return ledger.Problem{Code: "notApproved", Message: "Upstock delivered an approval of " + which + ", and shows the order in it as cancelled. No sale was made.", Fix: fix}
+		return ledger.Problem{Code: "notApproved",
+			Message: "Upstock delivered an approval of " + which +
+				", and shows the order in it as cancelled. No sale was made.", Fix: fix}
 	default:
-		return ledger.Problem{Code: approvalUnknown, Message: "Upstock delivered an approval of " + which + " with the status " + prose.Quote(o.Status) + ", which is not known here. No sale was made.", Fix: fix}
+		return ledger.Problem{Code: approvalUnknown,
+			Message: "Upstock delivered an approval of " + which + " with the status " + prose.Quote(o.Status) +
+				", which is not known here. No sale was made.", Fix: fix}
 	}
-	if o.ApprovedAt.IsZero() && !slices.ContainsFunc(faults, func(f upstock.FieldError) bool { return f.Field == "" || f.Field == "approvedAt" }) {
-		return ledger.Problem{Code: approvalUnknown, Message: "Upstock delivered an approval of " + which + ", but does not say when it was approved, so it cannot be told whether it was cancelled since. No sale was made.", Fix: fix}
+	if o.ApprovedAt.IsZero() && !slices.ContainsFunc(faults,
+		func(f upstock.FieldError) bool { return f.Field == "" || f.Field == "approvedAt" }) {
+		return ledger.Problem{Code: approvalUnknown,
+			Message: "Upstock delivered an approval of " + which +
+				", but does not say when it was approved, so it cannot be told whether it was cancelled since. No " +
+				"sale was made.", Fix: fix}
 	}
 	return ledger.Problem{}
 }
@@ -210,32 +241,23 @@ func noID(event string) string {
 	return "!" + event
 }
 
-func approvedAt(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return " " + t.UTC().Format("2 January 2006 15:04:05 UTC")
-}
-
 // cancelled marks an order as cancelled, whether it is there, sold or not here yet.
 func (p *Pair) cancelled(ctx context.Context, s supplier, e upstock.Event, body []byte) error {
 	id, ok := upstock.OrderID(e.RawOrder)
 	if !ok {
-		return p.Ledger.RecordSome(ctx, s.tenant, ledger.Event{Kind: "noOrderId", Text: "Upstock delivered a cancellation without a usable order id."})
+		return p.Ledger.RecordSome(ctx, s.tenant,
+			ledger.Event{Kind: "noOrderId", Text: "Upstock delivered a cancellation without a usable order id."})
 	}
-	return p.cancelledOrder(ctx, s, id, e.OccurredAt, "Cancelled in Upstock before it was approved here.", e.RawOrder, body)
+	return p.cancelledOrder(ctx, s, id, e.OccurredAt, "Cancelled in Upstock before it was approved here.", e.RawOrder,
+		body)
 }
 
 // cancelSold says what becomes of the sale of an order that was cancelled after
 // it was sold: it stands, or is voided if nobody has begun to work on it.
-func cancelSold(r *ledger.Run, s tenant.Settings) {
-	if s.OnCancel == tenant.Void {
+func cancelSold(r *order.Order, s sale.Settings) {
+	if s.OnCancel == sale.Void {
 		r.Void = true
 		return
 	}
 	r.Say(cancelledStands)
 }
-
-// undecided says that it is not known which sales there are: some create may
-// yet show to have made one, or some void to have taken effect.
-func undecided(r *ledger.Run) bool { return len(unanswered(r)) > 0 || len(openVoids(r)) > 0 }

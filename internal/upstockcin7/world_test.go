@@ -24,12 +24,15 @@ import (
 
 	"stockbridge/internal/app"
 	"stockbridge/internal/ledger"
+	"stockbridge/internal/mirror"
 	"stockbridge/internal/sim"
 	simcin7core "stockbridge/internal/sim/cin7core"
 	simupstock "stockbridge/internal/sim/upstock"
 	"stockbridge/internal/table"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstockcin7"
+	"stockbridge/internal/upstockcin7/order"
+	"stockbridge/internal/vendor"
 )
 
 // A world is a whole Stockbridge in a synctest bubble: simulated vendors, one
@@ -49,26 +52,33 @@ type world struct {
 	copies     int  // pointers delivered for each one sent
 	skewed     bool // processes' clocks differ by up to ±2 s
 
-	mu         sync.Mutex
-	armed      bool
-	effects    int
-	names      []string
-	seen       map[string]int           // effects by name
-	faults     map[int]fault            // by number of the effect
-	on         map[string]map[int]fault // by name and number of the effect with that name
-	like       map[string]map[int]fault // by a part of the name, and number among those that have it
-	reads      bool                     // what is read counts as an effect too
-	down       map[string]time.Time     // effects of these names fail until then
-	frozen     bool                     // an invocation has no deadline: its process may be frozen and thawed
-	onFault    func()
-	instead    func(*http.Request, []byte) *http.Response                                            // what a vendor answers without doing anything; nil = it does
-	altered    func(*http.Request, map[string]any)                                                   // changes an object that a vendor answers
-	afterQuery func(*process)                                                                        // between what a process reads and what it does
-	around     func(*process, *http.Request, func() (*http.Response, error)) (*http.Response, error) // what happens before and after a call
-	flying     int                                                                                   // messages under way, waiting or being worked on
-	late       int                                                                                   // effects still to come
-	processes  int
-	ended      []string // orders that reached an end, in order
+	mu      sync.Mutex
+	armed   bool
+	effects int
+	names   []string
+	seen    map[string]int           // effects by name
+	faults  map[int]fault            // by number of the effect
+	on      map[string]map[int]fault // by name and number of the effect with that name
+	like    map[string]map[int]fault // by a part of the name, and number among those that have it
+	reads   bool                     // what is read counts as an effect too
+	down    map[string]time.Time     // effects of these names fail until then
+	frozen  bool                     // an invocation has no deadline: its process may be frozen and thawed
+	onFault func()
+	// what a vendor answers without doing anything; nil = it does
+	instead func(*http.Request, []byte) *http.Response
+	// changes an object that a vendor answers
+	altered func(*http.Request, map[string]any)
+	// between what a process reads and what it does
+	afterQuery func(*process)
+	afterGet   func(*process, []table.Key)
+	// what happens before and after a call
+	around func(*process, *http.Request, func() (*http.Response, error)) (*http.Response, error)
+	// messages under way, waiting or being worked on
+	flying int
+	// effects still to come
+	late      int
+	processes int
+	ended     []string // orders that reached an end, in order
 }
 
 // fault is what happens to one effect.
@@ -97,7 +107,8 @@ const (
 )
 
 func (f fault) String() string {
-	return [...]string{"none", "before", "after", "late", "die", "stall", "pause", "beyond", "freeze", "slow", "spell"}[f]
+	return [...]string{"none", "before", "after", "late", "die", "stall", "pause", "beyond", "freeze", "slow",
+		"spell"}[f]
 }
 
 // process is one invocation of one function.
@@ -122,12 +133,12 @@ func (w *world) process(name string) *process {
 	p := &process{w: w, name: name}
 	deps := app.Deps{
 		Table: gateTable{p}, Sealer: box, HTTP: gateHTTP{p}, Send: p.send, PublicURL: "https://hooks.example.test",
-		Token: "operator",
+		Operators: tenant.OperatorsOf("operator"),
 		URLs: map[tenant.System]string{
 			tenant.Upstock:  "http://sim.test" + sim.PrefixUpstock,
 			tenant.Cin7Core: "http://sim.test" + sim.PrefixCin7Core,
 		},
-		OnEnd: func(r *ledger.Run) { w.mu.Lock(); w.ended = append(w.ended, r.ID); w.mu.Unlock() },
+		OnEnd: func(r app.Ended) { w.mu.Lock(); w.ended = append(w.ended, r.ID); w.mu.Unlock() },
 	}
 	if w.skewed {
 		skew := []time.Duration{2 * time.Second, -2 * time.Second, 0}[n%3]
@@ -315,7 +326,15 @@ func (w *world) trip(req *http.Request) (*http.Response, error) {
 
 // answerJSON is an answer in a vendor's place.
 func answerJSON(status int, body string) *http.Response {
-	return &http.Response{StatusCode: status, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body))}
+	return &http.Response{StatusCode: status, Header: http.Header{"Content-Type": {"application/json"}},
+		Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body))}
+}
+
+// onGet has something done after each read of items; nil = nothing any more.
+func (w *world) onGet(do func(p *process, keys []table.Key)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.afterGet = do
 }
 
 type gateTable struct{ p *process }
@@ -325,6 +344,12 @@ func (g gateTable) Get(ctx context.Context, keys ...table.Key) (items []table.It
 		items, err = g.p.w.store.Get(ctx, keys...)
 		return err
 	})
+	g.p.w.mu.Lock()
+	after := g.p.w.afterGet
+	g.p.w.mu.Unlock()
+	if err != errDead && after != nil {
+		after(g.p, keys)
+	}
 	return items, err
 }
 
@@ -385,7 +410,7 @@ const visibility = 6 * time.Minute
 func (p *process) send(_ context.Context, q app.Queue, body []byte, _ string, delay time.Duration) error {
 	return p.effect("send "+string(q), func() error {
 		copies := 1
-		if q != app.JobsQueue {
+		if q != app.CatalogQueue {
 			copies = max(1, p.w.copies)
 		}
 		for range copies {
@@ -413,7 +438,7 @@ func (w *world) deliver(q app.Queue, m app.Message, delay time.Duration) {
 		case m.Receives > 5:
 			p.app.DeadLetters(ctx, []app.Message{m})
 			return
-		case q == app.JobsQueue:
+		case q == app.CatalogQueue:
 			failed = p.app.Catalog(ctx, []app.Message{m})
 		case q == app.ShipmentsQueue:
 			failed = p.app.Shipments(ctx, []app.Message{m})
@@ -533,7 +558,8 @@ func prepare(t testing.TB) *base {
 			t.Fatal(err)
 		}
 		w.tenant = tn.ID
-		_, url, err := p.app.Pair.Connect(ctx, tn.ID, tenant.Upstock, upstockcin7.Credentials{Key: tenant.Secret(w.acc.Upstock.Token)})
+		typed := vendor.Credentials{Key: tenant.Secret(w.acc.Upstock.Token)}
+		_, url, err := p.app.Vendors.Connect(ctx, tn.ID, tenant.Upstock, typed)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -541,28 +567,25 @@ func prepare(t testing.TB) *base {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err = p.app.Pair.Connect(ctx, tn.ID, tenant.Upstock, upstockcin7.Credentials{Webhook: tenant.Secret(secret)}); err != nil {
+		typed = vendor.Credentials{WebhookSecret: tenant.Secret(secret)}
+		if _, _, err = p.app.Vendors.Connect(ctx, tn.ID, tenant.Upstock, typed); err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := p.app.Pair.Connect(ctx, tn.ID, tenant.Cin7Core, w.coreKey()); err != nil {
+		if _, _, err := p.app.Vendors.Connect(ctx, tn.ID, tenant.Cin7Core, w.coreKey()); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(5 * time.Minute)
-		c, err := p.app.Tenants.Connection(ctx, tn.ID, tenant.Cin7Core)
-		if err != nil || c.Mirror.State != tenant.MirrorReady {
-			t.Fatalf("the mirror is not ready: %+v %v", c.Mirror, err)
+		if m := w.mirrored(); m.State != mirror.Ready {
+			t.Fatalf("the mirror is not ready: %+v", m)
 		}
-		// The first ten orders' look for other people's sales has its own test.
-		if _, err := p.app.Tenants.Update(ctx, tn.ID, tenant.Cin7Core, func(c *tenant.Connection) error { c.Checked = 10; return nil }); err != nil {
-			t.Fatal(err)
-		}
+		note(w, upstockcin7.LookedUp, 10) // the first ten orders' look for other people's sales has its own test
 		b.tenant = tn.ID
 	})
 	return b
 }
 
-func (w *world) coreKey() upstockcin7.Credentials {
-	return upstockcin7.Credentials{Account: w.acc.Cin7Core.AccountID, Key: tenant.Secret(w.acc.Cin7Core.ApplicationKey)}
+func (w *world) coreKey() vendor.Credentials {
+	return vendor.Credentials{Account: w.acc.Cin7Core.AccountID, Key: tenant.Secret(w.acc.Cin7Core.ApplicationKey)}
 }
 
 // bubble runs f under fake time.
@@ -584,11 +607,11 @@ func (w *world) register() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	url, err := p.app.Pair.WebhookURLOf(ctx, c)
+	s, err := p.app.Tenants.Secrets(ctx, c)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	if _, err := w.simUpstock.RegisterWebhook(w.acc.Upstock.Supplier, url); err != nil {
+	if _, err := w.simUpstock.RegisterWebhook(w.acc.Upstock.Supplier, p.app.Vendors.URL(c.System, s)); err != nil {
 		w.t.Fatal(err)
 	}
 	w.sim.Quiet()
@@ -610,8 +633,8 @@ func (w *world) approve(order string) int {
 }
 
 // run is the order's run as it stands, nil if there is none.
-func (w *world) run(id int) *ledger.Run {
-	r, err := ledger.New(w.store).Get(context.Background(), w.tenant, strconv.Itoa(id))
+func (w *world) run(id int) *order.Order {
+	r, err := order.NewBook(ledger.New(w.store)).Get(context.Background(), w.tenant, strconv.Itoa(id))
 	if errors.Is(err, ledger.ErrNotFound) {
 		return nil
 	}
@@ -688,7 +711,8 @@ func (w *world) verdict(id int) string {
 		return fmt.Sprintf("orphan: %d headers beside the sale", len(live)-1)
 	case r.State == ledger.Attention:
 		return "an attention that nobody caused: " + fmt.Sprint(r.Problems)
-	case r.State != ledger.Sold && r.State != ledger.Shipped && r.State != ledger.PartlyShipped || r.SaleID != live[0].ID || r.SaleNumber != live[0].Number:
+	case r.State != order.Sold && r.State != order.Shipped && r.State != order.PartlyShipped ||
+		r.SaleID != live[0].ID || r.SaleNumber != live[0].Number:
 		return fmt.Sprintf("the ledger says %s %s, Cin7 Core says %s", r.State, r.SaleNumber, live[0].Number)
 	case live[0].Total != o.Total || r.SaleTotal != o.Total:
 		return fmt.Sprintf("totals: order %s, sale %s, ledger %s", o.Total, live[0].Total, r.SaleTotal)

@@ -11,7 +11,7 @@ import (
 	"stockbridge/internal/sim/upstock"
 )
 
-// bench is a simtest.Bench of Cin7 Core, with Upstock beside it.
+// bench is a simtest.Bench with Cin7 Core and Upstock.
 type bench struct {
 	*simtest.Bench
 	vendor  *Vendor
@@ -27,11 +27,11 @@ func newBenchOf(t *testing.T, o sim.Options, of Options) *bench {
 	return b
 }
 
-// books are the records of the bench's account, for names and ids.
+// books returns the records of the bench's account.
 func (b *bench) books() *company { return b.vendor.company(b.Account.Cin7Core.AccountID) }
 
-// into reads an answer. A sale is read by the decoder: encoding/json does not
-// reach through an unexported embedded pointer.
+// into reads an answer. A sale is read by the decoder, as encoding/json does not
+// set fields of an unexported embedded pointer.
 func into(t testing.TB, text []byte, v any) {
 	t.Helper()
 	read := json.Unmarshal
@@ -43,7 +43,7 @@ func into(t testing.TB, text []byte, v any) {
 	}
 }
 
-// exception is the text of an error.
+// exception returns the text of an error.
 func exception(t testing.TB, a simtest.Answer) string {
 	t.Helper()
 	var es []apiError
@@ -54,7 +54,7 @@ func exception(t testing.TB, a simtest.Answer) string {
 	return es[0].Exception
 }
 
-// core calls Cin7 Core and wants 200.
+// core calls Cin7 Core, and expects 200.
 func (b *bench) core(method, path string, body, answer any) {
 	b.T.Helper()
 	a := b.Call(method, sim.PrefixCin7Core+path, body)
@@ -66,7 +66,7 @@ func (b *bench) core(method, path string, body, answer any) {
 	}
 }
 
-// refused calls Cin7 Core and wants a validation error.
+// refused calls Cin7 Core, and expects a validation error.
 func (b *bench) refused(method, path string, body any, want string) {
 	b.T.Helper()
 	a := b.Call(method, sim.PrefixCin7Core+path, body)
@@ -78,7 +78,7 @@ func (b *bench) refused(method, path string, body any, want string) {
 	}
 }
 
-type obj = map[string]any
+type obj = simtest.Obj
 
 func header(c *customer) obj {
 	return obj{"CustomerID": c.ID, "Location": sim.MainWarehouse, "SkipQuote": true, "ExternalID": "upstock:1:120001",
@@ -90,7 +90,7 @@ func row(p *product, quantity, price, tax, total string) obj {
 		"Tax": json.Number(tax), "Total": json.Number(total), "TaxRule": "GST on Income"}
 }
 
-// sell makes a sale of two teas with an order of the given status.
+// sell makes a sale of two teas, with an order of a status, and returns its ID.
 func (b *bench) sell(status string) string {
 	b.T.Helper()
 	var sale struct{ ID string }

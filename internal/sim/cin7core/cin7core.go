@@ -1,23 +1,22 @@
-// Package cin7core is Cin7 Core as far as the product calls it: a company's
+// Package cin7core simulates what the product calls of Cin7 Core: a company's
 // settings and reference books, customers, products, custom prices, sales with
 // their quotes, orders and fulfilments, and webhooks.
 //
-// A [Vendor] is given to sim.New. Every account has a company, stocked from the
-// lists of package sim, whose books are also the account's catalogue: the other
-// vendors link to them and fill orders from them. A call is served by
-// [Vendor.Serve]: route, credentials, limit, then a method of call, which answers
-// a value for JSON, or an error that the vendor would word so. The calls are
-// grouped in files as the vendor's documentation groups them; wire.go has what its
-// JSON does to numbers, texts and times.
+// A [Vendor] is given to sim.New. Every account has a company, filled from the
+// lists of package sim. Its books are also the account's catalogue: the other
+// vendors link to them and fill orders from them. [Vendor.Serve] serves a call:
+// route, credentials, limit, then a method of call, which returns a value for JSON,
+// or an error in the vendor's words. The calls are grouped in files as in the
+// vendor's documentation; wire.go has the peculiarities of its JSON.
 //
-// Two things are the vendor's own doing and stand in no call. Every change of a
-// sale ends in touch (sale.go), which stamps it, derives its statuses, keeps the
-// row that saleList shows from then on and sends the webhooks. And what people do
-// at Cin7 Core's own pages, ship a sale above all, is [Vendor.Sale] (person.go),
-// for tests, for the control API and for the page of the account.
+// Two things are not calls. Every change of a sale ends in touch (sale.go), which
+// stamps it, derives its statuses, keeps the row that saleList shows from then on
+// and sends the webhooks. And what people do at Cin7 Core's own pages, above all
+// shipping a sale, is [Vendor.Sale] (person.go), for tests, the control API and the
+// account's page.
 //
-// Where the documentation is silent the code says "decided". The tests hold the
-// answers against the vendor's samples, field by field.
+// Where the documentation is silent, the comment says "decided". The tests compare
+// the answers with the vendor's samples, field by field.
 package cin7core
 
 import (
@@ -40,7 +39,7 @@ import (
 // Options of the vendor.
 type Options struct {
 	// NoAutomation makes accounts without the Automation module, which webhooks
-	// need. The control API changes it per account.
+	// need. The control API changes it for one account.
 	NoAutomation bool
 }
 
@@ -67,7 +66,7 @@ func (v *Vendor) Open(p *sim.Seat) sim.Books {
 
 func (v *Vendor) Caller(r *http.Request) string { return r.Header.Get("api-auth-accountid") }
 
-// Throttled answers in one of the forms that have been seen.
+// Throttled has all the forms that have been seen.
 func (v *Vendor) Throttled(how string) *sim.Response {
 	const text = "You reached 60 calls per minute API limit"
 	const limitText = "You have reached 60 calls per 60 seconds API limit."
@@ -82,7 +81,7 @@ func (v *Vendor) Throttled(how string) *sim.Response {
 	return sim.Text(http.StatusServiceUnavailable, "text/plain; charset=utf-8", text)
 }
 
-// company finds an account's books by its id; nil = nobody's.
+// company returns the books of an account by its id; nil = there is no such account.
 func (v *Vendor) company(account string) *company {
 	for _, c := range v.companies {
 		if strings.EqualFold(c.seat.Account.Cin7Core.AccountID, account) {
@@ -135,7 +134,7 @@ func (c *company) ReadRow(row json.RawMessage, change bool) (err error) {
 
 func (c *company) Loaded() {}
 
-// apiError is Cin7 Core's Error Model; on the wire it stands in an array.
+// apiError is Cin7 Core's Error Model. On the wire it is in an array.
 type apiError struct {
 	ErrorCode int
 	Exception string
@@ -143,7 +142,7 @@ type apiError struct {
 
 func (e apiError) Error() string { return e.Exception }
 
-// refuse is a failed validation. The vendor reports only the first one it meets.
+// refuse returns the error of a failed validation. The vendor reports only the first.
 func refuse(format string, args ...any) error { return apiError{400, fmt.Sprintf(format, args...)} }
 
 func missing(name string) error { return refuse("Required attribute %s is not provided.", name) }
@@ -155,7 +154,7 @@ func unknown(what, name string) error {
 const (
 	limit  = 60 // calls
 	window = time.Minute
-	// pageNotFound is where wrong paths are redirected to, outside the API.
+	// pageNotFound is the page outside the API to which wrong paths are redirected.
 	pageNotFound = "/cin7core/PageNotFound"
 )
 
@@ -168,8 +167,8 @@ type call struct {
 	events []event           // to be sent once the change is stamped
 }
 
-// Serve authenticates, counts and routes a call. A wrong path is found out
-// before the credentials are looked at: the vendor's web server does it.
+// Serve authenticates, counts and routes a call. The path is checked before the
+// credentials, as the vendor's web server does.
 func (v *Vendor) Serve(r *sim.Request) *sim.Response {
 	c := &call{Request: r, sim: v.sim, q: lowerNames(r.Query)}
 	verbs := c.route()
@@ -179,7 +178,8 @@ func (v *Vendor) Serve(r *sim.Request) *sim.Response {
 		return resp
 	}
 	c.company = v.company(r.Account)
-	if c.company == nil || c.Revoked || r.Header.Get("api-auth-applicationkey") != c.seat.Account.Cin7Core.ApplicationKey {
+	key := r.Header.Get("api-auth-applicationkey")
+	if c.company == nil || c.Revoked || key != c.seat.Account.Cin7Core.ApplicationKey {
 		return sim.Text(http.StatusForbidden, "text/plain; charset=utf-8", "Incorrect credentials!")
 	}
 	if v.sim.Grant(r, limit, window) > 0 {
@@ -208,6 +208,7 @@ func (v *Vendor) Serve(r *sim.Request) *sim.Response {
 	return sim.JSON(e.ErrorCode, []apiError{e})
 }
 
+// route returns the functions of a path by method; nil = there is no such path.
 func (c *call) route() map[string]func() (any, error) {
 	const get, post, put, del = http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete
 	type verbs = map[string]func() (any, error)
@@ -268,7 +269,7 @@ func lowerNames(q url.Values) map[string]string {
 	return out
 }
 
-// has reports whether a parameter was sent. A blank one is a filter on empty.
+// has returns a parameter and whether it was sent. A blank one is a filter on empty.
 func (c *call) has(name string) (string, bool) {
 	v, ok := c.q[strings.ToLower(name)]
 	return v, ok
@@ -304,7 +305,7 @@ func parseTime(v string) (time.Time, error) {
 	return time.Time{}, errors.New("not a date")
 }
 
-// dateOf is a date as Cin7 Core answers it.
+// dateOf returns a date as Cin7 Core writes it.
 func dateOf(v string) (string, error) {
 	t, err := parseTime(v)
 	return t.Format("2006-01-02T00:00:00"), err
@@ -322,7 +323,7 @@ func (e envelope) MarshalJSON() ([]byte, error) {
 	return fmt.Appendf(nil, `{"Total":%d,"Page":%d,%q:%s}`, e.total, e.page, e.name, rows), err
 }
 
-// page cuts the page that Page and Limit ask for. Above 1000 rows is clamped
+// page returns the page that Page and Limit ask for. A Limit above 1000 is reduced
 // (decided; the vendor only says that 1000 is the most).
 func page[T any](c *call, name string, rows []T) envelope {
 	n := c.positive("Page", 1)
@@ -343,8 +344,8 @@ func (c *call) positive(name string, otherwise int) int {
 	return otherwise
 }
 
-// where keeps the rows that match.
-func where[T any](rows []T, match func(T) bool) []T {
+// filter returns the rows that match.
+func filter[T any](rows []T, match func(T) bool) []T {
 	out := make([]T, 0, len(rows))
 	for _, r := range rows {
 		if match(r) {
@@ -354,19 +355,19 @@ func where[T any](rows []T, match func(T) bool) []T {
 	return out
 }
 
-// is, starts and flagged are filters of lists: true where the parameter was
-// not sent.
-func (c *call) is(name, value string) bool {
+// filterIs, filterStarts and filterFlag report whether a row passes a filter of a
+// list; it does if the parameter was not sent.
+func (c *call) filterIs(name, value string) bool {
 	v, ok := c.has(name)
 	return !ok || strings.EqualFold(v, value)
 }
 
-func (c *call) starts(name, value string) bool {
+func (c *call) filterStarts(name, value string) bool {
 	v, ok := c.has(name)
 	return !ok || len(value) >= len(v) && strings.EqualFold(value[:len(v)], v)
 }
 
-func (c *call) flagged(name string, value bool) bool {
+func (c *call) filterFlag(name string, value bool) bool {
 	_, ok := c.has(name)
 	return !ok || c.flag(name) == value
 }

@@ -16,8 +16,8 @@ import (
 //	                                             makes /webhooks answer 403 (see webhooks.go)
 //	GET  /sim/cin7core/deliveries?account=
 //	GET  /sim/cin7core/sales?account=            GET /sim/cin7core/sales/{id}: as GET /sale
-//	POST /sim/cin7core/sales/{id}/{ship|tracking|undo|void|copy|lines|notes|complete}   see Vendor.Sale
-//	PUT  /sim/cin7core/{customers|products}/{id} merges; null clears. A product's "OnHand" too, at "Location"
+//	POST /sim/cin7core/sales/{id}/{do}           do is an action of Vendor.Sale: pick, ship, void, …
+//	PUT  /sim/cin7core/{customers|products}/{id} merges; null clears. A product also has "OnHand", at "Location"
 //	                                             (default the main warehouse): sales waiting for it get it
 //	PUT  /sim/cin7core/{taxes|locations|terms}/{id}, /sim/cin7core/me?account=   likewise
 //	PUT  /sim/cin7core/contacts?account=         replaces /me/contacts
@@ -35,12 +35,24 @@ func (v *Vendor) Control(site *sim.Site) {
 	site.JSON("PUT /sim/cin7core/contacts", v.putBooks)
 	site.JSON("PUT /sim/cin7core/{book}/{id}", v.putBooks)
 	site.Text("GET "+pageNotFound,
-		"<!DOCTYPE html>\n<html><head><title>Page not found</title></head><body><h1>Page not found</h1></body></html>\n")
-	site.Page(&sim.Page{Vendor: sim.Cin7Core, Title: "Cin7 Core", Link: "Sales at Cin7 Core", Template: pageTemplate,
-		Show: v.page, Press: v.press})
+		"<!DOCTYPE html>\n<html><head><title>Page not found</title></head><body><h1>Page not "+
+			"found</h1></body></html>\n")
+	site.Page(&sim.Page{Vendor: sim.Cin7Core, Title: "Cin7 Core", Link: "Sales at Cin7 Core", Call: "POST /sale",
+		Ready: []sim.ReadyFault{
+			{Label: "Lose the answer to the next new sale", Fault: sim.Fault{Match: "POST /sale", Kind: "after"}},
+			{Label: "Lose the answer to the next new sale, and hide it from the list for 60 seconds",
+				Fault: sim.Fault{Match: "POST /sale", Kind: "late", How: "list", Seconds: 60}},
+			{Label: "Answer the next 5 calls with 503",
+				Fault: sim.Fault{Match: "*", Kind: "before", How: "503", Times: 5}},
+			{Label: "Be down until cleared", Fault: sim.Fault{Match: "*", Kind: "before", How: "refused", Times: -1}},
+			{Label: "Answer the next call with a page of HTML", Fault: sim.Fault{Match: "*", Kind: "html"}},
+			{Label: "Drop the next webhook of a shipment",
+				Fault: sim.Fault{Match: "WEBHOOK Sale/ShipmentAuthorised", Kind: "drop"}},
+		},
+		Template: pageTemplate, Show: v.page, Press: v.press})
 }
 
-// SaleSummary is a Cin7 Core sale in few words.
+// SaleSummary is the most important fields of a Cin7 Core sale.
 type SaleSummary struct {
 	ID         string `json:"id"`
 	Number     string `json:"number"`
@@ -56,7 +68,7 @@ type SaleSummary struct {
 	Shipping   string `json:"shippingStatus"`
 }
 
-// Sales lists a Cin7 Core account's sales by number, voided ones included.
+// Sales lists an account's sales by number, also voided ones.
 func (v *Vendor) Sales(account string) []SaleSummary {
 	v.sim.Lock()
 	defer v.sim.Unlock()
@@ -116,8 +128,8 @@ func (v *Vendor) controlSale(r *http.Request) (any, error) {
 	return v.Sale(r.PathValue("id"), r.PathValue("do"), string(body))
 }
 
-// putBooks merges a JSON object into a record of Cin7 Core; null clears. The
-// vendor's checks are not made: tests bring about what is wrong.
+// putBooks merges a JSON object into a record of Cin7 Core; null clears. It makes
+// none of the vendor's checks, so that tests can make wrong records.
 func (v *Vendor) putBooks(r *http.Request) (any, error) {
 	body, err := sim.Read(r, new(json.RawMessage))
 	if err != nil {
@@ -129,13 +141,13 @@ func (v *Vendor) putBooks(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	out, err := json.Marshal(x) // here, where the lock still guards it
+	out, err := json.Marshal(x) // while the lock is held
 	return json.RawMessage(out), err
 }
 
 func (v *Vendor) mergeBook(r *http.Request, body []byte) (any, error) {
-	now, d := time.Now(), decoder{clear: true}
-	if r.PathValue("id") == "" {
+	d, id := decoder{clear: true}, r.PathValue("id")
+	if id == "" {
 		c := v.company(r.FormValue("account"))
 		if c == nil {
 			return nil, sim.NotFound("Account")
@@ -146,62 +158,65 @@ func (v *Vendor) mergeBook(r *http.Request, body []byte) (any, error) {
 		}
 		return &c.Me, d.decode(body, &c.Me)
 	}
-	id := r.PathValue("id")
 	for _, c := range v.companies {
-		switch r.PathValue("book") {
-		case "customers":
-			for _, x := range c.Customers {
-				if strings.EqualFold(x.ID, id) {
-					c.seat.Changed()
-					x.LastModifiedOn = stampOf(now)
-					return x, d.decode(body, x)
-				}
-			}
-		case "products":
-			for _, p := range c.Products {
-				if !strings.EqualFold(p.ID, id) {
-					continue
-				}
-				c.seat.Changed()
-				p.LastModifiedOn = stampOf(now)
-				more := struct {
-					OnHand   *number
-					Location string
-				}{Location: sim.MainWarehouse}
-				if err := d.decode(body, &more); err != nil {
-					return nil, err
-				}
-				if more.OnHand != nil {
-					if c.location(more.Location) == nil {
-						return nil, sim.NotFound("Location")
-					}
-					c.stockOf(p.ID, more.Location).OnHand = *more.OnHand
-					v.person(c, nil).arrive(p.ID, more.Location)
-				}
-				return p, d.decode(body, p)
-			}
-		case "taxes":
-			for _, t := range c.Taxes {
-				if strings.EqualFold(t.ID, id) {
-					c.seat.Changed()
-					return t, d.decode(body, t)
-				}
-			}
-		case "locations":
-			for _, l := range c.Locations {
-				if strings.EqualFold(l.ID, id) {
-					c.seat.Changed()
-					return l, d.decode(body, l)
-				}
-			}
-		case "terms":
-			for _, t := range c.Terms {
-				if strings.EqualFold(t.ID, id) {
-					c.seat.Changed()
-					return t, d.decode(body, t)
-				}
+		x := c.record(r.PathValue("book"), id)
+		if x == nil {
+			continue
+		}
+		c.seat.Changed()
+		switch x := x.(type) {
+		case *customer:
+			x.LastModifiedOn = stampOf(time.Now())
+		case *product:
+			x.LastModifiedOn = stampOf(time.Now())
+			if err := v.mergeStock(c, x, d, body); err != nil {
+				return nil, err
 			}
 		}
+		return x, d.decode(body, x)
 	}
 	return nil, sim.NotFound("Record")
+}
+
+// record returns a record of one of the books, as the control API names them; nil = there is none.
+func (c *company) record(book, id string) any {
+	switch book {
+	case "customers":
+		return byID(c.Customers, id, func(x *customer) string { return x.ID })
+	case "products":
+		return byID(c.Products, id, func(p *product) string { return p.ID })
+	case "taxes":
+		return byID(c.Taxes, id, func(t *taxRule) string { return t.ID })
+	case "locations":
+		return byID(c.Locations, id, func(l *location) string { return l.ID })
+	case "terms":
+		return byID(c.Terms, id, func(t *paymentTerm) string { return t.ID })
+	}
+	return nil
+}
+
+func byID[T any](rows []*T, id string, idOf func(*T) string) any {
+	for _, x := range rows {
+		if strings.EqualFold(idOf(x), id) {
+			return x
+		}
+	}
+	return nil
+}
+
+// mergeStock sets a product's stock, if the body has any, and gives it to the sales that wait for it.
+func (v *Vendor) mergeStock(c *company, p *product, d decoder, body []byte) error {
+	in := struct {
+		OnHand   *number
+		Location string
+	}{Location: sim.MainWarehouse}
+	if err := d.decode(body, &in); err != nil || in.OnHand == nil {
+		return err
+	}
+	if c.location(in.Location) == nil {
+		return sim.NotFound("Location")
+	}
+	c.stockOf(p.ID, in.Location).OnHand = *in.OnHand
+	v.asPerson(c, nil).arrive(p.ID, in.Location)
+	return nil
 }

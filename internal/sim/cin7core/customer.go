@@ -7,7 +7,7 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// attributes are the ten free fields, flat on customers and products.
+// attributes are the ten additional attributes of customers and products.
 type attributes struct {
 	AdditionalAttribute1, AdditionalAttribute2, AdditionalAttribute3, AdditionalAttribute4, AdditionalAttribute5  string
 	AdditionalAttribute6, AdditionalAttribute7, AdditionalAttribute8, AdditionalAttribute9, AdditionalAttribute10 string
@@ -68,7 +68,7 @@ type productPrice struct {
 
 type childCustomer struct{ CustomerID, CustomerName string }
 
-// customPrice is a price of one product for one customer, in its currency.
+// customPrice is the price of one product for one customer, in the customer's currency.
 type customPrice struct {
 	CustomerID, ProductID string
 	Price                 number
@@ -97,7 +97,7 @@ func (c *company) customerNamed(name string) *customer {
 	return nil
 }
 
-// defaultContact is the customer's default contact, else the first.
+// defaultContact returns the customer's default contact, or else the first.
 func (x *customer) defaultContact() cardContact {
 	for _, p := range x.Contacts {
 		if p.Default {
@@ -115,8 +115,9 @@ func (c *call) getCustomers() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows := where(c.Customers, func(x *customer) bool {
-		return c.is("ID", x.ID) && c.starts("Name", x.Name) && (since.IsZero() || x.LastModifiedOn.After(since)) &&
+	rows := filter(c.Customers, func(x *customer) bool {
+		return c.filterIs("ID", x.ID) && c.filterStarts("Name", x.Name) &&
+			(since.IsZero() || x.LastModifiedOn.After(since)) &&
 			(x.Status != deprecated || c.flag("IncludeDeprecated")) && c.hasContact(x)
 	})
 	return c.customerPage(rows), nil
@@ -125,11 +126,11 @@ func (c *call) getCustomers() (any, error) {
 func (c *call) hasContact(x *customer) bool {
 	v, ok := c.has("ContactFilter")
 	return !ok || slices.ContainsFunc(x.Contacts, func(p cardContact) bool {
-		return c.starts("ContactFilter", p.Name) || strings.EqualFold(string(p.Email), v)
+		return c.filterStarts("ContactFilter", p.Name) || strings.EqualFold(string(p.Email), v)
 	})
 }
 
-// customerPage fills what is derived into copies of one page's rows.
+// customerPage returns a page of customers, with the fields that are derived.
 func (c *call) customerPage(rows []*customer) envelope {
 	e := page(c, "CustomerList", rows)
 	cut := e.rows.([]*customer)
@@ -184,8 +185,8 @@ func (c *call) putCustomer() (any, error) {
 	return c.customerPage([]*customer{x}), nil
 }
 
-// writeCustomer merges the body into x and checks the whole. Addresses and
-// contacts with an ID update, without create.
+// writeCustomer merges the body into x and checks the result. Addresses and
+// contacts with an ID are updated, those without are added.
 func (c *call) writeCustomer(x *customer, d decoder) error {
 	id, addresses, contacts := x.ID, x.Addresses, x.Contacts
 	x.Addresses, x.Contacts = nil, nil
@@ -218,6 +219,18 @@ func (c *call) writeCustomer(x *customer, d decoder) error {
 	if x.Discount.IsNegative() || x.Discount.GreaterThan(decimal.NewFromInt(100)) {
 		return badValue{"Discount"}
 	}
+	if err := c.checkReferences(x); err != nil {
+		return err
+	}
+	if err := x.checkParts(); err != nil {
+		return err
+	}
+	x.LastModifiedOn = stampOf(c.Now)
+	return nil
+}
+
+// checkReferences checks whether the names on a customer's card exist.
+func (c *call) checkReferences(x *customer) error {
 	if err := c.checkTerm(x.PaymentTerm); err != nil {
 		return err
 	}
@@ -241,6 +254,11 @@ func (c *call) writeCustomer(x *customer, d decoder) error {
 			}
 		}
 	}
+	return nil
+}
+
+// checkParts checks a customer's addresses and contacts.
+func (x *customer) checkParts() error {
 	for _, a := range x.Addresses {
 		if a.Line1 == "" {
 			return missing("Line1")
@@ -257,13 +275,11 @@ func (c *call) writeCustomer(x *customer, d decoder) error {
 			return missing("Name")
 		}
 	}
-	x.LastModifiedOn = stampOf(c.Now)
 	return nil
 }
 
-// merge puts rows that have a known id in their old place and appends the rest
-// under fresh ids.
-func merge[T any](old, sent []T, id func(*T) *string, fresh func() string) []T {
+// merge replaces rows that have a known id, and appends the others with new ids.
+func merge[T any](old, sent []T, id func(*T) *string, newID func() string) []T {
 	out := slices.Clone(old)
 sent:
 	for _, x := range sent {
@@ -274,7 +290,7 @@ sent:
 				continue sent
 			}
 		}
-		*id(&x) = fresh()
+		*id(&x) = newID()
 		out = append(out, x)
 	}
 	if out == nil {

@@ -11,8 +11,8 @@ import (
 	"stockbridge/internal/sim"
 )
 
-// fulfilment is one task of pick, pack and ship. A simple sale has one, whose
-// TaskID is the sale's ID.
+// fulfilment is one task of picking, packing and shipping. A simple sale has one,
+// whose TaskID is the sale's ID.
 type fulfilment struct {
 	TaskID              string
 	FulfillmentNumber   int
@@ -73,8 +73,8 @@ func cloneFulfilments(in []fulfilment) []fulfilment {
 	return out
 }
 
-// addTask makes the sale's next fulfilment. A simple sale has room for one; with
-// a second it is an advanced sale, for good.
+// addTask makes the sale's next fulfilment. A simple sale has only one; a second
+// makes it an advanced sale, for good.
 func (c *call) addTask(x *sale) *fulfilment {
 	task := x.ID
 	if x.Type != simpleSale || len(x.Fulfilments) > 0 {
@@ -87,8 +87,8 @@ func (c *call) addTask(x *sale) *fulfilment {
 	return &x.Fulfilments[len(x.Fulfilments)-1]
 }
 
-// unpicked is what no other task of the sale has picked: all that was ordered,
-// or only what is in stock for it.
+// unpicked returns what no other task of the sale has picked: of all that was
+// ordered, or only of what is in stock for it.
 func (c *call) unpicked(x *sale, f *fulfilment, inStock bool) []pickLine {
 	l := c.location(x.Location)
 	taken := map[string]decimal.Decimal{}
@@ -108,15 +108,16 @@ func (c *call) unpicked(x *sale, f *fulfilment, inStock bool) []pickLine {
 		had := decimal.Min(taken[o.ProductID], q)
 		taken[o.ProductID] = taken[o.ProductID].Sub(had)
 		if q = q.Sub(had); q.Sign() > 0 {
-			out = append(out, pickLine{ProductID: o.ProductID, SKU: o.SKU, Name: o.Name, Location: l.Name, LocationID: l.ID,
-				Quantity: number{q}})
+			out = append(out, pickLine{ProductID: o.ProductID, SKU: o.SKU, Name: o.Name, Location: l.Name,
+				LocationID: l.ID,
+				Quantity:   number{q}})
 		}
 	}
 	return out
 }
 
-// packAll packs what is picked into boxes, splitting lines where there are
-// more boxes than lines: a single unit into its parts, so that no box is empty.
+// packAll packs what is picked into boxes. It splits lines if there are more boxes
+// than lines, even a single unit, so that no box is empty.
 func (f *fulfilment) packAll(boxes []string) {
 	pieces := slices.Clone(f.Pick.Lines)
 	for len(pieces) > 0 && len(pieces) < len(boxes) {
@@ -139,9 +140,10 @@ func (f *fulfilment) packAll(boxes []string) {
 	}
 	f.Pack.Lines = []packLine{}
 	for i, p := range pieces {
-		f.Pack.Lines = append(f.Pack.Lines, packLine{ProductID: p.ProductID, SKU: p.SKU, Name: p.Name, Location: p.Location,
-			LocationID: p.LocationID, Box: boxes[i%len(boxes)], Quantity: p.Quantity, BatchSN: p.BatchSN,
-			ExpiryDate: p.ExpiryDate})
+		f.Pack.Lines = append(f.Pack.Lines,
+			packLine{ProductID: p.ProductID, SKU: p.SKU, Name: p.Name, Location: p.Location,
+				LocationID: p.LocationID, Box: boxes[i%len(boxes)], Quantity: p.Quantity, BatchSN: p.BatchSN,
+				ExpiryDate: p.ExpiryDate})
 	}
 	f.Pack.Status = authorised
 }
@@ -166,7 +168,7 @@ func splitBoxes(v string) []string {
 	return out
 }
 
-// lineOf is the shipment's line that a box is on.
+// lineOf returns the shipment's line with a box; nil = none.
 func (s *ship) lineOf(box string) *shipLine {
 	for i := range s.Lines {
 		if slices.Contains(splitBoxes(s.Lines[i].Boxes), box) {
@@ -176,21 +178,21 @@ func (s *ship) lineOf(box string) *shipLine {
 	return nil
 }
 
-// left reports whether a box has. IsShipped alone does not say so: it stands in
-// drafts, and stays on the lines of a shipment that was undone, as in the
-// vendor's own example.
-func (s *ship) left(box string) bool {
+// hasLeft reports whether a box was shipped. IsShipped alone does not mean it: it may
+// be set in a draft, and stays on the lines of a shipment that was undone, as in
+// the vendor's own example.
+func (s *ship) hasLeft(box string) bool {
 	l := s.lineOf(box)
-	return l != nil && l.IsShipped && (s.Status == authorised || s.Status == partly)
+	return l != nil && l.IsShipped && (s.Status == authorised || s.Status == partlyAuthorised)
 }
 
-func (f fulfilment) isShipped(box string) bool { return f.Ship.left(box) }
+func (f fulfilment) isShipped(box string) bool { return f.Ship.hasLeft(box) }
 
 func (f fulfilment) shipped() bool { return slices.ContainsFunc(f.boxes(), f.isShipped) }
 
-// sent is how much of each product has left with a task; what the maker ships
-// was never on our shelf.
-func (x *sale) sent(f *fulfilment) map[string]decimal.Decimal {
+// shippedQuantities returns how much of each product was shipped from stock with a
+// task.
+func (x *sale) shippedQuantities(f *fulfilment) map[string]decimal.Decimal {
 	out := map[string]decimal.Decimal{}
 	for _, p := range f.Pack.Lines {
 		if f.isShipped(p.Box) && !x.dropShips(p.ProductID) {
@@ -200,12 +202,12 @@ func (x *sale) sent(f *fulfilment) map[string]decimal.Decimal {
 	return out
 }
 
-// changeTask changes a task; goods leave the shelf or return to it, and the
-// webhooks are told.
+// changeTask changes a task, takes goods from stock or returns them, and notifies
+// the webhooks.
 func (c *call) changeTask(r *saleRecord, f *fulfilment, change func()) {
-	x, old, was := &r.Sale, f.Ship, r.Sale.sent(f)
+	x, old, was := &r.Sale, f.Ship, r.Sale.shippedQuantities(f)
 	change()
-	now := x.sent(f)
+	now := x.shippedQuantities(f)
 	for id := range was {
 		now[id] = now[id].Sub(was[id])
 	}
@@ -215,7 +217,7 @@ func (c *call) changeTask(r *saleRecord, f *fulfilment, change func()) {
 	}
 	var more, other bool
 	for _, b := range f.boxes() {
-		switch had, has := old.left(b), f.Ship.left(b); {
+		switch had, has := old.hasLeft(b), f.Ship.hasLeft(b); {
 		case has && !had:
 			more = true
 		case has:
@@ -225,15 +227,15 @@ func (c *call) changeTask(r *saleRecord, f *fulfilment, change func()) {
 		}
 	}
 	if more {
-		c.tell("Sale/ShipmentAuthorised", r, f)
+		c.notify("Sale/ShipmentAuthorised", r, f)
 	}
 	if other {
-		c.tell("Sale/ShipmentTrackingNumberChanged", r, f)
+		c.notify("Sale/ShipmentTrackingNumberChanged", r, f)
 	}
 }
 
-// shipBoxes sends boxes off as one shipment. What a draft or an undone shipment
-// says of other boxes is not believed.
+// shipBoxes ships boxes as one shipment. Lines of boxes that have not left, of a
+// draft or an undone shipment, are dropped.
 func (c *call) shipBoxes(r *saleRecord, f *fulfilment, boxes []string, l shipLine) {
 	l.ShipmentDate, l.Boxes, l.IsShipped = sim.Today(c.Now)+"T00:00:00", strings.Join(boxes, ","), true
 	if l.Carrier == "" {
@@ -246,20 +248,21 @@ func (c *call) shipBoxes(r *saleRecord, f *fulfilment, boxes []string, l shipLin
 		kept := slices.DeleteFunc(slices.Clone(f.Ship.Lines), func(k shipLine) bool {
 			return !slices.ContainsFunc(splitBoxes(k.Boxes), f.isShipped)
 		})
-		f.Ship.Lines, f.Ship.Status = append(kept, l), partly
-		f.settleShip()
+		f.Ship.Lines, f.Ship.Status = append(kept, l), partlyAuthorised
+		f.completeShip()
 	})
 }
 
-// settleShip authorises a shipment of which every box has left.
-func (f *fulfilment) settleShip() {
-	if f.Ship.Status == partly && !slices.ContainsFunc(f.boxes(), func(b string) bool { return !f.isShipped(b) }) {
+// completeShip authorises a shipment of which every box has left.
+func (f *fulfilment) completeShip() {
+	if f.Ship.Status == partlyAuthorised &&
+		!slices.ContainsFunc(f.boxes(), func(b string) bool { return !f.isShipped(b) }) {
 		f.Ship.Status = authorised
 	}
 }
 
-// trackingURL is what a carrier's template makes of a tracking number; the
-// default carrier has none.
+// trackingURL returns the URL that a carrier's template makes of a tracking number;
+// the default carrier has none.
 func trackingURL(carrier, number string) string {
 	switch {
 	case number == "":
@@ -275,8 +278,8 @@ func (x *sale) dropShips(productID string) bool {
 	return slices.ContainsFunc(x.Order.Lines, func(l line) bool { return l.ProductID == productID && l.DropShip })
 }
 
-// refresh derives the statuses and the tracking numbers of the whole sale.
-func (r *saleRecord) refresh() {
+// deriveStatuses derives the statuses and the tracking numbers of the whole sale.
+func (r *saleRecord) deriveStatuses() {
 	x := &r.Sale
 	if x.Order.Status == voided {
 		x.Status = voided
@@ -285,7 +288,8 @@ func (r *saleRecord) refresh() {
 		return
 	}
 	if x.Order.Status != authorised {
-		x.CombinedPickingStatus, x.CombinedPackingStatus, x.CombinedShippingStatus = notAvailable, notAvailable, notAvailable
+		x.CombinedPickingStatus, x.CombinedPackingStatus, x.CombinedShippingStatus = notAvailable, notAvailable,
+			notAvailable
 		x.FulFilmentStatus, x.CombinedInvoiceStatus, x.CombinedPaymentStatus = notAvailable, notAvailable, "UNPAID"
 		x.CombinedTrackingNumbers = ""
 		switch {
@@ -300,57 +304,12 @@ func (r *saleRecord) refresh() {
 		}
 		return
 	}
-	var ordered, picked, packed, sent decimal.Decimal
-	for _, l := range x.Order.Lines {
-		ordered = ordered.Add(l.Quantity.Decimal)
-	}
-	var tracking []string
-	var picking, packing, shipping bool
-	for i := range x.Fulfilments {
-		f := &x.Fulfilments[i]
-		picking = picking || f.Pick.Status == draft && len(f.Pick.Lines) > 0
-		packing = packing || f.Pack.Status == draft && len(f.Pack.Lines) > 0
-		shipping = shipping || f.Ship.Status == draft && len(f.Ship.Lines) > 0
-		done := f.Ship.Status == authorised
-		f.FulFilmentStatus = map[bool]string{true: "FULFILLED", false: "NOT FULFILLED"}[done]
-		if f.Pick.Status == authorised {
-			for _, l := range f.Pick.Lines {
-				picked = picked.Add(l.Quantity.Decimal)
-			}
-		}
-		for _, l := range f.Pack.Lines {
-			if f.Pack.Status == authorised {
-				packed = packed.Add(l.Quantity.Decimal)
-			}
-			if f.isShipped(l.Box) {
-				sent = sent.Add(l.Quantity.Decimal)
-				if !done {
-					f.FulFilmentStatus = "PARTIALLY FULFILLED"
-				}
-			}
-		}
-		for _, l := range f.Ship.Lines {
-			if l.TrackingNumber != "" && f.Ship.Status != notAvailable {
-				tracking = append(tracking, l.TrackingNumber)
-			}
-		}
-	}
-	how := func(done decimal.Decimal, begun bool, doing, word string) string {
-		switch {
-		case done.Sign() <= 0 && begun:
-			return doing
-		case done.Sign() <= 0:
-			return "NOT " + word
-		case done.LessThan(ordered):
-			return "PARTIALLY " + word
-		}
-		return word
-	}
-	x.CombinedPickingStatus, x.CombinedPackingStatus = how(picked, picking, "PICKING", "PICKED"),
-		how(packed, packing, "PACKING", "PACKED")
-	x.CombinedShippingStatus, x.FulFilmentStatus = how(sent, shipping, "SHIPPING", "SHIPPED"),
-		how(sent, false, "", "FULFILLED")
-	x.CombinedTrackingNumbers = strings.Join(tracking, ",")
+	p := x.progress()
+	x.CombinedPickingStatus = p.status(p.picked, p.picking, "PICKING", "PICKED")
+	x.CombinedPackingStatus = p.status(p.packed, p.packing, "PACKING", "PACKED")
+	x.CombinedShippingStatus = p.status(p.sent, p.shipping, "SHIPPING", "SHIPPED")
+	x.FulFilmentStatus = p.status(p.sent, false, "", "FULFILLED")
+	x.CombinedTrackingNumbers = strings.Join(p.tracking, ",")
 	if len(x.CombinedTrackingNumbers) > 256 {
 		x.CombinedTrackingNumbers = x.CombinedTrackingNumbers[:256]
 	}
@@ -366,11 +325,82 @@ func (r *saleRecord) refresh() {
 			x.CombinedPaymentStatus = "PAID"
 		}
 	}
-	x.Status = x.stage(sent.Sign() > 0)
+	x.Status = x.stage(p.sent.Sign() > 0)
 }
 
-// stage is the Status of an authorised sale. A shipped sale that is not
-// invoiced has no status of its own; it shows as INVOICING (decided).
+// progress is how far the tasks of a sale are.
+type progress struct {
+	ordered, picked, packed, sent decimal.Decimal // quantities
+	picking, packing, shipping    bool            // there is a draft
+	tracking                      []string
+}
+
+// progress adds up the tasks of a sale, and sets the FulFilmentStatus of each.
+func (x *sale) progress() (p progress) {
+	for _, l := range x.Order.Lines {
+		p.ordered = p.ordered.Add(l.Quantity.Decimal)
+	}
+	for i := range x.Fulfilments {
+		f := &x.Fulfilments[i]
+		p.add(f)
+		f.FulFilmentStatus = f.status()
+	}
+	return p
+}
+
+// add adds a task.
+func (p *progress) add(f *fulfilment) {
+	p.picking = p.picking || f.Pick.Status == draft && len(f.Pick.Lines) > 0
+	p.packing = p.packing || f.Pack.Status == draft && len(f.Pack.Lines) > 0
+	p.shipping = p.shipping || f.Ship.Status == draft && len(f.Ship.Lines) > 0
+	for _, l := range f.Pick.Lines {
+		if f.Pick.Status == authorised {
+			p.picked = p.picked.Add(l.Quantity.Decimal)
+		}
+	}
+	for _, l := range f.Pack.Lines {
+		if f.Pack.Status == authorised {
+			p.packed = p.packed.Add(l.Quantity.Decimal)
+		}
+		if f.isShipped(l.Box) {
+			p.sent = p.sent.Add(l.Quantity.Decimal)
+		}
+	}
+	for _, l := range f.Ship.Lines {
+		if l.TrackingNumber != "" && f.Ship.Status != notAvailable {
+			p.tracking = append(p.tracking, l.TrackingNumber)
+		}
+	}
+}
+
+// status is the task's FulFilmentStatus.
+func (f *fulfilment) status() string {
+	if f.Ship.Status == authorised {
+		return "FULFILLED"
+	}
+	for _, l := range f.Pack.Lines {
+		if f.isShipped(l.Box) {
+			return "PARTIALLY FULFILLED"
+		}
+	}
+	return "NOT FULFILLED"
+}
+
+// status returns the combined status of a step: its word if all is done, and doing if there is only a draft.
+func (p *progress) status(done decimal.Decimal, begun bool, doing, word string) string {
+	switch {
+	case done.Sign() <= 0 && begun:
+		return doing
+	case done.Sign() <= 0:
+		return "NOT " + word
+	case done.LessThan(p.ordered):
+		return "PARTIALLY " + word
+	}
+	return word
+}
+
+// stage returns the Status of an authorised sale. There is no status for a shipped
+// sale that is not invoiced; it is INVOICING (decided).
 func (x *sale) stage(anySent bool) string {
 	if len(x.Invoices) > 0 {
 		if x.CombinedPaymentStatus == "PAID" && x.CombinedShippingStatus == "SHIPPED" {
@@ -414,12 +444,14 @@ func (c *call) complete(x *sale) {
 		x.Fulfilments[0].LinkedInvoiceNumber = v.InvoiceNumber
 	}
 	for _, l := range x.Order.Lines {
-		v.Lines = append(v.Lines, invoiceLine{l.ProductID, l.SKU, l.Name, l.Quantity, l.Price, l.Discount, l.Tax, l.Total,
+		v.Lines = append(v.Lines, invoiceLine{l.ProductID, l.SKU, l.Name, l.Quantity, l.Price, l.Discount, l.Tax,
+			l.Total,
 			l.AverageCost, l.TaxRule, x.DefaultAccount, l.Comment, nil})
 	}
 	for _, ch := range x.Order.AdditionalCharges {
-		v.AdditionalCharges = append(v.AdditionalCharges, invoiceCharge{ch.Description, ch.Quantity, ch.Price, ch.Discount,
-			ch.Tax, ch.Total, ch.TaxRule, x.DefaultAccount, ch.Comment})
+		v.AdditionalCharges = append(v.AdditionalCharges,
+			invoiceCharge{ch.Description, ch.Quantity, ch.Price, ch.Discount,
+				ch.Tax, ch.Total, ch.TaxRule, x.DefaultAccount, ch.Comment})
 	}
 	v.Payments = []payment{{ID: c.sim.GUID(), Amount: v.Total, DatePaid: v.InvoiceDate, Account: "718",
 		CurrencyRate: x.CurrencyRate, DateCreated: stampOf(c.Now)}}

@@ -8,8 +8,8 @@ import (
 	"stockbridge/internal/sim"
 )
 
-// listRow is a sale as GET /saleList answers it. No lines and no totals of the
-// order are in it.
+// listRow is a sale as GET /saleList answers it. It has no lines and no totals of
+// the order.
 type listRow struct {
 	SaleID, OrderNumber, Status, OrderDate             string
 	InvoiceDate                                        opt
@@ -32,6 +32,7 @@ type listRow struct {
 	OrderLocationID                                    string
 }
 
+// row returns the list's row of a sale as it is now.
 func (c *company) row(r *saleRecord) listRow {
 	x := &r.Sale
 	row := listRow{SaleID: x.ID, OrderNumber: x.Order.SaleOrderNumber, Status: x.Status, OrderDate: x.SaleOrderDate,
@@ -55,8 +56,8 @@ func (c *company) row(r *saleRecord) listRow {
 	return row
 }
 
-// getSaleList lists newest first, as the vendor's example, or as the Sim's
-// options say. It is a view of its own that may lag behind and move between its
+// getSaleList lists newest first, as the vendor's example does, or as the Sim's
+// options say. The list may lag behind the sales, and its rows may move between
 // pages.
 func (c *call) getSaleList() (any, error) {
 	asOf := c.sim.AsOf(c.Request)
@@ -92,7 +93,7 @@ func (c *call) getSaleList() (any, error) {
 	return page(c, "SaleList", sim.Drift(c.sim, c.Request, c.positive("Page", 1), rows)), nil
 }
 
-// rowAt is the row that stood at an instant.
+// rowAt returns the row that the list showed at an instant; nil = none.
 func (r *saleRecord) rowAt(t time.Time) *listRow {
 	if t.Before(r.Listed) {
 		return nil
@@ -117,7 +118,7 @@ func (c *call) matches(row *listRow) bool {
 		{"CombinedShippingStatus", row.CombinedShippingStatus}, {"CombinedInvoiceStatus", row.CombinedInvoiceStatus},
 		{"CreditNoteStatus", row.CreditNoteStatus}, {"Status", row.Status}, {"OrderLocationID", row.OrderLocationID},
 	} {
-		if !c.is(f.name, f.value) {
+		if !c.filterIs(f.name, f.value) {
 			return false
 		}
 	}

@@ -6,8 +6,8 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// documentBody is what POST /sale/quote and /sale/order take; totals of the
-// document are not read.
+// documentBody is the body of POST /sale/quote and /sale/order. The document's
+// totals are not read.
 type documentBody struct {
 	SaleID                   string
 	CombineAdditionalCharges bool
@@ -83,8 +83,8 @@ func (c *call) getQuote() (any, error) {
 	return c.quoteDoc(r), nil
 }
 
-// document reads the body of a quote or an order and finds its sale.
-func (c *call) document() (*documentBody, *saleRecord, error) {
+// readDocument reads the body of a quote or an order and finds its sale.
+func (c *call) readDocument() (*documentBody, *saleRecord, error) {
 	var in documentBody
 	if err := (decoder{}).decode(c.Body, &in); err != nil {
 		return nil, nil, err
@@ -112,7 +112,7 @@ func (c *call) document() (*documentBody, *saleRecord, error) {
 }
 
 func (c *call) postQuote() (any, error) {
-	in, r, err := c.document()
+	in, r, err := c.readDocument()
 	if err != nil {
 		return nil, err
 	}
@@ -136,9 +136,9 @@ func (c *call) postQuote() (any, error) {
 	return c.quoteDoc(r), nil
 }
 
-// postOrder replaces a draft order's lines and may authorise it.
+// postOrder replaces the lines of a draft order, and may authorise it.
 func (c *call) postOrder() (any, error) {
-	in, r, err := c.document()
+	in, r, err := c.readDocument()
 	if err != nil {
 		return nil, err
 	}
@@ -179,8 +179,8 @@ func (c *call) postOrder() (any, error) {
 	return c.orderDoc(r), nil
 }
 
-// mayAuthorise checks what only authorisation looks at: the customer's
-// standing (a hold does not stop a draft; decided) and that there is something.
+// mayAuthorise checks what only an authorisation needs: rows, and a customer in
+// good standing (a hold does not stop a draft; decided).
 func (c *call) mayAuthorise(x *sale, rows int) error {
 	who := c.customer(x.CustomerID)
 	switch {
@@ -196,8 +196,8 @@ func (c *call) mayAuthorise(x *sale, rows int) error {
 	return nil
 }
 
-// authorise allocates stock, notes what is short, and runs the automatic
-// phases, which act only for simple sales with nothing short.
+// authorise allocates stock, notes what is short, and runs the automatic phases,
+// which only act on simple sales with enough stock.
 func (c *call) authorise(r *saleRecord, phases int) {
 	x := &r.Sale
 	who := c.customer(x.CustomerID)
@@ -205,10 +205,10 @@ func (c *call) authorise(r *saleRecord, phases int) {
 		c.applyDiscount(x, who.Discount.Decimal)
 	}
 	x.Order.Status = authorised
-	c.tell("Sale/OrderAuthorised", r, nil)
+	c.notify("Sale/OrderAuthorised", r, nil)
 	short := c.allocate(x)
 	if short {
-		c.tell("Sale/Backordered", r, nil)
+		c.notify("Sale/Backordered", r, nil)
 	}
 	if x.Type != simpleSale {
 		return
@@ -231,15 +231,16 @@ func (c *call) authorise(r *saleRecord, phases int) {
 
 var hundred = decimal.NewFromInt(100)
 
-// applyDiscount is the vendor's own doing at authorisation: the customer's
-// discount on top of each line's, or off its price.
+// applyDiscount applies the customer's discount, as the vendor does at
+// authorisation: on top of each line's discount, or off its price.
 func (c *call) applyDiscount(x *sale, percent decimal.Decimal) {
 	for i := range x.Order.Lines {
 		l := &x.Order.Lines[i]
 		if c.Me.DiscountRule == "Price" {
 			l.Price = number{l.Price.Mul(hundred.Sub(percent)).Div(hundred).Round(4)}
 		} else {
-			l.Discount = number{hundred.Sub(hundred.Sub(l.Discount.Decimal).Mul(hundred.Sub(percent)).Div(hundred)).Round(2)}
+			l.Discount = number{hundred.Sub(hundred.Sub(l.Discount.Decimal).Mul(hundred.Sub(percent)).Div(
+				hundred)).Round(2)}
 		}
 		l.Total = number{lineTotal(l.Price.Decimal, l.Discount.Decimal, l.Quantity.Decimal)}
 		if t := c.tax(l.TaxRule); t != nil {
@@ -249,7 +250,8 @@ func (c *call) applyDiscount(x *sale, percent decimal.Decimal) {
 	x.Order.TotalBeforeTax, x.Order.Tax, x.Order.Total = c.totals(x, x.Order.Lines, x.Order.AdditionalCharges)
 }
 
-// allocate reserves stock at the sale's location, line by line.
+// allocate reserves stock at the sale's location, line by line. short reports
+// whether there was too little.
 func (c *company) allocate(x *sale) (short bool) {
 	for i := range x.Order.Lines {
 		l := &x.Order.Lines[i]
@@ -267,7 +269,7 @@ func (c *company) allocate(x *sale) (short bool) {
 	return short
 }
 
-// arrive gives stock that has come to the sales that wait for it, oldest first.
+// arrive gives new stock to the sales that wait for it, oldest first.
 func (c *call) arrive(productID, location string) {
 	row := c.stockOf(productID, location)
 	for _, r := range c.Sales {
@@ -290,8 +292,8 @@ func (c *call) arrive(productID, location string) {
 	}
 }
 
-// release gives back what an authorised order has reserved; what was shipped
-// returns to the shelf.
+// release returns what an authorised order has reserved, and what was shipped, to
+// stock.
 func (c *company) release(x *sale) {
 	if x.Order.Status != authorised {
 		return
@@ -319,7 +321,7 @@ func (c *company) release(x *sale) {
 	}
 }
 
-// lineTotal is the vendor's "for validation" total of a line, before tax.
+// lineTotal is the total of a line, before tax, by which the vendor validates.
 func lineTotal(price, discount, quantity decimal.Decimal) decimal.Decimal {
 	unit := price.Mul(hundred.Sub(discount)).Div(hundred).Round(4)
 	return unit.Mul(quantity).Round(2)
@@ -332,7 +334,7 @@ func taxOf(total, percent decimal.Decimal, inclusive bool) decimal.Decimal {
 	return total.Mul(percent).Div(hundred)
 }
 
-// readLines checks lines and charges one after the other.
+// readLines reads and checks lines and charges.
 func (c *call) readLines(in *documentBody, x *sale) ([]line, []charge, error) {
 	lines, charges := []line{}, []charge{}
 	for i := range in.Lines {
@@ -342,8 +344,9 @@ func (c *call) readLines(in *documentBody, x *sale) ([]line, []charge, error) {
 			return nil, nil, err
 		}
 		if in.CombineAdditionalCharges && p.Type == service {
-			in.AdditionalCharges = append(in.AdditionalCharges, chargeBody{p.Name, b.Quantity, b.Price, b.Discount, b.Tax,
-				b.TaxRule, b.Comment, b.Total})
+			in.AdditionalCharges = append(in.AdditionalCharges,
+				chargeBody{p.Name, b.Quantity, b.Price, b.Discount, b.Tax,
+					b.TaxRule, b.Comment, b.Total})
 			continue
 		}
 		l, err := c.readLine(b, p, x)
@@ -439,10 +442,11 @@ func (c *call) readCharge(b *chargeBody, x *sale) (charge, error) {
 	return charge{b.Description, *b.Price, *b.Quantity, b.Discount, *b.Tax, total, b.TaxRule, b.Comment}, nil
 }
 
-// checkAmounts checks a row's numbers against the vendor's formula: Total to
-// half a cent, Tax loosely (5 cents; decided).
-func (c *call) checkAmounts(x *sale, what string, quantity, price *number, discount number, tax, total *number,
-	rule string) (number, error) {
+// checkAmounts checks a row's numbers by the vendor's formula: Total to half a
+// cent, Tax to 5 cents (decided).
+func (c *call) checkAmounts(
+	x *sale, what string, quantity, price *number, discount number, tax, total *number, rule string,
+) (number, error) {
 	for _, f := range []struct {
 		name string
 		v    *number
@@ -486,8 +490,8 @@ func mismatch(what, name string, want decimal.Decimal) error {
 		name, want.StringFixed(2))
 }
 
-// totals of a document: the tax as sent per row, or, where the company taxes
-// the total, once per rule over the document.
+// totals returns a document's totals: with the tax as sent in each row, or, if the
+// company taxes the total, computed once for each rule.
 func (c *company) totals(x *sale, lines []line, charges []charge) (before, tax, total number) {
 	inclusive := x.TaxCalculation == "Inclusive"
 	var sum, sent decimal.Decimal

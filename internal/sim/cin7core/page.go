@@ -3,11 +3,11 @@ package cin7core
 import (
 	"embed"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"html/template"
 	"net/http"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
@@ -26,16 +26,9 @@ type pageData struct {
 	Automation bool
 	Hooks      []hook // without secrets
 	Deliveries []sim.Delivery
-	Faults     []vendorFault
-	Kinds      []string
 	Calls      []sim.Call
 	OverLimit  int
 	Left       int
-}
-
-type vendorFault struct {
-	Vendor string
-	sim.Fault
 }
 
 type saleView struct {
@@ -44,6 +37,9 @@ type saleView struct {
 	Tasks           []taskView
 	MayShip, MayEnd bool
 	MayTrack        bool
+	MayWrite        bool   // its order is not authorised
+	MayAuthorise    bool   // likewise, and has lines
+	Written, Notes  string // the lines as JSON, as Vendor.Sale takes them
 }
 
 type taskView struct {
@@ -52,35 +48,35 @@ type taskView struct {
 	Parcels          []sim.Parcel
 }
 
-// press does what a button or form of an account's page says.
+// press does what a button or form of an account's page asks for.
 func (v *Vendor) press(n int, id, do string, r *http.Request) error {
+	in := map[string]any{}
 	switch do {
-	case "fault":
-		seconds, _ := strconv.ParseFloat(r.FormValue("seconds"), 64)
-		times, _ := strconv.Atoi(r.FormValue("times"))
-		return v.sim.Fault(r.FormValue("vendor"), sim.Fault{Match: r.FormValue("match"), Kind: r.FormValue("kind"),
-			How: r.FormValue("how"), Seconds: seconds, Times: times})
-	case "clear":
-		for _, vendor := range v.sim.Vendors() {
-			v.sim.ClearFaults(vendor)
-		}
-		return nil
 	case "automation":
 		return v.setAutomation(n, r.FormValue("on") != "")
 	case "ship", "tracking":
-		in := map[string]any{"trackingNumber": r.FormValue("tracking"), "box": r.FormValue("box"),
-			"boxes": splitBoxes(r.FormValue("boxes")), "of": splitBoxes(r.FormValue("of"))}
+		in["trackingNumber"], in["box"] = r.FormValue("tracking"), r.FormValue("box")
+		in["boxes"], in["of"] = splitBoxes(r.FormValue("boxes")), splitBoxes(r.FormValue("of"))
 		if carrier := r.FormValue("carrier"); carrier != "" {
 			in["carrier"] = carrier
 		}
-		body, _ := json.Marshal(in)
-		_, err := v.Sale(id, do, string(body))
-		return err
-	case "void", "undo", "copy", "lines", "complete":
-		_, err := v.Sale(id, do, "{}")
-		return err
+	case "lines":
+		var lines []json.RawMessage
+		if err := json.Unmarshal([]byte(r.FormValue("lines")), &lines); err != nil || lines == nil {
+			return errors.New("the lines are not a JSON array")
+		}
+		in["lines"] = lines
+	case "notes":
+		in["text"] = r.FormValue("text")
+	case "copy":
+		in["externalId"] = r.FormValue("externalId")
+	case "authorise", "pick", "pack", "void", "undo", "complete":
+	default:
+		return sim.NotFound("Action")
 	}
-	return sim.NotFound("Action")
+	body, _ := json.Marshal(in)
+	_, err := v.Sale(id, do, string(body))
+	return err
 }
 
 func (v *Vendor) setAutomation(account int, on bool) error {
@@ -97,14 +93,7 @@ func (v *Vendor) setAutomation(account int, on bool) error {
 
 func (v *Vendor) page(n int, f sim.Frame) any {
 	id := f.Account.Cin7Core.AccountID
-	p := &pageData{Frame: f, Calls: sim.LastOf(v.sim.Calls(sim.Cin7Core, id)), Deliveries: sim.LastOf(v.Deliveries(id)),
-		Kinds: []string{"after", "before", "late", "slow", "throttle", "html", "stale", "drift", "ignoreFilter", "dup",
-			"drop"}}
-	for _, vendor := range v.sim.Vendors() {
-		for _, f := range v.sim.Faults(vendor) {
-			p.Faults = append(p.Faults, vendorFault{vendor, f})
-		}
-	}
+	p := &pageData{Frame: f, Calls: sim.LastOf(v.sim.Calls(sim.Cin7Core, id)), Deliveries: sim.LastOf(v.Deliveries(id))}
 	v.sim.Lock()
 	defer v.sim.Unlock()
 	c := v.companies[n-1]
@@ -123,8 +112,10 @@ func (v *Vendor) page(n int, f sim.Frame) any {
 }
 
 func view(x *sale) saleView {
-	out := saleView{SaleSummary: summarise(x), MayEnd: x.Status != voided,
-		MayShip: len(x.Order.Lines) > 0 && x.Status != voided && x.CombinedShippingStatus != "SHIPPED"}
+	out := saleView{SaleSummary: summarise(x), MayEnd: x.Status != voided, Notes: x.ShippingNotes,
+		MayWrite: x.Order.Status == draft || x.Order.Status == notAvailable, Written: linesJSON(x),
+		MayAuthorise: x.Order.Status == draft && len(x.Order.Lines) > 0,
+		MayShip:      len(x.Order.Lines) > 0 && x.Status != voided && x.CombinedShippingStatus != "SHIPPED"}
 	for _, l := range x.Order.Lines {
 		text := fmt.Sprintf("%s × %s at %s = %s", l.Quantity, l.SKU, l.Price, l.Total.StringFixed(2))
 		if l.BackorderQuantity.Sign() > 0 {
@@ -146,4 +137,14 @@ func view(x *sale) saleView {
 		out.Tasks = append(out.Tasks, task)
 	}
 	return out
+}
+
+// linesJSON is a sale's lines as a person edits them.
+func linesJSON(x *sale) string {
+	rows := []writtenLine{}
+	for _, l := range x.Order.Lines {
+		rows = append(rows, writtenLine{l.SKU, l.Quantity, &l.Price, l.Discount, l.TaxRule})
+	}
+	out, _ := json.MarshalIndent(rows, "", "  ")
+	return string(out)
 }

@@ -12,32 +12,35 @@ import (
 	"stockbridge/internal/sim"
 )
 
-// Sale does something to a sale as a person at Cin7 Core would, and answers the
-// sale as GET /sale does. do is "", ship, tracking, undo, void, copy, lines,
-// notes or complete; body is its JSON:
+// Sale does something to a sale as a person at Cin7 Core would, and returns the
+// sale as GET /sale does. do is "", authorise, pick, pack, ship, tracking, undo, void, copy,
+// lines, notes or complete; body is its JSON:
 //
+//	authorise authorises the order, a draft with lines
 //	ship      {"trackingNumber","trackingUrl","carrier","boxes":[…],"of":[…],"task":n,"lines":[{"sku","quantity"}]}
-//	          authorises, brings in stock that is short, picks and packs what is missing into the boxes of
-//	          (default boxes), ships boxes (default all not shipped yet) as one shipment; what is shipped stays.
-//	          task: the n-th fulfilment, default the first not shipped, else a new one, which makes a simple
+//	          authorises, adds stock that is short, picks and packs what is missing into the boxes of (default
+//	          boxes), and ships boxes (default all that are not shipped yet) as one shipment.
+//	          task: the n-th fulfilment, default the first not shipped, or else a new one, which makes a simple
 //	          sale an advanced one. lines: pick only these now, quantity default all that is left
+//	pick      {"task":n,"lines":[…]}  as ship does, but only picks; refused of a task that is picked
+//	pack      {"of":[…],"task":n,"lines":[…]}  likewise: picks what is not picked, and packs
 //	tracking  {"trackingNumber","trackingUrl","carrier"} of the shipment with {"box"}, in {"task":n}, or of the
 //	          {"shipment":n}-th of the sale, default the last
-//	undo      takes the sale back to a draft order, from wherever it is; {"task":n} that fulfilment one stage
-//	void      the sale, undone first where it is shipped or invoiced; {"task":n} that fulfilment
+//	undo      takes the sale back to a draft order; {"task":n} takes that fulfilment back one stage
+//	void      voids the sale, which is undone first if it is shipped or invoiced; {"task":n} voids that fulfilment
 //	copy      {"externalId"}  default: the same
 //	notes     {"text"}  replaces the shipping notes
-//	lines     {"lines":[{"sku","quantity","price","taxRule"}]}  replaces the lines of an order not authorised;
-//	          without lines, one more of the first (or some of the stock's first)
-//	complete  ships, invoices and is paid
+//	lines     {"lines":[{"sku","quantity","price","discount","taxRule"}]}  replaces the lines of an order not
+//	          authorised; without lines, adds one to the first (or one of the first product)
+//	complete  ships the sale, invoices it and takes the payment
 //
-// What fails changes nothing.
+// A failed action changes nothing.
 func (v *Vendor) Sale(id, do, body string) (json.RawMessage, error) {
 	v.sim.Lock()
 	defer v.sim.Unlock()
 	for _, books := range v.companies {
 		if r := books.sale(id); r != nil {
-			c := v.person(books, []byte(body))
+			c := v.asPerson(books, []byte(body))
 			if do != "" {
 				var err error
 				if r, err = c.act(r, do); err != nil {
@@ -50,24 +53,26 @@ func (v *Vendor) Sale(id, do, body string) (json.RawMessage, error) {
 	return nil, sim.NotFound("Sale")
 }
 
-// person is somebody at Cin7 Core's own pages: a call that is no call. The lock
+// asPerson returns a call for what a person does at Cin7 Core's own pages. The lock
 // is held.
-func (v *Vendor) person(c *company, body []byte) *call {
+func (v *Vendor) asPerson(c *company, body []byte) *call {
 	return &call{Request: &sim.Request{Now: time.Now(), Body: body}, sim: v.sim, company: c}
 }
 
-// act changes a sale and answers the one that matters then.
+// act does something to a sale, and returns the sale to show: the copy, if it made one.
 func (c *call) act(r *saleRecord, do string) (*saleRecord, error) {
 	sale, stock := r.Sale, copies(c.Stock)
 	sale.Order.Lines, sale.Fulfilments = slices.Clone(sale.Order.Lines), cloneFulfilments(sale.Fulfilments)
 	var err error
 	switch do {
-	case "ship":
-		err = c.actShip(r)
+	case "authorise":
+		err = c.actAuthorise(r)
+	case "pick", "pack", "ship":
+		err = c.actShip(r, do)
 	case "tracking":
 		err = c.actTracking(r)
 	case "undo", "void":
-		err = c.actBack(r, do == "void")
+		err = c.actUndoOrVoid(r, do == "void")
 	case "lines":
 		err = c.actLines(r)
 	case "notes":
@@ -106,8 +111,15 @@ func (c *call) mayFulfil(r *saleRecord) error {
 	return nil
 }
 
-// openTask is the n-th fulfilment; for 0 the one to go on with. One that is not
-// there yet is made, if nothing else is left to pick first.
+func (c *call) actAuthorise(r *saleRecord) error {
+	if r.Sale.Order.Status == authorised {
+		return sim.Conflict("The order is " + authorised)
+	}
+	return c.mayFulfil(r)
+}
+
+// openTask returns the n-th fulfilment, or with 0 the first that is not shipped. It
+// makes one that does not exist yet, unless another must be picked first.
 func (c *call) openTask(x *sale, n int) (*fulfilment, error) {
 	for i := range x.Fulfilments {
 		switch f := &x.Fulfilments[i]; {
@@ -140,7 +152,8 @@ type shipOrder struct {
 	} `json:"lines"`
 }
 
-func (c *call) actShip(r *saleRecord) error {
+// actShip picks, packs or ships what is asked for of a task.
+func (c *call) actShip(r *saleRecord, do string) error {
 	var in shipOrder
 	if err := json.Unmarshal(c.Body, &in); err != nil {
 		return err
@@ -155,105 +168,147 @@ func (c *call) actShip(r *saleRecord) error {
 	if err != nil {
 		return err
 	}
+	switch {
+	case do == "pick" && f.Pick.Status == authorised:
+		return f.already("picked")
+	case do == "pick":
+		return c.pickTask(&r.Sale, f, in)
+	case do == "pack" && f.Pack.Status == authorised:
+		return f.already("packed")
+	case do == "pack":
+		return c.packTask(&r.Sale, f, in)
+	}
 	return c.shipTask(r, f, in)
 }
 
-// shipTask takes a task from wherever it is to shipped, as far as asked.
+// shipTask ships boxes of a task, which is picked and packed before.
 func (c *call) shipTask(r *saleRecord, f *fulfilment, in shipOrder) error {
-	x := &r.Sale
-	if f.Pick.Status == authorised && len(in.Lines) > 0 {
-		return sim.Conflict(fmt.Sprintf("Fulfilment %d is picked", f.FulfillmentNumber))
+	if err := c.packTask(&r.Sale, f, in); err != nil {
+		return err
 	}
-	if f.Pick.Status != authorised {
-		lines := c.unpicked(x, f, false)
-		if len(in.Lines) > 0 {
-			all := lines
-			lines = []pickLine{}
-			for _, want := range in.Lines {
-				some := false
-				for i := range all {
-					if all[i].SKU != want.SKU || some && want.Quantity.Sign() <= 0 {
-						continue
-					}
-					l := all[i]
-					if want.Quantity.Sign() > 0 {
-						l.Quantity = number{decimal.Min(l.Quantity.Decimal, want.Quantity.Decimal)}
-						want.Quantity = number{want.Quantity.Sub(l.Quantity.Decimal)}
-					}
-					some = true
-					all[i].Quantity = number{all[i].Quantity.Sub(l.Quantity.Decimal)}
-					lines = append(lines, l)
-				}
-				if !some || want.Quantity.Sign() > 0 {
-					return sim.Conflict("There is not so much of " + want.SKU + " left to pick")
-				}
-			}
-		}
-		if len(lines) == 0 {
-			return sim.Conflict("Nothing is left to pick")
-		}
-		f.Pick.Lines, f.Pick.Status = lines, authorised
-		c.bringIn(x, lines)
+	out, err := f.boxesToShip(in.Boxes)
+	if err != nil {
+		return err
 	}
-	if f.Pack.Status != authorised {
-		of := in.Of
-		if len(of) == 0 {
-			of = in.Boxes
-		}
-		if len(of) == 0 {
-			of = []string{"Box 1"}
-		}
-		for i, b := range of {
-			if of[i] = strings.TrimSpace(b); of[i] == "" || strings.Contains(b, ",") || slices.Contains(of[:i], of[i]) {
-				return sim.Conflict("Boxes need names without commas, each its own")
-			}
-		}
+	carrier := in.Carrier
+	if carrier == "" {
+		carrier = r.Sale.Carrier
+	}
+	c.shipBoxes(r, f, out, shipLine{Carrier: carrier, TrackingNumber: in.TrackingNumber, TrackingURL: in.TrackingURL})
+	return nil
+}
+
+// packTask packs a task, unless it is packed. It is picked before.
+func (c *call) packTask(x *sale, f *fulfilment, in shipOrder) error {
+	if err := c.pickTask(x, f, in); err != nil || f.Pack.Status == authorised {
+		return err
+	}
+	of, err := in.allBoxes()
+	if err == nil {
 		f.packAll(of)
 	}
-	boxes := in.Boxes
+	return err
+}
+
+// pickTask picks a task, unless it is picked.
+func (c *call) pickTask(x *sale, f *fulfilment, in shipOrder) error {
+	if f.Pick.Status == authorised {
+		if len(in.Lines) > 0 {
+			return f.already("picked")
+		}
+		return nil
+	}
+	lines, err := in.choose(c.unpicked(x, f, false))
+	if err != nil {
+		return err
+	}
+	if len(lines) == 0 {
+		return sim.Conflict("Nothing is left to pick")
+	}
+	f.Pick.Lines, f.Pick.Status = lines, authorised
+	c.stockUp(x, lines)
+	return nil
+}
+
+// already is the error that a task is picked, packed or shipped already.
+func (f *fulfilment) already(done string) error {
+	return sim.Conflict(fmt.Sprintf("Fulfilment %d is %s", f.FulfillmentNumber, done))
+}
+
+// choose returns what the lines ask for of all that can be picked; without lines, all of it.
+func (in *shipOrder) choose(all []pickLine) ([]pickLine, error) {
+	if len(in.Lines) == 0 {
+		return all, nil
+	}
+	var lines []pickLine
+	for _, want := range in.Lines {
+		some := false
+		for i := range all {
+			if all[i].SKU != want.SKU || some && want.Quantity.Sign() <= 0 {
+				continue
+			}
+			l := all[i]
+			if want.Quantity.Sign() > 0 {
+				l.Quantity = number{decimal.Min(l.Quantity.Decimal, want.Quantity.Decimal)}
+				want.Quantity = number{want.Quantity.Sub(l.Quantity.Decimal)}
+			}
+			some = true
+			all[i].Quantity = number{all[i].Quantity.Sub(l.Quantity.Decimal)}
+			lines = append(lines, l)
+		}
+		if !some || want.Quantity.Sign() > 0 {
+			return nil, sim.Conflict("There is not so much of " + want.SKU + " left to pick")
+		}
+	}
+	return lines, nil
+}
+
+// allBoxes returns the boxes into which everything is packed.
+func (in *shipOrder) allBoxes() ([]string, error) {
+	of := in.Of
+	if len(of) == 0 {
+		of = in.Boxes
+	}
+	if len(of) == 0 {
+		of = []string{"Box 1"}
+	}
+	for i, b := range of {
+		if of[i] = strings.TrimSpace(b); of[i] == "" || strings.Contains(b, ",") || slices.Contains(of[:i], of[i]) {
+			return nil, sim.Conflict("Boxes need names without commas, each its own")
+		}
+	}
+	return of, nil
+}
+
+// boxesToShip returns those of the boxes that are not shipped yet; none named = of all.
+func (f *fulfilment) boxesToShip(boxes []string) ([]string, error) {
 	if len(boxes) == 0 {
 		boxes = f.boxes()
 	}
 	var out []string
 	for _, b := range boxes {
 		if b = strings.TrimSpace(b); !slices.Contains(f.boxes(), b) {
-			return sim.Conflict("There is no box " + b)
+			return nil, sim.Conflict("There is no box " + b)
 		}
 		if !f.isShipped(b) && !slices.Contains(out, b) {
 			out = append(out, b)
 		}
 	}
 	if len(out) == 0 {
-		return sim.Conflict("The boxes are shipped")
+		return nil, sim.Conflict("The boxes are shipped")
 	}
-	carrier := in.Carrier
-	if carrier == "" {
-		carrier = x.Carrier
-	}
-	c.shipBoxes(r, f, out, shipLine{Carrier: carrier, TrackingNumber: in.TrackingNumber, TrackingURL: in.TrackingURL})
-	return nil
+	return out, nil
 }
 
-// bringIn fetches from nowhere what was picked beyond the stock for the sale.
-func (c *call) bringIn(x *sale, lines []pickLine) {
+// stockUp adds the stock that is missing for what was picked.
+func (c *call) stockUp(x *sale, lines []pickLine) {
 	for _, p := range lines {
-		var spare decimal.Decimal // in stock, not picked
-		for _, l := range x.Order.Lines {
-			if l.ProductID == p.ProductID {
-				spare = spare.Add(l.Quantity.Decimal).Sub(l.BackorderQuantity.Decimal)
-			}
-		}
-		for _, f := range x.Fulfilments {
-			for _, q := range f.Pick.Lines {
-				if q.ProductID == p.ProductID {
-					spare = spare.Sub(q.Quantity.Decimal)
-				}
-			}
-		}
+		spare := x.spare(p.ProductID)
 		row := c.stockOf(p.ProductID, x.Location)
 		for i := range x.Order.Lines {
 			l := &x.Order.Lines[i]
-			if got := decimal.Min(l.BackorderQuantity.Decimal, spare.Neg()); l.ProductID == p.ProductID && got.Sign() > 0 {
+			if got := decimal.Min(l.BackorderQuantity.Decimal, spare.Neg()); l.ProductID == p.ProductID &&
+				got.Sign() > 0 {
 				row.OnHand, row.Allocated = number{row.OnHand.Add(got)}, number{row.Allocated.Add(got)}
 				l.BackorderQuantity, spare = number{l.BackorderQuantity.Sub(got)}, spare.Add(got)
 			}
@@ -261,7 +316,24 @@ func (c *call) bringIn(x *sale, lines []pickLine) {
 	}
 }
 
-// shipAll ships whatever has not been.
+// spare is how much of a product is in stock for a sale and not picked; negative = so much more is picked.
+func (x *sale) spare(productID string) (n decimal.Decimal) {
+	for _, l := range x.Order.Lines {
+		if l.ProductID == productID {
+			n = n.Add(l.Quantity.Decimal).Sub(l.BackorderQuantity.Decimal)
+		}
+	}
+	for _, f := range x.Fulfilments {
+		for _, l := range f.Pick.Lines {
+			if l.ProductID == productID {
+				n = n.Sub(l.Quantity.Decimal)
+			}
+		}
+	}
+	return n
+}
+
+// shipAll ships whatever is not shipped yet.
 func (c *call) shipAll(r *saleRecord) error {
 	x := &r.Sale
 	for i := 0; i < len(x.Fulfilments); i++ {
@@ -280,27 +352,38 @@ func (c *call) shipAll(r *saleRecord) error {
 	return c.shipTask(r, c.addTask(x), shipOrder{})
 }
 
-func (c *call) actTracking(r *saleRecord) error {
-	var in struct {
-		TrackingNumber, TrackingURL, Carrier *string
-		Box                                  string
-		Task, Shipment                       int
-	}
-	if err := json.Unmarshal(c.Body, &in); err != nil {
-		return err
-	}
-	var of *fulfilment
-	var at, n int
-	for i := range r.Sale.Fulfilments {
-		f := &r.Sale.Fulfilments[i]
+// whichShipment says which shipment of a sale is meant; what is zero fits any.
+type whichShipment struct {
+	Box            string
+	Task, Shipment int
+}
+
+// in finds the last shipment that is meant: its task, and its place there.
+func (w whichShipment) in(x *sale) (of *fulfilment, at int) {
+	n := 0
+	for i := range x.Fulfilments {
+		f := &x.Fulfilments[i]
 		for j, l := range f.Ship.Lines {
 			n++
-			if (in.Task == 0 || in.Task == f.FulfillmentNumber) && (in.Shipment == 0 || in.Shipment == n) &&
-				(in.Box == "" || slices.Contains(splitBoxes(l.Boxes), in.Box)) {
+			if (w.Task == 0 || w.Task == f.FulfillmentNumber) && (w.Shipment == 0 || w.Shipment == n) &&
+				(w.Box == "" || slices.Contains(splitBoxes(l.Boxes), w.Box)) {
 				of, at = f, j
 			}
 		}
 	}
+	return of, at
+}
+
+// actTracking changes the tracking of a shipment.
+func (c *call) actTracking(r *saleRecord) error {
+	var in struct {
+		TrackingNumber, TrackingURL, Carrier *string
+		whichShipment
+	}
+	if err := json.Unmarshal(c.Body, &in); err != nil {
+		return err
+	}
+	of, at := in.in(&r.Sale)
 	if of == nil {
 		return sim.Conflict("There is no such shipment")
 	}
@@ -322,7 +405,7 @@ func (c *call) actTracking(r *saleRecord) error {
 	return nil
 }
 
-func (c *call) actBack(r *saleRecord, void bool) error {
+func (c *call) actUndoOrVoid(r *saleRecord, void bool) error {
 	var in struct{ Task int }
 	if err := json.Unmarshal(c.Body, &in); err != nil {
 		return err
@@ -381,14 +464,18 @@ func (c *call) actNotes(r *saleRecord) error {
 	return err
 }
 
+// writtenLine is a line as a person writes it.
+type writtenLine struct {
+	SKU      string  `json:"sku"`
+	Quantity number  `json:"quantity"`
+	Price    *number `json:"price"`
+	Discount number  `json:"discount"`
+	TaxRule  string  `json:"taxRule"`
+}
+
 func (c *call) actLines(r *saleRecord) error {
 	var in struct {
-		Lines []struct {
-			SKU      string  `json:"sku"`
-			Quantity number  `json:"quantity"`
-			Price    *number `json:"price"`
-			TaxRule  string  `json:"taxRule"`
-		} `json:"lines"`
+		Lines []writtenLine `json:"lines"`
 	}
 	if err := json.Unmarshal(c.Body, &in); err != nil {
 		return err
@@ -396,24 +483,6 @@ func (c *call) actLines(r *saleRecord) error {
 	x := &r.Sale
 	if x.Order.Status != draft && x.Order.Status != notAvailable {
 		return sim.Conflict("The order is " + x.Order.Status)
-	}
-	set := func(p *product, quantity number, price *number, rule string) (line, error) {
-		if rule == "" {
-			rule = x.TaxRule
-		}
-		t := c.tax(rule)
-		if t == nil {
-			return line{}, unknown("Tax rule", rule)
-		}
-		if price == nil {
-			v := number{c.price(c.customer(x.CustomerID), p)}
-			price = &v
-		}
-		l := line{ProductID: p.ID, SKU: p.SKU, Name: p.Name, Quantity: quantity, Price: *price, AverageCost: p.AverageCost,
-			TaxRule: rule}
-		l.Total = number{lineTotal(price.Decimal, l.Discount.Decimal, quantity.Decimal)}
-		l.Tax = number{taxOf(l.Total.Decimal, t.TaxPercent.Decimal, x.TaxCalculation == "Inclusive").Round(2)}
-		return l, nil
 	}
 	lines := slices.Clone(x.Order.Lines)
 	if in.Lines != nil {
@@ -423,21 +492,22 @@ func (c *call) actLines(r *saleRecord) error {
 			if p == nil {
 				return unknown("Product", want.SKU)
 			}
-			l, err := set(p, want.Quantity, want.Price, want.TaxRule)
+			l, err := c.newLine(x, p, want)
 			if err != nil {
 				return err
 			}
 			lines = append(lines, l)
 		}
 	} else if len(lines) > 0 {
-		l, err := set(c.product(lines[0].ProductID), number{lines[0].Quantity.Add(dec("1"))}, &lines[0].Price,
-			lines[0].TaxRule)
+		more := writtenLine{Quantity: number{lines[0].Quantity.Add(dec("1"))}, Price: &lines[0].Price,
+			TaxRule: lines[0].TaxRule}
+		l, err := c.newLine(x, c.product(lines[0].ProductID), more)
 		if err != nil {
 			return err
 		}
 		lines[0] = l
 	} else {
-		l, err := set(c.Products[0], num("1"), nil, "")
+		l, err := c.newLine(x, c.Products[0], writtenLine{Quantity: num("1")})
 		if err != nil {
 			return err
 		}
@@ -446,4 +516,25 @@ func (c *call) actLines(r *saleRecord) error {
 	x.Order.Lines, x.Order.Status = lines, draft
 	x.Order.TotalBeforeTax, x.Order.Tax, x.Order.Total = c.totals(x, lines, x.Order.AdditionalCharges)
 	return nil
+}
+
+// newLine makes a line of a sale's order, by default with the customer's price and the sale's tax rule.
+func (c *call) newLine(x *sale, p *product, w writtenLine) (line, error) {
+	price, rule := w.Price, w.TaxRule
+	if rule == "" {
+		rule = x.TaxRule
+	}
+	t := c.tax(rule)
+	if t == nil {
+		return line{}, unknown("Tax rule", rule)
+	}
+	if price == nil {
+		v := number{c.price(c.customer(x.CustomerID), p)}
+		price = &v
+	}
+	l := line{ProductID: p.ID, SKU: p.SKU, Name: p.Name, Quantity: w.Quantity, Price: *price,
+		Discount: w.Discount, AverageCost: p.AverageCost, TaxRule: rule}
+	l.Total = number{lineTotal(l.Price.Decimal, l.Discount.Decimal, l.Quantity.Decimal)}
+	l.Tax = number{taxOf(l.Total.Decimal, t.TaxPercent.Decimal, x.TaxCalculation == "Inclusive").Round(2)}
+	return l, nil
 }

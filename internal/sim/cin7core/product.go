@@ -58,7 +58,7 @@ type attachment struct {
 	FileName, DownloadUrl string
 }
 
-// customerPrice has the fields seen live, not those of the vendor's example.
+// customerPrice has the fields of live answers, not those of the vendor's example.
 type customerPrice struct {
 	CustomerID, CustomerName, CustomerCurrency string
 	Price                                      number
@@ -91,7 +91,8 @@ func (c *company) product(id string) *product {
 	return nil
 }
 
-// productSKU is exact: SKUs may differ only in case.
+// productSKU returns the product with a SKU. It compares exactly, as SKUs may differ
+// only in case.
 func (c *company) productSKU(sku string) *product {
 	for _, p := range c.Products {
 		if p.SKU == sku {
@@ -112,7 +113,8 @@ func (c *company) stockOf(productID, location string) *stockRow {
 	return r
 }
 
-// getProducts reads Name and Sku as the parameter table does: contained.
+// getProducts lists products whose Name and Sku contain the parameters, as the
+// table of parameters says.
 func (c *call) getProducts() (any, error) {
 	since, err := c.since("ModifiedSince")
 	if err != nil {
@@ -122,13 +124,14 @@ func (c *call) getProducts() (any, error) {
 		v, ok := c.has(name)
 		return !ok || strings.Contains(strings.ToLower(value), strings.ToLower(v))
 	}
-	return c.productPage(where(c.Products, func(p *product) bool {
-		return c.is("ID", p.ID) && contains("Sku", p.SKU) && contains("Name", p.Name) &&
+	return c.productPage(filter(c.Products, func(p *product) bool {
+		return c.filterIs("ID", p.ID) && contains("Sku", p.SKU) && contains("Name", p.Name) &&
 			(since.IsZero() || p.LastModifiedOn.After(since)) && (p.Status != deprecated || c.flag("IncludeDeprecated"))
 	})), nil
 }
 
-// productPage hides the nested collections that were not asked for.
+// productPage returns a page of products, without the nested lists that were not
+// asked for.
 func (c *call) productPage(rows []*product) envelope {
 	e := page(c, "Products", rows)
 	cut := e.rows.([]*product)
@@ -255,18 +258,19 @@ func (c *call) getAvailability() (any, error) {
 	rows := []availability{}
 	for _, r := range c.Stock {
 		p := c.product(r.ProductID)
-		if p == nil || !c.is("ID", p.ID) || !c.starts("Sku", p.SKU) || !c.starts("Name", p.Name) ||
-			!c.is("Location", r.Location) || !c.is("Category", p.Category) {
+		if p == nil || !c.filterIs("ID", p.ID) || !c.filterStarts("Sku", p.SKU) || !c.filterStarts("Name", p.Name) ||
+			!c.filterIs("Location", r.Location) || !c.filterIs("Category", p.Category) {
 			continue
 		}
-		rows = append(rows, availability{ID: p.ID, SKU: p.SKU, Name: p.Name, Barcode: opt(p.Barcode), Location: r.Location,
-			OnHand: r.OnHand, Allocated: r.Allocated, Available: number{r.OnHand.Sub(r.Allocated.Decimal)},
+		rows = append(rows, availability{ID: p.ID, SKU: p.SKU, Name: p.Name, Barcode: opt(p.Barcode),
+			Location: r.Location,
+			OnHand:   r.OnHand, Allocated: r.Allocated, Available: number{r.OnHand.Sub(r.Allocated.Decimal)},
 			StockOnHand: number{r.OnHand.Mul(p.AverageCost.Decimal)}})
 	}
 	return page(c, "ProductAvailabilityList", rows), nil
 }
 
-// putPrices sets custom prices; rows that fail are told and the others stand.
+// putPrices sets custom prices. It reports rows that fail, and sets the others.
 func (c *call) putPrices() (any, error) {
 	var in struct {
 		CustomPrices []struct {
@@ -315,7 +319,7 @@ func (c *call) deletePrice() (any, error) {
 	return map[string]bool{"Success": true}, nil
 }
 
-// price is what a customer pays by the books, before its own discount.
+// price returns what a customer pays for a product, before the customer's discount.
 func (c *company) price(x *customer, p *product) decimal.Decimal {
 	for _, cp := range c.Prices {
 		if cp.CustomerID == x.ID && cp.ProductID == p.ID {

@@ -54,7 +54,7 @@ type taxRule struct {
 	Components             []taxComponent
 }
 
-// taxComponent has strings for everything, as the vendor's example.
+// taxComponent has only strings, as in the vendor's example.
 type taxComponent struct {
 	ID, Name, Percent, AccountCode string
 	Compound                       string `json:",omitempty"`
@@ -97,43 +97,45 @@ type glAccount struct {
 }
 
 func (c *call) getTaxes() (any, error) {
-	return page(c, "TaxRuleList", where(c.Taxes, func(t *taxRule) bool {
-		return c.is("ID", t.ID) && c.starts("Name", t.Name) && c.is("Account", t.Account) &&
-			c.flagged("IsActive", t.IsActive) && c.flagged("IsTaxForSale", t.IsTaxForSale) &&
-			c.flagged("IsTaxForPurchase", t.IsTaxForPurchase)
+	return page(c, "TaxRuleList", filter(c.Taxes, func(t *taxRule) bool {
+		return c.filterIs("ID", t.ID) && c.filterStarts("Name", t.Name) && c.filterIs("Account", t.Account) &&
+			c.filterFlag("IsActive", t.IsActive) && c.filterFlag("IsTaxForSale", t.IsTaxForSale) &&
+			c.filterFlag("IsTaxForPurchase", t.IsTaxForPurchase)
 	})), nil
 }
 
 func (c *call) getLocations() (any, error) {
-	return page(c, "LocationList", where(c.Locations, func(l *location) bool {
-		return c.is("ID", l.ID) && c.starts("Name", l.Name) && c.flagged("Deprecated", l.IsDeprecated)
+	return page(c, "LocationList", filter(c.Locations, func(l *location) bool {
+		return c.filterIs("ID", l.ID) && c.filterStarts("Name", l.Name) && c.filterFlag("Deprecated", l.IsDeprecated)
 	})), nil
 }
 
 func (c *call) getTerms() (any, error) {
-	return page(c, "PaymentTermList", where(c.Terms, func(t *paymentTerm) bool {
-		return c.is("ID", t.ID) && c.starts("Name", t.Name) && c.is("Method", t.Method) &&
-			c.flagged("IsActive", t.IsActive) && c.flagged("IsDefault", t.IsDefault)
+	return page(c, "PaymentTermList", filter(c.Terms, func(t *paymentTerm) bool {
+		return c.filterIs("ID", t.ID) && c.filterStarts("Name", t.Name) && c.filterIs("Method", t.Method) &&
+			c.filterFlag("IsActive", t.IsActive) && c.filterFlag("IsDefault", t.IsDefault)
 	})), nil
 }
 
 func (c *call) getCarriers() (any, error) {
-	return page(c, "CarrierList", where(c.Carriers, func(r carrier) bool {
-		return c.is("CarrierID", r.CarrierID) && c.starts("Description", r.Description)
+	return page(c, "CarrierList", filter(c.Carriers, func(r carrier) bool {
+		return c.filterIs("CarrierID", r.CarrierID) && c.filterStarts("Description", r.Description)
 	})), nil
 }
 
-// getAccounts refuses a Code that matches nothing, as seen live.
+// getAccounts refuses a Code that matches nothing, as live answers do.
 func (c *call) getAccounts() (any, error) {
-	rows := where(c.Accounts, func(g glAccount) bool { return c.is("Code", g.Code) && c.starts("Name", g.Name) })
+	rows := filter(c.Accounts, func(g glAccount) bool {
+		return c.filterIs("Code", g.Code) &&
+			c.filterStarts("Name", g.Name)
+	})
 	if _, ok := c.has("Code"); ok && len(rows) == 0 {
 		return nil, refuse("Account with specified ID not found")
 	}
 	return page(c, "AccountsList", rows), nil
 }
 
-// The lookups by name are exact.
-
+// tax returns a tax rule by its exact name; nil = there is none.
 func (c *company) tax(name string) *taxRule {
 	for _, t := range c.Taxes {
 		if t.Name == name {
@@ -203,7 +205,7 @@ func (c *company) checkRep(name string) error {
 	return refuse("Sales representative with name %s was not found in Company Contacts reference book", name)
 }
 
-// checkAccount looks for a ledger account, of a system role if one is named.
+// checkAccount checks whether a ledger account exists, with a system role if one is given.
 func (c *company) checkAccount(code string, system opt) error {
 	for _, g := range c.Accounts {
 		if g.Code == code && g.Status == "ACTIVE" && (system == "" || g.SystemAccount == system) {

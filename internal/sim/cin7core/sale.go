@@ -11,7 +11,7 @@ import (
 	"stockbridge/internal/sim"
 )
 
-// address is a billing address, and the part that a shipping address shares.
+// address is a billing address, or the part of a shipping address that is the same.
 type address struct {
 	DisplayAddressLine1, DisplayAddressLine2     string
 	Line1, Line2, City, State, Postcode, Country string
@@ -24,8 +24,8 @@ type shippingAddress struct {
 	ShipToOther      bool
 }
 
-// sale is a sale as GET /sale answers it. Fields that follow from others
-// (Combined…, FulFilmentStatus, Status) are set by saleRecord.refresh.
+// sale is a sale as GET /sale answers it. saleRecord.deriveStatuses sets the fields
+// that follow from others (Combined…, FulFilmentStatus, Status).
 type sale struct {
 	ID, Customer, CustomerID, Contact, Phone, Email, DefaultAccount string
 	SkipQuote                                                       bool
@@ -72,8 +72,8 @@ type order struct {
 	TotalBeforeTax, Tax, Total    number
 }
 
-// line is a line of an order; *productInfo is filled for GET /sale only, and
-// BackorderQuantity and DropShip mean nothing on a quote.
+// line is a line of an order or a quote. *productInfo is only in the answer of GET
+// /sale; BackorderQuantity and DropShip are only of orders.
 type line struct {
 	ProductID, SKU, Name           string
 	Quantity, Price, Discount, Tax number
@@ -139,11 +139,11 @@ type journals struct {
 
 // Statuses of documents.
 const (
-	notAvailable = "NOT AVAILABLE"
-	draft        = "DRAFT"
-	authorised   = "AUTHORISED"
-	partly       = "PARTIALLY AUTHORISED"
-	voided       = "VOIDED"
+	notAvailable     = "NOT AVAILABLE"
+	draft            = "DRAFT"
+	authorised       = "AUTHORISED"
+	partlyAuthorised = "PARTIALLY AUTHORISED"
+	voided           = "VOIDED"
 )
 
 const (
@@ -152,7 +152,7 @@ const (
 	serviceSale  = "Service Sale"
 )
 
-// saleRecord is a sale and what saleList shows of it over time.
+// saleRecord is a sale, with its rows in saleList over time.
 type saleRecord struct {
 	Sale    sale
 	Created time.Time
@@ -160,13 +160,13 @@ type saleRecord struct {
 	Rows    []version // oldest first
 }
 
-// version is a row of saleList and when it came to stand.
+// version is a row of saleList since an instant.
 type version struct {
 	listRow
 	Since time.Time
 }
 
-const maxVersions = 12 // of a sale's row, for answers as of some time ago
+const maxVersions = 12 // of a sale's row, for lists that lag
 
 func (c *company) sale(id string) *saleRecord {
 	if c.byID == nil {
@@ -202,21 +202,29 @@ func (c *call) getSale() (any, error) {
 	return c.render(r), nil
 }
 
-// render is a sale with the products' fields on its lines.
-func (c *call) render(r *saleRecord) *sale {
-	x := r.Sale
+// productInfos returns a function that looks up the fields of a product which a
+// sale's lines show. It looks up each product once.
+func (c *call) productInfos() func(id string) *productInfo {
 	infos := map[string]*productInfo{}
-	info := func(id string) *productInfo {
+	return func(id string) *productInfo {
 		if infos[id] == nil {
 			infos[id] = &productInfo{}
 			if p := c.product(id); p != nil {
-				infos[id] = &productInfo{ProductLength: p.Length, ProductWidth: p.Width, ProductHeight: p.Height,
-					ProductWeight: p.Weight, WeightUnits: string(p.WeightUnits), DimensionsUnits: string(p.DimensionsUnits),
-					ProductCustomField1: opt(p.AdditionalAttribute1)}
+				infos[id] = &productInfo{
+					ProductLength: p.Length, ProductWidth: p.Width, ProductHeight: p.Height,
+					ProductWeight: p.Weight, WeightUnits: string(p.WeightUnits),
+					DimensionsUnits:     string(p.DimensionsUnits),
+					ProductCustomField1: opt(p.AdditionalAttribute1),
+				}
 			}
 		}
 		return infos[id]
 	}
+}
+
+// render returns a sale with the products' fields on its lines.
+func (c *call) render(r *saleRecord) *sale {
+	x, info := r.Sale, c.productInfos()
 	lines := func(in []line, charges []charge) ([]line, []charge) {
 		out := make([]line, len(in), len(in)+len(charges))
 		for i, l := range in {
@@ -225,7 +233,8 @@ func (c *call) render(r *saleRecord) *sale {
 		}
 		if c.flag("CombineAdditionalCharges") {
 			for _, ch := range charges {
-				out = append(out, line{ProductID: zeroGUID, Name: ch.Description, Quantity: ch.Quantity, Price: ch.Price,
+				out = append(out, line{ProductID: zeroGUID, Name: ch.Description, Quantity: ch.Quantity,
+					Price:    ch.Price,
 					Discount: ch.Discount, Tax: ch.Tax, Total: ch.Total, TaxRule: ch.TaxRule, Comment: ch.Comment,
 					productInfo: info(zeroGUID)})
 			}
@@ -258,8 +267,8 @@ func (c *call) render(r *saleRecord) *sale {
 
 const zeroGUID = "00000000-0000-0000-0000-000000000000"
 
-// saleBody is what POST and PUT /sale take; nil = not sent. Read-only fields
-// are ignored. Lines are not accepted here.
+// saleBody is the body of POST and PUT /sale; nil = not sent. Read-only fields and
+// lines are ignored.
 type saleBody struct {
 	ID, Customer, CustomerID, Contact, Phone, Email, DefaultAccount *string
 	SkipQuote                                                       *bool
@@ -347,108 +356,26 @@ func (c *call) putSale() (any, error) {
 	return c.render(r), nil
 }
 
-// writeSale fills a header from the body, else from the customer's card.
+// writeSale fills a header from the body, or else from the customer's card.
 func (c *call) writeSale(x *sale, in *saleBody, create bool) error {
-	who := c.customer(x.CustomerID)
-	switch {
-	case in.CustomerID != nil && *in.CustomerID != "":
-		if who = c.customer(*in.CustomerID); who == nil {
-			return unknown("Customer", *in.CustomerID)
-		}
-	case in.Customer != nil && *in.Customer != "":
-		if who = c.customerNamed(*in.Customer); who == nil {
-			return unknown("Customer", *in.Customer)
-		}
-	case create:
-		return missing("Customer")
+	who, err := c.saleCustomer(x, in, create)
+	if err != nil {
+		return err
 	}
-	if who.Status == deprecated {
-		return refuse("Customer '%s' is deprecated", who.Name)
-	}
-	moved := x.CustomerID != who.ID
+	refill := create || x.CustomerID != who.ID // from the card
 	x.Customer, x.CustomerID = who.Name, who.ID
 	x.BaseCurrency, x.CustomerCurrency = c.Me.Currency, who.Currency
-
-	for _, f := range []struct {
-		name  string
-		sent  *string
-		at    *string
-		card  string // what the customer's card says
-		most  int
-		check func(string) error
-	}{
-		{"Contact", in.Contact, &x.Contact, who.defaultContact().Name, 256, nil},
-		{"Phone", in.Phone, &x.Phone, string(who.defaultContact().Phone), 50, nil},
-		{"Email", in.Email, &x.Email, string(who.defaultContact().Email), 256, nil},
-		{"DefaultAccount", in.DefaultAccount, &x.DefaultAccount, who.RevenueAccount, 50,
-			func(v string) error { return c.checkAccount(v, "") }},
-		{"ShippingNotes", in.ShippingNotes, &x.ShippingNotes, "", 1024, nil},
-		{"TaxRule", in.TaxRule, &x.TaxRule, who.TaxRule, 50, func(v string) error { _, err := c.saleTax(v); return err }},
-		{"Terms", in.Terms, &x.Terms, who.PaymentTerm, 256, c.checkTerm},
-		{"PriceTier", in.PriceTier, &x.PriceTier, who.PriceTier, 50, c.checkTier},
-		{"Location", in.Location, &x.Location, string(who.Location), 256, c.checkLocation},
-		{"Note", in.Note, &x.Note, "", 1024, nil},
-		{"CustomerReference", in.CustomerReference, &x.CustomerReference, "", 256, nil},
-		{"SalesRepresentative", in.SalesRepresentative, &x.SalesRepresentative, string(who.SalesRepresentative), 256,
-			c.checkRep},
-		{"Carrier", in.Carrier, &x.Carrier, string(who.Carrier), 256, c.checkCarrier},
-		{"ExternalID", in.ExternalID, (*string)(&x.ExternalID), "", 256, nil},
-		{"ShipBy", in.ShipBy, (*string)(&x.ShipBy), "", 30, nil},
-		{"SaleOrderDate", in.SaleOrderDate, &x.SaleOrderDate, x.SaleOrderDate, 30, nil},
-	} {
-		switch {
-		case f.sent == nil && (create || moved && f.card != ""):
-			*f.at = f.card
-		case f.sent != nil:
-			if err := tooLong(f.name, *f.sent, f.most); err != nil {
-				return err
-			}
-			if *f.sent != "" && f.check != nil {
-				if err := f.check(*f.sent); err != nil {
-					return err
-				}
-			}
-			*f.at = *f.sent
-		}
+	if err := c.writeTexts(x, who, in, create, refill); err != nil {
+		return err
 	}
-	if x.Location == "" {
-		return missing("Location")
+	if err := c.writeLocation(x); err != nil {
+		return err
 	}
-	l := c.location(x.Location)
-	if l == nil || l.IsDeprecated {
-		return unknown("Location", x.Location)
+	if err := c.writeDates(x, in.SaleOrderDate != nil || create); err != nil {
+		return err
 	}
-	x.Location = l.Name
-	for _, f := range []struct {
-		name string
-		at   *string
-	}{{"SaleOrderDate", &x.SaleOrderDate}, {"ShipBy", (*string)(&x.ShipBy)}} {
-		if *f.at == "" {
-			continue
-		}
-		d, err := dateOf(*f.at)
-		if err != nil {
-			return badValue{f.name}
-		}
-		*f.at = d
-	}
-	if x.SaleOrderDate == "" {
-		return badValue{"SaleOrderDate"}
-	}
-	if in.SaleOrderDate != nil || create {
-		if err := c.checkLock(x.SaleOrderDate); err != nil {
-			return err
-		}
-	}
-	if who.Currency == c.Me.Currency {
-		x.CurrencyRate = num("1")
-	} else if in.CurrencyRate != nil {
-		if in.CurrencyRate.Sign() <= 0 || places(in.CurrencyRate.Decimal) > 5 {
-			return badValue{"CurrencyRate"}
-		}
-		x.CurrencyRate = *in.CurrencyRate
-	} else if create || moved {
-		return missing("CurrencyRate")
+	if err := c.writeRate(x, who, in, refill); err != nil {
+		return err
 	}
 	if in.TaxInclusive != nil {
 		x.TaxCalculation = map[bool]string{true: "Inclusive", false: "Exclusive"}[*in.TaxInclusive]
@@ -466,17 +393,136 @@ func (c *call) writeSale(x *sale, in *saleBody, create bool) error {
 		}
 		x.AdditionalAttributes = *in.AdditionalAttributes
 	}
-	return c.writeAddresses(x, who, in, create || moved)
+	return c.writeAddresses(x, who, in, refill)
 }
 
-func (c *call) writeAddresses(x *sale, who *customer, in *saleBody, fresh bool) error {
+// saleCustomer returns the customer that the body names, or else the sale's.
+func (c *call) saleCustomer(x *sale, in *saleBody, create bool) (*customer, error) {
+	who := c.customer(x.CustomerID)
+	switch {
+	case in.CustomerID != nil && *in.CustomerID != "":
+		if who = c.customer(*in.CustomerID); who == nil {
+			return nil, unknown("Customer", *in.CustomerID)
+		}
+	case in.Customer != nil && *in.Customer != "":
+		if who = c.customerNamed(*in.Customer); who == nil {
+			return nil, unknown("Customer", *in.Customer)
+		}
+	case create:
+		return nil, missing("Customer")
+	}
+	if who.Status == deprecated {
+		return nil, refuse("Customer '%s' is deprecated", who.Name)
+	}
+	return who, nil
+}
+
+// writeTexts writes the fields that are texts, and checks their lengths and that the names exist.
+func (c *call) writeTexts(x *sale, who *customer, in *saleBody, create, refill bool) error {
+	for _, f := range []struct {
+		name  string
+		sent  *string
+		at    *string
+		card  string // what the customer's card says
+		most  int
+		check func(string) error
+	}{
+		{"Contact", in.Contact, &x.Contact, who.defaultContact().Name, 256, nil},
+		{"Phone", in.Phone, &x.Phone, string(who.defaultContact().Phone), 50, nil},
+		{"Email", in.Email, &x.Email, string(who.defaultContact().Email), 256, nil},
+		{"DefaultAccount", in.DefaultAccount, &x.DefaultAccount, who.RevenueAccount, 50,
+			func(v string) error { return c.checkAccount(v, "") }},
+		{"ShippingNotes", in.ShippingNotes, &x.ShippingNotes, "", 1024, nil},
+		{"TaxRule", in.TaxRule, &x.TaxRule, who.TaxRule, 50,
+			func(v string) error { _, err := c.saleTax(v); return err }},
+		{"Terms", in.Terms, &x.Terms, who.PaymentTerm, 256, c.checkTerm},
+		{"PriceTier", in.PriceTier, &x.PriceTier, who.PriceTier, 50, c.checkTier},
+		{"Location", in.Location, &x.Location, string(who.Location), 256, c.checkLocation},
+		{"Note", in.Note, &x.Note, "", 1024, nil},
+		{"CustomerReference", in.CustomerReference, &x.CustomerReference, "", 256, nil},
+		{"SalesRepresentative", in.SalesRepresentative, &x.SalesRepresentative, string(who.SalesRepresentative), 256,
+			c.checkRep},
+		{"Carrier", in.Carrier, &x.Carrier, string(who.Carrier), 256, c.checkCarrier},
+		{"ExternalID", in.ExternalID, (*string)(&x.ExternalID), "", 256, nil},
+		{"ShipBy", in.ShipBy, (*string)(&x.ShipBy), "", 30, nil},
+		{"SaleOrderDate", in.SaleOrderDate, &x.SaleOrderDate, x.SaleOrderDate, 30, nil},
+	} {
+		switch {
+		case f.sent == nil && (create || refill && f.card != ""):
+			*f.at = f.card
+		case f.sent != nil:
+			if err := tooLong(f.name, *f.sent, f.most); err != nil {
+				return err
+			}
+			if *f.sent != "" && f.check != nil {
+				if err := f.check(*f.sent); err != nil {
+					return err
+				}
+			}
+			*f.at = *f.sent
+		}
+	}
+	return nil
+}
+
+func (c *call) writeLocation(x *sale) error {
+	if x.Location == "" {
+		return missing("Location")
+	}
+	l := c.location(x.Location)
+	if l == nil || l.IsDeprecated {
+		return unknown("Location", x.Location)
+	}
+	x.Location = l.Name
+	return nil
+}
+
+func (c *call) writeDates(x *sale, checkLock bool) error {
+	for _, f := range []struct {
+		name string
+		at   *string
+	}{{"SaleOrderDate", &x.SaleOrderDate}, {"ShipBy", (*string)(&x.ShipBy)}} {
+		if *f.at == "" {
+			continue
+		}
+		d, err := dateOf(*f.at)
+		if err != nil {
+			return badValue{f.name}
+		}
+		*f.at = d
+	}
+	if x.SaleOrderDate == "" {
+		return badValue{"SaleOrderDate"}
+	}
+	if !checkLock {
+		return nil
+	}
+	return c.checkLock(x.SaleOrderDate)
+}
+
+func (c *call) writeRate(x *sale, who *customer, in *saleBody, required bool) error {
+	switch {
+	case who.Currency == c.Me.Currency:
+		x.CurrencyRate = num("1")
+	case in.CurrencyRate != nil:
+		if in.CurrencyRate.Sign() <= 0 || places(in.CurrencyRate.Decimal) > 5 {
+			return badValue{"CurrencyRate"}
+		}
+		x.CurrencyRate = *in.CurrencyRate
+	case required:
+		return missing("CurrencyRate")
+	}
+	return nil
+}
+
+func (c *call) writeAddresses(x *sale, who *customer, in *saleBody, refill bool) error {
 	if b := in.BillingAddress; b != nil {
 		a, _, err := c.readAddress(who, b, "Billing")
 		if err != nil {
 			return err
 		}
 		x.BillingAddress = a
-	} else if fresh {
+	} else if refill {
 		x.BillingAddress = address{}
 		if card := who.address("Billing"); card != nil {
 			x.BillingAddress = card.onSale()
@@ -494,10 +540,10 @@ func (c *call) writeAddresses(x *sale, who *customer, in *saleBody, fresh bool) 
 			return err
 		}
 		x.ShippingAddress = shippingAddress{ID: id, address: a, ShipToOther: b.ShipToOther}
-		if b.ShipToOther { // documented for these alone
+		if b.ShipToOther { // documented only for these
 			x.ShippingAddress.Company, x.ShippingAddress.Contact = b.Company, b.Contact
 		}
-	} else if fresh {
+	} else if refill {
 		x.ShippingAddress = shippingAddress{Company: who.Name, Contact: who.defaultContact().Name}
 		if card := who.address("Shipping"); card != nil {
 			x.ShippingAddress.ID, x.ShippingAddress.address = card.ID, card.onSale()
@@ -506,9 +552,9 @@ func (c *call) writeAddresses(x *sale, who *customer, in *saleBody, fresh bool) 
 	return nil
 }
 
-// readAddress finds or checks an address as sent. An ID must be one of the
-// customer's and is ignored with ShipToOther; without either, an unknown Line1
-// becomes a new address on the customer's card.
+// readAddress returns the address that a body names or writes out. An ID must be
+// one of the customer's, and is ignored with ShipToOther. Without either, an
+// address with an unknown Line1 is added to the customer's card.
 func (c *call) readAddress(who *customer, b *addressBody, kind string) (address, string, error) {
 	if b.ID != "" && !b.ShipToOther {
 		for i := range who.Addresses {
@@ -548,7 +594,7 @@ func (c *call) readAddress(who *customer, b *addressBody, kind string) (address,
 	return card.onSale(), card.ID, nil
 }
 
-// address is the customer's default of a type, else the first of it.
+// address returns the customer's default address of a type, or else the first.
 func (x *customer) address(kind string) *cardAddress {
 	var first *cardAddress
 	for i := range x.Addresses {
@@ -574,8 +620,8 @@ func (a cardAddress) onSale() address {
 		a.State, a.Postcode, a.Country}
 }
 
-// checkLock refuses dates before the books were locked; LockDate is in the
-// tenant's own format.
+// checkLock refuses dates before the lock date, which is in the company's own
+// format.
 func (c *company) checkLock(date string) error {
 	lock := string(c.Me.LockDate)
 	if lock == "" {
@@ -593,7 +639,7 @@ func (c *company) checkLock(date string) error {
 	return nil
 }
 
-// deleteSale undoes one stage, or voids.
+// deleteSale takes a sale back one stage, or voids it.
 func (c *call) deleteSale() (any, error) {
 	r, err := c.saleParam("ID")
 	if err != nil {
@@ -611,7 +657,7 @@ func (c *call) deleteSale() (any, error) {
 	return c.render(r), nil
 }
 
-// void ends a sale. What was shipped or invoiced can only be credited (decided).
+// void voids a sale. A shipped or invoiced sale can only be credited (decided).
 func (c *call) void(r *saleRecord) error {
 	x := &r.Sale
 	if x.Status == voided {
@@ -629,12 +675,12 @@ func (c *call) void(r *saleRecord) error {
 		f := &x.Fulfilments[i]
 		f.Pick.Status, f.Pack.Status, f.Ship.Status = voided, voided, voided
 	}
-	c.tell("Sale/Voided", r, nil)
+	c.notify("Sale/Voided", r, nil)
 	return nil
 }
 
-// undo takes a sale back one stage: fulfilment and authorisation to a draft
-// order, a draft order to none, a quote to a draft.
+// undo takes a sale back one stage: an authorised order with its fulfilment to a
+// draft, a draft order to none, a quote to a draft.
 func (c *call) undo(r *saleRecord) error {
 	x := &r.Sale
 	switch {
@@ -652,13 +698,13 @@ func (c *call) undo(r *saleRecord) error {
 	case x.Quote.Status == authorised:
 		x.Quote.Status = draft
 	}
-	c.tell("Sale/Undo", r, nil)
+	c.notify("Sale/Undo", r, nil)
 	return nil
 }
 
 // touch stamps a change, keeps the row that saleList shows from now on and sends
-// the webhooks. The stamp always moves, within a millisecond too. Shipment lines
-// get new IDs: nothing says that the vendor keeps them.
+// the webhooks. Each stamp is later than the last, even within a millisecond.
+// Shipment lines get new IDs, as the vendor does not promise to keep them.
 func (c *call) touch(r *saleRecord) {
 	at := stampOf(c.Now)
 	if last := r.Sale.LastModifiedOn; !at.After(last.Time) {
@@ -672,7 +718,7 @@ func (c *call) touch(r *saleRecord) {
 		}
 		r.Sale.Fulfilments[i].Ship.Lines = lines
 	}
-	r.refresh()
+	r.deriveStatuses()
 	r.Rows = append(r.Rows, version{c.row(r), c.Now})
 	c.send(r)
 	if len(r.Rows) > maxVersions {
@@ -681,7 +727,7 @@ func (c *call) touch(r *saleRecord) {
 	c.seat.Changed(r)
 }
 
-// places counts decimals, trailing zeros aside.
+// places counts decimals, without trailing zeros.
 func places(d decimal.Decimal) int {
 	_, frac, _ := strings.Cut(d.String(), ".")
 	return len(strings.TrimRight(frac, "0"))

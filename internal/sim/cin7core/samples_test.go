@@ -12,7 +12,7 @@ import (
 	"stockbridge/internal/sim/simtest"
 )
 
-// schema notes the paths of the JSON schema that was inferred from a live answer.
+// schema notes the kinds of the values in a JSON schema, by path. The schema was inferred from a live answer.
 func schema(v map[string]any, path string, into map[string][]string) {
 	kinds := map[string]string{"integer": "number", "boolean": "bool"}
 	kind := fmt.Sprint(v["type"])
@@ -45,7 +45,7 @@ func readSample(t *testing.T, name string) map[string]any {
 	return v
 }
 
-// The answers have the names and types of the vendor's examples.
+// TestCoreAnswersLikeTheSamples: the answers have the names and types of the vendor's examples.
 func TestCoreAnswersLikeTheSamples(t *testing.T) {
 	b := newBench(t, sim.Options{})
 	books := b.books()
@@ -65,8 +65,9 @@ func TestCoreAnswersLikeTheSamples(t *testing.T) {
 		"TaxRule": "GST on Income"}
 	b.core("POST", "/sale/quote", obj{"SaleID": q.ID, "Status": "AUTHORISED", "Lines": []obj{quoteLine},
 		"AdditionalCharges": []obj{charge}}, nil)
-	b.core("POST", "/sale/order", obj{"SaleID": q.ID, "Status": "AUTHORISED", "AutoPickPackShipMode": "AUTOPICKPACKSHIP",
-		"Lines": []obj{quoteLine}, "AdditionalCharges": []obj{charge}}, nil)
+	b.core("POST", "/sale/order", obj{"SaleID": q.ID, "Status": "AUTHORISED",
+		"AutoPickPackShipMode": "AUTOPICKPACKSHIP",
+		"Lines":                []obj{quoteLine}, "AdditionalCharges": []obj{charge}}, nil)
 	if _, err := b.vendor.Sale(q.ID, "complete", "{}"); err != nil {
 		t.Fatal(err)
 	}
@@ -75,8 +76,8 @@ func TestCoreAnswersLikeTheSamples(t *testing.T) {
 	for _, x := range []struct {
 		sample, method, path string
 		body                 any
-		missing              string // what we leave out, as prefixes
-		more                 string // what we have beyond the example
+		missing              string // what the simulator leaves out, as prefixes
+		more                 string // what the simulator has beyond the example
 	}{
 		{"me.get.response.json", "GET", "/me", nil, "", ""},
 		{"me-contacts.get.response.json", "GET", "/me/contacts", nil, "", ""},
@@ -90,24 +91,29 @@ func TestCoreAnswersLikeTheSamples(t *testing.T) {
 		{"customer.get.response.json", "GET", "/customer?IncludeProductPrices=true", nil, "", ""},
 		// The example shows another account's tiers, and CustomPrices with a product's fields.
 		{"product.get.response.json", "GET", "/product?IncludeBOM=true", nil,
-			".Products[].PriceTiers. .Products[].ReorderLevels[] .Products[].BillOfMaterialsProducts[] .Products[].BillOfMaterialsServices[] .Products[].Movements[] .Products[].Attachments[] .Products[].CustomPrices[]",
+			".Products[].PriceTiers. .Products[].ReorderLevels[] .Products[].BillOfMaterialsProducts[] " +
+				".Products[].BillOfMaterialsServices[] .Products[].Movements[] .Products[].Attachments[] " +
+				".Products[].CustomPrices[]",
 			".Products[].PriceTiers."},
 		{"saleList.get.response.json", "GET", "/saleList", nil, "", ""},
 		{"sale-order.get.response.json", "GET", "/sale/order?SaleID=" + q.ID, nil, "", ""},
 		{"sale-quote.get.response.json", "GET", "/sale/quote?SaleID=" + q.ID, nil, ".CombineAdditionalCharges",
 			".Prepayments .Lines[].DropShip .Lines[].BackorderQuantity"},
 		{"sale-fulfilment.get.response.json", "GET", "/sale/fulfilment?SaleID=" + q.ID, nil, "",
-			".Fulfilments[].Pick.Lines[].NonInventory .Fulfilments[].Pack.Lines[].NonInventory .Fulfilments[].Pack.Lines[].WarrantyRegistrationNumber .Fulfilments[].Ship.ShippingAddress.ID"},
+			".Fulfilments[].Pick.Lines[].NonInventory .Fulfilments[].Pack.Lines[].NonInventory " +
+				".Fulfilments[].Pack.Lines[].WarrantyRegistrationNumber .Fulfilments[].Ship.ShippingAddress.ID"},
 		{"sale-fulfilment-pick.get.response.json", "GET", "/sale/fulfilment/pick?TaskID=" + q.ID, nil, "", ""},
 		{"sale-fulfilment-pack.get.response.json", "GET", "/sale/fulfilment/pack?TaskID=" + q.ID, nil, "", ""},
 		{"sale-fulfilment-ship.get.response.json", "GET", "/sale/fulfilment/ship?TaskID=" + q.ID, nil, "",
 			".ShippingAddress.ID"},
 		{"webhooks.get.response.json", "GET", "/webhooks", nil, "", ""},
-		// Backorder is an example's slip; live answers do not have it.
+		// Backorder is a mistake in the example; live answers do not have it.
 		{"sale.get.response.json", "GET", "/sale?ID=" + q.ID, nil,
 			".CreditNotes[] .Attachments[] .InventoryMovements[] .Transactions[] .Order.Lines[].Backorder",
-			".Quote.Lines[].DropShip .Quote.Lines[].BackorderQuantity .ShippingAddress.ID .Fulfilments[].Ship.ShippingAddress.ID " +
-				".Fulfilments[].Pick.Lines[].NonInventory .Fulfilments[].Pack.Lines[].NonInventory .Fulfilments[].Pack.Lines[].WarrantyRegistrationNumber .Invoices[].Payments[]"},
+			".Quote.Lines[].DropShip .Quote.Lines[].BackorderQuantity .ShippingAddress.ID " +
+				".Fulfilments[].Ship.ShippingAddress.ID " +
+				".Fulfilments[].Pick.Lines[].NonInventory .Fulfilments[].Pack.Lines[].NonInventory " +
+				".Fulfilments[].Pack.Lines[].WarrantyRegistrationNumber .Invoices[].Payments[]"},
 	} {
 		t.Run(x.sample, func(t *testing.T) {
 			want, got := map[string][]string{}, map[string][]string{}
@@ -134,7 +140,7 @@ func TestCoreAnswersLikeTheSamples(t *testing.T) {
 	})
 }
 
-// The vendor's own example requests are taken, once their names exist here.
+// TestCoreTakesTheSampleRequests: the vendor's own example requests are accepted, with names that exist here.
 func TestCoreTakesTheSampleRequests(t *testing.T) {
 	b := newBench(t, sim.Options{})
 	books := b.books()
@@ -174,7 +180,7 @@ func TestCoreTakesTheSampleRequests(t *testing.T) {
 	b.core("POST", "/product", readSample(t, "product.post.request.json"), nil)
 	b.core("POST", "/webhooks", readSample(t, "webhooks.post.request.json"), nil)
 
-	b.core("POST", "/sale/order", with2(order, obj{"Status": "AUTHORISED"}), nil)
+	b.core("POST", "/sale/order", simtest.With(order, obj{"Status": "AUTHORISED"}), nil)
 	var tasks tasksDoc
 	b.core("GET", "/sale/fulfilment?SaleID="+made.ID, nil, &tasks)
 	for _, phase := range []string{"pick", "pack", "ship"} {
@@ -186,7 +192,8 @@ func TestCoreTakesTheSampleRequests(t *testing.T) {
 			}
 			for _, l := range body["Lines"].([]any) {
 				if l := l.(map[string]any); phase != "ship" {
-					l["ProductID"], l["SKU"], l["LocationID"] = books.Products[0].ID, books.Products[0].SKU, books.Locations[0].ID
+					l["ProductID"], l["SKU"], l["LocationID"] = books.Products[0].ID, books.Products[0].SKU,
+						books.Locations[0].ID
 				}
 			}
 			b.core(method, "/sale/fulfilment/"+phase, body, nil)

@@ -8,11 +8,11 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// The calls below /sale/fulfilment: a task of pick, pack and ship, and its three
-// documents. A document can be written until it is authorised, each only once
-// the one before is.
+// The calls below /sale/fulfilment: a task and its three documents, pick, pack and
+// ship. A document can be written until it is authorised, and only once the one
+// before is.
 
-// tasksDoc is the answer of /sale/fulfilment: all tasks, voided ones included.
+// tasksDoc is the answer of /sale/fulfilment: all tasks, also voided ones.
 type tasksDoc struct {
 	SaleID      string
 	Fulfilments []fulfilment
@@ -33,8 +33,8 @@ func (c *call) getFulfilments() (any, error) {
 	return c.tasksDoc(r), nil
 }
 
-// postFulfilment adds a task, with which a simple sale becomes an advanced one.
-// As in the vendor's example its pick is a draft without lines.
+// postFulfilment adds a task, which makes a simple sale an advanced one. As in the
+// vendor's example, its pick is a draft without lines.
 func (c *call) postFulfilment() (any, error) {
 	var in struct{ SaleID string }
 	if err := (decoder{}).decode(c.Body, &in); err != nil {
@@ -63,15 +63,14 @@ func (x *sale) mayAddTask() error {
 	case x.Order.Status != authorised:
 		return refuse("Sale order is not AUTHORISED")
 	case slices.ContainsFunc(x.Fulfilments, func(f fulfilment) bool {
-		return f.Pick.Status != authorised &&
-			f.Pick.Status != voided
+		return f.Pick.Status != authorised && f.Pick.Status != voided
 	}):
 		return refuse("Sale has a fulfilment whose pick is not AUTHORISED")
 	}
 	return nil
 }
 
-// deleteFulfilment undoes a task's last stage, or voids the task.
+// deleteFulfilment takes a task back one stage, or voids it.
 func (c *call) deleteFulfilment() (any, error) {
 	id, _ := c.has("TaskID")
 	r, f, err := c.task(id)
@@ -88,8 +87,8 @@ func (c *call) deleteFulfilment() (any, error) {
 	return c.tasksDoc(r), nil
 }
 
-// undoTask takes a task back one stage: the shipment, whose lines stay as they
-// are, then the pack, then the pick to a draft. A void task is empty.
+// undoTask takes a task back one stage: the shipment, whose lines stay, then the
+// pack, then the pick to a draft. A voided task is empty.
 func (c *call) undoTask(r *saleRecord, f *fulfilment, void bool) error {
 	switch {
 	case f.Pick.Status == voided:
@@ -108,11 +107,11 @@ func (c *call) undoTask(r *saleRecord, f *fulfilment, void bool) error {
 	default:
 		return refuse("Fulfilment has nothing to undo")
 	}
-	c.tell("Sale/Undo", r, nil)
+	c.notify("Sale/Undo", r, nil)
 	return nil
 }
 
-// task finds a task of any sale.
+// task returns the task with an id, and its sale.
 func (c *company) task(id string) (*saleRecord, *fulfilment, error) {
 	if id == "" {
 		return nil, nil, missing("TaskID")
@@ -172,7 +171,7 @@ func (c *call) getShip() (any, error) {
 	return shipDoc{f.TaskID, f.Ship}, nil
 }
 
-// handlingBody is what pick and pack take: POST adds lines, PUT replaces them.
+// handlingBody is the body of pick and pack: POST adds lines, PUT replaces them.
 type handlingBody struct {
 	TaskID, Status, AutoPickMode string
 	Lines                        []handlingLine
@@ -184,15 +183,15 @@ type handlingLine struct {
 	BatchSN, ExpiryDate, WarrantyRegistrationNumber opt
 }
 
-func (c *call) handling() (in handlingBody, r *saleRecord, f *fulfilment, err error) {
+func (c *call) readHandlingBody() (in handlingBody, r *saleRecord, f *fulfilment, err error) {
 	if err = (decoder{}).decode(c.Body, &in); err == nil {
 		r, f, err = c.task(in.TaskID)
 	}
 	return in, r, f, err
 }
 
-// writable says whether a document may be written to the status asked for.
-func writable(what, status, to string) error {
+// checkWritable checks whether a document may be written, and with a status.
+func checkWritable(what, status, to string) error {
 	switch {
 	case status != draft && status != notAvailable:
 		return refuse("%s can not be changed: its status is %s", what, status)
@@ -204,10 +203,10 @@ func writable(what, status, to string) error {
 	return nil
 }
 
-// writePick picks by lines, or by itself whatever is in stock and no other task
-// has.
+// writePick picks the lines of the body, or automatically whatever is in stock and
+// not picked by another task.
 func (c *call) writePick() (any, error) {
-	in, r, f, err := c.handling()
+	in, r, f, err := c.readHandlingBody()
 	if err != nil {
 		return nil, err
 	}
@@ -223,18 +222,25 @@ func (c *call) writePick() (any, error) {
 	default:
 		return nil, badValue{"AutoPickMode"}
 	}
-	if err := writable("Pick", f.Pick.Status, in.Status); err != nil {
+	if err := checkWritable("Pick", f.Pick.Status, in.Status); err != nil {
 		return nil, err
 	}
-	inStock := c.unpicked(x, f, true)
-	if auto {
-		if len(inStock) == 0 {
-			return nil, refuse("There is no stock to pick")
-		}
-		f.Pick = pick{authorised, inStock}
-		c.touch(r)
-		return pickDoc{f.TaskID, f.Pick}, nil
+	lines := c.unpicked(x, f, true)
+	if auto && len(lines) == 0 {
+		return nil, refuse("There is no stock to pick")
 	}
+	if !auto {
+		if lines, err = c.pickLines(in, x, f, lines); err != nil {
+			return nil, err
+		}
+	}
+	f.Pick = pick{in.Status, lines}
+	c.touch(r)
+	return pickDoc{f.TaskID, f.Pick}, nil
+}
+
+// pickLines returns the lines that a task's pick gets, which must be in stock.
+func (c *call) pickLines(in handlingBody, x *sale, f *fulfilment, inStock []pickLine) ([]pickLine, error) {
 	most := map[string]decimal.Decimal{}
 	for _, l := range inStock {
 		most[l.ProductID] = most[l.ProductID].Add(l.Quantity.Decimal)
@@ -259,20 +265,18 @@ func (c *call) writePick() (any, error) {
 			return nil, refuse("Product '%s': there is not as much in stock for the order", l.SKU)
 		}
 	}
-	f.Pick = pick{in.Status, lines}
-	c.touch(r)
-	return pickDoc{f.TaskID, f.Pick}, nil
+	return lines, nil
 }
 
 func (c *call) writePack() (any, error) {
-	in, r, f, err := c.handling()
+	in, r, f, err := c.readHandlingBody()
 	if err != nil {
 		return nil, err
 	}
 	if f.Pick.Status != authorised {
 		return nil, refuse("Pick is not AUTHORISED")
 	}
-	if err := writable("Pack", f.Pack.Status, in.Status); err != nil {
+	if err := checkWritable("Pack", f.Pack.Status, in.Status); err != nil {
 		return nil, err
 	}
 	lines := []packLine{}
@@ -303,22 +307,13 @@ func (c *call) writePack() (any, error) {
 	return packDoc{f.TaskID, f.Pack}, nil
 }
 
-// readHandling checks a line of pick or pack. Stock is held for a sale at the
-// sale's own location only; a line without a box is in "Box 1" (both decided).
+// readHandling reads and checks a line of pick or pack. Stock is held for a sale
+// only at its own location; a line without a box is in "Box 1" (both decided).
 func (c *call) readHandling(x *sale, b *handlingLine) (packLine, error) {
 	var none packLine
-	var p *product
-	switch {
-	case b.SKU != "":
-		if p = c.productSKU(b.SKU); p == nil || b.ProductID != "" && !strings.EqualFold(p.ID, b.ProductID) {
-			return none, unknown("Product", b.SKU)
-		}
-	case b.ProductID != "":
-		if p = c.product(b.ProductID); p == nil {
-			return none, unknown("Product", b.ProductID)
-		}
-	default:
-		return none, missing("SKU")
+	p, err := c.handled(b)
+	if err != nil {
+		return none, err
 	}
 	i := slices.IndexFunc(x.Order.Lines, func(l line) bool { return l.ProductID == p.ID })
 	if i < 0 {
@@ -355,8 +350,26 @@ func (c *call) readHandling(x *sale, b *handlingLine) (packLine, error) {
 		WarrantyRegistrationNumber: b.WarrantyRegistrationNumber}, nil
 }
 
-// shipBody is what ship takes. Lines name their boxes as Box, while answers name
-// them as Boxes.
+// handled is the product that a line of pick or pack names.
+func (c *call) handled(b *handlingLine) (*product, error) {
+	if b.SKU == "" && b.ProductID == "" {
+		return nil, missing("SKU")
+	}
+	if b.SKU == "" {
+		if p := c.product(b.ProductID); p != nil {
+			return p, nil
+		}
+		return nil, unknown("Product", b.ProductID)
+	}
+	p := c.productSKU(b.SKU)
+	if p == nil || b.ProductID != "" && !strings.EqualFold(p.ID, b.ProductID) {
+		return nil, unknown("Product", b.SKU)
+	}
+	return p, nil
+}
+
+// shipBody is the body of ship. Its lines name their boxes in Box, where answers
+// have Boxes.
 type shipBody struct {
 	TaskID, Status           string
 	RequireBy, ShippingNotes *string
@@ -368,9 +381,9 @@ type shipBody struct {
 	}
 }
 
-// writeShip writes a shipment. POST begins it, or adds to a draft; PUT replaces
-// it and must list every box of the pack. What has left stays as it is, but for
-// tracking number and carrier where AddTrackingNumbers says so.
+// writeShip writes a shipment. POST begins it, or adds to a draft; PUT replaces it
+// and must list every box of the pack. What has left cannot be changed, except
+// tracking number and carrier with AddTrackingNumbers.
 func (c *call) writeShip() (any, error) {
 	var in shipBody
 	if err := (decoder{}).decode(c.Body, &in); err != nil {
@@ -384,14 +397,36 @@ func (c *call) writeShip() (any, error) {
 	switch {
 	case f.Pack.Status != authorised:
 		return nil, refuse("Pack is not AUTHORISED")
-	case f.Ship.Status == authorised && !(replace && in.AddTrackingNumbers), f.Ship.Status == partly && !replace:
+	case f.Ship.Status == authorised && !(replace && in.AddTrackingNumbers),
+		f.Ship.Status == partlyAuthorised && !replace:
 		return nil, refuse("Shipment can not be changed: its status is %s", f.Ship.Status)
 	case in.Status == "":
 		return nil, missing("Status")
-	case in.Status != draft && in.Status != partly && in.Status != authorised, in.Status == draft && f.shipped():
+	case in.Status != draft && in.Status != partlyAuthorised && in.Status != authorised,
+		in.Status == draft && f.shipped():
 		return nil, badValue{"Status"}
 	}
 	next := ship{in.Status, f.Ship.RequireBy, f.Ship.ShippingAddress, f.Ship.ShippingNotes, nil}
+	if next.Lines, err = f.nextShipLines(&in, replace); err != nil {
+		return nil, err
+	}
+	if in.Status != draft {
+		next.Status = partlyAuthorised
+	}
+	if err := f.checkBoxes(&in, &next, replace); err != nil {
+		return nil, err
+	}
+	if err := next.readRest(&in); err != nil {
+		return nil, err
+	}
+	c.changeTask(r, f, func() { f.Ship = next; f.completeShip() })
+	c.touch(r)
+	return shipDoc{f.TaskID, f.Ship}, nil
+}
+
+// nextShipLines returns the lines after a write: those that it sends and, if it
+// adds to a draft, the draft's lines for other boxes.
+func (f *fulfilment) nextShipLines(in *shipBody, replace bool) (next []shipLine, err error) {
 	named := map[string]bool{}
 	for _, b := range in.Lines {
 		l, err := f.readShipLine(b.ShipmentDate, b.Carrier, b.Box, b.TrackingNumber, named)
@@ -402,46 +437,44 @@ func (c *call) writeShip() (any, error) {
 		if b.IsShipped != nil {
 			l.IsShipped = *b.IsShipped
 		}
-		next.Lines = append(next.Lines, l)
+		next = append(next, l)
 	}
-	if !replace && f.Ship.Status == draft {
-		for _, l := range f.Ship.Lines {
-			if !slices.ContainsFunc(splitBoxes(l.Boxes), func(b string) bool { return named[b] }) {
-				next.Lines = append(next.Lines, l)
-			}
+	if replace || f.Ship.Status != draft {
+		return next, nil
+	}
+	for _, l := range f.Ship.Lines {
+		if !slices.ContainsFunc(splitBoxes(l.Boxes), func(b string) bool { return named[b] }) {
+			next = append(next, l)
 		}
 	}
-	if in.Status != draft {
-		next.Status = partly
-	}
+	return next, nil
+}
+
+// checkBoxes checks whether every box of the pack may be as the next shipment has it.
+func (f *fulfilment) checkBoxes(in *shipBody, next *ship, replace bool) error {
 	for _, b := range f.boxes() {
 		l, was := next.lineOf(b), f.Ship.lineOf(b)
 		if l == nil && (replace || in.Status == authorised) {
-			return nil, refuse("Box '%s' is not listed", b)
+			return refuse("Box '%s' is not listed", b)
 		}
 		if in.Status == authorised && !l.IsShipped {
-			return nil, refuse("Box '%s' is not shipped", b)
+			return refuse("Box '%s' is not shipped", b)
 		}
 		if !f.isShipped(b) {
 			continue
 		}
 		if !l.IsShipped || l.Boxes != was.Boxes {
-			return nil, refuse("Box '%s' is already shipped", b)
+			return refuse("Box '%s' is already shipped", b)
 		}
 		if !in.AddTrackingNumbers && (l.TrackingNumber != was.TrackingNumber || l.Carrier != was.Carrier) {
-			return nil, refuse("Tracking of box '%s' can not be changed without AddTrackingNumbers", b)
+			return refuse("Tracking of box '%s' can not be changed without AddTrackingNumbers", b)
 		}
 		l.ShipmentDate = was.ShipmentDate
 	}
-	if next.Status == partly && !slices.ContainsFunc(f.boxes(), next.left) {
-		return nil, refuse("No box is shipped")
+	if next.Status == partlyAuthorised && !slices.ContainsFunc(f.boxes(), next.hasLeft) {
+		return refuse("No box is shipped")
 	}
-	if err := next.readRest(&in); err != nil {
-		return nil, err
-	}
-	c.changeTask(r, f, func() { f.Ship = next; f.settleShip() })
-	c.touch(r)
-	return shipDoc{f.TaskID, f.Ship}, nil
+	return nil
 }
 
 func (f *fulfilment) readShipLine(day, carrier, box, number string, named map[string]bool) (shipLine, error) {
@@ -473,7 +506,7 @@ func (f *fulfilment) readShipLine(day, carrier, box, number string, named map[st
 	return l, tooLong("TrackingNumber", number, 256)
 }
 
-// readRest reads what a shipment has besides lines.
+// readRest reads the fields of a shipment beside its lines.
 func (s *ship) readRest(in *shipBody) error {
 	if in.RequireBy != nil {
 		s.RequireBy = ""

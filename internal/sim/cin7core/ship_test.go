@@ -1,6 +1,7 @@
 package cin7core
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -8,13 +9,14 @@ import (
 	"testing/synctest"
 
 	"stockbridge/internal/sim"
+	"stockbridge/internal/sim/simtest"
 )
 
-// sold is an authorised sale of the given quantities of the shelf's first goods.
+// sold makes an authorised sale of quantities of the first products.
 func (b *bench) sold(kind string, quantities ...string) sale {
 	b.T.Helper()
 	var x sale
-	b.core("POST", "/sale", with2(header(b.books().Customers[0]), obj{"SaleType": kind}), &x)
+	b.core("POST", "/sale", simtest.With(header(b.books().Customers[0]), obj{"SaleType": kind}), &x)
 	lines := []obj{}
 	for i, q := range quantities {
 		lines = append(lines, row(b.books().Products[i], q, "0", "0", "0"))
@@ -59,11 +61,12 @@ func TestFulfilmentByCalls(t *testing.T) {
 		return obj{"SKU": b.books().Products[i].SKU, "Quantity": quantity, "Location": sim.MainWarehouse, "Box": box}
 	}
 	ship := func(change obj, lines ...obj) obj {
-		return with2(obj{"TaskID": id, "Status": "AUTHORISED", "Lines": lines}, change)
+		return simtest.With(obj{"TaskID": id, "Status": "AUTHORISED", "Lines": lines}, change)
 	}
 	parcel := func(box, number string, shipped bool) obj {
-		return obj{"ShipmentDate": "2031-05-01T00:00:00", "Carrier": "Overnight Kiwi", "Box": box, "TrackingNumber": number,
-			"IsShipped": shipped}
+		return obj{"ShipmentDate": "2031-05-01T00:00:00", "Carrier": "Overnight Kiwi", "Box": box,
+			"TrackingNumber": number,
+			"IsShipped":      shipped}
 	}
 	b.refused("POST", task+"/pack", obj{"TaskID": id, "Status": "DRAFT"}, "Pick is not AUTHORISED")
 	b.refused("POST", task+"/ship", ship(nil), "Pack is not AUTHORISED")
@@ -81,12 +84,12 @@ func TestFulfilmentByCalls(t *testing.T) {
 		{obj{"SKU": "SLT-FLK"}, "is not on the order"},
 		{obj{"Location": ""}, "Required attribute Location"},
 		{obj{"Location": sim.SecondStore}, "is not available in location"},
-		{obj{"Quantity": nil}, "Required attribute Quantity"},
+		{obj{"Quantity": json.RawMessage("null")}, "Required attribute Quantity"},
 		{obj{"Quantity": 0}, "Quantity"},
 		{obj{"Quantity": 5}, "not as much in stock"},
 	} {
 		b.refused("POST", task+"/pick", obj{"TaskID": id, "Status": "DRAFT",
-			"Lines": []obj{with2(line(0, "1", ""), c.change)}}, c.want)
+			"Lines": []obj{simtest.With(line(0, "1", ""), c.change)}}, c.want)
 	}
 	b.core("POST", task+"/pick", obj{"TaskID": id, "Status": "DRAFT", "Lines": []obj{line(0, "1", "")}}, nil)
 	if got := combined(b.read(x.ID)); got != "PICKING; PICKING; NOT PACKED; NOT SHIPPED; NOT FULFILLED" {
@@ -94,7 +97,8 @@ func TestFulfilmentByCalls(t *testing.T) {
 	}
 	var p pickDoc
 	b.core("POST", task+"/pick", obj{"TaskID": id, "Status": "DRAFT", "Lines": []obj{line(0, "3", "")}}, nil) // adds
-	b.core("PUT", task+"/pick", obj{"TaskID": id, "Status": "DRAFT", "Lines": []obj{line(0, "4", "")}}, nil)  // replaces
+	// replaces
+	b.core("PUT", task+"/pick", obj{"TaskID": id, "Status": "DRAFT", "Lines": []obj{line(0, "4", "")}}, nil)
 	b.core("POST", task+"/pick", obj{"TaskID": strings.ToUpper(id), "AutoPickMode": "AUTOPICK"}, &p)
 	if p.Status != authorised || len(p.Lines) != 2 || p.Lines[1].Quantity.String() != "2" {
 		t.Errorf("%+v", p)
@@ -117,8 +121,10 @@ func TestFulfilmentByCalls(t *testing.T) {
 		{"POST", ship(obj{"Status": ""}), "Required attribute Status"},
 		{"POST", ship(obj{"Status": "VOIDED"}), "Status"},
 		{"POST", ship(nil, parcel("", "", true)), "Required attribute Box"},
-		{"POST", ship(nil, obj{"Boxes": "A", "ShipmentDate": "2031-05-01"}), "Required attribute Box"}, // the answers' name
-		{"POST", ship(nil, with2(parcel("A", "", true), obj{"ShipmentDate": ""})), "Required attribute ShipmentDate"},
+		// the answers' name
+		{"POST", ship(nil, obj{"Boxes": "A", "ShipmentDate": "2031-05-01"}), "Required attribute Box"},
+		{"POST", ship(nil, simtest.With(parcel("A", "", true), obj{"ShipmentDate": ""})),
+			"Required attribute ShipmentDate"},
 		{"POST", ship(nil, parcel("D", "", true)), "Box 'D' was not found"},
 		{"POST", ship(nil, parcel("A, B", "", true), parcel("B", "", true)), "listed twice"},
 		{"POST", ship(nil, parcel("A", "", true)), "Box 'B' is not listed"},
@@ -128,7 +134,7 @@ func TestFulfilmentByCalls(t *testing.T) {
 	} {
 		b.refused(c.method, task+"/ship", c.body, c.want)
 	}
-	// A draft may say that it is shipped; nothing has left all the same.
+	// A draft may have IsShipped; nothing has left all the same.
 	b.core("POST", task+"/ship", ship(obj{"Status": "DRAFT"}, parcel("A", "T-0", true)), nil)
 	if y := b.read(x.ID); combined(y) != "SHIPPING; PICKED; PACKED; SHIPPING; NOT FULFILLED" ||
 		!y.Fulfilments[0].Ship.Lines[0].IsShipped {
@@ -138,7 +144,7 @@ func TestFulfilmentByCalls(t *testing.T) {
 	b.core("POST", task+"/ship", ship(obj{"Status": "PARTIALLY AUTHORISED", "RequireBy": "2031-05-02"},
 		parcel("A", "T-1", true)), &doc)
 	y := b.read(x.ID)
-	if doc.Status != partly || doc.RequireBy != "2031-05-02T00:00:00" ||
+	if doc.Status != partlyAuthorised || doc.RequireBy != "2031-05-02T00:00:00" ||
 		doc.Lines[0].TrackingURL != "https://track.overnightkiwi.example/parcels/T-1" ||
 		combined(y) != "SHIPPING; PICKED; PACKED; PARTIALLY SHIPPED; PARTIALLY FULFILLED" ||
 		y.Fulfilments[0].FulFilmentStatus != "PARTIALLY FULFILLED" {
@@ -163,7 +169,8 @@ func TestFulfilmentByCalls(t *testing.T) {
 	b.refused("PUT", task+"/ship", ship(obj{"AddTrackingNumbers": true}, parcel("A,B", "T-1", true),
 		parcel("C", "", true)), "already shipped")
 	b.core("PUT", task+"/ship", ship(obj{"AddTrackingNumbers": "true"},
-		with2(parcel("A", "T-1a", true), obj{"Carrier": "Strait Freight", "ShipmentDate": "2032-01-01"}), rest), &doc)
+		simtest.With(parcel("A", "T-1a", true), obj{"Carrier": "Strait Freight", "ShipmentDate": "2032-01-01"}), rest),
+		&doc)
 	if l := doc.Lines[0]; l.TrackingNumber != "T-1a" ||
 		l.TrackingURL != "https://straitfreight.example/track?consignment=T-1a" ||
 		l.ShipmentDate != "2031-05-01T00:00:00" || tea.OnHand.String() != "3996" {
@@ -199,7 +206,7 @@ func TestSimpleSaleBecomesAdvanced(t *testing.T) {
 		x.CombinedShippingStatus != "PARTIALLY SHIPPED" {
 		t.Errorf("%+v", x.Fulfilments)
 	}
-	// Undone one stage at a time; the lines of the shipment stay behind.
+	// It is undone one stage at a time; the lines of the shipment stay.
 	stock := b.books().stockOf(b.books().Products[0].ID, sim.MainWarehouse)
 	for _, want := range []string{"AUTHORISED AUTHORISED NOT AVAILABLE", "AUTHORISED DRAFT NOT AVAILABLE",
 		"DRAFT NOT AVAILABLE NOT AVAILABLE"} {
@@ -229,7 +236,7 @@ func TestSimpleSaleBecomesAdvanced(t *testing.T) {
 	}
 }
 
-// What is short is picked once it has come.
+// TestBackorderArrives: what is short is picked once the stock arrives.
 func TestBackorderArrives(t *testing.T) {
 	b := newBench(t, sim.Options{NoLimits: true})
 	biscuits, tea := b.books().productSKU("BSC-OAT"), b.books().productSKU("KWK-100")
@@ -265,7 +272,7 @@ func TestBackorderArrives(t *testing.T) {
 	if x := b.read(one); x.CombinedPickingStatus != "PICKED" || p.Lines[0].Quantity.String() != "3" {
 		t.Errorf("%s %+v", x.CombinedPickingStatus, p)
 	}
-	// By control what is there can go first.
+	// A person can ship first what is in stock.
 	x := b.act(two, "ship", `{"lines":[{"sku":"KWK-100"},{"sku":"BSC-OAT","quantity":1}]}`)
 	if x.CombinedShippingStatus != "PARTIALLY SHIPPED" || x.Order.Lines[1].BackorderQuantity.String() != "2" ||
 		x.Type != simpleSale {
@@ -282,7 +289,7 @@ func TestBackorderArrives(t *testing.T) {
 		obj{"OnHand": 1, "Location": "Nowhere"}); a.StatusCode != 404 {
 		t.Error(a.Status)
 	}
-	// Without a word of lines the missing is fetched from nowhere, and no more.
+	// Without lines, the stock that is missing is added, and no more.
 	x = b.act(order(), "ship", `{}`)
 	if x.CombinedShippingStatus != "SHIPPED" || stock.Allocated.String() != "3" ||
 		x.Order.Lines[1].BackorderQuantity.Sign() != 0 {
@@ -290,8 +297,8 @@ func TestBackorderArrives(t *testing.T) {
 	}
 }
 
-// Every change moves Updated, within one instant too, and renews the IDs of
-// shipment lines.
+// TestEveryChangeShows: every change moves Updated, even within one instant, and
+// gives shipment lines new IDs.
 func TestEveryChangeShows(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, sim.Options{NoLimits: true})
@@ -302,7 +309,8 @@ func TestEveryChangeShows(t *testing.T) {
 			{"ship", `{"of":["A","B"],"boxes":["A"],"lines":[{"sku":"KWK-100"}],"carrier":"Strait Freight"}`,
 				"PARTIALLY SHIPPED"},
 			{"tracking", `{"box":"A","trackingNumber":"T 1"}`, "PARTIALLY SHIPPED"},
-			{"ship", `{"boxes":["B"],"trackingNumber":"T2","trackingUrl":"https://t.example.com/2"}`, "PARTIALLY SHIPPED"},
+			{"ship", `{"boxes":["B"],"trackingNumber":"T2","trackingUrl":"https://t.example.com/2"}`,
+				"PARTIALLY SHIPPED"},
 			{"tracking", `{"task":1,"shipment":2,"trackingNumber":"T3"}`, "PARTIALLY SHIPPED"},
 			{"ship", `{"trackingNumber":"T4"}`, "SHIPPED"},
 			{"undo", `{"task":2}`, "PARTIALLY SHIPPED"},
@@ -353,12 +361,14 @@ func TestEveryChangeShows(t *testing.T) {
 	})
 }
 
-// What control refuses leaves no trace; a single unit can go in two boxes.
+// TestControlShipIsAllOrNothing: a refused action changes nothing; a single unit can
+// be packed into two boxes.
 func TestControlShipIsAllOrNothing(t *testing.T) {
 	b := newBench(t, sim.Options{NoLimits: true})
 	id := b.sell("DRAFT")
 	for _, body := range []string{`{"boxes":["C"],"of":["A","B"]}`, `{"lines":[{"sku":"KWK-500"}]}`,
-		`{"lines":[{"sku":"KWK-100","quantity":3}]}`, `{"task":3}`, `{"of":["A,B"]}`, `{"of":["A","A"]}`, `{"boxes":7}`} {
+		`{"lines":[{"sku":"KWK-100","quantity":3}]}`, `{"task":3}`, `{"of":["A,B"]}`, `{"of":["A","A"]}`,
+		`{"boxes":7}`} {
 		if _, err := b.vendor.Sale(id, "ship", body); err == nil {
 			t.Errorf("shipped %s", body)
 		}
@@ -381,6 +391,42 @@ func TestControlShipIsAllOrNothing(t *testing.T) {
 	}
 	if _, err := b.vendor.Sale(id, "ship", `{"lines":[{"sku":"KWK-100"}]}`); err == nil {
 		t.Error("shipped again")
+	}
+}
+
+// TestControlPickAndPack: the control API picks, packs and ships apart, each no further than it says.
+func TestControlPickAndPack(t *testing.T) {
+	b := newBench(t, sim.Options{NoLimits: true})
+	x := b.sold("Advanced", "4", "2")
+	for _, step := range []struct {
+		do, body string
+		status   int
+		pick     string
+		pack     string
+		ship     string
+	}{
+		{"pick", `{"lines":[{"sku":"KWK-100","quantity":3},{"sku":"KWK-100","quantity":2}]}`, 409,
+			"NOT PICKED", "NOT PACKED", "NOT SHIPPED"},
+		{"pick", `{"lines":[{"sku":"KWK-100","quantity":3}]}`, 200, "PARTIALLY PICKED", "NOT PACKED", "NOT SHIPPED"},
+		{"pick", `{}`, 409, "PARTIALLY PICKED", "NOT PACKED", "NOT SHIPPED"},
+		{"pack", `{"lines":[{"sku":"KWK-100"}]}`, 409, "PARTIALLY PICKED", "NOT PACKED", "NOT SHIPPED"},
+		{"pack", `{"of":["A,B"]}`, 409, "PARTIALLY PICKED", "NOT PACKED", "NOT SHIPPED"},
+		{"pack", `{"of":["A","B"]}`, 200, "PARTIALLY PICKED", "PARTIALLY PACKED", "NOT SHIPPED"},
+		{"pack", `{}`, 409, "PARTIALLY PICKED", "PARTIALLY PACKED", "NOT SHIPPED"},
+		{"pack", `{"task":2}`, 200, "PICKED", "PACKED", "NOT SHIPPED"}, // picks what is left
+		{"ship", `{"boxes":["B"]}`, 200, "PICKED", "PACKED", "PARTIALLY SHIPPED"},
+		{"ship", `{}`, 200, "PICKED", "PACKED", "PARTIALLY SHIPPED"},
+		{"ship", `{"task":2}`, 200, "PICKED", "PACKED", "SHIPPED"},
+		{"pick", `{}`, 409, "PICKED", "PACKED", "SHIPPED"},
+	} {
+		if a := b.Call("POST", "/sim/cin7core/sales/"+x.ID+"/"+step.do, step.body); a.StatusCode != step.status {
+			t.Errorf("%s %s: %s %s", step.do, step.body, a.Status, a.Bytes)
+		}
+		x = b.read(x.ID)
+		if x.CombinedPickingStatus != step.pick || x.CombinedPackingStatus != step.pack ||
+			x.CombinedShippingStatus != step.ship {
+			t.Errorf("%s %s: %s", step.do, step.body, combined(x))
+		}
 	}
 }
 
@@ -451,5 +497,23 @@ func TestSaleListOrderAndDrift(t *testing.T) {
 	}
 	if len(seen) != 3 || !seen["43"] || !seen["32"] || !seen["54"] {
 		t.Errorf("%v", seen)
+	}
+}
+
+// TestControlAuthorise: a person authorises a draft order, once, and only one that has lines.
+func TestControlAuthorise(t *testing.T) {
+	b := newBench(t, sim.Options{NoLimits: true})
+	id := b.sellZero()
+	var empty sale
+	b.core("POST", "/sale", header(b.books().Customers[0]), &empty)
+	for _, step := range []struct {
+		id     string
+		status int
+		order  string
+	}{{id, 200, authorised}, {id, 409, authorised}, {empty.ID, 409, notAvailable}} {
+		a := b.Call("POST", "/sim/cin7core/sales/"+step.id+"/authorise", "{}")
+		if got := b.read(step.id); a.StatusCode != step.status || got.Order.Status != step.order {
+			t.Errorf("%s %s: %s", a.Status, a.Bytes, got.Order.Status)
+		}
 	}
 }

@@ -14,10 +14,10 @@ import (
 
 const receivable = "Accounts receivable"
 
-// Fill stocks a fresh account: a copy of the template with ids of its own, so
-// that records of two accounts can never be taken for each other.
+// Fill gives a new account a copy of the template, with ids of its own, so that
+// records of two accounts are never mistaken for each other.
 func (c *company) Fill(sim.Catalogue) {
-	t, of, at, guid := *stocked(), c.seat.Account, stampOf(time.Now()), c.seat.Sim.GUID
+	t, of := *templateBooks(), c.seat.Account
 	t.seat, t.NoAutomation = c.seat, c.NoAutomation
 	*c = t
 	c.Me.Company, c.Me.Currency = of.Name, of.Currency
@@ -26,8 +26,25 @@ func (c *company) Fill(sim.Catalogue) {
 	c.Products, c.Customers, c.Stock = copies(c.Products), copies(c.Customers), copies(c.Stock)
 	c.Prices = slices.Clone(c.Prices)
 	for _, r := range c.Taxes {
-		r.ID = guid()
 		r.Components = slices.Clone(r.Components)
+	}
+	for _, x := range c.Customers {
+		x.Addresses, x.Contacts = slices.Clone(x.Addresses), slices.Clone(x.Contacts)
+		switch {
+		case x.Currency == "":
+			x.Currency = of.Currency
+		case x.Currency == of.Currency:
+			x.Currency = "USD"
+		}
+	}
+	c.newIDs()
+}
+
+// newIDs gives every record another id, and has the records refer to these.
+func (c *company) newIDs() {
+	guid, at := c.seat.Sim.GUID, stampOf(time.Now())
+	for _, r := range c.Taxes {
+		r.ID = guid()
 		r.Components[0].ID = guid()
 	}
 	c.Me.DefaultSaleTaxRuleId = c.Taxes[0].ID
@@ -46,7 +63,7 @@ func (c *company) Fill(sim.Catalogue) {
 	for i := range c.Carriers {
 		c.Carriers[i].CarrierID = guid()
 	}
-	ids := make(map[string]string, len(c.Products)+len(c.Customers)) // template's → account's
+	ids := make(map[string]string, len(c.Products)+len(c.Customers)) // the template's → the account's
 	for _, p := range c.Products {
 		id := guid()
 		ids[p.ID] = id
@@ -56,18 +73,11 @@ func (c *company) Fill(sim.Catalogue) {
 		id := guid()
 		ids[x.ID] = id
 		x.ID, x.LastModifiedOn = id, at
-		x.Addresses, x.Contacts = slices.Clone(x.Addresses), slices.Clone(x.Contacts)
 		for i := range x.Addresses {
 			x.Addresses[i].ID = guid()
 		}
 		for i := range x.Contacts {
 			x.Contacts[i].ID = guid()
-		}
-		switch {
-		case x.Currency == "":
-			x.Currency = of.Currency
-		case x.Currency == of.Currency:
-			x.Currency = "USD"
 		}
 	}
 	for _, r := range c.Stock {
@@ -88,9 +98,10 @@ func copies[T any](in []*T) []*T {
 	return out
 }
 
-// stocked is a company without ids, made once: parsing its numbers costs more
-// than all the rest. What it points to is shared and never written.
-var stocked = sync.OnceValue(func() *company {
+// templateBooks returns a company without ids. It is made once, as parsing its
+// numbers costs more than everything else. What it points to is shared, and must
+// not be written.
+var templateBooks = sync.OnceValue(func() *company {
 	c := &company{}
 	tax := func(name, account, percent string, active, sale, purchase bool) *taxRule {
 		p := num(percent)
@@ -110,8 +121,9 @@ var stocked = sync.OnceValue(func() *company {
 		RoundingTable: []rounding{{num("1000000"), num("0.01"), "N", number{}}}}
 	for _, p := range [][3]string{{"Aroha Tait", "Billing", "accounts"}, {"Dock Office", "Shipping", "dock"},
 		{"API Sales", "Sale", "sales"}, {"Mere Parata", "Sale", "mere"}} {
-		c.Contacts = append(c.Contacts, meContact{Name: p[0], Phone: "+64 9 555 0100", Email: p[2] + "@wholesaler.example",
-			Type: p[1], DefaultForType: p[0] != "Mere Parata"})
+		c.Contacts = append(c.Contacts, meContact{Name: p[0], Phone: "+64 9 555 0100",
+			Email: p[2] + "@wholesaler.example",
+			Type:  p[1], DefaultForType: p[0] != "Mere Parata"})
 	}
 	for _, kind := range []string{"Billing", "Shipping"} {
 		c.Addresses = append(c.Addresses, meAddress{"", "44 Railway Siding", "", "Auckland", "Auckland", "1060",
@@ -185,7 +197,8 @@ func (c *company) stockProduct(n int, g sim.Good) {
 	}
 }
 
-// card is a buyer as a customer; without a currency it has the account's.
+// card returns the customer card of a buyer. A card without a currency gets the
+// account's.
 func card(id string, b sim.Buyer) *customer {
 	x := &customer{ID: id, Name: b.Name, DisplayName: b.Name, PaymentTerm: b.Terms, Discount: num(b.Discount),
 		TaxRule: "GST on Income", SalesRepresentative: opt(b.Rep), Location: opt(b.Location), AccountReceivable: "610",
@@ -213,9 +226,8 @@ func card(id string, b sim.Buyer) *customer {
 	return x
 }
 
-// The catalogue: Cin7 Core's books are the wholesaler's own.
-
-// GoodID implements sim.Catalogue, as do the next methods.
+// GoodID implements sim.Catalogue, as do the next methods: Cin7 Core's books keep
+// the account's catalogue.
 func (c *company) GoodID(n int) string  { return c.Products[n].ID }
 func (c *company) BuyerID(n int) string { return c.Customers[n].ID }
 

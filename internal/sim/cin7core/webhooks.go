@@ -13,8 +13,8 @@ import (
 	"stockbridge/internal/sim"
 )
 
-// hook is a webhook as /webhooks answers it, its secrets in the clear. They
-// need the paid Automation module.
+// hook is a webhook as /webhooks answers it, with its secrets in the clear.
+// Webhooks need the paid Automation module.
 type hook struct {
 	ID, Type, Name                     string
 	IsActive                           bool
@@ -27,8 +27,8 @@ type hook struct {
 
 type hookHeader struct{ Key, Value string }
 
-// hookTypes are all that can be registered. Only those with a name here are ever
-// sent by the simulator.
+// hookTypes are all types that can be registered. The simulator sends only those
+// with a name here.
 var hookTypes = map[string]string{
 	"Sale/ShipmentAuthorised":            "Sale shipment has been authorised",
 	"Sale/ShipmentTrackingNumberChanged": "Sale shipment tracking number has been changed",
@@ -62,9 +62,9 @@ const (
 
 type hooksDoc struct{ Webhooks []*hook }
 
-// automated refuses where the module is not paid for: 403 with the Error Model,
-// unlike a wrong key's 403 (decided; undocumented).
-func (c *company) automated() error {
+// checkAutomation refuses if the account lacks the module: 403 with the Error
+// Model, unlike the 403 of a wrong key (decided; undocumented).
+func (c *company) checkAutomation() error {
 	if c.NoAutomation {
 		return apiError{http.StatusForbidden, "Automation module is not available for this account"}
 	}
@@ -72,13 +72,13 @@ func (c *company) automated() error {
 }
 
 func (c *call) getHooks() (any, error) {
-	return hooksDoc{append([]*hook{}, c.Hooks...)}, c.automated()
+	return hooksDoc{append([]*hook{}, c.Hooks...)}, c.checkAutomation()
 }
 
-// hookBody reads and checks a webhook. The table marks most fields as required,
-// for PUT too.
+// hookBody reads and checks a webhook. Most fields are documented as required, for
+// PUT too.
 func (c *call) hookBody() (*hook, error) {
-	if err := c.automated(); err != nil {
+	if err := c.checkAutomation(); err != nil {
 		return nil, err
 	}
 	var in struct {
@@ -109,18 +109,8 @@ func (c *call) hookBody() (*hook, error) {
 	if u, err := url.Parse(h.ExternalURL); err != nil || u.Host == "" {
 		return nil, badValue{"ExternalURL"}
 	}
-	switch h.ExternalAuthorizationType {
-	case "noauth":
-	case "basicauth":
-		if h.ExternalUserName == "" {
-			return nil, missing("ExternalUserName")
-		}
-	case "bearerauth":
-		if h.ExternalBearerToken == "" {
-			return nil, missing("ExternalBearerToken")
-		}
-	default:
-		return nil, badValue{"ExternalAuthorizationType"}
+	if err := h.checkAuthorization(); err != nil {
+		return nil, err
 	}
 	if h.ExternalHeaders == nil {
 		h.ExternalHeaders = []hookHeader{}
@@ -135,6 +125,23 @@ func (c *call) hookBody() (*hook, error) {
 		return nil, refuse("Only %d webhooks of type '%s' are allowed", hooksPerType, h.Type)
 	}
 	return h, nil
+}
+
+func (h *hook) checkAuthorization() error {
+	switch h.ExternalAuthorizationType {
+	case "noauth":
+	case "basicauth":
+		if h.ExternalUserName == "" {
+			return missing("ExternalUserName")
+		}
+	case "bearerauth":
+		if h.ExternalBearerToken == "" {
+			return missing("ExternalBearerToken")
+		}
+	default:
+		return badValue{"ExternalAuthorizationType"}
+	}
+	return nil
 }
 
 func (c *call) postHook() (any, error) {
@@ -164,9 +171,9 @@ func (c *call) putHook() (any, error) {
 	return hooksDoc{[]*hook{old}}, nil
 }
 
-// deleteHook answers what is left.
+// deleteHook answers with the webhooks that are left.
 func (c *call) deleteHook() (any, error) {
-	if err := c.automated(); err != nil {
+	if err := c.checkAutomation(); err != nil {
 		return nil, err
 	}
 	id, _ := c.has("ID")
@@ -190,11 +197,11 @@ func (c *company) hook(id string) *hook {
 	return nil
 }
 
-// event is something to tell the webhooks of a type.
+// event is an event that the webhooks of a type are called with.
 type event struct{ name, task string }
 
-// tell notes an event, to be sent when the change is stamped.
-func (c *call) tell(name string, r *saleRecord, f *fulfilment) {
+// notify notes an event, which is sent when the change is stamped.
+func (c *call) notify(name string, r *saleRecord, f *fulfilment) {
 	e := event{name: name}
 	if f != nil {
 		e.task = f.TaskID
@@ -202,7 +209,7 @@ func (c *call) tell(name string, r *saleRecord, f *fulfilment) {
 	c.events = append(c.events, e)
 }
 
-// send sends what was noted of a sale to the active webhooks. s.mu is held.
+// send sends the noted events of a sale to the active webhooks. s.mu is held.
 func (c *call) send(r *saleRecord) {
 	events := c.events
 	c.events = nil
@@ -220,10 +227,10 @@ func (c *call) send(r *saleRecord) {
 	}
 }
 
-// Patience implements sim.Sender, as do the next methods.
-func (c *company) Patience() (time.Duration, []time.Duration) { return patience, retries }
+// Timing implements sim.Sender, as do the next methods.
+func (c *company) Timing() (time.Duration, []time.Duration) { return patience, retries }
 
-// Envelope is what the webhook says now, its secrets in the clear.
+// Envelope has the webhook's present URL and credentials.
 func (c *company) Envelope(e *sim.Event, _ time.Time) (header http.Header, problem string) {
 	h := c.hook(e.Hook)
 	if h == nil || !h.IsActive || c.NoAutomation {
@@ -244,7 +251,7 @@ func (c *company) Envelope(e *sim.Event, _ time.Time) (header http.Header, probl
 	return header, ""
 }
 
-// GivenUp gives the webhook up, too.
+// GivenUp makes the webhook inactive.
 func (c *company) GivenUp(e *sim.Event) {
 	if h := c.hook(e.Hook); h != nil {
 		h.IsActive = false
@@ -261,10 +268,10 @@ func (v *Vendor) Deliveries(account string) []sim.Delivery {
 	return []sim.Delivery{}
 }
 
-// payload is an event as the vendor words it, its unevenness included: GUIDs in
-// either case, a task and OrderNumber instead of a sale and SaleOrderNumber,
-// dates as the company writes them, and a Sale/Voided that is not JSON, for a
-// comma too many.
+// payload returns an event's body as the vendor writes it, with all its
+// irregularities: GUIDs in either case, a task and OrderNumber instead of a sale
+// and SaleOrderNumber, dates in the company's format, and a Sale/Voided that is not
+// JSON because of a comma too many.
 func (c *company) payload(x *sale, e event) []byte {
 	type contact struct{ CustomerName, CustomerContactName, CustomerContactEmail string }
 	number, upper := x.Order.SaleOrderNumber, strings.ToUpper(x.ID)
@@ -283,7 +290,8 @@ func (c *company) payload(x *sale, e event) []byte {
 		for _, f := range x.Fulfilments {
 			for _, l := range f.Ship.Lines {
 				if f.TaskID == e.task && l.IsShipped {
-					shipments = append(shipments, shipment{ownFormat(l.ShipmentDate), l.TrackingNumber, l.TrackingURL, l.Carrier})
+					shipments = append(shipments,
+						shipment{accountDate(l.ShipmentDate), l.TrackingNumber, l.TrackingURL, l.Carrier})
 				}
 			}
 		}
@@ -293,15 +301,15 @@ func (c *company) payload(x *sale, e event) []byte {
 			TaskTypeSign                                   int
 			Shipments                                      []shipment
 			EventType                                      string
-		}{x.ID, e.task, number, ownFormat(x.SaleOrderDate), x.Contact, x.Email, x.Customer, 0, shipments, e.name}
+		}{x.ID, e.task, number, accountDate(x.SaleOrderDate), x.Contact, x.Email, x.Customer, 0, shipments, e.name}
 	case "Sale/Voided":
 		v = struct {
 			SaleID, SaleOrderNumber, EventType string
 			contact
 		}{upper, number, e.name, who}
 	case "Sale/Undo":
-		v = struct{ SaleID, SaleOrderNumber, CustomerContactName, CustomerContactEmail, EventType string }{upper, number,
-			x.Contact, x.Email, e.name}
+		v = struct{ SaleID, SaleOrderNumber, CustomerContactName, CustomerContactEmail, EventType string }{upper,
+			number, x.Contact, x.Email, e.name}
 	default:
 		v = struct{ SaleID, SaleOrderNumber, EventType string }{upper, number, e.name}
 	}
@@ -312,8 +320,8 @@ func (c *company) payload(x *sale, e event) []byte {
 	return body
 }
 
-// ownFormat is a date as the company writes it.
-func ownFormat(v string) string {
+// accountDate returns a date in the company's format.
+func accountDate(v string) string {
 	t, err := parseTime(v)
 	if err != nil {
 		return ""

@@ -14,11 +14,12 @@ import (
 )
 
 func hookFor(event string, change obj) obj {
-	return with2(obj{"Type": event, "IsActive": true, "ExternalURL": "https://stockbridge.test/webhooks/cin7core/abc",
+	return simtest.With(obj{"Type": event, "IsActive": true,
+		"ExternalURL":               "https://stockbridge.test/webhooks/cin7core/abc",
 		"ExternalAuthorizationType": "bearerauth", "ExternalBearerToken": "t0ken"}, change)
 }
 
-// register makes a webhook and answers its ID.
+// register makes a webhook and returns its ID.
 func (b *bench) register(event string, change obj) string {
 	b.T.Helper()
 	var doc hooksDoc
@@ -34,7 +35,7 @@ func TestWebhooksEndpoint(t *testing.T) {
 	}{
 		{obj{"Type": ""}, "Required attribute Type"},
 		{obj{"Type": "Sale/ShipmentAuthorized"}, "Type"},
-		{obj{"IsActive": nil}, "Required attribute IsActive"},
+		{obj{"IsActive": json.RawMessage("null")}, "Required attribute IsActive"},
 		{obj{"ExternalURL": ""}, "Required attribute ExternalURL"},
 		{obj{"ExternalURL": "nowhere"}, "ExternalURL"},
 		{obj{"ExternalAuthorizationType": "oauth"}, "ExternalAuthorizationType"},
@@ -112,7 +113,8 @@ func TestCoreWebhooks(t *testing.T) {
 			t.Fatalf("%d deliveries: %v", len(in.At), in.Bodies)
 		}
 		for i, req := range in.Got {
-			if req.Header.Get("Authorization") != "Bearer t0ken" || req.Header.Get("Content-Type") != "application/json" ||
+			if req.Header.Get("Authorization") != "Bearer t0ken" ||
+				req.Header.Get("Content-Type") != "application/json" ||
 				req.Method != "POST" {
 				t.Errorf("request %d: %v", i, req.Header)
 			}
@@ -151,7 +153,7 @@ func TestCoreWebhooks(t *testing.T) {
 		if got := in.Received("Sale/Backordered"); len(got) != 1 || read(got[0])["SaleID"] != strings.ToUpper(id) {
 			t.Error(got)
 		}
-		if got := in.Received("Sale/Undo"); len(got) != 2 { // of the second task, and of the sale before it is voided
+		if got := in.Received("Sale/Undo"); len(got) != 2 { // the second task, and the sale before it is voided
 			t.Error(got)
 		}
 		if got := in.Received("Sale/Voided"); len(got) != 1 || json.Valid([]byte(got[0])) ||
@@ -181,8 +183,9 @@ func TestCoreWebhookRetries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		in := &simtest.Inbox{Statuses: []int{500, 302, 0, 404, 500, 503}}
 		b := newBench(t, sim.Options{NoLimits: true, Deliver: in})
-		id := b.register("Sale/ShipmentAuthorised", obj{"ExternalAuthorizationType": "basicauth", "ExternalUserName": "u",
-			"ExternalPassword": "p", "ExternalHeaders": []hookHeader{{"X-Key", "k"}}})
+		id := b.register("Sale/ShipmentAuthorised",
+			obj{"ExternalAuthorizationType": "basicauth", "ExternalUserName": "u",
+				"ExternalPassword": "p", "ExternalHeaders": []hookHeader{{"X-Key", "k"}}})
 		start := time.Now()
 		b.act(b.sell("AUTHORISED"), "ship", "{}")
 		b.Quiet()
@@ -202,7 +205,7 @@ func TestCoreWebhookRetries(t *testing.T) {
 			t.Errorf("%+v", d)
 		}
 		n := len(in.At)
-		b.act(b.sell("AUTHORISED"), "ship", "{}") // is told to nobody
+		b.act(b.sell("AUTHORISED"), "ship", "{}") // no webhook is called
 		b.Quiet()
 		if len(in.At) != n {
 			t.Error("an inactive webhook was called")
@@ -254,7 +257,8 @@ func TestCoreWebhookFaults(t *testing.T) {
 				if len(in.At) != x.got || x.got > 0 && in.At[x.got-1].Sub(start) != x.last {
 					t.Errorf("%d requests %v", len(in.At), in.At)
 				}
-				if d := b.vendor.Deliveries(b.Account.Cin7Core.AccountID)[0]; d.Attempts != x.tries || d.State != x.state {
+				if d := b.vendor.Deliveries(b.Account.Cin7Core.AccountID)[0]; d.Attempts != x.tries ||
+					d.State != x.state {
 					t.Errorf("%+v", d)
 				}
 			})
@@ -262,7 +266,7 @@ func TestCoreWebhookFaults(t *testing.T) {
 	}
 }
 
-// What is on its way survives a restart.
+// TestCoreWebhookSurvives: a pending delivery survives a restart.
 func TestCoreWebhookSurvives(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir, in := t.TempDir(), &simtest.Inbox{Statuses: []int{200}}
@@ -285,7 +289,7 @@ func TestCoreWebhookSurvives(t *testing.T) {
 	})
 }
 
-// The webhooks have the names and types of the vendor's examples.
+// TestCorePayloadsLikeTheSamples: the webhooks' bodies have the names and types of the vendor's examples.
 func TestCorePayloadsLikeTheSamples(t *testing.T) {
 	b := newBench(t, sim.Options{NoLimits: true})
 	x := b.act(b.sell("AUTHORISED"), "ship", `{"trackingNumber":"T"}`)

@@ -13,8 +13,8 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// number is a decimal as a plain JSON number; it also reads strings, as Cin7
-// Core does.
+// number is a decimal that is written as a JSON number. It also reads strings, as
+// Cin7 Core does.
 type number struct{ decimal.Decimal }
 
 func num(s string) number { return number{dec(s)} }
@@ -35,7 +35,7 @@ func (n *number) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// opt is a string that is null when empty.
+// opt is a string that is written as null if empty.
 type opt string
 
 func (o opt) MarshalJSON() ([]byte, error) {
@@ -45,7 +45,7 @@ func (o opt) MarshalJSON() ([]byte, error) {
 	return json.Marshal(string(o))
 }
 
-// stamp is an instant with Cin7 Core's variable fraction, at its resolution.
+// stamp is an instant as Cin7 Core writes it, with as many decimals as needed.
 type stamp struct{ time.Time }
 
 func stampOf(t time.Time) stamp { return stamp{t.UTC().Truncate(time.Millisecond)} }
@@ -54,13 +54,12 @@ func (t stamp) MarshalJSON() ([]byte, error) {
 	return []byte(t.UTC().Format(`"2006-01-02T15:04:05.999Z"`)), nil
 }
 
-// decoder reads JSON as a strict and lenient server does: names must be spelt
-// exactly (others are ignored), while scalars are coerced ("true", "12.5").
-// null leaves a field alone, or clears it where clear is set. Nested structs
-// merge, slices are replaced.
+// decoder reads JSON as the vendor does: names must match exactly (others are
+// ignored), but scalars are converted ("true", "12.5"). null leaves a field alone,
+// or clears it if clear is set. Nested structs are merged, slices are replaced.
 type decoder struct{ clear bool }
 
-// badValue is a value that cannot be coerced.
+// badValue is the error of a value that cannot be converted.
 type badValue struct{ name string }
 
 func (e badValue) Error() string { return fmt.Sprintf("Value of attribute %s is not valid.", e.name) }
@@ -113,6 +112,13 @@ func (d decoder) assign(raw json.RawMessage, v reflect.Value, name string) error
 			}
 		}
 		v.Set(out)
+		return nil
+	}
+	return assignScalar(raw, v, name)
+}
+
+func assignScalar(raw json.RawMessage, v reflect.Value, name string) error {
+	switch v.Kind() {
 	case reflect.String:
 		switch raw[0] {
 		case '"':

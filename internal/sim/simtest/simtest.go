@@ -1,21 +1,19 @@
-// Package simtest helps tests to call the simulated vendors as a client does,
-// when no client of ours is meant to stand between: the vendors' own tests above
-// all.
+// Package simtest helps tests to call the simulated vendors without a client of
+// ours, above all the vendors' own tests.
 //
 //	core := cin7core.New(cin7core.Options{})
 //	b := simtest.New(t, sim.Options{}, core)
 //	b.Want(200, "GET", sim.PrefixCin7Core+"/me", nil, &me)
 //
-// A [Bench] is a Sim with one account and an HTTP client on its Transport that
-// sends the credentials of Bench.Account, which a test may change. A test of one
-// vendor embeds it beside the vendor's value and adds what it asks for often. An
-// [Inbox] takes the place of whoever the webhooks are sent to: given as
-// Options.Deliver, it answers with the statuses it was made of and keeps what
-// came. [Shape] and [Compare] hold an answer against the vendor's own sample:
-// names and types of every field, and what is missing or more by a list.
+// A [Bench] is a Sim with one account, and an HTTP client that sends the
+// credentials of Bench.Account, which a test may change. A vendor's tests embed it
+// beside the vendor and add helpers of their own. An [Inbox] receives the webhooks,
+// as Options.Deliver: it answers with given statuses and keeps what came. [Obj] and
+// [With] make bodies. [Shape] and [Compare] compare an answer with the vendor's own
+// sample: the name and type of every field, apart from listed exceptions.
 //
-// The package knows how each vendor's credentials are sent, and nothing else of
-// the vendors; it imports none of them, so that their own tests can import it.
+// The package knows how each vendor's credentials are sent, and nothing else about
+// the vendors. It imports none of them, so that their own tests can import it.
 package simtest
 
 import (
@@ -37,12 +35,12 @@ import (
 type Bench struct {
 	*sim.Sim
 	T       testing.TB
-	Account sim.Account // whose credentials are sent
+	Account sim.Account // its credentials are sent
 	HTTP    http.Client // follows no redirects
 }
 
-// New makes a Bench, of the seed "test" where the options have none, and closes
-// it when the test ends.
+// New makes a Bench, with the seed "test" if the options have none, and closes it
+// when the test ends.
 func New(t testing.TB, o sim.Options, vendors ...sim.Vendor) *Bench {
 	t.Helper()
 	if o.Seed == "" {
@@ -64,7 +62,20 @@ func New(t testing.TB, o sim.Options, vendors ...sim.Vendor) *Bench {
 	return b
 }
 
-// Answer is a response, read.
+// Obj is a JSON object.
+type Obj = map[string]any
+
+// With sets the fields of change in o, and returns o. A nil value removes a field.
+func With(o, change Obj) Obj {
+	for name, value := range change {
+		if o[name] = value; value == nil {
+			delete(o, name)
+		}
+	}
+	return o
+}
+
+// Answer is a response whose body was read.
 type Answer struct {
 	*http.Response
 	Bytes []byte
@@ -78,7 +89,7 @@ func (a Answer) Into(t testing.TB, v any) {
 	}
 }
 
-// Try makes a call, whose body is a text or becomes JSON; nil = none.
+// Try makes a call. A body that is not a string is sent as JSON; nil = no body.
 func (b *Bench) Try(ctx context.Context, method, path string, body any) (Answer, error) {
 	b.T.Helper()
 	var raw []byte
@@ -116,7 +127,7 @@ func (b *Bench) Try(ctx context.Context, method, path string, body any) (Answer,
 	return Answer{resp, got}, nil
 }
 
-// Call is Try for calls that get an answer.
+// Call is Try for a call that gets an answer.
 func (b *Bench) Call(method, path string, body any) Answer {
 	b.T.Helper()
 	a, err := b.Try(context.Background(), method, path, body)
@@ -126,7 +137,7 @@ func (b *Bench) Call(method, path string, body any) Answer {
 	return a
 }
 
-// Want is Call for those that get a certain status; into may be nil.
+// Want is Call for a call that gets a certain status; into may be nil.
 func (b *Bench) Want(status int, method, path string, body, into any) {
 	b.T.Helper()
 	a := b.Call(method, path, body)
@@ -138,8 +149,8 @@ func (b *Bench) Want(status int, method, path string, body, into any) {
 	}
 }
 
-// Inbox is a webhook endpoint that answers with the next of its statuses, then
-// with the last one for ever; 0 = never.
+// Inbox is a webhook endpoint that answers with each of its statuses in turn, and
+// then always with the last one; 0 = no answer.
 type Inbox struct {
 	mu       sync.Mutex
 	Statuses []int
@@ -165,7 +176,7 @@ func (in *Inbox) RoundTrip(req *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: status, Header: http.Header{}, Body: http.NoBody, Request: req}, nil
 }
 
-// Received are the bodies that came, by event, those that are no JSON included.
+// Received returns the bodies of an event that came, including those that are not JSON.
 func (in *Inbox) Received(event string) (out []string) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -177,8 +188,8 @@ func (in *Inbox) Received(event string) (out []string) {
 	return out
 }
 
-// Shape notes path → kinds of every value of a JSON document; elements of an
-// array share a path.
+// Shape notes the kinds of every value of a JSON document by its path; the
+// elements of an array share a path.
 func Shape(v any, path string, into map[string][]string) {
 	kind := "null"
 	switch v := v.(type) {
@@ -204,8 +215,8 @@ func Shape(v any, path string, into map[string][]string) {
 	}
 }
 
-// Compare holds the shape of an answer against the vendor's. missing and more
-// are what the answer lacks and has beyond it, as prefixes of paths.
+// Compare compares the shape of an answer with the vendor's. missing and more are
+// what the answer may lack or have beyond it, as prefixes of paths.
 func Compare(t *testing.T, want, got map[string][]string, missing, more []string) {
 	t.Helper()
 	excused := func(path string, list []string) bool {

@@ -8,8 +8,7 @@ import (
 	"stockbridge/internal/sim/simtest"
 )
 
-// bench is a simtest.Bench of Upstock, with the vendor beside it that keeps the
-// wholesaler's catalogue.
+// bench is a simtest.Bench with Upstock, and Cin7 Core, which keeps the catalogue.
 type bench struct {
 	*simtest.Bench
 	vendor *Vendor
@@ -41,11 +40,4 @@ func (b *bench) approved() OrderSummary {
 	return o
 }
 
-type obj = map[string]any
-
-func with(o, more obj) obj {
-	for k, v := range more {
-		o[k] = v
-	}
-	return o
-}
+type obj = simtest.Obj

@@ -24,6 +24,18 @@ func (v *Vendor) Control(site *sim.Site) {
 	site.JSON("GET /sim/upstock/orders/{id}", v.controlOrder)
 	site.JSON("POST /sim/upstock/orders/{id}/{do}", v.controlOrder)
 	site.Page(&sim.Page{Vendor: sim.Upstock, Title: "Upstock", Link: "Orders at Upstock",
+		Call: "PUT /orders/*/external",
+		Ready: []sim.ReadyFault{
+			{Label: "Drop the next webhook of an approval",
+				Fault: sim.Fault{Match: "WEBHOOK order.approved", Kind: "drop"}},
+			{Label: "Deliver the next webhook of an approval twice",
+				Fault: sim.Fault{Match: "WEBHOOK order.approved", Kind: "dup"}},
+			{Label: "Deliver the next webhook of an approval 60 seconds late",
+				Fault: sim.Fault{Match: "WEBHOOK order.approved", Kind: "late", Seconds: 60}},
+			{Label: "Answer the next 5 calls with 503",
+				Fault: sim.Fault{Match: "*", Kind: "before", How: "503", Times: 5}},
+			{Label: "Be down until cleared", Fault: sim.Fault{Match: "*", Kind: "before", How: "refused", Times: -1}},
+		},
 		Template: pageTemplate, Show: v.page, Press: v.press})
 }
 
@@ -91,6 +103,14 @@ func (v *Vendor) controlPlace(r *http.Request) (any, error) {
 
 func (v *Vendor) controlOrder(r *http.Request) (any, error) {
 	id, _ := strconv.Atoi(r.PathValue("id"))
+	if r.PathValue("do") == "edit" {
+		body, err := sim.Read(r, &struct{}{})
+		if err != nil {
+			return nil, err
+		}
+		o, err := v.Edit(id, string(body))
+		return o.JSON, err
+	}
 	do := map[string]func(int) (OrderSummary, error){"": v.Order, "approve": v.Approve,
 		"cancel": v.Cancel}[r.PathValue("do")]
 	if do == nil {

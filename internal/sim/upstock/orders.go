@@ -17,14 +17,14 @@ const (
 	firstOrderNumber = 880001
 )
 
-// OrderSummary is what tests look at of an Upstock order; JSON is the whole of
-// it as the API answers it.
+// OrderSummary is the most important fields of an Upstock order, and the whole of it
+// as JSON.
 type OrderSummary struct {
 	ID       int
 	Number   string
 	Status   string
-	Total    string // "" where the order carries no totals
-	External string // the sale's number, once told
+	Total    string // "" if the order has no totals
+	External string // the number of the sale, once Upstock knows it
 	JSON     json.RawMessage
 }
 
@@ -40,10 +40,9 @@ func summary(o *order) OrderSummary {
 	return out
 }
 
-// PlaceOrder places an order with a supplier. body is a JSON Order of the
-// contract, or part of one, or ""; what is missing is filled from the stock.
-// Customers are found by id, externalId or name, products by productExternalId
-// or sku.
+// PlaceOrder places an order with a supplier. body is a JSON Order of the contract,
+// or part of one, or ""; what is missing is filled from the catalogue. Customers
+// are found by id, externalId or name, products by productExternalId or sku.
 func (v *Vendor) PlaceOrder(supplier int, body string) (OrderSummary, error) {
 	v.sim.Lock()
 	defer v.sim.Unlock()
@@ -80,9 +79,9 @@ func (v *Vendor) Cancel(id int) (OrderSummary, error) {
 		})
 }
 
-// Edit merges a JSON object into an order, as a supplier changes it in Upstock:
-// it may take an approval or a cancellation back, and nobody is told. Totals
-// that the body does not state are reckoned anew.
+// Edit merges a JSON object into an order, as a supplier edits it in Upstock. It may
+// take back an approval or a cancellation, and calls no webhook. Totals are
+// computed again unless the body states them. A refused edit changes nothing.
 func (v *Vendor) Edit(id int, body string) (OrderSummary, error) {
 	v.sim.Lock()
 	defer v.sim.Unlock()
@@ -90,11 +89,13 @@ func (v *Vendor) Edit(id int, body string) (OrderSummary, error) {
 	if o == nil {
 		return OrderSummary{}, fmt.Errorf("edit order %d: %w", id, sim.NotFound("Order"))
 	}
-	next := *o
-	next.Lines, next.Totals = slices.Clone(o.Lines), nil
-	err := json.Unmarshal([]byte(body), &next)
+	next, _, err := copyRecord(o)
+	if err == nil {
+		next.Totals = nil
+		err = json.Unmarshal([]byte(body), next)
+	}
 	if err == nil && next.Totals == nil {
-		next.Totals, err = addUp(&next)
+		next.Totals, err = computeTotals(next)
 	}
 	if err != nil {
 		return OrderSummary{}, fmt.Errorf("edit order %d: %w", id, err)
@@ -102,7 +103,7 @@ func (v *Vendor) Edit(id int, body string) (OrderSummary, error) {
 	next.ID = id
 	i, _ := p.index(id)
 	p.Approved = slices.DeleteFunc(p.Approved, func(n int) bool { return n == i })
-	if *o = next; o.ApprovedAt != nil {
+	if *o = *next; o.ApprovedAt != nil {
 		p.Approved = append(p.Approved, i)
 		p.sortApproved()
 	}
@@ -110,7 +111,7 @@ func (v *Vendor) Edit(id int, body string) (OrderSummary, error) {
 	return summary(o), nil
 }
 
-// Order is an order as it stands.
+// Order returns an order.
 func (v *Vendor) Order(id int) (OrderSummary, error) {
 	v.sim.Lock()
 	defer v.sim.Unlock()
@@ -130,8 +131,10 @@ func (v *Vendor) findOrder(id int) (*supplier, *order) {
 	return nil, nil
 }
 
-func (v *Vendor) move(verb string, id int, event string, from []string,
-	change func(*supplier, *order, time.Time)) (OrderSummary, error) {
+// move changes an order's status and sends the event.
+func (v *Vendor) move(
+	verb string, id int, event string, from []string, change func(*supplier, *order, time.Time),
+) (OrderSummary, error) {
 	v.sim.Lock()
 	defer v.sim.Unlock()
 	p, o := v.findOrder(id)
@@ -148,30 +151,16 @@ func (v *Vendor) move(verb string, id int, event string, from []string,
 	return summary(o), nil
 }
 
-// place makes an order: defaults first, what was sent over them.
+// place makes an order of defaults, which the body overrides.
 func (p *supplier) place(body []byte) (*order, error) {
 	var sent map[string]json.RawMessage
 	if err := json.Unmarshal(body, &sent); err != nil {
 		return nil, err
 	}
-	now := time.Now()
-	local := now.In(sim.Zone())
-	delivery := local.AddDate(0, 0, 2).Format(time.DateOnly)
-	o := &order{Status: "ordered", Currency: p.seat.Account.Currency, OrderDate: local.Format(time.DateOnly),
-		DeliveryDate: &delivery, CustomFields: map[string]string{}, Comments: []comment{}, Shipments: []shipment{}}
-
-	who, err := p.orderCustomer(sent["customer"])
+	o, err := p.defaultOrder(sent)
 	if err != nil {
 		return nil, err
 	}
-	o.Customer = orderCustomer{who.ID, who.Name, own(who.ExternalID), own(who.Email), own(who.Phone)}
-	if _, ok := sent["deliveryAddress"]; !ok && len(who.ShippingAddresses) > 0 {
-		d := who.ShippingAddresses[p.pick(len(who.ShippingAddresses))]
-		o.DeliveryAddress = &d
-	}
-	reference := fmt.Sprintf("PO-%05d", 10000+p.pick(90000))
-	o.Reference = &reference
-
 	var lines []json.RawMessage
 	if raw, ok := sent["lines"]; ok {
 		if err := json.Unmarshal(raw, &lines); err != nil {
@@ -198,7 +187,7 @@ func (p *supplier) place(body []byte) (*order, error) {
 		o.Lines = append(o.Lines, l)
 	}
 	if _, ok := sent["totals"]; !ok {
-		if o.Totals, err = addUp(o); err != nil {
+		if o.Totals, err = computeTotals(o); err != nil {
 			return nil, err
 		}
 	}
@@ -215,8 +204,29 @@ func (p *supplier) place(body []byte) (*order, error) {
 	return o, nil
 }
 
-// orderCustomer is the customer that was asked for, else one that can buy
-// without ado: linked, active, in the account's currency, not on hold.
+// defaultOrder makes an order without lines for the customer that was asked for.
+func (p *supplier) defaultOrder(sent map[string]json.RawMessage) (*order, error) {
+	local := time.Now().In(sim.Zone())
+	delivery := local.AddDate(0, 0, 2).Format(time.DateOnly)
+	o := &order{Status: "ordered", Currency: p.seat.Account.Currency, OrderDate: local.Format(time.DateOnly),
+		DeliveryDate: &delivery, CustomFields: map[string]string{}, Comments: []comment{}, Shipments: []shipment{}}
+
+	who, err := p.orderCustomer(sent["customer"])
+	if err != nil {
+		return nil, err
+	}
+	o.Customer = orderCustomer{who.ID, who.Name, copyOf(who.ExternalID), copyOf(who.Email), copyOf(who.Phone)}
+	if _, ok := sent["deliveryAddress"]; !ok && len(who.ShippingAddresses) > 0 {
+		d := who.ShippingAddresses[p.pick(len(who.ShippingAddresses))]
+		o.DeliveryAddress = &d
+	}
+	reference := fmt.Sprintf("PO-%05d", 10000+p.pick(90000))
+	o.Reference = &reference
+	return o, nil
+}
+
+// orderCustomer returns the customer that was asked for, or else one that can buy
+// without any problem: linked, active, in the account's currency, not on hold.
 func (p *supplier) orderCustomer(raw json.RawMessage) (*customer, error) {
 	var want orderCustomer
 	if len(raw) > 0 {
@@ -245,7 +255,7 @@ func (p *supplier) orderCustomer(raw json.RawMessage) (*customer, error) {
 	return plain[p.pick(len(plain))], nil
 }
 
-// taxRate is the percent of a customer's taxes.
+// taxRate returns the percent of a customer's tax.
 func (p *supplier) taxRate(externalID *string) string {
 	if externalID != nil {
 		if percent, ok := p.seat.Catalogue().TaxRate(*externalID); ok {
@@ -257,6 +267,7 @@ func (p *supplier) taxRate(externalID *string) string {
 
 func (p *supplier) pick(n int) int { return p.vendor.sim.Pick(n) }
 
+// orderLine makes a line of defaults, which raw overrides. used are the products that the order has already.
 func (p *supplier) orderLine(o *order, raw json.RawMessage, rate string, used map[string]bool) (line, error) {
 	var want line
 	if len(raw) > 0 {
@@ -264,25 +275,9 @@ func (p *supplier) orderLine(o *order, raw json.RawMessage, rate string, used ma
 			return want, err
 		}
 	}
-	var good *product
-	named := want.ProductExternalID != nil || want.SKU != nil
-	for _, x := range p.Products {
-		if want.ProductExternalID != nil && x.ExternalID == *want.ProductExternalID ||
-			want.ProductExternalID == nil && want.SKU != nil && x.SKU == *want.SKU {
-			good = x
-		}
-	}
-	if !named {
-		var plain []*product
-		for _, x := range p.Products {
-			if x.Status == "available" && !used[x.ExternalID] && p.seat.Catalogue().Sells(x.ExternalID) {
-				plain = append(plain, x)
-			}
-		}
-		if len(plain) == 0 {
-			return want, fmt.Errorf("no product to order")
-		}
-		good = plain[p.pick(len(plain))]
+	good, err := p.lineProduct(&want, used)
+	if err != nil {
+		return want, err
 	}
 	l := line{Quantity: strconv.Itoa(1 + p.pick(12)), UnitPrice: "10.00", DiscountPercent: "0", TaxRate: rate,
 		Name: "Unknown product"}
@@ -307,8 +302,31 @@ func (p *supplier) orderLine(o *order, raw json.RawMessage, rate string, used ma
 	return l, nil
 }
 
-// own is a copy that may be written through.
-func own(p *string) *string {
+// lineProduct returns the product that a line names, nil if it is not there, or any other that can be sold.
+func (p *supplier) lineProduct(want *line, used map[string]bool) (good *product, err error) {
+	if want.ProductExternalID != nil || want.SKU != nil {
+		for _, x := range p.Products {
+			if want.ProductExternalID != nil && x.ExternalID == *want.ProductExternalID ||
+				want.ProductExternalID == nil && want.SKU != nil && x.SKU == *want.SKU {
+				good = x
+			}
+		}
+		return good, nil
+	}
+	var plain []*product
+	for _, x := range p.Products {
+		if x.Status == "available" && !used[x.ExternalID] && p.seat.Catalogue().Sells(x.ExternalID) {
+			plain = append(plain, x)
+		}
+	}
+	if len(plain) == 0 {
+		return nil, fmt.Errorf("no product to order")
+	}
+	return plain[p.pick(len(plain))], nil
+}
+
+// copyOf returns a copy that can be written to.
+func copyOf(p *string) *string {
 	if p == nil {
 		return nil
 	}
@@ -316,7 +334,7 @@ func own(p *string) *string {
 	return &v
 }
 
-// money keeps up to four decimals and shows at least two.
+// money writes a price with two decimals, or with as many as it has.
 func money(d decimal.Decimal) string {
 	if d.Equal(d.Round(2)) {
 		return d.StringFixed(2)
@@ -326,8 +344,9 @@ func money(d decimal.Decimal) string {
 
 var hundred = decimal.NewFromInt(100)
 
-// addUp is the contract's rule: net and tax per line to the cent, sums of them.
-func addUp(o *order) (*totals, error) {
+// computeTotals applies the contract's rule: net and tax of each line are rounded to
+// the cent, then summed.
+func computeTotals(o *order) (*totals, error) {
 	var subtotal, tax decimal.Decimal
 	add := func(net decimal.Decimal, rate string) error {
 		r, err := decimal.NewFromString(rate)

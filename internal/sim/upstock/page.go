@@ -35,9 +35,10 @@ type orderView struct {
 	Lines                             []string
 	Shipments                         []sim.Parcel
 	MayApprove, MayCancel             bool
+	JSON                              string // what a person may edit
 }
 
-// press does what a button or form of an account's page says.
+// press does what a button or form of an account's page asks for.
 func (v *Vendor) press(n int, id, do string, r *http.Request) error {
 	order, _ := strconv.Atoi(id)
 	var err error
@@ -48,6 +49,8 @@ func (v *Vendor) press(n int, id, do string, r *http.Request) error {
 		_, err = v.Approve(order)
 	case "cancel":
 		_, err = v.Cancel(order)
+	case "edit":
+		_, err = v.Edit(order, r.FormValue("fields"))
 	case "register":
 		_, err = v.RegisterWebhook(n, r.FormValue("url"))
 	default:
@@ -91,6 +94,11 @@ func (v *Vendor) placeForm(supplier int, r *http.Request) error {
 	if lines != nil {
 		o["lines"] = lines
 	}
+	if fields := r.FormValue("fields"); fields != "" {
+		if err := json.Unmarshal([]byte(fields), &o); err != nil {
+			return fmt.Errorf("the fields are not a JSON object: %w", err)
+		}
+	}
 	body, err := json.Marshal(o)
 	if err != nil {
 		return err
@@ -127,6 +135,11 @@ func view(o *order) orderView {
 	out := orderView{ID: o.ID, Number: o.OrderNumber, Customer: o.Customer.Name, Date: o.OrderDate, Status: o.Status,
 		MayApprove: o.Status == "ordered" || o.Status == "scheduled",
 		MayCancel:  o.Status != "cancelled" && o.Status != "shipped"}
+	edited := *o
+	edited.Totals = nil
+	if text, err := json.MarshalIndent(&edited, "", "  "); err == nil {
+		out.JSON = string(text)
+	}
 	if o.Reference != nil {
 		out.Reference = *o.Reference
 	}
@@ -145,7 +158,8 @@ func view(o *order) orderView {
 			y.Carrier = *x.Carrier
 		}
 		if x.Tracking != nil {
-			if y.Tracking = *x.Tracking; strings.HasPrefix(y.Tracking, "https://") || strings.HasPrefix(y.Tracking, "http://") {
+			if y.Tracking = *x.Tracking; strings.HasPrefix(y.Tracking, "https://") ||
+				strings.HasPrefix(y.Tracking, "http://") {
 				y.URL = y.Tracking
 			}
 		}

@@ -8,9 +8,9 @@ import (
 	"stockbridge/internal/sim"
 )
 
-// stocked are the books of a supplier without the wholesaler's own ids, made
-// once. What they point to is shared and never written.
-var stocked = sync.OnceValue(func() *supplier {
+// templateBooks returns the books of a supplier without the catalogue's ids. They
+// are made once; what they point to is shared, and must not be written.
+var templateBooks = sync.OnceValue(func() *supplier {
 	p := &supplier{PriceLists: []*priceList{}}
 	for i, g := range sim.Goods() {
 		if g.Quirk == sim.Service {
@@ -43,10 +43,10 @@ var stocked = sync.OnceValue(func() *supplier {
 	return p
 })
 
-// Fill mirrors the wholesaler's catalogue, linked by externalId; the customer
-// that is unlinked is not yet.
+// Fill fills the books with the template, linked to the catalogue by externalId,
+// except the unlinked customer.
 func (p *supplier) Fill(catalogue sim.Catalogue) {
-	t := stocked()
+	t := templateBooks()
 	p.PriceLists = []*priceList{}
 	for _, x := range t.Products {
 		y := *x

@@ -1,16 +1,15 @@
-// Package upstock is Upstock by its contract: a supplier with its products,
+// Package upstock simulates Upstock by its contract: suppliers with products,
 // customers, price lists and orders, and signed webhooks.
 //
 // A [Vendor] is given to sim.New. Every account is a supplier, whose books are
-// linked to the account's catalogue by externalId. Orders come from its buyers,
-// which is to say from tests, the control API or the supplier's page:
-// [Vendor.PlaceOrder] fills in what is not said from the stock, as the catalogue
-// has it at that moment, and [Vendor.Approve], [Vendor.Cancel] and [Vendor.Edit]
-// are what people at the supplier do with them. The first two are told to the
-// URLs of [Vendor.RegisterWebhook]; of an edit nobody is told.
+// linked to the account's catalogue by externalId. Orders are placed by tests, the
+// control API or the supplier's page: [Vendor.PlaceOrder] fills in what is missing
+// from the catalogue as it is at that moment. [Vendor.Approve], [Vendor.Cancel] and
+// [Vendor.Edit] are what people at the supplier do with an order. The first two
+// call the URLs of [Vendor.RegisterWebhook]; an edit does not.
 //
-// A call is served by [Vendor.Serve]: token, limit, route, then a method of call,
-// which answers a value for JSON, or an apiError.
+// [Vendor.Serve] serves a call: token, limit, route, then a method of call, which
+// returns a value for JSON, or an apiError.
 package upstock
 
 import (
@@ -61,7 +60,7 @@ func (v *Vendor) Throttled(string) *sim.Response {
 	return failure(http.StatusTooManyRequests, "rate_limited", "300 calls a minute are allowed")
 }
 
-// bearer finds whose token a call bears; nil = nobody's.
+// bearer returns the supplier whose token a call has; nil = nobody's.
 func (v *Vendor) bearer(h http.Header) *supplier {
 	token, ok := strings.CutPrefix(h.Get("Authorization"), "Bearer ")
 	for _, s := range v.suppliers {
@@ -72,7 +71,7 @@ func (v *Vendor) bearer(h http.Header) *supplier {
 	return nil
 }
 
-// supplier finds a supplier by its number; nil = there is none.
+// supplier returns a supplier by its number; nil = there is none.
 func (v *Vendor) supplier(n int) *supplier {
 	if n < 1 || n > len(v.suppliers) {
 		return nil
@@ -324,6 +323,7 @@ func (v *Vendor) Serve(r *sim.Request) *sim.Response {
 	return sim.JSON(http.StatusOK, answer)
 }
 
+// route returns the functions of a path by method; nil = there is no such path.
 func (c *call) route() map[string]func() (any, error) {
 	const get, post, put, del = http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete
 	type verbs = map[string]func() (any, error)
@@ -371,8 +371,8 @@ func (c *call) route() map[string]func() (any, error) {
 
 func (c *call) getSupplier() (any, error) {
 	of := c.seat.Account
-	return map[string]any{"id": of.Upstock.Supplier, "name": of.Name, "currency": of.Currency, "timeZone": sim.ZoneName},
-		nil
+	return map[string]any{"id": of.Upstock.Supplier, "name": of.Name, "currency": of.Currency,
+		"timeZone": sim.ZoneName}, nil
 }
 
 func (c *call) pageSize() (int, error) {
@@ -387,7 +387,7 @@ func (c *call) pageSize() (int, error) {
 	return c.sim.PageSize(n), nil
 }
 
-// listPage pages rows that stand in the order of their ids.
+// listPage returns a page of rows that are in the order of their ids.
 func listPage[T any](c *call, name string, rows []T, id func(T) int) (any, error) {
 	limit, err := c.pageSize()
 	if err != nil {
@@ -403,8 +403,7 @@ func listPage[T any](c *call, name string, rows []T, id func(T) int) (any, error
 	return out, nil
 }
 
-// getOrders lists approved orders by approval, then the others by id; after
-// names the last one seen.
+// getOrders lists orders (see inOrder). The parameter after is the last order seen.
 func (c *call) getOrders() (any, error) {
 	limit, err := c.pageSize()
 	if err != nil {
@@ -418,37 +417,39 @@ func (c *call) getOrders() (any, error) {
 	}
 	status := c.Query.Get("status")
 	after, _ := strconv.Atoi(c.Query.Get("after"))
-	out, next, seen := []*order{}, any(nil), after == 0
-	add := func(o *order) bool {
-		if !seen {
+	out, seen := []*order{}, after == 0
+	for o := range c.inOrder() {
+		switch {
+		case !seen:
 			seen = o.ID == after
-			return true
-		}
-		if status != "" && o.Status != status || !since.IsZero() && (o.ApprovedAt == nil || o.ApprovedAt.Before(since)) {
-			return true
-		}
-		if len(out) == limit {
-			next = strconv.Itoa(out[limit-1].ID)
-			return false
-		}
-		out = append(out, o)
-		return true
-	}
-	more := true
-	for _, i := range c.Approved {
-		if more = add(c.Orders[i]); !more {
-			break
+		case status != "" && o.Status != status:
+		case !since.IsZero() && (o.ApprovedAt == nil || o.ApprovedAt.Before(since)):
+		case len(out) == limit:
+			return map[string]any{"orders": out, "next": strconv.Itoa(out[limit-1].ID)}, nil
+		default:
+			out = append(out, o)
 		}
 	}
-	for _, o := range c.Orders {
-		if o.ApprovedAt == nil && more {
-			more = add(o)
-		}
-	}
-	return map[string]any{"orders": out, "next": next}, nil
+	return map[string]any{"orders": out, "next": nil}, nil
 }
 
-// index is where an order stands, or would stand.
+// inOrder are a supplier's orders as they are listed: the approved ones by approval, then the others by id.
+func (p *supplier) inOrder() iter.Seq[*order] {
+	return func(yield func(*order) bool) {
+		for _, i := range p.Approved {
+			if !yield(p.Orders[i]) {
+				return
+			}
+		}
+		for _, o := range p.Orders {
+			if o.ApprovedAt == nil && !yield(o) {
+				return
+			}
+		}
+	}
+}
+
+// index returns the index of an order, or where it would be.
 func (p *supplier) index(id int) (i int, found bool) {
 	return slices.BinarySearchFunc(p.Orders, id, func(o *order, id int) int { return o.ID - id })
 }
@@ -538,9 +539,12 @@ func failed(externalID, message string) result {
 	return result{externalID, nil, "failed", &message}
 }
 
-// upsert takes a batch of records by externalId: one result each, in order.
-func upsert[T any](body []byte, name string, most int, rows *[]*T, id func(*T) (*int, string), fresh func() *T,
-	check func(*T) string) (any, error) {
+// upsert makes or updates a batch of records by externalId, and returns one result
+// for each, in order.
+func upsert[T any](
+	body []byte, name string, most int, rows *[]*T, id func(*T) (*int, string), newRow func() *T,
+	check func(*T) string,
+) (any, error) {
 	var in map[string][]json.RawMessage
 	if err := json.Unmarshal(body, &in); err != nil {
 		return nil, err
@@ -548,52 +552,82 @@ func upsert[T any](body []byte, name string, most int, rows *[]*T, id func(*T) (
 	if len(in[name]) == 0 || len(in[name]) > most {
 		return nil, invalid(name, fmt.Sprintf("must hold 1 to %d items", most))
 	}
+	into := records[T]{rows, id, newRow, check}
 	out := []result{}
 	for _, raw := range in[name] {
-		var key struct {
-			ExternalID string `json:"externalId"`
+		one, err := into.upsert(raw)
+		if err != nil {
+			return nil, err
 		}
-		if json.Unmarshal(raw, &key) != nil || key.ExternalID == "" {
-			out = append(out, failed(key.ExternalID, "externalId is required"))
-			continue
-		}
-		i := slices.IndexFunc(*rows, func(x *T) bool { _, ext := id(x); return ext == key.ExternalID })
-		x, outcome := fresh(), "created"
-		n, _ := id(x)
-		*n = 1
-		if len(*rows) > 0 {
-			last, _ := id((*rows)[len(*rows)-1])
-			*n = *last + 1
-		}
-		var before []byte
-		if i >= 0 { // a deep copy: what is refused must leave no trace
-			before, _ = json.Marshal((*rows)[i])
-			x, outcome = new(T), "updated"
-			if err := json.Unmarshal(before, x); err != nil {
-				return nil, err
-			}
-			n, _ = id(x)
-		}
-		own := *n
-		if err := json.Unmarshal(raw, x); err != nil {
-			out = append(out, failed(key.ExternalID, "the item has a field of the wrong type"))
-			continue
-		}
-		*n = own
-		if wrong := check(x); wrong != "" {
-			out = append(out, failed(key.ExternalID, wrong))
-			continue
-		}
-		if i < 0 {
-			*rows = append(*rows, x)
-		} else if after, _ := json.Marshal(x); string(after) == string(before) {
-			outcome = "unchanged"
-		} else {
-			(*rows)[i] = x
-		}
-		out = append(out, result{key.ExternalID, &own, outcome, nil})
+		out = append(out, one)
 	}
 	return map[string]any{"results": out}, nil
+}
+
+// records are rows that go by an id of their own and by an externalId.
+type records[T any] struct {
+	rows   *[]*T
+	id     func(*T) (*int, string)
+	newRow func() *T
+	check  func(*T) string
+}
+
+// upsert makes or updates one record.
+func (r records[T]) upsert(raw []byte) (result, error) {
+	var key struct {
+		ExternalID string `json:"externalId"`
+	}
+	if json.Unmarshal(raw, &key) != nil || key.ExternalID == "" {
+		return failed(key.ExternalID, "externalId is required"), nil
+	}
+	i := slices.IndexFunc(*r.rows, func(x *T) bool { _, ext := r.id(x); return ext == key.ExternalID })
+	x, before, err := r.copy(i)
+	if err != nil {
+		return result{}, err
+	}
+	n, _ := r.id(x)
+	own := *n
+	if err := json.Unmarshal(raw, x); err != nil {
+		return failed(key.ExternalID, "the item has a field of the wrong type"), nil
+	}
+	*n = own
+	if wrong := r.check(x); wrong != "" {
+		return failed(key.ExternalID, wrong), nil
+	}
+	if i < 0 {
+		*r.rows = append(*r.rows, x)
+		return result{key.ExternalID, &own, "created", nil}, nil
+	}
+	if after, _ := json.Marshal(x); string(after) == string(before) {
+		return result{key.ExternalID, &own, "unchanged", nil}, nil
+	}
+	(*r.rows)[i] = x
+	return result{key.ExternalID, &own, "updated", nil}, nil
+}
+
+// copy is copyRecord of the i-th row; below 0, a new row with the next id.
+func (r records[T]) copy(i int) (x *T, before []byte, err error) {
+	if i >= 0 {
+		return copyRecord((*r.rows)[i])
+	}
+	x = r.newRow()
+	n, _ := r.id(x)
+	*n = 1
+	if len(*r.rows) > 0 {
+		last, _ := r.id((*r.rows)[len(*r.rows)-1])
+		*n = *last + 1
+	}
+	return x, nil, nil
+}
+
+// copyRecord is a copy that shares nothing with a record, so that a refused change leaves the record alone, and its
+// JSON.
+func copyRecord[T any](x *T) (own *T, text []byte, err error) {
+	if text, err = json.Marshal(x); err == nil {
+		own = new(T)
+		err = json.Unmarshal(text, own)
+	}
+	return own, text, err
 }
 
 func (c *call) postProducts() (any, error) {

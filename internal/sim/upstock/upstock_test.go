@@ -44,7 +44,7 @@ func TestUpstockErrors(t *testing.T) {
 		{"GET", "/orders?approvedSince=yesterday", nil, 422, "approvedSince"},
 		{"PUT", ship(o.ID), obj{"complete": true}, 422, "shippedAt"},
 		{"PUT", ship(o.ID), obj{"shippedAt": "2031-05-01T03:04:05Z"}, 422, "complete"},
-		{"PUT", ship(o.ID), with(obj{"tracking": strings.Repeat("x", 513)}, good), 422, "tracking"},
+		{"PUT", ship(o.ID), simtest.With(obj{"tracking": strings.Repeat("x", 513)}, good), 422, "tracking"},
 		{"PUT", ship(o.ID), "{", 422, ""},
 		{"PUT", ship(placed.ID), good, 409, ""},
 		{"PUT", fmt.Sprintf("/orders/%d/external", o.ID), obj{"system": "other", "number": "1"}, 422, "system"},
@@ -150,12 +150,15 @@ func TestUpstockShipments(t *testing.T) {
 	if got.Status != "processing" || len(got.Shipments) != 1 {
 		t.Errorf("%+v", got)
 	}
-	b.up("PUT", path+"b", with(obj{"tracking": "https://track.example.com/1"},
+	b.up("PUT", path+"b", simtest.With(obj{"tracking": "https://track.example.com/1"},
 		obj{"shippedAt": "2031-05-02T03:04:05Z", "complete": true}), 200, &got)
-	if got.Status != "shipped" || len(got.Shipments) != 2 || *got.Shipments[1].Tracking != "https://track.example.com/1" {
+	if got.Status != "shipped" || len(got.Shipments) != 2 ||
+		*got.Shipments[1].Tracking != "https://track.example.com/1" {
 		t.Errorf("%+v", got)
 	}
-	b.up("PUT", path+"b", with(obj{"tracking": "T"}, obj{"shippedAt": "2031-05-02T03:04:05Z", "complete": true}), 200, nil)
+	b.up("PUT", path+"b", simtest.With(obj{"tracking": "T"},
+		obj{"shippedAt": "2031-05-02T03:04:05Z", "complete": true}), 200,
+		nil)
 	b.up("PUT", path+"c", first, 409, nil)
 	if b.up("PUT", path+"a", first, 200, &got); got.Status != "shipped" || len(got.Shipments) != 2 {
 		t.Errorf("the same again: %+v", got)
@@ -200,7 +203,7 @@ func TestUpstockBatches(t *testing.T) {
 	b.up("POST", "/customers/batch", obj{"customers": []obj{
 		{"externalId": *b.books().Customers[0].ExternalID, "phone": "+64 1", "name": ""},
 		{"externalId": *b.books().Customers[0].ExternalID, "phone": name},
-		{"externalId": "c-new", "name": "Fresh Face", "priceListExternalId": "tier-1"},
+		{"externalId": "c-new", "name": "New Face", "priceListExternalId": "tier-1"},
 	}}, 200, &out)
 	if outcomes() != "failed unchanged created " {
 		t.Error(outcomes())
@@ -227,7 +230,7 @@ func TestUpstockBatches(t *testing.T) {
 	}
 }
 
-// What an order is filled with, and the contract's totals.
+// TestPlaceOrder tests the defaults of an order, and the contract's totals.
 func TestPlaceOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, sim.Options{})
@@ -276,7 +279,28 @@ func TestPlaceOrder(t *testing.T) {
 	})
 }
 
-// The order has the names of the contract.
+// TestOrderKeepsTheContract: every name in an order is in the contract.
+// TestRefusedEdit: an edit with one wrong field changes none of the others either.
+func TestRefusedEdit(t *testing.T) {
+	b := newBench(t, sim.Options{NoLimits: true})
+	o, err := b.vendor.PlaceOrder(1, `{"reference":"PO-1","lines":[{"sku":"KWK-100"}],"customFields":{"Site":"Wharf"}}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, body := range []string{
+		`{"reference":"PO-2","customer":{"email":"new@example.com"},"status":7}`,
+		`{"customFields":{"Site":"Hill"},"deliveryAddress":{"line1":"1 Hill Road"},"orderDate":false}`,
+		`{"lines":[{"sku":"RWR-A","quantity":"many"}]}`,
+	} {
+		if _, err := b.vendor.Edit(o.ID, body); err == nil {
+			t.Errorf("took %s", body)
+		}
+		if now, err := b.vendor.Order(o.ID); err != nil || string(now.JSON) != string(o.JSON) {
+			t.Errorf("%s left %s (%v)", body, now.JSON, err)
+		}
+	}
+}
+
 func TestOrderKeepsTheContract(t *testing.T) {
 	spec, err := os.ReadFile("../../../../shared/vendors/upstock-openapi.yaml")
 	if err != nil {

@@ -20,7 +20,7 @@ import (
 type hook struct {
 	URL      string    `json:"url"`
 	Secret   string    `json:"secret"`
-	Old      string    `json:"old,omitempty"` // the secret before, signing too until OldUntil
+	Old      string    `json:"old,omitempty"` // the secret before, which also signs until OldUntil
 	OldUntil time.Time `json:"oldUntil"`
 }
 
@@ -34,8 +34,8 @@ var retries = []time.Duration{1 * time.Minute, 2 * time.Minute, 4 * time.Minute,
 	15 * time.Minute, 30 * time.Minute, 60 * time.Minute, 120 * time.Minute}
 
 // RegisterWebhook registers a URL for a supplier's events, as a tenant does in
-// Upstock's settings, sends a ping there and answers the signing secret.
-// Registering a URL again gives it a new secret at once.
+// Upstock's settings, sends a ping to it and returns the signing secret. Registering
+// a URL again gives it a new secret at once.
 func (v *Vendor) RegisterWebhook(supplier int, address string) (secret string, err error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" {
@@ -60,8 +60,8 @@ func (v *Vendor) RegisterWebhook(supplier int, address string) (secret string, e
 	return h.Secret, nil
 }
 
-// RotateWebhook gives a supplier's webhooks a new secret; the old one signs
-// too for 24 hours.
+// RotateWebhook gives a supplier's webhooks a new signing secret. The old one also
+// signs for 24 hours.
 func (v *Vendor) RotateWebhook(supplier int) (secret string, err error) {
 	v.sim.Lock()
 	defer v.sim.Unlock()
@@ -71,7 +71,7 @@ func (v *Vendor) RotateWebhook(supplier int) (secret string, err error) {
 	}
 	secret = v.secret()
 	for _, h := range p.Hooks {
-		h.Old, h.Secret, h.OldUntil = h.Secret, secret, time.Now().Add(v.sim.Fast(rotation))
+		h.Old, h.Secret, h.OldUntil = h.Secret, secret, time.Now().Add(v.sim.Scaled(rotation))
 	}
 	p.seat.Changed()
 	return secret, nil
@@ -95,15 +95,16 @@ func (p *supplier) emitTo(h *hook, event string, o *order, now time.Time) {
 	if o != nil {
 		data["order"], e.Order = o, o.ID
 	}
-	e.Body, _ = json.Marshal(map[string]any{"id": e.ID, "type": event, "occurredAt": now.UTC().Truncate(time.Millisecond),
+	e.Body, _ = json.Marshal(map[string]any{"id": e.ID, "type": event,
+		"occurredAt": now.UTC().Truncate(time.Millisecond),
 		"supplierId": p.seat.Account.Upstock.Supplier, "data": data})
 	p.seat.Send(e, 0)
 }
 
-// Patience implements sim.Sender, as do the next methods.
-func (p *supplier) Patience() (time.Duration, []time.Duration) { return patience, retries }
+// Timing implements sim.Sender, as do the next methods.
+func (p *supplier) Timing() (time.Duration, []time.Duration) { return patience, retries }
 
-// Envelope bears the time and a signature.
+// Envelope has the time and a signature.
 func (p *supplier) Envelope(e *sim.Event, now time.Time) (header http.Header, problem string) {
 	header = http.Header{"Content-Type": {"application/json"}, "User-Agent": {"Upstock-Webhooks/1"}}
 	header.Set(standardwebhooks.HeaderWebhookID, e.ID)

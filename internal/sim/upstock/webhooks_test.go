@@ -40,7 +40,8 @@ func TestWebhookRetriesTheSameMessage(t *testing.T) {
 			}
 		}
 		for i := 2; i < 5; i++ {
-			if in.Bodies[i] != in.Bodies[1] || in.Got[i].Header.Get("webhook-id") != in.Got[1].Header.Get("webhook-id") {
+			if in.Bodies[i] != in.Bodies[1] ||
+				in.Got[i].Header.Get("webhook-id") != in.Got[1].Header.Get("webhook-id") {
 				t.Errorf("attempt %d is another message", i)
 			}
 		}
@@ -61,7 +62,8 @@ func TestWebhookRetriesTheSameMessage(t *testing.T) {
 			t.Errorf("%+v %v", event, err)
 		}
 		ds := b.vendor.Deliveries(1)
-		if len(ds) != 2 || ds[0].Type != "ping" || ds[1].State != "delivered" || ds[1].Attempts != 4 || ds[1].Status != 202 {
+		if len(ds) != 2 || ds[0].Type != "ping" || ds[1].State != "delivered" || ds[1].Attempts != 4 ||
+			ds[1].Status != 202 {
 			t.Errorf("%+v", ds)
 		}
 	})
@@ -91,9 +93,9 @@ func TestWebhookSecretRotation(t *testing.T) {
 		b := newBench(t, sim.Options{Deliver: in})
 		old, _ := b.vendor.RegisterWebhook(1, "https://stockbridge.test/w")
 		b.Quiet()
-		fresh, err := b.vendor.RotateWebhook(1)
-		if err != nil || fresh == old {
-			t.Fatal(fresh, err)
+		rotated, err := b.vendor.RotateWebhook(1)
+		if err != nil || rotated == old {
+			t.Fatal(rotated, err)
 		}
 		verify := func(secret string) bool {
 			i := len(in.Got) - 1
@@ -102,13 +104,13 @@ func TestWebhookSecretRotation(t *testing.T) {
 		}
 		b.approved()
 		b.Quiet()
-		if !verify(old) || !verify(fresh) {
+		if !verify(old) || !verify(rotated) {
 			t.Error("a secret does not sign during rotation")
 		}
 		time.Sleep(24*time.Hour + time.Second)
 		b.approved()
 		b.Quiet()
-		if verify(old) || !verify(fresh) {
+		if verify(old) || !verify(rotated) {
 			t.Error("the old secret still signs after a day")
 		}
 	})

@@ -1,5 +1,5 @@
-// Package tabletest holds every implementation of table.Table to the same contract: what table's comments promise, each
-// condition both holding and failing, and what happens under contention.
+// Package tabletest tests every implementation of table.Table against the same contract: what table's comments promise,
+// each condition both holding and failing, and what happens under contention.
 //
 // A package with an implementation calls [Run] from a test of its own, with a function that opens an empty table:
 //
@@ -7,9 +7,9 @@
 //		tabletest.Run(t, func(t *testing.T) table.Table { return open(t) })
 //	}
 //
-// Each test gets a table of its own. Tests of indexes allow for their being eventually consistent, and those of limits
-// hold the embedded store to AWS's: 400 KB an item, 100 items and 4 MB a transaction. What is promised in table.go is
-// tested here, and only here: an implementation's own tests are for what only it does.
+// Each test gets a table of its own. Tests of indexes allow for eventual consistency. Tests of limits hold the embedded
+// store to those of DynamoDB: 400 KB an item, 100 items and 4 MB a transaction. What table.go promises is tested here,
+// and only here; an implementation's own tests are for what only it does.
 package tabletest
 
 import (
@@ -78,7 +78,7 @@ func key(sk string) table.Key { return table.Key{PK: "T#1#test", SK: sk} }
 
 func item(sk, data string) table.Item { return table.Item{Key: key(sk), Data: []byte(data)} }
 
-// written applies an operation and answers the item as it stands then.
+// written applies an operation and returns the item as it then stands.
 func (s suite) written(o table.Op) table.Item {
 	s.Helper()
 	s.write(o)
@@ -92,8 +92,8 @@ func (s suite) write(ops ...table.Op) {
 	}
 }
 
-// refused expects the operations of the given indexes to be refused, each by
-// the item given (no Rev: by its absence).
+// refused expects the write to be refused: by maps the index of each refused
+// operation to the item that is there (no Rev: none is).
 func (s suite) refused(ops []table.Op, by map[int]table.Item) {
 	s.Helper()
 	err := s.table.Write(s.Context(), ops...)
@@ -186,7 +186,7 @@ func (s suite) check() {
 	}
 	s.stands(a, absent)
 
-	// The answer is today's, not that of an equal check made before.
+	// The answer is a new one, not that of an equal check made before.
 	was := a
 	s.write(table.Check(was))
 	a = s.written(table.Replace(a))
@@ -200,8 +200,8 @@ func (s suite) put() {
 	s.stands(a)
 }
 
-// repeat: what took effect and is tried again is done, unless another writer
-// has been there since.
+// repeat: a write that took effect and is repeated is done, unless another
+// writer has been there since.
 func (s suite) repeat() {
 	create := table.Create(item("a", "one"))
 	s.write(create)
@@ -252,8 +252,8 @@ func (s suite) repeatSeveral() {
 	s.write(ops...)
 	s.stands(ops[0].Item, ops[1].Item, item("gone", ""), seen, ops[4].Item)
 
-	// A store that remembers the request may say done, as it was; nothing is
-	// written in any case.
+	// A store that remembers the request may answer again that it is done; in
+	// any case nothing is written.
 	seen = s.written(table.Replace(seen))
 	over := s.written(table.Replace(ops[1].Item))
 	err := s.table.Write(s.Context(), ops...)
@@ -417,32 +417,35 @@ func (s suite) query() {
 	bounds := []string{"", "0", "a", "a#", "a#1", "a#3", "b", "zz", "🚚", "🛳"}
 	for _, from := range bounds {
 		for _, until := range bounds {
-			var want []string
-			for _, sk := range sks {
-				if sk >= from && (until == "" || sk < until) {
-					want = append(want, sk)
-				}
-			}
-			down := slices.Clone(want)
-			slices.Reverse(down)
-			for _, limit := range []int{0, 1, 3, len(want)} {
-				q := table.Query{PK: key("").PK, From: from, Until: until, Limit: limit}
-				s.same(want, s.sks(q))
-				q.Desc = true
-				s.same(down, s.sks(q))
-			}
-			for _, after := range []string{"0", "a#1", "a#3", "zz", "🛳"} {
-				q := table.Query{PK: key("").PK, From: from, Until: until, After: after}
-				s.same(slices.DeleteFunc(slices.Clone(want), func(sk string) bool { return sk <= after }), s.sks(q))
-				q.Desc = true
-				s.same(slices.DeleteFunc(slices.Clone(down), func(sk string) bool { return sk >= after }), s.sks(q))
-			}
+			s.between(sks, from, until)
 		}
 	}
 	s.same([]string(nil), s.sks(table.Query{PK: "T#3"}))
 	p, err := s.table.Query(s.Context(), table.Query{PK: "T#2", Limit: 1})
 	if err != nil || len(p.Items) != 1 || p.Items[0].Rev != ops[len(ops)-1].Item.Rev {
 		s.Errorf("%+v, %v", p, err)
+	}
+}
+
+// between queries a part of the partition that holds these sort keys: up and down, by pages, and after a key.
+func (s suite) between(sks []string, from, until string) {
+	s.Helper()
+	want := slices.DeleteFunc(slices.Clone(sks), func(sk string) bool {
+		return sk < from || until != "" && sk >= until
+	})
+	down := slices.Clone(want)
+	slices.Reverse(down)
+	for _, limit := range []int{0, 1, 3, len(want)} {
+		q := table.Query{PK: key("").PK, From: from, Until: until, Limit: limit}
+		s.same(want, s.sks(q))
+		q.Desc = true
+		s.same(down, s.sks(q))
+	}
+	for _, after := range []string{"0", "a#1", "a#3", "zz", "🛳"} {
+		q := table.Query{PK: key("").PK, From: from, Until: until, After: after}
+		s.same(slices.DeleteFunc(slices.Clone(want), func(sk string) bool { return sk <= after }), s.sks(q))
+		q.Desc = true
+		s.same(slices.DeleteFunc(slices.Clone(down), func(sk string) bool { return sk >= after }), s.sks(q))
 	}
 }
 
@@ -456,30 +459,34 @@ func (s suite) queryLarge() {
 	}
 	for _, q := range []table.Query{{}, {Limit: 20}, {Desc: true}, {Desc: true, Limit: 3}} {
 		q.PK = key("").PK
-		var got []string
-		pages := 0
-		for {
-			p, err := s.table.Query(s.Context(), q)
-			if err != nil {
-				s.Fatal(err)
-			}
-			pages++
-			for _, it := range p.Items {
-				got = append(got, it.SK[:2])
-				if len(it.Data) != 150_000 {
-					s.Fatalf("%d bytes", len(it.Data))
-				}
-			}
-			if q.After = p.Next; p.Next == "" {
-				break
-			}
-		}
+		got, pages := s.large(q)
 		if q.Desc {
 			slices.Reverse(got)
 		}
 		s.same(want, got)
 		if pages < 4 {
 			s.Errorf("4.5 MB in %d pages", pages)
+		}
+	}
+}
+
+// large pages through items of 150,000 bytes: the first two letters of their sort keys, and how many pages there were.
+func (s suite) large(q table.Query) (got []string, pages int) {
+	s.Helper()
+	for {
+		p, err := s.table.Query(s.Context(), q)
+		if err != nil {
+			s.Fatal(err)
+		}
+		pages++
+		for _, it := range p.Items {
+			got = append(got, it.SK[:2])
+			if len(it.Data) != 150_000 {
+				s.Fatalf("%d bytes", len(it.Data))
+			}
+		}
+		if q.After = p.Next; p.Next == "" {
+			return got, pages
 		}
 	}
 }
@@ -505,7 +512,7 @@ func (s suite) entries(q table.Query) []string {
 	return nil
 }
 
-// lists waits until the index shows exactly so much, as it may lag.
+// lists waits until the index, which may lag, shows exactly this.
 func (s suite) lists(q table.Query, want ...string) {
 	s.Helper()
 	var got []string
@@ -517,7 +524,7 @@ func (s suite) lists(q table.Query, want ...string) {
 	s.Fatalf("%+v lists %q, want %q", q, got, want)
 }
 
-// placed is the item at a place in one of the indexes.
+// placed returns the item at a place in one of the indexes.
 func placed(it table.Item, group bool, index, sort string) table.Item {
 	if group {
 		it.Group, it.Order = index, sort
@@ -527,7 +534,7 @@ func placed(it table.Item, group bool, index, sort string) table.Item {
 	return it
 }
 
-// index tries one of the two indexes.
+// index tests one of the two indexes.
 func (s suite) index(group bool) {
 	due, state := table.Query{PK: "due", Group: group}, table.Query{PK: "state#sold", Group: group}
 	at := func(sk, index, sort string) table.Item { return placed(item(sk, "x"), group, index, sort) }
@@ -548,7 +555,7 @@ func (s suite) index(group bool) {
 	s.written(table.Replace(b))
 	s.lists(due, "2026-03-01T08:00:00Z=a")
 	s.lists(state, "1=b")
-	b = s.written(table.Put(at("b", "due", "5"))) // and back, unread
+	b = s.written(table.Put(at("b", "due", "5"))) // moves back, without having been read
 	s.lists(state)
 	s.lists(due, "2026-03-01T08:00:00Z=a", "5=b")
 	b = placed(b, group, "", "5") // leaves
@@ -569,7 +576,7 @@ func (s suite) index(group bool) {
 	s.same([]table.Entry{{Key: a.Key, Sort: "2"}}, p.Entries)
 }
 
-// twoIndexes: an item has its place in each, which changes by itself.
+// twoIndexes: an item has a place in each, and one changes without the other.
 func (s suite) twoIndexes() {
 	it := placed(placed(item("a", "x"), false, "due", "1"), true, "list", "9")
 	it = s.written(table.Create(it))
@@ -594,7 +601,7 @@ func (s suite) twoIndexes() {
 }
 
 // ahead: what is written ahead stands whether or not the rest is refused; the
-// conflict names the refused by their places in the whole Write.
+// conflict names refused operations by their indexes in the whole Write.
 func (s suite) ahead() {
 	one := s.written(table.Ahead(item("one", "1")))
 	s.stands(one)
@@ -624,14 +631,16 @@ func (s suite) ahead() {
 		s.stands(stands...)
 	}
 	var many []table.Op
-	for i := range 3 { // together over what one item may hold, with their places in the indexes
-		it := placed(placed(item("large"+strconv.Itoa(i), strings.Repeat("x", 300_000)), false, "due", strconv.Itoa(i)), true, "list", strconv.Itoa(9-i))
+	for i := range 3 { // together larger than one item may be
+		it := placed(placed(item("large"+strconv.Itoa(i), strings.Repeat("x", 300_000)), false, "due", strconv.Itoa(i)),
+			true, "list", strconv.Itoa(9-i))
 		many = append(many, table.Ahead(it))
 	}
 	s.write(many...)
 	s.lists(table.Query{PK: "due"}, "0=large0", "1=large1", "2=large2")
 	s.lists(table.Query{PK: "list", Group: true}, "7=large2", "8=large1", "9=large0")
-	if err := s.table.Write(s.Context(), table.Ahead(item("x", "")), table.Create(item("x", ""))); !errors.Is(err, table.ErrTooLarge) {
+	if err := s.table.Write(s.Context(), table.Ahead(item("x", "")), table.Create(item("x", ""))); !errors.Is(err,
+		table.ErrTooLarge) {
 		s.Errorf("one key twice: %v", err)
 	}
 	s.stands(item("x", ""))
@@ -648,12 +657,13 @@ func (s suite) indexPages(group bool) {
 		want = append(want, sort+"="+it.SK)
 	}
 	s.write(ops...)
-	order := func(in []string) []string { // rows of one Sort come in no promised order
+	order := func(in []string) []string { // rows of one Sort come in any order
 		out := slices.Clone(in)
 		slices.Sort(out)
 		return out
 	}
-	for end := time.Now().Add(10 * time.Second); len(s.entries(table.Query{PK: "due", Group: group})) < len(want); time.Sleep(5 * time.Millisecond) {
+	all := table.Query{PK: "due", Group: group}
+	for end := time.Now().Add(10 * time.Second); len(s.entries(all)) < len(want); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			s.Fatal("the index does not catch up")
 		}
@@ -669,10 +679,14 @@ func (s suite) indexPages(group bool) {
 			if got[0] != first || got[len(got)-1] != last {
 				s.Errorf("from %q to %q", got[0], got[len(got)-1])
 			}
-			s.same(order(want[3:8]), order(s.entries(table.Query{PK: "due", Group: group, From: "2", Until: "2é", Limit: limit, Desc: desc})))
-			s.same(order(want[:3]), order(s.entries(table.Query{PK: "due", Group: group, Until: "2", Limit: limit, Desc: desc})))
-			s.same(order(want[3:]), order(s.entries(table.Query{PK: "due", Group: group, From: "11", Limit: limit, Desc: desc})))
-			s.same([]string(nil), s.entries(table.Query{PK: "due", Group: group, From: "3", Until: "2", Limit: limit, Desc: desc}))
+			s.same(order(want[3:8]), order(s.entries(table.Query{PK: "due", Group: group, From: "2", Until: "2é",
+				Limit: limit, Desc: desc})))
+			s.same(order(want[:3]), order(s.entries(table.Query{PK: "due", Group: group, Until: "2", Limit: limit,
+				Desc: desc})))
+			s.same(order(want[3:]), order(s.entries(table.Query{PK: "due", Group: group, From: "11", Limit: limit,
+				Desc: desc})))
+			s.same([]string(nil), s.entries(table.Query{PK: "due", Group: group, From: "3", Until: "2", Limit: limit,
+				Desc: desc}))
 		}
 	}
 }
@@ -691,8 +705,8 @@ func (s suite) expires() {
 	it = s.written(table.Replace(it))
 	s.stands(it)
 
-	// One that has expired may be there or not, with or without its index
-	// entry; others stay.
+	// An expired item may be there or not, with or without its index entry;
+	// others stay.
 	old := item("old", "x")
 	old.Expires, old.Index, old.Sort = time.Now().Add(-time.Hour), "due", "1"
 	s.write(table.Put(old))
@@ -793,66 +807,72 @@ func insist(ctx context.Context, t table.Table, ops ...table.Op) error {
 	}
 }
 
-// increment: of 64 that count one item up, none is lost.
-func (s suite) increment() {
-	s.write(table.Create(item("n", "0")))
-	const workers, times = 64, 2
+// crowd has many workers each do something so many times, and reports what fails.
+func (s suite) crowd(workers, times int, do func(worker, i int) error) {
+	s.Helper()
 	var wg sync.WaitGroup
-	for range workers {
+	for w := range workers {
 		wg.Go(func() {
-			for range times {
-				got, err := s.table.Get(s.Context(), key("n"))
-				if err != nil || len(got) != 1 {
-					s.Errorf("%v, %v", got, err)
+			for i := range times {
+				if err := do(w, i); err != nil {
+					s.Error(err)
 					return
-				}
-				it := got[0]
-				for {
-					n, _ := strconv.Atoi(string(it.Data))
-					it.Data = strconv.AppendInt(nil, int64(n+1), 10)
-					err := insist(s.Context(), s.table, table.Replace(it))
-					var c *table.Conflict
-					if !errors.As(err, &c) {
-						if err != nil {
-							s.Error(err)
-						}
-						break
-					}
-					it = c.Current[0]
-					time.Sleep(rand.N(5 * time.Millisecond))
 				}
 			}
 		})
 	}
 	wg.Wait()
+}
+
+// plus is a number that an item holds, and so much more.
+func plus(it table.Item, n int) []byte {
+	have, _ := strconv.Atoi(string(it.Data))
+	return strconv.AppendInt(nil, int64(have+n), 10)
+}
+
+// increment: 64 workers count one item up, and no count is lost.
+func (s suite) increment() {
+	s.write(table.Create(item("n", "0")))
+	const workers, times = 64, 2
+	s.crowd(workers, times, func(int, int) error { return s.countUp(key("n")) })
 	got, err := s.table.Get(s.Context(), key("n"))
 	if err != nil || string(got[0].Data) != strconv.Itoa(workers*times) {
 		s.Errorf("%s after %d, %v", got[0].Data, workers*times, err)
 	}
 }
 
-// change: of those who change one item that they never read, with another beside it, each gets to do it.
+// countUp counts an item up by one, going on from what each conflict shows.
+func (s suite) countUp(k table.Key) error {
+	got, err := s.table.Get(s.Context(), k)
+	if err != nil || len(got) != 1 {
+		return fmt.Errorf("%v, %w", got, err)
+	}
+	for it := got[0]; ; {
+		it.Data = plus(it, 1)
+		err := insist(s.Context(), s.table, table.Replace(it))
+		c, conflict := errors.AsType[*table.Conflict](err)
+		if !conflict {
+			return err
+		}
+		it = c.Current[0]
+		time.Sleep(rand.N(5 * time.Millisecond))
+	}
+}
+
+// change: each of several workers gets to change one item that it never read, and to create another with it.
 func (s suite) change() {
 	const workers, times = 8, 5
-	var wg sync.WaitGroup
-	for w := range workers {
-		wg.Go(func() {
-			for i := range times {
-				err := error(table.ErrConflict)
-				for errors.Is(err, table.ErrConflict) { // a slow table, and others were faster each time
-					_, err = table.Change(s.Context(), s.table, table.Item{Key: key("n")}, func(it table.Item) ([]table.Op, error) {
-						n, _ := strconv.Atoi(string(it.Data)) // there is none at first
-						it.Data = strconv.AppendInt(nil, int64(n+1), 10)
-						return []table.Op{table.Save(it), table.Create(item(fmt.Sprintf("log-%d-%d", w, i), ""))}, nil
-					})
-				}
-				if err != nil {
-					s.Error(err)
-				}
-			}
-		})
-	}
-	wg.Wait()
+	s.crowd(workers, times, func(w, i int) error {
+		count := func(it table.Item) ([]table.Op, error) {
+			it.Data = plus(it, 1) // there is none at first
+			return []table.Op{table.Save(it), table.Create(item(fmt.Sprintf("log-%d-%d", w, i), ""))}, nil
+		}
+		err := error(table.ErrConflict)
+		for errors.Is(err, table.ErrConflict) { // on a slow table others may always be faster
+			_, err = table.Change(s.Context(), s.table, table.Item{Key: key("n")}, count)
+		}
+		return err
+	})
 	it, err := table.Read(s.Context(), s.table, key("n"))
 	if err != nil || string(it.Data) != strconv.Itoa(workers*times) {
 		s.Errorf("%s after %d, %v", it.Data, workers*times, err)
@@ -863,41 +883,22 @@ func (s suite) change() {
 	}
 }
 
-// transfer: transactions over two items keep their sum, whoever collides.
+// transfer: transactions over two items keep their sum when they collide.
 func (s suite) transfer() {
 	s.write(table.Create(item("a", "1000")), table.Create(item("b", "1000")))
 	const workers, times = 16, 5
-	var wg sync.WaitGroup
-	for w := range workers {
-		wg.Go(func() {
-			for i := range times {
-				for {
-					got, err := s.table.Get(s.Context(), key("a"), key("b"))
-					if err != nil || len(got) != 2 {
-						s.Errorf("%v, %v", got, err)
-						return
-					}
-					a, _ := strconv.Atoi(string(got[0].Data))
-					b, _ := strconv.Atoi(string(got[1].Data))
-					got[0].Data, got[1].Data = strconv.AppendInt(nil, int64(a-w), 10), strconv.AppendInt(nil, int64(b+w), 10)
-					err = insist(s.Context(), s.table, table.Replace(got[0]), table.Replace(got[1]),
-						table.Create(item(fmt.Sprintf("log-%d-%d", w, i), "")))
-					if err == nil {
-						break
-					}
-					if !errors.Is(err, table.ErrConflict) {
-						s.Error(err)
-						return
-					}
-					time.Sleep(rand.N(20 * time.Millisecond))
-				}
-			}
-		})
-	}
-	wg.Wait()
+	s.crowd(workers, times, func(w, i int) error {
+		err := s.move(w, fmt.Sprintf("log-%d-%d", w, i))
+		for errors.Is(err, table.ErrConflict) {
+			time.Sleep(rand.N(20 * time.Millisecond))
+			err = s.move(w, fmt.Sprintf("log-%d-%d", w, i))
+		}
+		return err
+	})
 	moved := times * workers * (workers - 1) / 2
 	got, err := s.table.Get(s.Context(), key("a"), key("b"))
-	if err != nil || string(got[0].Data) != strconv.Itoa(1000-moved) || string(got[1].Data) != strconv.Itoa(1000+moved) {
+	if err != nil || string(got[0].Data) != strconv.Itoa(1000-moved) ||
+		string(got[1].Data) != strconv.Itoa(1000+moved) {
 		s.Errorf("%v, %v", got, err)
 	}
 	p, err := s.table.Query(s.Context(), table.Query{PK: key("").PK, From: "log-", Until: "log."})
@@ -906,7 +907,17 @@ func (s suite) transfer() {
 	}
 }
 
-// race: of many that create one item, one succeeds, and each other is told of it.
+// move moves an amount from a to b, and logs it in the same transaction.
+func (s suite) move(amount int, log string) error {
+	got, err := s.table.Get(s.Context(), key("a"), key("b"))
+	if err != nil || len(got) != 2 {
+		return fmt.Errorf("%v, %w", got, err)
+	}
+	got[0].Data, got[1].Data = plus(got[0], -amount), plus(got[1], amount)
+	return insist(s.Context(), s.table, table.Replace(got[0]), table.Replace(got[1]), table.Create(item(log, "")))
+}
+
+// race: of many that create one item, one succeeds, and each of the others gets the winner's item.
 func (s suite) race() {
 	var wg sync.WaitGroup
 	var mu sync.Mutex

@@ -13,8 +13,8 @@
 //     replays its schedules against the rules that it names;
 //   - make power counts which of the simulator's fixed seeds meet each mutant;
 //   - TestFit says, in a moment, whether each text still stands in the code, exactly
-//     once. Whoever changes such a text changes the mutant too, so that it still
-//     means what its name says.
+//     once, and TestCompile whether what it becomes still compiles. Whoever changes
+//     such a text changes the mutant too, so that it still means what its name says.
 //
 // The package is for tests alone and is part of no program.
 package mutant
@@ -105,7 +105,8 @@ func (m Mutant) Build(dir string) (binary string, err error) {
 	if err := os.WriteFile(overlay, doc, 0o600); err != nil {
 		return "", err
 	}
-	if out, err := exec.Command("go", "test", "-c", "-overlay", overlay, "-o", binary, ".").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "test", "-c", "-overlay", overlay, "-o", binary,
+		".").CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build %q: %w\n%s", m.Name, err, out)
 	}
 	return binary, nil

@@ -10,7 +10,6 @@ import (
 	"stockbridge/internal/cin7core"
 	"stockbridge/internal/match"
 	"stockbridge/internal/prose"
-	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstock"
 )
 
@@ -92,7 +91,7 @@ func (p *planner) chosenAddress(given upstock.Address) (at cin7core.CustomerAddr
 	}
 	several := fmt.Sprintf("%d addresses on the customer's card fit %s", len(found), says)
 	switch {
-	case p.s.OnUnknownAddress != tenant.Reject:
+	case p.s.OnUnknownAddress != Reject:
 		p.say("%s; the sale has %s.", several, prose.Quote(oneLine(first.Line1, first.Line2, first.City)))
 	case !first.DefaultForType || found[1].DefaultForType:
 		return first, several
@@ -148,7 +147,7 @@ func (p *planner) destination(given upstock.Address, explained bool) (at cin7cor
 func (p *planner) sayUnfit(unfit, place string) {
 	switch {
 	case unfit == "":
-	case p.s.OnUnknownAddress == tenant.Reject:
+	case p.s.OnUnknownAddress == Reject:
 		p.problem(0, "address", unfit+".", "Correct the custom field in Upstock, "+
 			"add the address to the customer's card in Cin7 Core, or set onUnknownAddress to say",
 			Want{Kind: WantCustomer, ID: p.card.ID})
@@ -172,9 +171,9 @@ func oneLine(parts ...string) string {
 // before those that it names in part. By is the setting addressMatch.
 func fitting(card cin7core.Customer, value, by string) []cin7core.CustomerAddress {
 	words, code := match.Words(value), match.Code(value)
-	byStreet := by == tenant.MatchLine1 || by == tenant.MatchAny || by == ""
-	byCity := by != tenant.MatchLine1 && by != tenant.MatchPostcode
-	byPostcode := by != tenant.MatchLine1 && by != tenant.MatchCity && code != ""
+	byStreet := by == MatchLine1 || by == MatchAny || by == ""
+	byCity := by != MatchLine1 && by != MatchPostcode
+	byPostcode := by != MatchLine1 && by != MatchCity && code != ""
 	found := matching(card, func(a cin7core.CustomerAddress) bool {
 		return byStreet && slices.Contains(inFull(a), words)
 	})

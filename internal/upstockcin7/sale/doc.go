@@ -4,6 +4,7 @@
 //
 // # Words
 //
+//	Settings   what a tenant decides of its sales: the pair's section of the tenant's settings
 //	Plan       the sale, header and lines, with its total predicted to the cent, and what is to be said of it
 //	Reference  what of the tenant's Cin7 Core account one order needs: its books, and the candidates among its cards
 //	Books      the small reference books of an account: locations, tax rules, terms, …
@@ -15,6 +16,7 @@
 //
 // # How it is used
 //
+//	settings := sale.SettingsOf(bundle.Settings)
 //	needs := sale.Needs(order, settings)               // what to look up in the mirror
 //	plan, problems, wants := sale.Make(order, faults, settings, ref)
 //	if len(wants) > 0 {                                // read them live, once, into ref; set ref.Live

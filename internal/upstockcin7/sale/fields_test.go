@@ -15,9 +15,10 @@ import (
 // notCompared are the mapped fields that SameHeader and SameLines leave out: Cin7 Core answers them in another form or
 // fills them in by itself, or they follow from a field that is compared.
 var notCompared = map[string][]string{
-	"SaleHeader": {"BillingAddress", "ShippingAddress", "SaleType", "SalesRepresentative", "SkipQuote", "TaxInclusive", "TaxRule"},
-	"OrderLine":  {"SKU", "Name", "DropShip"},
-	"Charge":     {},
+	"SaleHeader": {"BillingAddress", "ShippingAddress", "SaleType", "SalesRepresentative", "SkipQuote", "TaxInclusive",
+		"TaxRule"},
+	"OrderLine": {"SKU", "Name", "DropShip"},
+	"Charge":    {},
 }
 
 // TestMappedFields: whatever of a sale this package fills in has its row in the table above Make, and its place in the
@@ -73,7 +74,8 @@ func TestMappedFields(t *testing.T) {
 			t.Fatalf("of %s only %v are seen to be mapped, %v to be compared", of, mapped[of], compared[of])
 		}
 		for _, field := range slices.Sorted(maps.Keys(mapped[of])) {
-			if of != "Charge" && !regexp.MustCompile(`\b`+field+`\b`).MatchString(table) { // freight has one row for all of it
+			// freight has one row for all of it
+			if of != "Charge" && !regexp.MustCompile(`\b`+field+`\b`).MatchString(table) {
 				t.Errorf("%s.%s is mapped, and has no row in the table above Make", of, field)
 			}
 			if compared[of][field] == slices.Contains(left, field) {

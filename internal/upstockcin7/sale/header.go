@@ -11,7 +11,6 @@ import (
 	"stockbridge/internal/cin7core"
 	"stockbridge/internal/match"
 	"stockbridge/internal/prose"
-	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstock"
 )
 
@@ -33,7 +32,7 @@ func (p *planner) checkOrder() {
 	if len(p.o.Lines) == 0 && !p.unreadable("lines") {
 		p.problem(0, "noLines", "The order has no lines.", correctOrder)
 	}
-	if p.ref.Books.Me.AutomaticallyApplyDiscounts && p.s.OrderStatus == tenant.Authorised {
+	if p.ref.Books.Me.AutomaticallyApplyDiscounts && p.s.OrderStatus == Authorised {
 		p.say("The Cin7 Core account applies discounts by itself when an order is authorised, " +
 			"so the sale's total may change then.")
 	}
@@ -135,7 +134,7 @@ func (p *planner) referenceFrom() string {
 }
 
 func (p *planner) shipByFrom() time.Time {
-	if p.s.ShipBySource == tenant.NoDate {
+	if p.s.ShipBySource == NoDate {
 		return time.Time{}
 	}
 	return dateOf(p.o.DeliveryDate)
@@ -143,7 +142,7 @@ func (p *planner) shipByFrom() time.Time {
 
 func (p *planner) notesFrom() string {
 	var notes []string
-	if p.s.ShipBySource == tenant.NoDate && !p.o.DeliveryDate.IsZero() {
+	if p.s.ShipBySource == NoDate && !p.o.DeliveryDate.IsZero() {
 		notes = append(notes, "Expected delivery: "+dateOf(p.o.DeliveryDate).Format("2 January 2006"))
 	}
 	comments := 0
@@ -241,7 +240,7 @@ func (p *planner) salesRepFrom() string {
 	name, ok := p.salesRep(rep)
 	switch {
 	case ok:
-	case match.Same(rep, tenant.DefaultSalesRep):
+	case match.Same(rep, DefaultSalesRep):
 		p.say("The sale has no sales representative: the customer has none, "+
 			"and %s is not among the Cin7 Core account's contacts.", prose.Quote(rep))
 	default:
@@ -267,31 +266,31 @@ func (p *planner) salesRep(name string) (_ string, found bool) {
 	return p.ref.Books.Contacts[i].Name, true
 }
 
-func saleTypeFrom(s tenant.Settings) string {
-	if s.SaleType == tenant.Advanced {
+func saleTypeFrom(s Settings) string {
+	if s.SaleType == Advanced {
 		return "Advanced"
 	}
 	return "Simple"
 }
 
-func statusFrom(s tenant.Settings) cin7core.Status {
-	if s.OrderStatus == tenant.Authorised {
+func statusFrom(s Settings) cin7core.Status {
+	if s.OrderStatus == Authorised {
 		return cin7core.Authorised
 	}
 	return cin7core.Draft
 }
 
 // modeFrom is NOPICK for what Cin7 Core would not pick anyway, so that nobody waits for it.
-func modeFrom(s tenant.Settings) cin7core.Mode {
-	if s.SaleType == tenant.Advanced || s.OrderStatus != tenant.Authorised {
+func modeFrom(s Settings) cin7core.Mode {
+	if s.SaleType == Advanced || s.OrderStatus != Authorised {
 		return cin7core.NoPick
 	}
 	switch s.CreationMode {
-	case tenant.AutoPick:
+	case AutoPick:
 		return cin7core.AutoPick
-	case tenant.AutoPickPack:
+	case AutoPickPack:
 		return cin7core.AutoPickPack
-	case tenant.AutoPickPackShip:
+	case AutoPickPackShip:
 		return cin7core.AutoPickPackShip
 	}
 	return cin7core.NoPick

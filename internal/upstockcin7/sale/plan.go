@@ -11,7 +11,6 @@ import (
 	"stockbridge/internal/cin7core"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/prose"
-	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstock"
 )
 
@@ -28,6 +27,8 @@ type Plan struct {
 	LinkCustomer bool     `json:"linkCustomer,omitempty"` // it was found by its name: Link should be remembered
 	Said         []string `json:"said,omitempty"`         // in sentences: cuts, small differences, what was left out
 	Amended      bool     `json:"amended,omitempty"`      // one row's total is as Cin7 Core expects it, see Amend
+
+	Sums []Sum `json:"-"` // where the two totals differ: what the order comes to by each way of reckoning
 
 	link  ledger.Link // of the customer, as it was when the plan was made
 	buyer string      // the customer's name in Upstock
@@ -55,9 +56,9 @@ func (p *Plan) Link(now time.Time) ledger.Link {
 //	deliveryDate                ShipBy                 setting shipBySource; none: first line of ShippingNotes instead
 //	comments                    ShippingNotes          the first with text; cut at 1,024 and said
 //	deliveryAddress,            ShippingAddress        the card's address that the custom field chooses; else the
-//	  customFields                                     card's own that equals it; else written out with ShipToOther, so
-//	                                                   that the card stays as it is; none: the card's default; written
-//	                                                   out too where its company or contact is not the card's
+//	  customFields                                     card's own that equals it; else written out with ShipToOther,
+//	                                                   so that the card stays as it is; none: the card's default;
+//	                                                   written out too where its company or contact is not the card's
 //	–                           BillingAddress         the card's default
 //	–                           Location               setting; the card's; the account's default
 //	–                           SalesRepresentative    the card's; setting (the built-in default is left out where it
@@ -84,7 +85,7 @@ func (p *Plan) Link(now time.Time) ledger.Link {
 //	                                                   none if 0
 //	totals                      –                      compared with what Cin7 Core will compute (see taxed)
 func Make(
-	o upstock.Order, faults []upstock.FieldError, s tenant.Settings, ref Reference,
+	o upstock.Order, faults []upstock.FieldError, s Settings, ref Reference,
 ) (Plan, []ledger.Problem, []Want) {
 	p := newPlanner(o, s, ref)
 	if whole := p.faults(faults); whole {
@@ -103,7 +104,7 @@ func Make(
 // planner is one Make.
 type planner struct {
 	o    upstock.Order
-	s    tenant.Settings
+	s    Settings
 	ref  Reference
 	plan Plan
 
@@ -121,7 +122,7 @@ type planner struct {
 	lines    map[string][]int // by what Said says: the lines that it is said of
 }
 
-func newPlanner(o upstock.Order, s tenant.Settings, ref Reference) *planner {
+func newPlanner(o upstock.Order, s Settings, ref Reference) *planner {
 	o.Lines = slices.Clone(o.Lines)
 	for i := range o.Lines {
 		l := &o.Lines[i]

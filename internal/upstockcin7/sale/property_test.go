@@ -85,7 +85,7 @@ func TestProperty(t *testing.T) {
 }
 
 // sell sends a plan and compares what Cin7 Core made of it.
-func (f *far) sell(rt *rapid.T, o upstock.Order, order simupstock.OrderSummary, s tenant.Settings, p sale.Plan) {
+func (f *far) sell(rt *rapid.T, o upstock.Order, order simupstock.OrderSummary, s sale.Settings, p sale.Plan) {
 	ctx := context.Background()
 	before := f.customer(rt, p.CustomerID)
 	created, err := f.core.CreateSale(ctx, p.Header)
@@ -102,7 +102,8 @@ func (f *far) sell(rt *rapid.T, o upstock.Order, order simupstock.OrderSummary, 
 	if err != nil {
 		rt.Fatal(err)
 	}
-	discounts := f.ref.Books.Me.AutomaticallyApplyDiscounts && s.OrderStatus == tenant.Authorised && before.Discount.IsPositive()
+	discounts := f.ref.Books.Me.AutomaticallyApplyDiscounts && s.OrderStatus == sale.Authorised &&
+		before.Discount.IsPositive()
 	switch {
 	case discounts:
 		if len(p.Said) == 0 {
@@ -123,12 +124,14 @@ func (f *far) sell(rt *rapid.T, o upstock.Order, order simupstock.OrderSummary, 
 		rt.Fatalf("order %s, sale %s, tolerance %s", p.OrderTotal, p.SaleTotal, s.TotalTolerance)
 	}
 	for i, l := range o.Lines {
-		if got := read.Order.Lines[i]; !got.Quantity.Equal(l.Quantity) || got.DropShip && f.product(got.ProductID).DropShipMode != "Always Drop Ship" {
+		if got := read.Order.Lines[i]; !got.Quantity.Equal(l.Quantity) ||
+			got.DropShip && f.product(got.ProductID).DropShipMode != "Always Drop Ship" {
 			rt.Fatalf("line %d: ordered %s, sold %s (drop ship %v)", i+1, l.Quantity, got.Quantity, got.DropShip)
 		}
 	}
-	want := map[string]string{tenant.Draft: "DRAFT", tenant.Authorised: "AUTHORISED"}[s.OrderStatus]
-	if string(saved.Status) != want || read.Type != map[string]string{tenant.Simple: "Simple Sale", tenant.Advanced: "Advanced Sale"}[s.SaleType] {
+	want := map[string]string{sale.Draft: "DRAFT", sale.Authorised: "AUTHORISED"}[s.OrderStatus]
+	if string(saved.Status) != want || read.Type != map[string]string{sale.Simple: "Simple Sale",
+		sale.Advanced: "Advanced Sale"}[s.SaleType] {
 		rt.Fatalf("%s %s: the sale is %s, %s", s.OrderStatus, s.SaleType, saved.Status, read.Type)
 	}
 	if after := f.customer(rt, p.CustomerID); len(after.Addresses) != len(before.Addresses) {
@@ -145,7 +148,8 @@ func newFar(rt rapid.TB) *far {
 		rt.Fatal(err)
 	}
 	f.sim, f.acc = s, s.AddAccount("Harbour Roasters", "")
-	f.core = cin7core.New("http://sim.test"+sim.PrefixCin7Core, s.Transport(), nil, f.acc.Cin7Core.AccountID, f.acc.Cin7Core.ApplicationKey)
+	f.core = cin7core.New("http://sim.test"+sim.PrefixCin7Core, s.Transport(), nil, f.acc.Cin7Core.AccountID,
+		f.acc.Cin7Core.ApplicationKey)
 	return f
 }
 
@@ -239,7 +243,8 @@ func (f *far) change(rt *rapid.T) {
 	b := f.ref.Books
 	account := "?account=" + f.acc.Cin7Core.AccountID
 	f.put(rt, "me"+account, fmt.Sprintf(`{"TaxCalculationMethod":%q,"MaximumDecimalPlacesInQuantity":%q,"DiscountRule":%q}`,
-		oneOf(rt, "tax method", "Row Total", "Total"), oneOf(rt, "quantity places", "N2", "N4", "N3", "N0"), oneOf(rt, "discount rule", "Discount", "Price")))
+		oneOf(rt, "tax method", "Row Total", "Total"), oneOf(rt, "quantity places", "N2", "N4", "N3", "N0"),
+		oneOf(rt, "discount rule", "Discount", "Price")))
 	if once(rt, 3, "automatic discounts") {
 		f.put(rt, "me"+account, `{"AutomaticallyApplyDiscounts":true}`)
 	}
@@ -263,20 +268,31 @@ func (f *far) change(rt *rapid.T) {
 		fine, odds []string
 	}{
 		{2, "taxes/", ids(b.TaxRules, func(r cin7core.TaxRule) string { return r.ID }),
-			[]string{`{"IsActive":true}`, `{"Components":[]}`, `{"TaxPercent":8.875,"IsTaxForSale":true,"IsActive":true}`, `{"TaxInclusive":true}`},
-			[]string{`{"TaxPercent":15}`, `{"Name":"Rate O’Hara & Sön"}`, `{"IsActive":false}`, `{"IsTaxForSale":true}`}},
-		{1, "terms/", ids(b.PaymentTerms, func(x cin7core.PaymentTerm) string { return x.ID }), []string{`{"IsActive":true}`}, []string{`{"IsActive":false}`, `{"Name":"Net 7"}`}},
+			[]string{`{"IsActive":true}`, `{"Components":[]}`,
+				`{"TaxPercent":8.875,"IsTaxForSale":true,"IsActive":true}`, `{"TaxInclusive":true}`},
+			[]string{`{"TaxPercent":15}`, `{"Name":"Rate O’Hara & Sön"}`, `{"IsActive":false}`,
+				`{"IsTaxForSale":true}`}},
+		{1, "terms/", ids(b.PaymentTerms, func(x cin7core.PaymentTerm) string { return x.ID }),
+			[]string{`{"IsActive":true}`}, []string{`{"IsActive":false}`, `{"Name":"Net 7"}`}},
 		{6, "customers/", ids(f.ref.Customers, func(x cin7core.Customer) string { return x.ID }), []string{
-			`{"TaxRule":"Zero Rated Income"}`, `{"TaxRule":"GST on Income (to 2010)"}`, `{"TaxRule":"gst ON income"}`, `{"TaxRule":"Gone"}`, `{"Location":"Southern Store"}`, `{"Location":"Old Woolshed"}`,
-			`{"Location":null}`, `{"SalesRepresentative":"Mere Parata"}`, `{"SalesRepresentative":"mere parata"}`, `{"Carrier":"Strait Freight"}`, `{"Carrier":null}`, `{"Discount":12.25}`,
-			`{"PriceTier":"Tier 7"}`, `{"Contacts":[]}`, `{"Addresses":[{"ID":"a1","Line1":"1 Nowhere","Type":"Business","DefaultForType":true}]}`}, []string{
-			`{"Addresses":[]}`, `{"PaymentTerm":"Cash"}`, `{"SalesRepresentative":"Gone Away"}`, `{"Carrier":"Gone"}`, `{"PriceTier":"Gone"}`, `{"IsOnCreditHold":true}`, `{"Status":"Deprecated"}`, `{"Currency":"AUD"}`}},
+			`{"TaxRule":"Zero Rated Income"}`, `{"TaxRule":"GST on Income (to 2010)"}`, `{"TaxRule":"gst ON income"}`,
+			`{"TaxRule":"Gone"}`, `{"Location":"Southern Store"}`, `{"Location":"Old Woolshed"}`,
+			`{"Location":null}`, `{"SalesRepresentative":"Mere Parata"}`, `{"SalesRepresentative":"mere parata"}`,
+			`{"Carrier":"Strait Freight"}`, `{"Carrier":null}`, `{"Discount":12.25}`,
+			`{"PriceTier":"Tier 7"}`, `{"Contacts":[]}`,
+			`{"Addresses":[{"ID":"a1","Line1":"1 Nowhere","Type":"Business","DefaultForType":true}]}`}, []string{
+			`{"Addresses":[]}`, `{"PaymentTerm":"Cash"}`, `{"SalesRepresentative":"Gone Away"}`, `{"Carrier":"Gone"}`,
+			`{"PriceTier":"Gone"}`, `{"IsOnCreditHold":true}`, `{"Status":"Deprecated"}`, `{"Currency":"AUD"}`}},
 		{5, "products/", ids(f.ref.Products, func(x cin7core.Product) string { return x.ID }), []string{
-			`{"DropShipMode":"Optional Drop Ship"}`, `{"DropShipMode":"Always Drop Ship"}`, `{"OnHand":0}`, `{"OnHand":1000000}`, `{"SaleTaxRule":"Zero Rated Income"}`,
-			`{"Name":"Ünïcødé ☕ ` + strings.Repeat("n", 200) + `"}`, `{"Status":"ACTIVE"}`}, []string{`{"Status":"Setup required"}`, `{"Status":"Deprecated"}`, `{"Sellable":false}`, `{"Type":"Service"}`}},
+			`{"DropShipMode":"Optional Drop Ship"}`, `{"DropShipMode":"Always Drop Ship"}`, `{"OnHand":0}`,
+			`{"OnHand":1000000}`, `{"SaleTaxRule":"Zero Rated Income"}`,
+			`{"Name":"Ünïcødé ☕ ` + strings.Repeat("n", 200) + `"}`, `{"Status":"ACTIVE"}`},
+			[]string{`{"Status":"Setup required"}`, `{"Status":"Deprecated"}`, `{"Sellable":false}`,
+				`{"Type":"Service"}`}},
 		// After the products: their stock lies at a location by its name.
 		{1, "locations/", ids(b.Locations, func(l cin7core.Location) string { return l.ID }),
-			[]string{`{"IsDefault":true}`, `{"IsDeprecated":false}`}, []string{`{"Name":"Yard “B”, Ōtāhuhu"}`, `{"IsDeprecated":true}`, `{"IsDefault":false}`}},
+			[]string{`{"IsDefault":true}`, `{"IsDeprecated":false}`},
+			[]string{`{"Name":"Yard “B”, Ōtāhuhu"}`, `{"IsDeprecated":true}`, `{"IsDefault":false}`}},
 	} {
 		for range c.times {
 			to := c.fine
@@ -299,24 +315,28 @@ func ids[T any](rows []T, of func(T) string) []string {
 }
 
 // drawSettings draws settings that validate.
-func drawSettings(rt *rapid.T) tenant.Settings {
+func drawSettings(rt *rapid.T) sale.Settings {
 	doc := map[string]any{
-		"orderStatus": oneOf(rt, "order status", tenant.Draft, tenant.Authorised), "saleType": oneOf(rt, "sale type", tenant.Simple, tenant.Advanced),
-		"shipBySource":   oneOf(rt, "ship by", tenant.DeliveryDate, tenant.NoDate),
-		"addressMatch":   oneOf(rt, "address match", tenant.MatchAny, tenant.MatchLine1, tenant.MatchCity, tenant.MatchPostcode),
+		"orderStatus":  oneOf(rt, "order status", sale.Draft, sale.Authorised),
+		"saleType":     oneOf(rt, "sale type", sale.Simple, sale.Advanced),
+		"shipBySource": oneOf(rt, "ship by", sale.DeliveryDate, sale.NoDate),
+		"addressMatch": oneOf(rt, "address match", sale.MatchAny, sale.MatchLine1, sale.MatchCity,
+			sale.MatchPostcode),
 		"addressField":   oneOf(rt, "address field", "", "Site", "site "),
 		"totalTolerance": oneOf(rt, "tolerance", "5", "1000.00", "2.5", "1.5", "5", "0.02", "0.00"),
-		"freightProduct": "FREIGHT", "defaultSalesRep": oneOf(rt, "sales rep", tenant.DefaultSalesRep, "", "mere parata"),
+		"freightProduct": "FREIGHT", "defaultSalesRep": oneOf(rt, "sales rep", sale.DefaultSalesRep, "", "mere parata"),
 		"location": "", "taxRules": map[string]string{},
 	}
-	if doc["orderStatus"] == tenant.Authorised && doc["saleType"] == tenant.Simple {
-		doc["creationMode"] = oneOf(rt, "mode", tenant.NoPick, tenant.AutoPick, tenant.AutoPickPack, tenant.AutoPickPackShip)
+	if doc["orderStatus"] == sale.Authorised && doc["saleType"] == sale.Simple {
+		doc["creationMode"] = oneOf(rt, "mode", sale.NoPick, sale.AutoPick, sale.AutoPickPack, sale.AutoPickPackShip)
 	}
 	if once(rt, 3, "set location") {
-		doc["location"] = oneOf(rt, "location", "Main Warehouse", "southern store", "Southern Store", "Main Warehouse", "Old Woolshed", "Moon")
+		doc["location"] = oneOf(rt, "location", "Main Warehouse", "southern store", "Southern Store", "Main Warehouse",
+			"Old Woolshed", "Moon")
 	}
 	if once(rt, 3, "set tax rules") {
-		doc["taxRules"] = map[string]string{"15": oneOf(rt, "rule of 15", "GST on Income", "gst on income", "GST on Income", "GST on Expenses", "Zero Rated Income"), "0.00": "Zero Rated Income"}
+		doc["taxRules"] = map[string]string{"15": oneOf(rt, "rule of 15", "GST on Income", "gst on income",
+			"GST on Income", "GST on Expenses", "Zero Rated Income"), "0.00": "Zero Rated Income"}
 	}
 	if once(rt, 3, "odd freight product") {
 		doc["freightProduct"] = oneOf(rt, "freight product", "freight", "Freight", "KWK-100", "")
@@ -328,8 +348,8 @@ func drawSettings(rt *rapid.T) tenant.Settings {
 	if err != nil {
 		rt.Fatal(err)
 	}
-	s, err := tenant.ParseSettings(raw)
-	if err != nil {
+	s := sale.DefaultSettings()
+	if err := tenant.Parse(raw, &s); err != nil {
 		rt.Fatal(err)
 	}
 	return s
@@ -348,7 +368,8 @@ func (f *far) order(rt *rapid.T) (upstock.Order, []upstock.FieldError, simupstoc
 	if once(rt, 3, "customer by name") {
 		customer = map[string]any{"name": who.Name, "externalId": nil, "email": nil}
 		if odd {
-			customer["name"], customer["email"] = oneOf(rt, "name", strings.ToUpper(who.Name), "Nobody Ltd"), oneOf(rt, "e-mail", "ORDERS@harbourside.example", "")
+			customer["name"], customer["email"] = oneOf(rt, "name", strings.ToUpper(who.Name), "Nobody Ltd"),
+				oneOf(rt, "e-mail", "ORDERS@harbourside.example", "")
 		}
 	}
 	doc["customer"] = customer
@@ -367,7 +388,8 @@ func (f *far) order(rt *rapid.T) (upstock.Order, []upstock.FieldError, simupstoc
 	}
 	var comments []any
 	for range rapid.IntRange(0, 3).Draw(rt, "comments") {
-		comments = append(comments, map[string]any{"at": "2026-03-01T10:00:00Z", "author": "Ana", "text": text("comment")})
+		comments = append(comments, map[string]any{"at": "2026-03-01T10:00:00Z", "author": "Ana",
+			"text": text("comment")})
 	}
 	if comments != nil {
 		doc["comments"] = comments
@@ -383,10 +405,13 @@ func (f *far) order(rt *rapid.T) (upstock.Order, []upstock.FieldError, simupstoc
 	switch {
 	case once(rt, 1, "card's address") && len(who.Addresses) > 0:
 		a := oneOf(rt, "address of the card", who.Addresses...)
-		doc["deliveryAddress"] = map[string]any{"line1": oneOf(rt, "case", a.Line1, strings.ToUpper(a.Line1)+" "), "line2": a.Line2, "city": a.City, "postcode": a.Postcode, "country": a.Country}
+		doc["deliveryAddress"] = map[string]any{"line1": oneOf(rt, "case", a.Line1, strings.ToUpper(a.Line1)+" "),
+			"line2": a.Line2, "city": a.City, "postcode": a.Postcode, "country": a.Country}
 	case once(rt, 1, "other address"):
-		a := map[string]any{"line1": "9 Hill " + text("street"), "line2": text("line 2"), "city": text("city"), "region": text("region"), "postcode": text("postcode"),
-			"company": text("company"), "contact": text("contact"), "country": oneOf(rt, "country", "New Zealand", "", "NZ")}
+		a := map[string]any{"line1": "9 Hill " + text("street"), "line2": text("line 2"), "city": text("city"),
+			"region": text("region"), "postcode": text("postcode"),
+			"company": text("company"), "contact": text("contact"),
+			"country": oneOf(rt, "country", "New Zealand", "", "NZ")}
 		if odd && once(rt, 2, "no street") {
 			a["line1"] = ""
 		}
@@ -414,7 +439,8 @@ func (f *far) order(rt *rapid.T) (upstock.Order, []upstock.FieldError, simupstoc
 		return oneOf(rt, what, rates...)
 	}
 	number := func(what string, low, high int64, places int32) string {
-		return decimal.New(rapid.Int64Range(low, high).Draw(rt, what), -rapid.Int32Range(0, places).Draw(rt, what+"'s decimals")).String()
+		return decimal.New(rapid.Int64Range(low, high).Draw(rt, what),
+			-rapid.Int32Range(0, places).Draw(rt, what+"'s decimals")).String()
 	}
 	places := int32(min(4, map[string]int{"N0": 0, "N2": 2, "N3": 3}[f.ref.Books.Me.MaximumDecimalPlacesInQuantity]))
 	var lines []any
@@ -430,9 +456,11 @@ func (f *far) order(rt *rapid.T) (upstock.Order, []upstock.FieldError, simupstoc
 				l["sku"] = strings.ToLower(p.SKU)
 			}
 		}
-		l["quantity"] = decimal.NewFromInt(1).Add(decimal.RequireFromString(number("quantity", 0, 2000, places))).String()
+		l["quantity"] = decimal.NewFromInt(1).Add(decimal.RequireFromString(number("quantity", 0, 2000,
+			places))).String()
 		if odd && once(rt, 6, "odd quantity") {
-			l["quantity"] = oneOf(rt, "odd quantity", "0.5", "1.00001", "1000000", "12345.6789", "0", "-3", "99999999999")
+			l["quantity"] = oneOf(rt, "odd quantity", "0.5", "1.00001", "1000000", "12345.6789", "0", "-3",
+				"99999999999")
 		}
 		if once(rt, 1, "price") {
 			l["unitPrice"] = number("price", 0, 900_000, 4)
@@ -441,7 +469,8 @@ func (f *far) order(rt *rapid.T) (upstock.Order, []upstock.FieldError, simupstoc
 			l["unitPrice"] = oneOf(rt, "odd price", "0.000049", "12.3456789", "-1", "5000000000")
 		}
 		if once(rt, 2, "discount") {
-			l["discountPercent"] = oneOf(rt, "round discount", "10", "2.5", "33.33", number("discount", 0, 100, 4), "100")
+			l["discountPercent"] = oneOf(rt, "round discount", "10", "2.5", "33.33", number("discount", 0, 100, 4),
+				"100")
 		}
 		if once(rt, 2, "line comment") {
 			l["comment"] = text("line comment")
@@ -450,7 +479,8 @@ func (f *far) order(rt *rapid.T) (upstock.Order, []upstock.FieldError, simupstoc
 	}
 	doc["lines"] = lines
 	if once(rt, 1, "freight") {
-		doc["freight"] = map[string]any{"description": text("freight"), "amount": number("freight", 0, 90_000, 4), "taxRate": rate("freight's tax rate")}
+		doc["freight"] = map[string]any{"description": text("freight"), "amount": number("freight", 0, 90_000, 4),
+			"taxRate": rate("freight's tax rate")}
 	}
 	switch {
 	case once(rt, 2, "no totals"):
@@ -483,7 +513,8 @@ func drawText(rt *rapid.T) func(what string) string {
 		if once(rt, 3, "any "+what) {
 			return rapid.String().Draw(rt, what)
 		}
-		s := oneOf(rt, what, "PO 77", "Leave at the back door", "", "☕️👩‍👩‍👧‍👦🏴‍☠️", "\u202eשלום\u202c سلام", "a\r\nb\tc\x00d", "\ufffe\uffff\ufeff", "e\u0301\u0301", `"<b>&amp;'`, "𝒳")
+		s := oneOf(rt, what, "PO 77", "Leave at the back door", "", "☕️👩‍👩‍👧‍👦🏴‍☠️", "\u202eשלום\u202c سلام",
+			"a\r\nb\tc\x00d", "\ufffe\uffff\ufeff", "e\u0301\u0301", `"<b>&amp;'`, "𝒳")
 		if once(rt, 3, "long "+what) {
 			s = strings.Repeat(s, oneOf(rt, "times", 300, 2000, 17))
 		}

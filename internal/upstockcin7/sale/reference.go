@@ -6,7 +6,6 @@ import (
 	"stockbridge/internal/cin7core"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/match"
-	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstock"
 )
 
@@ -71,7 +70,7 @@ const (
 )
 
 // Needs is what Make has to be given of the mirror for an order, besides the books and the customer of the stored link.
-func Needs(o upstock.Order, s tenant.Settings) []Want {
+func Needs(o upstock.Order, s Settings) []Want {
 	var needs []Want
 	known := map[Want]bool{}
 	need := func(w Want) {

@@ -10,7 +10,6 @@ import (
 
 	"stockbridge/internal/cin7core"
 	"stockbridge/internal/prose"
-	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstock"
 )
 
@@ -167,7 +166,7 @@ func (p *planner) absentRate(r row, product cin7core.Product) (percent decimal.D
 	i := named(p.ref.Books.TaxRules, name, taxRuleName)
 	switch {
 	case product.ID == "" || name == "" && !p.known: // there is a problem already
-	case unchecked && p.s.OnMissingTaxRate == tenant.Reject:
+	case unchecked && p.s.OnMissingTaxRate == Reject:
 		r.problem("taxRate", "it has no tax rate, and the order states no totals by which one could be checked.",
 			fix+", or set onMissingTaxRate to useRule")
 	case name == "":

@@ -7,12 +7,11 @@ import (
 	"github.com/shopspring/decimal"
 
 	"stockbridge/internal/prose"
-	"stockbridge/internal/tenant"
 )
 
 // rounding is how far two totals may be apart that are worked out of the same amounts, where the tenant says nothing
 // else.
-var rounding = tenant.DefaultSettings().TotalTolerance
+var rounding = DefaultSettings().TotalTolerance
 
 // TooFarApart reports whether a sale's total is further from an order's than is allowed. What was reckoned of the
 // difference beforehand, because the account taxes a whole order at once, is none of it.
@@ -50,6 +49,7 @@ func (p *planner) totals() {
 	if tolerance, _ := countable(p.s.TotalTolerance); !tolerance.Equal(rounding) {
 		p.plan.Rounding = decimal.Zero // it counts as any other difference
 	}
+	p.plan.Sums = p.sums(order)
 	p.compareTotals(order, lines, atOnce, net)
 }
 
@@ -81,11 +81,11 @@ func (p *planner) compareTotals(order, lines, atOnce, net decimal.Decimal) {
 		problem(apart, "the sale in Cin7 Core would be "+p.money(sale), p.taxAtOnce(atOnce))
 	case apart.IsZero():
 	case atOnce.IsZero():
-		p.say("The sale in Cin7 Core is %s, the order %s: %s apart, because each rounds in its own way.",
-			p.money(sale), p.money(order), p.money(apart.Abs()))
+		p.say("The sale in Cin7 Core is %s, the order %s: %s apart, because each rounds in its own way.%s",
+			p.money(sale), p.money(order), p.money(apart.Abs()), p.whose())
 	default:
-		p.say("The sale in Cin7 Core is %s, the order %s: %s apart.%s",
-			p.money(sale), p.money(order), p.money(apart.Abs()), p.taxAtOnce(atOnce))
+		p.say("The sale in Cin7 Core is %s, the order %s: %s apart.%s%s",
+			p.money(sale), p.money(order), p.money(apart.Abs()), p.taxAtOnce(atOnce), p.whose())
 	}
 }
 
@@ -145,7 +145,7 @@ func (p *planner) taxed(rows []taxedRow) (net, tax decimal.Decimal) {
 		sum.percent, sum.net = r.percent, sum.net.Add(r.net)
 		byRule[key] = sum
 	}
-	if !strings.EqualFold(strings.TrimSpace(p.ref.Books.Me.TaxCalculationMethod), "Total") {
+	if !p.taxesAtOnce() {
 		return net, tax
 	}
 	tax = decimal.Zero
@@ -153,6 +153,11 @@ func (p *planner) taxed(rows []taxedRow) (net, tax decimal.Decimal) {
 		tax = tax.Add(rowTax(r.net, r.percent))
 	}
 	return net, tax
+}
+
+// taxesAtOnce reports whether the account taxes a whole order at once.
+func (p *planner) taxesAtOnce() bool {
+	return strings.EqualFold(strings.TrimSpace(p.ref.Books.Me.TaxCalculationMethod), "Total")
 }
 
 // money is exact where cents are not.

@@ -40,8 +40,10 @@ const (
 	blank            // the order's id is missing in an answer
 )
 
-var faultNames = [...]string{"", "failed", "answer lost", "answer lost, effect late", "no answer in time", "process died after it", "process died before it", "process slept before it",
-	"process slept after it", "throttled", "a page for people", "a page for people, though done", "server error", "server error, though done", "no connection", "answer of a while ago",
+var faultNames = [...]string{"", "failed", "answer lost", "answer lost, effect late", "no answer in time",
+	"process died after it", "process died before it", "process slept before it",
+	"process slept after it", "throttled", "a page for people", "a page for people, though done", "server error",
+	"server error, though done", "no connection", "answer of a while ago",
 	"filter ignored", "list moved", "delivered twice", "message lost", "refused", "dated ahead", "ids left out"}
 
 func (f fault) String() string { return faultNames[f] }
@@ -61,12 +63,14 @@ const (
 
 // kinds are the faults of each class, as often as they stand here.
 var kinds = [classes][]fault{
-	tableRead:   {failed, failed, failed, dies, stalls, stalls},
-	tableWrite:  {failed, failed, lost, lost, late, dies, dies, diesFore, stalls, pauses},
-	vendorRead:  {failed, broken, throttle, page, hangs, stale, stale, unfiltered, drifts, ahead, blank, dies, stalls, stalls, unsent},
-	vendorWrite: {failed, lost, lost, late, late, late, late, hangs, dies, dies, diesFore, stalls, pauses, pauses, throttle, page, pageDone, broken, brokenDone, brokenDone, unsent},
-	queueSend:   {failed, lost, dies, doubled, doubled, dropped, stalls},
-	hookIn:      {failed, lost, doubled, dropped},
+	tableRead:  {failed, failed, failed, dies, stalls, stalls},
+	tableWrite: {failed, failed, lost, lost, late, dies, dies, diesFore, stalls, pauses},
+	vendorRead: {failed, broken, throttle, page, hangs, stale, stale, unfiltered, drifts, ahead, blank, dies, stalls,
+		stalls, unsent},
+	vendorWrite: {failed, lost, lost, late, late, late, late, hangs, dies, dies, diesFore, stalls, pauses, pauses,
+		throttle, page, pageDone, broken, brokenDone, brokenDone, unsent},
+	queueSend: {failed, lost, dies, doubled, doubled, dropped, stalls},
+	hookIn:    {failed, lost, doubled, dropped},
 }
 
 // spell is a while in which something goes wrong again and again.
@@ -138,7 +142,8 @@ func pick[T any](w *world, list ...T) T { return list[w.stage.rng.IntN(len(list)
 // bad begins a spell.
 func (w *world) bad() {
 	kind := pick(w, tableRead, tableWrite, tableWrite, vendorRead, vendorWrite, vendorWrite, queueSend)
-	s := spell{class: kind, until: time.Now().Add(w.between(time.Minute, 25*time.Minute)), often: pick(w, 256, 256, 128, 48)}
+	s := spell{class: kind, until: time.Now().Add(w.between(time.Minute, 25*time.Minute)),
+		often: pick(w, 256, 256, 128, 48)}
 	switch kind {
 	case tableRead, tableWrite:
 		s.fault = pick(w, failed, failed, lost)
@@ -159,7 +164,8 @@ func (w *world) bad() {
 		}
 	}
 	w.spells = append(w.spells, s)
-	w.tell("spell: %s for %s of all %s %q, %d/256", s.fault, time.Until(s.until).Round(time.Second), className[s.class], s.match, s.often)
+	w.tell("spell: %s for %s of all %s %q, %d/256", s.fault, time.Until(s.until).Round(time.Second), className[s.class],
+		s.match, s.often)
 }
 
 // spoilt is an answer with something wrong in it.
@@ -176,7 +182,8 @@ func spoilt(f fault, answer string) string {
 
 var externalID = regexp.MustCompile(`"ExternalID":"[^"]*"`)
 
-var className = [classes]string{"table reads", "table writes", "calls that read", "calls that write", "messages sent", "webhooks"}
+var className = [classes]string{"table reads", "table writes", "calls that read", "calls that write", "messages sent",
+	"webhooks"}
 
 var (
 	errDead  = errors.New("the process is dead")

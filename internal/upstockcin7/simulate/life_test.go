@@ -34,7 +34,7 @@ func (w *world) live() (verdict string) {
 func (w *world) compare() {
 	for _, s := range w.shops {
 		w.console(func(ctx context.Context, p *process) error {
-			return p.app.Pair.StartCompleteness(ctx, s.tenant, time.Time{}, time.Time{})
+			return p.app.Pair.Completeness.Start(ctx, s.tenant, time.Time{}, time.Time{})
 		})
 	}
 	for range 12 {
@@ -43,7 +43,7 @@ func (w *world) compare() {
 		}
 		running := false
 		for _, s := range w.shops {
-			c, err := w.reader().Completeness(context.Background(), s.tenant, time.Time{}, time.Time{})
+			c, err := w.reader().Completeness.Last(context.Background(), s.tenant, time.Time{}, time.Time{})
 			running = running || err != nil || c.Running
 		}
 		if !running {
@@ -120,7 +120,9 @@ func (w *world) fate(o *order) {
 		w.stage.at(soon(), func() {
 			revived := w.chance(f.revive)
 			if revived && w.chance(128) { // and that comes later than the news of its approval
-				w.spells = append(w.spells, spell{until: time.Now().Add(w.between(time.Minute, 90*time.Minute)), class: hookIn, match: cancelled, fault: failed, often: 256})
+				w.spells = append(w.spells,
+					spell{until: time.Now().Add(w.between(time.Minute, 90*time.Minute)), class: hookIn,
+						match: cancelled, fault: failed, often: 256})
 			}
 			w.cancel(o)
 			if revived {
@@ -130,6 +132,11 @@ func (w *world) fate(o *order) {
 	}
 	if w.chance(f.edit) {
 		w.stage.at(soon(), func() { w.edit(o) })
+	}
+	for range 2 {
+		if w.chance(f.handle) {
+			w.stage.at(w.between(time.Second, 3*time.Hour), func() { w.handle(o) })
+		}
 	}
 	for range 3 {
 		if w.chance(f.retry) {
@@ -153,7 +160,8 @@ func (w *world) untimely(o *order, what fault) {
 		})
 		return
 	}
-	if what == pauses && f.edit+f.retry > 0 && len(o.edits) == 0 { // all that can happen to an order while its worker sleeps
+	// all that can happen to an order while its worker sleeps
+	if what == pauses && f.edit+f.retry > 0 && len(o.edits) == 0 {
 		w.stage.at(w.between(4*time.Minute, 8*time.Minute), func() {
 			w.change(o, "void")
 			for _, after := range []time.Duration{time.Minute, 3 * time.Minute, 6 * time.Minute} {
@@ -166,7 +174,8 @@ func (w *world) untimely(o *order, what fault) {
 		w.stage.at(w.between(time.Second, pick(w, 20*time.Second, 3*time.Minute, 20*time.Minute)), do)
 	}
 	switch {
-	case o.shipped == 0 && len(o.edits) == 0 && w.chance(2*f.edit): // somebody writes into a header of ours, and then the order is cancelled
+	// somebody writes into a header of ours, and then the order is cancelled
+	case o.shipped == 0 && len(o.edits) == 0 && w.chance(2*f.edit):
 		w.stage.at(w.between(time.Second, 20*time.Second), func() { w.change(o, "notes") })
 		w.stage.at(w.between(20*time.Second, 3*time.Minute), func() { w.cancel(o) })
 	case o.shipped > 0 && what == late: // the next call about it may come first
@@ -224,7 +233,7 @@ func (w *world) schedules(end time.Time) {
 	}
 }
 
-// due says that a sweep would find something.
+// due reports whether a sweep would find something.
 func (w *world) due() bool {
 	now := time.Now().Add(2 * time.Second).UTC().Format("2006-01-02T15:04:05.000Z")
 	return w.store.indexed(func(index, first string) bool {
@@ -254,11 +263,23 @@ func (w *world) settle() bool {
 		}
 		w.minute()
 		round++
-		if round > 300 && round%30 == 20 && w.unrest() == "" {
+		if round > 300 && round%30 == 20 && w.unrest() == "" && !w.refusedLately() {
 			return true
 		}
 	}
 	return false
+}
+
+// refusedLately has people retry what Cin7 Core refused before the calm and they heard of only now, as its header could
+// not be voided; it reports whether there was something.
+func (w *world) refusedLately() (some bool) {
+	for _, o := range w.orders {
+		if r := w.run(o); r != nil && r.State == ledger.Attention && w.is(r, "refused") && !o.retried {
+			o.retried, some = true, true
+			w.tend(o)
+		}
+	}
+	return some
 }
 
 // minute is one in the calm, with a sweep where that would find something.

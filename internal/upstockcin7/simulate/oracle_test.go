@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -20,8 +21,9 @@ import (
 	simcin7core "stockbridge/internal/sim/cin7core"
 	simupstock "stockbridge/internal/sim/upstock"
 	"stockbridge/internal/table"
-	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstockcin7"
+	stored "stockbridge/internal/upstockcin7/order"
+	selling "stockbridge/internal/upstockcin7/sale"
 )
 
 // verdict compares what people wanted with what stands at the vendors and in the
@@ -57,9 +59,11 @@ func (w *world) judge(o *order) string {
 	}
 	live, _ := w.sales(o)
 	var full, empty []string
+	elsewhere := 0
 	for _, s := range live {
 		switch {
 		case w.forgottenElsewhere(o, s.ID) && r.SaleID != s.ID:
+			elsewhere++
 		case s.Lines > 0 && w.made[s.ID] == nil: // a person's copy
 		case s.Lines > 0:
 			full = append(full, s.Number)
@@ -71,7 +75,8 @@ func (w *world) judge(o *order) string {
 	switch {
 	case len(full) > 1:
 		return fmt.Sprintf("%d sales with lines: %s", len(full), full)
-	case len(empty) > 0 && !w.restored.IsZero() && len(o.shop.settings) > 0 && r.State == ledger.Attention && w.is(r, "changedByOthers"):
+	case len(empty) > 0 && !w.restored.IsZero() && len(o.shop.settings) > 0 && r.State == ledger.Attention &&
+		w.is(r, "changedByOthers"):
 		return "" // the restored table has lost the settings that it was made by, so a person is told
 	case len(empty) > 0 && !waits && len(o.edits) == 0:
 		return fmt.Sprintf("headers without lines: %s", empty)
@@ -86,7 +91,7 @@ func (w *world) judge(o *order) string {
 	}
 	up := w.standing(o)
 	switch {
-	case r.State == ledger.Attention && !w.restored.IsZero() && len(full) == 1 && w.is(r, "foreignSale"):
+	case r.State == ledger.Attention && !w.restored.IsZero() && len(full)+elsewhere == 1 && w.is(r, "foreignSale"):
 		return "" // sold in another account, which the restored table does not know of
 	case r.State == ledger.Attention:
 		return "an attention that nobody caused: " + fmt.Sprint(r.Problems)
@@ -108,18 +113,19 @@ func (w *world) judge(o *order) string {
 	return w.toldOf(o, live[0].ID, up, r)
 }
 
-// waits says that an order can only go on when another company, or another
+// waits reports whether an order can only go on when another company, or another
 // account, is connected again.
-func (w *world) waits(o *order, r *ledger.Run) bool {
+func (w *world) waits(o *order, r *stored.Order) bool {
 	if o.supplier == w.spare.Upstock.Supplier && r.State == ledger.Attention {
 		return true
 	}
-	return (o.supplier == w.spare.Upstock.Supplier || o.account == w.spare.Cin7Core.AccountID || r.Account == w.spare.Cin7Core.AccountID) &&
+	return (o.supplier == w.spare.Upstock.Supplier || o.account == w.spare.Cin7Core.AccountID ||
+		r.Account == w.spare.Cin7Core.AccountID) &&
 		(r.Parked || r.Awaits != "" || r.State == ledger.Attention && w.is(r, "accountChanged"))
 }
 
-// is says that a run has a problem of a code.
-func (w *world) is(r *ledger.Run, code string) bool {
+// is reports whether a run has a problem of a code.
+func (w *world) is(r *stored.Order, code string) bool {
 	return slices.ContainsFunc(r.Problems, func(p ledger.Problem) bool { return p.Code == code })
 }
 
@@ -130,11 +136,15 @@ func (w *world) heard() {
 	for _, o := range w.orders {
 		r := w.run(o)
 		live, _ := w.sales(o)
-		if w.restored.IsZero() && r != nil && o.silent && !o.cancelled.IsZero() && r.Cancelled.IsZero() && o.supplier == o.shop.account.Upstock.Supplier {
-			w.note("order %d, before the books were compared: it was cancelled while Upstock was not connected, and that is not written down", o.id)
+		if w.restored.IsZero() && r != nil && o.silent && !o.cancelled.IsZero() && r.Cancelled.IsZero() &&
+			o.supplier == o.shop.account.Upstock.Supplier {
+			w.note("order %d, before the books were compared: it was cancelled while Upstock was not connected, and "+
+				"that is not written down", o.id)
 		}
-		if w.restored.IsZero() && r != nil && o.cancelled.IsZero() && len(o.edits) == 0 && len(live) == 1 && r.SaleID == live[0].ID && !r.SoldAt.IsZero() &&
-			r.State != ledger.Attention && r.Account == o.shop.account.Cin7Core.AccountID && o.supplier == o.shop.account.Upstock.Supplier {
+		if w.restored.IsZero() && r != nil && o.cancelled.IsZero() && len(o.edits) == 0 && len(live) == 1 &&
+			r.SaleID == live[0].ID && !r.SoldAt.IsZero() &&
+			r.State != ledger.Attention && r.Account == o.shop.account.Cin7Core.AccountID &&
+			o.supplier == o.shop.account.Upstock.Supplier {
 			if text := w.toldOf(o, live[0].ID, w.standing(o), r); text != "" {
 				w.note("order %d, before the books were compared: %s", o.id, text)
 			}
@@ -144,11 +154,11 @@ func (w *world) heard() {
 
 // judgeCancelled: an order that was cancelled has no sale, or one that was made
 // before and stands, which is said, or is to be voided and cannot be.
-func (w *world) judgeCancelled(o *order, r *ledger.Run, full []string) string {
+func (w *world) judgeCancelled(o *order, r *stored.Order, full []string) string {
 	switch {
 	case r.Cancelled.IsZero():
 		return "it is cancelled in Upstock, and that is not written down"
-	case len(full) == 0 && len(o.edits) == 0 && r.State != ledger.Cancelled && r.State != ledger.Attention:
+	case len(full) == 0 && len(o.edits) == 0 && r.State != stored.Cancelled && r.State != ledger.Attention:
 		return "it is cancelled and has no sale, and the ledger says " + string(r.State)
 	case r.State == ledger.Attention && len(r.Problems) > 0: // somebody is told
 	case len(full) == 1 && r.SoldAt.IsZero():
@@ -160,12 +170,13 @@ func (w *world) judgeCancelled(o *order, r *ledger.Run, full []string) string {
 }
 
 // judgeEdited: where people meddled with a sale, what becomes of it is theirs; but somebody must be told.
-func (w *world) judgeEdited(o *order, r *ledger.Run, live int) string {
-	if r.Account == o.shop.account.Cin7Core.AccountID && live == 0 && r.State != ledger.Attention && r.State != ledger.Cancelled {
+func (w *world) judgeEdited(o *order, r *stored.Order, live int) string {
+	if r.Account == o.shop.account.Cin7Core.AccountID && live == 0 && r.State != ledger.Attention &&
+		r.State != stored.Cancelled {
 		return "people voided its sale, and nobody is told: it is " + string(r.State)
 	}
 	switch r.State {
-	case ledger.Sold, ledger.PartlyShipped, ledger.Shipped, ledger.Attention:
+	case stored.Sold, stored.PartlyShipped, stored.Shipped, ledger.Attention:
 		return ""
 	}
 	return "people changed its sale, and it is " + string(r.State) + " " + r.Why
@@ -200,10 +211,12 @@ func (w *world) content(sale string, order json.RawMessage) string {
 	}
 	var want, got []string
 	for _, l := range o.Lines {
-		want = append(want, fmt.Sprint(l.SKU, " ", decimals(l.Quantity), " at ", decimals(l.UnitPrice), " less ", decimals(l.DiscountPercent)))
+		want = append(want, fmt.Sprint(l.SKU, " ", decimals(l.Quantity), " at ", decimals(l.UnitPrice), " less ",
+			decimals(l.DiscountPercent)))
 	}
 	for _, l := range s.Order.Lines {
-		got = append(got, fmt.Sprint(l.SKU, " ", decimals(l.Quantity.String()), " at ", decimals(l.Price.String()), " less ", decimals(l.Discount.String())))
+		got = append(got, fmt.Sprint(l.SKU, " ", decimals(l.Quantity.String()), " at ", decimals(l.Price.String()),
+			" less ", decimals(l.Discount.String())))
 	}
 	slices.Sort(want)
 	slices.Sort(got)
@@ -217,7 +230,7 @@ func (w *world) content(sale string, order json.RawMessage) string {
 }
 
 // toldOf compares what left the warehouse with what Upstock was told.
-func (w *world) toldOf(o *order, sale string, up simupstock.OrderSummary, r *ledger.Run) string {
+func (w *world) toldOf(o *order, sale string, up simupstock.OrderSummary, r *stored.Order) string {
 	want, whole := w.parcels(sale)
 	var shown struct {
 		Status    string
@@ -241,8 +254,9 @@ func (w *world) toldOf(o *order, sale string, up simupstock.OrderSummary, r *led
 	switch {
 	case !slices.Equal(got, want):
 		return fmt.Sprintf("Upstock knows the parcels %q, Cin7 Core %q", got, want)
-	case whole && (complete != 1 || shown.Status != "shipped" || r.State != ledger.Shipped):
-		return fmt.Sprintf("all is shipped; Upstock says %s with %d complete, the ledger %s", shown.Status, complete, r.State)
+	case whole && (complete != 1 || shown.Status != "shipped" || r.State != stored.Shipped):
+		return fmt.Sprintf("all is shipped; Upstock says %s with %d complete, the ledger %s", shown.Status, complete,
+			r.State)
 	case !whole && (complete > 0 || shown.Status == "shipped"):
 		return "Upstock was told that all is shipped, and it is not"
 	}
@@ -252,7 +266,7 @@ func (w *world) toldOf(o *order, sale string, up simupstock.OrderSummary, r *led
 // books asks what the comparison of both sides found: nothing, but for what
 // people did.
 func (w *world) books(s *shop) string {
-	c, err := w.reader().Completeness(context.Background(), s.tenant, time.Time{}, time.Time{})
+	c, err := w.reader().Completeness.Last(context.Background(), s.tenant, time.Time{}, time.Time{})
 	if err != nil {
 		return err.Error()
 	}
@@ -264,7 +278,8 @@ func (w *world) books(s *shop) string {
 		switch {
 		case o == nil:
 			return fmt.Sprintf("the books of %s differ in an order that nobody knows: %+v", s.account.Name, d)
-		case len(o.edits) > 0 || !o.cancelled.IsZero() || w.run(o).Account != s.account.Cin7Core.AccountID || o.supplier != s.account.Upstock.Supplier:
+		case len(o.edits) > 0 || !o.cancelled.IsZero() || w.run(o).Account != s.account.Cin7Core.AccountID ||
+			o.supplier != s.account.Upstock.Supplier:
 		case !w.restored.IsZero() && w.is(w.run(o), "foreignSale"):
 		default:
 			return fmt.Sprintf("the books of %s differ: %+v", s.account.Name, d)
@@ -292,7 +307,8 @@ func (w *world) budgets() string {
 	for _, account := range w.accounts() {
 		var at []time.Time
 		for _, c := range w.sim.Calls(sim.Cin7Core, account) {
-			if c.Path != "/me" && !w.tardy[c.At] { // a key on trial is in nobody's budget, and a slow network is none of ours
+			// a key on trial is in nobody's budget, and a slow network is none of ours
+			if c.Path != "/me" && !w.tardy[c.At] {
 				at = append(at, c.At)
 			}
 		}
@@ -305,7 +321,7 @@ func (w *world) budgets() string {
 	return ""
 }
 
-// near says that two totals are within what a tenant tolerates without having
+// near reports whether two totals are within what a tenant tolerates without having
 // said so: 0.02.
 func near(a, b string) bool {
 	x, err := strconv.ParseFloat(a, 64)
@@ -344,9 +360,11 @@ func (w *world) witness(p *process, req *http.Request, answer *http.Response) {
 	case req.Method == http.MethodPost && path == "/sale":
 		var made struct{ ID, ExternalID string }
 		if json.Unmarshal(raw, &made) == nil && made.ID != "" {
-			w.born(&sale{id: made.ID, external: made.ExternalID, account: req.Header.Get("api-auth-accountid"), at: time.Now()})
+			w.born(&sale{id: made.ID, external: made.ExternalID, account: req.Header.Get("api-auth-accountid"),
+				at: time.Now()})
 		}
-	case req.Method == http.MethodPost && path == "/sale/order": // lines that people wrote while ours were on their way are replaced by ours
+	// lines that people wrote while ours were on their way are replaced by ours
+	case req.Method == http.MethodPost && path == "/sale/order":
 		var lines struct{ SaleID string }
 		if json.Unmarshal(raw, &lines) == nil {
 			s := w.made[lines.SaleID]
@@ -357,6 +375,8 @@ func (w *world) witness(p *process, req *http.Request, answer *http.Response) {
 				w.ofOnePlan(s)
 			}
 		}
+	case req.Method == http.MethodPost && strings.HasPrefix(path, "/sale/fulfilment/"):
+		w.handledGoods(p, path, raw)
 	case req.Method == http.MethodDelete && path == "/sale":
 		id := req.URL.Query().Get("ID")
 		s := w.made[id]
@@ -365,7 +385,9 @@ func (w *world) witness(p *process, req *http.Request, answer *http.Response) {
 			w.made[id] = &sale{id: id, external: w.copied[id].external, at: w.copied[id].at, voidedAt: time.Now()}
 		case s == nil:
 			w.note("a sale was voided that no call of ours made")
-		case s.touched && (time.Since(s.changed) < aMoment || w.tardy[time.Now().UTC()] && time.Since(s.changed) < inFlight): // it was on its way when they did
+		// it was on its way when they did
+		case s.touched && (time.Since(s.changed) < aMoment ||
+			w.tardy[time.Now().UTC()] && time.Since(s.changed) < inFlight):
 			s.voidedAt = time.Now()
 		case s.touched:
 			w.note("the sale %s was voided, which people had changed", s.id)
@@ -374,6 +396,46 @@ func (w *world) witness(p *process, req *http.Request, answer *http.Response) {
 			if !p.asleep && !w.tardy[time.Now().UTC()] {
 				w.voidedThoughLive(s)
 			}
+		}
+	}
+}
+
+// handledGoods notes goods that nobody wanted handled so, or of an order that is cancelled or held back.
+func (w *world) handledGoods(p *process, path string, raw []byte) {
+	var doc struct {
+		TaskID string
+		Lines  []struct {
+			SKU      string
+			Quantity json.Number
+		}
+	}
+	s := (*sale)(nil)
+	if json.Unmarshal(raw, &doc) == nil {
+		s = cmp.Or(w.made[doc.TaskID], w.copied[doc.TaskID])
+	}
+	if s == nil {
+		w.note("goods were handled of a sale that nobody knows: %s", raw)
+		return
+	}
+	o := w.byExternal(s.external)
+	var goods []string
+	for _, l := range doc.Lines {
+		goods = append(goods, l.SKU+" "+decimals(l.Quantity.String()))
+	}
+	slices.Sort(goods)
+	list := strings.Join(goods, ", ")
+	late := p.asleep || w.tardy[time.Now().UTC()]
+	switch {
+	case o == nil || len(o.shown) == 0:
+		w.note("goods of the sale %s were handled, and nobody wanted that", s.id)
+	case !strings.HasSuffix(path, "/ship") && !slices.Contains(o.shown, list):
+		w.note("order %d: %s of %s, and %q were shown", o.id, path, list, o.shown)
+	case !o.cancelled.IsZero() && time.Since(o.cancelled) > readBefore && !late:
+		w.note("order %d: %s, %s after it was cancelled", o.id, path, time.Since(o.cancelled))
+	default:
+		w.heedsPauses(o.shop, stored.OrdersFlow, "goods were handled")
+		if strings.HasSuffix(path, "/ship") {
+			w.heedsPauses(o.shop, stored.ShipmentsFlow, "goods were shipped")
 		}
 	}
 }
@@ -403,7 +465,8 @@ func (w *world) writes(p *process, o *order, name string) (over func()) {
 		return func() {}
 	}
 	if other := o.writer; other != nil && other != p && !other.dead.Load() && !other.asleep && !p.asleep {
-		w.note("order %d: %s %d calls %s, and %s %d has a call under way", o.id, p.name, p.id, name, other.name, other.id)
+		w.note("order %d: %s %d calls %s, and %s %d has a call under way", o.id, p.name, p.id, name, other.name,
+			other.id)
 	}
 	o.writer = p
 	return func() {
@@ -452,15 +515,18 @@ func (w *world) writesRun(p *process, ops []table.Op) (judge func(error)) {
 		is := w.run(o)
 		switch {
 		case was == nil || is == nil:
-		case p.name == "deadletters" && is.State == ledger.Attention && was.State != ledger.Attention && was.Lease.Until.After(time.Now().Add(3*time.Second)):
+		case p.name == "deadletters" && is.State == ledger.Attention && was.State != ledger.Attention &&
+			was.Lease.Until.After(time.Now().Add(3*time.Second)):
 			w.note("order %d was given up while a worker held it", o.id)
 		case unread && is.Lease.Token != "" && is.Lease.Token != was.Lease.Token:
 			w.note("order %d: %s %d takes it as it has not read it", o.id, p.name, p.id)
 		case !p.asleep || is.SaleID == "" || is.SaleID == was.SaleID:
 		case was.SaleID != "":
-			w.note("order %d: %s %d slept, and writes that its sale is %s, which was %s", o.id, p.name, p.id, is.SaleNumber, was.SaleNumber)
+			w.note("order %d: %s %d slept, and writes that its sale is %s, which was %s", o.id, p.name, p.id,
+				is.SaleNumber, was.SaleNumber)
 		case slices.Contains(was.Voided, is.SaleID):
-			w.note("order %d: %s %d slept, and writes that its sale is %s, which is voided", o.id, p.name, p.id, is.SaleNumber)
+			w.note("order %d: %s %d slept, and writes that its sale is %s, which is voided", o.id, p.name, p.id,
+				is.SaleNumber)
 		}
 	}
 }
@@ -479,8 +545,9 @@ func (w *world) ofOnePlan(s *sale) {
 	if err := json.Unmarshal(raw, &is); err != nil {
 		w.t.Fatal(err)
 	}
-	for _, doc := range append([]tenant.Settings{tenant.DefaultSettings()}, o.shop.settings...) {
-		if strings.HasPrefix(strings.ToLower(is.Type), doc.SaleType) && strings.EqualFold(is.Order.Status, doc.OrderStatus) && (doc.Location == "" || doc.Location == is.Location) {
+	for _, doc := range append([]selling.Settings{selling.DefaultSettings()}, o.shop.settings...) {
+		if strings.HasPrefix(strings.ToLower(is.Type), doc.SaleType) &&
+			strings.EqualFold(is.Order.Status, doc.OrderStatus) && (doc.Location == "" || doc.Location == is.Location) {
 			return
 		}
 	}
@@ -499,7 +566,7 @@ func (w *world) asOurs(id string) bool {
 	creates, voids := 0, 1
 	o := w.byExternal(c.external)
 	if r := w.run(o); r != nil {
-		creates = r.Past.Creates + len(r.Of(ledger.StepCreate, ledger.Open)) + len(r.Of(ledger.StepCreate, ledger.Done))
+		creates = r.Past.Creates + len(r.Of(stored.StepCreate, ledger.Open)) + len(r.Of(stored.StepCreate, ledger.Done))
 	}
 	for _, s := range w.made {
 		if s.external == c.external && s.voidedAt.After(w.restored) {
@@ -527,6 +594,7 @@ func (w *world) born(s *sale) {
 		w.note("a sale was made for an order that nobody knows: %s", s.external)
 		return
 	}
+	w.heedsPauses(o.shop, stored.OrdersFlow, "a sale was made")
 	live, _ := w.sales(o)
 	for _, other := range live {
 		if w.made[other.ID] != nil && !w.forgottenElsewhere(o, other.ID) {
@@ -534,12 +602,15 @@ func (w *world) born(s *sale) {
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(w.made)) {
-		if old := w.made[id]; old.external == s.external && !old.voidedAt.IsZero() && o.wanted.Before(w.doomed(o, old).Add(-3*time.Minute)) && w.restored.Before(old.at) {
-			w.note("order %d: another sale was made by itself, though we had voided one at %s; a person wanted one at %s", o.id, old.voidedAt.Sub(w.begin), o.wanted.Sub(w.begin))
+		if old := w.made[id]; old.external == s.external && !old.voidedAt.IsZero() &&
+			o.wanted.Before(w.doomed(o, old).Add(-3*time.Minute)) && w.restored.Before(old.at) {
+			w.note("order %d: another sale was made by itself, though we had voided one at %s; a person "+
+				"wanted one at %s", o.id, old.voidedAt.Sub(w.begin), o.wanted.Sub(w.begin))
 		}
 	}
 	if !o.cancelled.IsZero() && !o.heard.IsZero() && time.Since(o.heard) > inFlight {
-		w.note("order %d: a sale was made %s after its cancellation was taken in", o.id, time.Since(o.heard).Round(time.Second))
+		w.note("order %d: a sale was made %s after its cancellation was taken in", o.id,
+			time.Since(o.heard).Round(time.Second))
 	}
 	w.made[s.id] = s
 }
@@ -560,10 +631,10 @@ func (w *world) doomed(o *order, s *sale) time.Time {
 	if r := w.run(o); r != nil {
 		for _, i := range r.Intents {
 			switch {
-			case i.SaleID != s.id:
-			case i.Step == ledger.StepLines:
+			case i.Target != s.id:
+			case i.Step == stored.StepLines:
 				at = time.Time{}
-			case i.Step == ledger.StepVoid && i.Answer != ledger.Refused && at.IsZero():
+			case i.Step == stored.StepVoid && i.Answer != ledger.Refused && at.IsZero():
 				at = i.At
 			}
 		}

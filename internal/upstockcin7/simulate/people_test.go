@@ -16,6 +16,9 @@ import (
 	"stockbridge/internal/sim"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstockcin7"
+	stored "stockbridge/internal/upstockcin7/order"
+	selling "stockbridge/internal/upstockcin7/sale"
+	"stockbridge/internal/vendor"
 )
 
 // flows are what people do in a seed beside ordering and shipping, each so often of 256.
@@ -32,6 +35,8 @@ type flows struct {
 	gap     int // a connection is taken away for a while
 	restore int // the table is restored to some minutes ago
 	setting int // settings change
+	pause   int // a flow of a tenant is paused for a while, each of the two
+	handle  int // somebody presses to have an order's goods picked, packed or shipped
 }
 
 // do has a person do something in the console, again and again until it works.
@@ -91,6 +96,38 @@ func (w *world) mischief(s *shop, end time.Time) {
 	case 3:
 		when(f.gap, func() { w.gap(s, tenant.Cin7Core, away) })
 	}
+	when(f.pause, func() { w.pause(s, stored.OrdersFlow) })
+	when(f.pause, func() { w.pause(s, stored.ShipmentsFlow) })
+}
+
+// pause has a flow of a tenant paused for a while.
+func (w *world) pause(s *shop, flow stored.Flow) {
+	w.doThen("pauses the "+string(flow)+" of "+s.account.Name, func(ctx context.Context, p *process) error {
+		return p.app.Pair.PauseFlow(ctx, s.tenant, flow)
+	}, func() {
+		s.paused[flow] = time.Now()
+		w.stage.at(w.between(5*time.Minute, 100*time.Minute), func() {
+			delete(s.paused, flow)
+			w.resume(s, flow)
+		})
+	})
+}
+
+func (w *world) resume(s *shop, flow stored.Flow) {
+	w.do("lets the "+string(flow)+" of "+s.account.Name+" go on", func(ctx context.Context, p *process) error {
+		if _, again := s.paused[flow]; again { // by somebody, while this was being tried
+			return nil
+		}
+		return p.app.Pair.ResumeFlow(ctx, s.tenant, flow)
+	})
+}
+
+// heedsPauses notes an outside write of a flow that was paused before anything of it could have been decided.
+func (w *world) heedsPauses(s *shop, flow stored.Flow, what string) {
+	// once the table was restored somebody may let the flow go on without looking
+	if since, ok := s.paused[flow]; ok && time.Since(since) > inFlight && w.restored.IsZero() {
+		w.note("%s of %s, whose %s are paused since %s", what, s.account.Name, flow, since.Sub(w.begin))
+	}
 }
 
 // replaceKey gives an account a new key at its vendor; here it is saved later.
@@ -102,7 +139,8 @@ func (w *world) replaceKey(s *shop) {
 	key := fmt.Sprintf("key-%08x-%08x", w.stage.rng.Uint32(), w.stage.rng.Uint32())
 	if w.chance(100) {
 		w.tell("the Upstock token of %s is replaced", s.account.Name)
-		w.control(http.MethodPut, fmt.Sprintf("/sim/upstock/accounts/%d", s.account.Upstock.Supplier), fmt.Sprintf(`{"token":%q}`, key))
+		w.control(http.MethodPut, fmt.Sprintf("/sim/upstock/accounts/%d", s.account.Upstock.Supplier),
+			fmt.Sprintf(`{"token":%q}`, key))
 		s.account.Upstock.Token, w.tokens[s.account.Upstock.Supplier] = key, key
 		w.stage.at(later, func() { w.connect(s, tenant.Upstock) })
 		return
@@ -137,9 +175,9 @@ func (w *world) saveBoth(ctx context.Context, p *process, s *shop) error {
 func (w *world) save(ctx context.Context, p *process, s *shop, sys tenant.System) error {
 	cred := s.key()
 	if sys == tenant.Upstock {
-		cred = upstockcin7.Credentials{Key: tenant.Secret(s.account.Upstock.Token)}
+		cred = vendor.Credentials{Key: tenant.Secret(s.account.Upstock.Token)}
 	}
-	_, url, err := p.app.Pair.Connect(ctx, s.tenant, sys, cred)
+	_, url, err := p.app.Vendors.Connect(ctx, s.tenant, sys, cred)
 	if err != nil || sys != tenant.Upstock || url == "" || url == s.hook {
 		return err
 	}
@@ -147,7 +185,8 @@ func (w *world) save(ctx context.Context, p *process, s *shop, sys tenant.System
 	if err != nil {
 		return err
 	}
-	if _, _, err = p.app.Pair.Connect(ctx, s.tenant, sys, upstockcin7.Credentials{Webhook: tenant.Secret(secret)}); err == nil {
+	typed := vendor.Credentials{WebhookSecret: tenant.Secret(secret)}
+	if _, _, err = p.app.Vendors.Connect(ctx, s.tenant, sys, typed); err == nil {
 		s.hook = url
 	}
 	return err
@@ -161,11 +200,12 @@ func (w *world) elsewhere(s *shop, away time.Duration) {
 		return w.save(ctx, p, s, tenant.Cin7Core)
 	}, func() {
 		w.stage.at(away, func() {
-			w.do("connects the own Cin7 Core account of "+s.account.Name+" again", func(ctx context.Context, p *process) error {
-				own.ApplicationKey = cmp.Or(w.keys[own.AccountID], own.ApplicationKey)
-				s.away, s.shared, s.account.Cin7Core = false, shared, own
-				return w.saveBoth(ctx, p, s)
-			})
+			w.do("connects the own Cin7 Core account of "+s.account.Name+" again",
+				func(ctx context.Context, p *process) error {
+					own.ApplicationKey = cmp.Or(w.keys[own.AccountID], own.ApplicationKey)
+					s.away, s.shared, s.account.Cin7Core = false, shared, own
+					return w.saveBoth(ctx, p, s)
+				})
 		})
 	})
 }
@@ -179,7 +219,7 @@ func (w *world) otherCompany(s *shop, away time.Duration) {
 	own, shared := s.account.Upstock, s.shared
 	swap := func(to sim.UpstockAccount, then func()) {
 		w.doThen("connects the company "+to.Token, func(ctx context.Context, p *process) error {
-			err := p.app.Pair.Disconnect(ctx, s.tenant, tenant.Upstock)
+			err := p.app.Vendors.Disconnect(ctx, s.tenant, tenant.Upstock)
 			if err != nil && !errors.Is(err, tenant.ErrNotFound) {
 				return err
 			}
@@ -211,7 +251,7 @@ func (w *world) gap(s *shop, sys tenant.System, away time.Duration) {
 	}
 	w.doThen("disconnects "+string(sys)+" of "+s.account.Name, func(ctx context.Context, p *process) error {
 		s.away = true
-		err := p.app.Pair.Disconnect(ctx, s.tenant, sys)
+		err := p.app.Vendors.Disconnect(ctx, s.tenant, sys)
 		if errors.Is(err, tenant.ErrNotFound) {
 			err = nil
 		}
@@ -236,19 +276,22 @@ func (w *world) gap(s *shop, sys tenant.System, away time.Duration) {
 
 // settings change what is asked of the next sales.
 func (w *world) settings(s *shop) {
-	doc := tenant.DefaultSettings()
-	doc.OrderStatus = pick(w, tenant.Draft, tenant.Authorised)
-	doc.SaleType = pick(w, tenant.Simple, tenant.Advanced)
-	doc.ShipBySource = pick(w, tenant.DeliveryDate, tenant.NoDate)
+	doc := selling.DefaultSettings()
+	doc.OrderStatus = pick(w, selling.Draft, selling.Authorised)
+	doc.SaleType = pick(w, selling.Simple, selling.Advanced)
+	doc.ShipBySource = pick(w, selling.DeliveryDate, selling.NoDate)
 	doc.Location = pick(w, "", "Main Warehouse", "Southern Store")
-	doc.OnCancel = pick(w, tenant.Tell, tenant.Void)
-	if doc.OrderStatus == tenant.Authorised && doc.SaleType == tenant.Simple {
-		doc.CreationMode = pick(w, tenant.NoPick, tenant.AutoPick)
+	doc.OnCancel = pick(w, selling.Tell, selling.Void)
+	if doc.OrderStatus == selling.Authorised && doc.SaleType == selling.Simple {
+		doc.CreationMode = pick(w, selling.NoPick, selling.AutoPick)
 	}
 	s.settings = append(s.settings, doc)
-	w.do(fmt.Sprintf("sets %s: %s %s %q, cancel %s", s.account.Name, doc.OrderStatus, doc.SaleType, doc.Location, doc.OnCancel), func(ctx context.Context, p *process) error {
-		_, err := p.app.Tenants.SaveSettings(ctx, s.tenant, doc, -1)
-		if err == nil && doc.OnCancel == tenant.Void {
+	w.do(fmt.Sprintf("sets %s: %s %s %q, cancel %s", s.account.Name, doc.OrderStatus, doc.SaleType, doc.Location,
+		doc.OnCancel), func(ctx context.Context, p *process) error {
+		_, err := p.app.Tenants.ChangeSettings(ctx, s.tenant, "", func(tenant.Bundle) ([]tenant.Section, error) {
+			return []tenant.Section{&doc}, nil
+		})
+		if err == nil && doc.OnCancel == selling.Void {
 			s.voids = true
 		}
 		return err
@@ -259,7 +302,8 @@ func (w *world) settings(s *shop) {
 func (w *world) restore() {
 	before := w.store.clone()
 	ago := w.between(20*time.Second, pick(w, 3*time.Minute, 12*time.Minute))
-	w.spells = append(w.spells, spell{until: time.Now().Add(ago), class: hookIn, fault: lost, often: 128}) // and is delivered again
+	// and is delivered again
+	w.spells = append(w.spells, spell{until: time.Now().Add(ago), class: hookIn, fault: lost, often: 128})
 	for range w.stage.rng.IntN(3) {
 		w.stage.at(w.between(time.Millisecond, ago), func() {
 			if s := w.shops[0]; !s.away {
@@ -283,6 +327,11 @@ func (w *world) restore() {
 			}
 			w.restored, w.down = time.Now(), false
 			for _, s := range w.shops { // what was done since is done again
+				for _, flow := range []stored.Flow{stored.OrdersFlow, stored.ShipmentsFlow} {
+					if _, paused := s.paused[flow]; !paused && w.profile.flows.pause > 0 {
+						w.resume(s, flow)
+					}
+				}
 				w.stage.at(w.between(10*time.Minute, time.Hour), func() { w.refill(s) })
 				w.stage.at(w.between(time.Second, 10*time.Minute), func() {
 					w.do("saves the keys of "+s.account.Name+" again", func(ctx context.Context, p *process) error {
@@ -290,8 +339,9 @@ func (w *world) restore() {
 							return nil
 						}
 						c, err := p.app.Tenants.Connection(ctx, s.tenant, tenant.Upstock)
-						if err == nil && c.Account != strconv.Itoa(s.account.Upstock.Supplier) { // the table says another company, which was taken away since
-							if err := p.app.Pair.Disconnect(ctx, s.tenant, tenant.Upstock); err != nil {
+						// the table says another company, which was taken away since
+						if err == nil && c.Account != strconv.Itoa(s.account.Upstock.Supplier) {
+							if err := p.app.Vendors.Disconnect(ctx, s.tenant, tenant.Upstock); err != nil {
 								return err
 							}
 							s.hook = ""
@@ -338,7 +388,8 @@ func (w *world) backfill(s *shop) {
 	for range 1 + w.stage.rng.IntN(2) {
 		o := w.place(s)
 		o.approved = time.Date(1999, 12, 30, 3, w.stage.rng.IntN(60), 0, 0, time.UTC)
-		if _, err := w.simUpstock.Edit(o.id, fmt.Sprintf(`{"status":"processing","approvedAt":%q}`, o.approved.Format(time.RFC3339))); err != nil {
+		if _, err := w.simUpstock.Edit(o.id,
+			fmt.Sprintf(`{"status":"processing","approvedAt":%q}`, o.approved.Format(time.RFC3339))); err != nil {
 			w.t.Fatal(err)
 		}
 	}
@@ -385,7 +436,10 @@ func (w *world) refill(s *shop) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	if slices.ContainsFunc(list, func(e ledger.Event) bool { return e.Kind == "restored" && !e.At.Before(w.restored) }) {
+	if slices.ContainsFunc(list, func(e ledger.Event) bool {
+		return e.Kind == "restored" &&
+			!e.At.Before(w.restored)
+	}) {
 		w.fill(s)
 		return
 	}
@@ -408,7 +462,8 @@ func (w *world) change(o *order, what string) {
 	o.edits = append(o.edits, what)
 	if what == "copy" {
 		w.copies(o, live)
-	} else if s := cmp.Or(w.made[sale.ID], w.copied[sale.ID]); s != nil && (what != "notes" || sale.Lines == 0) { // a note keeps no sale from being voided, but a header of ours
+		// a note keeps no sale from being voided, but a header of ours
+	} else if s := cmp.Or(w.made[sale.ID], w.copied[sale.ID]); s != nil && (what != "notes" || sale.Lines == 0) {
 		s.touched, s.changed, s.noted = true, time.Now(), what == "notes" && (s.noted || !s.touched)
 	}
 	w.tell("somebody does %s with sale %s of order %d", what, sale.Number, o.id)
@@ -417,7 +472,7 @@ func (w *world) change(o *order, what string) {
 // tend lets a person retry an order, as its page says.
 func (w *world) tend(o *order) {
 	r := w.run(o)
-	if r == nil || r.State == ledger.Cancelled {
+	if r == nil || r.State == stored.Cancelled {
 		return
 	}
 	var codes []string
@@ -429,15 +484,60 @@ func (w *world) tend(o *order) {
 	}
 	anew := slices.ContainsFunc(codes, func(c string) bool { return c == "saleVoided" || c == "saleGone" })
 	o.wanted = time.Now()
-	w.doOnce(fmt.Sprintf("retries order %d (%s, new sale: %t)", o.id, strings.Join(codes, " "), anew), func(ctx context.Context, p *process) error {
-		err := p.app.Pair.Retry(ctx, o.shop.tenant, r.ID, upstockcin7.RetryOptions{NewSale: anew})
-		o.wanted = time.Now()
-		return err
-	})
+	w.doOnce(fmt.Sprintf("retries order %d (%s, new sale: %t)", o.id, strings.Join(codes, " "), anew),
+		func(ctx context.Context, p *process) error {
+			err := p.app.Pair.Retry(ctx, o.shop.tenant, r.ID, upstockcin7.RetryOptions{NewSale: anew})
+			o.wanted = time.Now()
+			return err
+		})
 }
 
 // doOnce has a person try something once.
 func (w *world) doOnce(what string, do func(ctx context.Context, p *process) error) {
 	var err error
-	w.invoke("console", func(ctx context.Context, p *process) { err = do(ctx, p) }, func(*process) { w.tell("console: %s: %v", what, err) })
+	w.invoke("console", func(ctx context.Context, p *process) { err = do(ctx, p) },
+		func(*process) { w.tell("console: %s: %v", what, err) })
+}
+
+// handle has somebody press to have an order's goods picked, packed or shipped, and press once more. A draft is
+// authorised before, in Cin7 Core.
+func (w *world) handle(o *order) {
+	r := w.run(o)
+	if r == nil || r.SoldAt.IsZero() {
+		return
+	}
+	if live, _ := w.sales(o); len(live) == 1 && live[0].ID == r.SaleID && live[0].Order == "DRAFT" {
+		_, err := w.simCore.Sale(r.SaleID, "authorise", "{}")
+		w.tell("somebody authorises sale %s of order %d: %v", r.SaleNumber, o.id, err)
+	}
+	wish := upstockcin7.HandlingWish{To: pick(w, stored.StepPick, stored.StepPack, stored.StepShip, stored.StepShip)}
+	press := func() {
+		w.doOnce(fmt.Sprintf("wants order %d: %s", o.id, wish.To), func(ctx context.Context, p *process) error {
+			b, err := p.app.Tenants.Load(ctx, o.shop.tenant)
+			if err != nil {
+				return err
+			}
+			plan, err := p.app.Pair.PlanHandling(ctx, b, r.ID, wish.To)
+			if err != nil || plan.Why != "" {
+				return cmp.Or(err, errors.New(plan.Why))
+			}
+			wish.Seen = plan.Seen()
+			o.shown = append(o.shown, goodsShown(plan))
+			return p.app.Pair.Handle(ctx, b, r.ID, wish)
+		})
+	}
+	press()
+	if w.chance(128) {
+		w.stage.at(w.between(time.Second, time.Minute), press)
+	}
+}
+
+// goodsShown are the goods of a plan.
+func goodsShown(plan upstockcin7.HandlingPlan) string {
+	var list []string
+	for _, g := range plan.Goods {
+		list = append(list, g.SKU+" "+decimals(g.Quantity))
+	}
+	slices.Sort(list)
+	return strings.Join(list, ", ")
 }

@@ -47,7 +47,8 @@ func TestPower(t *testing.T) {
 			t.Errorf("%s: %v", m.Name, err)
 			continue
 		}
-		fmt.Printf("%-60s %d hits in %4d seeds, %3.0f s: %s\n", m.Name, hits, seeds, time.Since(start).Seconds(), example)
+		fmt.Printf("%-60s %d hits in %4d seeds, %3.0f s: %s\n", m.Name, hits, seeds, time.Since(start).Seconds(),
+			example)
 		if hits < enough {
 			t.Errorf("%s: %d of %d seeds meet it", m.Name, hits, fixed)
 		}
@@ -68,8 +69,10 @@ func measure(m mutant.Mutant, dir string) (hits, seeds int, example string, err 
 	last := make([]int, workers)
 	commands := make([]*exec.Cmd, workers)
 	for n := range workers {
-		c := exec.Command(binary, "-test.run", "^TestSimulate$", "-test.timeout", "0", "-brief", "-progress", "-most", strconv.Itoa(enough),
-			"-seeds", strconv.Itoa(fixed/workers), "-seconds", strconv.Itoa(*secs), "-from", strconv.Itoa(1+n), "-step", strconv.Itoa(workers))
+		c := exec.Command(binary, "-test.run", "^TestSimulate$", "-test.timeout", "0", "-brief", "-progress", "-most",
+			strconv.Itoa(enough),
+			"-seeds", strconv.Itoa(fixed/workers), "-seconds", strconv.Itoa(*secs), "-from", strconv.Itoa(1+n), "-step",
+			strconv.Itoa(workers))
 		c.Env = append(os.Environ(), "GOGC=400", "GOMAXPROCS=1")
 		out, err := c.StdoutPipe()
 		if err != nil {
@@ -84,7 +87,8 @@ func measure(m mutant.Mutant, dir string) (hits, seeds int, example string, err 
 			lines.Buffer(nil, 1<<20)
 			for lines.Scan() {
 				mu.Lock()
-				if bad := badSeed.FindStringSubmatch(lines.Text()); bad != nil && strings.HasPrefix(lines.Text(), "bad ") {
+				if bad := badSeed.FindStringSubmatch(lines.Text()); bad != nil &&
+					strings.HasPrefix(lines.Text(), "bad ") {
 					if hits++; example == "" {
 						example = "seed " + bad[1] + ": " + bad[2]
 					}
@@ -95,7 +99,8 @@ func measure(m mutant.Mutant, dir string) (hits, seeds int, example string, err 
 							}
 						}
 					}
-				} else if _, err := fmt.Sscanf(lines.Text(), "seeds %d", &last[n]); err != nil && strings.HasPrefix(lines.Text(), "panic:") {
+				} else if _, err := fmt.Sscanf(lines.Text(), "seeds %d", &last[n]); err != nil &&
+					strings.HasPrefix(lines.Text(), "panic:") {
 					if hits++; example == "" {
 						example = lines.Text()
 					}

@@ -20,6 +20,7 @@ import (
 	"stockbridge/internal/sim"
 	"stockbridge/internal/table"
 	"stockbridge/internal/tenant"
+	stored "stockbridge/internal/upstockcin7/order"
 )
 
 // process is one of ours, as Lambda keeps it: invoked, kept warm, invoked again.
@@ -50,10 +51,13 @@ func (w *world) hire(name string) *process {
 	w.processes++
 	p := &process{w: w, name: name, id: w.processes, knows: map[table.Key]string{}}
 	deps := app.Deps{
-		Table: gateTable{p}, Sealer: w.box, HTTP: gateHTTP{p}, Send: p.send, PublicURL: "https://hooks.example.test", Token: "operator",
-		URLs: map[tenant.System]string{tenant.Upstock: "http://sim.test" + sim.PrefixUpstock, tenant.Cin7Core: "http://sim.test" + sim.PrefixCin7Core},
+		Table: gateTable{p}, Sealer: w.box, HTTP: gateHTTP{p}, Send: p.send, PublicURL: "https://hooks.example.test",
+		Operators: tenant.OperatorsOf("operator"),
+		URLs: map[tenant.System]string{tenant.Upstock: "http://sim.test" + sim.PrefixUpstock,
+			tenant.Cin7Core: "http://sim.test" + sim.PrefixCin7Core},
 	}
-	if skew := time.Duration(w.profile.skew * float64(w.stage.rng.IntN(2001)-1000) * float64(time.Millisecond)); skew != 0 {
+	if skew := time.Duration(w.profile.skew * float64(w.stage.rng.IntN(2001)-1000) * float64(
+		time.Millisecond)); skew != 0 {
 		deps.Now = func() time.Time { return time.Now().Add(skew) }
 	}
 	p.app = app.New(deps)
@@ -104,7 +108,9 @@ func (d during) Deadline() (time.Time, bool) { return d.ends, true }
 
 // effect lets one outside effect happen, or go wrong. do answers what is told of
 // it; special, if there is one, does what only some effects can suffer.
-func (p *process) effect(ctx context.Context, c class, name string, takes pace, do func() error, special func(fault) (error, bool)) error {
+func (p *process) effect(
+	ctx context.Context, c class, name string, takes pace, do func() error, special func(fault) (error, bool),
+) error {
 	w := p.w
 	if p.dead.Load() {
 		return errDead
@@ -132,7 +138,7 @@ func (p *process) effect(ctx context.Context, c class, name string, takes pace, 
 // label names a parked process; two of its goroutines never park for the same at once.
 func (p *process) label(what string) string { return fmt.Sprintf("%06d %s", p.id, what) }
 
-// overdue says that Lambda ended the process, or that it died before.
+// overdue reports whether Lambda ended the process, or that it died before.
 func (p *process) overdue() bool { return p.dead.Load() || !p.asleep && time.Now().After(p.ends) }
 
 func (p *process) suffer(c class, f fault, name string, do func() error) error {
@@ -203,7 +209,8 @@ type gateTable struct{ p *process }
 // Names of effects on the table leave out what is random and means nothing.
 func keyName(k table.Key) string {
 	sk := k.SK
-	if i := strings.IndexByte(sk, '#'); i > 0 && !strings.HasPrefix(sk, "conn") && !strings.HasPrefix(sk, "body") && !strings.HasPrefix(sk, "plan") {
+	if i := strings.IndexByte(sk, '#'); i > 0 && !strings.HasPrefix(sk, "conn") && !strings.HasPrefix(sk, "body") &&
+		!strings.HasPrefix(sk, "plan") {
 		sk = sk[:i]
 	}
 	pk := k.PK
@@ -239,12 +246,14 @@ func (g gateTable) Get(ctx context.Context, keys ...table.Key) (items []table.It
 }
 
 func (g gateTable) Query(ctx context.Context, q table.Query) (page table.Page, err error) {
-	err = g.p.effect(ctx, tableRead, "query "+keyName(table.Key{PK: q.PK}), ofTable, func() error { page, err = g.p.w.store.Query(ctx, q); return err }, nil)
+	err = g.p.effect(ctx, tableRead, "query "+keyName(table.Key{PK: q.PK}), ofTable,
+		func() error { page, err = g.p.w.store.Query(ctx, q); return err }, nil)
 	return page, err
 }
 
 func (g gateTable) List(ctx context.Context, q table.Query) (page table.Entries, err error) {
-	err = g.p.effect(ctx, tableRead, "list "+q.PK, ofTable, func() error { page, err = g.p.w.store.List(ctx, q); return err }, nil)
+	err = g.p.effect(ctx, tableRead, "list "+q.PK, ofTable,
+		func() error { page, err = g.p.w.store.List(ctx, q); return err }, nil)
 	return page, err
 }
 
@@ -293,11 +302,18 @@ func (g gateHTTP) RoundTrip(req *http.Request) (*http.Response, error) {
 		if err == nil && c == vendorWrite && vendor == sim.Cin7Core {
 			w.witness(g.p, req, answer)
 		}
+		if err == nil && c == vendorWrite && strings.Contains(req.URL.Path, "/shipments/") {
+			if o := w.subject(req, body); o != nil {
+				w.heedsPauses(o.shop, stored.ShipmentsFlow, "a shipment was told")
+			}
+		}
 		return err
 	}
 	say := func(status int, kind, text string) error {
-		answer = &http.Response{StatusCode: status, Status: http.StatusText(status), Header: http.Header{"Content-Type": {kind}},
-			Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Body: io.NopCloser(strings.NewReader(text)), ContentLength: int64(len(text)), Request: req}
+		answer = &http.Response{StatusCode: status, Status: http.StatusText(status),
+			Header: http.Header{"Content-Type": {kind}},
+			Proto:  "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Body: io.NopCloser(strings.NewReader(text)),
+			ContentLength: int64(len(text)), Request: req}
 		if w.dates {
 			answer.Header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
 		}
@@ -326,7 +342,8 @@ func (g gateHTTP) RoundTrip(req *http.Request) (*http.Response, error) {
 			if f == pageDone {
 				call()
 			}
-			return say(200, "text/html; charset=utf-8", "<!DOCTYPE html><html><body><h1>Please wait</h1></body></html>"), true
+			return say(200, "text/html; charset=utf-8",
+				"<!DOCTYPE html><html><body><h1>Please wait</h1></body></html>"), true
 		case broken, brokenDone:
 			if f == brokenDone {
 				call()
@@ -374,7 +391,7 @@ func (g gateHTTP) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 var (
-	bodysID  = regexp.MustCompile(`"(?:ExternalID|SaleID)":"([^"]+)"`)
+	bodysID  = regexp.MustCompile(`"(?:ExternalID|SaleID|TaskID)":"([^"]+)"`)
 	bodysOne = regexp.MustCompile(`upstock:\d+:(\d+)`)
 	pathsOne = regexp.MustCompile(`/orders/(\d+)(?:/|$)`)
 )
@@ -445,7 +462,7 @@ func (w *world) enqueue(q app.Queue, m app.Message, delay time.Duration) {
 			switch {
 			case m.Receives > most:
 				failed = p.app.DeadLetters(ctx, batch)
-			case q == app.JobsQueue:
+			case q == app.CatalogQueue:
 				failed = p.app.Catalog(ctx, batch)
 			case q == app.ShipmentsQueue:
 				failed = p.app.Shipments(ctx, batch)
@@ -479,7 +496,8 @@ func (d deliverer) RoundTrip(req *http.Request) (*http.Response, error) {
 	w := d.w
 	body, _ := io.ReadAll(req.Body)
 	req.Body.Close()
-	w.stage.park(context.Background(), "webhook "+req.URL.Path+string(body), ofQueue)
+	alike := sim.DeliveryOf(req.Context()) // of two webhooks for one event
+	w.stage.park(context.Background(), "webhook "+req.URL.Path+string(body)+alike, ofQueue)
 	f := w.trouble(hookIn, "webhook "+req.URL.Path+" "+eventType(body))
 	w.tell("webhook %s %s %s", req.URL.Path[:min(20, len(req.URL.Path))], short(body), f)
 	switch f {
@@ -510,7 +528,7 @@ func (d deliverer) RoundTrip(req *http.Request) (*http.Response, error) {
 	select {
 	case answer = <-answers:
 	case <-req.Context().Done():
-		w.stage.park(context.Background(), "webhook given up "+string(body), atOnce)
+		w.stage.park(context.Background(), "webhook given up "+string(body)+alike, atOnce)
 	}
 	if answer != nil && answer.StatusCode/100 == 2 {
 		w.hears(body)

@@ -27,8 +27,10 @@ type profile struct {
 // draw is the profile of a seed, from a source of its own.
 func draw(seed uint64) profile {
 	r := rand.New(rand.NewPCG(seed, 0xca57))
-	p := profile{shape: []shape{{1, 1}, {1, 1}, {1, 1}, {2, 1}, {2, 1}, {3, 2}}[r.IntN(6)], hours: 6 + r.IntN(2)*r.IntN(4)*r.IntN(2), orders: 5 + r.IntN(4)*r.IntN(2)}
-	p.sim = sim.Options{ListOrder: sim.ListOrder(r.IntN(3)), ListDrift: r.IntN(2) == 0, TinyPages: []int{0, 2, 2, 3, 5}[r.IntN(5)]}
+	p := profile{shape: []shape{{1, 1}, {1, 1}, {1, 1}, {2, 1}, {2, 1}, {3, 2}}[r.IntN(6)],
+		hours: 6 + r.IntN(2)*r.IntN(4)*r.IntN(2), orders: 5 + r.IntN(4)*r.IntN(2)}
+	p.sim = sim.Options{ListOrder: sim.ListOrder(r.IntN(3)), ListDrift: r.IntN(2) == 0,
+		TinyPages: []int{0, 2, 2, 3, 5}[r.IntN(5)]}
 	p.noAutomation = r.IntN(3) == 0
 	p.indexLag = []time.Duration{0, 0, time.Second, 20 * time.Second, 90 * time.Second}[r.IntN(5)]
 	rate := 0
@@ -59,9 +61,12 @@ func draw(seed uint64) profile {
 		}
 		return often
 	}
-	p.flows = flows{cancel: f(50), revive: f(128), early: f(60), edit: f(40), retry: f(60), refuse: f(24), keys: f(90), account: f(128), company: f(128), gap: f(128), restore: f(90), setting: f(120)}
+	p.flows = flows{cancel: f(50), revive: f(128), early: f(60), edit: f(40), retry: f(60), refuse: f(24), keys: f(90),
+		account: f(128), company: f(128), gap: f(128), restore: f(90), setting: f(120)}
 	if r.IntN(4) == 0 {
 		p.receives, p.visibility = 1+r.IntN(2), time.Duration(20+r.IntN(100))*time.Second
 	}
+	p.flows.pause = f(70)
+	p.flows.handle = f(90)
 	return p
 }

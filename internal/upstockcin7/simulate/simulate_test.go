@@ -96,7 +96,8 @@ func TestSimulate(t *testing.T) {
 		}
 	}
 	took := time.Since(start)
-	t.Logf("%d seeds from %d: %d bad, %d effects (%d before the calm), %d faults, %.1f seeds a second", done, *from, bad, effects, lived, faults, float64(done)/took.Seconds())
+	t.Logf("%d seeds from %d: %d bad, %d effects (%d before the calm), %d faults, %.1f seeds a second", done, *from,
+		bad, effects, lived, faults, float64(done)/took.Seconds())
 }
 
 // retold runs a bad seed again and tells its story in short: what people and
@@ -111,14 +112,16 @@ func retold(t *testing.T, seed uint64, verdict string) string {
 		for _, id := range ids {
 			of = of || strings.Contains(line, id)
 		}
-		quiet := strings.Contains(line, ": get ") && !strings.Contains(line, "!!") || strings.Contains(line, " schedule: ") || strings.Contains(line, " webhook /")
+		quiet := strings.Contains(line, ": get ") && !strings.Contains(line, "!!") ||
+			strings.Contains(line, " schedule: ") || strings.Contains(line, " webhook /")
 		if of && !quiet || !effect && !quiet && !orderID.MatchString(line) {
 			lines = append(lines, line[:min(len(line), 240)])
 		}
 	}
 	const most = 150
 	if len(lines) > most {
-		lines = append(append(lines[:most/2:most/2], fmt.Sprintf("… %d lines …\n", len(lines)-most)), lines[len(lines)-most/2:]...)
+		lines = append(append(lines[:most/2:most/2], fmt.Sprintf("… %d lines …\n", len(lines)-most)),
+			lines[len(lines)-most/2:]...)
 	}
 	return strings.Join(lines, "")
 }
@@ -167,7 +170,9 @@ func TestSimulateRepeats(t *testing.T) {
 			a, b := strings.Split(one.String(), "\n"), strings.Split(two.String(), "\n")
 			for i := range a {
 				if i >= len(b) || a[i] != b[i] {
-					t.Fatalf("seed %d differs in line %d:\n%s\n%s", seed, i, strings.Join(a[max(0, i-5):min(i+2, len(a))], "\n"), strings.Join(b[min(i, len(b)-1):min(i+2, len(b))], "\n"))
+					t.Fatalf("seed %d differs in line %d:\n%s\n%s", seed, i,
+						strings.Join(a[max(0, i-5):min(i+2, len(a))], "\n"),
+						strings.Join(b[min(i, len(b)-1):min(i+2, len(b))], "\n"))
 				}
 			}
 			t.Fatalf("seed %d: the second story goes on", seed)

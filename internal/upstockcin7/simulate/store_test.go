@@ -380,7 +380,8 @@ func TestMemoryIndexLags(t *testing.T) {
 	m := newMemory()
 	ctx := t.Context()
 	put := func(sk, index string) {
-		if err := m.Write(ctx, table.Put(table.Item{Key: table.Key{PK: "p", SK: sk}, Data: []byte("{}"), Index: index, Sort: sk})); err != nil {
+		if err := m.Write(ctx, table.Put(table.Item{Key: table.Key{PK: "p", SK: sk}, Data: []byte("{}"), Index: index,
+			Sort: sk})); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -17,11 +17,14 @@ import (
 	"time"
 
 	"stockbridge/internal/ledger"
+	"stockbridge/internal/mirror"
 	"stockbridge/internal/sim"
 	simcin7core "stockbridge/internal/sim/cin7core"
 	simupstock "stockbridge/internal/sim/upstock"
 	"stockbridge/internal/tenant"
-	"stockbridge/internal/upstockcin7"
+	stored "stockbridge/internal/upstockcin7/order"
+	selling "stockbridge/internal/upstockcin7/sale"
+	"stockbridge/internal/vendor"
 )
 
 // A world is all there is in one seed: the simulated vendors, the table, the
@@ -80,7 +83,9 @@ type shop struct {
 	voids   bool        // the sale of a cancelled order may be voided
 	filled  bool        // somebody had the days before filled in
 
-	settings []tenant.Settings // that people tried to save, whether it took effect or not
+	paused map[stored.Flow]time.Time // the flows that people keep paused, and since when
+
+	settings []selling.Settings // that people tried to save, whether it took effect or not
 }
 
 // order is one as its people know it.
@@ -94,14 +99,16 @@ type order struct {
 
 	cancelled time.Time
 	edits     []string  // what people did with its sale
+	retried   bool      // a refusal that was heard of late was tried again
 	codes     []string  // of attention that people met
 	revived   time.Time // when it was approved again after it was cancelled
 	wanted    time.Time // when a person last wanted it sold
 	heard     time.Time // when we took its cancellation in
 	silent    bool      // it was cancelled while Upstock was not connected
+	shown     []string  // the goods that somebody was shown, and then wanted handled
 
-	run  *ledger.Run // as read last
-	seen int         // the table's writes until then
+	run  *stored.Order // as read last
+	seen int           // the table's writes until then
 
 	writer *process // whose call that changes something about it is under way
 }
@@ -147,7 +154,8 @@ func prepare(t *testing.T, s shape) *base {
 					return err
 				}
 				sh.tenant = tn.ID
-				_, url, err := p.app.Pair.Connect(ctx, tn.ID, tenant.Upstock, upstockcin7.Credentials{Key: tenant.Secret(sh.account.Upstock.Token)})
+				typed := vendor.Credentials{Key: tenant.Secret(sh.account.Upstock.Token)}
+				_, url, err := p.app.Vendors.Connect(ctx, tn.ID, tenant.Upstock, typed)
 				if err != nil {
 					return err
 				}
@@ -156,22 +164,23 @@ func prepare(t *testing.T, s shape) *base {
 					return err
 				}
 				b.tenants, b.hooks = append(b.tenants, tn.ID), append(b.hooks, url)
-				_, _, err = p.app.Pair.Connect(ctx, tn.ID, tenant.Upstock, upstockcin7.Credentials{Webhook: tenant.Secret(secret)})
+				typed = vendor.Credentials{WebhookSecret: tenant.Secret(secret)}
+				_, _, err = p.app.Vendors.Connect(ctx, tn.ID, tenant.Upstock, typed)
 				return err
 			})
 		}
 		for _, sh := range w.shops {
 			w.console(func(ctx context.Context, p *process) error {
-				_, _, err := p.app.Pair.Connect(ctx, sh.tenant, tenant.Cin7Core, sh.key())
+				_, _, err := p.app.Vendors.Connect(ctx, sh.tenant, tenant.Cin7Core, sh.key())
 				return err
 			})
 		}
 		w.stage.run(time.Now().Add(15*time.Minute), nil)
 		for _, sh := range w.shops {
 			w.console(func(ctx context.Context, p *process) error {
-				c, err := p.app.Tenants.Connection(ctx, sh.tenant, tenant.Cin7Core)
-				if err == nil && c.Mirror.State != tenant.MirrorReady {
-					return fmt.Errorf("the mirror is not ready: %+v", c.Mirror)
+				b, err := p.app.Tenants.Load(ctx, sh.tenant)
+				if m := mirror.Progress.Of(b.Connections[tenant.Cin7Core]); err == nil && m.State != mirror.Ready {
+					return fmt.Errorf("the mirror is not ready: %+v", m)
 				}
 				return err
 			})
@@ -183,14 +192,17 @@ func prepare(t *testing.T, s shape) *base {
 	return b
 }
 
-func (s *shop) key() upstockcin7.Credentials {
-	return upstockcin7.Credentials{Account: s.account.Cin7Core.AccountID, Key: tenant.Secret(s.account.Cin7Core.ApplicationKey)}
+func (s *shop) key() vendor.Credentials {
+	core := s.account.Cin7Core
+	return vendor.Credentials{Account: core.AccountID, Key: tenant.Secret(core.ApplicationKey)}
 }
 
 // newWorld makes the vendors and their accounts, the same ones for a shape in every world.
 func newWorld(t testing.TB, seed uint64, p profile, box *tenant.Box) *world {
-	w := &world{t: t, seed: seed, dates: seed%2 == 0, profile: p, box: box, stage: newStage(seed), warm: map[string][]*process{}, begin: time.Now(),
-		tokens: map[int]string{}, keys: map[string]string{}, made: map[string]*sale{}, copied: map[string]*sale{}, tardy: map[time.Time]bool{}}
+	w := &world{t: t, seed: seed, dates: seed%2 == 0, profile: p, box: box, stage: newStage(seed),
+		warm: map[string][]*process{}, begin: time.Now(),
+		tokens: map[int]string{}, keys: map[string]string{}, made: map[string]*sale{}, copied: map[string]*sale{},
+		tardy: map[time.Time]bool{}}
 	o := p.sim
 	o.Seed, o.Deliver = "simulate", deliverer{w}
 	w.simUpstock, w.simCore = simupstock.New(), simcin7core.New(simcin7core.Options{NoAutomation: p.noAutomation})
@@ -198,10 +210,11 @@ func newWorld(t testing.TB, seed uint64, p profile, box *tenant.Box) *world {
 	if w.sim, err = sim.New(o, w.simUpstock, w.simCore); err != nil {
 		t.Fatal(err)
 	}
-	names := []string{"Harbour Roasters", "Southern Lakes", "Kauri Provisions", "Tasman Pantry", "Cape Grocers", "Fern Hill"}
+	names := []string{"Harbour Roasters", "Southern Lakes", "Kauri Provisions", "Tasman Pantry", "Cape Grocers",
+		"Fern Hill"}
 	for n := range p.shape.tenants {
 		a := w.sim.AddAccount(names[n%len(names)], "")
-		s := &shop{account: a}
+		s := &shop{account: a, paused: map[stored.Flow]time.Time{}}
 		if n >= p.shape.accounts {
 			s.account.Cin7Core, s.shared = w.shops[n%p.shape.accounts].account.Cin7Core, true
 		}
@@ -278,7 +291,7 @@ func (w *world) runID(o *order) string {
 }
 
 // run is the order's run as it stands, nil if there is none. It is not to be changed.
-func (w *world) run(o *order) *ledger.Run {
+func (w *world) run(o *order) *stored.Order {
 	if o.seen == w.store.moves {
 		return o.run
 	}
@@ -287,8 +300,8 @@ func (w *world) run(o *order) *ledger.Run {
 }
 
 // read is run from the table, never as read last.
-func (w *world) read(o *order) *ledger.Run {
-	r, err := ledger.New(w.store).Get(context.Background(), o.shop.tenant, w.runID(o))
+func (w *world) read(o *order) *stored.Order {
+	r, err := stored.NewBook(ledger.New(w.store)).Get(context.Background(), o.shop.tenant, w.runID(o))
 	if errors.Is(err, ledger.ErrNotFound) {
 		return nil
 	}
@@ -331,9 +344,11 @@ func (w *world) place(s *shop) *order {
 		goods := []string{"SLT-FLK", "GRN-TST", "KWK-100", "CHC-72", "OAT-RLD"}
 		var lines []string
 		for range 1 + w.stage.rng.IntN(3) {
-			lines = append(lines, fmt.Sprintf(`{"sku":%q,"productExternalId":null,"quantity":"%d","unitPrice":"6.80"}`, pick(w, goods...), 1+w.stage.rng.IntN(9)))
+			lines = append(lines, fmt.Sprintf(`{"sku":%q,"productExternalId":null,"quantity":"%d","unitPrice":"6.80"}`,
+				pick(w, goods...), 1+w.stage.rng.IntN(9)))
 		}
-		body = `{"customer":{"name":"Harbourside Grocers","externalId":null},"lines":[` + strings.Join(lines, ",") + `]}`
+		body = `{"customer":{"name":"Harbourside Grocers","externalId":null},"lines":[` + strings.Join(lines, ",") +
+			`]}`
 	}
 	summary, err := w.simUpstock.PlaceOrder(s.account.Upstock.Supplier, body)
 	if err != nil {
@@ -369,7 +384,8 @@ func (w *world) ship(o *order) {
 		return
 	}
 	o.shipped++
-	body := fmt.Sprintf(`{"of":["A","B"],"boxes":["A"],"carrier":"Parcel Post","trackingNumber":"T-%d-%d"}`, o.id, o.shipped)
+	body := fmt.Sprintf(`{"of":["A","B"],"boxes":["A"],"carrier":"Parcel Post","trackingNumber":"T-%d-%d"}`, o.id,
+		o.shipped)
 	if o.shipped > 1 {
 		body = fmt.Sprintf(`{"carrier":"Parcel Post","trackingNumber":"T-%d-%d"}`, o.id, o.shipped)
 	} else if w.chance(128) {

@@ -1,0 +1,142 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"stockbridge/internal/cin7core"
+	"stockbridge/internal/limit"
+	"stockbridge/internal/rest"
+	"stockbridge/internal/tenant"
+	"stockbridge/internal/upstock"
+	"stockbridge/internal/upstockcin7"
+	"stockbridge/internal/vendor"
+)
+
+// vendors is the table of vendors: whose systems can be connected, and how.
+func (a *App) vendors() []vendor.Vendor {
+	return []vendor.Vendor{{
+		System: tenant.Upstock, Base: upstock.BaseURL, CallsUs: true, Exclusive: true,
+		Budget: limit.Budget{Rates: []limit.Rate{{Calls: 300, Window: limit.Minute}}},
+		Paste:  "Settings > Webhooks",
+		Fields: []vendor.Field{
+			{Name: "token", Title: "API token", Is: vendor.Key},
+			{Name: "webhookSecret", Title: "Webhook secret", Is: vendor.WebhookSecret, Optional: true,
+				Check: upstockcin7.WebhookSecretFault, Works: upstockcin7.WebhookSecretWorks},
+		},
+		Steps: []string{
+			"In Upstock, open Settings › API and make a token for Stockbridge.",
+			"Copy the token and paste it here.",
+		},
+		Try: func(ctx context.Context, c tenant.Connection, s tenant.Secrets) (vendor.Account, error) {
+			return upstockcin7.UpstockAccount(ctx, a.upstock(c, s, true), c.Account)
+		},
+	}, {
+		System: tenant.Cin7Core, Base: cin7core.BaseURL, CallsUs: true,
+		Budget: limit.Budget{Rates: []limit.Rate{{Calls: 60, Window: limit.Minute}}, Shared: true}, // of an application
+		Fields: []vendor.Field{
+			{Name: "accountId", Title: "Account id", Is: vendor.AccountID},
+			{Name: "applicationKey", Title: "Application key", Is: vendor.Key},
+		},
+		Steps: []string{
+			"In Cin7 Core, open Integrations › API.", "Add an application called Stockbridge.",
+			"Copy its account id and its application key, and paste both here.",
+		},
+		Try: func(ctx context.Context, c tenant.Connection, s tenant.Secrets) (vendor.Account, error) {
+			return upstockcin7.CoreAccount(ctx, a.cin7core(c, s, true))
+		},
+	}}
+}
+
+func (a *App) upstock(c tenant.Connection, s tenant.Secrets, first bool) *upstock.Client {
+	client := upstock.New(a.base(c.System), a.deps.HTTP, a.limiter(c, first), string(s.Key))
+	a.client(client.Client)
+	return client
+}
+
+func (a *App) cin7core(c tenant.Connection, s tenant.Secrets, first bool) *cin7core.Client {
+	client := cin7core.New(a.base(c.System), a.deps.HTTP, a.limiter(c, first), c.Account, string(s.Key))
+	a.client(client.Client)
+	return client
+}
+
+// client gives a client the times of this process.
+func (a *App) client(c *rest.Client) {
+	c.Timeout, c.GrantLife = a.timeout, limit.GrantLife(a.deps.Speed)
+}
+
+// base is the address of a vendor's API for this process.
+func (a *App) base(sys tenant.System) string {
+	if u := a.deps.URLs[sys]; u != "" {
+		return u
+	}
+	row, _ := a.Vendors.Of(sys)
+	return row.Base
+}
+
+// limiter lets package limit speak for package rest.
+type limiter struct{ *limit.Limiter }
+
+func (l *limiter) Take(ctx context.Context) (time.Time, error) {
+	at, err := l.Limiter.Take(ctx)
+	if w, ok := errors.AsType[*limit.Wait](err); ok {
+		return at, &rest.Wait{Until: w.Until}
+	}
+	return at, err
+}
+
+// limiters are one per account and class in a process: each remembers its bucket.
+type limiters struct {
+	mu sync.Mutex
+	of map[limiterKey]*limiter
+}
+
+type limiterKey struct {
+	system  tenant.System
+	account string
+	class   limit.Class
+}
+
+// limiter is what the calls of a connection ask; nil = nothing: nothing is limited, or the key is on trial.
+func (a *App) limiter(c tenant.Connection, first bool) rest.Limiter {
+	if a.deps.Unlimited || c.Trial {
+		return nil
+	}
+	return a.bucket(c, first)
+}
+
+func (a *App) bucket(c tenant.Connection, first bool) *limiter {
+	class := limit.Second
+	if first {
+		class = limit.First
+	}
+	key := limiterKey{c.System, c.Account, class}
+	a.limiters.mu.Lock()
+	defer a.limiters.mu.Unlock()
+	l, ok := a.limiters.of[key]
+	if !ok {
+		row, _ := a.Vendors.Of(c.System)
+		l = &limiter{a.newLimiter(string(c.System), c.Account, row.Budget, class)}
+		a.limiters.of[key] = l
+	}
+	return l
+}
+
+func (a *App) newLimiter(kind, name string, b limit.Budget, class limit.Class) *limit.Limiter {
+	return limit.New(a.deps.Table, kind, name, b, class, limit.Speed(a.deps.Speed), limit.Now(a.deps.Now))
+}
+
+// take takes a trial of a key from a bucket of trials.
+func (a *App) take(ctx context.Context, kind, name string, b limit.Budget) error {
+	_, err := a.newLimiter(kind, name, b, limit.First).Take(ctx)
+	return err
+}
+
+// spend counts a call that was made to try a key among those of its account.
+func (a *App) spend(ctx context.Context, c tenant.Connection) {
+	if !a.deps.Unlimited {
+		a.bucket(c, true).Note(ctx)
+	}
+}

@@ -1,0 +1,465 @@
+package console
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"stockbridge/internal/ledger"
+	"stockbridge/internal/limit"
+	"stockbridge/internal/tenant"
+	"stockbridge/internal/upstockcin7"
+	"stockbridge/internal/upstockcin7/completeness"
+	"stockbridge/internal/upstockcin7/order"
+	"stockbridge/internal/upstockcin7/sale"
+)
+
+// homePage answers whether all is in step, and lists what needs a person.
+type homePage struct {
+	InStep      bool
+	Paused      []flowCard // flows that are paused
+	Sentence    string
+	Causes      []causeCard
+	More        string         // of the causes, where not all orders were read; "" = all were
+	Lacks       []lackCard     // what keeps the systems from being called
+	Gaps        []gapCard      // times in which orders were not taken in
+	Drift       driftView      // what was chosen here and Cin7 Core does not have any more
+	Look        string         // where the button goes that has Cin7 Core looked at now; "" = there is none
+	Changed     *changedOrders // nil = none was changed in Upstock after it was sold
+	Silent      string         // that alerts do not arrive; "" = they do, or there are none
+	Alerts      string         // address of their page
+	Week        string         // what of the last days is sold and shipped
+	Checked     string         // address of what that stands on
+	Chart       *chart         // nil = nothing is compared yet
+	States      []stateLink
+	Connections []connectionLine
+	Jobs        []jobLine
+}
+
+// changedOrders are those that were changed in Upstock after they were sold: worth to know, and no more.
+type changedOrders struct {
+	Sentence string
+	List     []orderLink
+	Rest     string // that there are more
+}
+
+// causeCard is what one or more orders wait for, with what repairs it.
+type causeCard struct {
+	Key, Message, Fix string
+	Orders            string // "2 orders"
+	List              []orderLink
+	Rest              string // how many are not listed; "" = none
+	Picker            *picker
+	Retry, RetryAt    string // what the button that retries all of them says, and where it goes; "" = there is none
+}
+
+// picker lets a person pick a record of Cin7 Core. It stands in the page at Path; what is picked goes to Post.
+type picker struct {
+	Key, Path, Post  string
+	Label, Find, Use string // of the search box and the two buttons
+	Query            string
+	Choices          []choice
+	Empty            string // why a search found nothing
+}
+
+type choice struct {
+	ID, Label, Why string
+	First          bool
+}
+
+type orderLink struct{ Number, Address string }
+
+type stateLink struct {
+	Label, Count, Address string
+}
+
+type connectionLine struct {
+	Title, Name, State, Why string
+	Good                    bool
+	Warnings                []string
+	Budget                  string // how many calls are left
+}
+
+// jobLine is what is done by itself, again and again.
+type jobLine struct {
+	Name, Problem string
+	Last, Next    moment
+	Soon          string // in place of Next
+}
+
+// home is a tenant's first page.
+func (a *api) home(w http.ResponseWriter, r *http.Request, v visit) error {
+	h := homePage{}
+	list, orders, more, err := a.causesOf(r, v.Bundle, causesRead)
+	if err != nil {
+		return err
+	}
+	if h.Causes, err = a.cards(r, v, list[:min(len(list), causesShown)], false); err != nil {
+		return err
+	}
+	if v.person.Changes() {
+		offerRetries(v, h.Causes, list, more)
+	}
+	if more {
+		h.More = fmt.Sprintf("These are the causes of the newest %d orders that need you.", orders)
+	}
+	if rest := len(list) - len(h.Causes); rest > 0 {
+		h.More = joined(" ", "And "+count(rest, "other cause", "other causes")+": mend these first.", h.More)
+	}
+	if h.States, err = a.stateLinks(r, v); err != nil {
+		return err
+	}
+	if h.Connections, err = a.connectionLines(r, v); err != nil {
+		return err
+	}
+	if h.Jobs, err = a.jobLines(r, v); err != nil {
+		return err
+	}
+	c, err := a.Pair.Completeness.Last(r.Context(), v.Tenant.ID, time.Time{}, time.Time{})
+	if err != nil {
+		return err
+	}
+	if h.Drift, err = a.drift(r, v); err != nil {
+		return err
+	}
+	h.Lacks, h.Gaps = v.lackCards(), v.gapCards(r.URL.Path)
+	if v.person.Changes() && len(h.Causes)+len(h.Drift.Settings)+len(h.Drift.Links) > 0 {
+		h.Look = tenantPath(v.Tenant.ID) + "/look"
+	}
+	if h.Changed, err = a.changedOrders(r, v); err != nil {
+		return err
+	}
+	h.Checked, h.Week, h.Chart = tenantPath(v.Tenant.ID)+"/completeness", weekOf(c), v.chart(c)
+	if h.Paused, err = a.flowCards(r, v, true); err != nil {
+		return err
+	}
+	h.Alerts = alertsPath(v.Tenant.ID)
+	if h.Silent, err = a.silent(r, v); err != nil {
+		return err
+	}
+	h.InStep, h.Sentence = inStep(orders, more,
+		lackOf(v.Ready(upstockcin7.Systems()...), h.Drift, h.Gaps, h.Paused))
+	return a.show(w, r, http.StatusOK, "home", v.frame(r, "Home", h))
+}
+
+// lackCard is a system that is not connected, or whose key is to be saved anew.
+type lackCard struct {
+	State, Why  string
+	Do, Address string // what the link says, and where that is done; "" = others do it
+}
+
+// lackCards are what keeps the systems from being called.
+func (v visit) lackCards() (cards []lackCard) {
+	for _, l := range v.Lacks(upstockcin7.Systems()...) {
+		card := lackCard{State: l.State, Why: l.Why}
+		if v.person.Changes() {
+			card.Do, card.Address = strings.TrimSuffix(l.Fix, "."), integrationsPath(v.Tenant.ID)+"#"+string(l.System)
+		}
+		cards = append(cards, card)
+	}
+	return cards
+}
+
+// changedOrders says which orders Upstock shows otherwise than they were sold.
+func (a *api) changedOrders(r *http.Request, v visit) (*changedOrders, error) {
+	list, more, err := a.Pair.Edited(r.Context(), v.Tenant.ID, listedOfCause)
+	if err != nil || len(list) == 0 {
+		return nil, err
+	}
+	c := &changedOrders{Sentence: count(len(list), "order was", "orders were")}
+	if more {
+		c.Sentence, c.Rest = fmt.Sprintf("More than %d orders were", len(list)), "and more"
+	}
+	c.Sentence += " changed in Upstock after being sold. Nothing was sent for it"
+	for _, run := range list {
+		o := itemOf(v.Bundle, run)
+		c.List = append(c.List, orderLink{numberOf(o), orderPath(v.Tenant.ID, o.ID)})
+	}
+	return c, nil
+}
+
+// causesShown is how many causes home shows: a page stays small, and nobody mends more in one sitting.
+const causesShown = 20
+
+// inStep is the sentence on top. lack is what keeps the two systems from being in step, "" = nothing.
+func inStep(need int, more bool, lack string) (bool, string) {
+	switch {
+	case need > 0 && more:
+		return false, fmt.Sprintf("More than %d orders need you", need)
+	case need > 0:
+		return false, count(need, "order needs", "orders need") + " you"
+	case lack != "":
+		return false, lack
+	}
+	return true, "Everything is in step"
+}
+
+// offerRetries has each cause retried whole, as it may have been repaired elsewhere. more = there are other orders of
+// it than those that were read.
+func offerRetries(v visit, cards []causeCard, list []*cause, more bool) {
+	for i := range cards {
+		if upstockcin7.DecidedAlone(list[i].Problem) {
+			continue
+		}
+		cards[i].Retry = "Retry " + count(len(list[i].orders), "order", "orders")
+		if more {
+			cards[i].Retry = "Retry all of these orders"
+		}
+		cards[i].RetryAt = tenantPath(v.Tenant.ID) + "/problems/" + list[i].key + "/retry"
+	}
+}
+
+// listedOfCause is how many orders of a cause are named.
+const listedOfCause = 8
+
+// cards are causes as a page shows them; ofOne = on the page of the one order that they are of.
+func (a *api) cards(r *http.Request, v visit, list []*cause, ofOne bool) (cards []causeCard, err error) {
+	for _, c := range list {
+		card := causeCard{Key: c.key, Message: v.local(c.Message), Fix: c.Fix}
+		if !ofOne {
+			card.list(v, c)
+		}
+		if card.Picker, err = a.picker(r, v, c); err != nil {
+			return nil, err
+		}
+		cards = append(cards, card)
+	}
+	return cards, nil
+}
+
+// list names the orders of a cause. Each of them may have it in another line.
+func (card *causeCard) list(v visit, c *cause) {
+	card.Message = v.local(c.Headline())
+	card.Orders = count(len(c.orders), "order", "orders")
+	for _, o := range c.orders[:min(len(c.orders), listedOfCause)] {
+		card.List = append(card.List, orderLink{numberOf(o), orderPath(v.Tenant.ID, o.ID)})
+	}
+	if rest := len(c.orders) - len(card.List); rest > 0 {
+		card.Rest = fmt.Sprintf("and %d more", rest)
+	}
+}
+
+// picker is the way to repair a cause by picking a record of Cin7 Core; nil where that repairs nothing, or where the
+// person changes nothing.
+func (a *api) picker(r *http.Request, v visit, c *cause) (*picker, error) {
+	kind, from := c.about()
+	if kind == "" || !v.person.Changes() {
+		return nil, nil
+	}
+	p := pickable{key: c.key, kind: kind, found: c.Choices,
+		post: tenantPath(v.Tenant.ID) + "/problems/" + c.key + "/fix"}
+	if kind != sale.CustomerLinks {
+		p.query = from
+	}
+	return a.pick(r, v, p)
+}
+
+// pickable is what a person picks a record of Cin7 Core for.
+type pickable struct {
+	key   string // of the form
+	kind  string // of the record, and of its link
+	query string // what is searched for at first
+	post  string // where the choice goes
+	found []ledger.Choice
+}
+
+// pick is the form of a pickable, with what the person has searched for.
+func (a *api) pick(r *http.Request, v visit, of pickable) (*picker, error) {
+	p := &picker{
+		Key: of.key, Path: r.URL.Path, Post: of.post, Label: "Product in Cin7 Core", Find: "Find product",
+		Use: "Use this product", Query: of.query,
+	}
+	if of.kind == sale.CustomerLinks {
+		p.Label, p.Find, p.Use = "Customer in Cin7 Core", "Find customer", "Use this customer"
+	}
+	if q := r.URL.Query(); q.Get("fix") == of.key {
+		p.Query = q.Get("find")
+		var err error
+		if of.found, err = a.Pair.FindRecords(r.Context(), v.Bundle, of.kind, p.Query); err != nil {
+			return nil, err
+		}
+		if len(of.found) == 0 {
+			p.Empty = "Cin7 Core has no " + of.kind + " with this. Look for a part of its name."
+		}
+	}
+	for i, x := range of.found {
+		p.Choices = append(p.Choices, choice{x.ID, x.Label, x.Why, i == 0 && len(of.found) == 1})
+	}
+	return p, nil
+}
+
+// numberOf is what people call an order.
+func numberOf(o orderItem) string { return cmp.Or(text(o.OrderNumber), string(o.ID)) }
+
+func orderPath(tenantID string, id orderID) string {
+	return tenantPath(tenantID) + "/orders/" + url.PathEscape(string(id))
+}
+
+// stateNames are the states of an order in words, in the order in which lists show them.
+var stateNames = []struct {
+	State ledger.State
+	Label string
+}{
+	{ledger.Attention, "Needs you"}, {ledger.Received, "Received"}, {ledger.Working, "Being sold"},
+	{ledger.Waiting, "Waiting"}, {order.Sold, "Sold"}, {order.PartlyShipped, "Partly shipped"},
+	{order.Shipped, "Shipped"}, {order.Cancelled, "Cancelled"},
+}
+
+func stateName(s ledger.State) string {
+	for _, n := range stateNames {
+		if n.State == s {
+			return n.Label
+		}
+	}
+	return string(s)
+}
+
+func (a *api) stateLinks(r *http.Request, v visit) (list []stateLink, err error) {
+	for _, s := range stateNames {
+		n, err := a.Orders.CountIn(r.Context(), v.Tenant.ID, s.State)
+		if err != nil {
+			return nil, err
+		}
+		shown := counted(n)
+		address := tenantPath(v.Tenant.ID) + "/orders?state=" + string(s.State)
+		list = append(list, stateLink{s.Label, shown, address})
+	}
+	return list, nil
+}
+
+// counted is a number of orders in a state, which is exact up to a most.
+func counted(n int) string {
+	if n > ledger.CountMost {
+		return fmt.Sprintf("more than %d", ledger.CountMost)
+	}
+	return strconv.Itoa(n)
+}
+
+func (a *api) connectionLines(r *http.Request, v visit) (list []connectionLine, err error) {
+	for _, sys := range tenant.Systems() {
+		c, ok := v.Connections[sys]
+		if !ok {
+			continue
+		}
+		line := connectionLine{Title: sys.Title(), Name: cmp.Or(c.Name, c.Account), State: "Connected",
+			Why: c.Why, Good: c.State == tenant.Connected, Warnings: c.Warnings}
+		if !line.Good {
+			line.State = "Needs reconnecting"
+		}
+		if _, ok := a.Vendors.Of(sys); ok {
+			left, err := a.Budget(r.Context(), c)
+			if err != nil {
+				return nil, fmt.Errorf("budget of %s: %w", sys, err)
+			}
+			line.Budget = v.budget(left)
+		}
+		list = append(list, line)
+	}
+	return list, nil
+}
+
+// budget says how many calls to an account are left.
+func (v visit) budget(s limit.State) string {
+	if s.BlockedUntil.After(v.now) {
+		return "It was called too often; it is called again from " + v.moment(s.BlockedUntil).Words + " on."
+	}
+	window := "a minute"
+	if s.Per != limit.Minute {
+		window = fmt.Sprintf("in %.0f seconds", s.Per.Seconds())
+	}
+	return fmt.Sprintf("%d of %s %s are left.", s.Left, count(s.Of, "call", "calls"), window)
+}
+
+// jobNames say what each job does.
+var jobNames = map[string]string{
+	upstockcin7.JobShipments:    "Look for what was shipped in Cin7 Core",
+	upstockcin7.JobReconcile:    "Look for approved orders that no webhook brought",
+	upstockcin7.JobWebhooks:     "Keep Cin7 Core’s webhooks active",
+	upstockcin7.JobCompleteness: "Compare both sides",
+	upstockcin7.JobMirror:       "Look at Cin7 Core’s customers, products and settings, at night",
+}
+
+func (a *api) jobLines(r *http.Request, v visit) (list []jobLine, err error) {
+	jobs, err := a.jobs(r.Context(), v.Bundle)
+	if err != nil {
+		return nil, err
+	}
+	for _, j := range jobs {
+		line := jobLine{Name: cmp.Or(jobNames[j.Job], j.Job), Last: v.momentOf(j.Started), Problem: text(j.Problem)}
+		switch {
+		case j.Running:
+			line.Soon = "is running"
+		case j.Next != nil && j.Next.After(v.now):
+			line.Next = v.moment(*j.Next)
+		case j.Next != nil:
+			line.Soon = "any moment"
+		}
+		list = append(list, line)
+	}
+	return list, nil
+}
+
+// weekOf says what became of the orders of the last days, as a check found them; "" = there was none.
+func weekOf(c completeness.Report) string {
+	n := c.Counts
+	switch {
+	case c.Checked.IsZero():
+		return ""
+	case n.Approved == 0:
+		return "No order was approved in the last 7 days."
+	}
+	return fmt.Sprintf("%s approved in the last 7 days, %d sold, %d shipped.",
+		count(n.Approved, "order", "orders"), n.Sold, n.Shipped)
+}
+
+// fixPage takes what a person picked, and goes back to where that was.
+func (a *api) fixPage(w http.ResponseWriter, r *http.Request, v visit) error {
+	form, err := formOf(w, r)
+	if err != nil {
+		return err
+	}
+	back := tenantPath(v.Tenant.ID)
+	if to := form.Get("back"); strings.HasPrefix(to, back+"/orders/") && !strings.ContainsAny(to, "?#\\") {
+		back = to
+	}
+	choice := form.Get("choice")
+	if choice == "" {
+		http.Redirect(w, r, back+"?said=choose", http.StatusSeeOther)
+		return nil
+	}
+	n, err := a.mend(r, v.Bundle, r.PathValue("key"), choice)
+	return sayRetried(w, r, back, n, err)
+}
+
+// retryCausePage retries all orders of a cause, and goes back to home.
+func (a *api) retryCausePage(w http.ResponseWriter, r *http.Request, v visit) error {
+	n, err := a.retryCause(r, v.Bundle, r.PathValue("key"))
+	return sayRetried(w, r, tenantPath(v.Tenant.ID), n, err)
+}
+
+// sayRetried goes to a page that says how many orders are being tried again, or that none waits any more.
+func sayRetried(w http.ResponseWriter, r *http.Request, page string, n int, err error) error {
+	said := fmt.Sprintf("?said=fixed&n=%d", n)
+	if n == 0 {
+		said = "?said=none"
+	}
+	if p, ok := errors.AsType[*problem](err); ok && p.Status == http.StatusNotFound {
+		said, err = "?said=mended", nil
+	}
+	if err != nil {
+		return err
+	}
+	http.Redirect(w, r, page+said, http.StatusSeeOther)
+	return nil
+}
+
+// joined puts texts that are there side by side.
+func joined(between string, texts ...string) string {
+	return strings.Join(slices.DeleteFunc(texts, func(s string) bool { return s == "" }), between)
+}

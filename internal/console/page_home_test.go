@@ -1,0 +1,147 @@
+package console
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"stockbridge/internal/limit"
+	"stockbridge/internal/signin"
+	"stockbridge/internal/upstockcin7/completeness"
+)
+
+// TestHomeAtAGlance: home shows two weeks as a picture and as a table, today's orders, budgets and jobs.
+func TestHomeAtAGlance(t *testing.T) {
+	h := open(t)
+	acc, id, path, token := h.supplier("Aroha Foods")
+	viewer := h.signIn("Viktor", signin.Viewer, id)
+	home := "/t/" + id
+	body := viewer.get(home).Body.String()
+	has(t, body, "calls a minute are left", "Compare both sides", "not yet")
+	hasNot(t, body, "<svg", "approved in the last 7 days")
+
+	h.approve(acc, path, `{"reference":"PO-1"}`)
+	h.approve(acc, path, unknownProduct)
+	h.do("POST", path+"/completeness", token, nil).is(202)
+	h.work()
+	w := viewer.get(home)
+	checkPage(t, home, w)
+	body = w.Body.String()
+	today := time.Now().In(zoneNamed(t, "Pacific/Auckland")).Format("Mon 2 Jan")
+	has(t, body, `<svg class="chart"`, "2 orders approved in the last 7 days, 1 sold, 0 shipped.",
+		"<strong>Today:</strong> 2 orders approved, 1 sold", "What was compared",
+		fmt.Sprintf(`<th scope="row">%s</th><td class="number">2</td><td class="number">1</td><td class="number">0</td>`,
+			today))
+	if n := strings.Count(body, "not compared"); n != chartDays-1 { // it was connected today
+		t.Errorf("%d days were not compared", n)
+	}
+	days := h.do("GET", path+"/completeness", token, nil).is(200)
+	if days.get("days.0.approved") != 2.0 || days.get("days.0.sold") != 1.0 {
+		t.Errorf("%s", days.raw)
+	}
+	health := h.do("GET", path+"/health", token, nil).is(200)
+	if !strings.Contains(health.raw, `"job":"completeness"`) || !strings.Contains(health.raw, `"next":"`) {
+		t.Errorf("%s", health.raw)
+	}
+	for _, k := range h.jobs.Kinds {
+		if k.Every > 0 && !k.Chosen && jobNames[k.Name] == "" {
+			t.Errorf("the job %s has no words", k.Name)
+		}
+	}
+}
+
+// TestChart: whatever the numbers, each bar stands on the ground and within the picture, and none for nothing.
+func TestChart(t *testing.T) {
+	v := visit{zone: zoneNamed(t, "Pacific/Auckland"), now: time.Date(2026, 11, 27, 11, 30, 0, 0, time.UTC)}
+	var r completeness.Report
+	if v.chart(r) != nil {
+		t.Error("a picture of nothing")
+	}
+	r.Days = []completeness.Day{
+		{Day: "2026-11-01", Counts: completeness.Counts{Approved: 9}}, // long ago
+		{Day: "2026-11-15", Counts: completeness.Counts{Approved: 1}},
+		{Day: "2026-11-20", Counts: completeness.Counts{Approved: 100_000, Sold: 99_999, Shipped: 1}},
+		{Day: "2026-11-28", Counts: completeness.Counts{}},
+	}
+	c := v.chart(r)
+	if len(c.Days) != chartDays || c.Days[0].Name != "Sun 15 Nov" || c.Days[chartDays-1].Label != "28" ||
+		c.Most != "100000 orders" || c.Today != "no order was approved." {
+		t.Errorf("%+v", c)
+	}
+	bars := 0
+	for _, d := range c.Days {
+		for _, b := range d.Bars {
+			bars++
+			if b.Y < chartTop || b.Height < 2 || b.Y+b.Height != chartBottom || b.X < 0 || b.X+b.Width > 420 {
+				t.Errorf("%s: %+v", d.Name, b)
+			}
+		}
+		if d.Compared != (d.Label == "15" || d.Label == "20" || d.Label == "28") {
+			t.Errorf("%+v", d)
+		}
+	}
+	if bars != 4 {
+		t.Errorf("%d bars", bars)
+	}
+}
+
+func TestBudgetWords(t *testing.T) {
+	v := visit{zone: time.UTC, now: time.Date(2026, 11, 27, 10, 0, 0, 0, time.UTC)}
+	for want, s := range map[string]limit.State{
+		"58 of 60 calls a minute are left.":    {Left: 58, Of: 60, Per: limit.Minute},
+		"0 of 3 calls in 10 seconds are left.": {Of: 3, Per: 10 * time.Second},
+		"It was called too often; it is called again from today 10:05 on.": {Of: 60, Per: limit.Minute,
+			BlockedUntil: v.now.Add(5 * time.Minute)},
+	} {
+		if got := v.budget(s); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+func zoneNamed(t *testing.T, name string) *time.Location {
+	t.Helper()
+	zone, err := time.LoadLocation(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return zone
+}
+
+// TestHomeConnects: home leads whoever may to where a system is connected, or its key saved anew, and says so to
+// others.
+func TestHomeConnects(t *testing.T) {
+	h := open(t)
+	id, _, _ := h.tenant("Aroha Foods")
+	ana, viewer := h.signIn("Ana", signin.Admin, id), h.signIn("Viktor", signin.Viewer, id)
+	body := ana.get("/t/" + id).Body.String()
+	has(t, body, "Cin7 Core is not connected.", `/settings/integrations#cin7core">Connect Cin7 Core</a>`,
+		`/settings/integrations#upstock">Connect Upstock</a>`)
+	hasNot(t, body, "Nothing needs you", "What is done by itself")
+	body = viewer.get("/t/" + id).Body.String()
+	has(t, body, "Cin7 Core is not connected.")
+	hasNot(t, body, "Connect Cin7 Core</a>")
+
+	_, id, _, _ = h.supplier("Kauri Supplies")
+	ana = h.signIn("Ana", signin.Admin, id)
+	hasNot(t, ana.get("/t/"+id).Body.String(), "not connected", "#cin7core")
+}
+
+// TestShippedOn: a day without a time is shown as a day.
+func TestShippedOn(t *testing.T) {
+	zone := zoneNamed(t, "Pacific/Auckland")
+	v := visit{zone: zone, now: time.Date(2026, 11, 27, 23, 6, 0, 0, zone)}
+	for want, at := range map[string]time.Time{
+		"today":            time.Date(2026, 11, 27, 0, 0, 0, 0, zone),
+		"today 00:01":      time.Date(2026, 11, 27, 0, 1, 0, 0, zone),
+		"yesterday":        time.Date(2026, 11, 26, 0, 0, 0, 0, zone),
+		"Tue 24 Nov":       time.Date(2026, 11, 24, 0, 0, 0, 0, zone),
+		"Tue 24 Nov 13:00": time.Date(2026, 11, 24, 13, 0, 0, 0, zone),
+		"":                 {},
+	} {
+		if got := v.shippedOn(at).Words; got != want {
+			t.Errorf("%v: %q, want %q", at, got, want)
+		}
+	}
+}

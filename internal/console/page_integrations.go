@@ -1,0 +1,212 @@
+package console
+
+import (
+	"cmp"
+	"errors"
+	"net/http"
+	"strings"
+
+	"stockbridge/internal/tenant"
+	"stockbridge/internal/upstockcin7"
+	"stockbridge/internal/vendor"
+)
+
+// integrationsPage shows every system that can be connected, and how.
+type integrationsPage struct {
+	Systems []systemCard
+	Flows   []flowCard // what runs between them
+	Test    string     // address of the page that offers a test order; "" = both systems are not connected
+	Change  bool       // the person may
+}
+
+// systemCard is one system, connected or not.
+type systemCard struct {
+	System, Title, State string
+	Connected, Good      bool
+	Name, Account, Why   string
+	Since                moment
+	Warnings             []string
+	WebhookURL, Paste    string // what is to be pasted, and where; "" = nothing is
+	Webhooks             string // how we hear of what changes there
+	Gaps                 []gapCard
+	Steps                []string // where the keys are found
+	Fields               []typedField
+	Fault                string // why nothing was saved just now
+	Address, Button      string
+	Disconnect           string // address of the page that asks
+}
+
+type typedField struct {
+	ID, Name, Title, Value, Fault string
+	Empty                         string // what it means to leave it empty; "" = it may not be
+	Secret                        bool
+}
+
+func integrationsPath(tenantID string) string { return tenantPath(tenantID) + "/settings/integrations" }
+
+func (a *api) integrationsPage(w http.ResponseWriter, r *http.Request, v visit) error {
+	return a.showIntegrations(w, r, v, "", nil, nil)
+}
+
+// showIntegrations shows all systems. For the one that could not be saved it says why.
+func (a *api) showIntegrations(
+	w http.ResponseWriter, r *http.Request, v visit, sys tenant.System, why *problem, typed map[string]string,
+) error {
+	status := http.StatusOK
+	if why != nil {
+		status = why.Status
+	}
+	p := integrationsPage{Change: v.person.Changes()}
+	for _, s := range a.Vendors.Systems() {
+		card, err := a.systemCard(r, v, s)
+		if err != nil {
+			return err
+		}
+		if s == sys {
+			card.refused(why, typed)
+		}
+		p.Systems = append(p.Systems, card)
+	}
+	if v.Lack(upstockcin7.Systems()...) == nil {
+		p.Test = testOrderPath(v.Tenant.ID)
+	}
+	var err error
+	if p.Flows, err = a.flowCards(r, v, false); err != nil {
+		return err
+	}
+	f := v.frame(r, "Integrations", p)
+	f.Sections = settingsMenu(v.Tenant.ID, integrationsPath(v.Tenant.ID))
+	return a.show(w, r, status, "integrations", f)
+}
+
+// settingsMenu are the pages of a tenant's settings.
+func settingsMenu(tenantID, here string) []menuItem {
+	items := []menuItem{{Label: "Integrations", Address: integrationsPath(tenantID)},
+		{Label: "Orders", Address: tenantPath(tenantID) + "/settings/orders"},
+		{Label: "Alerts", Address: alertsPath(tenantID)},
+		{Label: "Access", Address: accessPath(tenantID)}}
+	for i := range items {
+		items[i].Here = items[i].Address == here
+	}
+	return items
+}
+
+func (a *api) systemCard(r *http.Request, v visit, sys tenant.System) (systemCard, error) {
+	row, _ := a.Vendors.Of(sys)
+	address := integrationsPath(v.Tenant.ID) + "/" + string(sys)
+	card := systemCard{
+		System: string(sys), Title: sys.Title(), State: "Not connected", Steps: row.Steps, Address: address,
+		Button: "Connect " + sys.Title(), Paste: row.Paste,
+	}
+	for _, f := range row.Fields {
+		field := typedField{
+			ID: string(sys) + "-" + f.Name, Name: f.Name, Title: cmp.Or(f.Title, f.Name),
+			Secret: f.Is != vendor.AccountID && f.Is != vendor.User,
+		}
+		if f.Optional {
+			field.Empty = "it can be saved later"
+		}
+		card.Fields = append(card.Fields, field)
+	}
+	c, ok := v.Connections[sys]
+	if !ok {
+		return card, nil
+	}
+	ans, err := a.withNotes(r, v.Bundle, c)
+	if err != nil {
+		return card, err
+	}
+	card.Connected, card.Good, card.State = true, ans.State == tenant.Connected, "Connected"
+	if !card.Good {
+		card.State = "Needs reconnecting"
+	}
+	card.Name, card.Account, card.Why, card.Since = text(ans.Name), ans.Account, text(ans.Why), v.moment(ans.Since)
+	card.Warnings, card.WebhookURL, card.Button = ans.Warnings, ans.WebhookURL, "Save keys of "+sys.Title()
+	if ans.Webhooks != nil {
+		card.Webhooks = ans.Webhooks.Text
+	}
+	if sys == tenant.Upstock {
+		card.Gaps = v.gapCards(integrationsPath(v.Tenant.ID))
+	}
+	for i := range card.Fields {
+		if card.Fields[i].Empty = "empty: stays as it is"; !card.Fields[i].Secret {
+			card.Fields[i].Value = ans.Account
+		}
+	}
+	card.Disconnect = address + "/disconnect"
+	return card, nil
+}
+
+// refused says on the card why nothing was saved, and keeps what was typed, but for secrets.
+func (card *systemCard) refused(why *problem, typed map[string]string) {
+	card.Fault = why.Detail
+	for i, f := range card.Fields {
+		for _, fault := range why.Errors {
+			if fault.Field == f.Name {
+				card.Fields[i].Fault, card.Fault = fault.Message, "Look at what is marked below."
+			}
+		}
+		if !f.Secret {
+			card.Fields[i].Value = typed[f.Name]
+		}
+	}
+}
+
+// connectPage tests what was typed in and saves it.
+func (a *api) connectPage(w http.ResponseWriter, r *http.Request, v visit) error {
+	row, ok := a.Vendors.Of(tenant.System(r.PathValue("system")))
+	if !ok {
+		return notFound()
+	}
+	form, err := formOf(w, r)
+	if err != nil {
+		return err
+	}
+	var keys vendor.Credentials
+	typed := map[string]string{}
+	for _, f := range row.Fields {
+		typed[f.Name] = strings.TrimSpace(form.Get(f.Name))
+		keys.Set(f.Is, typed[f.Name])
+	}
+	_, _, err = a.Vendors.Connect(r.Context(), v.Tenant.ID, row.System, keys)
+	if err != nil {
+		return a.showIntegrations(w, r, v, row.System, a.problemOf(w, r, err), typed)
+	}
+	http.Redirect(w, r, integrationsPath(v.Tenant.ID)+"?said=connected#"+string(row.System), http.StatusSeeOther)
+	return nil
+}
+
+func (a *api) askDisconnect(w http.ResponseWriter, r *http.Request, v visit) error {
+	sys := tenant.System(r.PathValue("system"))
+	c, ok := v.Connections[sys]
+	if !ok {
+		return notFound()
+	}
+	title := sys.Title()
+	p := confirmPage{
+		Name: c.Name, Button: "Disconnect " + title, Back: integrationsPath(v.Tenant.ID),
+		Keep: "Keep it connected",
+		Happens: []string{"The keys of " + title + " are removed from here.",
+			"Orders that are approved from now on are not sold until it is connected again."},
+		Stays: []string{"Everything that was done, each order's story included.",
+			"Settings, and which customer or product is which.",
+			"Everything in " + title + ", but for our own webhooks there.",
+			"When the same account is connected again, orders that waited go on. What was approved in the meantime " +
+				"is shown with its days."},
+	}
+	if row, _ := a.Vendors.Of(sys); row.Paste != "" {
+		p.Happens = append(p.Happens, "The webhook address here stops to work. Connecting again gives a new one to "+
+			"paste into "+title+".")
+	}
+	return a.ask(w, r, v, p.Button, p)
+}
+
+func (a *api) disconnectPage(w http.ResponseWriter, r *http.Request, v visit) error {
+	sys := tenant.System(r.PathValue("system"))
+	err := a.Vendors.Disconnect(r.Context(), v.Tenant.ID, sys)
+	if err != nil && !errors.Is(err, tenant.ErrNotFound) { // pressed twice
+		return err
+	}
+	http.Redirect(w, r, integrationsPath(v.Tenant.ID)+"?said=disconnected", http.StatusSeeOther)
+	return nil
+}

@@ -1,0 +1,79 @@
+package console
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"stockbridge/internal/signin"
+)
+
+// TestConnectOnPage connects both systems as an office manager does, and takes one away again.
+func TestConnectOnPage(t *testing.T) {
+	h := open(t)
+	acc := h.sim.AddAccount("Aroha Foods", "NZD")
+	id, path, token := h.tenant("Aroha Foods")
+	page := "/t/" + id + "/settings/integrations"
+	ana, viewer := h.signIn("Ana", signin.Admin, id), h.signIn("Viktor", signin.Viewer, id)
+	w := ana.get(page)
+	checkPage(t, page, w)
+	for _, want := range []string{"Connect Upstock", "Connect Cin7 Core", "Application key", "Not connected",
+		"open Integrations"} {
+		if !strings.Contains(w.Body.String(), want) {
+			t.Errorf("no %q", want)
+		}
+	}
+	core := url.Values{"accountId": {" " + acc.Cin7Core.AccountID + " "},
+		"applicationKey": {"00000000-aaaa-4aaa-8aaa-000000000000"}}
+	w = ana.post(page+"/cin7core", core)
+	checkPage(t, page, w)
+	if body := w.Body.String(); w.Code != http.StatusUnprocessableEntity || !strings.Contains(body, "refused") ||
+		!strings.Contains(body, acc.Cin7Core.AccountID) || strings.Contains(body, core.Get("applicationKey")) {
+		t.Errorf("a wrong key: %d %s", w.Code, w.Body)
+	}
+	if w := ana.post(page+"/cin7core", url.Values{"accountId": {hostile}}); w.Code != http.StatusUnprocessableEntity ||
+		scripts.MatchString(w.Body.String()) {
+		t.Errorf("half a form: %d %s", w.Code, w.Body)
+	}
+	core.Set("applicationKey", acc.Cin7Core.ApplicationKey+"\n")
+	for system, form := range map[string]url.Values{"cin7core": core, "upstock": {"token": {acc.Upstock.Token}}} {
+		w := ana.post(page+"/"+system, form)
+		if w.Code != http.StatusSeeOther {
+			t.Fatalf("%s: %d %s", system, w.Code, w.Body)
+		}
+		if body := ana.get(strings.Split(w.Header().Get("Location"), "#")[0]).Body.String(); !strings.Contains(body,
+			"The key works and is saved") {
+			t.Errorf("%s: %s", system, body)
+		}
+	}
+	body := ana.get(page).Body.String()
+	hook := h.do("GET", path+"/connections/upstock", token, nil).is(200).get("webhookUrl").(string)
+	if !strings.Contains(body, hook) || !strings.Contains(body, "Aroha Foods") ||
+		strings.Contains(body, acc.Upstock.Token) ||
+		strings.Contains(body, acc.Cin7Core.ApplicationKey) {
+		t.Errorf("connected: %s", body)
+	}
+	seen := viewer.get(page)
+	if seen.Code != 200 || strings.Contains(seen.Body.String(), hook) ||
+		strings.Contains(seen.Body.String(), "<form method=\"post\" action=\""+page) {
+		t.Errorf("a viewer: %s", seen.Body)
+	}
+	ask := ana.get(page + "/cin7core/disconnect")
+	checkPage(t, page, ask)
+	if body := ask.Body.String(); !strings.Contains(body, "What stays") ||
+		!strings.Contains(body, "Disconnect Cin7 Core</button>") {
+		t.Errorf("before: %s", body)
+	}
+	for range 2 { // pressed twice
+		if w := ana.post(page+"/cin7core/disconnect", nil); w.Code != http.StatusSeeOther {
+			t.Errorf("%d %s", w.Code, w.Body)
+		}
+	}
+	h.do("GET", path+"/connections/cin7core", token, nil).is(404)
+	for _, address := range []string{page + "/nothing", page + "/joor"} {
+		if w := ana.post(address, core); w.Code != http.StatusNotFound {
+			t.Errorf("%s: %d", address, w.Code)
+		}
+	}
+}

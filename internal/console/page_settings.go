@@ -1,0 +1,375 @@
+package console
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"stockbridge/internal/tenant"
+	"stockbridge/internal/upstockcin7"
+)
+
+// question is a setting as a page asks for it.
+type question struct {
+	Title, Help string
+	Answers     map[string]string // what each choice is called; nil = the account's names, or a text
+	None        string            // what it means to choose nothing; "" = something is chosen
+}
+
+// questions are the settings of orders, by name. The order is that of their section.
+var questions = map[string]question{
+	"orderStatus": {"Which status does a new sale have?",
+		"A draft can be changed in Cin7 Core before somebody authorises it. An authorised one takes stock at once.",
+		map[string]string{"draft": "Draft", "authorised": "Authorised"}, ""},
+	"saleType": {"Which type of sale is made?",
+		"A simple sale is shipped and invoiced once. An advanced one can be shipped in several parcels.",
+		map[string]string{"simple": "Simple", "advanced": "Advanced"}, ""},
+	"creationMode": {"What does Cin7 Core do by itself?",
+		"Automatic picking works with simple sales that are authorised.",
+		map[string]string{"noPick": "Nothing", "autoPick": "Pick", "autoPickPack": "Pick and pack",
+			"autoPickPackShip": "Pick, pack and ship"}, ""},
+	"shipBySource": {"Where does the ship-by date come from?",
+		"Without one, the order's delivery date stands in the shipping notes.",
+		map[string]string{"deliveryDate": "The order's delivery date", "none": "There is none"}, ""},
+	"location": {"From which location are sales shipped?", "A customer's own location comes first.", nil,
+		"The customer's, else the account's default"},
+	"freightProduct": {"Which service product is freight charged as?",
+		"Cin7 Core charges freight as a service product.", nil, "None: orders with freight need a person"},
+	"taxRules": {"Which tax rule belongs to which percentage?",
+		"Without one: the customer's rule if its percentage fits, else the only active sale rule of that percentage.",
+		nil, "No rule"},
+	"defaultSalesRep": {"Who is the sales representative where the customer has none?", "", nil, "Nobody"},
+	"addressField": {"Which custom field in Upstock chooses the delivery address?",
+		"Its value is compared with the addresses of the customer's card. Empty: none does.", nil, ""},
+	"addressMatch": {"What of an address is that field's value?", "",
+		map[string]string{"line1": "Its first line", "city": "Its city", "postcode": "Its postcode",
+			"any": "Any of these"}, ""},
+	"totalTolerance": {"How far may the sale's total be from the order's?",
+		"An amount in the order's currency. What comes of two ways of rounding tax is reckoned, and does not count.",
+		nil, ""},
+	"onCancel": {"What happens to a sale whose order is cancelled?",
+		"A sale of which something is picked is never voided by itself.",
+		map[string]string{"tell": "It stands, and that is said", "void": "It is voided if nothing of it is picked"},
+		""},
+	"onUnknownAddress": {"What if the custom field fits no address?", "",
+		map[string]string{"say": "The sale goes to the order's address, and that is said",
+			"reject": "The order needs a person"}, ""},
+	"onMissingTaxRate": {"What if an order gives a line no tax rate?",
+		"And no totals either, by which Cin7 Core's rule could be checked.",
+		map[string]string{"useRule": "The product's tax rule is used, and that is said",
+			"reject": "The order needs a person"}, ""},
+}
+
+// settingsPage asks for all settings of orders.
+type settingsPage struct {
+	Address string
+	Version string
+	Faults  []fieldFault // of what was typed
+	Note    string       // why there is nothing, or not everything, to choose from
+	Rows    []settingRow
+	Save    bool // the person may
+	Replay  *replayView
+	Earlier []versionRow // newest first
+}
+
+// versionRow is a version of the settings that was saved once.
+type versionRow struct {
+	Number, Address, By, Changed string
+	At                           moment
+	Now                          bool // it counts
+}
+
+// versionsShown is how many versions the page lists.
+const versionsShown = 10
+
+type fieldFault struct{ Name, Title, Message string }
+
+// settingRow is one question: with Options it is chosen, with Rules each percentage has its own, else it is typed.
+type settingRow struct {
+	Name, Title, Help, Value, Fault string
+	Options                         []option
+	Rules                           []ruleRow
+}
+
+type option struct {
+	Value, Label string
+	Chosen       bool
+}
+
+type ruleRow struct {
+	Number  int
+	Percent string
+	Options []option
+}
+
+// settingsPage shows the settings that count, or for ?version= those of an earlier version: to look at, and to save.
+func (a *api) settingsPage(w http.ResponseWriter, r *http.Request, v visit) error {
+	if number := r.URL.Query().Get("version"); number != "" {
+		earlier, err := a.version(r.Context(), v.Tenant.ID, number)
+		if err != nil {
+			return err
+		}
+		note := "These are the settings of version " + number + "."
+		if v.person.Changes() {
+			note += " Press Save settings to have them count again."
+		}
+		return a.showSettings(w, r, v, http.StatusOK, settingsShown{doc: earlier.Settings, note: note})
+	}
+	sections, _ := a.stored(v.Bundle)
+	doc, err := tenant.Write(nil, sections...)
+	if err != nil {
+		return err
+	}
+	return a.showSettings(w, r, v, http.StatusOK, settingsShown{doc: doc})
+}
+
+// settingsShown are settings as a page shows them.
+type settingsShown struct {
+	doc    []byte
+	faults tenant.FieldErrors // what is wrong of them
+	typed  url.Values         // what was typed just now, and is not saved; nil = nothing
+	note   string
+	replay *replayView
+}
+
+func (a *api) showSettings(w http.ResponseWriter, r *http.Request, v visit, status int, s settingsShown) error {
+	o, err := a.Pair.Options(r.Context(), v.Bundle)
+	if err != nil {
+		return err
+	}
+	var values map[string]json.RawMessage
+	if err := json.Unmarshal(s.doc, &values); err != nil {
+		return err
+	}
+	p := settingsPage{
+		Address: r.URL.Path, Version: strconv.Itoa(v.Version), Note: cmp.Or(s.note, text(o.Why)),
+		Save: v.person.Changes(), Replay: s.replay,
+	}
+	for _, section := range a.Sections() {
+		for _, f := range section.Fields() {
+			p.Rows = append(p.Rows, settingOf(f, values[f.Name], o, s.typed, s.faults))
+		}
+	}
+	if p.Earlier, err = a.versionRows(r, v); err != nil {
+		return err
+	}
+	for _, f := range s.faults {
+		name, _, _ := strings.Cut(f.Field, ".")
+		p.Faults = append(p.Faults, fieldFault{name, questions[name].Title, faultWords(f)})
+	}
+	fr := v.frame(r, "Orders", p)
+	fr.Heading, fr.Sections = "Settings of orders", settingsMenu(v.Tenant.ID, r.URL.Path)
+	return a.show(w, r, status, "settings", fr)
+}
+
+func (a *api) versionRows(r *http.Request, v visit) (rows []versionRow, err error) {
+	list, _, err := a.versionsOf(r.Context(), v.Tenant.ID, 0, versionsShown)
+	for _, s := range list {
+		titles := make([]string, len(s.Changed))
+		for i, name := range s.Changed {
+			titles[i] = questions[name].Title
+		}
+		number := strconv.Itoa(s.Version)
+		rows = append(rows, versionRow{
+			Number: number, Address: r.URL.Path + "?version=" + number, By: text(s.By),
+			Changed: strings.Join(titles, " "), At: v.moment(s.At), Now: s.Version == v.Version,
+		})
+	}
+	return rows, err
+}
+
+// faultWords says what is wrong with an answer. The API's sentence has the names of settings and of their choices,
+// which the page calls otherwise.
+func faultWords(f tenant.FieldError) string {
+	q := questions[f.Field]
+	switch {
+	case q.Answers == nil:
+		return f.Message
+	case f.Unless != nil:
+		return "This does not go together with the answers above. " + q.Help
+	}
+	return "Choose one of these."
+}
+
+// settingOf is a field as a question. mine is what was typed just now, where that was refused.
+func settingOf(
+	f tenant.Field, raw json.RawMessage, o upstockcin7.Options, mine url.Values, faults tenant.FieldErrors,
+) settingRow {
+	q := questions[f.Name]
+	row := settingRow{Name: f.Name, Title: q.Title, Help: q.Help}
+	for _, fault := range faults {
+		if name, _, _ := strings.Cut(fault.Field, "."); name == f.Name {
+			row.Fault = joined(" ", row.Fault, faultWords(fault))
+		}
+	}
+	if f.Name == "taxRules" {
+		row.Rules = ruleRows(raw, o.TaxRules, mine, q.None)
+		return row
+	}
+	_ = json.Unmarshal(raw, &row.Value)
+	if mine != nil {
+		row.Value = mine.Get(f.Name)
+	}
+	known, named := map[string][]upstockcin7.Choice{
+		"location": o.Location, "freightProduct": o.FreightProduct, "defaultSalesRep": o.DefaultSalesRep,
+	}[f.Name]
+	switch {
+	case f.Choices != nil:
+		for _, c := range f.Choices {
+			row.Options = append(row.Options, option{c, q.Answers[c], c == row.Value})
+		}
+	case named:
+		row.Options = names(known, row.Value, q.None)
+	}
+	return row
+}
+
+// names are what an account has to choose from. What is chosen stays, even where the account has it no more.
+func names(known []upstockcin7.Choice, chosen, none string) []option {
+	list := []option{{"", none, chosen == ""}}
+	found := chosen == ""
+	for _, c := range known {
+		list = append(list, option{c.Value, c.Label, c.Value == chosen})
+		found = found || c.Value == chosen
+	}
+	if !found {
+		list = append(list, option{chosen, chosen + " (not in Cin7 Core)", true})
+	}
+	return list
+}
+
+// spareRules is how many empty rows there are for further percentages.
+const spareRules = 2
+
+func ruleRows(raw json.RawMessage, known []upstockcin7.Choice, mine url.Values, none string) (rows []ruleRow) {
+	rules := map[string]string{}
+	_ = json.Unmarshal(raw, &rules)
+	add := func(percent, rule string) {
+		rows = append(rows, ruleRow{len(rows) + 1, percent, names(known, rule, none)})
+	}
+	if mine != nil {
+		for i, percent := range mine["percent"] {
+			add(percent, at(mine["rule"], i))
+		}
+		return rows
+	}
+	for _, percent := range slices.Sorted(maps.Keys(rules)) {
+		add(percent, rules[percent])
+	}
+	for range spareRules {
+		add("", "")
+	}
+	return rows
+}
+
+func at(list []string, i int) string {
+	if i < len(list) {
+		return list[i]
+	}
+	return ""
+}
+
+// typed is the document that a form's answers make.
+func (a *api) typed(form url.Values) ([]byte, error) {
+	doc := map[string]any{}
+	for _, s := range a.Sections() {
+		for _, f := range s.Fields() {
+			if f.Name != "taxRules" {
+				doc[f.Name] = strings.TrimSpace(form.Get(f.Name))
+				continue
+			}
+			rules := map[string]string{}
+			for i, percent := range form["percent"] {
+				percent, rule := strings.TrimSpace(percent), strings.TrimSpace(at(form["rule"], i))
+				if percent != "" || rule != "" {
+					rules[percent] = rule
+				}
+			}
+			doc[f.Name] = rules
+		}
+	}
+	return json.Marshal(doc)
+}
+
+// saveSettingsPage saves what was typed. Where that is refused, or somebody else saved meanwhile, the page comes again
+// with it.
+func (a *api) saveSettingsPage(w http.ResponseWriter, r *http.Request, v visit) error {
+	form, err := formOf(w, r)
+	if err != nil {
+		return err
+	}
+	doc, err := a.typed(form)
+	if err != nil {
+		return err
+	}
+	seen, err := strconv.Atoi(form.Get("version"))
+	if err != nil {
+		return notOurForm()
+	}
+	shown := settingsShown{doc: doc, typed: form}
+	if form.Has("replay") {
+		return a.replayPage(w, r, v, shown)
+	}
+	if seen != v.Version {
+		return a.showChanged(w, r, v, shown)
+	}
+	_, _, err = a.changeSettings(r.Context(), v.Tenant.ID, seen,
+		func([]tenant.Section) ([]byte, error) { return doc, nil })
+	if errs, refused := errors.AsType[tenant.FieldErrors](err); refused {
+		shown.faults = errs
+		return a.showSettings(w, r, v, http.StatusUnprocessableEntity, shown)
+	}
+	if errors.Is(err, tenant.ErrChanged) {
+		if v.Bundle, err = a.Tenants.Load(r.Context(), v.Tenant.ID); err != nil {
+			return err
+		}
+		return a.showChanged(w, r, v, shown)
+	}
+	if err != nil {
+		return err
+	}
+	http.Redirect(w, r, r.URL.Path+"?said=saved", http.StatusSeeOther)
+	return nil
+}
+
+// showChanged answers who saves settings that were saved since they were read: by somebody else, who chose otherwise,
+// or just the same, as when the button is pressed twice.
+func (a *api) showChanged(w http.ResponseWriter, r *http.Request, v visit, shown settingsShown) error {
+	sections, _ := a.stored(v.Bundle)
+	now, err := tenant.Write(nil, sections...)
+	if err != nil {
+		return err
+	}
+	fresh := a.Sections()
+	if tenant.Parse(shown.doc, fresh...) == nil {
+		if mine, err := tenant.Write(nil, fresh...); err == nil && bytes.Equal(mine, now) {
+			http.Redirect(w, r, r.URL.Path+"?said=saved", http.StatusSeeOther)
+			return nil
+		}
+	}
+	shown.note = changedMeanwhile
+	return a.showSettings(w, r, v, http.StatusConflict, shown)
+}
+
+// replayPage shows what the newest orders would have become with what was typed, and keeps it.
+func (a *api) replayPage(w http.ResponseWriter, r *http.Request, v visit, shown settingsShown) (err error) {
+	if shown.faults = a.faultsOf(shown.doc, ""); len(shown.faults) > 0 {
+		return a.showSettings(w, r, v, http.StatusUnprocessableEntity, shown)
+	}
+	if shown.replay, err = a.replay(r.Context(), v, shown.doc); err != nil {
+		return err
+	}
+	return a.showSettings(w, r, v, http.StatusOK, shown)
+}
+
+// changedMeanwhile is said to the second of two people who save at once.
+const changedMeanwhile = "Somebody else saved these settings since you opened them. Below is what you chose; " +
+	"look at it " +
+	"again, and press Save settings to have it count instead of theirs."

@@ -1,0 +1,125 @@
+package console
+
+import (
+	"bytes"
+	"encoding/csv"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/shopspring/decimal"
+)
+
+// Workbook writes rows as an XLSX file with one sheet, the names of its columns first. A cell is a string, an int, or a
+// float64, which is an amount.
+type Workbook func(w io.Writer, title string, rows [][]any) error
+
+// sheet is a file while it is made: lines of cells, as CSV or XLSX.
+type sheet struct {
+	title   string
+	numbers []string // columns that hold numbers
+	columns []string
+	bytes   int // of the cells so far
+	lines   *csv.Writer
+	out     bytes.Buffer
+	book    Workbook // nil: it is CSV
+	rows    [][]any
+}
+
+// newSheet begins a file with the names of its columns; what the request's address ends in says which kind.
+func (a *api) newSheet(r *http.Request, title string, numbers []string, columns ...string) (*sheet, error) {
+	s := &sheet{title: title, numbers: numbers, columns: columns}
+	if strings.HasSuffix(r.URL.Path, ".xlsx") {
+		if s.book = a.Workbook; s.book == nil {
+			return nil, &problem{Status: http.StatusNotImplemented,
+				Detail: "No XLSX files are made here. CSV files are."}
+		}
+		row := make([]any, len(columns))
+		for i, name := range columns {
+			row[i] = name
+		}
+		s.rows = append(s.rows, row)
+		return s, nil
+	}
+	s.lines = csv.NewWriter(&s.out)
+	s.lines.UseCRLF = true
+	_ = s.lines.Write(columns) // into memory
+	return s, nil
+}
+
+// maxSheet is what an answer of a Lambda function can carry, with room for its envelope: 6 MB, as JSON.
+const maxSheet = 4 << 20
+
+// line adds a line, as long as the file fits into an answer.
+func (s *sheet) line(cells ...string) error {
+	if s.book != nil {
+		row := make([]any, len(cells))
+		for i, c := range cells {
+			row[i], s.bytes = c, s.bytes+len(c)+1
+			if slices.Contains(s.numbers, s.columns[i]) {
+				row[i] = number(c)
+			}
+		}
+		s.rows = append(s.rows, row)
+	} else {
+		for i := range cells {
+			cells[i] = cell(cells[i])
+		}
+		if err := s.lines.Write(cells); err != nil {
+			return err
+		}
+		s.lines.Flush()
+		s.bytes = s.out.Len()
+	}
+	if s.bytes > maxSheet {
+		return tooLong("more than 4 MiB")
+	}
+	return nil
+}
+
+// number is a cell that holds one; else it is the text that it is.
+func number(cell string) any {
+	if n, err := strconv.Atoi(cell); err == nil {
+		return n
+	}
+	if d, err := decimal.NewFromString(cell); err == nil {
+		return d.InexactFloat64()
+	}
+	return cell
+}
+
+// tooLong refuses a file that holds more than one answer can.
+func tooLong(what string) error {
+	return &problem{Status: http.StatusUnprocessableEntity,
+		Detail: "The lines of this period are " + what + ". Ask for a shorter one."}
+}
+
+// send answers the file, under a name without its ending.
+func (s *sheet) send(w http.ResponseWriter, r *http.Request, name string) error {
+	kind, ending := "text/csv; charset=utf-8", ".csv"
+	if s.book != nil {
+		kind, ending = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", ".xlsx"
+		if err := s.book(&s.out, s.title, s.rows); err != nil {
+			return fmt.Errorf("workbook: %w", err)
+		}
+		if s.out.Len() > maxSheet {
+			return tooLong("more than 4 MiB")
+		}
+	} else {
+		s.lines.Flush()
+	}
+	w.Header().Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", name+ending))
+	write(w, r, http.StatusOK, kind, s.out.Bytes())
+	return nil
+}
+
+// cell keeps a spreadsheet from reading a text of a CSV file as a formula.
+func cell(s string) string {
+	if s != "" && strings.ContainsRune("=+-@\t\r\n＝＋－＠", []rune(s)[0]) {
+		return "'" + s
+	}
+	return s
+}

@@ -1,0 +1,133 @@
+package reference
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"stockbridge/internal/cin7core"
+	"stockbridge/internal/match"
+	"stockbridge/internal/mirror"
+	"stockbridge/internal/prose"
+	"stockbridge/internal/upstockcin7/sale"
+)
+
+// bookTitles are the books, in the order in which they are read, and what they hold.
+var bookTitles = [][2]string{
+	{sale.WantMe, "settings"}, {sale.WantLocations, "locations"}, {sale.WantTaxRules, "tax rules"},
+	{sale.WantPaymentTerms, "payment terms"}, {sale.WantContacts, "contacts"}, {sale.WantCarriers, "carriers"},
+	{sale.WantPriceTiers, "price tiers"},
+}
+
+// readBook reads one reference book.
+func readBook(ctx context.Context, c *cin7core.Client, b *sale.Books, kind string) error {
+	switch kind {
+	case sale.WantMe:
+		return into(&b.Me)(c.Me(ctx))
+	case sale.WantLocations:
+		return into(&b.Locations)(c.Locations(ctx))
+	case sale.WantTaxRules:
+		return into(&b.TaxRules)(c.TaxRules(ctx))
+	case sale.WantPaymentTerms:
+		return into(&b.PaymentTerms)(c.PaymentTerms(ctx))
+	case sale.WantContacts:
+		return into(&b.Contacts)(c.Contacts(ctx))
+	case sale.WantCarriers:
+		return into(&b.Carriers)(c.Carriers(ctx))
+	case sale.WantPriceTiers:
+		return into(&b.PriceTiers)(c.PriceTiers(ctx))
+	}
+	return fmt.Errorf("no reference book %q", kind)
+}
+
+func into[T any](to *T) func(T, error) error {
+	return func(v T, err error) error {
+		if err == nil {
+			*to = v
+		}
+		return err
+	}
+}
+
+// keptBooks are books without bins, of which there may be thousands and which no
+// sale can name, and without how to reach people.
+func keptBooks(b sale.Books) sale.Books {
+	b.Locations = slices.DeleteFunc(slices.Clone(b.Locations), cin7core.Location.IsBin)
+	b.Contacts = slices.Clone(b.Contacts)
+	for i := range b.Contacts {
+		c := &b.Contacts[i]
+		c.ContactID, c.Email, c.Phone = "", "", ""
+	}
+	return b
+}
+
+// ReadBooks reads the books that a tenant's bundle brings.
+func ReadBooks(data []byte) (b sale.Books, err error) {
+	if err = mirror.ReadBooks(data, &b); err != nil {
+		err = fmt.Errorf("read books: %w", err)
+	}
+	return b, err
+}
+
+// bookWarnings say what in the account's books would change orders behind our
+// back, or stop them.
+func bookWarnings(b sale.Books) []string {
+	said := Warnings(b.Me)
+	isRep := func(c cin7core.Contact) bool { return match.Same(c.Name, sale.DefaultSalesRep) }
+	if !slices.ContainsFunc(b.Contacts, isRep) {
+		said = append(said, "Cin7 Core has no contact named "+sale.DefaultSalesRep+": sales to customers without a "+
+			"sales representative have none, unless the setting defaultSalesRep names another.")
+	}
+	isDefault := func(l cin7core.Location) bool { return l.IsDefault && !l.IsDeprecated && !l.IsBin() }
+	if !slices.ContainsFunc(b.Locations, isDefault) {
+		said = append(said, "Cin7 Core has no default location: choose one in the setting location, "+
+			"or orders of customers without one cannot be sent.")
+	}
+	if !slices.ContainsFunc(b.TaxRules, cin7core.TaxRule.ForSales) {
+		said = append(said, "Cin7 Core has no active tax rule for sales: no order can be sent.")
+	}
+	return said
+}
+
+// Warnings say what in the account's own settings would change orders behind our back, or stop them.
+func Warnings(me cin7core.Me) []string {
+	var said []string
+	if me.AutomaticallyApplyDiscounts {
+		said = append(said, "Cin7 Core applies discounts by itself when an order is authorised, which may change a "+
+			"sale's total afterwards. Switch that off in Cin7 Core, or keep the setting orderStatus at draft.")
+	}
+	if lock := lockWarning(me); lock != "" {
+		said = append(said, lock)
+	}
+	method := strings.TrimSpace(me.TaxCalculationMethod)
+	if !match.Same(method, "Row Total") && !match.Same(method, "Total") {
+		said = append(said, "Cin7 Core's way of computing tax, "+prose.Quote(method)+
+			", is not known here: totals may differ by cents.")
+	}
+	if strings.TrimSpace(me.Currency) == "" {
+		said = append(said, "Cin7 Core does not say which currency its account is kept in: no order can be sent.")
+	}
+	return said
+}
+
+// lockWarning says up to when the books are locked, if they are.
+func lockWarning(me cin7core.Me) string {
+	const date = "2 January 2006"
+	now, lock := time.Now(), me.LockDate()
+	day, month := me.LockDates()
+	switch {
+	case !day.Equal(month) && (day.After(now) || month.After(now)):
+		return fmt.Sprintf("Cin7 Core's books are locked until %s or %s: its lock date %s can be read both ways. "+
+			"Cin7 Core itself refuses what is too old.",
+			day.Format(date), month.Format(date), prose.Quote(me.LockDateText))
+	case lock.After(now):
+		return fmt.Sprintf("Cin7 Core's books are locked until %s: orders dated up to then cannot be sent.",
+			lock.Format(date))
+	case lock.IsZero() && strings.TrimSpace(me.LockDateText) != "":
+		return "Cin7 Core's lock date " + prose.Quote(me.LockDateText) +
+			" cannot be read, so it is not known which orders are too old to be sent."
+	}
+	return ""
+}

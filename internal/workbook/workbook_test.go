@@ -1,0 +1,101 @@
+package workbook_test
+
+import (
+	"archive/zip"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/xuri/excelize/v2"
+
+	"stockbridge/internal/workbook"
+)
+
+// TestWrite reads a file back: every text is the text that it was, and is typed as one, and every number a number.
+func TestWrite(t *testing.T) {
+	texts := []string{"+64 21 555 123", "=1+1", "-1+1", "@SUM(A1)", "0624", "1e5", "12", "TRUE", "2026-01-05", "\t=1",
+		" both ends ", "two\nlines", `<b>&"'</b>`, "Tūī Bakery – ½ price", "\u202eabc", strings.Repeat("é", 2000)}
+	rows := [][]any{{"what", "is", "number"}}
+	for _, text := range texts {
+		rows = append(rows, []any{text, "", 12.5})
+	}
+	rows = append(rows, []any{"", "x", -0.01}, []any{"three", 7, 1234567.89})
+	var out bytes.Buffer
+	if err := workbook.Write(&out, "Orders", rows); err != nil {
+		t.Fatal(err)
+	}
+	f, err := excelize.OpenReader(bytes.NewReader(out.Bytes()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	got, err := f.GetRows("Orders", excelize.Options{RawCellValue: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, text := range texts {
+		if d := cmp.Diff([]string{text, "", "12.5"}, got[i+1]); d != "" {
+			t.Errorf("%q: %s", text, d)
+		}
+	}
+	if d := cmp.Diff([][]string{{"", "x", "-0.01"}, {"three", "7", "1234567.89"}}, got[len(texts)+1:]); d != "" {
+		t.Error(d)
+	}
+	if shown, err := f.GetCellValue("Orders", fmt.Sprint("C", len(rows)-2)); err != nil || shown != "12.50" {
+		t.Errorf("an amount is shown as %q, %v", shown, err)
+	}
+	// As it stands in the file: each text is one by its type, and nothing is a formula.
+	xml := sheetXML(t, out.Bytes())
+	if n := strings.Count(xml, `t="inlineStr"`); n != len(texts)+len(rows[0])+2 || strings.Contains(xml, "<f>") ||
+		!strings.Contains(xml, `<t>0624</t>`) || !strings.Contains(xml, `<t>=1+1</t>`) ||
+		!strings.Contains(xml, `<v>-0.01</v>`) || !strings.Contains(xml, `<v>7</v>`) || !strings.Contains(xml, `state="frozen"`) {
+		t.Errorf("%d texts in %.3000s", n, xml)
+	}
+}
+
+func sheetXML(t *testing.T, file []byte) string {
+	t.Helper()
+	z, err := zip.NewReader(bytes.NewReader(file), int64(len(file)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range z.File {
+		if f.Name != "xl/worksheets/sheet1.xml" {
+			continue
+		}
+		r, err := f.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(data)
+	}
+	t.Fatal("no sheet")
+	return ""
+}
+
+// full takes nothing.
+type full struct{}
+
+var errFull = errors.New("no room")
+
+func (full) Write([]byte) (int, error) { return 0, errFull }
+
+func TestWriteFails(t *testing.T) {
+	if err := workbook.Write(full{}, "Orders", [][]any{{"a"}, {"b"}}); !errors.Is(err, errFull) {
+		t.Errorf("%v", err)
+	}
+	if err := workbook.Write(io.Discard, strings.Repeat("x", 40), nil); err == nil {
+		t.Error("a name that no sheet can have")
+	}
+	if err := workbook.Write(io.Discard, "Orders", nil); err != nil {
+		t.Errorf("nothing: %v", err)
+	}
+}
