@@ -70,7 +70,7 @@ type Page[T any] struct {
 // envelope is the answer of any list. Only the name of the rows differs.
 type envelope[T any] struct {
 	Total, Page int
-	Rows        []T `rest:"named,as=MeContactsList,as=LocationList,as=TaxRuleList,as=PaymentTermList,as=CarrierList,as=CustomerList,as=Products,as=SaleList"`
+	Rows        []T `rest:"named,as=MeContactsList,as=LocationList,as=TaxRuleList,as=PaymentTermList,as=CarrierList,as=CustomerList,as=Products,as=ProductAvailabilityList,as=SaleList"`
 }
 
 // listPage reads one page.

@@ -496,6 +496,11 @@ func TestSamples(t *testing.T) {
 	if got, err := c.PriceTiers(t.Context()); err != nil || len(got) != 10 || got[9].Code != 10 {
 		t.Errorf("%+v, %v", got, err)
 	}
+	serve("ref-productavailability.get.response.json")
+	if p, err := c.AvailabilityPage(t.Context(), cin7core.AvailabilityQuery{}); err != nil ||
+		len(p.Items) != 4 || p.More || p.Items[3].SKU != "test product 4" || !p.Items[3].Available.Equal(d("2")) {
+		t.Errorf("%+v, %v", p, err)
+	}
 	serve("ref-carrier.get.response.json")
 	if got, err := c.Carriers(t.Context()); err != nil || len(got) != 1 || got[0].Description != "DEFAULT Carrier" {
 		t.Errorf("%+v, %v", got, err)

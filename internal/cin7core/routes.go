@@ -17,6 +17,7 @@ var routes = rest.Routes{
 		"IncludeProductPrices"},
 	"GET /product": {"Page", "Limit", "ID", "Name", "Sku", "ModifiedSince", "IncludeDeprecated",
 		"IncludeAttachments", "IncludeCustomPrices"},
+	"GET /ref/productavailability": {"Page", "Limit", "ID", "Sku", "Location"},
 	"GET /saleList": {"Page", "Limit", "Search", "CreatedSince", "UpdatedSince", "UpdatedUntil", "Status",
 		"OrderStatus",
 		"CombinedShippingStatus", "ExternalID"},

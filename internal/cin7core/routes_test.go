@@ -32,6 +32,8 @@ var documented = map[string]struct{ query, body string }{
 	"GET /product": {query: "ID Page Limit Name Sku ModifiedSince IncludeDeprecated IncludeBOM IncludeSuppliers " +
 		"IncludeMovements " +
 		"IncludeAttachments IncludeReorderLevels IncludeCustomPrices"},
+	"GET /ref/productavailability": {query: "Page Limit ID Name Sku Location Batch Category"},
+
 	"GET /sale":    {query: "ID CombineAdditionalCharges HideInventoryMovements IncludeTransactions CountryFormat"},
 	"DELETE /sale": {query: "ID Void"},
 	"POST /sale": {body: "Customer CustomerID Contact Phone Email DefaultAccount SkipQuote BillingAddress.ID " +
@@ -118,6 +120,10 @@ func TestRequestsAreDocumented(t *testing.T) {
 			return err
 		},
 		func(ctx context.Context) error { _, err := c.Product(ctx, "1"); return err },
+		func(ctx context.Context) error {
+			_, err := c.AvailabilityPage(ctx, cin7core.AvailabilityQuery{ID: "1", SKU: "s", Location: "l", Page: 2})
+			return err
+		},
 		func(ctx context.Context) error { _, err := c.ProductsBySKU(ctx, "s"); return err },
 		func(ctx context.Context) error {
 			_, err := c.SalesPage(ctx, cin7core.SalesQuery{ExternalID: "e", Search: "s", CreatedSince: now,

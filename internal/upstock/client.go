@@ -3,7 +3,15 @@
 //
 // A [Client] serves one supplier. It reads the supplier of its token ([Client.Supplier]) and orders ([Client.Order],
 // [Client.OrdersPage], [Client.Orders]), and tells Upstock of a sale ([Client.PutExternal]) and of a shipment
-// ([Client.PutShipment]). Both writes are idempotent: a repeated one changes nothing, a late one overwrites.
+// ([Client.PutShipment]).
+//
+// The catalogue is [Product], [CustomerRecord] (a customer on an order is a [Customer]), [PriceList] and [Price]. Each
+// is read page by page ([Client.ProductsPage]) or whole ([Client.Products]). Products, customers and prices are written
+// in batches, by externalId ([Client.PutProducts]): Upstock answers for each record, and a [BatchResult] is what can be
+// believed of that. A record is written whole: what is empty here is null there, as the contract does not say what
+// becomes of a field that is left out.
+//
+// All writes are idempotent: a repeated one changes nothing, a late one overwrites.
 //
 // [ParseEvent] reads what Upstock delivers to a webhook. The receiver must verify the signature first.
 //
@@ -40,6 +48,17 @@ var routes = rest.Routes{
 	"GET /orders/{id}":                        {},
 	"PUT /orders/{id}/external":               {},
 	"PUT /orders/{id}/shipments/{externalId}": {},
+
+	"GET /products":                               {"after", "limit"},
+	"POST /products/batch":                        {},
+	"GET /customers":                              {"after", "limit"},
+	"POST /customers/batch":                       {},
+	"PUT /customers/{id}/link":                    {},
+	"GET /price-lists":                            {"after", "limit"},
+	"PUT /price-lists/{externalId}":               {},
+	"DELETE /price-lists/{externalId}":            {},
+	"GET /price-lists/{externalId}/prices":        {"after", "limit"},
+	"POST /price-lists/{externalId}/prices/batch": {},
 }
 
 // New returns a client of the account. A nil rt is the default transport; a nil limit is no limit.
@@ -139,45 +158,64 @@ func (p Page) IDs() []string {
 
 // OrdersPage reads the page after q.After.
 func (c *Client) OrdersPage(ctx context.Context, q OrdersQuery) (Page, error) {
-	query := url.Values{}
+	query := paging(q.After, q.Limit)
 	if q.Status != "" {
 		query.Set("status", q.Status)
 	}
 	if !q.ApprovedSince.IsZero() {
 		query.Set("approvedSince", q.ApprovedSince.UTC().Format(time.RFC3339Nano))
 	}
-	if q.After != "" {
-		query.Set("after", q.After)
-	}
-	if q.Limit > 0 {
-		query.Set("limit", strconv.Itoa(q.Limit))
-	}
 	var p Page
 	err := c.Do(ctx, http.MethodGet, "/orders", query, nil, &p)
 	return p, err
 }
 
+// paging are the parameters of every list; a zero one is left out.
+func paging(after string, limit int) url.Values {
+	query := url.Values{}
+	if after != "" {
+		query.Set("after", after)
+	}
+	if limit > 0 {
+		query.Set("limit", strconv.Itoa(limit))
+	}
+	return query
+}
+
 // Orders reads all orders after q.After.
 func (c *Client) Orders(ctx context.Context, q OrdersQuery) iter.Seq2[json.RawMessage, error] {
-	return func(yield func(json.RawMessage, error) bool) {
+	return all(c, "/orders", q.After, func(after string) ([]json.RawMessage, string, error) {
+		q.After = after
+		p, err := c.OrdersPage(ctx, q)
+		return p.Orders, p.Next, err
+	})
+}
+
+// all iterates over a list from after on. read reads the page after a row, and says what to ask the next one with, ""
+// for none.
+func all[T any](
+	c *Client, path, after string, read func(after string) ([]T, string, error),
+) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
 		for {
-			p, err := c.OrdersPage(ctx, q)
-			if err == nil && p.Next != "" && p.Next == q.After {
-				err = c.MalformedAnswer(http.MethodGet, "/orders", "the next page is the same page")
+			rows, next, err := read(after)
+			if err == nil && next != "" && next == after {
+				err = c.MalformedAnswer(http.MethodGet, path, "the next page is the same page")
 			}
 			if err != nil {
-				yield(nil, err)
+				var none T
+				yield(none, err)
 				return
 			}
-			for _, raw := range p.Orders {
-				if !yield(raw, nil) {
+			for _, row := range rows {
+				if !yield(row, nil) {
 					return
 				}
 			}
-			if p.Next == "" {
+			if next == "" {
 				return
 			}
-			q.After = p.Next
+			after = next
 		}
 	}
 }
