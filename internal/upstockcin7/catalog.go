@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/shopspring/decimal"
+
+	"stockbridge/internal/ledger"
 )
 
 // The catalogue: products, customers and prices of Cin7 Core in Upstock. What people see of it is told by the types of
@@ -61,13 +63,13 @@ type ProductRow struct {
 	Status        string           // Cin7 Core's: Active, Deprecated
 	Importable    bool
 	Imported      bool
-	Why           string // why it cannot be imported, or why Upstock does not have it as it should; "" = nothing to say
+	Why           string   // why it cannot be imported, or why Upstock does not have it as it should; "" = nothing to say
+	Standing      Standing // of the list Imported; else zero
 }
 
 // ProductView is a product's page.
 type ProductView struct {
 	ProductRow
-	Standing     Standing
 	Fields       []CatalogField
 	Prices       []ListPrice // in price lists, the first 100
 	More         bool        // there are more lists
@@ -91,6 +93,7 @@ type CustomerRow struct {
 	Why        string      // why it has no list, is not imported, or was refused; "" = nothing to say
 	Theirs     int64       // Upstock's id of it; 0 = it is not there, as far as we know
 	Candidates []CustomerCandidate
+	Standing   Standing // of the list Imported; else zero
 }
 
 // CustomerCandidate is a customer of Upstock's that may be one of Cin7 Core.
@@ -108,7 +111,6 @@ type CustomerCandidate struct {
 // CustomerView is a customer's page.
 type CustomerView struct {
 	CustomerRow
-	Standing  Standing
 	Fields    []CatalogField
 	Tier      string // the price tier, as Cin7 Core has it
 	Discount  decimal.Decimal
@@ -183,6 +185,17 @@ type PriceChange struct {
 	Why      string // why it is held or was refused
 	By       string // who decided; "" = nobody had to
 	At       time.Time
+}
+
+// PriceDecision is what a person says to changes, by their ids.
+type PriceDecision struct{ Approve, Refuse, Undo []string }
+
+// CatalogNeeds is what of the catalogue needs a person, and how its last runs went.
+type CatalogNeeds struct {
+	Held    int                // changes of prices that wait for a yes, counted up to 100
+	ToLink  int                // customers that may be in Upstock already, counted up to 100
+	Refused int                // records that Upstock refused, counted up to 100
+	Runs    []*ledger.Progress // the last of JobProducts, JobCustomers and JobPrices, as far as there was one
 }
 
 // PricePreview is what a sync of prices would do now, were nothing read first.

@@ -112,13 +112,23 @@ func (p *Pair) PriceChanges(
 	return nil, "", nil
 }
 
-// DecidePrices notes a person's yes or no to changes that are held, or takes one back, by the changes' ids, and returns
-// about how many it could: one whose value is another one by now is left alone. A yes is sent at once, in the run that
-// is returned; nil = nothing is to be sent.
+// DecidePrices notes a person's yes or no to changes that are held, or takes one back, and returns about how many it
+// could: one whose value is another one by now is left alone. A yes is sent at once, in the run that is returned; nil =
+// nothing is to be sent.
 func (p *Pair) DecidePrices(
-	ctx context.Context, b tenant.Bundle, approve, refuse, undo []string,
+	ctx context.Context, b tenant.Bundle, d PriceDecision,
 ) (decided int, run *ledger.Progress, err error) {
 	return 0, nil, nil
+}
+
+// CatalogNeeds says what of the catalogue needs a person, and how its last runs went.
+func (p *Pair) CatalogNeeds(ctx context.Context, b tenant.Bundle) (CatalogNeeds, error) {
+	return CatalogNeeds{}, nil
+}
+
+// CatalogProgress is a run of the catalogue's jobs as it is now; ledger.ErrNotFound where there is none of that id.
+func (p *Pair) CatalogProgress(ctx context.Context, b tenant.Bundle, id string) (*ledger.Progress, error) {
+	return p.Ledger.Progress(ctx, b.Tenant.ID, id)
 }
 
 // PreviewPrices says what a sync of prices would change now, by what was last read of Cin7 Core.
