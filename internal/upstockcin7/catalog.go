@@ -63,7 +63,7 @@ type ProductRow struct {
 	Status        string           // Cin7 Core's: Active, Deprecated
 	Importable    bool
 	Imported      bool
-	Why           string   // why it cannot be imported, or why Upstock does not have it as it should; "" = nothing to say
+	Why           string   // why it cannot be imported, or Upstock lacks it; "" = nothing to say
 	Standing      Standing // of the list Imported; else zero
 }
 
