@@ -35,7 +35,7 @@ var mayImport = map[string][]string{
 	"signin":       {"table", "tenant"},
 	"issuer":       {}, // for one machine, and tests
 	"ledger":       {"match", "parallel", "table", "tenant"},
-	"mirror":       {"job", "ledger", "table", "tenant"},
+	"mirror":       {"job", "ledger", "parallel", "table", "tenant"},
 	"publish":      {"job", "ledger", "prose", "table", "tenant"},
 	"limit":        {"table"},
 	"alert":        {"job", "ledger", "limit", "prose", "table", "tenant"},

@@ -3,7 +3,8 @@
 //
 // # Words
 //
-//	row    one record: its kind, its id, and what is kept of it, as JSON
+//	row    one record: its kind, its id, and what is kept of it, as JSON. Where more is kept of a record than one row
+//	       should hold, it has rows of several kinds, and some of them are numbered (Numbered)
 //	name   a text by which rows of a kind are found: a SKU, a customer's name, an e-mail address. A name is of a kind
 //	       of its own, leads to the rows that have it, and is spelt as the caller folds it
 //	books  small lists that every order needs whole: one item, read with the tenant
@@ -18,6 +19,9 @@
 //	rows, links, err := m.Find(ctx, tenantID,
 //		[]mirror.Key{{Kind: "product", ID: "7c1f…"}, {Kind: "productsku", ID: "tea-1"}},
 //		mirror.Link{Kind: "customer", ID: "9001", Row: "customer"})
+//
+// [Store.Ordered] goes through all rows of a kind in the order of their ids, from any id on, and [Store.SaveRecords]
+// writes all rows that a record has.
 //
 // [Store.Read] does a part of a [Pass]: it reads the books and the lists that the pass names, saves what each page
 // holds and how far it is, and removes at the end of a list what no page held. It is the work of a job, and comes
@@ -71,12 +75,18 @@ type Name struct {
 	Whole bool // the rows are kept under the name too, which saves the second read
 }
 
-// Row is one record. Data is a JSON object as json.Marshal writes it.
+// Row is one record, or a part of what is kept of one. Data is a JSON object as json.Marshal writes it.
 type Row struct {
 	Key
 	Data  json.RawMessage
 	Names []Name // the first 20 count
+	// Over returns what is kept where the row is there already, as was: was itself leaves it. nil: Data is kept.
+	Over func(was json.RawMessage) json.RawMessage
 }
+
+// Numbered is the key of a record's nth row of a kind, of which it may have any number: they are numbered from 0 on
+// without a gap. In the order of their ids, a record's rows come one after another.
+func Numbered(kind, id string, n int) Key { return Key{kind, fmt.Sprintf("%s#%03d", id, n)} }
 
 // Link leads to a row of kind Row by a link of package ledger, of a kind and from an id.
 type Link struct{ Kind, ID, Row string }

@@ -25,6 +25,79 @@ func (s *Store) Remove(ctx context.Context, tenantID, kind string, ids []string)
 	return s.change(ctx, tenantID, gone)
 }
 
+// SaveRecords writes rows as Save does. Of each record, which a row of the kind of stands for, it then removes the
+// numbered rows that are not among them any more.
+func (s *Store) SaveRecords(
+	ctx context.Context, tenantID string, rows []Row, of string, numbered ...string,
+) (written int, err error) {
+	if written, err = s.change(ctx, tenantID, rows); err != nil {
+		return written, err
+	}
+	_, err = s.trim(ctx, tenantID, ends(rows, of, numbered))
+	return written, err
+}
+
+// end is the first numbered row that a record should not have.
+type end struct {
+	kind, id string
+	n        int
+}
+
+func (e end) key() Key { return Numbered(e.kind, e.id, e.n) }
+
+// ends lists, for each record among rows and each numbered kind, where its rows end.
+func ends(rows []Row, of string, numbered []string) (all []end) {
+	if len(numbered) == 0 {
+		return nil
+	}
+	has := map[Key]bool{}
+	for _, r := range rows {
+		has[r.Key] = true
+	}
+	for _, r := range rows {
+		if r.Kind != of {
+			continue
+		}
+		for _, kind := range numbered {
+			e := end{kind: kind, id: r.ID}
+			for has[e.key()] {
+				e.n++
+			}
+			all = append(all, e)
+		}
+	}
+	return all
+}
+
+// trim removes the numbered rows from each end on, the last ones first: where it breaks off, no gap hides one.
+func (s *Store) trim(ctx context.Context, tenantID string, from []end) (removed int, err error) {
+	var beyond []Row
+	for len(from) > 0 {
+		keys := make([]table.Key, len(from))
+		for i, e := range from {
+			keys[i] = e.key().of(tenantID)
+		}
+		items, err := s.get(ctx, keys)
+		if err != nil {
+			return 0, err
+		}
+		there := map[table.Key]bool{}
+		for _, it := range items {
+			there[it.Key] = true
+		}
+		var next []end
+		for i, e := range from {
+			if there[keys[i]] {
+				beyond = append(beyond, Row{Key: e.key()})
+				next = append(next, end{e.kind, e.id, e.n + 1})
+			}
+		}
+		from = next
+	}
+	slices.Reverse(beyond)
+	return s.change(ctx, tenantID, beyond)
+}
+
 // change makes rows what they should be (no Data = gone), in batches whose rows and names are read at once.
 func (s *Store) change(ctx context.Context, tenantID string, rows []Row) (changed int, err error) {
 	rows = distinct(rows)
@@ -153,6 +226,9 @@ func (s *Store) readInto(ctx context.Context, p *part, keys []table.Key) error {
 func (p *part) apply(rows []Row) (changed int) {
 	for _, r := range rows {
 		old := p.entries[r.of(p.tenant)]
+		if old != nil && old.Row != nil && r.Over != nil {
+			r.Data = r.Over(old.Row)
+		}
 		names := make([]string, 0, len(r.Names))
 		for _, n := range r.Names {
 			names = append(names, n.String())
