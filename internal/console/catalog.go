@@ -1,0 +1,156 @@
+package console
+
+import (
+	"cmp"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/shopspring/decimal"
+
+	"stockbridge/internal/ledger"
+	"stockbridge/internal/tenant"
+	"stockbridge/internal/upstockcin7"
+)
+
+// What the resources of the catalogue have in common: products, customers and prices of Cin7 Core in Upstock.
+
+// standingAnswer is how a record stands with Upstock. It is part of the answers about what is imported.
+type standingAnswer struct {
+	InUpstock bool       `json:"inUpstock"` // Upstock said that it has it
+	At        *time.Time `json:"at"`        // when it last said so
+	State     *string    `json:"state"`     // null: as it should be, or not told yet
+	Since     *time.Time `json:"since"`     // of the state
+}
+
+func standingOf(s upstockcin7.Standing) standingAnswer {
+	return standingAnswer{s.Has, when(s.At), known(s.State), when(s.Since)}
+}
+
+// refAnswer names a record.
+type refAnswer struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+}
+
+func refOf(ref *upstockcin7.CatalogRef) *refAnswer {
+	if ref == nil {
+		return nil
+	}
+	return &refAnswer{ref.ID, ref.Name}
+}
+
+// productRef names a product.
+type productRef struct {
+	ID   string `json:"id"`
+	SKU  string `json:"sku"`
+	Name string `json:"name"`
+}
+
+// noteAnswer is a line of a record's history.
+type noteAnswer struct {
+	At   time.Time `json:"at"`
+	Text string    `json:"text"`
+	By   *string   `json:"by"` // null: it went by itself
+}
+
+func notesOf(notes []upstockcin7.CatalogNote) []noteAnswer {
+	list := []noteAnswer{}
+	for _, n := range notes {
+		list = append(list, noteAnswer{n.At.UTC(), n.Text, known(n.By)})
+	}
+	return list
+}
+
+// fieldAnswer is a field of a record on both sides.
+type fieldAnswer struct {
+	Name     string `json:"name"`
+	Cin7Core string `json:"cin7core"` // as Upstock should have it
+	Upstock  string `json:"upstock"`  // as it has it
+}
+
+func fieldsOf(fields []upstockcin7.CatalogField) []fieldAnswer {
+	list := []fieldAnswer{}
+	for _, f := range fields {
+		list = append(list, fieldAnswer(f))
+	}
+	return list
+}
+
+// priceOf is null for no price.
+func priceOf(d *decimal.Decimal) *string {
+	if d == nil {
+		return nil
+	}
+	s := price(*d)
+	return &s
+}
+
+// catalogQuery reads what a list is asked for. Of lists the first is the one that is meant where none is named.
+func catalogQuery(q url.Values, lists ...string) (c upstockcin7.CatalogQuery, err error) {
+	if c.After, c.Limit, err = paging(q); err != nil {
+		return c, err
+	}
+	c.List, c.Q = cmp.Or(q.Get("list"), lists[0]), strings.TrimSpace(q.Get("q"))
+	if !slices.Contains(lists, c.List) {
+		return c, tenant.FieldErrors{{Field: "list", Message: "Use one of: " + strings.Join(lists, ", ") + "."}}
+	}
+	return c, nil
+}
+
+// catalogFault says what there is not, and of an after that it is none.
+func catalogFault(err error, what string) error {
+	switch {
+	case errors.Is(err, ledger.ErrAfter):
+		return unknownAfter()
+	case errors.Is(err, ledger.ErrNotFound):
+		return missing(what)
+	}
+	return err
+}
+
+// mostNamed is how many records one import names; more are imported with all.
+const mostNamed = 10_000
+
+// selection reads what is to be imported; more are the fields that stand beside.
+func selection(w http.ResponseWriter, r *http.Request, more map[string]any) (s upstockcin7.Selection, err error) {
+	into := map[string]any{"ids": &s.IDs, "all": &s.All, "q": &s.Q}
+	for name, p := range more {
+		into[name] = p
+	}
+	return s, decode(w, r, false, into, func() tenant.FieldErrors { return selectionFaults(s) })
+}
+
+// selectionFaults says what is wrong with a selection.
+func selectionFaults(s upstockcin7.Selection) (errs tenant.FieldErrors) {
+	add := func(field, message string) { errs = append(errs, tenant.FieldError{Field: field, Message: message}) }
+	switch {
+	case len(s.IDs) == 0 && !s.All:
+		add("ids", "Give the ids of what is to be imported, or say all.")
+	case len(s.IDs) > 0 && s.All:
+		add("ids", "Give ids or say all, not both.")
+	case len(s.IDs) > mostNamed:
+		add("ids", "These are more than 10,000. Say all, with a q that finds them.")
+	}
+	if s.Q != "" && !s.All {
+		add("q", "This goes with all alone.")
+	}
+	for _, id := range s.IDs {
+		if !fitsKey(id, 100) {
+			add("ids", "One of these is no id of Cin7 Core's.")
+			break
+		}
+	}
+	return errs
+}
+
+// catalogReady refuses work for which a system is missing.
+func catalogReady(b tenant.Bundle) error {
+	if why := b.Ready(upstockcin7.Systems()...); why != "" {
+		return &problem{Status: http.StatusConflict, Detail: why}
+	}
+	return nil
+}
