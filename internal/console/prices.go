@@ -187,18 +187,16 @@ func (a *api) listPriceChanges(w http.ResponseWriter, r *http.Request, b tenant.
 	return respond(w, r, http.StatusOK, page(priceChangesOf(rows), next))
 }
 
-// priceDecision is what a person says about price changes, by their ids.
-type priceDecision struct{ approve, refuse, undo []string }
-
 // mostDecisions is how many price changes one request decides about.
 const mostDecisions = 1000
 
-func (d priceDecision) faults() (errs tenant.FieldErrors) {
+// decisionFaults says what is wrong with a decision.
+func decisionFaults(d upstockcin7.PriceDecision) (errs tenant.FieldErrors) {
 	seen := map[string]bool{}
 	for _, part := range []struct {
 		field string
 		ids   []string
-	}{{"approve", d.approve}, {"refuse", d.refuse}, {"undo", d.undo}} {
+	}{{"approve", d.Approve}, {"refuse", d.Refuse}, {"undo", d.Undo}} {
 		for _, id := range part.ids {
 			switch {
 			case seen[id]:
@@ -216,18 +214,13 @@ func (d priceDecision) faults() (errs tenant.FieldErrors) {
 	return errs
 }
 
-// decidePrices notes a person's decision. What is approved is sent at once, in the run that is returned.
-func (a *api) decidePrices(r *http.Request, b tenant.Bundle, d priceDecision) (int, *ledger.Progress, error) {
-	return a.Pair.DecidePrices(r.Context(), b, d.approve, d.refuse, d.undo)
-}
-
 func (a *api) decidePriceChanges(w http.ResponseWriter, r *http.Request, b tenant.Bundle) error {
-	var d priceDecision
-	if err := decode(w, r, false, map[string]any{"approve": &d.approve, "refuse": &d.refuse, "undo": &d.undo},
-		func() tenant.FieldErrors { return d.faults() }); err != nil {
+	var d upstockcin7.PriceDecision
+	if err := decode(w, r, false, map[string]any{"approve": &d.Approve, "refuse": &d.Refuse, "undo": &d.Undo},
+		func() tenant.FieldErrors { return decisionFaults(d) }); err != nil {
 		return err
 	}
-	n, run, err := a.decidePrices(r, b, d)
+	n, run, err := a.Pair.DecidePrices(r.Context(), b, d)
 	if err != nil {
 		return err
 	}
