@@ -134,7 +134,7 @@ type App struct {
 type Pair interface {
 	vendor.Pair
 	Jobs() []job.Kind
-	Settings() tenant.Section
+	Settings() []tenant.Section
 	Hooks() map[tenant.System]http.Handler // of what its vendors deliver
 }
 
@@ -222,7 +222,7 @@ func (a *App) joinKind(k job.Kind) {
 // sections are the settings of all pairs, at their defaults.
 func (a *App) sections() (all []tenant.Section) {
 	for _, p := range a.pairs {
-		all = append(all, p.Settings())
+		all = append(all, p.Settings()...)
 	}
 	return all
 }

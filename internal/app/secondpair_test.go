@@ -62,7 +62,7 @@ func (l *label) Fields() []tenant.Field {
 
 func (l *label) Check() tenant.FieldErrors { return nil }
 
-func (o *orchard) Settings() tenant.Section { return &label{Prefix: "Fresh"} }
+func (o *orchard) Settings() []tenant.Section { return []tenant.Section{&label{Prefix: "Fresh"}} }
 
 func (o *orchard) Jobs() []job.Kind {
 	return []job.Kind{{
@@ -85,7 +85,7 @@ func (o *orchard) crates(ctx context.Context, p *job.Part) error {
 	if err != nil {
 		return err
 	}
-	l := o.Settings().(*label)
+	l := o.Settings()[0].(*label)
 	tenant.Read(p.Bundle.Settings, l)
 	return job.Window[crate]{
 		Title: "the growers' list of crates", Begin: time.Unix(1, 0), Passes: 3,

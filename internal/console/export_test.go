@@ -20,7 +20,6 @@ import (
 
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/signin"
-	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstockcin7/order"
 )
 
@@ -386,7 +385,7 @@ func TestExportEndsInTime(t *testing.T) {
 	}
 	a := &api{Deps: Deps{Tenants: h.tenants, Ledger: h.ledger, Orders: h.orders, Pair: h.pair, Jobs: h.jobs,
 		Alerts: h.alerts.Store, Desk: h.reception.desk,
-		Sections: func() []tenant.Section { return []tenant.Section{h.pair.Settings()} }}}
+		Sections: h.pair.Settings}}
 	at, part, exported := &exportPlace{Part: 1, Section: "about"}, 0, 0
 	for at != nil && part < 100 {
 		e := &export{Bundle: b, zone: time.UTC, lists: map[string]*rows{}, until: time.Now().Add(-time.Second)}

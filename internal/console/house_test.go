@@ -162,7 +162,7 @@ func (h *house) opened(change func(*Deps)) {
 		Workbook: workbook.Write, Desk: h.reception.desk,
 		Tenants: h.tenants, Ledger: h.ledger, Orders: h.orders, Vendors: h.vendors,
 		Pair: h.pair, Jobs: h.jobs, Operators: tenant.OperatorsOf(operator),
-		Sections: func() []tenant.Section { return []tenant.Section{h.pair.Settings()} },
+		Sections: h.pair.Settings,
 		Alerts:   h.alerts.Store, MailFrom: "alerts@stockbridge.example", Guard: h.alerts.Guard,
 		Log: slog.New(slog.NewTextHandler(&h.log, nil)), Started: time.Now(),
 		Budget: func(ctx context.Context, c tenant.Connection) (limit.State, error) {

@@ -65,6 +65,21 @@ var questions = map[string]question{
 		"And no totals either, by which Cin7 Core's rule could be checked.",
 		map[string]string{"useRule": "The product's tax rule is used, and that is said",
 			"reject": "The order needs a person"}, ""},
+
+	"importNewProducts": {"Is a product that is new in Cin7 Core imported by itself?", "",
+		map[string]string{"false": "No: somebody chooses it", "true": "Yes"}, ""},
+	"outOfStock": {"Is a product out of stock in Upstock when nothing of it is available in Cin7 Core?", "",
+		map[string]string{"false": "No", "true": "Yes"}, ""},
+	"productImages": {"Are products imported with their image?", "The default image of the product in Cin7 Core.",
+		map[string]string{"false": "No", "true": "Yes"}, ""},
+	"defaultPriceTier": {"Which price tier is a product's default price?",
+		"Its number in Cin7 Core, 1 to 10, or its name. Empty: the first.", nil, ""},
+	"priceHoldPercent": {"From which change on does a price wait for your yes?",
+		"In percent. Empty: no change waits, but for what would be given away, which always does.", nil, ""},
+	"priceCheck": {"What if an order's price is not the customer's price in Cin7 Core?", "",
+		map[string]string{"off": "Nothing", "say": "It is said on the order", "hold": "The order needs a person"}, ""},
+	"priceCheckPercent": {"How far may an order's price be from the customer's price before the order needs a person?",
+		"In percent of the customer's price.", nil, ""},
 }
 
 // settingsPage asks for all settings of orders.
@@ -213,7 +228,9 @@ func settingOf(
 		row.Rules = ruleRows(raw, o.TaxRules, mine, q.None)
 		return row
 	}
-	_ = json.Unmarshal(raw, &row.Value)
+	if json.Unmarshal(raw, &row.Value) != nil {
+		row.Value = string(raw) // yes or no
+	}
 	if mine != nil {
 		row.Value = mine.Get(f.Name)
 	}
@@ -221,8 +238,12 @@ func settingOf(
 		"location": o.Location, "freightProduct": o.FreightProduct, "defaultSalesRep": o.DefaultSalesRep,
 	}[f.Name]
 	switch {
-	case f.Choices != nil:
-		for _, c := range f.Choices {
+	case q.Answers != nil:
+		choices := f.Choices
+		if choices == nil {
+			choices = []string{"false", "true"}
+		}
+		for _, c := range choices {
 			row.Options = append(row.Options, option{c, q.Answers[c], c == row.Value})
 		}
 	case named:

@@ -12,12 +12,21 @@ import (
 
 	"stockbridge/internal/signin"
 	"stockbridge/internal/sim"
+	"stockbridge/internal/tenant"
 )
+
+// fieldsOf are the settings of all sections.
+func fieldsOf(sections []tenant.Section) (all []tenant.Field) {
+	for _, s := range sections {
+		all = append(all, s.Fields()...)
+	}
+	return all
+}
 
 // TestQuestions: every setting is asked for, and each of its choices has words.
 func TestQuestions(t *testing.T) {
 	h := open(t)
-	for _, f := range h.pair.Settings().Fields() {
+	for _, f := range fieldsOf(h.pair.Settings()) {
 		q, ok := questions[f.Name]
 		if !ok || q.Title == "" {
 			t.Errorf("the page of settings does not ask for %s", f.Name)

@@ -249,7 +249,7 @@ func TestSettingsOfAnotherVersion(t *testing.T) {
 // lengths and texts.
 func TestSettingsAreDescribed(t *testing.T) {
 	settings := new(upstockcin7.Pair).Settings()
-	raw, err := tenant.Write(nil, settings)
+	raw, err := tenant.Write(nil, settings...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -264,7 +264,7 @@ func TestSettingsAreDescribed(t *testing.T) {
 		slices.Sorted(maps.Keys(object(patch["properties"])))); diff != "" {
 		t.Errorf("a patch (+) has other settings than there are (-):\n%s", diff)
 	}
-	for _, f := range settings.Fields() {
+	for _, f := range fieldsOf(settings) {
 		is := object(described[f.Name])
 		delete(described, f.Name)
 		if is == nil {

@@ -12,6 +12,7 @@ import (
 	"stockbridge/internal/mirror"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstock"
+	"stockbridge/internal/upstockcin7/catalogue"
 	"stockbridge/internal/upstockcin7/completeness"
 	"stockbridge/internal/upstockcin7/order"
 	"stockbridge/internal/upstockcin7/sale"
@@ -59,9 +60,9 @@ func New(d Deps) *Pair {
 func Systems() []tenant.System { return []tenant.System{tenant.Upstock, tenant.Cin7Core} }
 
 // Settings are what a tenant decides of the pair's work, at their defaults.
-func (p *Pair) Settings() tenant.Section {
-	s := sale.DefaultSettings()
-	return &s
+func (p *Pair) Settings() []tenant.Section {
+	orders, goods := sale.DefaultSettings(), catalogue.DefaultSettings()
+	return []tenant.Section{&orders, &goods}
 }
 
 // Deps are what the pair stands on.

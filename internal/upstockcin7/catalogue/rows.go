@@ -1,0 +1,87 @@
+package catalogue
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"stockbridge/internal/cin7core"
+	"stockbridge/internal/mirror"
+)
+
+// The kinds of rows in the mirror.
+const (
+	ProductKind  = "catalogproduct"
+	CustomerKind = "catalogcustomer"
+	OwnKind      = "ownprices"
+)
+
+// mostOwn is how many own prices a row holds.
+const mostOwn = 1000
+
+// ownRow is a row of a customer's own prices.
+type ownRow struct {
+	Prices []OwnPrice `json:"prices"`
+}
+
+// ProductRows are the rows of a product; none where it has no id.
+func ProductRows(x cin7core.Product) []mirror.Row {
+	p := ProductOf(x)
+	if p.ID == "" {
+		return nil
+	}
+	return []mirror.Row{rowOf(ProductKind, p.ID, p)}
+}
+
+// CustomerRows are the rows of a customer, who was read with own prices; none where there is no id.
+func CustomerRows(x cin7core.Customer) []mirror.Row {
+	c, own := CustomerOf(x)
+	if c.ID == "" {
+		return nil
+	}
+	rows := []mirror.Row{rowOf(CustomerKind, c.ID, c)}
+	for part := range slices.Chunk(own, mostOwn) {
+		rows = append(rows, rowOf(OwnKind, ownID(c.ID, len(rows)-1), ownRow{part}))
+	}
+	return rows
+}
+
+// ownID is the id of a customer's nth row of own prices, from 0.
+func ownID(customer string, n int) string { return fmt.Sprintf("%s#%03d", customer, n) }
+
+func rowOf(kind, id string, v any) mirror.Row {
+	data, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // these types have a JSON form whatever they hold
+	}
+	return mirror.Row{Key: mirror.Key{Kind: kind, ID: id}, Data: data}
+}
+
+// read reads a row.
+func read[T any](row mirror.Row) (v T, err error) {
+	if err = json.Unmarshal(row.Data, &v); err != nil {
+		err = fmt.Errorf("read %s %q: %w", row.Kind, row.ID, err)
+	}
+	return v, err
+}
+
+// ReadProduct reads a product's row.
+func ReadProduct(row mirror.Row) (Product, error) { return read[Product](row) }
+
+// ReadCustomer reads a customer's row.
+func ReadCustomer(row mirror.Row) (Customer, error) { return read[Customer](row) }
+
+// ReadOwnPrices reads a row of own prices.
+func ReadOwnPrices(row mirror.Row) ([]OwnPrice, error) {
+	r, err := read[ownRow](row)
+	return r.Prices, err
+}
+
+// OwnKeys are the keys of the rows with a customer's own prices. Rows beyond them are left from a time when there were
+// more, and do not count.
+func OwnKeys(c Customer) (keys []mirror.Key) {
+	for n := range (c.OwnPrices + mostOwn - 1) / mostOwn {
+		keys = append(keys, mirror.Key{Kind: OwnKind, ID: ownID(c.ID, n)})
+	}
+	return keys
+}
