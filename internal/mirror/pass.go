@@ -57,6 +57,10 @@ type State struct {
 	Problem string    `json:"problem,omitempty"` // why it does not get on
 	// Fold is by which way of folding names its rows are found; negative: the running pass brings them to it.
 	Fold int `json:"fold,omitempty"`
+	// Rows is which rows of a record the last complete pass wrote, as Pass.Rows says; negative: the running pass does.
+	Rows int `json:"rows,omitempty"`
+	// First is how many pages the first reading of the step had, if the second one is under way; 0 = the first is.
+	First int `json:"first,omitempty"`
 }
 
 // The states of a mirror.

@@ -3,9 +3,7 @@ package mirror
 import (
 	"cmp"
 	"context"
-	"encoding/binary"
 	"errors"
-	"hash/fnv"
 	"slices"
 	"strconv"
 	"time"
@@ -20,7 +18,9 @@ import (
 //
 // A pass reads everything, whatever its time of change: a filter by that would not show what is gone. What it has not
 // seen is removed at the end of a list, if it has seen as many records as the vendor says there are; else a row moved
-// between two pages unseen, and the next pass decides.
+// between two pages unseen, and the next pass decides. One that goes while the pages are read makes those after it
+// move up, and one that comes makes good the number: where something seems to be gone from a list of several pages,
+// all of them are read once more first.
 type Pass struct {
 	Tenants *tenant.Store
 	System  tenant.System // whose records they are; how far the pass is stands beside the connection to it
@@ -30,6 +30,7 @@ type Pass struct {
 	Keep  func(context.Context) error // writes all books, as one item
 	Lists []List
 	Fold  int  // the way of folding names; rows of a mirror that has another are all written anew
+	Rows  int  // changes with the kinds of rows that a record has; a mirror remembers those that it has whole
 	Anew  bool // what was read before cannot be used: it is read from the first book on
 }
 
@@ -42,15 +43,17 @@ type Book struct {
 
 // List is a list of records, of which rows are kept.
 type List struct {
-	Name, Title string // as a book's
-	Kind        string // of its rows
+	Name, Title string   // as a book's
+	Kind        string   // of its rows: each record has one
+	More        []string // other kinds of rows that a record may have
+	Numbered    []string // of these, the kinds of numbered ones
 	Page        func(ctx context.Context, n int) (Page, error)
 }
 
 // Page is a page of a list.
 type Page struct {
-	Rows  []Row
-	Total int // records that the list has, as the vendor says
+	Rows  []Row // of all kinds
+	Total int   // records that the list has, as the vendor says
 	More  bool
 }
 
@@ -58,7 +61,7 @@ type Page struct {
 type Result struct {
 	Whole   bool // the pass is complete
 	First   bool // and none was before
-	Removed int  // rows that are gone; none is said while the pass goes on
+	Removed int  // records that are gone; none is said while the pass goes on
 }
 
 // ErrMoved ends a part of a pass: its connection was taken away, or has another key, or does not work any more.
@@ -168,12 +171,15 @@ func (r *reading) begun() State {
 	if m.Fold != r.Fold {
 		m.Fold = -r.Fold
 	}
+	if m.Rows = was.Rows; m.Rows != r.Rows {
+		m.Rows = -r.Rows
+	}
 	return m
 }
 
 // goTo begins a step.
 func (r *reading) goTo(at int) {
-	r.state.Step, r.state.Page, r.state.Read, r.state.Total = r.steps[at].name, 1, 0, 0
+	r.state.Step, r.state.Page, r.state.Read, r.state.Total, r.state.First = r.steps[at].name, 1, 0, 0, 0
 }
 
 // book reads a book. Books are written after each only while somebody waits for the first pass.
@@ -201,108 +207,33 @@ func (r *reading) keep(ctx context.Context) error {
 	return err
 }
 
-// list reads the rest of a list, page by page. What the mirror holds is read once, as hashes: rows that are the same
-// are not looked at again.
+// list reads the rest of a list, page by page.
 func (r *reading) list(ctx context.Context, l List, at int) error {
-	known, err := r.known(ctx, l.Kind)
-	if err != nil {
-		return err
-	}
-	seen, whole, err := r.seen(ctx, l.Kind)
-	if err != nil {
+	lr := &listReading{reading: r, List: l}
+	if err := lr.begin(ctx); err != nil {
 		return err
 	}
 	for {
-		var p Page
-		if err := r.call(ctx, func(ctx context.Context) (err error) {
-			p, err = l.Page(ctx, r.state.Page)
-			return err
-		}); err != nil {
+		more, err := lr.page(ctx)
+		if err == nil && !more {
+			more, err = lr.again(ctx)
+		}
+		if err != nil {
 			return err
 		}
-		changed, ids := r.changed(p.Rows, known, seen)
-		if _, err := r.store.Save(ctx, r.part.Tenant, changed); err != nil {
-			return err
-		}
-		r.state.Problem, r.state.Total, r.state.Read = "", p.Total, len(seen)
-		if !p.More {
+		if !more {
 			break
 		}
-		if err := r.store.saveSeen(ctx, r.part.Tenant, l.Kind, r.state.Started, r.state.Page, ids); err != nil {
-			return err
-		}
-		r.state.Page++
 		if err := r.save(ctx); err != nil {
 			return err
 		}
 	}
-	if len(seen) > 0 && len(seen) >= r.state.Total && whole {
-		if err := r.remove(ctx, l.Kind, known, seen); err != nil {
+	if lr.proves() {
+		if err := lr.remove(ctx); err != nil {
 			return err
 		}
 	}
 	return r.advance(ctx, at)
-}
-
-// known are the rows that the mirror holds, by id.
-func (r *reading) known(ctx context.Context, kind string) (map[string]uint64, error) {
-	known := map[string]uint64{}
-	for row, err := range r.store.All(ctx, r.part.Tenant, kind) {
-		if err != nil {
-			return nil, err
-		}
-		known[row.ID] = sum(string(row.Data))
-	}
-	return known, nil
-}
-
-// seen is what earlier pages of the pass held, as other parts wrote it down.
-func (r *reading) seen(ctx context.Context, kind string) (seen map[uint64]bool, whole bool, err error) {
-	seen = map[uint64]bool{}
-	if r.state.Page <= 1 {
-		return seen, true, nil
-	}
-	pages, whole, err := r.store.seen(ctx, r.part.Tenant, kind, r.state.Started, r.state.Page-1)
-	for _, ids := range pages {
-		for ; len(ids) >= 8; ids = ids[8:] {
-			seen[binary.BigEndian.Uint64(ids)] = true
-		}
-	}
-	return seen, whole, err
-}
-
-// changed are the rows of a page that are not as the mirror holds them, and the sums of those that no page before it
-// had.
-func (r *reading) changed(rows []Row, known map[string]uint64, seen map[uint64]bool) (changed []Row, ids []byte) {
-	ids = make([]byte, 0, 8*len(rows))
-	for _, row := range rows {
-		h := sum(row.ID)
-		if !seen[h] {
-			seen[h] = true
-			ids = binary.BigEndian.AppendUint64(ids, h)
-		}
-		if old, ok := known[row.ID]; !ok || old != sum(string(row.Data)) || r.state.Fold == -r.Fold {
-			changed = append(changed, row)
-		}
-	}
-	return changed, ids
-}
-
-// remove takes away the rows that no page held.
-func (r *reading) remove(ctx context.Context, kind string, known map[string]uint64, seen map[uint64]bool) error {
-	var gone []string
-	for id := range known {
-		if !seen[sum(id)] {
-			gone = append(gone, id)
-		}
-	}
-	if len(gone) == 0 {
-		return nil
-	}
-	slices.Sort(gone)
-	n, err := r.store.Remove(ctx, r.part.Tenant, kind, gone)
-	r.removed += n
-	return err
 }
 
 // advance goes to the next step, or completes the pass.
@@ -315,6 +246,9 @@ func (r *reading) advance(ctx context.Context, at int) error {
 	m.State, m.Ready, m.Step, m.Page = Ready, r.part.Now().UTC().Truncate(time.Second), "", 0
 	if m.Fold == -r.Fold {
 		m.Fold = r.Fold
+	}
+	if m.Rows == -r.Rows {
+		m.Rows = r.Rows
 	}
 	return r.save(ctx)
 }
@@ -405,10 +339,4 @@ func (r *reading) goesOn(ctx context.Context, err error) (goingOn, error) {
 	default:
 		return goingOn{}, out
 	}
-}
-
-func sum(s string) uint64 {
-	h := fnv.New64a()
-	h.Write([]byte(s))
-	return h.Sum64()
 }

@@ -188,7 +188,7 @@ func TestReadWhole(t *testing.T) {
 		}
 		v.things, v.sizes = []string{"e", "x", "a"}, []string{"l"}
 		v.do(time.Minute)
-		v.want("terms, rates, things 1, things 2, sizes 1", Result{Whole: true, Removed: 5}, false)
+		v.want("terms, rates, things 1, things 2, things 1, things 2, sizes 1", Result{Whole: true, Removed: 5}, false)
 		if v.kept != 1 {
 			t.Errorf("the second pass: books were written %d times", v.kept)
 		}
@@ -216,7 +216,8 @@ func TestReadOn(t *testing.T) {
 			}
 			time.Sleep(2 * time.Second)
 		}
-		if got := strings.Join(asked, ", "); got != all {
+		const twice = "terms, rates, things 1, things 2, things 3, things 1, things 2, things 3, sizes 1, sizes 2"
+		if got := strings.Join(asked, ", "); got != twice {
 			t.Errorf("asked %s", got)
 		}
 		if got := fmt.Sprint(v.rows("thing")); got != "[a c d e x]" {
@@ -363,4 +364,104 @@ func TestReadPatiently(t *testing.T) {
 			t.Errorf("sent %v", v.sent)
 		}
 	})
+}
+
+// TestReadMoved: what moves between two pages while they are read is not taken for gone, however many records the
+// vendor counts; what is gone is found all the same.
+func TestReadMoved(t *testing.T) {
+	watch(t, func(t *testing.T, v *vendor) {
+		v.do(time.Minute)
+		v.things = []string{"a", "b", "c", "d", "e"}
+		moved := false
+		v.fail = func(asked string) error {
+			if asked == "things 2" && !moved {
+				moved = true
+				v.things = []string{"b", "c", "d", "e", "x"} // a goes, c moves up to the page that was read, x comes
+			}
+			return nil
+		}
+		v.do(time.Minute)
+		v.want("terms, rates, things 1, things 2, things 3, things 1, things 2, things 3, sizes 1, sizes 2",
+			Result{Whole: true}, false)
+		if got := fmt.Sprint(v.rows("thing")); got != "[a b c d e x]" {
+			t.Errorf("it holds %s", got)
+		}
+		v.do(time.Minute)
+		if got := fmt.Sprint(v.rows("thing"), v.result.Removed); got != "[b c d e x] 1" {
+			t.Errorf("then it holds %s", got)
+		}
+	})
+}
+
+// parted has each thing have a row more, and as many numbered ones as its number says.
+func (v *vendor) parted(l List, numbers map[string]int) List {
+	l.More, l.Numbered = []string{"look", "part"}, []string{"part"}
+	page := l.Page
+	l.Page = func(ctx context.Context, n int) (Page, error) {
+		p, err := page(ctx, n)
+		for _, r := range p.Rows {
+			p.Rows = append(p.Rows, Row{Key: Key{"look", r.ID}, Data: r.Data})
+			for n := range numbers[r.ID] {
+				p.Rows = append(p.Rows, Row{Key: Numbered("part", r.ID, n), Data: r.Data})
+			}
+		}
+		return p, err
+	}
+	return l
+}
+
+// TestReadParts: rows of several kinds stand for a record; those that it has no more go at once, those of a record that
+// is gone with it, wherever the pass breaks off. Only a pass that wrote all kinds says so.
+func TestReadParts(t *testing.T) {
+	for _, time1 := range []time.Duration{time.Minute, 31 * time.Second} {
+		watch(t, func(t *testing.T, v *vendor) {
+			numbers := map[string]int{"b": 5, "c": 1, "e": 2}
+			rows := 0
+			pass := func(what []string) {
+				v.things = what
+				for n := 0; ; n++ {
+					v.do(time1)
+					if v.result.Whole {
+						break
+					}
+					if n > 20 {
+						t.Fatal("it comes to no end")
+					}
+					time.Sleep(2 * time.Second)
+				}
+				time.Sleep(2 * time.Second)
+				if m := v.state(); m.Rows != rows {
+					t.Errorf("%+v", m)
+				}
+			}
+			pass(v.things) // before records had parts
+			v.slow = 5 * time.Second
+			i := slices.IndexFunc(v.Kinds, func(k job.Kind) bool { return k.Name == "mirror" })
+			v.Kinds[i].Run = func(ctx context.Context, p *job.Part) (err error) {
+				v.result, err = v.store.Read(ctx, p, Pass{
+					Tenants: v.Tenants, System: acme, Lease: 75 * time.Second, Fold: v.fold, Rows: rows,
+					Lists: []List{v.parted(v.list("things", "thing", &v.things), numbers)},
+				})
+				return err
+			}
+			rows = 1
+			pass(v.things)
+			want := func(want string, removed int) {
+				t.Helper()
+				got := fmt.Sprint(v.rows("thing"), v.rows("look"), v.rows("part"))
+				if got != want || v.result.Removed != removed {
+					t.Errorf("%s, %d removed; want %s", got, v.result.Removed, want)
+				}
+			}
+			want("[a b c d e] [a b c d e] [b#000 b#001 b#002 b#003 b#004 c#000 e#000 e#001]", 0)
+			numbers["b"], numbers["c"] = 1, 0
+			v.asked = nil
+			v.more = 1 // a pass that proves nothing
+			pass(v.things)
+			want("[a b c d e] [a b c d e] [b#000 e#000 e#001]", 0)
+			v.more = 0
+			pass([]string{"a", "b", "c", "d"})
+			want("[a b c d] [a b c d] [b#000]", 1)
+		})
+	}
 }
