@@ -124,8 +124,7 @@ func (t nullable) MarshalJSON() ([]byte, error) {
 	return json.Marshal(string(t))
 }
 
-// amount is a unit price: at least 2 decimals, as money is written, and no more than it needs. Equal prices are equal
-// texts. nil is null.
+// amount is a unit price as PriceText writes it. nil is null.
 type amount struct{ *decimal.Decimal }
 
 func (a amount) MarshalJSON() ([]byte, error) {
@@ -135,11 +134,14 @@ func (a amount) MarshalJSON() ([]byte, error) {
 	return json.Marshal(PriceText(*a.Decimal))
 }
 
-// PriceText is a price as it is written for Upstock: with at least 2 decimals, and no more than it needs (the contract
-// takes 4). Equal prices are equal texts.
+// PriceText is a price as it is written for Upstock: with 2 decimals, as money is, or with 4, the most that the
+// contract takes, where 2 are not enough: 7.4550. Equal prices are equal texts.
 func PriceText(d decimal.Decimal) string {
 	if d.Equal(d.Truncate(2)) {
 		return d.StringFixed(2)
+	}
+	if d.Equal(d.Truncate(4)) {
+		return d.StringFixed(4)
 	}
 	return d.String()
 }

@@ -136,7 +136,7 @@ func TestCatalogBodies(t *testing.T) {
 				Price: price("7.4550"), Status: upstock.Available}})
 		}, []upstock.BatchResult{{ExternalID: "p1", ID: 501, Outcome: upstock.Created}},
 			`{"products":[{"externalId":"p1","sku":"A","name":"Ale","description":null,"category":null,"brand":null,"unit":null,` +
-				`"barcode":null,"price":"7.455","imageUrl":null,"status":"available"}]}`},
+				`"barcode":null,"price":"7.4550","imageUrl":null,"status":"available"}]}`},
 		{func() (any, error) {
 			return c.PutCustomers(ctx, []upstock.CustomerRecord{{ID: 9, ExternalID: "c1", Name: "Kea",
 				Email: "a@kea.test", Active: true,
@@ -226,8 +226,10 @@ func TestBatchAnswers(t *testing.T) {
 }
 
 func TestPriceText(t *testing.T) {
-	for in, want := range map[string]string{"7.4550": "7.455", "7.4500": "7.45", "12": "12.00", "0": "0.00",
-		"0.0001": "0.0001", "1e3": "1000.00", "12.1485": "12.1485", "-1.5": "-1.50"} {
+	for in, want := range map[string]string{
+		"7.4550": "7.4550", "7.455": "7.4550", "7.4500": "7.45", "12": "12.00", "0": "0.00", "0.0001": "0.0001",
+		"0.00001": "0.00001", "1e3": "1000.00", "12.1485": "12.1485", "-1.5": "-1.50",
+	} {
 		if got := upstock.PriceText(decimal.RequireFromString(in)); got != want {
 			t.Errorf("%s: %s, want %s", in, got, want)
 		}

@@ -27,25 +27,30 @@ type Product struct {
 	Barcode     string           `json:"barcode"`
 	Price       *decimal.Decimal `json:"price"` // the default unit price, without tax, for customers without a list
 	ImageURL    string           `json:"imageUrl"`
+	OwnImage    bool             `json:"-"`      // only written: Upstock's image stays, whatever ImageURL says
 	Status      string           `json:"status"` // Available, OutOfStock or Discontinued
 }
 
-// MarshalJSON writes all fields, the empty ones as null.
+// MarshalJSON writes all fields, the empty ones as null; with OwnImage all but the image.
 func (p Product) MarshalJSON() ([]byte, error) {
+	image := new(nullable(p.ImageURL))
+	if p.OwnImage {
+		image = nil
+	}
 	return json.Marshal(struct {
-		ExternalID  string   `json:"externalId"`
-		SKU         string   `json:"sku"`
-		Name        string   `json:"name"`
-		Description nullable `json:"description"`
-		Category    nullable `json:"category"`
-		Brand       nullable `json:"brand"`
-		Unit        nullable `json:"unit"`
-		Barcode     nullable `json:"barcode"`
-		Price       amount   `json:"price"`
-		ImageURL    nullable `json:"imageUrl"`
-		Status      string   `json:"status"`
+		ExternalID  string    `json:"externalId"`
+		SKU         string    `json:"sku"`
+		Name        string    `json:"name"`
+		Description nullable  `json:"description"`
+		Category    nullable  `json:"category"`
+		Brand       nullable  `json:"brand"`
+		Unit        nullable  `json:"unit"`
+		Barcode     nullable  `json:"barcode"`
+		Price       amount    `json:"price"`
+		ImageURL    *nullable `json:"imageUrl,omitempty"`
+		Status      string    `json:"status"`
 	}{p.ExternalID, p.SKU, p.Name, nullable(p.Description), nullable(p.Category), nullable(p.Brand),
-		nullable(p.Unit), nullable(p.Barcode), amount{p.Price}, nullable(p.ImageURL), p.Status})
+		nullable(p.Unit), nullable(p.Barcode), amount{p.Price}, image, p.Status})
 }
 
 // ProductsPage reads a page of products: those after a page's Next, up to limit (at most MaxPage; 0: 50).

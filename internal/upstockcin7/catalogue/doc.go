@@ -10,7 +10,7 @@
 //	tier               one of the ten prices of a product, known by its code; a customer's card names it
 //	own price          a price of one product for one customer. It stands in place of the tier's
 //	discount           what a customer pays less of every price, own ones included, in percent
-//	tier               one of ten prices of a product, known by its code; a customer's card names it
+//	price list         what Upstock knows prices by: a price for each product, for the customers who have it (List)
 //	no price           the product is not in the list, and who has the list cannot buy it
 //	held               a price that waits for a person's yes
 //	row                a record as the mirror keeps it (ProductRows, CustomerRows)
@@ -27,6 +27,14 @@
 //	rules := catalogue.Rules{Currency: me.Currency, Tiers: tiers, Settings: catalogue.SettingsOf(bundle.Settings)}
 //	list, why := rules.ListOf(customer)
 //	explained := rules.Price(customer, own, product)
+//
+// Rules and rows together are a [Source]. It lists what Upstock should hold as four sets of package publish, each in
+// order and in little memory, and there is a side for each:
+//
+//	products   Source.WantProducts    ProductSide    one that goes is told as discontinued
+//	lists      Source.WantLists       ListSide       before their prices; they go when no customer has them
+//	prices     Source.WantPrices      PriceSide      with Settings.Hold; before the customers who get the list
+//	customers  Source.WantCustomers   CustomerSide   one that goes is told as inactive
 //
 // # Prices
 //
@@ -52,10 +60,11 @@
 //	catalogproduct   <id>         Product
 //	catalogcustomer  <id>         Customer
 //	ownprices        <id>#<nnn>   up to 1,000 own prices of the customer, in the order of products
+//	stock            <id>         whether anything of a product is available; read where the setting outOfStock asks
 //
 // # What it promises
 //
-// Everything here agrees with what the rules answer for one customer and one product. Nothing depends on the order in
-// which Cin7 Core lists records, contacts or addresses. What Upstock cannot hold is left out with a reason, and never
-// cut in silence.
+// Everything here agrees with what Rules.Price answers for one customer and one product. Nothing depends on the order
+// in which Cin7 Core lists records, contacts or addresses. What Upstock cannot hold is left out with a reason, and
+// never cut in silence.
 package catalogue

@@ -85,3 +85,21 @@ func OwnKeys(c Customer) (keys []mirror.Key) {
 	}
 	return keys
 }
+
+// StockKind is the kind of the rows that say whether anything of a product is available.
+const StockKind = "stock"
+
+type stockRow struct {
+	Available bool `json:"available"`
+}
+
+// StockRow is the row of a product's stock.
+func StockRow(product string, available bool) mirror.Row {
+	return rowOf(StockKind, idOf(product), stockRow{available})
+}
+
+// ReadStock reads whether anything is available.
+func ReadStock(row mirror.Row) (available bool, err error) {
+	r, err := read[stockRow](row)
+	return r.Available, err
+}
