@@ -15,8 +15,8 @@ import (
 	"stockbridge/internal/tenant"
 )
 
-// fieldsOf are the settings of all sections.
-func fieldsOf(sections []tenant.Section) (all []tenant.Field) {
+// allFields are the settings of all sections.
+func allFields(sections []tenant.Section) (all []tenant.Field) {
 	for _, s := range sections {
 		all = append(all, s.Fields()...)
 	}
@@ -26,7 +26,7 @@ func fieldsOf(sections []tenant.Section) (all []tenant.Field) {
 // TestQuestions: every setting is asked for, and each of its choices has words.
 func TestQuestions(t *testing.T) {
 	h := open(t)
-	for _, f := range fieldsOf(h.pair.Settings()) {
+	for _, f := range allFields(h.pair.Settings()) {
 		q, ok := questions[f.Name]
 		if !ok || q.Title == "" {
 			t.Errorf("the page of settings does not ask for %s", f.Name)

@@ -264,7 +264,7 @@ func TestSettingsAreDescribed(t *testing.T) {
 		slices.Sorted(maps.Keys(object(patch["properties"])))); diff != "" {
 		t.Errorf("a patch (+) has other settings than there are (-):\n%s", diff)
 	}
-	for _, f := range fieldsOf(settings) {
+	for _, f := range allFields(settings) {
 		is := object(described[f.Name])
 		delete(described, f.Name)
 		if is == nil {
