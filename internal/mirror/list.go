@@ -3,6 +3,7 @@ package mirror
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"hash/fnv"
 )
 
@@ -41,14 +42,17 @@ func (r *listReading) begin(ctx context.Context) error {
 		}
 	}
 	var err error
-	first := r.state.First
+	m := &r.state
+	if m.Noted == 0 { // an earlier version did not count them
+		m.Noted = m.Page - 1
+	}
 	r.seen, r.first, r.whole = map[uint64]bool{}, map[uint64]bool{}, true
-	if before := first + r.state.Page - 1; before > 0 {
+	if m.Noted > 0 {
 		var pages [][]byte
-		pages, r.whole, err = r.store.seen(ctx, r.part.Tenant, r.Kind, r.state.Started, before)
+		pages, r.whole, err = r.store.seen(ctx, r.part.Tenant, r.Kind, m.Started, m.Noted)
 		for n, sums := range pages {
 			to := r.seen
-			if n < first {
+			if n < m.First {
 				to = r.first
 			}
 			for ; len(sums) >= 8; sums = sums[8:] {
@@ -56,20 +60,29 @@ func (r *listReading) begin(ctx context.Context) error {
 			}
 		}
 	}
-	r.state.Read = 0
+	m.Read = 0
 	for n := range r.seen {
 		r.count(n)
 	}
 	return err
 }
 
+// divide is into how many parts a page is divided that is too large; finest is as far as it goes.
+const divide, finest = 5, 125
+
 // page reads a page and saves what it holds. Rows that are the same as before are not looked at again.
 func (r *listReading) page(ctx context.Context) (more bool, err error) {
+	m := &r.state
 	var p Page
-	if err := r.call(ctx, func(ctx context.Context) (err error) {
-		p, err = r.Page(ctx, r.state.Page)
+	err = r.call(ctx, func(ctx context.Context) (err error) {
+		p, err = r.Page(ctx, m.Page, max(m.Divided, 1))
 		return err
-	}); err != nil {
+	})
+	if errors.Is(err, ErrLarge) && m.Divided < finest {
+		m.Divided, m.Page = max(m.Divided, 1)*divide, (m.Page-1)*divide+1
+		return true, nil
+	}
+	if err != nil {
 		return false, err
 	}
 	if _, err := r.store.Save(ctx, r.part.Tenant, r.changed(p.Rows)); err != nil {
@@ -78,17 +91,17 @@ func (r *listReading) page(ctx context.Context) (more bool, err error) {
 	if err := r.trim(ctx, p.Rows); err != nil {
 		return false, err
 	}
-	r.state.Problem, r.state.Total = "", p.Total
+	m.Problem, m.Total = "", p.Total
 	sums := r.note(p.Rows)
-	if !p.More && r.state.First+r.state.Page == 1 {
+	if !p.More && m.Noted == 0 {
 		return false, nil // of a list of one page nobody need remember it
 	}
-	page := r.state.First + r.state.Page
-	if err := r.store.saveSeen(ctx, r.part.Tenant, r.Kind, r.state.Started, page, sums); err != nil {
+	if err := r.store.saveSeen(ctx, r.part.Tenant, r.Kind, m.Started, m.Noted+1, sums); err != nil {
 		return false, err
 	}
 	if p.More {
-		r.state.Page++
+		m.Noted++
+		m.Page++
 	}
 	return p.More, nil
 }
@@ -152,11 +165,13 @@ func (r *listReading) proves() bool {
 
 // again begins the list's second reading where its first one, of several pages, would have something removed.
 func (r *listReading) again(ctx context.Context) (more bool, err error) {
-	if r.state.First > 0 || r.state.Page == 1 || !r.proves() || !r.misses() {
+	m := &r.state
+	if m.First > 0 || m.Noted == 0 || !r.proves() || !r.misses() {
 		return false, nil
 	}
 	r.first, r.seen = r.seen, map[uint64]bool{}
-	r.state.First, r.state.Page, r.state.Read = r.state.Page, 1, 0
+	m.Noted++ // the last page
+	m.First, m.Page, m.Read = m.Noted, 1, 0
 	return true, nil
 }
 

@@ -72,7 +72,7 @@ func (v *vendor) reads(page func(n int) Page) func(context.Context, *job.Part) e
 			Tenants: v.Tenants, System: acme, Lease: 75 * time.Second, Rows: 1,
 			Lists: []List{{Name: "things", Title: "things", Kind: "thing", More: []string{"look", "part"},
 				Numbered: []string{"part"},
-				Page:     func(_ context.Context, n int) (Page, error) { return page(n), nil }}},
+				Page:     func(_ context.Context, n, _ int) (Page, error) { return page(n), nil }}},
 		})
 		return err
 	}

@@ -267,18 +267,37 @@ func TestSeen(t *testing.T) {
 	}
 }
 
-func TestSaveBooks(t *testing.T) {
-	s := newStore(t)
-	books := map[string][]string{"rules": {"GST"}}
-	for i, want := range []bool{true, false} {
-		if written, err := s.SaveBooks(t.Context(), "t1", books); written != want || err != nil {
-			t.Errorf("write %d: %v %v", i+1, written, err)
+type books = map[string][]string
+
+// putBook writes one book, and returns all as they stand.
+func putBook(t *testing.T, s *Store, name, rule string) table.Item {
+	t.Helper()
+	put := func(b *books) {
+		if *b == nil {
+			*b = books{}
 		}
+		(*b)[name] = []string{rule}
+	}
+	all, err := ChangeBooks(t.Context(), s, "t1", put)
+	if err != nil || all[name][0] != rule {
+		t.Fatalf("%v %v", all, err)
 	}
 	kept, err := table.Read(t.Context(), s.table, table.Key{PK: "T#t1", SK: "books"})
 	if err != nil {
 		t.Fatal(err)
 	}
+	return kept
+}
+
+// TestBooks: one book is written without the others, and books that are as they were are not.
+func TestBooks(t *testing.T) {
+	s := newStore(t)
+	first := putBook(t, s, "rules", "GST")
+	if again := putBook(t, s, "rules", "GST"); again.Rev != first.Rev {
+		t.Error("they were written again")
+	}
+	kept := putBook(t, s, "terms", "30 days")
+	books := books{"rules": {"GST"}, "terms": {"30 days"}}
 	var got map[string][]string
 	if err := ReadBooks(nil, &got); err != nil || got != nil {
 		t.Errorf("no books are %v, %v", got, err)

@@ -15,28 +15,35 @@ import (
 // passes is the partition of what belongs to the passes of a tenant.
 func passes(tenantID string) string { return tenant.Partition(tenantID) + "#mirror" }
 
-// SaveBooks writes the books, as JSON, if they are not what is there. Package tenant loads them with the tenant. The
-// last writer wins.
-func (s *Store) SaveBooks(ctx context.Context, tenantID string, books any) (written bool, err error) {
-	data, err := table.Marshal(books)
-	if err != nil {
-		return false, fmt.Errorf("write books: %w", err)
-	}
+// ChangeBooks changes the books of a tenant, which package tenant loads with the tenant. It calls change with what is
+// there (the zero T where nothing is, or nothing that can be read), and again if others write them meanwhile. It
+// returns them as they are then.
+func ChangeBooks[T any](ctx context.Context, s *Store, tenantID string, change func(*T)) (books T, err error) {
 	k := table.Key{PK: tenant.Partition(tenantID), SK: "books"}
-	old, err := table.Read(ctx, s.table, k)
+	read, err := table.Read(ctx, s.table, k)
 	if err != nil {
-		return false, fmt.Errorf("read books: %w", err)
+		return books, fmt.Errorf("read books: %w", err)
 	}
-	if old.Rev != "" && bytes.Equal(old.Data, data) {
-		return false, nil
+	_, err = table.Change(ctx, s.table, read, func(it table.Item) ([]table.Op, error) {
+		books = *new(T)
+		if ReadBooks(it.Data, &books) != nil {
+			books = *new(T)
+		}
+		change(&books)
+		data, err := table.Marshal(books)
+		if err != nil || it.Rev != "" && bytes.Equal(it.Data, data) {
+			return nil, err
+		}
+		it.Data = data
+		return []table.Op{table.Save(it)}, nil
+	})
+	if err != nil {
+		return books, fmt.Errorf("write books: %w", err)
 	}
-	if err := s.table.Write(ctx, table.Put(table.Item{Key: k, Data: data})); err != nil {
-		return false, fmt.Errorf("write books: %w", err)
-	}
-	return true, nil
+	return books, nil
 }
 
-// ReadBooks reads into books what SaveBooks wrote, as tenant.Bundle has it. Where there is nothing yet, books stays
+// ReadBooks reads into books what ChangeBooks wrote, as tenant.Bundle has it. Where there is nothing yet, books stays
 // as it is.
 func ReadBooks(data []byte, books any) error {
 	if len(data) == 0 {
@@ -59,8 +66,11 @@ type State struct {
 	Fold int `json:"fold,omitempty"`
 	// Rows is which rows of a record the last complete pass wrote, as Pass.Rows says; negative: the running pass does.
 	Rows int `json:"rows,omitempty"`
-	// First is how many pages the first reading of the step had, if the second one is under way; 0 = the first is.
-	First int `json:"first,omitempty"`
+	// Of the step: how many pages are noted as seen, those of its first reading, if the second one is under way (0 =
+	// the first is), and into how many parts a usual page is divided (0 = it is not).
+	Noted   int `json:"noted,omitempty"`
+	First   int `json:"first,omitempty"`
+	Divided int `json:"divided,omitempty"`
 }
 
 // The states of a mirror.

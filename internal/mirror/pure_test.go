@@ -176,9 +176,7 @@ func TestKeys(t *testing.T) {
 	ctx := t.Context()
 	saveRows(t, s, 1, row("1", "one", true, "tea"))
 	pass := time.Unix(4_102_444_800, 0)
-	if _, err := s.SaveBooks(ctx, "t1", []string{"GST"}); err != nil {
-		t.Fatal(err)
-	}
+	putBook(t, s, "rules", "GST")
 	if err := s.saveSeen(ctx, "t1", "thing", pass, 7, []byte("rows")); err != nil {
 		t.Fatal(err)
 	}
@@ -188,7 +186,7 @@ func TestKeys(t *testing.T) {
 	for k, want := range map[table.Key]string{
 		{PK: "T#t1#thing#12", SK: "1"}:                          `{"row":{"text":"one"},"names":["thingname\ttea"]}`,
 		{PK: "T#t1#thingname#9", SK: "tea"}:                     `{"of":"thing","members":{"1":{"text":"one"}}}`,
-		{PK: "T#t1", SK: "books"}:                               `["GST"]`,
+		{PK: "T#t1", SK: "books"}:                               `{"rules":["GST"]}`,
 		{PK: "T#t1#mirror", SK: "seen#thing#4102444800#000007"}: "rows",
 		{PK: "T#t1#mirror", SK: "turn#system#1"}:                `{"until":"2100-01-01T00:00:00Z","failures":2}`,
 	} {

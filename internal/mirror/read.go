@@ -47,7 +47,9 @@ type List struct {
 	Kind        string   // of its rows: each record has one
 	More        []string // other kinds of rows that a record may have
 	Numbered    []string // of these, the kinds of numbered ones
-	Page        func(ctx context.Context, n int) (Page, error)
+	// Page reads the nth page, from 1, of as many records as usual or one part of so many of them. ErrLarge has it
+	// divided into more.
+	Page func(ctx context.Context, n, parts int) (Page, error)
 }
 
 // Page is a page of a list.
@@ -63,6 +65,9 @@ type Result struct {
 	First   bool // and none was before
 	Removed int  // records that are gone; none is said while the pass goes on
 }
+
+// ErrLarge is the error of a page that is too large to be read at once.
+var ErrLarge = errors.New("the page is too large")
 
 // ErrMoved ends a part of a pass: its connection was taken away, or has another key, or does not work any more.
 var ErrMoved = errors.New("the connection is another one by now")
@@ -179,7 +184,8 @@ func (r *reading) begun() State {
 
 // goTo begins a step.
 func (r *reading) goTo(at int) {
-	r.state.Step, r.state.Page, r.state.Read, r.state.Total, r.state.First = r.steps[at].name, 1, 0, 0, 0
+	m := &r.state
+	m.Step, m.Page, m.Read, m.Total, m.Noted, m.First, m.Divided = r.steps[at].name, 1, 0, 0, 0, 0, 0
 }
 
 // book reads a book. Books are written after each only while somebody waits for the first pass.

@@ -115,7 +115,7 @@ func (v *vendor) call(what string) error {
 }
 
 func (v *vendor) list(name, kind string, ids *[]string) List {
-	return List{Name: name, Title: name, Kind: kind, Page: func(_ context.Context, n int) (Page, error) {
+	return List{Name: name, Title: name, Kind: kind, Page: func(_ context.Context, n, parts int) (Page, error) {
 		const size = 2
 		if err := v.call(fmt.Sprint(name, " ", n)); err != nil {
 			return Page{}, err
@@ -397,8 +397,8 @@ func TestReadMoved(t *testing.T) {
 func (v *vendor) parted(l List, numbers map[string]int) List {
 	l.More, l.Numbered = []string{"look", "part"}, []string{"part"}
 	page := l.Page
-	l.Page = func(ctx context.Context, n int) (Page, error) {
-		p, err := page(ctx, n)
+	l.Page = func(ctx context.Context, n, parts int) (Page, error) {
+		p, err := page(ctx, n, parts)
 		for _, r := range p.Rows {
 			p.Rows = append(p.Rows, Row{Key: Key{"look", r.ID}, Data: r.Data})
 			for n := range numbers[r.ID] {
@@ -464,4 +464,54 @@ func TestReadParts(t *testing.T) {
 			want("[a b c d] [a b c d] [b#000]", 1)
 		})
 	}
+}
+
+// TestReadLarge: a page that is too large is read in parts, from where the reading is, and nothing is lost.
+func TestReadLarge(t *testing.T) {
+	watch(t, func(t *testing.T, v *vendor) {
+		v.things = nil
+		for n := range 1200 {
+			v.things = append(v.things, fmt.Sprintf("%04d", n))
+		}
+		heavy := map[string]int{"0730": 700, "0731": 400, "1199": 2000}
+		v.Kinds[0].Run = func(ctx context.Context, p *job.Part) (err error) {
+			v.result, err = v.store.Read(ctx, p, Pass{
+				Tenants: v.Tenants, System: acme, Lease: 75 * time.Second,
+				Lists: []List{{Name: "things", Title: "things", Kind: "thing",
+					Page: func(_ context.Context, n, parts int) (Page, error) {
+						if err := v.call(fmt.Sprintf("%d/%d", n, parts)); err != nil {
+							return Page{}, err
+						}
+						size, weight := 500/parts, 0
+						ids := v.things[min((n-1)*size, len(v.things)):min(n*size, len(v.things))]
+						p := Page{Total: len(v.things), More: n*size < len(v.things)}
+						for _, id := range ids {
+							weight += 1 + heavy[id]
+							p.Rows = append(p.Rows, Row{Key: Key{"thing", id}, Data: json.RawMessage(`{}`)})
+						}
+						if weight > 1000 && size > 4 {
+							return Page{}, ErrLarge
+						}
+						return p, nil
+					}}},
+			})
+			return err
+		}
+		v.slow = 2 * time.Second
+		for n := 0; n == 0 || !v.result.Whole; n++ {
+			if v.do(40 * time.Second); n > 40 {
+				t.Fatalf("it comes to no end: %+v", v.state())
+			}
+			if n == 0 {
+				const want = "1/1, 2/1, 6/5, 7/5, 8/5, 36/25, 37/25"
+				if got := strings.Join(v.asked, ", "); !strings.HasPrefix(got, want) {
+					t.Errorf("asked %s; want %s", got, want)
+				}
+			}
+			time.Sleep(2 * time.Second)
+		}
+		if got := v.rows("thing"); !slices.Equal(got, v.things) {
+			t.Errorf("it holds %d rows", len(got))
+		}
+	})
 }

@@ -210,6 +210,9 @@ func (c *Client) admit(ctx context.Context) *Error {
 	return nil
 }
 
+// ErrLarge is the error of a call whose answer has more than MaxAnswer bytes.
+var ErrLarge = errors.New("the answer is too large")
+
 // receive reads an answer. It fails if that has more than most bytes.
 func (x *Exchange) receive(answer *http.Response, most int64) (err error) {
 	x.Status = answer.StatusCode
@@ -221,7 +224,7 @@ func (x *Exchange) receive(answer *http.Response, most int64) (err error) {
 	}
 	if int64(len(x.Answer)) > most {
 		x.Answer = x.Answer[:most]
-		return fmt.Errorf("answer exceeds %d bytes", most)
+		return fmt.Errorf("%w: it exceeds %d bytes", ErrLarge, most)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package upstockcin7
 import (
 	"context"
 
+	"stockbridge/internal/upstockcin7/catalogue"
 	"stockbridge/internal/upstockcin7/order"
 	"stockbridge/internal/upstockcin7/reference"
 	"stockbridge/internal/upstockcin7/sale"
@@ -14,7 +15,8 @@ func (p *Pair) Erase(ctx context.Context, tenantID string) error {
 	if err := p.Orders.Erase(ctx, tenantID); err != nil {
 		return err
 	}
-	if err := p.Mirror.Erase(ctx, tenantID, reference.Kinds()...); err != nil {
+	kinds := append(reference.Kinds(), catalogue.ProductKind, catalogue.CustomerKind, catalogue.OwnKind, stockRows)
+	if err := p.Mirror.Erase(ctx, tenantID, kinds...); err != nil {
 		return err
 	}
 	return p.Ledger.Erase(ctx, tenantID, append(order.LinkKinds(), sale.CustomerLinks, sale.ProductLinks)...)

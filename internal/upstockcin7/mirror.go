@@ -12,6 +12,7 @@ import (
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/mirror"
 	"stockbridge/internal/tenant"
+	"stockbridge/internal/upstockcin7/catalogue"
 	"stockbridge/internal/upstockcin7/reference"
 	"stockbridge/internal/upstockcin7/sale"
 )
@@ -70,7 +71,20 @@ func MirrorOf(b tenant.Bundle) mirror.State {
 // records reads the reference data of a tenant's Cin7 Core account.
 func (p *Pair) records(b tenant.Bundle) reference.Reader {
 	key := supplierAt(b.Connections[tenant.Upstock]).key
-	return reference.Reader{Mirror: p.Mirror, Ledger: p.Ledger, Now: p.Now, Bundle: b, Key: key}
+	return reference.Reader{Mirror: p.Mirror, Ledger: p.Ledger, Now: p.Now, Bundle: b, Key: key, Catalog: catalogOf(b)}
+}
+
+// stockRows is the kind of the rows that say of which products anything is available.
+const stockRows = "stock"
+
+// catalogOf is what the mirror of a tenant keeps for the catalogue.
+func catalogOf(b tenant.Bundle) reference.Catalog {
+	return reference.Catalog{
+		Customer: catalogue.CustomerRows, CustomerKinds: []string{catalogue.CustomerKind, catalogue.OwnKind},
+		Numbered: []string{catalogue.OwnKind},
+		Product:  catalogue.ProductRows, ProductKinds: []string{catalogue.ProductKind},
+		Images: catalogue.SettingsOf(b.Settings).ProductImages,
+	}
 }
 
 // live reads wants from Cin7 Core itself. An order that cannot be sure of its customer waits until all are read anew.

@@ -30,7 +30,20 @@ func ProductRows(x cin7core.Product) []mirror.Row {
 	if p.ID == "" {
 		return nil
 	}
-	return []mirror.Row{rowOf(ProductKind, p.ID, p)}
+	row := rowOf(ProductKind, p.ID, p)
+	if p.ImageURL != "" {
+		row.Over = p.over
+	}
+	return []mirror.Row{row}
+}
+
+// over is what is kept of p where it was read before: the link to an image is another one with each reading, and stays
+// what it was while the image does.
+func (p Product) over(was json.RawMessage) json.RawMessage {
+	if old, err := ReadProduct(mirror.Row{Data: was}); err == nil && old.ImageID == p.ImageID && old.ImageURL != "" {
+		p.ImageURL = old.ImageURL
+	}
+	return rowOf(ProductKind, p.ID, p).Data
 }
 
 // CustomerRows are the rows of a customer, who was read with own prices; none where there is no id.
@@ -41,13 +54,10 @@ func CustomerRows(x cin7core.Customer) []mirror.Row {
 	}
 	rows := []mirror.Row{rowOf(CustomerKind, c.ID, c)}
 	for part := range slices.Chunk(own, mostOwn) {
-		rows = append(rows, rowOf(OwnKind, ownID(c.ID, len(rows)-1), ownRow{part}))
+		rows = append(rows, rowOf(OwnKind, mirror.Numbered(OwnKind, c.ID, len(rows)-1).ID, ownRow{part}))
 	}
 	return rows
 }
-
-// ownID is the id of a customer's nth row of own prices, from 0.
-func ownID(customer string, n int) string { return fmt.Sprintf("%s#%03d", customer, n) }
 
 func rowOf(kind, id string, v any) mirror.Row {
 	data, err := json.Marshal(v)
@@ -81,7 +91,7 @@ func ReadOwnPrices(row mirror.Row) ([]OwnPrice, error) {
 // more, and do not count.
 func OwnKeys(c Customer) (keys []mirror.Key) {
 	for n := range (c.OwnPrices + mostOwn - 1) / mostOwn {
-		keys = append(keys, mirror.Key{Kind: OwnKind, ID: ownID(c.ID, n)})
+		keys = append(keys, mirror.Numbered(OwnKind, c.ID, n))
 	}
 	return keys
 }

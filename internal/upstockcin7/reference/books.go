@@ -21,34 +21,43 @@ var bookTitles = [][2]string{
 	{sale.WantPriceTiers, "price tiers"},
 }
 
-// readBook reads one reference book.
-func readBook(ctx context.Context, c *cin7core.Client, b *sale.Books, kind string) error {
+// readBook reads one reference book, and returns what puts it among the others.
+func readBook(ctx context.Context, c *cin7core.Client, kind string) (func(*sale.Books), error) {
 	switch kind {
 	case sale.WantMe:
-		return into(&b.Me)(c.Me(ctx))
+		v, err := c.Me(ctx)
+		return func(b *sale.Books) { b.Me = v }, err
 	case sale.WantLocations:
-		return into(&b.Locations)(c.Locations(ctx))
+		v, err := c.Locations(ctx)
+		return func(b *sale.Books) { b.Locations = v }, err
 	case sale.WantTaxRules:
-		return into(&b.TaxRules)(c.TaxRules(ctx))
+		v, err := c.TaxRules(ctx)
+		return func(b *sale.Books) { b.TaxRules = v }, err
 	case sale.WantPaymentTerms:
-		return into(&b.PaymentTerms)(c.PaymentTerms(ctx))
+		v, err := c.PaymentTerms(ctx)
+		return func(b *sale.Books) { b.PaymentTerms = v }, err
 	case sale.WantContacts:
-		return into(&b.Contacts)(c.Contacts(ctx))
+		v, err := c.Contacts(ctx)
+		return func(b *sale.Books) { b.Contacts = v }, err
 	case sale.WantCarriers:
-		return into(&b.Carriers)(c.Carriers(ctx))
+		v, err := c.Carriers(ctx)
+		return func(b *sale.Books) { b.Carriers = v }, err
 	case sale.WantPriceTiers:
-		return into(&b.PriceTiers)(c.PriceTiers(ctx))
+		v, err := c.PriceTiers(ctx)
+		return func(b *sale.Books) { b.PriceTiers = v }, err
 	}
-	return fmt.Errorf("no reference book %q", kind)
+	return nil, fmt.Errorf("no reference book %q", kind)
 }
 
-func into[T any](to *T) func(T, error) error {
-	return func(v T, err error) error {
-		if err == nil {
-			*to = v
+// saveBooks puts books that were read among a tenant's others, and returns them all. Who reads other books at the same
+// time does not undo it.
+func saveBooks(ctx context.Context, m *mirror.Store, tenantID string, read ...func(*sale.Books)) (sale.Books, error) {
+	return mirror.ChangeBooks(ctx, m, tenantID, func(b *sale.Books) {
+		for _, put := range read {
+			put(b)
 		}
-		return err
-	}
+		*b = keptBooks(*b)
+	})
 }
 
 // keptBooks are books without bins, of which there may be thousands and which no

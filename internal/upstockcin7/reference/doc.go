@@ -34,6 +34,9 @@
 //	customername    <folded name>   ids of customers
 //	customeremail   <folded e-mail> ids of the customers of whom a contact has it
 //
+// Beside these rows, which are as small as an order needs, a pass writes those that the catalogue is made from, of the
+// same answers: whoever has the mirror read says which (Catalog). No order reads them.
+//
 // # What it promises
 //
 // What the planner would take for the same is found under the same name. A customer is known by a name only if no

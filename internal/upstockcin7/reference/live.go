@@ -89,8 +89,8 @@ type liveReads struct {
 	ctx    context.Context
 	client *cin7core.Client
 	ref    sale.Reference
-	left   int // calls
-	books  bool
+	left   int                 // calls
+	books  []func(*sale.Books) // read live
 	read   map[mirror.Key]bool // read live
 	rows   []mirror.Row
 	gone   []mirror.Key
@@ -113,8 +113,7 @@ func (l *liveReads) all(wants []sale.Want, m mirror.State) error {
 		case w.Kind == sale.WantChangedCustomers:
 			err = l.changedCustomers(m, w.Name)
 		case l.may():
-			err = readBook(l.ctx, l.client, &l.ref.Books, w.Kind)
-			l.books = true
+			err = l.book(w.Kind)
 		}
 		if err != nil {
 			return fmt.Errorf("read %s live: %w", w.Kind, err)
@@ -137,6 +136,16 @@ func (l *liveReads) all(wants []sale.Want, m mirror.State) error {
 		}
 	}
 	return nil
+}
+
+// book reads a book.
+func (l *liveReads) book(kind string) error {
+	put, err := readBook(l.ctx, l.client, kind)
+	if err == nil {
+		put(&l.ref.Books)
+		l.books = append(l.books, put)
+	}
+	return err
 }
 
 // changedSince reads the products that changed since the last complete pass
@@ -368,9 +377,9 @@ func (l *liveReads) save(to *mirror.Store, tenantID string) error {
 			return err
 		}
 	}
-	if !l.books {
+	if len(l.books) == 0 {
 		return nil
 	}
-	_, err := to.SaveBooks(l.ctx, tenantID, keptBooks(l.ref.Books))
+	_, err := saveBooks(l.ctx, to, tenantID, l.books...)
 	return err
 }

@@ -16,27 +16,32 @@ import (
 // lease.
 func (r Reader) Pass(c *cin7core.Client, tenants *tenant.Store, lease time.Duration) mirror.Pass {
 	conn := r.Bundle.Connections[tenant.Cin7Core]
-	books, err := ReadBooks(r.Bundle.Books)
-	if err != nil { // unreadable: all of them anew
-		books = sale.Books{}
-	}
+	_, err := ReadBooks(r.Bundle.Books) // unreadable: all of them anew
+	var read []func(*sale.Books)
 	whole := false // all books are read
 	pass := mirror.Pass{
-		Tenants: tenants, System: tenant.Cin7Core, Lease: lease, Fold: foldVersion, Anew: err != nil,
+		Tenants: tenants, System: tenant.Cin7Core, Lease: lease, Fold: foldVersion, Rows: r.Catalog.version(),
+		Anew: err != nil,
 		Keep: func(ctx context.Context) error {
-			if _, err := r.Mirror.SaveBooks(ctx, conn.Tenant, keptBooks(books)); err != nil || !whole {
+			books, err := saveBooks(ctx, r.Mirror, conn.Tenant, read...)
+			if err != nil || !whole {
 				return err
 			}
 			return warn(ctx, tenants, conn, bookWarnings(books))
 		},
 		Lists: []mirror.List{
-			{Name: "customers", Title: "customers", Kind: customerRows, Page: customersPage(c)},
-			{Name: "products", Title: "products", Kind: productRows, Page: productsPage(c)},
+			{Name: "customers", Title: "customers", Kind: customerRows, More: r.Catalog.CustomerKinds,
+				Numbered: r.Catalog.Numbered, Page: r.customersPage(c)},
+			{Name: "products", Title: "products", Kind: productRows, More: r.Catalog.ProductKinds,
+				Page: r.productsPage(c)},
 		},
 	}
 	for i, b := range bookTitles {
 		pass.Books = append(pass.Books, mirror.Book{Name: b[0], Title: b[1], Read: func(ctx context.Context) error {
-			err := readBook(ctx, c, &books, b[0])
+			put, err := readBook(ctx, c, b[0])
+			if err == nil {
+				read = append(read, put)
+			}
 			whole = err == nil && i == len(bookTitles)-1
 			return err
 		}})
@@ -59,16 +64,16 @@ func warn(ctx context.Context, tenants *tenant.Store, conn tenant.Connection, wa
 	return err
 }
 
-func customersPage(c *cin7core.Client) func(context.Context, int) (mirror.Page, error) {
-	return func(ctx context.Context, n int) (mirror.Page, error) {
-		p, err := c.CustomersPage(ctx, cin7core.CustomersQuery{IncludeDeprecated: true, Page: n})
-		return mirror.Page{Rows: rowsOf(p.Items, customerRow), Total: p.Total, More: p.More}, err
+func (r Reader) customersPage(c *cin7core.Client) func(context.Context, int, int) (mirror.Page, error) {
+	return func(ctx context.Context, n, parts int) (mirror.Page, error) {
+		p, err := PartOf(c, parts).CustomersPage(ctx, r.Catalog.Customers(cin7core.CustomersQuery{Page: n}))
+		return mirror.Page{Rows: r.customerRows(p.Items), Total: p.Total, More: p.More}, largeOr(err)
 	}
 }
 
-func productsPage(c *cin7core.Client) func(context.Context, int) (mirror.Page, error) {
-	return func(ctx context.Context, n int) (mirror.Page, error) {
-		p, err := c.ProductsPage(ctx, cin7core.ProductsQuery{IncludeDeprecated: true, Page: n})
-		return mirror.Page{Rows: rowsOf(p.Items, productRow), Total: p.Total, More: p.More}, err
+func (r Reader) productsPage(c *cin7core.Client) func(context.Context, int, int) (mirror.Page, error) {
+	return func(ctx context.Context, n, parts int) (mirror.Page, error) {
+		p, err := PartOf(c, parts).ProductsPage(ctx, r.Catalog.Products(cin7core.ProductsQuery{Page: n}))
+		return mirror.Page{Rows: r.productRows(p.Items), Total: p.Total, More: p.More}, largeOr(err)
 	}
 }

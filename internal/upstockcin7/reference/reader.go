@@ -24,6 +24,8 @@ type Reader struct {
 	Now    func() time.Time
 	Bundle tenant.Bundle
 	Key    func(id string) string // an id of Upstock's as it stands in our keys
+
+	Catalog Catalog // what the mirror keeps beside what orders need
 }
 
 // SKULink is the id of a SKU's link, to go through a Reader's Key.
