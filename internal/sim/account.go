@@ -23,7 +23,7 @@ const (
 
 // knownVendor is what the core knows about a vendor, simulated or not: its name,
 // its prefix, and the names in the state's file of its books, of a row of their
-// long list, and of an event that it sends.
+// longest list, and of an event that it sends.
 type knownVendor struct{ name, prefix, books, row, event string }
 
 // knownVendors are the vendors for which every account has keys.
@@ -32,6 +32,14 @@ var knownVendors = [...]knownVendor{
 	{Cin7Core, PrefixCin7Core, "core", "sale", "coreEvent"},
 	{Cin7Omni, PrefixCin7Omni, "omni", "contact", "omniEvent"},
 	{JOOR, PrefixJOOR, "joorBooks", "connection", "joorEvent"},
+}
+
+// kindOf is the name in the state's file of a row of the vendor's books.
+func (l *knownVendor) kindOf(row any) string {
+	if r, ok := row.(Row); ok {
+		return l.books + "." + r.Kind()
+	}
+	return l.row
 }
 
 // below returns the part of a path below the vendor's prefix. Case is ignored, as

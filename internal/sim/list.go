@@ -38,10 +38,10 @@ func Arrange[T any](s *Sim, rows []T) {
 	}
 }
 
-// Drift returns a list after one of its rows came or went since the page before
-// (Options.ListDrift, fault drift): a later page then misses a row, or repeats
-// one, and the total has changed. The lock is held.
-func Drift[T any](s *Sim, r *Request, page int, rows []T) []T {
+// Drift returns a list after one of its rows came, went or moved since the page
+// before, which has so many rows (Options.ListDrift, fault drift): a later page then
+// misses a row, or repeats one, or both. The lock is held.
+func Drift[T any](s *Sim, r *Request, page, size int, rows []T) []T {
 	way := r.Drift
 	if way == "" && s.opts.ListDrift {
 		way = "any"
@@ -57,6 +57,10 @@ func Drift[T any](s *Sim, r *Request, page int, rows []T) []T {
 		return rows[1:]
 	case "come":
 		return slices.Insert(rows, 0, rows[0])
+	case "moved": // the row that would be this page's first is the list's first now
+		if at := (page - 1) * size; at < len(rows) {
+			return slices.Insert(slices.Delete(slices.Clone(rows), at, at+1), 0, rows[at])
+		}
 	}
 	return rows
 }

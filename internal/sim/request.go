@@ -19,7 +19,7 @@ type Request struct {
 	// What a fault does to the vendor's lists in this call.
 	Stale        time.Duration // they answer as of so long ago
 	Hide         time.Duration // they show what the call makes only so much later
-	Drift        string        // their rows move between pages: gone, come or any
+	Drift        string        // their rows move between pages: gone, come, moved or any
 	IgnoreFilter bool          // they ignore a filter that the vendor may not know
 }
 

@@ -185,6 +185,11 @@ func (s *Sim) AddAccount(name, currency string) Account {
 	a := s.open(s.newAccount(n, name, currency))
 	stockBooks(a.seats)
 	s.markChanged(a, nil, nil)
+	for _, p := range a.seats {
+		for row := range p.books.Rows() {
+			p.Changed(row)
+		}
+	}
 	return a.Account
 }
 

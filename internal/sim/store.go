@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -24,7 +25,8 @@ const (
 //
 //	{"state":{"rng":…}}            what belongs to no account
 //	{"account":{"name":…,"up":…}}  an account: its keys, and its books at each vendor without their rows
-//	{"order":…} {"upEvent":…}      a row of its books, a webhook event; the names differ by vendor
+//	{"order":…} {"up.product":…}   a row of its books, of the longest list and of another
+//	{"upEvent":…}                  a webhook event; all these names differ by vendor
 //
 // The file begins with a snapshot: the state, then each account followed by its
 // rows, so that neither saving nor loading holds everything in memory twice.
@@ -67,7 +69,7 @@ func (s *Sim) markChanged(a *account, p *Seat, rows []any) {
 			d.events[event] = true
 		} else if !d.seen[row] {
 			d.seen[row] = true
-			d.rows = append(d.rows, unsavedRow{p.vendor.row, row})
+			d.rows = append(d.rows, unsavedRow{p.vendor.kindOf(row), row})
 		}
 	}
 	if s.saving || s.closed {
@@ -153,7 +155,7 @@ func (s *Sim) writeAll(w *writer) {
 		w.putAccount(0, a)
 		for _, p := range a.seats {
 			for row := range p.books.Rows() {
-				w.putValue(0, p.vendor.row, row)
+				w.putValue(0, p.vendor.kindOf(row), row)
 			}
 			for _, d := range p.deliveries {
 				w.putValue(0, p.vendor.event, d)
@@ -272,10 +274,13 @@ func (l *loading) apply(x line) error {
 		return nil
 	}
 	for _, p := range l.Sim.accounts[n-1].seats {
-		switch x.kind {
-		case p.vendor.row:
-			return p.books.ReadRow(x.text, x.in > 0)
-		case p.vendor.event:
+		list, other := strings.CutPrefix(x.kind, p.vendor.books+".")
+		switch {
+		case other:
+			return p.books.ReadRow(list, x.text, x.in > 0)
+		case x.kind == p.vendor.row:
+			return p.books.ReadRow("", x.text, x.in > 0)
+		case x.kind == p.vendor.event:
 			return p.readDelivery(x.text, x.in > 0)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"path/filepath"
 	"testing"
@@ -77,11 +78,22 @@ func TestChangesAreSaved(t *testing.T) {
 			"m: rotate":   func() { _, _ = b.upstock.RotateWebhook(b.Account.Upstock.Supplier) },
 			"n: account":  func() { b.AddAccount("Kea Traders", "AUD") },
 			"o: messages": func() { b.Quiet() },
+			"p: goods":    func() { b.catalogue() },
+			"q: prices again": func() {
+				b.up("DELETE", "/price-lists/own", nil, 204, nil)
+				b.up("PUT", "/price-lists/own", obj{"name": "Own", "currency": "NZD"}, 200, nil)
+				b.cin7("DELETE", "/custom-prices?CustomerID="+b.buyerID()+"&ProductID="+b.productID("KWK-500"), nil,
+					nil)
+			},
+			"r: tier": func() {
+				b.Want(200, "PUT", "/sim/cin7core/tiers/1?account="+b.Account.Cin7Core.AccountID, obj{"Name": "New"},
+					nil)
+			},
 		}
 		time.Sleep(time.Second)
 		var files [][]byte
 		names := make([]string, 0, len(steps))
-		for c := 'a'; c <= 'o'; c++ {
+		for c := 'a'; c <= 'r'; c++ {
 			for name := range steps {
 				if rune(name[0]) == c {
 					names = append(names, name)
@@ -117,6 +129,34 @@ func TestChangesAreSaved(t *testing.T) {
 			t.Error("no step was saved at once")
 		}
 	})
+}
+
+// buyerID is Cin7 Core's id of a customer.
+func (b *bench) buyerID() string {
+	b.T.Helper()
+	var out struct{ CustomerList []struct{ ID string } }
+	b.cin7("GET", "/customer?Name="+url.QueryEscape(sim.Buyers()[0].Name), nil, &out)
+	return out.CustomerList[0].ID
+}
+
+// catalogue changes a record of each kind that the vendors keep of a catalogue.
+func (b *bench) catalogue() {
+	b.T.Helper()
+	product, buyer := b.productID("KWK-500"), b.buyerID()
+	b.cin7("PUT", "/product", obj{"ID": product, "PriceTier1": 41}, nil)
+	b.cin7("PUT", "/customer", obj{"ID": buyer, "Comments": "changed"}, nil)
+	own := obj{"CustomerID": buyer, "ProductID": product, "Price": 39}
+	b.cin7("POST", "/custom-prices", obj{"CustomPrices": []obj{own}}, nil)
+	b.Want(200, "PUT", "/sim/cin7core/products/"+product, obj{"OnHand": 7}, nil)
+	b.up("POST", "/products/batch", obj{"products": []obj{{"externalId": product, "price": "41.00"},
+		{"externalId": "new", "sku": "N", "name": "New"}}}, 200, nil)
+	b.up("PUT", "/price-lists/own", obj{"name": "Own", "currency": "NZD"}, 200, nil)
+	b.up("POST", "/price-lists/own/prices/batch", obj{"prices": []obj{{"productExternalId": product, "price": "39.00"},
+		{"productExternalId": "new", "price": "1.00"}}}, 200, nil)
+	b.up("POST", "/price-lists/own/prices/batch", obj{"prices": []obj{{"productExternalId": "new", "price": nil}}}, 200,
+		nil)
+	b.up("POST", "/customers/batch", obj{"customers": []obj{{"externalId": buyer, "phone": "+64 9 555 0199"}}}, 200,
+		nil)
 }
 
 // TestSavingCostsWhatChanged: the bytes that a change writes do not grow with the state.
@@ -156,6 +196,38 @@ func TestSavingCostsWhatChanged(t *testing.T) {
 	t.Logf("ten orders write %d bytes; beside 3,000 others %d; beside 127 other accounts %d", few, many, crowd)
 	if few == 0 || many > few+few/10 || crowd > few+few/10 {
 		t.Errorf("ten orders write %d bytes; beside 3,000 others %d; beside 127 other accounts %d", few, many, crowd)
+	}
+}
+
+// TestSavingACatalogueCostsWhatChanged: likewise for products, customers and prices.
+func TestSavingACatalogueCostsWhatChanged(t *testing.T) {
+	written := func(t *testing.T, records int) (n int64) {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench(t, sim.Options{Dir: t.TempDir(), NoLimits: true})
+			goods, buyers := make([]obj, records), make([]obj, records)
+			for i := range records {
+				goods[i] = obj{"SKU": fmt.Sprint("S", i), "OnHand": 1}
+				buyers[i] = obj{"Name": fmt.Sprint("Buyer ", i),
+					"ProductPrices": []obj{{"ProductSKU": "KWK-100", "Price": 1}}}
+			}
+			account := "?account=" + b.Account.Cin7Core.AccountID
+			b.Want(200, "POST", "/sim/cin7core/products"+account, goods, nil)
+			b.Want(200, "POST", "/sim/cin7core/customers"+account, buyers, nil)
+			b.Want(200, "POST", "/sim/upstock/products?supplier=1", make([]obj, records), nil)
+			b.Want(200, "POST", "/sim/upstock/customers?supplier=1", make([]obj, records), nil)
+			if err := b.Save(); err != nil {
+				t.Fatal(err)
+			}
+			b.catalogue()
+			time.Sleep(time.Second)
+			n = b.Appended()
+		})
+		return n
+	}
+	few, many := written(t, 1), written(t, 2000)
+	t.Logf("a change of each kind writes %d bytes; beside 2,000 records of each %d", few, many)
+	if few == 0 || many > few+few/10 {
+		t.Errorf("a change of each kind writes %d bytes; beside 2,000 records of each %d", few, many)
 	}
 }
 

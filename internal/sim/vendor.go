@@ -31,19 +31,25 @@ type Vendor interface {
 }
 
 // Books are the records of one account at one vendor. They marshal as JSON,
-// without the rows of their long list. These are saved one by one, so that the
-// cost of saving a change does not grow with the list.
+// without the rows of their long lists. These are saved one by one, so that the
+// cost of saving a change does not grow with the lists.
 type Books interface {
 	// Fill stocks the books of a new account.
 	Fill(Catalogue)
-	// Rows returns the rows of the long list, oldest first, as pointers that
-	// marshal as JSON.
+	// Rows returns the rows of the long lists, oldest first, as pointers that
+	// marshal as JSON. A row that has a Kind is a Row.
 	Rows() iter.Seq[any]
-	// ReadRow reads a saved row: a change replaces the row with its id; another
-	// row is appended. PutRow does both.
-	ReadRow(row json.RawMessage, change bool) error
+	// ReadRow reads a saved row of a kind, "" for one that is no Row: a change
+	// replaces the row with its id; another row is appended. PutRow does both.
+	ReadRow(kind string, row json.RawMessage, change bool) error
 	// Loaded is called when the books and all their rows were read from the file.
 	Loaded()
+}
+
+// Row is a row of another list than the vendor's longest one.
+type Row interface {
+	// Kind is the list's name: product, customer, …
+	Kind() string
 }
 
 // Sender is implemented by the Books of a vendor that sends webhooks.
@@ -69,7 +75,7 @@ type Seat struct {
 	deliveries []*delivery
 }
 
-// Changed saves the books soon, with the given rows of their long list, which are
+// Changed saves the books soon, with the given rows of their long lists, which are
 // new or changed. The lock is held.
 func (p *Seat) Changed(rows ...any) { p.Sim.markChanged(p.account, p, rows) }
 

@@ -60,6 +60,7 @@ func (v *Vendor) Join(s *sim.Sim) { v.sim = s }
 
 func (v *Vendor) Open(p *sim.Seat) sim.Books {
 	c := &company{seat: p, NoAutomation: v.opts.NoAutomation}
+	c.catalogue.ready()
 	v.companies = append(v.companies, c)
 	return c
 }
@@ -108,15 +109,13 @@ type company struct {
 	Terms        []*paymentTerm `json:"terms"`
 	Carriers     []carrier      `json:"carriers"`
 	Accounts     []glAccount    `json:"accounts"`
-	Customers    []*customer    `json:"customers"`
-	Products     []*product     `json:"products"`
-	Prices       []customPrice  `json:"prices"`
-	Stock        []*stockRow    `json:"stock"`
 	Hooks        []*hook        `json:"hooks"`
 	Sales        []*saleRecord  `json:"-"` // in the order of their numbers
+	catalogue
 }
 
-// Rows implements sim.Books, as do the next methods, with the sales as rows.
+// Rows implements sim.Books, as do the next methods, with the sales and the
+// catalogue as rows.
 func (c *company) Rows() iter.Seq[any] {
 	return func(yield func(any) bool) {
 		for _, r := range c.Sales {
@@ -124,10 +123,18 @@ func (c *company) Rows() iter.Seq[any] {
 				return
 			}
 		}
+		for row := range c.catalogue.rows() {
+			if !yield(row) {
+				return
+			}
+		}
 	}
 }
 
-func (c *company) ReadRow(row json.RawMessage, change bool) (err error) {
+func (c *company) ReadRow(kind string, row json.RawMessage, change bool) (err error) {
+	if kind != "" {
+		return c.catalogue.readRow(kind, row)
+	}
 	c.Sales, err = sim.PutRow(c.Sales, row, change, func(r *saleRecord) string { return r.Sale.ID })
 	return err
 }
@@ -234,9 +241,9 @@ func (c *call) route() map[string]func() (any, error) {
 	case "/ref/productavailability":
 		return verbs{get: c.getAvailability}
 	case "/customer":
-		return verbs{get: c.getCustomers, post: c.postCustomer, put: c.putCustomer}
+		return verbs{get: c.getCustomers, post: c.postCustomer, put: c.changeCustomer}
 	case "/product":
-		return verbs{get: c.getProducts, post: c.postProduct, put: c.putProduct}
+		return verbs{get: c.getProducts, post: c.postProduct, put: c.changeProduct}
 	case "/custom-prices":
 		return verbs{post: c.putPrices, put: c.putPrices, del: c.deletePrice}
 	case "/salelist":
@@ -326,14 +333,24 @@ func (e envelope) MarshalJSON() ([]byte, error) {
 // page returns the page that Page and Limit ask for. A Limit above 1000 is reduced
 // (decided; the vendor only says that 1000 is the most).
 func page[T any](c *call, name string, rows []T) envelope {
-	n := c.positive("Page", 1)
-	limit := c.sim.PageSize(min(c.positive("Limit", 100), 1000))
+	n, limit := c.positive("Page", 1), c.pageSize()
 	from := min((n-1)*limit, len(rows))
 	out := rows[from:min(from+limit, len(rows))]
 	if len(out) == 0 {
 		out = []T{}
 	}
 	return envelope{len(rows), n, name, out}
+}
+
+func (c *call) pageSize() int { return c.sim.PageSize(min(c.positive("Limit", 100), 1000)) }
+
+// moved returns the rows of a list after one of them moved since the page before, if
+// a fault says so.
+func moved[T any](c *call, rows []T) []T {
+	if c.Drift == "" {
+		return rows
+	}
+	return sim.Drift(c.sim, c.Request, c.positive("Page", 1), c.pageSize(), rows)
 }
 
 func (c *call) positive(name string, otherwise int) int {

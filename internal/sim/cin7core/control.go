@@ -5,7 +5,6 @@ import (
 	"io"
 	"net/http"
 	"strings"
-	"time"
 
 	"stockbridge/internal/sim"
 )
@@ -17,9 +16,13 @@ import (
 //	GET  /sim/cin7core/deliveries?account=
 //	GET  /sim/cin7core/sales?account=            GET /sim/cin7core/sales/{id}: as GET /sale
 //	POST /sim/cin7core/sales/{id}/{do}           do is an action of Vendor.Sale: pick, ship, void, …
-//	PUT  /sim/cin7core/{customers|products}/{id} merges; null clears. A product also has "OnHand", at "Location"
-//	                                             (default the main warehouse): sales waiting for it get it
-//	PUT  /sim/cin7core/{taxes|locations|terms}/{id}, /sim/cin7core/me?account=   likewise
+//	GET  /sim/cin7core/{customers|products}?account=   all, with every nested list
+//	POST /sim/cin7core/{customers|products}?account=   makes one of a partial document, or several of an array
+//	PUT  /sim/cin7core/{customers|products}/{id} merges; null clears. A customer's ProductPrices replace all it has.
+//	                                             A product also has "OnHand", at "Location" (default the main
+//	                                             warehouse): sales waiting for it get it
+//	GET  /sim/cin7core/tiers?account=            PUT /sim/cin7core/tiers/{code}?account= {"Name"}: on customers too
+//	PUT  /sim/cin7core/{taxes|locations|terms}/{id}, /sim/cin7core/me?account=   merges likewise
 //	PUT  /sim/cin7core/contacts?account=         replaces /me/contacts
 func (v *Vendor) Control(site *sim.Site) {
 	site.JSON("PUT /sim/cin7core/accounts/{id}", v.putAccount)
@@ -31,6 +34,14 @@ func (v *Vendor) Control(site *sim.Site) {
 	})
 	site.JSON("GET /sim/cin7core/sales/{id}", v.controlSale)
 	site.JSON("POST /sim/cin7core/sales/{id}/{do}", v.controlSale)
+	site.JSON("GET /sim/cin7core/customers", v.inCompany((*call).controlCustomers))
+	site.JSON("POST /sim/cin7core/customers", v.inCompany((*call).makeCustomers))
+	site.JSON("PUT /sim/cin7core/customers/{id}", v.inRecord((*call).mergeCustomer))
+	site.JSON("GET /sim/cin7core/products", v.inCompany((*call).controlProducts))
+	site.JSON("POST /sim/cin7core/products", v.inCompany((*call).makeProducts))
+	site.JSON("PUT /sim/cin7core/products/{id}", v.inRecord((*call).mergeProduct))
+	site.JSON("GET /sim/cin7core/tiers", v.inCompany((*call).controlTiers))
+	site.JSON("PUT /sim/cin7core/tiers/{code}", v.inCompany((*call).renameTier))
 	site.JSON("PUT /sim/cin7core/me", v.putBooks)
 	site.JSON("PUT /sim/cin7core/contacts", v.putBooks)
 	site.JSON("PUT /sim/cin7core/{book}/{id}", v.putBooks)
@@ -164,15 +175,6 @@ func (v *Vendor) mergeBook(r *http.Request, body []byte) (any, error) {
 			continue
 		}
 		c.seat.Changed()
-		switch x := x.(type) {
-		case *customer:
-			x.LastModifiedOn = stampOf(time.Now())
-		case *product:
-			x.LastModifiedOn = stampOf(time.Now())
-			if err := v.mergeStock(c, x, d, body); err != nil {
-				return nil, err
-			}
-		}
 		return x, d.decode(body, x)
 	}
 	return nil, sim.NotFound("Record")
@@ -181,10 +183,6 @@ func (v *Vendor) mergeBook(r *http.Request, body []byte) (any, error) {
 // record returns a record of one of the books, as the control API names them; nil = there is none.
 func (c *company) record(book, id string) any {
 	switch book {
-	case "customers":
-		return byID(c.Customers, id, func(x *customer) string { return x.ID })
-	case "products":
-		return byID(c.Products, id, func(p *product) string { return p.ID })
 	case "taxes":
 		return byID(c.Taxes, id, func(t *taxRule) string { return t.ID })
 	case "locations":
@@ -201,22 +199,5 @@ func byID[T any](rows []*T, id string, idOf func(*T) string) any {
 			return x
 		}
 	}
-	return nil
-}
-
-// mergeStock sets a product's stock, if the body has any, and gives it to the sales that wait for it.
-func (v *Vendor) mergeStock(c *company, p *product, d decoder, body []byte) error {
-	in := struct {
-		OnHand   *number
-		Location string
-	}{Location: sim.MainWarehouse}
-	if err := d.decode(body, &in); err != nil || in.OnHand == nil {
-		return err
-	}
-	if c.location(in.Location) == nil {
-		return sim.NotFound("Location")
-	}
-	c.stockOf(p.ID, in.Location).OnHand = *in.OnHand
-	v.asPerson(c, nil).arrive(p.ID, in.Location)
 	return nil
 }

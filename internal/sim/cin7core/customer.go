@@ -40,7 +40,7 @@ type customer struct {
 	LastModifiedOn                stamp
 	Addresses                     []cardAddress
 	Contacts                      []cardContact
-	ProductPrices                 []productPrice `json:",omitempty"`
+	ProductPrices                 []productPrice
 	ChildCustomers                []childCustomer
 }
 
@@ -72,30 +72,13 @@ type childCustomer struct{ CustomerID, CustomerName string }
 type customPrice struct {
 	CustomerID, ProductID string
 	Price                 number
+	Gone                  bool `json:",omitempty"` // in the state's file: it was taken away
 }
 
 const (
 	active     = "Active"
 	deprecated = "Deprecated"
 )
-
-func (c *company) customer(id string) *customer {
-	for _, x := range c.Customers {
-		if strings.EqualFold(x.ID, id) {
-			return x
-		}
-	}
-	return nil
-}
-
-func (c *company) customerNamed(name string) *customer {
-	for _, x := range c.Customers {
-		if strings.EqualFold(x.Name, name) {
-			return x
-		}
-	}
-	return nil
-}
 
 // defaultContact returns the customer's default contact, or else the first.
 func (x *customer) defaultContact() cardContact {
@@ -115,12 +98,25 @@ func (c *call) getCustomers() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows := filter(c.Customers, func(x *customer) bool {
-		return c.filterIs("ID", x.ID) && c.filterStarts("Name", x.Name) &&
-			(since.IsZero() || x.LastModifiedOn.After(since)) &&
-			(x.Status != deprecated || c.flag("IncludeDeprecated")) && c.hasContact(x)
+	all, hidden := c.Customers, !c.flag("IncludeDeprecated")
+	if id, ok := c.has("ID"); ok {
+		all = only(c.customer(id))
+	}
+	_, named := c.has("Name")
+	_, contact := c.has("ContactFilter")
+	rows := filter(all, func(x *customer) bool {
+		return (since.IsZero() || x.LastModifiedOn.After(since)) && (!hidden || x.Status != deprecated) &&
+			(!named || c.filterStarts("Name", x.Name)) && (!contact || c.hasContact(x))
 	})
-	return c.customerPage(rows), nil
+	return c.customerPage(moved(c, rows)), nil
+}
+
+// only is a list of the record that was found, if one was.
+func only[T any](found *T) []*T {
+	if found == nil {
+		return nil
+	}
+	return []*T{found}
 }
 
 func (c *call) hasContact(x *customer) bool {
@@ -130,30 +126,44 @@ func (c *call) hasContact(x *customer) bool {
 	})
 }
 
-// customerPage returns a page of customers, with the fields that are derived.
+// customerPage returns a page of customers, with the fields that are derived. Without its flag ProductPrices is empty.
 func (c *call) customerPage(rows []*customer) envelope {
 	e := page(c, "CustomerList", rows)
 	cut := e.rows.([]*customer)
 	out := make([]customer, len(cut))
+	children := c.children()
 	for i, x := range cut {
-		y := *x
-		y.ChildCustomers = []childCustomer{}
-		for _, z := range c.Customers {
-			if z.CustomerParentID != "" && strings.EqualFold(string(z.CustomerParentID), x.ID) {
-				y.ChildCustomers = append(y.ChildCustomers, childCustomer{z.ID, z.Name})
-			}
-		}
-		if c.flag("IncludeProductPrices") {
-			for _, cp := range c.Prices {
-				if p := c.product(cp.ProductID); cp.CustomerID == x.ID && p != nil {
-					y.ProductPrices = append(y.ProductPrices, productPrice{p.ID, p.Name, p.SKU, cp.Price})
-				}
-			}
-		}
-		out[i] = y
+		out[i] = c.wireCustomer(x, c.flag("IncludeProductPrices"))
+		out[i].ChildCustomers = append([]childCustomer{}, children[strings.ToLower(x.ID)]...)
 	}
 	e.rows = out
 	return e
+}
+
+// children are the customers that belong to others, by those.
+func (c *company) children() map[string][]childCustomer {
+	out := map[string][]childCustomer{}
+	for _, x := range c.Customers {
+		if x.CustomerParentID != "" {
+			id := strings.ToLower(string(x.CustomerParentID))
+			out[id] = append(out[id], childCustomer{x.ID, x.Name})
+		}
+	}
+	return out
+}
+
+// wireCustomer is a customer as answers have it, but for ChildCustomers.
+func (c *company) wireCustomer(x *customer, prices bool) customer {
+	y := *x
+	y.ProductPrices, y.ChildCustomers = []productPrice{}, []childCustomer{}
+	if prices {
+		for _, own := range c.ownPricesOf(x) {
+			if p := c.product(own.ProductID); p != nil {
+				y.ProductPrices = append(y.ProductPrices, productPrice{p.ID, p.Name, p.SKU, own.Price})
+			}
+		}
+	}
+	return y
 }
 
 func (c *call) postCustomer() (any, error) {
@@ -161,11 +171,12 @@ func (c *call) postCustomer() (any, error) {
 	if err := c.writeCustomer(x, decoder{}); err != nil {
 		return nil, err
 	}
-	c.Customers = append(c.Customers, x)
+	c.putCustomer(nil, x)
+	c.seat.Changed(x)
 	return c.customerPage([]*customer{x}), nil
 }
 
-func (c *call) putCustomer() (any, error) {
+func (c *call) changeCustomer() (any, error) {
 	var key struct{ ID string }
 	if err := (decoder{}).decode(c.Body, &key); err != nil {
 		return nil, err
@@ -181,7 +192,8 @@ func (c *call) putCustomer() (any, error) {
 	if err := c.writeCustomer(&y, decoder{}); err != nil {
 		return nil, err
 	}
-	*x = y
+	c.putCustomer(x, &y)
+	c.seat.Changed(x)
 	return c.customerPage([]*customer{x}), nil
 }
 

@@ -90,7 +90,7 @@ func (c *call) getSaleList() (any, error) {
 		rows = append(rows, row)
 	}
 	sim.Arrange(c.sim, rows)
-	return page(c, "SaleList", sim.Drift(c.sim, c.Request, c.positive("Page", 1), rows)), nil
+	return page(c, "SaleList", sim.Drift(c.sim, c.Request, c.positive("Page", 1), c.pageSize(), rows)), nil
 }
 
 // rowAt returns the row that the list showed at an instant; nil = none.

@@ -1,6 +1,7 @@
 package cin7core
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/shopspring/decimal"
@@ -428,11 +429,9 @@ func (c *call) readCharge(b *chargeBody, x *sale) (charge, error) {
 	if err := tooLong("Comment", b.Comment, 1024); err != nil {
 		return charge{}, err
 	}
-	var found bool
-	for _, p := range c.Products {
-		found = found || p.Type == service && p.Name == b.Description && p.Status != deprecated
-	}
-	if !found {
+	if !slices.ContainsFunc(c.Products, func(p *product) bool {
+		return p.Type == service && p.Name == b.Description && p.Status != deprecated
+	}) {
 		return charge{}, unknown("Service product", b.Description)
 	}
 	total, err := c.checkAmounts(x, b.Description, b.Quantity, b.Price, b.Discount, b.Tax, b.Total, b.TaxRule)

@@ -61,7 +61,9 @@ func (v *Vendor) asPerson(c *company, body []byte) *call {
 
 // act does something to a sale, and returns the sale to show: the copy, if it made one.
 func (c *call) act(r *saleRecord, do string) (*saleRecord, error) {
-	sale, stock := r.Sale, copies(c.Stock)
+	sale := r.Sale
+	c.before = map[*stockRow]stockRow{}
+	defer func() { c.before = nil }()
 	sale.Order.Lines, sale.Fulfilments = slices.Clone(sale.Order.Lines), cloneFulfilments(sale.Fulfilments)
 	var err error
 	switch do {
@@ -88,7 +90,10 @@ func (c *call) act(r *saleRecord, do string) (*saleRecord, error) {
 		err = sim.NotFound("Action")
 	}
 	if err != nil {
-		r.Sale, c.Stock = sale, stock
+		r.Sale = sale
+		for row, before := range c.before {
+			*row = before
+		}
 		return r, err
 	}
 	c.touch(r)

@@ -2,8 +2,11 @@ package cin7core
 
 import (
 	"encoding/json"
+	"fmt"
+	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/shopspring/decimal"
 )
@@ -21,7 +24,7 @@ type product struct {
 	ReorderQuantity                                             number
 	PriceTier1, PriceTier2, PriceTier3, PriceTier4, PriceTier5  number
 	PriceTier6, PriceTier7, PriceTier8, PriceTier9, PriceTier10 number
-	PriceTiers                                                  map[string]number
+	PriceTiers                                                  map[string]number `json:",omitempty"`
 	AverageCost                                                 number
 	ShortDescription, Description                               string
 	InternalNote                                                string
@@ -82,37 +85,6 @@ func (p *product) tier(code int) *number {
 		&p.PriceTier6, &p.PriceTier7, &p.PriceTier8, &p.PriceTier9, &p.PriceTier10}[code-1]
 }
 
-func (c *company) product(id string) *product {
-	for _, p := range c.Products {
-		if strings.EqualFold(p.ID, id) {
-			return p
-		}
-	}
-	return nil
-}
-
-// productSKU returns the product with a SKU. It compares exactly, as SKUs may differ
-// only in case.
-func (c *company) productSKU(sku string) *product {
-	for _, p := range c.Products {
-		if p.SKU == sku {
-			return p
-		}
-	}
-	return nil
-}
-
-func (c *company) stockOf(productID, location string) *stockRow {
-	for _, r := range c.Stock {
-		if r.ProductID == productID && r.Location == location {
-			return r
-		}
-	}
-	r := &stockRow{ProductID: productID, Location: location}
-	c.Stock = append(c.Stock, r)
-	return r
-}
-
 // getProducts lists products whose Name and Sku contain the parameters, as the
 // table of parameters says.
 func (c *call) getProducts() (any, error) {
@@ -120,14 +92,18 @@ func (c *call) getProducts() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	contains := func(name, value string) bool {
-		v, ok := c.has(name)
-		return !ok || strings.Contains(strings.ToLower(value), strings.ToLower(v))
+	all, hidden := c.Products, !c.flag("IncludeDeprecated")
+	if id, ok := c.has("ID"); ok {
+		all = only(c.product(id))
 	}
-	return c.productPage(filter(c.Products, func(p *product) bool {
-		return c.filterIs("ID", p.ID) && contains("Sku", p.SKU) && contains("Name", p.Name) &&
-			(since.IsZero() || p.LastModifiedOn.After(since)) && (p.Status != deprecated || c.flag("IncludeDeprecated"))
-	})), nil
+	sku, bySKU := c.has("Sku")
+	name, byName := c.has("Name")
+	sku, name = strings.ToLower(sku), strings.ToLower(name)
+	return c.productPage(moved(c, filter(all, func(p *product) bool {
+		return (since.IsZero() || p.LastModifiedOn.After(since)) && (!hidden || p.Status != deprecated) &&
+			(!bySKU || strings.Contains(strings.ToLower(p.SKU), sku)) &&
+			(!byName || strings.Contains(strings.ToLower(p.Name), name))
+	}))), nil
 }
 
 // productPage returns a page of products, without the nested lists that were not
@@ -136,39 +112,74 @@ func (c *call) productPage(rows []*product) envelope {
 	e := page(c, "Products", rows)
 	cut := e.rows.([]*product)
 	out := make([]product, len(cut))
+	prices := map[string][]customerPrice{}
+	if c.flag("IncludeCustomPrices") {
+		prices = c.customPrices()
+	}
 	for i, x := range cut {
-		p := *x
-		p.PriceTiers = map[string]number{}
-		for _, t := range c.Tiers {
-			p.PriceTiers[t.Name] = *p.tier(t.Code)
-		}
-		none := []json.RawMessage{}
-		only := func(flag string, v []json.RawMessage) []json.RawMessage {
-			if v == nil || !c.flag(flag) {
-				return none
-			}
-			return v
-		}
-		p.Suppliers = only("IncludeSuppliers", p.Suppliers)
-		p.ReorderLevels = only("IncludeReorderLevels", p.ReorderLevels)
-		p.BillOfMaterialsProducts = only("IncludeBOM", p.BillOfMaterialsProducts)
-		p.BillOfMaterialsServices = only("IncludeBOM", p.BillOfMaterialsServices)
-		p.Movements = only("IncludeMovements", p.Movements)
-		if p.Attachments == nil || !c.flag("IncludeAttachments") {
-			p.Attachments = []attachment{}
-		}
-		p.CustomPrices = []customerPrice{}
-		if c.flag("IncludeCustomPrices") {
-			for _, cp := range c.Prices {
-				if x := c.customer(cp.CustomerID); cp.ProductID == p.ID && x != nil {
-					p.CustomPrices = append(p.CustomPrices, customerPrice{x.ID, x.Name, x.Currency, cp.Price})
-				}
-			}
-		}
-		out[i] = p
+		out[i] = c.wireProduct(x)
+		c.leaveOut(&out[i])
+		out[i].CustomPrices = append([]customerPrice{}, prices[strings.ToLower(x.ID)]...)
 	}
 	e.rows = out
 	return e
+}
+
+// wireProduct is a product as answers have it with every flag, but for CustomPrices. Where two tiers have one name,
+// PriceTiers is left out. The links of attachments expire, so each answer has others.
+func (c *company) wireProduct(x *product) product {
+	p := *x
+	p.PriceTiers = map[string]number{}
+	for _, t := range c.Tiers {
+		if _, twin := p.PriceTiers[t.Name]; twin {
+			p.PriceTiers = nil
+			break
+		}
+		p.PriceTiers[t.Name] = *p.tier(t.Code)
+	}
+	for _, list := range []*[]json.RawMessage{&p.Suppliers, &p.ReorderLevels, &p.BillOfMaterialsProducts,
+		&p.BillOfMaterialsServices, &p.Movements} {
+		if *list == nil {
+			*list = []json.RawMessage{}
+		}
+	}
+	p.CustomPrices, p.Attachments = []customerPrice{}, append([]attachment{}, p.Attachments...)
+	for i := range p.Attachments {
+		a := &p.Attachments[i]
+		c.links++
+		a.DownloadUrl = fmt.Sprintf("https://files.cin7core.test/%s/%s?expires=%d&signature=%08x", a.ID,
+			url.PathEscape(a.FileName), time.Now().Add(time.Hour).Unix(), uint32(c.links*2654435761))
+	}
+	return p
+}
+
+// leaveOut empties the nested lists that were not asked for.
+func (c *call) leaveOut(p *product) {
+	for flag, lists := range map[string][]*[]json.RawMessage{
+		"IncludeSuppliers": {&p.Suppliers}, "IncludeReorderLevels": {&p.ReorderLevels},
+		"IncludeBOM": {&p.BillOfMaterialsProducts, &p.BillOfMaterialsServices}, "IncludeMovements": {&p.Movements},
+	} {
+		for _, list := range lists {
+			if !c.flag(flag) {
+				*list = []json.RawMessage{}
+			}
+		}
+	}
+	if !c.flag("IncludeAttachments") {
+		p.Attachments = []attachment{}
+	}
+}
+
+// customPrices are all custom prices, by product.
+func (c *company) customPrices() map[string][]customerPrice {
+	out := map[string][]customerPrice{}
+	for _, x := range c.Customers {
+		for _, own := range c.ownPricesOf(x) {
+			id := strings.ToLower(own.ProductID)
+			out[id] = append(out[id], customerPrice{x.ID, x.Name, x.Currency, own.Price})
+		}
+	}
+	return out
 }
 
 func (c *call) postProduct() (any, error) {
@@ -176,11 +187,12 @@ func (c *call) postProduct() (any, error) {
 	if err := c.writeProduct(p, decoder{}); err != nil {
 		return nil, err
 	}
-	c.Products = append(c.Products, p)
+	c.putProduct(nil, p)
+	c.seat.Changed(p)
 	return c.productPage([]*product{p}), nil
 }
 
-func (c *call) putProduct() (any, error) {
+func (c *call) changeProduct() (any, error) {
 	var key struct{ ID string }
 	if err := (decoder{}).decode(c.Body, &key); err != nil {
 		return nil, err
@@ -197,7 +209,8 @@ func (c *call) putProduct() (any, error) {
 		return nil, err
 	}
 	q.Type = p.Type // fixed after POST
-	*p = q
+	c.putProduct(p, &q)
+	c.seat.Changed(p)
 	return c.productPage([]*product{p}), nil
 }
 
@@ -213,6 +226,7 @@ func (c *call) writeProduct(p *product, d decoder) error {
 			*p.tier(t.Code) = v
 		}
 	}
+	p.PriceTiers = nil
 	p.PriceTiers = nil
 	for _, f := range []struct{ name, v string }{
 		{"SKU", p.SKU}, {"Name", p.Name}, {"Category", p.Category}, {"CostingMethod", p.CostingMethod},
@@ -256,9 +270,13 @@ type availability struct {
 
 func (c *call) getAvailability() (any, error) {
 	rows := []availability{}
+	id, byID := c.has("ID")
 	for _, r := range c.Stock {
+		if byID && !strings.EqualFold(id, r.ProductID) {
+			continue
+		}
 		p := c.product(r.ProductID)
-		if p == nil || !c.filterIs("ID", p.ID) || !c.filterStarts("Sku", p.SKU) || !c.filterStarts("Name", p.Name) ||
+		if p == nil || !c.filterStarts("Sku", p.SKU) || !c.filterStarts("Name", p.Name) ||
 			!c.filterIs("Location", r.Location) || !c.filterIs("Category", p.Category) {
 			continue
 		}
@@ -267,7 +285,7 @@ func (c *call) getAvailability() (any, error) {
 			OnHand:   r.OnHand, Allocated: r.Allocated, Available: number{r.OnHand.Sub(r.Allocated.Decimal)},
 			StockOnHand: number{r.OnHand.Mul(p.AverageCost.Decimal)}})
 	}
-	return page(c, "ProductAvailabilityList", rows), nil
+	return page(c, "ProductAvailabilityList", moved(c, rows)), nil
 }
 
 // putPrices sets custom prices. It reports rows that fail, and sets the others.
@@ -298,33 +316,42 @@ func (c *call) putPrices() (any, error) {
 		case r.Price == nil:
 			failed = append(failed, missing("Price").Error())
 		default:
-			c.dropPrice(x.ID, p.ID)
-			c.Prices = append(c.Prices, customPrice{x.ID, p.ID, *r.Price})
-			x.LastModifiedOn, p.LastModifiedOn = stampOf(c.Now), stampOf(c.Now)
+			c.own(x, p, r.Price)
 		}
 	}
 	return map[string]any{"Errors": failed}, nil
 }
 
-func (c *company) dropPrice(customerID, productID string) {
-	c.Prices = slices.DeleteFunc(c.Prices, func(p customPrice) bool {
-		return strings.EqualFold(p.CustomerID, customerID) && strings.EqualFold(p.ProductID, productID)
-	})
+// own sets a customer's own price of a product, nil takes it away. Both records count as modified (decided).
+func (c *company) own(x *customer, p *product, price *number) {
+	row := c.dropPrice(x.ID, p.ID)
+	switch {
+	case price != nil:
+		row = &customPrice{CustomerID: x.ID, ProductID: p.ID, Price: *price}
+		c.setPrice(row)
+	case row == nil:
+		return
+	default:
+		row = &customPrice{CustomerID: x.ID, ProductID: p.ID, Gone: true}
+	}
+	now := stampOf(time.Now())
+	x.LastModifiedOn, p.LastModifiedOn = now, now
+	c.seat.Changed(row, x, p)
 }
 
 func (c *call) deletePrice() (any, error) {
-	x, _ := c.has("CustomerID")
-	p, _ := c.has("ProductID")
-	c.dropPrice(x, p)
+	customer, _ := c.has("CustomerID")
+	product, _ := c.has("ProductID")
+	if x, p := c.customer(customer), c.product(product); x != nil && p != nil {
+		c.own(x, p, nil)
+	}
 	return map[string]bool{"Success": true}, nil
 }
 
 // price returns what a customer pays for a product, before the customer's discount.
 func (c *company) price(x *customer, p *product) decimal.Decimal {
-	for _, cp := range c.Prices {
-		if cp.CustomerID == x.ID && cp.ProductID == p.ID {
-			return cp.Price.Decimal
-		}
+	if own := c.ownPrice(x, p); own != nil {
+		return own.Price.Decimal
 	}
 	for _, t := range c.Tiers {
 		if t.Name == x.PriceTier {

@@ -18,13 +18,14 @@ const receivable = "Accounts receivable"
 // records of two accounts are never mistaken for each other.
 func (c *company) Fill(sim.Catalogue) {
 	t, of := *templateBooks(), c.seat.Account
-	t.seat, t.NoAutomation = c.seat, c.NoAutomation
+	start := t.start
+	t.seat, t.NoAutomation, t.start = c.seat, c.NoAutomation, nil
 	*c = t
 	c.Me.Company, c.Me.Currency = of.Name, of.Currency
 	c.Taxes, c.Locations, c.Terms = copies(c.Taxes), copies(c.Locations), copies(c.Terms)
 	c.Contacts, c.Addresses, c.Carriers = slices.Clone(c.Contacts), slices.Clone(c.Addresses), slices.Clone(c.Carriers)
+	c.Tiers = slices.Clone(c.Tiers)
 	c.Products, c.Customers, c.Stock = copies(c.Products), copies(c.Customers), copies(c.Stock)
-	c.Prices = slices.Clone(c.Prices)
 	for _, r := range c.Taxes {
 		r.Components = slices.Clone(r.Components)
 	}
@@ -37,11 +38,16 @@ func (c *company) Fill(sim.Catalogue) {
 			x.Currency = "USD"
 		}
 	}
-	c.newIDs()
+	ids := c.newIDs()
+	c.catalogue.ready()
+	for _, r := range start {
+		c.setPrice(&customPrice{CustomerID: ids[r.CustomerID], ProductID: ids[r.ProductID], Price: r.Price})
+	}
 }
 
-// newIDs gives every record another id, and has the records refer to these.
-func (c *company) newIDs() {
+// newIDs gives every record another id, and has the records refer to these. It
+// returns the ids by those of the template.
+func (c *company) newIDs() map[string]string {
 	guid, at := c.seat.Sim.GUID, stampOf(time.Now())
 	for _, r := range c.Taxes {
 		r.ID = guid()
@@ -63,7 +69,7 @@ func (c *company) newIDs() {
 	for i := range c.Carriers {
 		c.Carriers[i].CarrierID = guid()
 	}
-	ids := make(map[string]string, len(c.Products)+len(c.Customers)) // the template's → the account's
+	ids := make(map[string]string, len(c.Products)+len(c.Customers))
 	for _, p := range c.Products {
 		id := guid()
 		ids[p.ID] = id
@@ -83,9 +89,7 @@ func (c *company) newIDs() {
 	for _, r := range c.Stock {
 		r.ProductID = ids[r.ProductID]
 	}
-	for i := range c.Prices {
-		c.Prices[i].CustomerID, c.Prices[i].ProductID = ids[c.Prices[i].CustomerID], ids[c.Prices[i].ProductID]
-	}
+	return ids
 }
 
 func copies[T any](in []*T) []*T {
@@ -162,8 +166,8 @@ var templateBooks = sync.OnceValue(func() *company {
 	for i, b := range sim.Buyers() {
 		c.Customers = append(c.Customers, card("c"+strconv.Itoa(i), b))
 	}
-	c.Prices = []customPrice{{c.Customers[2].ID, c.Products[8].ID, num("31.50")},
-		{c.Customers[3].ID, c.Products[0].ID, num("8.2575")}}
+	c.start = []customPrice{{CustomerID: c.Customers[2].ID, ProductID: c.Products[8].ID, Price: num("31.50")},
+		{CustomerID: c.Customers[3].ID, ProductID: c.Products[0].ID, Price: num("8.2575")}}
 	return c
 })
 

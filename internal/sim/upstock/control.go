@@ -15,6 +15,11 @@ import (
 //	GET  /sim/upstock/deliveries?supplier=
 //	POST /sim/upstock/orders                     {"supplier", …an Order or part of one}
 //	GET  /sim/upstock/orders/{id}                POST …/approve, …/cancel
+//	GET  /sim/upstock/{products|customers|price-lists}?supplier=   all; a list with its "prices", by product
+//	POST /sim/upstock/{products|customers}?supplier=   what the supplier has before it is connected: makes one of a
+//	                                             partial document, or several of an array, without externalId too
+//	PUT  /sim/upstock/{products|customers}/{id}?supplier=   merges; id is Upstock's
+//	GET,PUT /sim/upstock/refuse?supplier=        {"items":[Refusal]}: single items of batches fail (see Refusal)
 func (v *Vendor) Control(site *sim.Site) {
 	site.JSON("PUT /sim/upstock/accounts/{id}", v.putAccount)
 	site.JSON("POST /sim/upstock/webhooks", v.postWebhook)
@@ -23,6 +28,15 @@ func (v *Vendor) Control(site *sim.Site) {
 	site.JSON("POST /sim/upstock/orders", v.controlPlace)
 	site.JSON("GET /sim/upstock/orders/{id}", v.controlOrder)
 	site.JSON("POST /sim/upstock/orders/{id}/{do}", v.controlOrder)
+	site.JSON("GET /sim/upstock/products", v.inSupplier((*supplier).controlProducts))
+	site.JSON("POST /sim/upstock/products", v.inSupplier((*supplier).makeProducts))
+	site.JSON("PUT /sim/upstock/products/{id}", v.inSupplier((*supplier).mergeProduct))
+	site.JSON("GET /sim/upstock/customers", v.inSupplier((*supplier).controlCustomers))
+	site.JSON("POST /sim/upstock/customers", v.inSupplier((*supplier).makeCustomers))
+	site.JSON("PUT /sim/upstock/customers/{id}", v.inSupplier((*supplier).mergeCustomer))
+	site.JSON("GET /sim/upstock/price-lists", v.inSupplier((*supplier).controlLists))
+	site.JSON("GET /sim/upstock/refuse", v.inSupplier((*supplier).controlRefusals))
+	site.JSON("PUT /sim/upstock/refuse", v.inSupplier((*supplier).putRefusals))
 	site.Page(&sim.Page{Vendor: sim.Upstock, Title: "Upstock", Link: "Orders at Upstock",
 		Call: "PUT /orders/*/external",
 		Ready: []sim.ReadyFault{

@@ -233,9 +233,9 @@ func (p *supplier) orderCustomer(raw json.RawMessage) (*customer, error) {
 		if err := json.Unmarshal(raw, &want); err != nil {
 			return nil, err
 		}
-		for _, x := range p.Customers {
-			if x.ID == want.ID || x.ExternalID != nil && want.ExternalID != nil && *x.ExternalID == *want.ExternalID ||
-				x.Name == want.Name {
+		for _, x := range []*customer{p.customer(want.ID), p.customers.Get(value(want.ExternalID)),
+			p.names.Get(want.Name)} {
+			if x != nil {
 				return x, nil
 			}
 		}
@@ -243,16 +243,33 @@ func (p *supplier) orderCustomer(raw json.RawMessage) (*customer, error) {
 			return &customer{ID: 9000, Name: want.Name}, nil
 		}
 	}
-	var plain []*customer
-	for _, x := range p.Customers {
-		if x.ExternalID != nil && p.seat.Catalogue().Buys(*x.ExternalID) {
-			plain = append(plain, x)
-		}
-	}
-	if len(plain) == 0 {
+	buys := p.seat.Catalogue().Buys
+	x := pickOne(p, p.Customers, func(x *customer) bool { return x.ExternalID != nil && buys(*x.ExternalID) })
+	if x == nil {
 		return nil, fmt.Errorf("no customer to order for")
 	}
-	return plain[p.pick(len(plain))], nil
+	return x, nil
+}
+
+// pickOne picks any of the rows that will do; nil = none does.
+func pickOne[T any](p *supplier, rows []*T, does func(*T) bool) *T {
+	if len(rows) > 1000 { // asking all would take longer than the rest of an order
+		for range 100 {
+			if x := rows[p.pick(len(rows))]; does(x) {
+				return x
+			}
+		}
+	}
+	var fit []*T
+	for _, x := range rows {
+		if does(x) {
+			fit = append(fit, x)
+		}
+	}
+	if len(fit) == 0 {
+		return nil
+	}
+	return fit[p.pick(len(fit))]
 }
 
 // taxRate returns the percent of a customer's tax.
@@ -304,25 +321,20 @@ func (p *supplier) orderLine(o *order, raw json.RawMessage, rate string, used ma
 
 // lineProduct returns the product that a line names, nil if it is not there, or any other that can be sold.
 func (p *supplier) lineProduct(want *line, used map[string]bool) (good *product, err error) {
-	if want.ProductExternalID != nil || want.SKU != nil {
-		for _, x := range p.Products {
-			if want.ProductExternalID != nil && x.ExternalID == *want.ProductExternalID ||
-				want.ProductExternalID == nil && want.SKU != nil && x.SKU == *want.SKU {
-				good = x
-			}
-		}
-		return good, nil
+	switch {
+	case want.ProductExternalID != nil:
+		return p.products.Get(*want.ProductExternalID), nil
+	case want.SKU != nil:
+		return p.skus.Get(*want.SKU), nil
 	}
-	var plain []*product
-	for _, x := range p.Products {
-		if x.Status == "available" && !used[x.ExternalID] && p.seat.Catalogue().Sells(x.ExternalID) {
-			plain = append(plain, x)
-		}
-	}
-	if len(plain) == 0 {
+	sells := p.seat.Catalogue().Sells
+	good = pickOne(p, p.Products, func(x *product) bool {
+		return x.Status == "available" && !used[x.ExternalID] && sells(x.ExternalID)
+	})
+	if good == nil {
 		return nil, fmt.Errorf("no product to order")
 	}
-	return plain[p.pick(len(plain))], nil
+	return good, nil
 }
 
 // copyOf returns a copy that can be written to.

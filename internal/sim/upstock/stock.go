@@ -10,8 +10,8 @@ import (
 
 // templateBooks returns the books of a supplier without the catalogue's ids. They
 // are made once; what they point to is shared, and must not be written.
-var templateBooks = sync.OnceValue(func() *supplier {
-	p := &supplier{PriceLists: []*priceList{}}
+var templateBooks = sync.OnceValue(func() *catalogue {
+	p := &catalogue{}
 	for i, g := range sim.Goods() {
 		if g.Quirk == sim.Service {
 			continue
@@ -47,18 +47,17 @@ var templateBooks = sync.OnceValue(func() *supplier {
 // except the unlinked customer.
 func (p *supplier) Fill(catalogue sim.Catalogue) {
 	t := templateBooks()
-	p.PriceLists = []*priceList{}
 	for _, x := range t.Products {
 		y := *x
 		y.ExternalID = catalogue.GoodID(x.ID - 501)
-		p.Products = append(p.Products, &y)
+		p.addProduct(&y)
 	}
 	for i, b := range sim.Buyers() {
 		y := *t.Customers[i]
 		if b.Quirk != sim.Unlinked {
 			y.ExternalID = text(catalogue.BuyerID(i))
 		}
-		p.Customers = append(p.Customers, &y)
+		p.addCustomer(&y)
 	}
 }
 

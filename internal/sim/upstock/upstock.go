@@ -14,7 +14,6 @@ package upstock
 
 import (
 	"encoding/json"
-	"fmt"
 	"iter"
 	"maps"
 	"net/http"
@@ -22,8 +21,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/shopspring/decimal"
 
 	"stockbridge/internal/sim"
 )
@@ -45,6 +42,7 @@ func (v *Vendor) Join(s *sim.Sim) { v.sim = s }
 
 func (v *Vendor) Open(p *sim.Seat) sim.Books {
 	s := &supplier{vendor: v, seat: p}
+	s.catalogue.ready()
 	v.suppliers = append(v.suppliers, s)
 	return s
 }
@@ -84,16 +82,16 @@ type supplier struct {
 	vendor *Vendor
 	seat   *sim.Seat
 
-	Revoked    bool         `json:"revoked"`
-	Products   []*product   `json:"products"`
-	Customers  []*customer  `json:"customers"`
-	Orders     []*order     `json:"-"`
-	Approved   []int        `json:"-"` // indexes of Orders, oldest approval first
-	PriceLists []*priceList `json:"priceLists"`
-	Hooks      []*hook      `json:"hooks"`
+	Revoked  bool      `json:"revoked"`
+	Orders   []*order  `json:"-"`
+	Approved []int     `json:"-"` // indexes of Orders, oldest approval first
+	Hooks    []*hook   `json:"hooks"`
+	Refuse   []Refusal `json:"refuse"`
+	catalogue
 }
 
-// Rows implements sim.Books, as do the next methods, with the orders as rows.
+// Rows implements sim.Books, as do the next methods, with the orders and the
+// catalogue as rows.
 func (p *supplier) Rows() iter.Seq[any] {
 	return func(yield func(any) bool) {
 		for _, o := range p.Orders {
@@ -101,12 +99,51 @@ func (p *supplier) Rows() iter.Seq[any] {
 				return
 			}
 		}
+		for row := range p.catalogue.rows() {
+			if !yield(row) {
+				return
+			}
+		}
 	}
 }
 
-func (p *supplier) ReadRow(row json.RawMessage, change bool) (err error) {
+func (p *supplier) ReadRow(kind string, row json.RawMessage, change bool) (err error) {
+	if kind != "" {
+		return p.catalogue.readRow(kind, row)
+	}
 	p.Orders, err = sim.PutRow(p.Orders, row, change, func(o *order) string { return strconv.Itoa(o.ID) })
 	return err
+}
+
+// UnmarshalJSON also reads books of before the catalogue's records were rows.
+func (p *supplier) UnmarshalJSON(text []byte) error {
+	type plain supplier
+	was := struct {
+		*plain
+		Products   []*product
+		Customers  []*customer
+		PriceLists []struct {
+			ExternalID, Name, Currency string
+			Prices                     map[string]string
+		}
+	}{plain: (*plain)(p)}
+	if err := json.Unmarshal(text, &was); err != nil {
+		return err
+	}
+	for _, x := range was.Products {
+		p.addProduct(x)
+	}
+	for _, x := range was.Customers {
+		p.addCustomer(x)
+	}
+	for _, l := range was.PriceLists {
+		list := p.addList(l.ExternalID)
+		list.Name, list.Currency = l.Name, l.Currency
+		for id, price := range l.Prices {
+			list.set(id, &price)
+		}
+	}
+	return nil
 }
 
 func (p *supplier) Loaded() {
@@ -125,21 +162,6 @@ func (p *supplier) sortApproved() {
 		func(x, y int) int { return p.Orders[x].ApprovedAt.Compare(*p.Orders[y].ApprovedAt) })
 }
 
-type product struct {
-	ID          int     `json:"id"`
-	ExternalID  string  `json:"externalId"`
-	SKU         string  `json:"sku"`
-	Name        string  `json:"name"`
-	Description *string `json:"description"`
-	Category    *string `json:"category"`
-	Brand       *string `json:"brand"`
-	Unit        *string `json:"unit"`
-	Barcode     *string `json:"barcode"`
-	Price       *string `json:"price"`
-	ImageURL    *string `json:"imageUrl"`
-	Status      string  `json:"status"`
-}
-
 type address struct {
 	Company  *string `json:"company"`
 	Contact  *string `json:"contact"`
@@ -149,19 +171,6 @@ type address struct {
 	Region   *string `json:"region"`
 	Postcode *string `json:"postcode"`
 	Country  string  `json:"country"`
-}
-
-type customer struct {
-	ID                int       `json:"id"`
-	ExternalID        *string   `json:"externalId"`
-	Name              string    `json:"name"`
-	Email             *string   `json:"email"`
-	Phone             *string   `json:"phone"`
-	Contact           *string   `json:"contact"`
-	BillingAddress    *address  `json:"billingAddress"`
-	ShippingAddresses []address `json:"shippingAddresses"`
-	PriceList         *string   `json:"priceListExternalId"`
-	Active            bool      `json:"active"`
 }
 
 type order struct {
@@ -234,13 +243,6 @@ type shipment struct {
 	Carrier    *string   `json:"carrier"`
 	Tracking   *string   `json:"tracking"`
 	Complete   bool      `json:"complete"`
-}
-
-type priceList struct {
-	ExternalID string            `json:"externalId"`
-	Name       string            `json:"name"`
-	Currency   string            `json:"currency"`
-	Prices     map[string]string `json:"prices"`
 }
 
 const (
@@ -346,24 +348,28 @@ func (c *call) route() map[string]func() (any, error) {
 	case "orders/*/external":
 		return verbs{put: c.withOrder(parts[1], c.putExternal)}
 	case "products":
-		return verbs{get: func() (any, error) {
-			return listPage(c, "products", c.Products, func(p *product) int { return p.ID })
-		}}
+		return verbs{get: func() (any, error) { return listPage(c, "products", c.Products, (*product).id) }}
 	case "products/batch":
 		return verbs{post: c.postProducts}
 	case "customers":
-		return verbs{get: func() (any, error) {
-			return listPage(c, "customers", c.Customers, func(x *customer) int { return x.ID })
-		}}
+		return verbs{get: func() (any, error) { return listPage(c, "customers", c.Customers, (*customer).id) }}
 	case "customers/batch":
 		return verbs{post: c.postCustomers}
 	case "customers/*/link":
 		return verbs{put: func() (any, error) { return c.link(parts[1]) }}
+	case "price-lists":
+		return verbs{get: func() (any, error) { return listPage(c, "priceLists", c.PriceLists, (*priceList).id) }}
 	case "price-lists/*":
 		return verbs{put: func() (any, error) { return c.putPriceList(parts[1]) },
 			del: func() (any, error) { return c.deletePriceList(parts[1]) }}
 	}
-	if len(parts) == 4 && parts[0] == "price-lists" && parts[2] == "prices" && parts[3] == "batch" {
+	if len(parts) < 3 || parts[0] != "price-lists" || parts[2] != "prices" {
+		return nil
+	}
+	switch {
+	case len(parts) == 3:
+		return verbs{get: func() (any, error) { return c.getPrices(parts[1]) }}
+	case len(parts) == 4 && parts[3] == "batch":
 		return verbs{post: func() (any, error) { return c.postPrices(parts[1]) }}
 	}
 	return nil
@@ -528,98 +534,6 @@ func (c *call) putExternal(o *order) (any, error) {
 	return o, nil
 }
 
-type result struct {
-	ExternalID string  `json:"externalId"`
-	ID         *int    `json:"id"`
-	Outcome    string  `json:"outcome"`
-	Error      *string `json:"error"`
-}
-
-func failed(externalID, message string) result {
-	return result{externalID, nil, "failed", &message}
-}
-
-// upsert makes or updates a batch of records by externalId, and returns one result
-// for each, in order.
-func upsert[T any](
-	body []byte, name string, most int, rows *[]*T, id func(*T) (*int, string), newRow func() *T,
-	check func(*T) string,
-) (any, error) {
-	var in map[string][]json.RawMessage
-	if err := json.Unmarshal(body, &in); err != nil {
-		return nil, err
-	}
-	if len(in[name]) == 0 || len(in[name]) > most {
-		return nil, invalid(name, fmt.Sprintf("must hold 1 to %d items", most))
-	}
-	into := records[T]{rows, id, newRow, check}
-	out := []result{}
-	for _, raw := range in[name] {
-		one, err := into.upsert(raw)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, one)
-	}
-	return map[string]any{"results": out}, nil
-}
-
-// records are rows that go by an id of their own and by an externalId.
-type records[T any] struct {
-	rows   *[]*T
-	id     func(*T) (*int, string)
-	newRow func() *T
-	check  func(*T) string
-}
-
-// upsert makes or updates one record.
-func (r records[T]) upsert(raw []byte) (result, error) {
-	var key struct {
-		ExternalID string `json:"externalId"`
-	}
-	if json.Unmarshal(raw, &key) != nil || key.ExternalID == "" {
-		return failed(key.ExternalID, "externalId is required"), nil
-	}
-	i := slices.IndexFunc(*r.rows, func(x *T) bool { _, ext := r.id(x); return ext == key.ExternalID })
-	x, before, err := r.copy(i)
-	if err != nil {
-		return result{}, err
-	}
-	n, _ := r.id(x)
-	own := *n
-	if err := json.Unmarshal(raw, x); err != nil {
-		return failed(key.ExternalID, "the item has a field of the wrong type"), nil
-	}
-	*n = own
-	if wrong := r.check(x); wrong != "" {
-		return failed(key.ExternalID, wrong), nil
-	}
-	if i < 0 {
-		*r.rows = append(*r.rows, x)
-		return result{key.ExternalID, &own, "created", nil}, nil
-	}
-	if after, _ := json.Marshal(x); string(after) == string(before) {
-		return result{key.ExternalID, &own, "unchanged", nil}, nil
-	}
-	(*r.rows)[i] = x
-	return result{key.ExternalID, &own, "updated", nil}, nil
-}
-
-// copy is copyRecord of the i-th row; below 0, a new row with the next id.
-func (r records[T]) copy(i int) (x *T, before []byte, err error) {
-	if i >= 0 {
-		return copyRecord((*r.rows)[i])
-	}
-	x = r.newRow()
-	n, _ := r.id(x)
-	*n = 1
-	if len(*r.rows) > 0 {
-		last, _ := r.id((*r.rows)[len(*r.rows)-1])
-		*n = *last + 1
-	}
-	return x, nil, nil
-}
-
 // copyRecord is a copy that shares nothing with a record, so that a refused change leaves the record alone, and its
 // JSON.
 func copyRecord[T any](x *T) (own *T, text []byte, err error) {
@@ -628,157 +542,4 @@ func copyRecord[T any](x *T) (own *T, text []byte, err error) {
 		err = json.Unmarshal(text, own)
 	}
 	return own, text, err
-}
-
-func (c *call) postProducts() (any, error) {
-	return upsert(c.Body, "products", 100, &c.Products,
-		func(p *product) (*int, string) { return &p.ID, p.ExternalID },
-		func() *product { return &product{Status: "available"} },
-		func(p *product) string {
-			switch {
-			case p.SKU == "" || p.Name == "":
-				return "sku and name are required"
-			case !slices.Contains([]string{"available", "outOfStock", "discontinued"}, p.Status):
-				return "status is unknown"
-			case p.Price != nil && !isDecimal(*p.Price, 4):
-				return "price is not a decimal"
-			}
-			return ""
-		})
-}
-
-func (c *call) postCustomers() (any, error) {
-	return upsert(c.Body, "customers", 100, &c.Customers,
-		func(x *customer) (*int, string) {
-			if x.ExternalID == nil {
-				return &x.ID, ""
-			}
-			return &x.ID, *x.ExternalID
-		},
-		func() *customer { return &customer{Active: true, ShippingAddresses: []address{}} },
-		func(x *customer) string {
-			if x.Name == "" {
-				return "name is required"
-			}
-			return ""
-		})
-}
-
-func (c *call) link(id string) (any, error) {
-	var in struct {
-		ExternalID string `json:"externalId"`
-	}
-	if err := json.Unmarshal(c.Body, &in); err != nil {
-		return nil, err
-	}
-	if in.ExternalID == "" {
-		return nil, invalid("externalId", "is required")
-	}
-	var found *customer
-	for _, x := range c.Customers {
-		if strconv.Itoa(x.ID) == id {
-			found = x
-		} else if x.ExternalID != nil && *x.ExternalID == in.ExternalID {
-			return nil, conflict("Another customer is linked to it")
-		}
-	}
-	if found == nil {
-		return nil, notFound("Customer")
-	}
-	found.ExternalID = &in.ExternalID
-	return found, nil
-}
-
-func (p *supplier) priceList(id string) *priceList {
-	for _, l := range p.PriceLists {
-		if l.ExternalID == id {
-			return l
-		}
-	}
-	return nil
-}
-
-func (c *call) putPriceList(id string) (any, error) {
-	l := c.priceList(id)
-	next := priceList{ExternalID: id, Prices: map[string]string{}}
-	if l != nil {
-		next.Prices = l.Prices
-	}
-	var in struct{ Name, Currency string }
-	if err := json.Unmarshal(c.Body, &in); err != nil {
-		return nil, err
-	}
-	if in.Name == "" || len(in.Currency) != 3 {
-		return nil, invalid("name", "name and currency are required")
-	}
-	next.Name, next.Currency = in.Name, in.Currency
-	if l == nil {
-		l = &priceList{}
-		c.PriceLists = append(c.PriceLists, l)
-	}
-	*l = next
-	return map[string]any{"externalId": l.ExternalID, "name": l.Name, "currency": l.Currency}, nil
-}
-
-func (c *call) deletePriceList(id string) (any, error) {
-	if c.priceList(id) == nil {
-		return nil, notFound("Price list")
-	}
-	for _, x := range c.Customers {
-		if x.PriceList != nil && *x.PriceList == id {
-			return nil, conflict("Customers are assigned to the price list")
-		}
-	}
-	c.PriceLists = slices.DeleteFunc(c.PriceLists, func(l *priceList) bool { return l.ExternalID == id })
-	return nil, nil
-}
-
-func (c *call) postPrices(id string) (any, error) {
-	l := c.priceList(id)
-	if l == nil {
-		return nil, notFound("Price list")
-	}
-	var in struct {
-		Prices []struct {
-			ProductExternalID string  `json:"productExternalId"`
-			Price             *string `json:"price"`
-		} `json:"prices"`
-	}
-	if err := json.Unmarshal(c.Body, &in); err != nil {
-		return nil, err
-	}
-	if len(in.Prices) == 0 || len(in.Prices) > 500 {
-		return nil, invalid("prices", "must hold 1 to 500 items")
-	}
-	out := []result{}
-	for _, p := range in.Prices {
-		i := slices.IndexFunc(c.Products, func(x *product) bool { return x.ExternalID == p.ProductExternalID })
-		had, ok := l.Prices[p.ProductExternalID]
-		outcome := "updated"
-		switch {
-		case i < 0:
-			out = append(out, failed(p.ProductExternalID, "no such product"))
-			continue
-		case p.Price == nil:
-			if delete(l.Prices, p.ProductExternalID); !ok {
-				outcome = "unchanged"
-			}
-		case !isDecimal(*p.Price, 4):
-			out = append(out, failed(p.ProductExternalID, "price is not a decimal"))
-			continue
-		default:
-			if l.Prices[p.ProductExternalID] = *p.Price; !ok {
-				outcome = "created"
-			} else if had == *p.Price {
-				outcome = "unchanged"
-			}
-		}
-		out = append(out, result{p.ProductExternalID, &c.Products[i].ID, outcome, nil})
-	}
-	return map[string]any{"results": out}, nil
-}
-
-func isDecimal(v string, most int32) bool {
-	d, err := decimal.NewFromString(v)
-	return err == nil && !d.IsNegative() && d.Equal(d.Truncate(most))
 }

@@ -205,10 +205,15 @@ func TestUpstockBatches(t *testing.T) {
 		{"externalId": *b.books().Customers[0].ExternalID, "phone": name},
 		{"externalId": "c-new", "name": "New Face", "priceListExternalId": "tier-1"},
 	}}, 200, &out)
-	if outcomes() != "failed unchanged created " {
+	if outcomes() != "failed unchanged failed " {
 		t.Error(outcomes())
 	}
 	b.up("PUT", "/price-lists/tier-1", obj{"name": "Wholesale", "currency": "NZD"}, 200, nil)
+	b.up("POST", "/customers/batch", obj{"customers": []obj{
+		{"externalId": "c-new", "name": "New Face", "priceListExternalId": "tier-1"}}}, 200, &out)
+	if outcomes() != "created " {
+		t.Error(outcomes())
+	}
 	b.up("POST", "/price-lists/tier-1/prices/batch", obj{"prices": []obj{{"productExternalId": p.ExternalID,
 		"price": "8.00"}, {"productExternalId": p.ExternalID, "price": "8.00"},
 		{"productExternalId": p.ExternalID, "price": nil}, {"productExternalId": "?", "price": "1"}}}, 200, &out)
