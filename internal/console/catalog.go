@@ -72,7 +72,7 @@ type fieldAnswer struct {
 	Upstock  string `json:"upstock"`  // as it has it
 }
 
-func fieldsOf(fields []upstockcin7.CatalogField) []fieldAnswer {
+func sideFields(fields []upstockcin7.CatalogField) []fieldAnswer {
 	list := []fieldAnswer{}
 	for _, f := range fields {
 		list = append(list, fieldAnswer(f))
@@ -85,8 +85,16 @@ func priceOf(d *decimal.Decimal) *string {
 	if d == nil {
 		return nil
 	}
-	s := price(*d)
+	s := listPriceText(*d)
 	return &s
+}
+
+// listPriceText is a price of the catalogue as Upstock is told it: with two decimals, or with four where it needs more.
+func listPriceText(d decimal.Decimal) string {
+	if d.Equal(d.Round(2)) {
+		return money(d)
+	}
+	return d.StringFixed(4)
 }
 
 // catalogQuery reads what a list is asked for. Of lists the first is the one that is meant where none is named.

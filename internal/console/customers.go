@@ -104,7 +104,7 @@ func (a *api) getCustomer(w http.ResponseWriter, r *http.Request, b tenant.Bundl
 		return err
 	}
 	return respond(w, r, http.StatusOK, customerAnswer{
-		customerItem: customerItemOf(v.CustomerRow), Fields: fieldsOf(v.Fields), Tier: known(v.Tier),
+		customerItem: customerItemOf(v.CustomerRow), Fields: sideFields(v.Fields), Tier: known(v.Tier),
 		Discount: v.Discount.String(), OwnPrices: v.OwnPrices, Linked: known(v.Linked), History: notesOf(v.History),
 	})
 }

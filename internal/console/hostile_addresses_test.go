@@ -22,7 +22,7 @@ func TestHostileAddresses(t *testing.T) {
 	h.approve(acc, path, unknownProduct)
 	v := h.signIn("Ana", signin.Admin, id)
 	names := []string{"q", "after", "order", "from", "to", "about", "fix", "find", "version", "skip", "said", "n",
-		"state", "kind", "by", "limit"}
+		"state", "kind", "by", "limit", "list", "customer", "product", "c", "p"}
 	check := func(address string, status int, body string) {
 		t.Helper()
 		if status >= 500 && status != http.StatusNotImplemented {
@@ -76,7 +76,8 @@ func TestHostileForms(t *testing.T) {
 	h.approve(acc, path, unknownProduct)
 	v := h.signIn("Ana", signin.Operator)
 	names := []string{"from", "to", "choice", "back", "name", "id", "role", "days", "version", "replay", "percent",
-		"rule", "token", "webhookSecret", "orderStatus", "location"}
+		"rule", "token", "webhookSecret", "orderStatus", "location", "choice", "all", "q", "do", "theirs", "shown",
+		"page"}
 	for _, rt := range new(api).routes() {
 		if rt.method != "POST" || rt.page == nil && rt.person == nil || strings.HasSuffix(rt.path, "/disconnect") {
 			continue

@@ -83,6 +83,7 @@ func (a *api) showIntegrations(
 func settingsMenu(tenantID, here string) []menuItem {
 	items := []menuItem{{Label: "Integrations", Address: integrationsPath(tenantID)},
 		{Label: "Orders", Address: tenantPath(tenantID) + "/settings/orders"},
+		{Label: "Catalogue", Address: catalogSettingsPath(tenantID)},
 		{Label: "Alerts", Address: alertsPath(tenantID)},
 		{Label: "Access", Address: accessPath(tenantID)}}
 	for i := range items {

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,8 +24,55 @@ type question struct {
 	None        string            // what it means to choose nothing; "" = something is chosen
 }
 
-// questions are the settings of orders, by name. The order is that of their section.
-var questions = map[string]question{
+// settingsPart is the settings of one page.
+type settingsPart struct {
+	label, heading string
+	questions      map[string]question // by the settings' names; the order is that of their section
+	replay         bool                // they can be tried on the newest orders
+	said           string              // by the page when they are saved
+}
+
+// settingsParts are the pages of settings, by the last part of their address.
+var settingsParts = map[string]*settingsPart{
+	"orders":    {"Orders", "Settings of orders", orderQuestions, true, "saved"},
+	"catalogue": {"Catalogue", "Settings of products, customers and prices", catalogQuestions, false, "savedCatalogue"},
+}
+
+// partOf is the part of settings that a request is for.
+func partOf(r *http.Request) *settingsPart { return settingsParts[path.Base(r.URL.Path)] }
+
+// questionOf is the question about a setting, whichever page asks it.
+func questionOf(name string) question {
+	if q, ok := orderQuestions[name]; ok {
+		return q
+	}
+	return catalogQuestions[name]
+}
+
+// catalogQuestions are the settings of the catalogue.
+var catalogQuestions = map[string]question{
+	"importNewProducts": {"Is a product that is new in Cin7 Core imported by itself?",
+		"Else it waits under Products › Import products.",
+		map[string]string{"false": "No: somebody chooses it", "true": "Yes"}, ""},
+	"outOfStock": {"Is a product out of stock in Upstock when nothing of it is available in Cin7 Core?",
+		"What is available in all locations together counts. Customers cannot order what is out of stock.",
+		map[string]string{"false": "No", "true": "Yes"}, ""},
+	"productImages": {"Are products imported with their image?", "The default image of the product in Cin7 Core.",
+		map[string]string{"false": "No", "true": "Yes"}, ""},
+	"defaultPriceTier": {"Which price tier is a product's default price?",
+		"Customers who have no price list pay it.", nil, "The first tier"},
+	"priceHoldPercent": {"From which change on does a price wait for your yes?",
+		"In percent, up or down. Empty: no change waits, but for what would be given away, which always does.",
+		nil, ""},
+	"priceCheck": {"What if an order's price is not the customer's price in Cin7 Core?",
+		"A price typed by hand, or one that was late, else shows up as a credit note.",
+		map[string]string{"off": "Nothing", "say": "It is said on the order", "hold": "The order needs a person"}, ""},
+	"priceCheckPercent": {"How far may an order's price be from the customer's price before the order needs a person?",
+		"In percent of the customer's price.", nil, ""},
+}
+
+// orderQuestions are the settings of orders.
+var orderQuestions = map[string]question{
 	"orderStatus": {"Which status does a new sale have?",
 		"A draft can be changed in Cin7 Core before somebody authorises it. An authorised one takes stock at once.",
 		map[string]string{"draft": "Draft", "authorised": "Authorised"}, ""},
@@ -65,24 +113,9 @@ var questions = map[string]question{
 		"And no totals either, by which Cin7 Core's rule could be checked.",
 		map[string]string{"useRule": "The product's tax rule is used, and that is said",
 			"reject": "The order needs a person"}, ""},
-
-	"importNewProducts": {"Is a product that is new in Cin7 Core imported by itself?", "",
-		map[string]string{"false": "No: somebody chooses it", "true": "Yes"}, ""},
-	"outOfStock": {"Is a product out of stock in Upstock when nothing of it is available in Cin7 Core?", "",
-		map[string]string{"false": "No", "true": "Yes"}, ""},
-	"productImages": {"Are products imported with their image?", "The default image of the product in Cin7 Core.",
-		map[string]string{"false": "No", "true": "Yes"}, ""},
-	"defaultPriceTier": {"Which price tier is a product's default price?",
-		"Its number in Cin7 Core, 1 to 10, or its name. Empty: the first.", nil, ""},
-	"priceHoldPercent": {"From which change on does a price wait for your yes?",
-		"In percent. Empty: no change waits, but for what would be given away, which always does.", nil, ""},
-	"priceCheck": {"What if an order's price is not the customer's price in Cin7 Core?", "",
-		map[string]string{"off": "Nothing", "say": "It is said on the order", "hold": "The order needs a person"}, ""},
-	"priceCheckPercent": {"How far may an order's price be from the customer's price before the order needs a person?",
-		"In percent of the customer's price.", nil, ""},
 }
 
-// settingsPage asks for all settings of orders.
+// settingsPage asks for the settings of one part.
 type settingsPage struct {
 	Address string
 	Version string
@@ -90,6 +123,7 @@ type settingsPage struct {
 	Note    string       // why there is nothing, or not everything, to choose from
 	Rows    []settingRow
 	Save    bool // the person may
+	Try     bool // they can be tried on the newest orders
 	Replay  *replayView
 	Earlier []versionRow // newest first
 }
@@ -167,9 +201,13 @@ func (a *api) showSettings(w http.ResponseWriter, r *http.Request, v visit, stat
 		Address: r.URL.Path, Version: strconv.Itoa(v.Version), Note: cmp.Or(s.note, text(o.Why)),
 		Save: v.person.Changes(), Replay: s.replay,
 	}
+	part := partOf(r)
+	p.Try = p.Save && part.replay
 	for _, section := range a.Sections() {
 		for _, f := range section.Fields() {
-			p.Rows = append(p.Rows, settingOf(f, values[f.Name], o, s.typed, s.faults))
+			if _, asked := part.questions[f.Name]; asked {
+				p.Rows = append(p.Rows, settingOf(f, values[f.Name], o, s.typed, s.faults))
+			}
 		}
 	}
 	if p.Earlier, err = a.versionRows(r, v); err != nil {
@@ -177,10 +215,10 @@ func (a *api) showSettings(w http.ResponseWriter, r *http.Request, v visit, stat
 	}
 	for _, f := range s.faults {
 		name, _, _ := strings.Cut(f.Field, ".")
-		p.Faults = append(p.Faults, fieldFault{name, questions[name].Title, faultWords(f)})
+		p.Faults = append(p.Faults, fieldFault{name, questionOf(name).Title, faultWords(f)})
 	}
-	fr := v.frame(r, "Orders", p)
-	fr.Heading, fr.Sections = "Settings of orders", settingsMenu(v.Tenant.ID, r.URL.Path)
+	fr := v.frame(r, part.label, p)
+	fr.Heading, fr.Sections = part.heading, settingsMenu(v.Tenant.ID, r.URL.Path)
 	return a.show(w, r, status, "settings", fr)
 }
 
@@ -189,7 +227,7 @@ func (a *api) versionRows(r *http.Request, v visit) (rows []versionRow, err erro
 	for _, s := range list {
 		titles := make([]string, len(s.Changed))
 		for i, name := range s.Changed {
-			titles[i] = questions[name].Title
+			titles[i] = questionOf(name).Title
 		}
 		number := strconv.Itoa(s.Version)
 		rows = append(rows, versionRow{
@@ -203,7 +241,7 @@ func (a *api) versionRows(r *http.Request, v visit) (rows []versionRow, err erro
 // faultWords says what is wrong with an answer. The API's sentence has the names of settings and of their choices,
 // which the page calls otherwise.
 func faultWords(f tenant.FieldError) string {
-	q := questions[f.Field]
+	q := questionOf(f.Field)
 	switch {
 	case q.Answers == nil:
 		return f.Message
@@ -217,7 +255,7 @@ func faultWords(f tenant.FieldError) string {
 func settingOf(
 	f tenant.Field, raw json.RawMessage, o upstockcin7.Options, mine url.Values, faults tenant.FieldErrors,
 ) settingRow {
-	q := questions[f.Name]
+	q := questionOf(f.Name)
 	row := settingRow{Name: f.Name, Title: q.Title, Help: q.Help}
 	for _, fault := range faults {
 		if name, _, _ := strings.Cut(fault.Field, "."); name == f.Name {
@@ -236,6 +274,7 @@ func settingOf(
 	}
 	known, named := map[string][]upstockcin7.Choice{
 		"location": o.Location, "freightProduct": o.FreightProduct, "defaultSalesRep": o.DefaultSalesRep,
+		"defaultPriceTier": tierChoices(o.DefaultTier, row.Value),
 	}[f.Name]
 	switch {
 	case q.Answers != nil:
@@ -250,6 +289,16 @@ func settingOf(
 		row.Options = names(known, row.Value, q.None)
 	}
 	return row
+}
+
+// tierChoices are the price tiers of an account. One that is chosen by its name, as programs may, is chosen among them.
+func tierChoices(tiers []upstockcin7.Choice, chosen string) []upstockcin7.Choice {
+	for _, t := range tiers {
+		if t.Value != chosen && chosen != "" && strings.HasPrefix(t.Label, chosen+" (") {
+			return append(slices.Clone(tiers), upstockcin7.Choice{Value: chosen, Label: t.Label})
+		}
+	}
+	return tiers
 }
 
 // names are what an account has to choose from. What is chosen stays, even where the account has it no more.
@@ -297,26 +346,37 @@ func at(list []string, i int) string {
 	return ""
 }
 
-// typed is the document that a form's answers make.
-func (a *api) typed(form url.Values) ([]byte, error) {
-	doc := map[string]any{}
-	for _, s := range a.Sections() {
-		for _, f := range s.Fields() {
-			if f.Name != "taxRules" {
-				doc[f.Name] = strings.TrimSpace(form.Get(f.Name))
-				continue
-			}
-			rules := map[string]string{}
-			for i, percent := range form["percent"] {
-				percent, rule := strings.TrimSpace(percent), strings.TrimSpace(at(form["rule"], i))
-				if percent != "" || rule != "" {
-					rules[percent] = rule
-				}
-			}
-			doc[f.Name] = rules
+// typed is the document that a form's answers make of the settings as they are stored.
+func (a *api) typed(b tenant.Bundle, part *settingsPart, form url.Values) ([]byte, error) {
+	stored, _ := a.stored(b)
+	now, err := tenant.Write(nil, stored...)
+	if err != nil {
+		return nil, err
+	}
+	var doc map[string]any
+	if err := json.Unmarshal(now, &doc); err != nil {
+		return nil, err
+	}
+	for name := range part.questions {
+		if name == "taxRules" {
+			doc[name] = typedRules(form)
+			continue
 		}
+		doc[name] = strings.TrimSpace(form.Get(name))
 	}
 	return json.Marshal(doc)
+}
+
+// typedRules are the tax rules that a form has, by percentage.
+func typedRules(form url.Values) map[string]string {
+	rules := map[string]string{}
+	for i, percent := range form["percent"] {
+		percent, rule := strings.TrimSpace(percent), strings.TrimSpace(at(form["rule"], i))
+		if percent != "" || rule != "" {
+			rules[percent] = rule
+		}
+	}
+	return rules
 }
 
 // saveSettingsPage saves what was typed. Where that is refused, or somebody else saved meanwhile, the page comes again
@@ -326,7 +386,8 @@ func (a *api) saveSettingsPage(w http.ResponseWriter, r *http.Request, v visit) 
 	if err != nil {
 		return err
 	}
-	doc, err := a.typed(form)
+	part := partOf(r)
+	doc, err := a.typed(v.Bundle, part, form)
 	if err != nil {
 		return err
 	}
@@ -335,7 +396,7 @@ func (a *api) saveSettingsPage(w http.ResponseWriter, r *http.Request, v visit) 
 		return notOurForm()
 	}
 	shown := settingsShown{doc: doc, typed: form}
-	if form.Has("replay") {
+	if form.Has("replay") && part.replay {
 		return a.replayPage(w, r, v, shown)
 	}
 	if seen != v.Version {
@@ -356,7 +417,7 @@ func (a *api) saveSettingsPage(w http.ResponseWriter, r *http.Request, v visit) 
 	if err != nil {
 		return err
 	}
-	http.Redirect(w, r, r.URL.Path+"?said=saved", http.StatusSeeOther)
+	http.Redirect(w, r, r.URL.Path+"?said="+partOf(r).said, http.StatusSeeOther)
 	return nil
 }
 
@@ -371,7 +432,7 @@ func (a *api) showChanged(w http.ResponseWriter, r *http.Request, v visit, shown
 	fresh := a.Sections()
 	if tenant.Parse(shown.doc, fresh...) == nil {
 		if mine, err := tenant.Write(nil, fresh...); err == nil && bytes.Equal(mine, now) {
-			http.Redirect(w, r, r.URL.Path+"?said=saved", http.StatusSeeOther)
+			http.Redirect(w, r, r.URL.Path+"?said="+partOf(r).said, http.StatusSeeOther)
 			return nil
 		}
 	}
@@ -394,3 +455,5 @@ func (a *api) replayPage(w http.ResponseWriter, r *http.Request, v visit, shown 
 const changedMeanwhile = "Somebody else saved these settings since you opened them. Below is what you chose; " +
 	"look at it " +
 	"again, and press Save settings to have it count instead of theirs."
+
+func catalogSettingsPath(tenantID string) string { return tenantPath(tenantID) + "/settings/catalogue" }

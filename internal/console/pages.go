@@ -22,6 +22,7 @@ import (
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/signin"
 	"stockbridge/internal/tenant"
+	"stockbridge/internal/upstockcin7"
 )
 
 // A page is a struct of texts ready to be shown, a template of the same name in pages/, and a function that makes the
@@ -44,7 +45,7 @@ func readPages() {
 }
 
 func parsePages() map[string]*template.Template {
-	parts := []string{"layout", "cause", "days", "chart", "flows", "gaps"} // of several pages
+	parts := []string{"layout", "cause", "days", "chart", "flows", "gaps", "run", "match"} // of several pages
 	layout := template.New("layout.html")
 	for _, name := range parts {
 		template.Must(layout.ParseFS(pageFiles, "pages/"+name+".html"))
@@ -116,30 +117,51 @@ type frame struct {
 	Tenant   string // its name; "" = none
 	Menu     []menuItem
 	Sections []menuItem // of the menu's item that has several pages
-	Many     bool       // the person may choose another tenant
-	Said     string     // what the last act brought about
-	Path     string     // of this page, to come back to
-	Page     any
+
+	SectionsOf string // the name of that item
+	Many       bool   // the person may choose another tenant
+	Said       string // what the last act brought about
+	Path       string // of this page, to come back to
+	Page       any
 }
 
 type menuItem struct {
 	Label, Address string
 	Here           bool
+	Count          string // of what waits there; "" = nothing, or that is not counted
 }
 
-// menu is a tenant's: what stands on it, its first page, and where its pages are.
-func menu(tenantID, path string) (items []menuItem) {
-	base := tenantPath(tenantID)
+// menu is a tenant's: what stands on it, its first page, and where its pages are. The catalogue is on it where both
+// systems are connected, however well.
+func (v visit) menu(path string) (items []menuItem) {
+	base := tenantPath(v.Tenant.ID)
 	for _, it := range [][3]string{
-		{"Home", "", ""}, {"Orders", "/orders", "/orders"}, {"Completeness", "/completeness", "/completeness"},
-		{"Backfill", "/backfill", "/backfill"}, {"Activity", "/activity", "/activity"},
-		{"Settings", "/settings/integrations", "/settings"},
+		{"Home", "", ""}, {"Orders", "/orders", "/orders"}, {"Products", "/products", "/products"},
+		{"Customers", "/customers", "/customers"}, {"Price lists", "/prices", "/prices"},
+		{"Completeness", "/completeness", "/completeness"}, {"Backfill", "/backfill", "/backfill"},
+		{"Activity", "/activity", "/activity"}, {"Settings", "/settings/integrations", "/settings"},
 	} {
+		if slices.Contains(catalogMenu, it[0]) && !v.usesCatalog() {
+			continue
+		}
 		here := path == base+it[1] || it[2] != "" && strings.HasPrefix(path, base+it[2]+"/") ||
 			it[0] == "Settings" && strings.HasPrefix(path, base+"/flows/") // what pauses a flow stands among them
-		items = append(items, menuItem{it[0], base + it[1], here})
+		items = append(items, menuItem{Label: it[0], Address: base + it[1], Here: here})
 	}
 	return items
+}
+
+// catalogMenu is what stands on the menu for the catalogue.
+var catalogMenu = []string{"Products", "Customers", "Price lists"}
+
+// usesCatalog reports whether the tenant has both of the systems that the catalogue goes between.
+func (v visit) usesCatalog() bool {
+	for _, sys := range upstockcin7.Systems() {
+		if _, ok := v.Connections[sys]; !ok {
+			return false
+		}
+	}
+	return true
 }
 
 func tenantPath(id string) string { return "/t/" + url.PathEscape(id) }
@@ -156,6 +178,9 @@ func (a *api) show(w http.ResponseWriter, r *http.Request, status int, name stri
 	}
 	if f.Heading == "" {
 		f.Heading = f.Title
+	}
+	if f.SectionsOf == "" {
+		f.SectionsOf = "Settings"
 	}
 	body, err := rendered(name, f)
 	if err != nil {
@@ -219,7 +244,7 @@ type visit struct {
 // frame begins a page of the tenant.
 func (v visit) frame(r *http.Request, title string, page any) frame {
 	return frame{
-		Title: title, Person: &v.person, Tenant: v.Tenant.Name, Menu: menu(v.Tenant.ID, r.URL.Path),
+		Title: title, Person: &v.person, Tenant: v.Tenant.Name, Menu: v.menu(r.URL.Path),
 		Many: v.person.Role == signin.Operator || len(v.person.Tenants) > 1, Said: notice(r.URL.Query()),
 		Page: page,
 	}
@@ -227,19 +252,20 @@ func (v visit) frame(r *http.Request, title string, page any) frame {
 
 // notices are the sentences that a page says once after an act, by the word that its address bears.
 var notices = map[string]string{
-	"retried":      "The order is being tried again. Look again in a moment.",
-	"nothing":      "This order has nothing to retry.",
-	"asked":        "It is being done in Cin7 Core. Look again in a moment.",
-	"none":         "None of these can be retried together. Open an order, and decide there.",
-	"saved":        "The settings are saved. They count for orders from now on, and for those that waited for them.",
-	"connected":    "The key works and is saved.",
-	"revoked":      "The token is revoked. Whatever still sends it is refused from now on.",
-	"disconnected": "It is disconnected. Connect it again at any time.",
-	"paused":       "It is paused. Everything that comes in waits until somebody resumes it here.",
-	"resumed":      "It goes on. What waited is being done now.",
-	"choose":       "Nothing was chosen. Pick one of those that are shown.",
-	"unchosen":     "No order was chosen. Tick those that are to be tried again.",
-	"mended":       "No order waits for this any more.",
+	"retried":        "The order is being tried again. Look again in a moment.",
+	"nothing":        "This order has nothing to retry.",
+	"asked":          "It is being done in Cin7 Core. Look again in a moment.",
+	"none":           "None of these can be retried together. Open an order, and decide there.",
+	"saved":          "The settings are saved. They count for orders from now on, and for those that waited for them.",
+	"savedCatalogue": "The settings are saved. They count from the next sync on.",
+	"connected":      "The key works and is saved.",
+	"revoked":        "The token is revoked. Whatever still sends it is refused from now on.",
+	"disconnected":   "It is disconnected. Connect it again at any time.",
+	"paused":         "It is paused. Everything that comes in waits until somebody resumes it here.",
+	"resumed":        "It goes on. What waited is being done now.",
+	"choose":         "Nothing was chosen. Pick one of those that are shown.",
+	"unchosen":       "No order was chosen. Tick those that are to be tried again.",
+	"mended":         "No order waits for this any more.",
 	"alerts": "Alerts are saved. Whoever takes the place of all before is told what is wrong now, in some minutes; " +
 		"who is added to others is told what comes.",
 	"erased":     "The tenant is erased.",
@@ -250,16 +276,26 @@ var notices = map[string]string{
 	"looking":    "Cin7 Core is being looked at. Orders that nothing stands against any more go on by themselves.",
 	"cannotLook": "Cin7 Core cannot be looked at just now: its connection needs you.",
 	"stopped":    "The backfill is stopped. Orders that it took in go on.",
+	"unpicked":   "Nothing was chosen. Tick what it is to be done to.",
+
+	"customerLinked":   "The customer is linked. Its changes and its price list go to Upstock now.",
+	"customerNew":      "This is noted: it is none of them. It is sent to Upstock as a customer of its own.",
+	"customerUnlinked": "The customer is linked no more.",
+	"customerGone":     "This customer does not wait to be linked any more.",
 }
 
 // notice is what a page says after an act.
 func notice(q url.Values) string {
-	if q.Get("said") != "fixed" {
+	decided, isDecision := decisions[q.Get("said")]
+	if q.Get("said") != "fixed" && !isDecision {
 		return notices[q.Get("said")]
 	}
 	n, err := strconv.Atoi(q.Get("n"))
 	if err != nil || n < 0 {
 		return ""
+	}
+	if isDecision {
+		return decided(n)
 	}
 	said := count(n, "order is", "orders are") + " being tried again. Look again in a moment."
 	switch of, err := strconv.Atoi(q.Get("of")); {

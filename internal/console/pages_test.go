@@ -276,7 +276,7 @@ func TestPagesAreGuarded(t *testing.T) {
 	}
 	tried := 0
 	for _, rt := range new(api).routes() {
-		if rt.page == nil {
+		if rt.page == nil || ofCatalog(rt.path) && strings.Contains(rt.path, "{id}") {
 			continue
 		}
 		tried++

@@ -82,7 +82,7 @@ func (a *api) getProduct(w http.ResponseWriter, r *http.Request, b tenant.Bundle
 	if err != nil {
 		return err
 	}
-	ans := productAnswer{productItem: productItemOf(v.ProductRow), Fields: fieldsOf(v.Fields), Prices: []listPrice{},
+	ans := productAnswer{productItem: productItemOf(v.ProductRow), Fields: sideFields(v.Fields), Prices: []listPrice{},
 		More: v.More, DiscountRule: known(v.DiscountRule), History: notesOf(v.History)}
 	for _, p := range v.Prices {
 		ans.Prices = append(ans.Prices, listPrice{*refOf(&p.List), priceOf(p.Price), known(p.Standing.Why),

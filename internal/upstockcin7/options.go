@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/shopspring/decimal"
@@ -21,13 +22,14 @@ import (
 )
 
 // Options are what the settings that name something in Cin7 Core may name in
-// this account: locations, tax rules for sales, services and sales
-// representatives, as the mirror has them.
+// this account: locations, tax rules for sales, services, sales
+// representatives and price tiers, as the mirror has them.
 type Options struct {
 	Location        []Choice `json:"location"`
 	TaxRules        []Choice `json:"taxRules"`
 	FreightProduct  []Choice `json:"freightProduct"`
 	DefaultSalesRep []Choice `json:"defaultSalesRep"`
+	DefaultTier     []Choice `json:"defaultPriceTier"`
 	Why             *string  `json:"why"` // why there is nothing, or not everything, to choose from; null = this is all
 }
 
@@ -42,7 +44,8 @@ const mostServices = 500
 
 // Options lists what the tenant's settings may name.
 func (p *Pair) Options(ctx context.Context, b tenant.Bundle) (Options, error) {
-	o := Options{Location: []Choice{}, TaxRules: []Choice{}, FreightProduct: []Choice{}, DefaultSalesRep: []Choice{}}
+	o := Options{Location: []Choice{}, TaxRules: []Choice{}, FreightProduct: []Choice{}, DefaultSalesRep: []Choice{},
+		DefaultTier: []Choice{}}
 	if why := unread(b); why != "" {
 		o.Why = &why
 		return o, nil
@@ -64,6 +67,12 @@ func (p *Pair) Options(ctx context.Context, b tenant.Bundle) (Options, error) {
 	for _, c := range books.Contacts {
 		if match.Same(c.Type, "Sale") && strings.TrimSpace(c.Name) != "" {
 			o.DefaultSalesRep = append(o.DefaultSalesRep, Choice{c.Name, c.Name})
+		}
+	}
+	for _, t := range books.PriceTiers {
+		if name := strings.TrimSpace(t.Name); name != "" {
+			label := fmt.Sprintf("%s (tier %d)", name, t.Code)
+			o.DefaultTier = append(o.DefaultTier, Choice{strconv.Itoa(t.Code), label})
 		}
 	}
 	if o.FreightProduct, err = p.services(ctx, b.Tenant.ID); err != nil {
@@ -194,6 +203,8 @@ func (o Options) of(field string) []string {
 		list = o.FreightProduct
 	case "defaultSalesRep":
 		list = o.DefaultSalesRep
+	case "defaultPriceTier":
+		list = o.DefaultTier
 	}
 	var values []string
 	for _, c := range list {

@@ -32,17 +32,19 @@ if (document.getElementById("moving")) {
 	setInterval(lookAgain, pause);
 }
 
-// In a list whose rows can be chosen, the button says how many it is for, and with Shift all rows from the one that was
+// In a list whose rows can be chosen, each button says how many it is for, and with Shift all rows from the one that was
 // chosen last to this one are chosen.
 const list = document.querySelector("form.choices");
 if (list) {
 	const boxes = [...list.querySelectorAll("input[type=checkbox]")];
-	const button = list.querySelector("button[data-many]");
-	const none = button.textContent;
+	const buttons = [...list.querySelectorAll("button[data-many]")].map((button) => [button, button.textContent]);
 	let last = null;
 	const say = () => {
 		const n = boxes.filter((box) => box.checked).length;
-		button.textContent = n === 0 ? none : n === 1 ? button.dataset.one : button.dataset.many.replace("#", n);
+		for (const [button, none] of buttons) {
+			const {one, many} = button.dataset;
+			button.textContent = n === 0 ? none : n === 1 ? one : many.replace("#", n);
+		}
 	};
 	list.addEventListener("click", (event) => {
 		const at = boxes.indexOf(event.target);

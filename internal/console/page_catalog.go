@@ -1,0 +1,304 @@
+package console
+
+import (
+	"cmp"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/shopspring/decimal"
+
+	"stockbridge/internal/ledger"
+	"stockbridge/internal/prose"
+	"stockbridge/internal/tenant"
+	"stockbridge/internal/upstockcin7"
+)
+
+// What the pages of the catalogue have in common: the runs of its jobs, how a record stands, and the ways between the
+// pages.
+
+// runCard is how far a run of one of the catalogue's jobs is, or what came of it.
+type runCard struct {
+	Sentence    string
+	Moving      bool
+	Value, Most int    // of its bar; Most 0 = it has none
+	Far         string // how far it is, in words
+	Why         string // what it waits for, or why it ended
+	At          moment // when it ended
+	Facts       []fact
+	Address     string // of its own page
+	Left        string // how many were left out; "" = none
+}
+
+// runWords are what is said of a run, by its kind: waiting, running, done, stopped.
+var runWords = map[string]map[ledger.ProgressState]string{
+	upstockcin7.JobProducts: {
+		ledger.ProgressWaiting: "Products are to be sent to Upstock",
+		ledger.ProgressRunning: "Products are being sent to Upstock",
+		ledger.ProgressDone:    "Upstock has the products",
+		ledger.ProgressStopped: "Sending products to Upstock has stopped",
+	},
+	upstockcin7.JobCustomers: {
+		ledger.ProgressWaiting: "Customers are to be sent to Upstock",
+		ledger.ProgressRunning: "Customers are being sent to Upstock",
+		ledger.ProgressDone:    "Upstock has the customers",
+		ledger.ProgressStopped: "Sending customers to Upstock has stopped",
+	},
+	upstockcin7.JobPrices: {
+		ledger.ProgressWaiting: "Prices are to be sent to Upstock",
+		ledger.ProgressRunning: "Prices are being sent to Upstock",
+		ledger.ProgressDone:    "Upstock has the prices",
+		ledger.ProgressStopped: "Sending prices to Upstock has stopped",
+	},
+}
+
+// otherRun are the words of a run of a kind that has none of its own.
+var otherRun = map[ledger.ProgressState]string{
+	ledger.ProgressWaiting: "It is to be done", ledger.ProgressRunning: "It is being done",
+	ledger.ProgressDone: "It is done", ledger.ProgressStopped: "It has stopped",
+}
+
+// resultWords say what a run counts, in the order in which it is shown. What is not among them is for programs.
+var resultWords = []struct{ Key, Label string }{
+	{"chosen", "Chosen"}, {"new", "New in Upstock"}, {"changed", "Changed in Upstock"},
+	{"gone", "Taken out of Upstock"}, {"linked", "Linked to one that was there"}, {"toLink", "To be linked by you"},
+	{"held", "Wait for your yes"}, {"declined", "Not sent, as you said no"}, {"refused", "Not taken by Upstock"},
+	{"pending", "To be decided by Upstock"}, {"doubt", "Being looked after"}, {"left", "Left out"},
+}
+
+// run is a run as a page shows it.
+func (v visit) run(p *ledger.Progress) runCard {
+	words, ok := runWords[p.Kind]
+	if !ok {
+		words = otherRun
+	}
+	c := runCard{
+		Sentence: words[p.State], Moving: p.IsOpen(), Why: v.local(p.Problem), At: v.moment(p.Ended),
+		Address: tenantPath(v.Tenant.ID) + "/progress/" + url.PathEscape(p.ID),
+	}
+	switch {
+	case c.Moving && p.Of > 0:
+		c.Value, c.Most = min(p.Done, p.Of), p.Of
+		c.Far = prose.Count(p.Done) + " of " + prose.Count(p.Of) + " are done."
+	case c.Moving && p.Done > 0:
+		c.Far = prose.Count(p.Done) + " are done so far."
+	}
+	for _, w := range resultWords {
+		if n := p.Result[w.Key]; n > 0 {
+			c.Facts = append(c.Facts, fact{w.Label, prose.Count(n)})
+		}
+	}
+	if n := len(p.Left); n > 0 {
+		c.Left = count(n, "was left out", "were left out")
+		if n == ledger.MaxLeft {
+			c.Left = "At least " + c.Left
+		}
+	}
+	return c
+}
+
+// lastRun is the last run of a kind; nil = there was none.
+func (v visit) lastRun(n upstockcin7.CatalogNeeds, kind string) *runCard {
+	for _, p := range n.Runs {
+		if p.Kind == kind {
+			c := v.run(p)
+			return &c
+		}
+	}
+	return nil
+}
+
+// standing is how a record stands with Upstock, in a word.
+type standing struct {
+	State     string
+	Good, Bad bool
+	Why       string
+	At        moment // when Upstock last said that it has it
+}
+
+// standingWords are the states of records, but for those that are as they should be.
+var standingWords = map[string]standing{
+	"held":     {State: "Waits for your yes", Bad: true},
+	"approved": {State: "Is sent soon"},
+	"declined": {State: "Not sent, as you said no"},
+	"refused":  {State: "Not taken", Bad: true},
+	"pending":  {State: "Upstock decides"},
+	"doubt":    {State: "Being looked after"},
+}
+
+func (v visit) standing(s upstockcin7.Standing, why string) standing {
+	w, ok := standingWords[s.State]
+	switch {
+	case ok:
+	case s.Has:
+		w = standing{State: "In Upstock", Good: true}
+	default:
+		w = standing{State: "Not sent yet"}
+	}
+	w.Why, w.At = prose.Within(v.local(cmp.Or(s.Why, why)), mostOfWhy), v.moment(s.At)
+	return w
+}
+
+// priceText is a price as a page says it.
+func priceText(d *decimal.Decimal) string {
+	if d == nil {
+		return "no price"
+	}
+	return listPriceText(*d)
+}
+
+// currency is the account's, in which all prices are; "" = it is not known.
+func (v visit) currency() string { return v.Connections[tenant.Cin7Core].Currency }
+
+// priced is a column's name with the currency of what stands in it.
+func (v visit) priced(name string) string {
+	if c := v.currency(); c != "" {
+		return name + " (" + c + ")"
+	}
+	return name
+}
+
+// withQuery is an address with those parameters that are not empty.
+func withQuery(path string, pairs ...string) string {
+	q := url.Values{}
+	for i := 0; i < len(pairs); i += 2 {
+		if pairs[i+1] != "" {
+			q.Set(pairs[i], pairs[i+1])
+		}
+	}
+	if len(q) == 0 {
+		return path
+	}
+	return path + "?" + q.Encode()
+}
+
+// nothing says why a list is empty, and what to do.
+type nothing struct{ Why, Do, Address string }
+
+// unready says what is missing before anything of the catalogue can be done; nil = nothing is.
+func (v visit) unready() *nothing {
+	why := v.Ready(upstockcin7.Systems()...)
+	if why == "" {
+		return nil
+	}
+	n := &nothing{Why: why}
+	if v.person.Changes() {
+		n.Do, n.Address = "Go to Integrations", integrationsPath(v.Tenant.ID)
+	}
+	return n
+}
+
+// The pages of the catalogue.
+func productsPath(tenantID string) string  { return tenantPath(tenantID) + "/products" }
+func customersPath(tenantID string) string { return tenantPath(tenantID) + "/customers" }
+func pricesPath(tenantID string) string    { return tenantPath(tenantID) + "/prices" }
+
+func productPath(tenantID, id string) string {
+	return productsPath(tenantID) + "/" + url.PathEscape(id)
+}
+
+func customerPath(tenantID, id string) string {
+	return customersPath(tenantID) + "/" + url.PathEscape(id)
+}
+
+func listPath(tenantID, id string) string {
+	return pricesPath(tenantID) + "/lists/" + url.PathEscape(id)
+}
+
+// catalogFrame begins a page of one part of the catalogue, with the ways to the part's other pages.
+func (v visit) catalogFrame(r *http.Request, title, kind string, n upstockcin7.CatalogNeeds, page any) frame {
+	f := v.frame(r, title, page)
+	base := tenantPath(v.Tenant.ID)
+	switch kind {
+	case upstockcin7.JobProducts:
+		f.SectionsOf = "Products"
+		f.Sections = []menuItem{{Label: "Imported", Address: base + "/products"},
+			{Label: "Import products", Address: base + "/products/import"}}
+	case upstockcin7.JobCustomers:
+		f.SectionsOf = "Customers"
+		f.Sections = []menuItem{{Label: "Imported", Address: base + "/customers"},
+			{Label: "To be linked", Address: base + "/customers?list=" + upstockcin7.ToLink, Count: upTo(n.ToLink)},
+			{Label: "Inactive", Address: base + "/customers?list=" + upstockcin7.Inactive},
+			{Label: "Import customers", Address: base + "/customers/import"}}
+	case upstockcin7.JobPrices:
+		f.SectionsOf = "Prices"
+		f.Sections = []menuItem{{Label: "Price lists", Address: base + "/prices"},
+			{Label: "Price changes", Address: base + "/prices/changes", Count: upTo(n.Held)},
+			{Label: "Explain a price", Address: base + "/prices/explain"}}
+	}
+	here := r.URL.Path
+	if list := r.URL.Query().Get("list"); here == base+"/customers" && list != "" && list != upstockcin7.Imported {
+		here += "?list=" + list
+	}
+	for i := range f.Sections {
+		f.Sections[i].Here = f.Sections[i].Address == here
+	}
+	return f
+}
+
+// mostNeeds is up to where the pair counts what needs a person.
+const mostNeeds = 100
+
+// upTo is a number that is counted up to a most; "" = none.
+func upTo(n int) string {
+	switch {
+	case n == 0:
+		return ""
+	case n >= mostNeeds:
+		return "100 or more"
+	}
+	return prose.Count(n)
+}
+
+// syncPage starts a run of the catalogue's jobs, or joins the one that is under way, and goes on to its page.
+func (a *api) syncPage(kind string) func(http.ResponseWriter, *http.Request, visit) error {
+	return func(w http.ResponseWriter, r *http.Request, v visit) error {
+		if err := catalogReady(v.Bundle); err != nil {
+			return err
+		}
+		p, err := a.Pair.SyncCatalog(r.Context(), v.Bundle, kind)
+		if err != nil {
+			return err
+		}
+		toRun(w, r, v, p)
+		return nil
+	}
+}
+
+// toRun goes on to the page of a run.
+func toRun(w http.ResponseWriter, r *http.Request, v visit, p *ledger.Progress) {
+	http.Redirect(w, r, v.run(p).Address, http.StatusSeeOther)
+}
+
+// historyLine is something that happened to a record.
+type historyLine struct {
+	At       moment
+	Text, By string
+}
+
+func (v visit) history(notes []upstockcin7.CatalogNote) (lines []historyLine) {
+	for _, n := range notes[:min(len(notes), entriesShown)] {
+		lines = append(lines, historyLine{v.moment(n.At), prose.Within(v.local(n.Text), mostOfEvent), n.By})
+	}
+	return lines
+}
+
+// bothSides is a field of a record in Cin7 Core and in Upstock.
+type bothSides struct {
+	Name, Core, Upstock string
+	Differs             bool
+}
+
+// mostOfField is how many characters of a field are shown.
+const mostOfField = 300
+
+func sidesOf(fields []upstockcin7.CatalogField) (rows []bothSides) {
+	for _, f := range fields {
+		rows = append(rows, bothSides{f.Name, prose.Within(f.Cin7Core, mostOfField),
+			prose.Within(f.Upstock, mostOfField), f.Cin7Core != f.Upstock})
+	}
+	return rows
+}
+
+// trimmed is a person's text without blanks around it.
+func trimmed(q url.Values, name string) string { return strings.TrimSpace(q.Get(name)) }
