@@ -48,7 +48,8 @@ func readAxe(t *testing.T) string {
 // auditSims audits the simulators' pages.
 func (s *stage) auditSims() {
 	s.t.Helper()
-	for _, path := range []string{"/sim", "/sim/pages/1/upstock", "/sim/pages/1/cin7core"} {
+	for _, path := range []string{"/sim", "/sim/pages/1/upstock", "/sim/pages/1/cin7core",
+		"/sim/pages/1/upstock/catalogue", "/sim/pages/1/cin7core/catalogue"} {
 		s.do(chromedp.Navigate(s.demo.sim.base+path), chromedp.WaitReady(chromedp.CSS("h1")))
 		s.audit(path)
 	}

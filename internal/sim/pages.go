@@ -44,17 +44,33 @@ type deliveryTable struct {
 }
 
 // Page is a vendor's page, one for each account. It works without scripts; a
-// POST leads back to it.
+// POST leads back to it, and keeps what was looked for.
 type Page struct {
 	Vendor, Title string                    // upstock, Upstock
+	Part          string                    // of the vendor's pages: catalogue; "" = the first
 	Link          string                    // its name in the list of accounts: Orders at Upstock
 	Call          string                    // a call that the form for faults suggests: POST /sale
 	Ready         []ReadyFault              // a button each
-	Template      func() *template.Template // has page.html
+	Template      func() *template.Template // has page.html, or that of its Part
 	// Show returns the template's data for the n-th account.
 	Show func(n int, f Frame) any
 	// Press does what a button or form asks for: do, to id.
 	Press func(n int, id, do string, r *http.Request) error
+}
+
+// Path is the page's path below that of its account.
+func (p *Page) Path() string {
+	if p.Part == "" {
+		return p.Vendor
+	}
+	return p.Vendor + "/" + p.Part
+}
+
+func (p *Page) file() string {
+	if p.Part == "" {
+		return "page.html"
+	}
+	return p.Part + ".html"
 }
 
 // ReadyFault is a fault of the vendor that a button lays.
@@ -67,6 +83,7 @@ type ReadyFault struct {
 type Frame struct {
 	Title   string
 	Problem string
+	Q       string // what is looked for
 	Account *Account
 	Number  int         // of the account
 	Page    *Page       // of the vendor that is shown
@@ -97,6 +114,20 @@ type indexPage struct {
 
 const shown = 40 // rows of a page's tables, newest first
 
+// Found are the first rows of a list in which a text that is looked for occurs, whatever its case, as many as a page
+// shows, and how many there are.
+func Found[T any](rows []T, q string, texts func(T) []string) (first []T, all int) {
+	q = Fold(strings.TrimSpace(q))
+	for _, r := range rows {
+		if q == "" || slices.ContainsFunc(texts(r), func(s string) bool { return strings.Contains(Fold(s), q) }) {
+			if all++; all <= shown {
+				first = append(first, r)
+			}
+		}
+	}
+	return first, all
+}
+
 // LastOf returns the end of a list as a page shows it, newest first.
 func LastOf[T any](in []T) []T {
 	out := slices.Clone(in[max(0, len(in)-shown):])
@@ -125,12 +156,12 @@ func (c *Site) addPages() {
 		return "/sim", nil
 	}))
 	for _, p := range c.pages {
-		c.handle("GET /sim/pages/{account}/"+p.Vendor, func(w http.ResponseWriter, r *http.Request) { c.show(w, r, p) })
-		c.handle("POST /sim/pages/{account}/"+p.Vendor+"/{id}/{do}",
+		c.handle("GET /sim/pages/{account}/"+p.Path(), func(w http.ResponseWriter, r *http.Request) { c.show(w, r, p) })
+		c.handle("POST /sim/pages/{account}/"+p.Path()+"/{id}/{do}",
 			redirectBack(func(r *http.Request) (string, error) {
 				account := r.PathValue("account")
 				n, _ := strconv.Atoi(account)
-				return "/sim/pages/" + url.PathEscape(account) + "/" + p.Vendor,
+				return "/sim/pages/" + url.PathEscape(account) + "/" + p.Path(),
 					c.press(p, n, r.PathValue("id"), r.PathValue("do"), r)
 			}))
 	}
@@ -171,14 +202,14 @@ func (c *Site) show(w http.ResponseWriter, r *http.Request, p *Page) {
 		return
 	}
 	a := &all[n-1]
-	frame := Frame{Title: a.Name + " at " + p.Title, Problem: r.FormValue("problem"), Account: a, Number: n, Page: p,
-		Pages: c.pages}
+	frame := Frame{Title: a.Name + " at " + p.Title, Problem: r.FormValue("problem"), Q: r.FormValue("q"), Account: a,
+		Number: n, Page: p, Pages: c.pages}
 	for _, vendor := range c.sim.Vendors() {
 		for _, f := range c.sim.Faults(vendor) {
 			frame.Faults = append(frame.Faults, FaultView{vendor, f})
 		}
 	}
-	show(w, p.Template(), "page.html", p.Show(n, frame))
+	show(w, p.Template(), p.file(), p.Show(n, frame))
 }
 
 // show renders to a buffer first, so that half a page is never sent.
@@ -198,8 +229,15 @@ func show(w http.ResponseWriter, t *template.Template, name string, page any) {
 func redirectBack(f func(*http.Request) (string, error)) func(http.ResponseWriter, *http.Request) {
 	return func(w http.ResponseWriter, r *http.Request) {
 		to, err := f(r)
+		query := url.Values{}
+		if q := r.FormValue("q"); q != "" {
+			query.Set("q", q)
+		}
 		if err != nil {
-			to += "?problem=" + url.QueryEscape(err.Error())
+			query.Set("problem", err.Error())
+		}
+		if len(query) > 0 {
+			to += "?" + query.Encode()
 		}
 		http.Redirect(w, r, to, http.StatusSeeOther)
 	}

@@ -179,6 +179,77 @@ func testPages(t *testing.T) {
 	}
 }
 
+// TestCataloguePages: prices are changed at the simulated Cin7 Core by a button, and the catalogue that Upstock was
+// told is looked at and searched.
+func TestCataloguePages(t *testing.T) {
+	b := newBench(t, sim.Options{NoLimits: true})
+	const up, core = "/sim/pages/1/upstock/catalogue", "/sim/pages/1/cin7core/catalogue"
+	has := func(page string, want []string, not ...string) {
+		t.Helper()
+		a := b.Call("GET", page, nil)
+		for _, w := range append(want, "</html>") {
+			if a.StatusCode != 200 || !strings.Contains(string(a.Bytes), w) {
+				t.Errorf("%s lacks %q (%v)", page, w, a.Status)
+			}
+		}
+		for _, w := range append(not, "<script", "style=", "ZgotmplZ", "&lt;nil&gt;", "%!") {
+			if strings.Contains(string(a.Bytes), w) {
+				t.Errorf("%s has %q", page, w)
+			}
+		}
+	}
+	refuse := func(path string, form url.Values, problem string) {
+		t.Helper()
+		if to := b.press(path, form); !strings.Contains(to, problem) {
+			t.Errorf("%s %v leads to %s, not to %q", path, form, to, problem)
+		}
+	}
+	tea, lodge := b.productID("KWK-100"), b.buyerID()
+	has(core, []string{"26 in all", "Wholesale: 8.9", "No own prices", "KWK-100 Kawakawa Leaf Tea 100 g: 8.2575"})
+	has(core+"?q=kawakawa", []string{"2 found", "KWK-500"}, "Clover Honey")
+	if to := b.press(core+"/"+tea+"/price", url.Values{"tier": {"2"}, "price": {"7.455"}, "q": {"KWK-100"}}); to !=
+		core+"?q=KWK-100" {
+		t.Error(to)
+	}
+	has(core+"?q=KWK-100", []string{"1 found", "Trade: 7.455"})
+	b.press(core+"/"+tea+"/status", nil)
+	b.press(core+"/"+tea+"/selling", nil)
+	has(core+"?q=KWK-100", []string{"Deprecated", "not sellable", "Restore KWK-100", "Sell KWK-100"})
+	b.press(core+"/"+lodge+"/own", url.Values{"sku": {"KWK-100"}, "price": {"4.5"}})
+	b.press(core+"/"+lodge+"/card", url.Values{"tier": {"Retail"}, "discount": {"2.5"}, "status": {"Active"}})
+	has(core+"?q=Harbourside", []string{"KWK-100 Kawakawa Leaf Tea 100 g: 4.5", "Retail · 2.5 % discount"})
+	b.press(core+"/"+lodge+"/own", url.Values{"sku": {"KWK-100"}, "price": {""}})
+	b.press(core+"/3/rename", url.Values{"name": {"Shop"}})
+	has(core+"?q=Harbourside", []string{"No own prices", "Shop · 2.5 % discount"})
+	refuse(core+"/"+tea+"/price", url.Values{"tier": {"1"}, "price": {"much"}}, "problem=")
+	refuse(core+"/"+tea+"/price", url.Values{"tier": {"11"}, "price": {"1"}}, "problem=Tier")
+	refuse(core+"/"+lodge+"/own", url.Values{"sku": {"NONE"}, "price": {"1"}}, "problem=")
+	refuse(core+"/"+lodge+"/own", url.Values{"sku": {"KWK-100"}, "price": {"1,5"}}, "problem=")
+	for _, path := range []string{"/x/price", "/x/own", "/0/rename", "/x/burn"} {
+		refuse(core+path, nil, "problem=")
+	}
+
+	b.up("PUT", "/price-lists/tier:1", obj{"name": "Wholesale prices", "currency": "NZD"}, 200, nil)
+	b.up("POST", "/price-lists/tier:1/prices/batch", obj{"prices": []obj{{"productExternalId": tea, "price": "8.90"}}},
+		200, nil)
+	b.up("POST", "/customers/batch", obj{"customers": []obj{{"externalId": lodge,
+		"priceListExternalId": "tier:1"}}}, 200, nil)
+	has(up, []string{"25 in all", "9 in all", "Wholesale prices", "customers: 1 · prices: 1", "<td>8.90</td>"})
+	has(up+"?q=harbourside", []string{"0 found", "1 found", "Harbourside Grocers", "Wholesale prices"}, "Tōtara")
+	b.press(up+"/new/refuse", url.Values{"records": {"products"}, "externalId": {tea}, "error": {"No <b>"},
+		"times": {"2"}})
+	has(up, []string{"No &lt;b&gt;", "2 left"})
+	b.press(up+"/new/accept", nil)
+	has(up, nil, "2 left")
+	refuse(up+"/new/burn", nil, "problem=")
+	for _, page := range []string{"/sim/pages/9/upstock/catalogue", "/sim/pages/9/cin7core/catalogue"} {
+		if a := b.Call("GET", page, nil); a.StatusCode != 404 {
+			t.Error(page, a.Status)
+		}
+	}
+	has("/sim", []string{`href="/sim/pages/1/cin7core/catalogue">Catalogue at Cin7 Core`})
+}
+
 // press presses a button of a page, and returns where it leads.
 func (b *bench) press(path string, form url.Values) string {
 	b.T.Helper()

@@ -61,6 +61,8 @@ func (v *Vendor) Control(site *sim.Site) {
 				Fault: sim.Fault{Match: "WEBHOOK Sale/ShipmentAuthorised", Kind: "drop"}},
 		},
 		Template: pageTemplate, Show: v.page, Press: v.press})
+	site.Page(&sim.Page{Vendor: sim.Cin7Core, Part: "catalogue", Title: "Cin7 Core: products, customers, prices",
+		Link: "Catalogue at Cin7 Core", Template: catalogueTemplate, Show: v.cataloguePage, Press: v.pressCatalogue})
 }
 
 // SaleSummary is the most important fields of a Cin7 Core sale.

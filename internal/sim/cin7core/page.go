@@ -14,7 +14,7 @@ import (
 	"stockbridge/internal/sim"
 )
 
-//go:embed page.html
+//go:embed page.html catalogue.html
 var files embed.FS
 
 var pageTemplate = sync.OnceValue(func() *template.Template { return sim.Template(files, "page.html") })

@@ -51,6 +51,8 @@ func (v *Vendor) Control(site *sim.Site) {
 			{Label: "Be down until cleared", Fault: sim.Fault{Match: "*", Kind: "before", How: "refused", Times: -1}},
 		},
 		Template: pageTemplate, Show: v.page, Press: v.press})
+	site.Page(&sim.Page{Vendor: sim.Upstock, Part: "catalogue", Title: "Upstock: products, customers, prices",
+		Link: "Catalogue at Upstock", Template: catalogueTemplate, Show: v.cataloguePage, Press: v.pressCatalogue})
 }
 
 // putAccount changes or revokes credentials; what is not sent stays.

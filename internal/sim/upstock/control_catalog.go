@@ -158,15 +158,20 @@ func (p *supplier) putRefusals(_ *http.Request, body []byte) (any, error) {
 	return p.controlRefusals(nil, nil)
 }
 
-// RefuseItems has single items of a supplier's batches fail from now on, and takes back what was to fail before.
-func (v *Vendor) RefuseItems(supplier int, items ...Refusal) error {
+// changeRefusals changes which items of a supplier's batches fail.
+func (v *Vendor) changeRefusals(supplier int, change func([]Refusal) []Refusal) error {
 	v.sim.Lock()
 	defer v.sim.Unlock()
 	p := v.supplier(supplier)
 	if p == nil {
 		return sim.NotFound("Supplier")
 	}
-	p.Refuse = slices.Clone(items)
+	p.Refuse = change(p.Refuse)
 	p.seat.Changed()
 	return nil
+}
+
+// RefuseItems has single items of a supplier's batches fail from now on, and takes back what was to fail before.
+func (v *Vendor) RefuseItems(supplier int, items ...Refusal) error {
+	return v.changeRefusals(supplier, func([]Refusal) []Refusal { return slices.Clone(items) })
 }

@@ -14,7 +14,7 @@ import (
 	"stockbridge/internal/sim"
 )
 
-//go:embed page.html
+//go:embed page.html catalogue.html
 var files embed.FS
 
 var pageTemplate = sync.OnceValue(func() *template.Template { return sim.Template(files, "page.html") })
@@ -27,6 +27,9 @@ type pageData struct {
 	Hooks      []string
 	Deliveries []sim.Delivery
 }
+
+// mostChoices is how many customers and products the page offers for an order; others are named as JSON.
+const mostChoices = 200
 
 type orderView struct {
 	ID                                int
@@ -115,10 +118,10 @@ func (v *Vendor) page(n int, f sim.Frame) any {
 	v.sim.Lock()
 	defer v.sim.Unlock()
 	s := v.suppliers[n-1]
-	for _, x := range s.Customers {
+	for _, x := range s.Customers[:min(len(s.Customers), mostChoices)] {
 		p.Customers = append(p.Customers, x.Name)
 	}
-	for _, x := range s.Products {
+	for _, x := range s.Products[:min(len(s.Products), mostChoices)] {
 		y := *x
 		p.Products = append(p.Products, &y)
 	}
