@@ -42,11 +42,11 @@ func SettingsOf(stored []byte) Settings {
 // Fields implements tenant.Section.
 func (s *Settings) Fields() []tenant.Field {
 	return []tenant.Field{
-		{Name: "importNewProducts", To: (*flag)(&s.ImportNewProducts),
+		{Name: "importNewProducts", To: (*yesNo)(&s.ImportNewProducts),
 			Help: "Whether a product that is new in Cin7 Core is imported by itself."},
-		{Name: "outOfStock", To: (*flag)(&s.OutOfStock),
+		{Name: "outOfStock", To: (*yesNo)(&s.OutOfStock),
 			Help: "Whether a product of which nothing is available in Cin7 Core is out of stock in Upstock."},
-		{Name: "productImages", To: (*flag)(&s.ProductImages),
+		{Name: "productImages", To: (*yesNo)(&s.ProductImages),
 			Help: "Whether products are imported with their default image."},
 		{Name: "defaultPriceTier", To: &s.DefaultPriceTier, Max: 256,
 			Help: "The code, 1 to 10, or the name of the Cin7 Core price tier that is a product's default price; " +
@@ -81,16 +81,16 @@ func (s *Settings) Check() (errs tenant.FieldErrors) {
 	return errs
 }
 
-// flag is a yes or no as a setting: true or false, read from these words as texts too, as a form sends them.
-type flag bool
+// yesNo is a yes or no as a setting: true or false, read from these words as texts too, as a form sends them.
+type yesNo bool
 
 // UnmarshalJSON implements json.Unmarshaler.
-func (f *flag) UnmarshalJSON(data []byte) error {
+func (y *yesNo) UnmarshalJSON(data []byte) error {
 	switch string(bytes.Trim(data, `"`)) {
 	case "true":
-		*f = true
+		*y = true
 	case "false":
-		*f = false
+		*y = false
 	default:
 		return tenant.FieldError{Message: "Use true or false."}
 	}
