@@ -87,8 +87,7 @@ func CustomerOf(x cin7core.Customer) (Customer, []OwnPrice) {
 	c.Shipping = addressesFrom(x.Addresses, &left, "Shipping")
 	if n := len(c.Shipping); n > mostShipping {
 		c.Shipping = c.Shipping[:mostShipping]
-		left = append(left, fmt.Sprintf("it has %s delivery addresses, and what comes after the first %d of them",
-			prose.Count(n), mostShipping))
+		left = append(left, fmt.Sprintf("all but the first %d of %s delivery addresses", mostShipping, prose.Count(n)))
 	}
 	own := ownPricesFrom(x.ProductPrices)
 	c.OwnPrices, c.Left = len(own), left.said()

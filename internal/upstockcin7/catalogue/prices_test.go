@@ -32,7 +32,8 @@ func TestPricesGolden(t *testing.T) {
 				if tier != "Wholesale" && discount != "0" && discount != "2.5" {
 					continue
 				}
-				c := Customer{ID: "c1", Name: "Kea Café", Currency: "nzd", Tier: tier, Discount: dec(discount), Active: true}
+				c := Customer{ID: "c1", Name: "Kea Café", Currency: "nzd", Tier: tier, Discount: dec(discount),
+					Active: true}
 				for _, price := range []string{"12.46", "7.4550", "0", "-3"} {
 					if own != "" && price != "12.46" {
 						continue
@@ -177,15 +178,17 @@ func made(r *rand.Rand, customers, products int) account {
 		a.products = append(a.products, p)
 	}
 	for n := range customers {
-		c := cin7core.Customer{ID: guid(2, n), Name: fmt.Sprint("Customer ", n), Currency: pick("NZD", "NZD", "NZD", "NZD", "EUR"),
+		c := cin7core.Customer{ID: guid(2, n), Name: fmt.Sprint("Customer ", n),
+			Currency:  pick("NZD", "NZD", "NZD", "NZD", "EUR"),
 			PriceTier: pick("Retail", "Wholesale", "Café", "Twice", "Export", "Staff", "", "Gone", "Online"),
 			Discount:  dec(pick("0", "0", "0", "2.5", "2.50", "10", "33.33", "12.345", "100", "150", "-5")),
 			Status:    cin7core.Status(pick("Active", "Active", "Active", "Active", "Deprecated"))}
 		if r.IntN(4) == 0 {
 			for range r.IntN(min(40, products)) {
-				p := a.products[r.IntN(len(a.products))]
-				if !slices.ContainsFunc(c.ProductPrices, func(x cin7core.ProductPrice) bool { return x.ProductID == p.ID }) {
-					c.ProductPrices = append(c.ProductPrices, cin7core.ProductPrice{ProductID: p.ID, Price: money()})
+				id := a.products[r.IntN(len(a.products))].ID
+				has := func(x cin7core.ProductPrice) bool { return x.ProductID == id }
+				if !slices.ContainsFunc(c.ProductPrices, has) {
+					c.ProductPrices = append(c.ProductPrices, cin7core.ProductPrice{ProductID: id, Price: money()})
 				}
 			}
 		}
@@ -337,7 +340,8 @@ func (a account) explain(t *rapid.T, w told) {
 				list = e.List.ID
 			}
 			text, has := w.prices[rec.PriceListExternalID][p.ID]
-			if list != rec.PriceListExternalID || has != (e.Price != nil) || has && upstock.PriceText(*e.Price) != text {
+			if list != rec.PriceListExternalID || has != (e.Price != nil) ||
+				has && upstock.PriceText(*e.Price) != text {
 				t.Errorf("%s, %s: explained as %v in %q; it is %q in %q", c.Name, p.Name, e.Price, list, text,
 					rec.PriceListExternalID)
 			}

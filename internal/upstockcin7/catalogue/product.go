@@ -164,7 +164,7 @@ type texts []string
 func (t *texts) kept(what, s string, most int) string {
 	s = prose.Clean(s)
 	if _, long := prose.Cut(s, most); long {
-		*t = append(*t, fmt.Sprintf("its %s is longer than %s characters", what, prose.Count(most)))
+		*t = append(*t, fmt.Sprintf("the %s, which is longer than %s characters", what, prose.Count(most)))
 		return ""
 	}
 	return s
@@ -174,6 +174,5 @@ func (t texts) said() string {
 	if len(t) == 0 {
 		return ""
 	}
-	s := strings.Join(t, ", ")
-	return strings.ToUpper(s[:1]) + s[1:] + ", and is left out."
+	return "Left out: " + strings.Join(slices.Compact(t), "; ") + "."
 }

@@ -18,8 +18,8 @@ func TestParseSettings(t *testing.T) {
 		written   string   // "" = as it was sent
 	}{
 		{"empty is the default", `{}`, nil, defaults},
-		{"all good", `{"importNewProducts":true,"outOfStock":true,"productImages":true,"defaultPriceTier":"Wholesale",` +
-			`"priceHoldPercent":"12.5","priceCheck":"hold","priceCheckPercent":"0.5"}`, nil, ""},
+		{"all good", `{"importNewProducts":true,"outOfStock":true,"productImages":true,` +
+			`"defaultPriceTier":"Wholesale","priceHoldPercent":"12.5","priceCheck":"hold","priceCheckPercent":"0.5"}`, nil, ""},
 		{"as a form sends them", `{"importNewProducts":"true","outOfStock":"false","priceHoldPercent":20,` +
 			`"priceCheckPercent":1.50}`, nil,
 			`{"importNewProducts":true,"outOfStock":false,"productImages":false,"defaultPriceTier":"",` +
