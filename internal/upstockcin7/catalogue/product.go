@@ -70,7 +70,7 @@ func (t *TierPrices) UnmarshalJSON(data []byte) error {
 }
 
 // The longest texts that are kept, in characters: of a description, and of any other. Cin7 Core's own limits are below.
-const mostDescription, mostText = 20_000, 1024
+const mostDescription, mostText = 50_000, 1024
 
 // ProductOf returns what the catalogue knows of a product.
 //

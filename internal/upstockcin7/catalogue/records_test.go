@@ -20,7 +20,7 @@ import (
 )
 
 func TestProductOf(t *testing.T) {
-	long := strings.Repeat("語", 20_001)
+	long := strings.Repeat("語", 50_001)
 	x := cin7core.Product{ID: " 7C1F0000-0000-4000-8000-00000000000A ", SKU: " HON-1\r\n", Name: "Mānuka\x00 honey 🍯",
 		Category: "Food", Brand: "Kererū", Type: "Stock", UOM: "Jar", Barcode: "9400", ShortDescription: "Short",
 		DiscountRule: "Ten for nine", Status: "ACTIVE", LastModifiedOn: time.Date(2026, 5, 1, 2, 3, 4, 0, time.UTC),
@@ -49,7 +49,7 @@ func TestProductOf(t *testing.T) {
 	}
 	x.Attachments[1].IsDefault, x.Description = true, long
 	p = ProductOf(x)
-	const left = "Left out: the description, which is longer than 20,000 characters."
+	const left = "Left out: the description, which is longer than 50,000 characters."
 	if p.ImageID != "e" || p.Description != "" || p.Left != left {
 		t.Errorf("%+v", p)
 	}

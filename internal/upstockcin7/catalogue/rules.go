@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/shopspring/decimal"
 
@@ -117,13 +118,25 @@ func (r Rules) ListOf(c Customer) (l *List, why string) {
 	case t.absurd != "":
 		l = &noList
 	case c.OwnPrices > 0:
-		l = &List{ID: "customer:" + c.ID, Name: called(c.Name, c.ID) + " (own prices)"}
+		l = ownList(c)
 	case t.code == 0:
 		l = &noList
 	default:
 		l = r.tierList(t.code, t.discount)
 	}
 	return l, t.why
+}
+
+// mostName is how long a name of Upstock's may be. A customer's own name may be that long too.
+const mostName = 256
+
+// ownList is the list of a customer with own prices.
+func ownList(c Customer) *List {
+	name := called(c.Name, c.ID)
+	if with := name + " (own prices)"; utf8.RuneCountInString(with) <= mostName {
+		name = with
+	}
+	return &List{ID: "customer:" + c.ID, Name: name}
 }
 
 // listless says why a customer has no list at all; "" = it has one.

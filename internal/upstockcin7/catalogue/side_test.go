@@ -309,6 +309,7 @@ func small() account {
 func TestSides(t *testing.T) {
 	play(t, func(t *testing.T, s *shop) {
 		s.account = small()
+		s.account.customers[2].Name = strings.Repeat("語", 256)
 		s.account.rules.Settings.ProductImages = true
 		s.account.products[0].Attachments = []cin7core.Attachment{{ID: guid(3, 1), ContentType: "image/png",
 			DownloadURL: "https://files.example.com/1?sig=a"}}
