@@ -12,7 +12,8 @@ import (
 // The control API is JSON below /sim. It needs no credentials, as it holds nothing
 // real. The core has
 //
-//	GET,POST /sim/accounts                 POST {"name","currency"}
+//	GET,POST /sim/accounts                 POST {"name","currency","empty"}; empty = without the contacts and
+//	                                       connections of vendors that have such
 //	GET  /sim/{vendor}/calls?account=
 //	GET,POST,DELETE /sim/{vendor}/faults   see Fault
 //
@@ -97,7 +98,10 @@ func Read(r *http.Request, into any) ([]byte, error) {
 }
 
 func (s *Sim) postAccount(r *http.Request) (any, error) {
-	var in struct{ Name, Currency string }
+	var in struct {
+		Name, Currency string
+		Empty          bool // no vendor here has contacts or connections
+	}
 	if _, err := Read(r, &in); err != nil {
 		return nil, err
 	}

@@ -23,6 +23,10 @@ func TestControlAPI(t *testing.T) {
 	if len(list.Items) != 2 {
 		t.Error(len(list.Items))
 	}
+	b.Want(200, "POST", "/sim/accounts", `{"empty":true}`, &made)
+	if made.Upstock.Supplier != 3 || made.Name != "Supplier 3" {
+		t.Errorf("%+v", made)
+	}
 	var o struct {
 		ID        int
 		Status    string

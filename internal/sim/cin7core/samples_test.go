@@ -90,11 +90,10 @@ func TestCoreAnswersLikeTheSamples(t *testing.T) {
 		{"ref-productavailability.get.response.json", "GET", "/ref/productavailability", nil, "", ""},
 		{"customer.get.response.json", "GET", "/customer?IncludeProductPrices=true", nil, "", ""},
 		// The example shows another account's tiers, and CustomPrices with a product's fields.
-		{"product.get.response.json", "GET", "/product?IncludeBOM=true", nil,
+		{"product.get.response.json", "GET", "/product?IncludeBOM=true&IncludeAttachments=true", nil,
 			".Products[].PriceTiers. .Products[].ReorderLevels[] .Products[].BillOfMaterialsProducts[] " +
-				".Products[].BillOfMaterialsServices[] .Products[].Movements[] .Products[].Attachments[] " +
-				".Products[].CustomPrices[]",
-			".Products[].PriceTiers."},
+				".Products[].BillOfMaterialsServices[] .Products[].Movements[] .Products[].CustomPrices[]",
+			".Products[].PriceTiers. .Products[].Attachments[].IsDefault"},
 		{"saleList.get.response.json", "GET", "/saleList", nil, "", ""},
 		{"sale-order.get.response.json", "GET", "/sale/order?SaleID=" + q.ID, nil, "", ""},
 		{"sale-quote.get.response.json", "GET", "/sale/quote?SaleID=" + q.ID, nil, ".CombineAdditionalCharges",
@@ -179,6 +178,19 @@ func TestCoreTakesTheSampleRequests(t *testing.T) {
 	b.core("POST", "/customer", customer, nil)
 	b.core("POST", "/product", readSample(t, "product.post.request.json"), nil)
 	b.core("POST", "/webhooks", readSample(t, "webhooks.post.request.json"), nil)
+	prices := readSample(t, "custom-prices.post.request.json")
+	price := prices["CustomPrices"].([]any)[0].(map[string]any)
+	price["CustomerID"], price["ProductSKU"] = books.Customers[0].ID, books.Products[0].SKU
+	for _, x := range []struct{ sample, method, path string }{
+		{"custom-prices.post.response.json", "POST", "/custom-prices"},
+		{"custom-prices.delete.response.json", "DELETE", "/custom-prices?CustomerID=" + books.Customers[0].ID +
+			"&ProductID=" + books.Products[0].ID},
+	} {
+		var got map[string]any
+		if b.core(x.method, x.path, prices, &got); fmt.Sprint(got) != fmt.Sprint(readSample(t, x.sample)) {
+			t.Errorf("%s: %v", x.path, got)
+		}
+	}
 
 	b.core("POST", "/sale/order", simtest.With(order, obj{"Status": "AUTHORISED"}), nil)
 	var tasks tasksDoc

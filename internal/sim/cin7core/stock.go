@@ -74,6 +74,10 @@ func (c *company) newIDs() map[string]string {
 		id := guid()
 		ids[p.ID] = id
 		p.ID, p.LastModifiedOn = id, at
+		if len(p.Attachments) > 0 {
+			p.Attachments = slices.Clone(p.Attachments)
+			p.Attachments[0].ID = "a" + id[1:]
+		}
 	}
 	for _, x := range c.Customers {
 		id := guid()
@@ -181,6 +185,12 @@ func (c *company) stockProduct(n int, g sim.Good) {
 		PriceTier3:  number{price.Mul(dec("1.4")).Round(2)},
 		AverageCost: num(g.Cost), Tags: strings.ToLower(g.Category), Status: active, Sellable: true,
 		ShortDescription: g.Name, QuantityToProduce: num("1"), AssemblyCostEstimationMethod: "Average Cost"}
+	if n%3 == 0 && g.Quirk != sim.Service {
+		p.Attachments = []attachment{{ContentType: "image/png", IsDefault: true, FileName: g.SKU + ".png"}}
+	}
+	if g.SKU == "OLV-EV20" {
+		p.DiscountRule = "Pallet discount"
+	}
 	c.Products = append(c.Products, p)
 	switch g.Quirk {
 	case sim.Service:
