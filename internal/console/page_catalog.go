@@ -26,8 +26,8 @@ type runCard struct {
 	Why         string // what it waits for, or why it ended
 	At          moment // when it ended
 	Facts       []fact
+	Summary     string // the same in a line
 	Address     string // of its own page
-	Left        string // how many were left out; "" = none
 }
 
 // runWords are what is said of a run, by its kind: waiting, running, done, stopped.
@@ -62,7 +62,7 @@ var otherRun = map[ledger.ProgressState]string{
 var resultWords = []struct{ Key, Label string }{
 	{"chosen", "Chosen"}, {"new", "New in Upstock"}, {"changed", "Changed in Upstock"},
 	{"gone", "Taken out of Upstock"}, {"linked", "Linked to one that was there"}, {"toLink", "To be linked by you"},
-	{"held", "Wait for your yes"}, {"declined", "Not sent, as you said no"}, {"refused", "Not taken by Upstock"},
+	{"held", "Waiting for your yes"}, {"declined", "Not sent, as you said no"}, {"refused", "Not taken by Upstock"},
 	{"pending", "To be decided by Upstock"}, {"doubt", "Being looked after"}, {"left", "Left out"},
 }
 
@@ -83,16 +83,16 @@ func (v visit) run(p *ledger.Progress) runCard {
 	case c.Moving && p.Done > 0:
 		c.Far = prose.Count(p.Done) + " are done so far."
 	}
+	var counts []string
 	for _, w := range resultWords {
 		if n := p.Result[w.Key]; n > 0 {
 			c.Facts = append(c.Facts, fact{w.Label, prose.Count(n)})
+			counts = append(counts, prose.Count(n)+" "+strings.ToLower(w.Label[:1])+w.Label[1:])
 		}
 	}
-	if n := len(p.Left); n > 0 {
-		c.Left = count(n, "was left out", "were left out")
-		if n == ledger.MaxLeft {
-			c.Left = "At least " + c.Left
-		}
+	c.Summary = strings.Join(counts, " · ")
+	if p.State == ledger.ProgressDone && (len(p.Left) > 0 || p.Result["refused"] > 0) {
+		c.Sentence += ", but for some"
 	}
 	return c
 }
@@ -248,6 +248,38 @@ func upTo(n int) string {
 		return "100 or more"
 	}
 	return prose.Count(n)
+}
+
+// catalogCards are what of the catalogue needs a person.
+func (a *api) catalogCards(r *http.Request, v visit) (cards []lackCard, err error) {
+	if !v.usesCatalog() {
+		return nil, nil
+	}
+	n, err := a.Pair.CatalogNeeds(r.Context(), v.Bundle)
+	if err != nil {
+		return nil, err
+	}
+	return v.catalogNeeds(n), nil
+}
+
+func (v visit) catalogNeeds(n upstockcin7.CatalogNeeds) (cards []lackCard) {
+	if n.Held > 0 {
+		cards = append(cards, lackCard{heldSentence(n.Held), "They go to Upstock when somebody says yes.",
+			"Look at the price changes", pricesPath(v.Tenant.ID) + "/changes"})
+	}
+	if n.ToLink > 0 {
+		cards = append(cards, lackCard{linkSentence(n.ToLink), "They are sent when it is known which they are.",
+			"Say which they are", customersPath(v.Tenant.ID) + "?list=" + upstockcin7.ToLink})
+	}
+	return cards
+}
+
+// linkSentence says how many customers Upstock may have already.
+func linkSentence(n int) string {
+	if n >= mostNeeds {
+		return "100 customers or more may be in Upstock already"
+	}
+	return count(n, "customer", "customers") + " may be in Upstock already"
 }
 
 // syncPage starts a run of the catalogue's jobs, or joins the one that is under way, and goes on to its page.

@@ -303,7 +303,7 @@ func (v visit) importableCustomers(
 		row := importRow{Name: prose.Within(cmp.Or(x.Name, x.ID), mostOfName), State: importState(can, x.Imported),
 			Why: prose.Within(x.Why, mostOfWhy)}
 		if x.Imported {
-			row.Address = customerPath(v.Tenant.ID, x.ID)
+			row.Address, row.Why = customerPath(v.Tenant.ID, x.ID), ""
 		}
 		if can && may {
 			row.Choice, p.Choose = x.ID, true

@@ -226,13 +226,16 @@ func (a *api) dismissGap(w http.ResponseWriter, r *http.Request, b tenant.Bundle
 }
 
 // lackOf is what keeps a tenant from being in step though no order needs a person; "" = nothing does.
-func lackOf(ready string, d driftView, gaps []gapCard, paused []flowCard) string {
-	settings, missed := "", ""
+func lackOf(ready string, d driftView, gaps []gapCard, catalogue []lackCard, paused []flowCard) string {
+	settings, missed, goods := "", "", ""
 	if len(d.Settings) > 0 {
 		settings = "The settings need you"
 	}
 	if len(gaps) > 0 {
 		missed = "Orders of some days were not taken in"
 	}
-	return cmp.Or(ready, settings, missed, pausedSentence(paused))
+	if len(catalogue) > 0 {
+		goods = catalogue[0].State
+	}
+	return cmp.Or(ready, settings, missed, goods, pausedSentence(paused))
 }

@@ -29,6 +29,7 @@ type homePage struct {
 	More        string         // of the causes, where not all orders were read; "" = all were
 	Lacks       []lackCard     // what keeps the systems from being called
 	Gaps        []gapCard      // times in which orders were not taken in
+	Catalogue   []lackCard     // what of the catalogue needs a person
 	Drift       driftView      // what was chosen here and Cin7 Core does not have any more
 	Look        string         // where the button goes that has Cin7 Core looked at now; "" = there is none
 	Changed     *changedOrders // nil = none was changed in Upstock after it was sold
@@ -129,6 +130,9 @@ func (a *api) home(w http.ResponseWriter, r *http.Request, v visit) error {
 		return err
 	}
 	h.Lacks, h.Gaps = v.lackCards(), v.gapCards(r.URL.Path)
+	if h.Catalogue, err = a.catalogCards(r, v); err != nil {
+		return err
+	}
 	if v.person.Changes() && len(h.Causes)+len(h.Drift.Settings)+len(h.Drift.Links) > 0 {
 		h.Look = tenantPath(v.Tenant.ID) + "/look"
 	}
@@ -144,7 +148,7 @@ func (a *api) home(w http.ResponseWriter, r *http.Request, v visit) error {
 		return err
 	}
 	h.InStep, h.Sentence = inStep(orders, more,
-		lackOf(v.Ready(upstockcin7.Systems()...), h.Drift, h.Gaps, h.Paused))
+		lackOf(v.Ready(upstockcin7.Systems()...), h.Drift, h.Gaps, h.Catalogue, h.Paused))
 	return a.show(w, r, http.StatusOK, "home", v.frame(r, "Home", h))
 }
 

@@ -382,8 +382,8 @@ func (a *api) previewPage(w http.ResponseWriter, r *http.Request, v visit) error
 // previewWords say what would become of prices, in the order in which it is shown.
 var previewWords = []struct{ Key, Label string }{
 	{"new", "New prices"}, {"changed", "Changed prices"}, {"gone", "Prices that go"},
-	{"held", "Wait for your yes"}, {"declined", "Not sent, as you said no"}, {"refused", "Not taken by Upstock before"},
-	{"doubt", "Being looked after"},
+	{"held", "Waiting for your yes"}, {"declined", "Not sent, as you said no"},
+	{"refused", "Not taken by Upstock before"}, {"doubt", "Being looked after"},
 }
 
 func (v visit) pricePreview(x upstockcin7.PricePreview) previewPage {

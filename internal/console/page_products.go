@@ -187,7 +187,7 @@ func (v visit) importable(rows []upstockcin7.ProductRow, q upstockcin7.CatalogQu
 			Value: priceText(x.Price), State: importState(x.Importable, x.Imported),
 			Why: prose.Within(x.Why, mostOfWhy)}
 		if x.Imported {
-			row.Address = productPath(v.Tenant.ID, x.ID)
+			row.Address, row.Why = productPath(v.Tenant.ID, x.ID), ""
 		}
 		if x.Importable && may {
 			row.Choice, p.Choose = x.ID, true
