@@ -189,7 +189,8 @@ func (a *App) newVendors() *vendor.Vendors {
 
 func (a *App) newPair(times upstockcin7.Times) *upstockcin7.Pair {
 	return upstockcin7.New(upstockcin7.Deps{
-		Ledger: a.Ledger, Orders: a.Book, Tenants: a.Tenants, Vendors: a.Vendors, Mirror: mirror.New(a.deps.Table),
+		Table: a.deps.Table, Ledger: a.Ledger, Orders: a.Book, Tenants: a.Tenants, Vendors: a.Vendors,
+		Mirror: mirror.New(a.deps.Table),
 		Times: times, OnEnd: a.onEnd(), Now: a.deps.Now, Log: a.deps.Log,
 		Upstock: a.upstock, Cin7Core: a.cin7core,
 		Wake: func(ctx context.Context, p ledger.Pointer, delay time.Duration) error {

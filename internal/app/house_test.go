@@ -47,7 +47,7 @@ var mayImport = map[string][]string{
 	"upstockcin7/reference": {"upstockcin7/sale", "upstock", "cin7core", "match", "mirror", "prose", "rest", "tenant",
 		"ledger"},
 	"upstockcin7": {"alert", "upstockcin7/catalogue", "upstockcin7/completeness", "upstockcin7/order",
-		"upstockcin7/reference", "upstockcin7/sale", "job", "prose", "upstock",
+		"upstockcin7/reference", "upstockcin7/sale", "job", "prose", "publish", "table", "upstock",
 		"cin7core", "match", "mirror", "parallel", "tenant", "ledger", "limit", "rest",
 		"vendor"},
 	"console/consoletest": {}, // for tests alone

@@ -45,7 +45,7 @@ func (a *api) listFlows(w http.ResponseWriter, r *http.Request, b tenant.Bundle)
 func flow(r *http.Request) (order.Flow, error) {
 	f := order.Flow(r.PathValue("flow"))
 	if !slices.Contains(order.Flows(), f) {
-		return f, missing("There is no such flow. There are: orders, shipments.")
+		return f, missing("There is no such flow. There are: orders, shipments, catalogue.")
 	}
 	return f, nil
 }

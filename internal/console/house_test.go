@@ -131,8 +131,9 @@ func open(t *testing.T) *house {
 		},
 	}
 	h.pair = upstockcin7.New(upstockcin7.Deps{
-		Ledger: h.ledger, Orders: h.orders, Tenants: h.tenants, Vendors: h.vendors, Mirror: mirror.New(h.deaf),
-		Times: times, Upstock: up, Cin7Core: core,
+		Table: h.deaf, Ledger: h.ledger, Orders: h.orders, Tenants: h.tenants, Vendors: h.vendors,
+		Mirror: mirror.New(h.deaf),
+		Times:  times, Upstock: up, Cin7Core: core,
 		Wake: func(_ context.Context, p ledger.Pointer, _ time.Duration) error {
 			h.mu.Lock()
 			defer h.mu.Unlock()

@@ -41,6 +41,13 @@ var flowWords = map[order.Flow]struct {
 	}, []string{
 		"Orders go on to be sold.", "When shipments are resumed, Upstock is told of each parcel once.",
 	}},
+	order.CatalogueFlow: {"Catalogue", []string{
+		"Upstock is told of no products, customers and prices: what changes in Cin7 Core waits.",
+		"What is being sent at this very moment is still sent.",
+	}, []string{
+		"Orders and shipments go on.", "What you choose to import is remembered.",
+		"When the catalogue is resumed, Upstock is told of everything as it is then.",
+	}},
 }
 
 // flowCards are a tenant's flows; with paused alone, those that are paused.

@@ -386,6 +386,9 @@ var jobNames = map[string]string{
 	upstockcin7.JobReconcile:    "Look for approved orders that no webhook brought",
 	upstockcin7.JobWebhooks:     "Keep Cin7 Core’s webhooks active",
 	upstockcin7.JobCompleteness: "Compare both sides",
+	upstockcin7.JobProducts:     "Tell Upstock of products",
+	upstockcin7.JobCustomers:    "Tell Upstock of customers",
+	upstockcin7.JobPrices:       "Tell Upstock of prices",
 	upstockcin7.JobMirror:       "Look at Cin7 Core’s customers, products and settings, at night",
 }
 

@@ -67,6 +67,24 @@ func (p *Publisher) Differences(ctx context.Context, tenantID string, set Set) i
 	}
 }
 
+// Keeping is what a set wants, and beside it what was told and is wanted no more, where keep says so: that stays as it
+// is at the far side. It is for a set that others depend on, which are told first.
+func (p *Publisher) Keeping(tenantID string, set Set, keep func(Entry) bool) Want {
+	return func(ctx context.Context, after Key) iter.Seq2[Record, error] {
+		return func(yield func(Record, error) bool) {
+			for m, err := range p.merge(ctx, tenantID, set, after) {
+				r, e := Record{m.Key, m.want}, m.entry
+				if going := e.Doubt != nil && e.Doubt.Goes; r.Data == nil && err == nil && !going && keep(e) {
+					r.Data = e.was()
+				}
+				if (err != nil || r.Data != nil) && !yield(r, err) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // judge says what is to become of a record: its change, with Why "" where there is none, and whether it is sent now.
 func (set Set) judge(m meeting, now time.Time) (c Change, send bool) {
 	c = Change{Record: Record{m.Key, m.want}, Was: m.entry.was()}

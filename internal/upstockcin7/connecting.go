@@ -120,6 +120,11 @@ func (p *Pair) Connected(ctx context.Context, change vendor.Change) error {
 			return fmt.Errorf("start job %s: %w", job, err)
 		}
 	}
+	if c != nil { // what of the catalogue waited for it goes on
+		if err := p.kickCatalog(ctx, id); err != nil {
+			return err
+		}
+	}
 	if moved && !c.Begun.IsZero() { // what was missed meanwhile is looked for now
 		return p.Runner.Kick(ctx, id, JobReconcile)
 	}

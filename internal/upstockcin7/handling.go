@@ -116,7 +116,7 @@ func cannotHandle(b tenant.Bundle, r *order.Order, to ledger.Step) string {
 	}
 	flows := []order.Flow{order.OrdersFlow}
 	if to == order.StepShip {
-		flows = order.Flows()
+		flows = append(flows, order.ShipmentsFlow)
 	}
 	for _, f := range flows {
 		if why := FlowPaused(b, f); why != "" {

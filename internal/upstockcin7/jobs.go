@@ -70,6 +70,9 @@ func (p *Pair) Jobs() []job.Kind {
 			Needs: both, Queue: job.Catalog, Class: limit.Second, Run: p.lookForDrift,
 			Anew: "It is done after the next reading of Cin7 Core's records.",
 		},
+		p.catalogJob(JobProducts, "imports products, and tells Upstock of what changed in them"),
+		p.catalogJob(JobCustomers, "imports and links customers, and tells Upstock of what changed in them"),
+		p.catalogJob(JobPrices, "tells Upstock of each customer's prices"),
 	}
 }
 

@@ -1,6 +1,7 @@
 package upstockcin7
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,7 +39,8 @@ func (p *Pair) readMirror(ctx context.Context, part *job.Part) error {
 		return err
 	}
 	if result.Whole {
-		if err := p.Runner.Start(ctx, part.Tenant, JobDrift, 0); err != nil {
+		err := cmp.Or(p.Runner.Start(ctx, part.Tenant, JobDrift, 0), p.firstCatalog(ctx, part.Bundle))
+		if err != nil {
 			return err
 		}
 	}

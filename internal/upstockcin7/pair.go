@@ -10,6 +10,8 @@ import (
 	"stockbridge/internal/job"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/mirror"
+	"stockbridge/internal/publish"
+	"stockbridge/internal/table"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstock"
 	"stockbridge/internal/upstockcin7/catalogue"
@@ -24,8 +26,10 @@ type Pair struct {
 	Deps
 	Completeness *completeness.Checker // compares both sides
 
-	restored *restoreMark
-	marks    *order.Marks
+	restored  *restoreMark
+	marks     *order.Marks
+	table     table.Table        // what is chosen of the catalogue
+	publisher *publish.Publisher // tells Upstock of it
 }
 
 // New returns the pair.
@@ -36,7 +40,8 @@ func New(d Deps) *Pair {
 	if d.Log == nil {
 		d.Log = slog.New(slog.DiscardHandler)
 	}
-	p := &Pair{Deps: d, restored: new(restoreMark)}
+	p := &Pair{Deps: d, restored: new(restoreMark), table: table.Repeating(d.Table),
+		publisher: publish.New(d.Table, d.Ledger, d.Times.Publish)}
 	p.marks = &order.Marks{
 		Book: d.Orders, Wake: d.Wake, Now: d.Now, Restored: p.everRestored,
 		Soon: d.Times.Soon, Delivery: d.Times.Delivery, Watch: d.Times.Watch,
@@ -67,6 +72,7 @@ func (p *Pair) Settings() []tenant.Section {
 
 // Deps are what the pair stands on.
 type Deps struct {
+	Table   table.Table
 	Ledger  *ledger.Ledger
 	Orders  *order.Book
 	Tenants *tenant.Store
@@ -107,6 +113,7 @@ type Times struct {
 	MaxRetry time.Duration // the longest pause after errors of our own
 	GiveUp   time.Duration // errors in a row for so long need a person
 	Delivery time.Duration // a marked order is left to its own pointer so long
+	Publish  publish.Times // of what Upstock is told of the catalogue
 }
 
 // DefaultTimes are the numbers of the design.
@@ -116,13 +123,13 @@ func DefaultTimes() Times {
 		HTTP:  20 * time.Second, Lease: 75 * time.Second, MinLease: 25 * time.Second,
 		Settle: 2 * time.Minute, Fresh: 10 * time.Minute, Watch: []time.Duration{10 * time.Minute, time.Hour},
 		Grace: 90 * time.Second, Mirror: 30 * time.Second, Resend: 6 * time.Minute, MaxRetry: 12 * time.Hour,
-		GiveUp: 7 * 24 * time.Hour, Delivery: 30 * time.Second,
+		GiveUp: 7 * 24 * time.Hour, Delivery: 30 * time.Second, Publish: publish.DefaultTimes(),
 	}
 }
 
 // Divided returns the times with every duration divided that is not by a vendor's clock.
 func (t Times) Divided(by float64) Times {
-	t.Times, t.Watch = t.Times.Divided(by), slices.Clone(t.Watch)
+	t.Times, t.Watch, t.Publish = t.Times.Divided(by), slices.Clone(t.Watch), t.Publish.Divided(by)
 	all := []*time.Duration{&t.HTTP, &t.Lease, &t.MinLease, &t.Settle, &t.Fresh, &t.Grace, &t.Mirror, &t.Resend,
 		&t.MaxRetry, &t.GiveUp, &t.Delivery}
 	for i := range t.Watch {

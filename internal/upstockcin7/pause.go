@@ -63,6 +63,9 @@ func (p *Pair) ResumeFlow(ctx context.Context, tenantID string, f order.Flow) er
 	if err != nil {
 		return err
 	}
+	if f == order.CatalogueFlow {
+		return p.kickCatalog(ctx, tenantID)
+	}
 	return p.wakePaused(ctx, tenantID, f)
 }
 

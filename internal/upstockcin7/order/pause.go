@@ -11,10 +11,12 @@ const (
 	OrdersFlow Flow = "orders"
 	// ShipmentsFlow reads what became of sales, and tells Upstock of parcels.
 	ShipmentsFlow Flow = "shipments"
+	// CatalogueFlow tells Upstock of products, customers and prices. No order waits for it.
+	CatalogueFlow Flow = "catalogue"
 )
 
 // Flows are all of them.
-func Flows() []Flow { return []Flow{OrdersFlow, ShipmentsFlow} }
+func Flows() []Flow { return []Flow{OrdersFlow, ShipmentsFlow, CatalogueFlow} }
 
 // awaitsPause begins what an order awaits that is parked for a pause.
 const awaitsPause = "paused:"

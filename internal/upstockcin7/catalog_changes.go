@@ -1,0 +1,332 @@
+package upstockcin7
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/shopspring/decimal"
+
+	"stockbridge/internal/ledger"
+	"stockbridge/internal/publish"
+	"stockbridge/internal/table"
+	"stockbridge/internal/tenant"
+	"stockbridge/internal/upstockcin7/catalogue"
+	"stockbridge/internal/upstockcin7/reference"
+)
+
+// ExplainPrice says what a customer pays for a product by what Cin7 Core has now, and how that comes about.
+// ledger.ErrNotFound where Cin7 Core has no such customer or product.
+func (p *Pair) ExplainPrice(ctx context.Context, b tenant.Bundle, customer, product string) (PriceExplained, error) {
+	c, err := p.customerOf(ctx, b.Tenant.ID, reference.ID(customer))
+	if err != nil || c == nil {
+		return PriceExplained{}, cmp.Or(err, ledger.ErrNotFound)
+	}
+	x, err := p.productOf(ctx, b.Tenant.ID, reference.ID(product))
+	if err != nil || x == nil {
+		return PriceExplained{}, cmp.Or(err, ledger.ErrNotFound)
+	}
+	s, err := p.sourceOf(b)
+	if err != nil {
+		return PriceExplained{}, err
+	}
+	own, err := p.ownPrices(ctx, b, *c)
+	if err != nil {
+		return PriceExplained{}, err
+	}
+	c.OwnPrices = len(own)
+	why := s.Rules.Price(*c, ownOf(own, x.ID), *x)
+	e := PriceExplained{Customer: CatalogRef{c.ID, c.Name}, Product: ProductRef{x.ID, x.SKU, x.Name},
+		Price: why.Price, Held: why.Held}
+	for _, step := range why.Steps {
+		e.Steps = append(e.Steps, PriceStep(step))
+	}
+	if why.List == nil {
+		return e, nil
+	}
+	e.List = &CatalogRef{why.List.ID, why.List.Name}
+	told, err := p.entriesOf(ctx, b, setPrices, why.List.ID, x.ID)
+	if at := told[x.ID]; err == nil && at.Told != nil {
+		e.Upstock, e.Since = catalogue.PriceOf(at.Told), at.At
+	} else if at.State == publish.IsHeld {
+		e.Held = cmp.Or(e.Held, at.Why)
+	}
+	return e, err
+}
+
+// PriceChanges lists changes of prices in one state, a page: held ones and refused ones in the order of lists and
+// products, applied ones of the last 90 days newest first.
+func (p *Pair) PriceChanges(
+	ctx context.Context, b tenant.Bundle, state, after string, limit int,
+) (rows []PriceChange, next string, err error) {
+	limit = min(max(limit, 1), 100)
+	if state == ChangeApplied {
+		rows, next, err = p.appliedPrices(ctx, b, after, limit)
+	} else {
+		rows, next, err = p.openPrices(ctx, b, state, after, limit)
+	}
+	if err == nil {
+		err = p.nameChanges(ctx, b, rows)
+	}
+	return rows, next, err
+}
+
+// openPrices lists changes that are held, or were refused.
+func (p *Pair) openPrices(
+	ctx context.Context, b tenant.Bundle, state, after string, limit int,
+) (rows []PriceChange, next string, err error) {
+	var from publish.Key
+	if after != "" {
+		var ok bool
+		if from, _, ok = changeOf(after); !ok {
+			return nil, "", ledger.ErrAfter
+		}
+	}
+	set := publish.Set{Name: setPrices, Account: catalogAccount(b)}
+	for e, err := range p.publisher.Notable(ctx, b.Tenant.ID, set, from) {
+		if err != nil {
+			return nil, "", err
+		}
+		if stateOf(e) != state {
+			continue
+		}
+		if len(rows) == limit {
+			next = rows[limit-1].ID
+			break
+		}
+		rows = append(rows, PriceChange{ID: changeID(e), List: CatalogRef{ID: e.Group}, Product: ProductRef{ID: e.ID},
+			Old: catalogue.PriceOf(e.Told), New: catalogue.PriceOf(e.Sent), State: state, Why: e.Why, At: e.Since})
+	}
+	return rows, next, p.whoDecided(ctx, b, rows)
+}
+
+// stateOf is the state of a change that is not simply told; "" = it is none.
+func stateOf(e publish.Entry) string {
+	switch e.State {
+	case publish.IsHeld, publish.IsApproved:
+		return ChangeHeld
+	case publish.IsDeclined, publish.IsRefused:
+		return ChangeRefused
+	}
+	return ""
+}
+
+// whoDecided adds who said yes or no to changes.
+func (p *Pair) whoDecided(ctx context.Context, b tenant.Bundle, rows []PriceChange) error {
+	keys := make([]table.Key, len(rows))
+	for i, r := range rows {
+		keys[i] = decidedKey(b.Tenant.ID, catalogAccount(b), publish.Key{Group: r.List.ID, ID: r.Product.ID})
+	}
+	items, err := table.ReadAll(ctx, p.table, keys)
+	if err != nil {
+		return err
+	}
+	by := map[string]decided{}
+	for _, it := range items {
+		var d decided
+		if err := table.Unmarshal(it.Data, &d); err != nil {
+			return err
+		}
+		by[it.SK] = d
+	}
+	for i := range rows {
+		if d, ok := by[keys[i].SK]; ok && !d.At.Before(rows[i].At.Add(-time.Minute)) {
+			rows[i].By = d.By
+		}
+	}
+	return nil
+}
+
+// appliedPrices lists changes that Upstock took, the newest first.
+func (p *Pair) appliedPrices(
+	ctx context.Context, b tenant.Bundle, after string, limit int,
+) (rows []PriceChange, next string, err error) {
+	prefix := "a#" + catalogAccount(b) + "\t"
+	q := table.Query{PK: pricePartition(b.Tenant.ID), From: prefix, Until: prefix[:len(prefix)-1] + "\n", Desc: true}
+	skip := 0
+	if after != "" {
+		sk, n, ok := strings.Cut(after, "~")
+		if skip, err = strconv.Atoi(n); !ok || err != nil {
+			return nil, "", ledger.ErrAfter
+		}
+		q.Until = prefix + sk + "\x00" // that item once more, from the change on
+	}
+	for it, err := range table.QueryAll(ctx, p.table, q) {
+		if err != nil {
+			return nil, "", err
+		}
+		var changes []appliedPrice
+		if err := table.Unmarshal(it.Data, &changes); err != nil {
+			return nil, "", err
+		}
+		sk := strings.TrimPrefix(it.SK, prefix)
+		at, _, _ := strings.Cut(sk, "#")
+		when, _ := time.Parse(priceTime, at)
+		for i, c := range changes[min(skip, len(changes)):] {
+			if len(rows) == limit {
+				return rows, rows[limit-1].ID, nil
+			}
+			rows = append(rows, PriceChange{ID: fmt.Sprintf("%s~%d", sk, skip+i+1), List: CatalogRef{ID: c.List},
+				Product: ProductRef{ID: c.Product}, Old: catalogue.PriceOf(c.Old), New: catalogue.PriceOf(c.New),
+				State: ChangeApplied, At: when})
+		}
+		skip = 0
+	}
+	return rows, "", nil
+}
+
+// ownListPrefix begins the id of a customer's own list.
+const ownListPrefix = "customer:"
+
+// nameChanges adds the names of what changes are about.
+func (p *Pair) nameChanges(ctx context.Context, b tenant.Bundle, rows []PriceChange) error {
+	var products, lists, customers []string
+	for _, r := range rows {
+		products, lists = append(products, r.Product.ID), append(lists, r.List.ID)
+		if id, own := strings.CutPrefix(r.List.ID, ownListPrefix); own {
+			customers = append(customers, id)
+		}
+	}
+	names, err := p.productNames(ctx, b, products...)
+	if err != nil {
+		return err
+	}
+	told, err := p.entriesOf(ctx, b, setLists, "", lists...)
+	if err != nil {
+		return err
+	}
+	cards, err := p.rowsAt(ctx, b, catalogue.CustomerKind, customers...)
+	if err != nil {
+		return err
+	}
+	for i := range rows {
+		r := &rows[i]
+		r.Product, r.List.Name = names[r.Product.ID], r.List.ID
+		if e, ok := told[r.List.ID]; ok {
+			r.List = priceListRow(e).CatalogRef
+		}
+		if id, own := strings.CutPrefix(r.List.ID, ownListPrefix); own {
+			r.Customer = &CatalogRef{ID: id, Name: r.List.Name}
+			if row, ok := cards[id]; ok {
+				c, err := catalogue.ReadCustomer(row)
+				if err != nil {
+					return err
+				}
+				r.Customer.Name = c.Name
+			}
+		}
+	}
+	return nil
+}
+
+// DecidePrices notes a person's yes or no to changes that are held, or takes one back, and returns about how many it
+// could: one whose value is another one by now is left alone. A yes is sent at once, in the run that is returned; nil =
+// nothing is to be sent.
+func (p *Pair) DecidePrices(
+	ctx context.Context, b tenant.Bundle, d PriceDecision,
+) (decided int, run *ledger.Progress, err error) {
+	approved := 0
+	for _, one := range []struct {
+		what publish.Decision
+		ids  []string
+		said string
+	}{
+		{publish.Undecide, d.Undo, "taken back"}, {publish.Decline, d.Refuse, "refused"},
+		{publish.Approve, d.Approve, "approved"},
+	} {
+		n, err := p.decidePrices(ctx, b, one.what, one.ids)
+		if decided += n; err == nil && n > 0 {
+			text := fmt.Sprintf("%d changes of prices were %s.", n, one.said)
+			if n == 1 {
+				text = "A change of a price was " + one.said + "."
+			}
+			err = p.Ledger.Record(ctx, b.Tenant.ID, ledger.Event{Kind: catalogEvent, Text: text, Count: n})
+		}
+		if err != nil {
+			return decided, nil, err
+		}
+		approved = n
+	}
+	if approved == 0 {
+		return decided, nil, nil
+	}
+	run, err = p.SyncCatalog(ctx, b, JobPrices)
+	return decided, run, err
+}
+
+// decidePrices decides about changes. Each was seen as it came to be held: another value is left alone.
+func (p *Pair) decidePrices(
+	ctx context.Context, b tenant.Bundle, what publish.Decision, ids []string,
+) (n int, err error) {
+	set := publish.Set{Name: setPrices, Account: catalogAccount(b)}
+	bySeen := map[time.Time][]publish.Key{}
+	var ops []table.Op
+	for _, id := range ids {
+		k, since, ok := changeOf(id)
+		if !ok {
+			continue
+		}
+		bySeen[since] = append(bySeen[since], k)
+		now := p.Now().UTC()
+		data, err := table.Marshal(decided{By: ledger.ActorOf(ctx), At: now})
+		if err != nil {
+			return 0, err
+		}
+		ops = append(ops, table.Put(table.Item{Key: decidedKey(b.Tenant.ID, set.Account, k), Data: data,
+			Expires: now.Add(keepPriceChanges).Truncate(time.Second)}))
+	}
+	for len(ops) > 0 && what != publish.Undecide {
+		some := ops[:min(len(ops), addedAtOnce)]
+		if err := p.table.Write(ctx, some...); err != nil {
+			return 0, err
+		}
+		ops = ops[len(some):]
+	}
+	for seen, keys := range bySeen {
+		some, err := p.publisher.Decide(ctx, b.Tenant.ID, set, what, seen, keys...)
+		if n += some; err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// previewFor is how long a preview may take, and previewed how many changes it shows.
+const previewFor, previewed = 10 * time.Second, 200
+
+// PreviewPrices says what a sync of prices would change now, by what was last read of Cin7 Core.
+func (p *Pair) PreviewPrices(ctx context.Context, b tenant.Bundle) (PricePreview, error) {
+	v := PricePreview{Counts: map[string]int{}}
+	set, err := p.setOf(b, setPrices)
+	if err != nil {
+		return v, err
+	}
+	until := time.Now().Add(previewFor)
+	for c, err := range p.publisher.Differences(ctx, b.Tenant.ID, set) {
+		if err != nil {
+			return v, err
+		}
+		v.Counts[string(c.Why)]++
+		if v.More = len(v.Changes) == previewed; !v.More {
+			v.Changes = append(v.Changes, PriceChange{List: CatalogRef{ID: c.Group}, Product: ProductRef{ID: c.ID},
+				Old: catalogue.PriceOf(c.Was), New: catalogue.PriceOf(c.Data), State: string(c.Why), Why: c.Says})
+		}
+		if v.Partial = time.Now().After(until); v.Partial {
+			break
+		}
+	}
+	return v, p.nameChanges(ctx, b, v.Changes)
+}
+
+// ownOf is the own price of a product; nil = there is none.
+func ownOf(list []catalogue.OwnPrice, product string) *decimal.Decimal {
+	for _, own := range list {
+		if own.Product == product {
+			return &own.Price
+		}
+	}
+	return nil
+}

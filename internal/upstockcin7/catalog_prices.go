@@ -1,0 +1,106 @@
+package upstockcin7
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"stockbridge/internal/publish"
+	"stockbridge/internal/table"
+	"stockbridge/internal/tenant"
+)
+
+// What became of prices: changes that Upstock took are kept for a while, an item for each call, and what a person
+// decided about one, so that it can be said who did. What is held or refused stands with what was told (publish).
+//
+//	T#<tenant>#pricechanges  a#<account>⇥<time>#<random>        the changes of a call
+//	                         d#<account>⇥<list>⇥<product>       what a person decided last
+
+func pricePartition(tenantID string) string { return tenant.Partition(tenantID) + "#pricechanges" }
+
+// appliedPrice is a change that Upstock took.
+type appliedPrice struct {
+	List    string          `json:"list"`
+	Product string          `json:"product"`
+	Old     json.RawMessage `json:"old,omitempty"`
+	New     json.RawMessage `json:"new,omitempty"` // none = it is not in the list any more
+}
+
+// recordedPrices is the far side of prices, whose changes are recorded.
+type recordedPrices struct {
+	publish.Side
+	run *catalogRun
+}
+
+// Put implements publish.Side. Prices that are new are not recorded: a first import is no change.
+func (s recordedPrices) Put(ctx context.Context, batch []publish.Telling) (publish.Answer, error) {
+	a, err := s.Side.Put(ctx, batch)
+	if err != nil {
+		return a, err
+	}
+	taken := map[string]bool{}
+	for _, res := range a.Results {
+		taken[res.ID] = res.Refused == ""
+	}
+	var changes []appliedPrice
+	for _, t := range batch {
+		if taken[t.ID] && t.Was != nil && !bytes.Equal(t.Was, t.Data) {
+			changes = append(changes, appliedPrice{t.Group, t.ID, t.Was, t.Data})
+		}
+	}
+	if len(changes) == 0 {
+		return a, nil
+	}
+	if err := s.run.recordPrices(ctx, changes); err != nil { // Upstock has them: that counts
+		s.run.Log.Error("changes of prices are not recorded", "tenant", s.run.part.Tenant, "error", err)
+	}
+	return a, nil
+}
+
+func (r *catalogRun) recordPrices(ctx context.Context, changes []appliedPrice) error {
+	data, err := table.Marshal(changes)
+	if err != nil {
+		return err
+	}
+	now := time.Now().UTC()
+	key := table.Key{PK: pricePartition(r.part.Tenant),
+		SK: fmt.Sprintf("a#%s\t%s#%s", r.account, now.Format(priceTime), rand.Text()[:8])}
+	return r.table.Write(context.WithoutCancel(ctx), table.Put(table.Item{Key: key, Data: data,
+		Expires: now.Add(keepPriceChanges).Truncate(time.Second)}))
+}
+
+// priceTime is a time as keys of changes have it.
+const priceTime = "2006-01-02T15:04:05.000000000"
+
+// decided is what a person said of a price.
+type decided struct {
+	By string    `json:"by,omitempty"`
+	At time.Time `json:"at"`
+}
+
+func decidedKey(tenantID, account string, k publish.Key) table.Key {
+	return table.Key{PK: pricePartition(tenantID), SK: "d#" + account + "\t" + k.Group + "\t" + k.ID}
+}
+
+// changeID is the id of a change that is held or refused: of this one, not of one that comes later.
+func changeID(e publish.Entry) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(e.Group + "\t" + e.ID + "\t" +
+		strconv.FormatInt(e.Since.UnixNano(), 36)))
+}
+
+// changeOf reads one; ok is false where it is none.
+func changeOf(id string) (k publish.Key, since time.Time, ok bool) {
+	text, err := base64.RawURLEncoding.DecodeString(id)
+	parts := strings.Split(string(text), "\t")
+	if err != nil || len(parts) != 3 {
+		return k, since, false
+	}
+	nano, err := strconv.ParseInt(parts[2], 36, 64)
+	return publish.Key{Group: parts[0], ID: parts[1]}, time.Unix(0, nano), err == nil
+}

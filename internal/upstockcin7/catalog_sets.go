@@ -1,0 +1,234 @@
+package upstockcin7
+
+import (
+	"context"
+	"iter"
+
+	"stockbridge/internal/mirror"
+	"stockbridge/internal/publish"
+	"stockbridge/internal/tenant"
+	"stockbridge/internal/upstockcin7/catalogue"
+	"stockbridge/internal/upstockcin7/reference"
+)
+
+// The sets that Upstock is told, by their names: each is the kind of a progress of its own too.
+const (
+	setProducts  = "upstockProducts"
+	setCustomers = "upstockCustomers"
+	setLists     = "upstockLists"
+	setPrices    = "upstockPrices"
+)
+
+// catalogSets are all of them.
+func catalogSets() []string { return []string{setProducts, setCustomers, setLists, setPrices} }
+
+// sourceOf is what the sets are made of: the account's rules, the copy of its records, and what is chosen.
+func (p *Pair) sourceOf(b tenant.Bundle) (catalogue.Source, error) {
+	books, err := reference.ReadBooks(b.Books)
+	if err != nil {
+		return catalogue.Source{}, err
+	}
+	rows := func(kind string) catalogue.Rows {
+		return func(ctx context.Context, after string) iter.Seq2[mirror.Row, error] {
+			return p.Mirror.Ordered(ctx, b.Tenant.ID, kind, after)
+		}
+	}
+	s := catalogue.Source{
+		Rules: catalogue.Rules{Currency: books.Me.Currency, Tiers: books.PriceTiers,
+			Settings: catalogue.SettingsOf(b.Settings)},
+		Products: rows(catalogue.ProductKind), Customers: rows(catalogue.CustomerKind),
+		OwnPrices:       rows(catalogue.OwnKind),
+		ChosenProducts:  p.chosenOf(b, JobProducts).ids,
+		ChosenCustomers: p.chosenOf(b, JobCustomers).ids,
+	}
+	if s.Rules.Settings.OutOfStock {
+		s.Stock = rows(catalogue.StockKind)
+	}
+	return s, nil
+}
+
+// setOf is a set without its far side, which no reading of it needs.
+func (p *Pair) setOf(b tenant.Bundle, name string) (publish.Set, error) {
+	s, err := p.sourceOf(b)
+	set := publish.Set{Name: name, Account: catalogAccount(b)}
+	switch name {
+	case setProducts:
+		set.Title, set.Want, set.Label = "products", s.WantProducts, catalogue.ProductLabel
+	case setCustomers:
+		set.Title, set.Want, set.Label = "customers", s.WantCustomers, catalogue.CustomerLabel
+	case setLists:
+		set.Title, set.Want, set.Label = "price lists", s.WantLists, catalogue.ListLabel
+	case setPrices:
+		set.Title, set.Want, set.Hold = "prices", s.WantPrices, s.Rules.Settings.Hold
+		set.Label = p.priceLabel(b)
+	}
+	return set, err
+}
+
+// priceLabel names a price for people, by its product.
+func (p *Pair) priceLabel(b tenant.Bundle) func(publish.Record) string {
+	return func(r publish.Record) string {
+		x, err := p.productOf(context.Background(), b.Tenant.ID, r.ID)
+		if err != nil || x == nil {
+			return r.ID
+		}
+		return productName(*x)
+	}
+}
+
+// productOf is one of the mirror's products; nil = it has none of that id.
+func (p *Pair) productOf(ctx context.Context, tenantID, id string) (*catalogue.Product, error) {
+	rows, _, err := p.Mirror.Find(ctx, tenantID, []mirror.Key{{Kind: catalogue.ProductKind, ID: id}})
+	if err != nil || len(rows) == 0 {
+		return nil, err
+	}
+	x, err := catalogue.ReadProduct(rows[0])
+	return &x, err
+}
+
+// set is a set with Upstock as its far side.
+func (r *catalogRun) set(name string) (publish.Set, error) {
+	set, err := r.setOf(r.part.Bundle, name)
+	set.Of = r.place.Wanted[name]
+	switch name {
+	case setProducts:
+		set.To = catalogue.ProductSide{Client: r.upstock}
+	case setCustomers:
+		set.To = catalogue.CustomerSide{Client: r.upstock}
+	case setLists:
+		set.To = catalogue.ListSide{Client: r.upstock}
+	case setPrices:
+		set.To = recordedPrices{catalogue.PriceSide{Client: r.upstock, Missing: r.listGone}, r}
+	}
+	return set, err
+}
+
+// tellProducts tells Upstock of the products that are chosen.
+func (r *catalogRun) tellProducts(ctx context.Context) error {
+	set, err := r.set(setProducts)
+	if err != nil {
+		return err
+	}
+	return r.tell(ctx, set)
+}
+
+// tellCustomers tells Upstock of the customers that are chosen, with the lists that they have now.
+func (r *catalogRun) tellCustomers(ctx context.Context) error {
+	set, err := r.set(setCustomers)
+	if err != nil {
+		return err
+	}
+	return r.tell(ctx, set)
+}
+
+// tellLists tells Upstock of the price lists. Those that are not wanted any more stay: customers have them still.
+func (r *catalogRun) tellLists(ctx context.Context) error {
+	set, err := r.set(setLists)
+	if err != nil {
+		return err
+	}
+	set.Want = r.publisher.Keeping(r.part.Tenant, set, func(publish.Entry) bool { return true })
+	return r.tell(ctx, set)
+}
+
+// tellPrices tells Upstock of the prices. Those of lists that are not wanted any more stay as they are, until no
+// customer has these lists.
+func (r *catalogRun) tellPrices(ctx context.Context) error {
+	spare, err := r.spareLists(ctx)
+	if err != nil {
+		return err
+	}
+	set, err := r.set(setPrices)
+	if err != nil {
+		return err
+	}
+	set.Want = r.publisher.Keeping(r.part.Tenant, set, func(e publish.Entry) bool { return spare[e.Group] })
+	return r.tell(ctx, set)
+}
+
+// spareLists are the lists that Upstock was told and that nobody is to have any more.
+func (r *catalogRun) spareLists(ctx context.Context) (map[string]bool, error) {
+	lists, err := r.setOf(r.part.Bundle, setLists)
+	if err != nil {
+		return nil, err
+	}
+	spare := map[string]bool{}
+	for c, err := range r.publisher.Differences(ctx, r.part.Tenant, lists) {
+		if err != nil {
+			return nil, err
+		}
+		if c.Data == nil {
+			spare[c.ID] = true
+		}
+	}
+	return spare, nil
+}
+
+// removeLists tells Upstock that lists go which nobody has any more.
+func (r *catalogRun) removeLists(ctx context.Context) error {
+	set, err := r.set(setLists)
+	if err != nil {
+		return err
+	}
+	return r.tell(ctx, set)
+}
+
+// forgetPrices forgets what was told of prices whose lists have gone.
+func (r *catalogRun) forgetPrices(ctx context.Context) error {
+	if !r.place.Gone {
+		return nil
+	}
+	there := map[string]bool{}
+	for l, err := range r.publisher.All(ctx, r.part.Tenant, r.shelfOf(setLists), publish.Key{}) {
+		if err != nil {
+			return err
+		}
+		there[l.ID] = true
+	}
+	prices := r.shelfOf(setPrices)
+	var gone []publish.Seen
+	for e, err := range r.publisher.All(ctx, r.part.Tenant, prices, publish.Key{}) {
+		if err != nil {
+			return err
+		}
+		if there[e.Group] {
+			continue
+		}
+		if gone = append(gone, publish.Seen{Record: publish.Record{Key: e.Key}}); len(gone) < forgottenAtOnce {
+			continue
+		}
+		if err := r.publisher.Learn(ctx, r.part.Tenant, prices, gone...); err != nil {
+			return err
+		}
+		gone = nil
+	}
+	return r.publisher.Learn(ctx, r.part.Tenant, prices, gone...)
+}
+
+// listGone forgets a list that somebody removed in Upstock, with its prices: the next run tells them anew.
+func (r *catalogRun) listGone(ctx context.Context, list string) error {
+	prices := r.shelfOf(setPrices)
+	var gone []publish.Seen
+	for e, err := range r.publisher.All(ctx, r.part.Tenant, prices, publish.Key{Group: list}) {
+		if err != nil {
+			return err
+		}
+		if e.Group != list {
+			break
+		}
+		gone = append(gone, publish.Seen{Record: publish.Record{Key: e.Key}})
+	}
+	if err := r.publisher.Learn(ctx, r.part.Tenant, prices, gone...); err != nil {
+		return err
+	}
+	return r.publisher.Learn(ctx, r.part.Tenant, r.shelfOf(setLists),
+		publish.Seen{Record: publish.Record{Key: publish.Key{ID: list}}})
+}
+
+// forgottenAtOnce is how many prices are forgotten at once.
+const forgottenAtOnce = 2000
+
+// shelfOf is a set by which what was told is found.
+func (r *catalogRun) shelfOf(set string) publish.Set {
+	return publish.Set{Name: set, Account: r.account}
+}
