@@ -72,6 +72,38 @@ func (p *Part) Soon() error {
 	return &ledger.Later{At: p.Now().Add(p.runner.Soon)}
 }
 
+// Beside has another list of the same system read, by a cursor of its own under a name: read does it as a part of its
+// own, whose cursor a Window moves. What ends it early is for the part itself to return: End tells of it, and has the
+// part come back. Where another worker reads the same list, the part comes back in a moment.
+func (p *Part) Beside(ctx context.Context, name string, read func(context.Context, *Part) error) error {
+	cur, err := p.runner.Ledger.Cursor(ctx, p.Tenant, name)
+	if err != nil {
+		return err
+	}
+	if account := p.Connection().Account; cur.Account != account {
+		cur.Restart(account)
+	}
+	beside := &Part{Message: p.Message, Kind: p.Kind, Bundle: p.Bundle, Cursor: cur, runner: p.runner}
+	if err = read(ctx, beside); err != nil && !errors.Is(err, ledger.ErrBehind) {
+		if serr := beside.Save(ctx); serr != nil { // the cursor is as far as the reading came
+			err = serr
+		}
+	}
+	if errors.Is(err, ledger.ErrBehind) {
+		return p.Soon()
+	}
+	if p.Cursor != nil && err == nil && p.Cursor.Stopped.By == p.Kind.List {
+		p.Cursor.Stopped = ledger.Stopped{} // the vendor answers
+	}
+	return err
+}
+
+// Skip has the list read on at an instant, by the vendor's clock: what changed before is read otherwise.
+func (p *Part) Skip(to time.Time) {
+	leave(p.Cursor)
+	p.Cursor.Since = to.UTC()
+}
+
 // Verdict reads a failed call of the part's, as Verdicts.Of does.
 func (p *Part) Verdict(ctx context.Context, err error) error {
 	return p.runner.Of(ctx, p.Bundle, err)

@@ -49,7 +49,7 @@ func (r *listReading) begin(ctx context.Context) error {
 	r.seen, r.first, r.whole = map[uint64]bool{}, map[uint64]bool{}, true
 	if m.Noted > 0 {
 		var pages [][]byte
-		pages, r.whole, err = r.store.seen(ctx, r.part.Tenant, r.Kind, m.Started, m.Noted)
+		pages, r.whole, err = r.store.Seen(ctx, r.part.Tenant, r.Kind, m.Started, 1, m.Noted)
 		for n, sums := range pages {
 			to := r.seen
 			if n < m.First {
@@ -96,7 +96,7 @@ func (r *listReading) page(ctx context.Context) (more bool, err error) {
 	if !p.More && m.Noted == 0 {
 		return false, nil // of a list of one page nobody need remember it
 	}
-	if err := r.store.saveSeen(ctx, r.part.Tenant, r.Kind, m.Started, m.Noted+1, sums); err != nil {
+	if err := r.store.SaveSeen(ctx, r.part.Tenant, r.Kind, m.Started, m.Noted+1, sums); err != nil {
 		return false, err
 	}
 	if p.More {

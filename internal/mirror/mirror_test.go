@@ -252,17 +252,17 @@ func TestSeen(t *testing.T) {
 		if page == 60 {
 			continue
 		}
-		if err := s.saveSeen(t.Context(), "t1", "thing", pass, page, []byte{byte(page)}); err != nil {
+		if err := s.SaveSeen(t.Context(), "t1", "thing", pass, page, []byte{byte(page)}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for pages, want := range map[int]bool{0: true, 59: true, 60: false, 120: false} {
-		data, whole, err := s.seen(t.Context(), "t1", "thing", pass, pages)
+		data, whole, err := s.Seen(t.Context(), "t1", "thing", pass, 1, pages)
 		if err != nil || whole != want || whole && len(data) != pages {
 			t.Errorf("%d pages: %d, %v, %v", pages, len(data), whole, err)
 		}
 	}
-	if data, _, _ := s.seen(t.Context(), "t1", "thing", pass.Add(time.Minute), 10); len(data) != 0 {
+	if data, _, _ := s.Seen(t.Context(), "t1", "thing", pass.Add(time.Minute), 1, 10); len(data) != 0 {
 		t.Error("another pass has seen pages")
 	}
 }

@@ -92,8 +92,9 @@ func seenKey(tenantID, kind string, pass time.Time, page int) table.Key {
 	return table.Key{PK: passes(tenantID), SK: fmt.Sprintf("seen#%s#%d#%06d", kind, pass.Unix(), page)}
 }
 
-// saveSeen remembers what one page of a pass held, for its last page.
-func (s *Store) saveSeen(ctx context.Context, tenantID, kind string, pass time.Time, page int, data []byte) error {
+// SaveSeen keeps for two days what one page of a pass held, 400 KB at most, for whoever has read its last page. A
+// reading that is no Pass gives a name of its own in place of a kind.
+func (s *Store) SaveSeen(ctx context.Context, tenantID, kind string, pass time.Time, page int, data []byte) error {
 	forgotten := pass.Add(seenFor).Truncate(time.Second)
 	it := table.Item{Key: seenKey(tenantID, kind, pass, page), Data: data, Expires: forgotten}
 	if err := s.table.Write(ctx, table.Put(it)); err != nil {
@@ -102,19 +103,19 @@ func (s *Store) saveSeen(ctx context.Context, tenantID, kind string, pass time.T
 	return nil
 }
 
-// seen reads what the first pages of a pass held; whole reports whether none is missing.
-func (s *Store) seen(
-	ctx context.Context, tenantID, kind string, pass time.Time, pages int,
+// Seen reads what SaveSeen kept of the pages from one to another; whole reports whether none is missing.
+func (s *Store) Seen(
+	ctx context.Context, tenantID, kind string, pass time.Time, from, to int,
 ) (data [][]byte, whole bool, err error) {
 	var keys []table.Key
-	for page := 1; page <= pages; page++ {
+	for page := from; page <= to; page++ {
 		keys = append(keys, seenKey(tenantID, kind, pass, page))
 	}
 	items, err := s.get(ctx, keys)
 	for _, it := range items {
 		data = append(data, it.Data)
 	}
-	return data, len(data) == pages, err
+	return data, len(data) == len(keys), err
 }
 
 // turn keeps mirror jobs of one connection from reading side by side, which is

@@ -177,7 +177,7 @@ func TestKeys(t *testing.T) {
 	saveRows(t, s, 1, row("1", "one", true, "tea"))
 	pass := time.Unix(4_102_444_800, 0)
 	putBook(t, s, "rules", "GST")
-	if err := s.saveSeen(ctx, "t1", "thing", pass, 7, []byte("rows")); err != nil {
+	if err := s.SaveSeen(ctx, "t1", "thing", pass, 7, []byte("rows")); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.saveTurn(ctx, "t1", "system#1", turn{Until: pass.UTC(), Failures: 2}); err != nil {

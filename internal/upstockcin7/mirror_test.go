@@ -47,6 +47,23 @@ type mirrorTest struct {
 	mu    sync.Mutex
 	queue []time.Duration // delays of the mirror jobs sent
 	limit rest.Limiter
+
+	before func(*http.Request)                // of each call to Cin7 Core
+	answer func(*http.Request, string) string // what comes of an answer on its way
+}
+
+// RoundTrip implements http.RoundTripper.
+func (m *mirrorTest) RoundTrip(r *http.Request) (*http.Response, error) {
+	if m.before != nil {
+		m.before(r)
+	}
+	resp, err := m.sim.Transport().RoundTrip(r)
+	if err != nil || m.answer == nil {
+		return resp, err
+	}
+	text, err := io.ReadAll(resp.Body)
+	resp.Body = io.NopCloser(strings.NewReader(m.answer(r, string(text))))
+	return resp, err
 }
 
 // flakyTable counts what is written into the mirror, and fails one write.
@@ -156,7 +173,7 @@ func (m *mirrorTest) connect(key string) {
 }
 
 func (m *mirrorTest) client(account, key string) *cin7core.Client {
-	return cin7core.New("http://sim.test"+sim.PrefixCin7Core, m.sim.Transport(), m.limit, account, key)
+	return cin7core.New("http://sim.test"+sim.PrefixCin7Core, m, m.limit, account, key)
 }
 
 func (m *mirrorTest) bundle() tenant.Bundle {
@@ -213,7 +230,7 @@ func (m *mirrorTest) put(path, body string) {
 	}
 }
 
-func (m *mirrorTest) post(path, body string) {
+func (m *mirrorTest) post(path, body string) []byte {
 	m.t.Helper()
 	req, _ := http.NewRequestWithContext(m.t.Context(), http.MethodPost, "http://sim.test"+sim.PrefixCin7Core+path,
 		strings.NewReader(body))
@@ -223,9 +240,11 @@ func (m *mirrorTest) post(path, body string) {
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	if text, _ := io.ReadAll(resp.Body); resp.StatusCode != http.StatusOK {
+	text, _ := io.ReadAll(resp.Body)
+	if resp.StatusCode != http.StatusOK {
 		m.t.Fatalf("POST %s: %d %s", path, resp.StatusCode, text)
 	}
+	return text
 }
 
 // fields fill a new record with what the vendor requires.
