@@ -254,7 +254,7 @@ func (s Settings) Hold(c publish.Change) string {
 		return ""
 	}
 	most := s.PriceHoldPercent.Decimal
-	if price.Sub(*was).Abs().Shift(2).LessThanOrEqual(was.Abs().Mul(most)) {
+	if !apart(*was, *price, most) {
 		return ""
 	}
 	return fmt.Sprintf("From %s to %s%s. Changes of more than %s %% wait for a yes.", upstock.PriceText(*was),
