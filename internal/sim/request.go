@@ -35,9 +35,13 @@ func Text(status int, contentType, body string) *Response {
 	return &Response{status, http.Header{"Content-Type": {contentType}}, []byte(body)}
 }
 
-// JSON returns a response with a value as JSON.
+// JSON returns a response with a value as JSON; a json.RawMessage is it already.
 func JSON(status int, v any) *Response {
-	b, err := json.Marshal(v)
+	b, ready := v.(json.RawMessage)
+	var err error
+	if !ready {
+		b, err = json.Marshal(v)
+	}
 	if err != nil {
 		return Text(http.StatusInternalServerError, "text/plain", err.Error())
 	}

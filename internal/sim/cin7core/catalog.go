@@ -264,6 +264,9 @@ type stockSent struct {
 
 func (c *call) stockIn(doc []byte) (stockSent, error) {
 	in := stockSent{Location: sim.MainWarehouse}
+	if !bytes.Contains(doc, []byte("OnHand")) {
+		return in, nil
+	}
 	if err := (decoder{clear: true}).decode(doc, &in); err != nil || in.OnHand == nil {
 		return in, err
 	}

@@ -200,6 +200,9 @@ func (v *Vendor) Serve(r *sim.Request) *sim.Response {
 		return resp
 	}
 	answer, err := serve()
+	if list, ok := answer.(envelope); ok && err == nil {
+		answer, err = list.written()
+	}
 	if err == nil {
 		if r.Method != http.MethodGet {
 			c.seat.Changed()
@@ -325,7 +328,8 @@ type envelope struct {
 	rows        any
 }
 
-func (e envelope) MarshalJSON() ([]byte, error) {
+// written is the page as JSON. The rows are written once: as a json.Marshaler the page would be read again.
+func (e envelope) written() (json.RawMessage, error) {
 	rows, err := json.Marshal(e.rows)
 	return fmt.Appendf(nil, `{"Total":%d,"Page":%d,%q:%s}`, e.total, e.page, e.name, rows), err
 }

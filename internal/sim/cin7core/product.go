@@ -269,23 +269,33 @@ type availability struct {
 }
 
 func (c *call) getAvailability() (any, error) {
-	rows := []availability{}
 	id, byID := c.has("ID")
-	for _, r := range c.Stock {
+	filtered := byID
+	for _, name := range []string{"Sku", "Name", "Location", "Category"} {
+		_, sent := c.has(name)
+		filtered = filtered || sent
+	}
+	e := page(c, "ProductAvailabilityList", moved(c, filter(c.Stock, func(r *stockRow) bool {
+		if !filtered {
+			return c.product(r.ProductID) != nil
+		}
 		if byID && !strings.EqualFold(id, r.ProductID) {
-			continue
+			return false
 		}
 		p := c.product(r.ProductID)
-		if p == nil || !c.filterStarts("Sku", p.SKU) || !c.filterStarts("Name", p.Name) ||
-			!c.filterIs("Location", r.Location) || !c.filterIs("Category", p.Category) {
-			continue
-		}
-		rows = append(rows, availability{ID: p.ID, SKU: p.SKU, Name: p.Name, Barcode: opt(p.Barcode),
-			Location: r.Location,
-			OnHand:   r.OnHand, Allocated: r.Allocated, Available: number{r.OnHand.Sub(r.Allocated.Decimal)},
-			StockOnHand: number{r.OnHand.Mul(p.AverageCost.Decimal)}})
+		return p != nil && c.filterStarts("Sku", p.SKU) && c.filterStarts("Name", p.Name) &&
+			c.filterIs("Location", r.Location) && c.filterIs("Category", p.Category)
+	})))
+	cut := e.rows.([]*stockRow)
+	rows := make([]availability, len(cut))
+	for i, r := range cut {
+		p := c.product(r.ProductID)
+		rows[i] = availability{ID: p.ID, SKU: p.SKU, Name: p.Name, Barcode: opt(p.Barcode), Location: r.Location,
+			OnHand: r.OnHand, Allocated: r.Allocated, Available: number{r.OnHand.Sub(r.Allocated.Decimal)},
+			StockOnHand: number{r.OnHand.Mul(p.AverageCost.Decimal)}}
 	}
-	return page(c, "ProductAvailabilityList", moved(c, rows)), nil
+	e.rows = rows
+	return e, nil
 }
 
 // putPrices sets custom prices. It reports rows that fail, and sets the others.
