@@ -1,6 +1,7 @@
 package upstock
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"iter"
@@ -274,28 +275,58 @@ type Refusal struct {
 	Records    string `json:"records,omitempty"`
 	List       string `json:"list,omitempty"`
 	ExternalID string `json:"externalId,omitempty"`
-	Error      string `json:"error"` // what the result says; "" = something
-	Times      int    `json:"times"` // how many items; 0 = until it is taken away
+	Error      string `json:"error"`            // what the result says; "" = something
+	Times      int    `json:"times"`            // how many items; 0 = until it is taken away
+	Silent     bool   `json:"silent,omitempty"` // instead, the item takes effect and the answer has no result of it
 }
 
-// refused says why an item of a batch fails by a Refusal, and counts it.
-func (p *supplier) refused(records, list, id string) (why string, ok bool) {
+// refused returns the first Refusal that an item of a batch meets, and counts it; nil = it meets none.
+func (p *supplier) refused(records, list, id string) *Refusal {
 	i := slices.IndexFunc(p.Refuse, func(r Refusal) bool {
 		return (r.Records == "" || r.Records == records) && (r.List == "" || r.List == list) &&
 			(r.ExternalID == "" || r.ExternalID == id)
 	})
 	if i < 0 {
-		return "", false
+		return nil
 	}
-	if why = p.Refuse[i].Error; why == "" {
-		why = "This record cannot be saved"
-	}
-	if p.Refuse[i].Times > 0 {
+	met := p.Refuse[i]
+	met.Error = cmp.Or(met.Error, "This record cannot be saved")
+	if met.Times > 0 {
 		if p.Refuse[i].Times--; p.Refuse[i].Times == 0 {
 			p.Refuse = slices.Delete(p.Refuse, i, i+1)
 		}
 	}
-	return why, true
+	return &met
+}
+
+// results answers a batch: with what write makes of each item, unless the item meets a Refusal.
+func (c *call) results(records, list string, items []json.RawMessage, id func(json.RawMessage) string,
+	write func(json.RawMessage) (result, error)) (any, error) {
+	out := make([]result, 0, len(items))
+	for _, raw := range items {
+		met := c.refused(records, list, id(raw))
+		if met != nil && !met.Silent {
+			out = append(out, failed(id(raw), met.Error))
+			continue
+		}
+		one, err := write(raw)
+		if err != nil {
+			return nil, err
+		}
+		if met == nil {
+			out = append(out, one)
+		}
+	}
+	return map[string]any{"results": out}, nil
+}
+
+// externalID is the externalId of an item; "" = it has none.
+func externalID(raw json.RawMessage) string {
+	var key struct {
+		ExternalID string `json:"externalId"`
+	}
+	_ = json.Unmarshal(raw, &key)
+	return key.ExternalID
 }
 
 // batch reads the items of a batch.
@@ -333,28 +364,17 @@ func write[T any](c *call, of records[T]) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := make([]result, 0, len(items))
-	for _, raw := range items {
-		one, err := writeOne(c, of, raw)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, one)
-	}
-	return map[string]any{"results": out}, nil
+	return c.results(of.kind, "", items, externalID, func(raw json.RawMessage) (result, error) {
+		return writeOne(c, of, raw)
+	})
 }
 
 func writeOne[T any](c *call, of records[T], raw json.RawMessage) (result, error) {
-	var key struct {
-		ExternalID string `json:"externalId"`
+	key := externalID(raw)
+	if key == "" {
+		return failed(key, "externalId is required"), nil
 	}
-	if json.Unmarshal(raw, &key) != nil || key.ExternalID == "" {
-		return failed(key.ExternalID, "externalId is required"), nil
-	}
-	if why, ok := c.refused(of.kind, "", key.ExternalID); ok {
-		return failed(key.ExternalID, why), nil
-	}
-	x, outcome, before := of.find(key.ExternalID), "updated", []byte(nil)
+	x, outcome, before := of.find(key), "updated", []byte(nil)
 	if x == nil {
 		x, outcome = of.fresh(), "created"
 	} else {
@@ -365,18 +385,18 @@ func writeOne[T any](c *call, of records[T], raw json.RawMessage) (result, error
 	}
 	id := *of.id(x)
 	if err := json.Unmarshal(raw, x); err != nil {
-		return failed(key.ExternalID, "the item has a field of the wrong type"), nil
+		return failed(key, "the item has a field of the wrong type"), nil
 	}
 	*of.id(x) = id
 	if wrong := of.check(x); wrong != "" {
-		return failed(key.ExternalID, wrong), nil
+		return failed(key, wrong), nil
 	}
 	if after, _ := json.Marshal(x); string(after) == string(before) {
-		return result{key.ExternalID, &id, "unchanged", nil}, nil
+		return result{key, &id, "unchanged", nil}, nil
 	}
 	of.add(x)
 	c.seat.Changed(x)
-	return result{key.ExternalID, &id, outcome, nil}, nil
+	return result{key, &id, outcome, nil}, nil
 }
 
 func (c *call) postProducts() (any, error) {
@@ -574,24 +594,29 @@ func (c *call) postPrices(id string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := make([]result, 0, len(items))
-	for _, raw := range items {
-		out = append(out, c.postPrice(l, raw))
+	return c.results("prices", id, items, func(raw json.RawMessage) string { return readPrice(raw).Product },
+		func(raw json.RawMessage) (result, error) { return c.postPrice(l, readPrice(raw)), nil })
+}
+
+// postedPrice is a price in a batch.
+type postedPrice struct {
+	Product string           `json:"productExternalId"`
+	Price   *json.RawMessage `json:"price"`
+}
+
+// readPrice reads a price; one that cannot be read has no product.
+func readPrice(raw json.RawMessage) postedPrice {
+	var in postedPrice
+	if json.Unmarshal(raw, &in) != nil {
+		return postedPrice{}
 	}
-	return map[string]any{"results": out}, nil
+	return in
 }
 
 // postPrice sets or removes one price of a list.
-func (c *call) postPrice(l *priceList, raw json.RawMessage) result {
-	var in struct {
-		Product string           `json:"productExternalId"`
-		Price   *json.RawMessage `json:"price"`
-	}
-	if json.Unmarshal(raw, &in) != nil || in.Product == "" {
+func (c *call) postPrice(l *priceList, in postedPrice) result {
+	if in.Product == "" {
 		return failed(in.Product, "productExternalId is required")
-	}
-	if why, ok := c.refused("prices", l.ExternalID, in.Product); ok {
-		return failed(in.Product, why)
 	}
 	p := c.products.Get(in.Product)
 	if p == nil {

@@ -166,6 +166,11 @@ func TestRefusedItems(t *testing.T) {
 	same(t, send(), "unchanged", "unchanged", "unchanged", never)
 	refuse()
 	same(t, send(), "unchanged", "unchanged", "unchanged", "unchanged")
+	refuse(obj{"externalId": q, "silent": true}) // it takes effect, and nothing is said of it
+	same(t, b.outcomes("/products/batch", obj{"products": []obj{{"externalId": p}, {"externalId": q, "price": "1"}}}),
+		"unchanged")
+	refuse()
+	same(t, b.outcomes("/products/batch", obj{"products": []obj{{"externalId": q, "price": "1"}}}), "unchanged")
 	b.Want(400, "PUT", "/sim/upstock/refuse?supplier=1", obj{"items": []obj{{"records": "orders"}}}, nil)
 	b.Want(404, "PUT", "/sim/upstock/refuse?supplier=9", obj{}, nil)
 }
