@@ -250,12 +250,10 @@ func TestSync(t *testing.T) {
 	acc := h.sim.AddAccount("Aroha Foods", "NZD")
 	h.do("PUT", path+"/connections/cin7core", token, acc.Cin7Core).is(200)
 	h.started = nil
-	for _, name := range []string{"customers", "mirror"} {
-		h.started = nil
-		if a := h.do("POST", path+"/sync/"+name, token, nil).is(http.StatusAccepted); a.get("mirror") != true ||
-			len(h.started) != 1 {
-			t.Errorf("%s %v", a.raw, h.started)
-		}
+	h.do("POST", path+"/sync/customers", token, nil).is(http.StatusConflict)
+	if a := h.do("POST", path+"/sync/mirror", token, nil).is(http.StatusAccepted); a.get("mirror") != true ||
+		len(h.started) != 1 {
+		t.Errorf("%s %v", a.raw, h.started)
 	}
 	if a := h.do("POST", path+"/sync/orders", token, nil).is(http.StatusAccepted); a.get("mirror") != true ||
 		len(h.started) != 2 {
@@ -265,7 +263,7 @@ func TestSync(t *testing.T) {
 	h.do("PUT", path+"/connections/upstock", token, map[string]string{"token": acc.Upstock.Token}).is(200)
 	h.started = nil
 	for name, want := range map[string]string{"orders": "reconcile", "shipments": "shipments", "webhooks": "webhooks",
-		"completeness": "completeness"} {
+		"completeness": "completeness", "products": "products", "customers": "customers", "prices": "prices"} {
 		h.started = nil
 		a := h.do("POST", path+"/sync/"+name, token, nil).is(http.StatusAccepted)
 		if a.get("jobs.0") != want || !slices.Contains(h.started, job.Message{Job: want, Tenant: id}) {

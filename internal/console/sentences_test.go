@@ -110,7 +110,7 @@ func TestSentencesAreTrue(t *testing.T) {
 		drop := func(system string) { h.do("DELETE", path+"/connections/"+system, token, nil).is(204) }
 		// look has both keys tried, by the jobs that are due anyway.
 		look := func() {
-			h.do("POST", path+"/sync/products", token, nil).is(202)
+			h.do("POST", path+"/sync/mirror", token, nil).is(202)
 			h.do("POST", path+"/sync/orders", token, nil).is(202)
 			h.work()
 		}
@@ -305,7 +305,7 @@ func TestSentencesAreTrue(t *testing.T) {
 				said{"completeness": {compared}, "event": {"waiting orders go on", "replaced"}}},
 			{"its key is refused before its records are read", fine, refused, func() {
 				revoke("cin7core", other.Cin7Core.AccountID, true)
-				h.do("POST", path+"/sync/products", token, nil).is(202)
+				h.do("POST", path+"/sync/mirror", token, nil).is(202)
 				h.work()
 			}, said{"settings": {unchecked, "Cin7 Core needs reconnecting"},
 				"preview": {"Cin7 Core needs reconnecting", "Save a new key of Cin7 Core."}},

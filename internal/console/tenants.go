@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -106,11 +107,14 @@ type syncAnswer struct {
 	Orders int      `json:"orders"` // woken
 	Mirror bool     `json:"mirror"` // being read
 	Jobs   []string `json:"jobs"`   // that begin now
+
+	Progress *progressRef `json:"progress,omitempty"` // of products, customers and prices: the work to follow
 }
 
 // sync starts a job by hand: orders wakes what is due and looks for orders that
-// no webhook brought, the jobs about Cin7 Core's records read the mirror again,
-// and those that compare both sides run at once, as their schedule has them.
+// no webhook brought, mirror reads Cin7 Core's records again, products, customers
+// and prices tell Upstock what changed of them, and those that compare both sides
+// run at once, as their schedule has them.
 func (a *api) sync(w http.ResponseWriter, r *http.Request, b tenant.Bundle) error {
 	if err := decode(w, r, true, nil); err != nil {
 		return err
@@ -119,11 +123,14 @@ func (a *api) sync(w http.ResponseWriter, r *http.Request, b tenant.Bundle) erro
 	if err != nil {
 		return err
 	}
-	if err := a.start(r.Context(), b.Tenant.ID, ans); err != nil {
+	if err := a.start(r.Context(), b, &ans); err != nil {
 		return err
 	}
 	return respond(w, r, http.StatusAccepted, ans)
 }
+
+// catalogJobs are those that tell Upstock of the catalogue.
+var catalogJobs = []string{upstockcin7.JobProducts, upstockcin7.JobCustomers, upstockcin7.JobPrices}
 
 // syncOf is what begins where a person starts a job; of orders, those that are due are woken.
 func (a *api) syncOf(ctx context.Context, b tenant.Bundle, name string) (syncAnswer, error) {
@@ -138,7 +145,10 @@ func (a *api) syncOf(ctx context.Context, b tenant.Bundle, name string) (syncAns
 		var err error
 		ans.Orders, err = a.wake(ctx, b.Tenant.ID)
 		return ans, err
-	case "products", "customers", "prices", upstockcin7.JobMirror:
+	case upstockcin7.JobProducts, upstockcin7.JobCustomers, upstockcin7.JobPrices:
+		ans.Jobs = append(ans.Jobs, name)
+		return ans, catalogReady(b)
+	case upstockcin7.JobMirror:
 		if ans.Mirror = true; !connected {
 			return ans, &problem{Status: http.StatusConflict, Detail: tenant.Cin7Core.NotConnected()}
 		}
@@ -160,18 +170,24 @@ func (a *api) syncOf(ctx context.Context, b tenant.Bundle, name string) (syncAns
 }
 
 // start starts the jobs of an answer.
-func (a *api) start(ctx context.Context, tenantID string, ans syncAnswer) error {
+func (a *api) start(ctx context.Context, b tenant.Bundle, ans *syncAnswer) error {
 	if ans.Mirror {
-		if err := a.Jobs.Start(ctx, tenantID, upstockcin7.JobMirror, 0); err != nil {
+		if err := a.Jobs.Start(ctx, b.Tenant.ID, upstockcin7.JobMirror, 0); err != nil {
 			return err
 		}
 	}
 	for _, name := range ans.Jobs {
 		var err error
-		if name == upstockcin7.JobCompleteness { // a kick alone checks nothing that was checked not long ago
-			err = a.Pair.Completeness.Start(ctx, tenantID, time.Time{}, time.Time{})
-		} else {
-			err = a.Jobs.Kick(ctx, tenantID, name)
+		switch {
+		case name == upstockcin7.JobCompleteness: // a kick alone checks nothing that was checked not long ago
+			err = a.Pair.Completeness.Start(ctx, b.Tenant.ID, time.Time{}, time.Time{})
+		case slices.Contains(catalogJobs, name):
+			var p *ledger.Progress
+			if p, err = a.Pair.SyncCatalog(ctx, b, name); err == nil {
+				ans.Progress = &progressRef{p.ID}
+			}
+		default:
+			err = a.Jobs.Kick(ctx, b.Tenant.ID, name)
 		}
 		if err != nil {
 			return err
