@@ -232,7 +232,7 @@ func (m *matcher) decide(c catalogue.Customer, was chosen) chosen {
 	ours := partyOfCustomer(c)
 	if id, ok := m.byOurs[c.ID]; ok {
 		t := m.byID[id]
-		if was.rejects(id, ours, t.party()) {
+		if was.rejection(id) >= 0 { // it may have been changed by us alone
 			now.State, now.Why = isUnsure, stillLinked(t)
 			return now
 		}

@@ -15,6 +15,7 @@ import (
 	"stockbridge/internal/prose"
 	"stockbridge/internal/publish"
 	"stockbridge/internal/tenant"
+	"stockbridge/internal/upstock"
 	"stockbridge/internal/upstockcin7/catalogue"
 	"stockbridge/internal/upstockcin7/reference"
 	"stockbridge/internal/vendor"
@@ -449,12 +450,9 @@ func (p *Pair) UnlinkCustomer(ctx context.Context, b tenant.Bundle, id string) e
 		if r.State != isLinked && r.State != chooseLink {
 			return false, nil, ledger.ErrNotFound
 		}
-		t, err := p.theirsAt(ctx, b, r.Theirs)
+		t, err := p.theirsTold(ctx, b, id, r.Theirs)
 		if err != nil {
 			return false, nil, err
-		}
-		if t == nil {
-			t = &theirs{ID: r.Theirs}
 		}
 		linked := r.State == isLinked
 		now := r.chosen.reject(*c, *t, by, p.Now())
@@ -473,6 +471,25 @@ func (p *Pair) UnlinkCustomer(ctx context.Context, b tenant.Bundle, id string) e
 	// nothing is told of it any more, not even that it is gone
 	return p.publisher.Learn(ctx, b.Tenant.ID, publish.Set{Name: setCustomers, Account: catalogAccount(b)},
 		publish.Seen{Record: publish.Record{Key: publish.Key{ID: id}}})
+}
+
+// theirsTold is a customer of Upstock's as it was told to be, else as it was last read.
+func (p *Pair) theirsTold(ctx context.Context, b tenant.Bundle, id string, their int64) (*theirs, error) {
+	told, err := p.entriesOf(ctx, b, setCustomers, "", id)
+	if err != nil {
+		return nil, err
+	}
+	var x upstock.CustomerRecord
+	if data := told[id].Told; data != nil && json.Unmarshal(data, &x) == nil {
+		x.ID = their
+		t := theirsOf(b.Connections[tenant.Upstock].Account, x)
+		return &t, nil
+	}
+	t, err := p.theirsAt(ctx, b, their)
+	if t == nil {
+		t = &theirs{ID: their}
+	}
+	return t, err
 }
 
 // CatalogNeeds says what of the catalogue needs a person, and how its last runs went.

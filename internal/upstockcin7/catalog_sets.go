@@ -89,7 +89,9 @@ func (p *Pair) productOf(ctx context.Context, tenantID, id string) (*catalogue.P
 // set is a set with Upstock as its far side.
 func (r *catalogRun) set(name string) (publish.Set, error) {
 	set, err := r.setOf(r.part.Bundle, name)
-	set.Of = r.place.Wanted[name]
+	if set.Of = r.place.Wanted[name]; name == ownSet(r.part.Kind.Name) {
+		set.Of += r.place.Counts["chosen"]
+	}
 	switch name {
 	case setProducts:
 		set.To = catalogue.ProductSide{Client: r.upstock}
