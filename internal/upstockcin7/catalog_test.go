@@ -133,8 +133,8 @@ func (s *shop) customer(id string) upstockcin7.CustomerView {
 	return v
 }
 
-// A customer that is in Upstock already is linked, not doubled: by the name that one alone has. An e-mail alone is for a
-// person to decide, and so is a name that several have. What is like none is made.
+// A customer that is in Upstock already is linked, not doubled: by the name that one alone has. An e-mail alone is for
+// a person to decide, and so is a name that several have. What is like none is made.
 func TestCatalogLinksCustomers(t *testing.T) {
 	t.Parallel()
 	inShop(t, nil, func(s *shop) {
@@ -288,7 +288,8 @@ func TestCatalogHoldsPriceChanges(t *testing.T) {
 		s.must(err)
 		run := s.sync(upstockcin7.JobPrices)
 		held = s.changes(upstockcin7.ChangeHeld)
-		if p.Counts["held"] != len(held) || len(held) < 2 || run.Result["held"] != len(held) || s.listsWith(a, "13") > 0 {
+		n := len(held)
+		if p.Counts["held"] != n || n < 2 || run.Result["held"] != n || s.listsWith(a, "13") > 0 {
 			t.Fatalf("%v, %d held: %+v", p.Counts, len(held), run.Result)
 		}
 		change := held[slices.IndexFunc(held, func(c upstockcin7.PriceChange) bool { return c.Customer == nil })]
