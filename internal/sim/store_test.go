@@ -85,6 +85,9 @@ func TestChangesAreSaved(t *testing.T) {
 				b.cin7("DELETE", "/custom-prices?CustomerID="+b.buyerID()+"&ProductID="+b.productID("KWK-500"), nil,
 					nil)
 			},
+			"s: gone": func() {
+				b.Want(200, "DELETE", "/sim/cin7core/products/"+b.productID("KWK-500"), nil, nil)
+			},
 			"r: tier": func() {
 				b.Want(200, "PUT", "/sim/cin7core/tiers/1?account="+b.Account.Cin7Core.AccountID, obj{"Name": "New"},
 					nil)
@@ -93,7 +96,7 @@ func TestChangesAreSaved(t *testing.T) {
 		time.Sleep(time.Second)
 		var files [][]byte
 		names := make([]string, 0, len(steps))
-		for c := 'a'; c <= 'r'; c++ {
+		for c := 'a'; c <= 's'; c++ {
 			for name := range steps {
 				if rune(name[0]) == c {
 					names = append(names, name)

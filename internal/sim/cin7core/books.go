@@ -144,7 +144,28 @@ func (c *catalogue) dropPrice(customerID, productID string) *customPrice {
 	return price
 }
 
+// goneRow is a record that was removed, in the state's file.
+type goneRow struct{ ID string }
+
+// remove removes a customer or product, with its stock and custom prices.
+func (c *catalogue) remove(id string) *goneRow {
+	if x := c.customer(id); x != nil {
+		c.Customers = slices.DeleteFunc(c.Customers, func(y *customer) bool { return y == x })
+		delete(c.prices, strings.ToLower(x.ID))
+	}
+	if p := c.product(id); p != nil {
+		c.Products = slices.DeleteFunc(c.Products, func(q *product) bool { return q == p })
+		c.Stock = slices.DeleteFunc(c.Stock, func(r *stockRow) bool { return r.ProductID == p.ID })
+		for customer := range c.prices {
+			c.dropPrice(customer, p.ID)
+		}
+	}
+	c.ready()
+	return &goneRow{id}
+}
+
 // Kind implements sim.Row, as do the next methods.
+func (*goneRow) Kind() string     { return "gone" }
 func (*customer) Kind() string    { return "customer" }
 func (*product) Kind() string     { return "product" }
 func (*stockRow) Kind() string    { return "stock" }
@@ -181,6 +202,8 @@ func (c *catalogue) readRow(kind string, row json.RawMessage) error {
 		return readInto(row, func(x *customer) { c.putCustomer(c.customer(x.ID), x) })
 	case "product":
 		return readInto(row, func(p *product) { c.putProduct(c.product(p.ID), p) })
+	case "gone":
+		return readInto(row, func(r *goneRow) { c.remove(r.ID) })
 	case "stock":
 		return readInto(row, func(r *stockRow) {
 			key := stockKey{r.ProductID, r.Location}

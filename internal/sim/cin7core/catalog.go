@@ -15,7 +15,7 @@ import (
 // The control API of products, customers and tiers makes none of the vendor's
 // checks, so that tests can make wrong records. What it refuses changes nothing.
 
-// inCompany serves a control call about the account that it names.
+// inCompany serves a control call about the account that it names, or about the only one.
 func (v *Vendor) inCompany(serve func(c *call, r *http.Request) (any, error)) func(*http.Request) (any, error) {
 	return func(r *http.Request) (any, error) {
 		body, err := sim.Read(r, new(json.RawMessage))
@@ -25,6 +25,9 @@ func (v *Vendor) inCompany(serve func(c *call, r *http.Request) (any, error)) fu
 		v.sim.Lock()
 		defer v.sim.Unlock()
 		c := v.company(r.FormValue("account"))
+		if r.FormValue("account") == "" && len(v.companies) == 1 {
+			c = v.companies[0]
+		}
 		if c == nil {
 			return nil, sim.NotFound("Account")
 		}
@@ -126,7 +129,7 @@ func (c *call) makeCustomers(*http.Request) (any, error) {
 func (c *call) draft(x *customer, doc []byte) (draftCustomer, error) {
 	id := x.ID
 	x.ProductPrices = nil
-	var sent struct{ ProductPrices *json.RawMessage }
+	var sent map[string]json.RawMessage
 	err := (decoder{clear: true}).decode(doc, x)
 	if err == nil {
 		err = json.Unmarshal(doc, &sent)
@@ -139,7 +142,7 @@ func (c *call) draft(x *customer, doc []byte) (draftCustomer, error) {
 	x.Addresses = withIDs(x.Addresses, func(a *cardAddress) *string { return &a.ID }, c.sim.GUID)
 	x.Contacts = withIDs(x.Contacts, func(p *cardContact) *string { return &p.ID }, c.sim.GUID)
 	d := draftCustomer{customer: x}
-	if sent.ProductPrices == nil {
+	if _, ok := sent["ProductPrices"]; !ok {
 		return d, nil
 	}
 	d.prices = []*customPrice{}
@@ -233,7 +236,8 @@ func (c *call) draftProduct(p *product, doc []byte) error {
 	if err := (decoder{clear: true}).decode(doc, p); err != nil {
 		return err
 	}
-	p.ID, p.PriceTiers, p.CustomPrices, p.LastModifiedOn = id, nil, nil, stampOf(time.Now())
+	c.takeNamedPrices(p)
+	p.ID, p.CustomPrices, p.LastModifiedOn = id, nil, stampOf(time.Now())
 	p.Attachments = withIDs(p.Attachments, func(a *attachment) *string { return &a.ID }, c.sim.GUID)
 	_, err := c.stockIn(doc)
 	return err
@@ -254,6 +258,12 @@ func (c *call) mergeProduct(id string) (any, error) {
 		return nil, err
 	}
 	return c.wireProduct(old), nil
+}
+
+// remove takes a product or customer out of the books, with what belongs to it, as Cin7 Core's API cannot.
+func (c *call) remove(id string) (any, error) {
+	c.seat.Changed(c.catalogue.remove(id))
+	return map[string]bool{"Success": true}, nil
 }
 
 // stockSent is a product's stock in a document.

@@ -111,6 +111,19 @@ func TestControlMakesBooks(t *testing.T) {
 	if b.books().productSKU("NEW-1") != nil || b.books().productSKU("NEW-9") == nil {
 		t.Error("a product is not found by its new SKU")
 	}
+	b.Want(200, "PUT", "/sim/cin7core/products/"+first.ID, obj{"PriceTiers": obj{"Retail": 3}}, &first)
+	b.Want(200, "PUT", path, obj{"ProductPrices": []obj{{"ProductID": first.ID, "Price": 4}}}, nil)
+	b.Want(200, "PUT", path, obj{"ProductPrices": nil}, nil)
+	if got := b.own(kea.ID); got != "" || first.PriceTier3.String() != "3" {
+		t.Error(got, first.PriceTier3)
+	}
+	b.Want(200, "PUT", path, obj{"ProductPrices": []obj{{"ProductID": first.ID, "Price": 4}}}, nil)
+	b.Want(200, "DELETE", "/sim/cin7core/products/"+first.ID, nil, nil)
+	if got := b.own(kea.ID); got != "" || b.books().product(first.ID) != nil || b.books().productSKU("NEW-9") != nil {
+		t.Error("a removed product is still there", got)
+	}
+	b.Want(200, "DELETE", path, nil, nil)
+	b.Want(404, "DELETE", path, nil, nil)
 }
 
 // TestNestedListsNeedTheirFlag: without it they are empty, not missing; and the link of a file is another in each

@@ -21,6 +21,7 @@ import (
 //	PUT  /sim/cin7core/{customers|products}/{id} merges; null clears. A customer's ProductPrices replace all it has.
 //	                                             A product also has "OnHand", at "Location" (default the main
 //	                                             warehouse): sales waiting for it get it
+//	DELETE /sim/cin7core/{customers|products}/{id}     it is gone, as Cin7 Core's API cannot do it
 //	GET  /sim/cin7core/tiers?account=            PUT /sim/cin7core/tiers/{code}?account= {"Name"}: on customers too
 //	PUT  /sim/cin7core/{taxes|locations|terms}/{id}, /sim/cin7core/me?account=   merges likewise
 //	PUT  /sim/cin7core/contacts?account=         replaces /me/contacts
@@ -37,6 +38,8 @@ func (v *Vendor) Control(site *sim.Site) {
 	site.JSON("GET /sim/cin7core/customers", v.inCompany((*call).controlCustomers))
 	site.JSON("POST /sim/cin7core/customers", v.inCompany((*call).makeCustomers))
 	site.JSON("PUT /sim/cin7core/customers/{id}", v.inRecord((*call).mergeCustomer))
+	site.JSON("DELETE /sim/cin7core/customers/{id}", v.inRecord((*call).remove))
+	site.JSON("DELETE /sim/cin7core/products/{id}", v.inRecord((*call).remove))
 	site.JSON("GET /sim/cin7core/products", v.inCompany((*call).controlProducts))
 	site.JSON("POST /sim/cin7core/products", v.inCompany((*call).makeProducts))
 	site.JSON("PUT /sim/cin7core/products/{id}", v.inRecord((*call).mergeProduct))

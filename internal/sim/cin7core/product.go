@@ -221,12 +221,7 @@ func (c *call) writeProduct(p *product, d decoder) error {
 		return err
 	}
 	p.ID, p.AverageCost, p.CustomPrices = id, cost, nil
-	for _, t := range c.Tiers {
-		if v, ok := p.PriceTiers[t.Name]; ok {
-			*p.tier(t.Code) = v
-		}
-	}
-	p.PriceTiers = nil
+	c.takeNamedPrices(p)
 	p.PriceTiers = nil
 	for _, f := range []struct{ name, v string }{
 		{"SKU", p.SKU}, {"Name", p.Name}, {"Category", p.Category}, {"CostingMethod", p.CostingMethod},
@@ -356,6 +351,16 @@ func (c *call) deletePrice() (any, error) {
 		c.own(x, p, nil)
 	}
 	return map[string]bool{"Success": true}, nil
+}
+
+// takeNamedPrices takes over the prices that a document gives by the names of tiers.
+func (c *company) takeNamedPrices(p *product) {
+	for _, t := range c.Tiers {
+		if v, ok := p.PriceTiers[t.Name]; ok {
+			*p.tier(t.Code) = v
+		}
+	}
+	p.PriceTiers = nil
 }
 
 // price returns what a customer pays for a product, before the customer's discount.

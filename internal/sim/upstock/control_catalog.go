@@ -11,7 +11,7 @@ import (
 	"stockbridge/internal/sim"
 )
 
-// inSupplier serves a control call about the books of the supplier that it names.
+// inSupplier serves a control call about the books of the supplier that it names, or of the only one.
 func (v *Vendor) inSupplier(serve func(p *supplier, r *http.Request, body []byte) (any, error)) func(*http.Request) (
 	any, error) {
 	return func(r *http.Request) (any, error) {
@@ -23,6 +23,9 @@ func (v *Vendor) inSupplier(serve func(p *supplier, r *http.Request, body []byte
 		defer v.sim.Unlock()
 		n, _ := strconv.Atoi(r.FormValue("supplier"))
 		p := v.supplier(n)
+		if r.FormValue("supplier") == "" && len(v.suppliers) == 1 {
+			p = v.suppliers[0]
+		}
 		if p == nil {
 			return nil, sim.NotFound("Supplier")
 		}
