@@ -84,7 +84,7 @@ func newRig(t *testing.T) *rig {
 			r.queue = append(r.queue, m)
 			return nil
 		},
-	}).With(Job, r.Look)
+	}).With(job.Work{Job: r.Look})
 	if r.of, _, err = tenants.Create(t.Context(), "Aroha Foods", "Pacific/Auckland"); err != nil {
 		t.Fatal(err)
 	}

@@ -23,12 +23,11 @@ const Job = "alerts"
 // every is how often it looks.
 const every = 5 * time.Minute
 
-// Kind is the job's row. It sends nothing by itself: Teller.Look does. Its schedule is for those whom Store.Due lists.
+// Kind is the job's row. Teller.Look does it. Its schedule is for those whom Store.Due lists.
 func Kind() job.Kind {
 	return job.Kind{
 		Name: Job, Help: "tells people what needs them, and when it is over", Every: every, Queue: job.Catalog,
 		Class: limit.Second, Chosen: true,
-		Run: func(context.Context, *job.Part) error { return errors.New("this function sends no alerts") },
 	}
 }
 

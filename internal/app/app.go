@@ -134,6 +134,9 @@ type App struct {
 type Pair interface {
 	vendor.Pair
 	Jobs() []job.Kind
+	// What does the jobs of each queue. They are two methods, as Go links a method into whichever function calls it.
+	CatalogWork() job.Work
+	ShipmentsWork() job.Work
 	Settings() []tenant.Section
 	Hooks() map[tenant.System]http.Handler // of what its vendors deliver
 }
@@ -191,7 +194,7 @@ func (a *App) newPair(times upstockcin7.Times) *upstockcin7.Pair {
 	return upstockcin7.New(upstockcin7.Deps{
 		Table: a.deps.Table, Ledger: a.Ledger, Orders: a.Book, Tenants: a.Tenants, Vendors: a.Vendors,
 		Mirror: mirror.New(a.deps.Table),
-		Times: times, OnEnd: a.onEnd(), Now: a.deps.Now, Log: a.deps.Log,
+		Times:  times, OnEnd: a.onEnd(), Now: a.deps.Now, Log: a.deps.Log,
 		Upstock: a.upstock, Cin7Core: a.cin7core,
 		Wake: func(ctx context.Context, p ledger.Pointer, delay time.Duration) error {
 			return a.send(ctx, OrdersQueue, p, p.Tenant, delay)
@@ -281,12 +284,20 @@ func (a *App) Orders(ctx context.Context, batch []Message) (failed []string) {
 func (a *App) Catalog(ctx context.Context, batch []Message) (failed []string) {
 	teller := &alert.Teller{Store: a.Alerts, Mailer: a.deps.Mailer, Guard: a.deps.Guard, Wrong: a.Pair.Wrong,
 		Console: a.deps.Console, Log: a.deps.Log}
-	return a.jobs(ctx, batch, a.Jobs.With(alert.Job, teller.Look))
+	runner := a.Jobs.With(job.Work{alert.Job: teller.Look})
+	for _, p := range a.pairs {
+		runner = runner.With(p.CatalogWork())
+	}
+	return a.jobs(ctx, batch, runner)
 }
 
 // Shipments handles messages of the shipments queue.
 func (a *App) Shipments(ctx context.Context, batch []Message) (failed []string) {
-	return a.jobs(ctx, batch, a.Jobs)
+	runner := a.Jobs
+	for _, p := range a.pairs {
+		runner = runner.With(p.ShipmentsWork())
+	}
+	return a.jobs(ctx, batch, runner)
 }
 
 // DeadLetters handles messages that a queue gave up, whichever it was.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"stockbridge/internal/alert"
+	"stockbridge/internal/job"
 	"stockbridge/internal/limit"
 	"stockbridge/internal/upstockcin7"
 )
@@ -218,13 +219,16 @@ func TestJobsHaveTheirPlaces(t *testing.T) {
 			t.Errorf("docs/architecture.md, table of jobs: %s is %q, want %q in column %d", name, r, want, column)
 		}
 	}
+	p := new(upstockcin7.Pair)
+	work := map[Queue]job.Work{CatalogQueue: p.CatalogWork(), ShipmentsQueue: p.ShipmentsWork()}
+	work[CatalogQueue][alert.Job] = new(alert.Teller).Look
 	want := map[string]string{sweep: "1 min"}
 	for _, k := range append(new(upstockcin7.Pair).Jobs(), alert.Kind()) {
 		if want[k.Name] != "" {
 			t.Errorf("two jobs are called %s", k.Name)
 		}
-		if k.Run == nil || k.Help == "" || !slices.Contains([]Queue{CatalogQueue, ShipmentsQueue}, k.Queue) {
-			t.Errorf("the job %s lacks its method, its help or a queue that is there: %+v", k.Name, k)
+		if k.Run != nil || k.Help == "" || work[k.Queue][k.Name] == nil {
+			t.Errorf("the job %s lacks its help, or its method among its queue's work and there alone: %+v", k.Name, k)
 		}
 		switch every := k.Every; {
 		case every == 0:

@@ -68,12 +68,16 @@ func (o *orchard) Jobs() []job.Kind {
 	return []job.Kind{{
 		Name: "crates", Help: "What was picked, told to the shop", Needs: []tenant.System{growers, shops},
 		List:  growers,
-		Every: 10 * time.Minute, Queue: job.Catalog, Class: limit.Second, Sync: true, Run: o.crates,
+		Every: 10 * time.Minute, Queue: job.Catalog, Class: limit.Second, Sync: true,
 	}, {
 		Name: "shelf", Help: "What should be on the shop's shelf", Needs: []tenant.System{growers, shops},
-		List: shops, Every: time.Hour, Queue: job.Catalog, Class: limit.Second, Sync: true, Run: o.shelf,
+		List: shops, Every: time.Hour, Queue: job.Catalog, Class: limit.Second, Sync: true,
 	}}
 }
+
+func (o *orchard) CatalogWork() job.Work { return job.Work{"crates": o.crates, "shelf": o.shelf} }
+
+func (o *orchard) ShipmentsWork() job.Work { return nil }
 
 // crates tells the shop of every crate that changed.
 func (o *orchard) crates(ctx context.Context, p *job.Part) error {

@@ -146,6 +146,7 @@ func open(t *testing.T) *house {
 	looks := alert.Kind()
 	looks.Run = h.alerts.Look
 	h.jobs.Kinds = append(h.pair.Jobs(), looks)
+	h.jobs.Kinds = h.jobs.With(h.pair.CatalogWork()).With(h.pair.ShipmentsWork()).Kinds
 	h.vendors.Join(h.pair)
 	t.Cleanup(func() {
 		if t.Failed() {

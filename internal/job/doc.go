@@ -13,19 +13,19 @@
 //
 // # How it is used
 //
-// A pair has a table of kinds, and a method for each:
+// A pair has a table of kinds, and a method for each, which the function that reads the queue brings:
 //
 //	func (p *Pair) Jobs() []job.Kind {
 //		return []job.Kind{{
 //			Name: "contacts", Help: "what changed at contacts", Every: 10 * time.Minute,
 //			Needs: []tenant.System{acme}, List: acme, Queue: job.Shipments, Class: limit.Second,
-//			Run: p.contacts,
 //		}}
 //	}
+//	func (p *Pair) ShipmentsWork() job.Work { return job.Work{"contacts": p.contacts} }
 //
 // A Runner joins the tables. A schedule calls FanOut, which sends a message for each tenant that is due. A function
-// that reads the queue calls Do with each message; a person or a webhook calls Kick, which is durable. A method reads
-// its list as a Window, and returns the error of a call as it is:
+// that reads the queue has a Runner With its work, and calls Do with each message; a person or a webhook calls Kick,
+// which is durable. A method reads its list as a Window, and returns the error of a call as it is:
 //
 //	func (p *Pair) contacts(ctx context.Context, part *job.Part) error {
 //		return job.Window[Contact]{

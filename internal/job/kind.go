@@ -29,9 +29,13 @@ type Kind struct {
 	Class   limit.Class // of its calls
 	Sync    bool        // a person may start it by its name
 
-	// Run does one tenant's part. An error of a call goes back as it is: Part.End reads it.
+	// Run does one tenant's part. An error of a call goes back as it is: Part.End reads it. It is nil in a pair's
+	// table, which every function has: else each would carry all jobs. Who does the job brings it (Work).
 	Run func(context.Context, *Part) error
 }
+
+// Work is what does jobs, by their names.
+type Work map[string]func(context.Context, *Part) error
 
 // Queue names a queue by the function that reads it.
 type Queue string

@@ -34,12 +34,12 @@ func (r *Runner) Kind(name string) (Kind, bool) {
 	return r.Kinds[i], true
 }
 
-// With is a runner whose kind of a name does something else: what one function alone is to carry.
-func (r *Runner) With(name string, run func(context.Context, *Part) error) *Runner {
+// With is a runner that does this work too.
+func (r *Runner) With(work Work) *Runner {
 	own := *r
 	own.Kinds = slices.Clone(r.Kinds)
 	for i := range own.Kinds {
-		if own.Kinds[i].Name == name {
+		if run, ok := work[own.Kinds[i].Name]; ok {
 			own.Kinds[i].Run = run
 		}
 	}
@@ -209,6 +209,9 @@ func (r *Runner) Do(ctx context.Context, m Message) error {
 	k, ok := r.Kind(m.Job)
 	if !ok {
 		return fmt.Errorf("there is no job %q", m.Job)
+	}
+	if k.Run == nil {
+		return fmt.Errorf("the job %q is another function's", m.Job)
 	}
 	p, err := r.begin(ctx, k, m)
 	if p == nil || err != nil {

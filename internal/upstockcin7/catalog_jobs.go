@@ -25,8 +25,7 @@ func catalogJobs() []string { return []string{JobProducts, JobCustomers, JobPric
 // catalogJob is a row of the table of jobs. Orders go first: the calls are of the second class.
 func (p *Pair) catalogJob(name, help string) job.Kind {
 	return job.Kind{Name: name, Help: help, Needs: []tenant.System{tenant.Upstock, tenant.Cin7Core},
-		List: tenant.Cin7Core, Every: time.Hour, Queue: job.Catalog, Class: limit.Second, Sync: true,
-		Run: p.syncCatalog}
+		List: tenant.Cin7Core, Every: time.Hour, Queue: job.Catalog, Class: limit.Second, Sync: true}
 }
 
 // kickCatalog starts the runs that are under way: what held them up is over.

@@ -891,13 +891,13 @@ func TestCompletenessClocks(t *testing.T) {
 func TestCompletenessNever(t *testing.T) {
 	story(t, func(t *testing.T, w *world) {
 		w.written(3)
-		jobs := w.process("shipments").app.Jobs
-		jobs.Every = map[string]time.Duration{upstockcin7.JobCompleteness: 0}
+		p := w.process("shipments").app
+		p.Jobs.Every = map[string]time.Duration{upstockcin7.JobCompleteness: 0}
 		since := time.Now()
 		calls := func() int { return w.calls(sim.Upstock, strconv.Itoa(w.acc.Upstock.Supplier), "/orders", since) }
 		for n := range 2 {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-			err := jobs.Do(ctx, job.Message{Job: upstockcin7.JobCompleteness, Tenant: w.tenant})
+			err := doJob(ctx, p, job.Message{Job: upstockcin7.JobCompleteness, Tenant: w.tenant})
 			cancel()
 			if err != nil || calls() != n {
 				t.Errorf("%d calls, %v", calls(), err)

@@ -95,14 +95,14 @@ var failedJobs = []failedJob{
 			c.t.Fatal(err)
 		}
 	}, func(c *cell, ctx context.Context) error {
-		return c.app.Jobs.Do(ctx, job.Message{Job: upstockcin7.JobBackfill, Tenant: c.tenant})
+		return doJob(ctx, c.app, job.Message{Job: upstockcin7.JobBackfill, Tenant: c.tenant})
 	}, (*cell).backfillEnding},
 	tenantJob("completeness", tenant.Upstock, (*cell).cursorEnding),
 }
 
 func tenantJob(name string, sys tenant.System, end func(c *cell) ending) failedJob {
 	return failedJob{name, sys, func(*cell) {}, func(c *cell, ctx context.Context) error {
-		return c.app.Jobs.Do(ctx, job.Message{Job: name, Tenant: c.tenant})
+		return doJob(ctx, c.app, job.Message{Job: name, Tenant: c.tenant})
 	}, func(c *cell) ending {
 		e := end(c)
 		if e.goesOn == "" {

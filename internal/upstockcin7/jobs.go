@@ -30,49 +30,65 @@ const (
 	reconcileEvery = 10 * time.Minute
 )
 
-// Jobs are what the pair does for one tenant after another, beside its orders.
+// Jobs are what the pair does for one tenant after another, beside its orders. What does them is in CatalogWork and
+// ShipmentsWork, so that no function carries another's jobs.
 func (p *Pair) Jobs() []job.Kind {
 	both := []tenant.System{tenant.Upstock, tenant.Cin7Core}
 	return []job.Kind{
 		{
 			Name: JobShipments, Help: "marks the orders whose sales changed in Cin7 Core",
 			Needs: both, List: tenant.Cin7Core, Every: shipmentsEvery, Queue: job.Shipments, Class: limit.First,
-			Sync: true, Run: p.shipments,
+			Sync: true,
 		}, {
 			Name: JobReconcile, Help: "takes in approved orders that no webhook brought",
 			Needs: both, List: tenant.Upstock, Every: reconcileEvery, Queue: job.Shipments, Class: limit.Second,
-			Run: p.reconcile,
 		}, {
 			Name: JobWebhooks, Help: "keeps our webhooks in Cin7 Core registered and active",
 			Needs: both, List: tenant.Cin7Core, Every: 30 * time.Minute, Queue: job.Shipments, Class: limit.Second,
-			Sync: true, Run: p.checkWebhooks,
+			Sync: true,
 		}, {
 			Name: JobCompleteness, Help: "compares orders, sales and shipments of the last 7 days",
 			Needs: both, List: tenant.Upstock, Every: time.Hour, Queue: job.Shipments, Class: limit.Second,
-			Sync: true, Run: p.checkCompleteness,
+			Sync: true,
 		}, {
 			Name: JobBackfill, Help: "takes in a range of earlier days", // it says itself what it waits for
-			Queue: job.Shipments, Class: limit.Second, Run: p.backfill,
+			Queue: job.Shipments, Class: limit.Second,
 			Anew: "It goes on with the next look for approved orders that no webhook brought.",
 		}, {
 			Name:  JobTestOrder,
 			Help:  "makes a draft sale in Cin7 Core, reads it back and voids it", // it says what it waits for
-			Queue: job.Shipments, Class: limit.First, Run: p.testOrder,
+			Queue: job.Shipments, Class: limit.First,
 			Anew: "It goes on with the next check of the webhooks.",
 		}, {
 			Name: JobMirror, Help: "reads the reference data", // of the first class until there is some
 			Needs: []tenant.System{tenant.Cin7Core}, Every: time.Hour, Nightly: true, Queue: job.Catalog,
-			Class: limit.Second, Sync: true, Run: p.readMirror,
+			Class: limit.Second, Sync: true,
 			Anew: "It starts anew in the night, or by hand. An order that waits for it starts it too.",
 		}, {
 			Name: JobDrift, Help: "compares settings and links with the reference data, " +
 				"and has orders go that it held up",
-			Needs: both, Queue: job.Catalog, Class: limit.Second, Run: p.lookForDrift,
+			Needs: both, Queue: job.Catalog, Class: limit.Second,
 			Anew: "It is done after the next reading of Cin7 Core's records.",
 		},
 		p.catalogJob(JobProducts, "imports products, and tells Upstock of what changed in them"),
 		p.catalogJob(JobCustomers, "imports and links customers, and tells Upstock of what changed in them"),
 		p.catalogJob(JobPrices, "tells Upstock of each customer's prices"),
+	}
+}
+
+// CatalogWork is what does the jobs of the catalog queue.
+func (p *Pair) CatalogWork() job.Work {
+	return job.Work{
+		JobMirror: p.readMirror, JobDrift: p.lookForDrift,
+		JobProducts: p.syncCatalog, JobCustomers: p.syncCatalog, JobPrices: p.syncCatalog,
+	}
+}
+
+// ShipmentsWork is what does the jobs of the shipments queue.
+func (p *Pair) ShipmentsWork() job.Work {
+	return job.Work{
+		JobShipments: p.shipments, JobReconcile: p.reconcile, JobWebhooks: p.checkWebhooks,
+		JobCompleteness: p.checkCompleteness, JobBackfill: p.backfill, JobTestOrder: p.testOrder,
 	}
 }
 

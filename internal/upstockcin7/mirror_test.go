@@ -144,7 +144,7 @@ func newMirrorTest(t *testing.T, o sim.Options) *mirrorTest {
 			return m.client(c.Account, string(s.Key))
 		},
 	})
-	m.jobs.Kinds = m.pair.Jobs()
+	m.jobs.Kinds = (&job.Runner{Kinds: m.pair.Jobs()}).With(m.pair.CatalogWork()).Kinds
 	ten, _, err := m.pair.Tenants.Create(t.Context(), "Bush Larder", "")
 	if err != nil {
 		t.Fatal(err)

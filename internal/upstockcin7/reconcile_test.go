@@ -422,7 +422,7 @@ func page(status int, body string) *http.Response {
 }
 
 func (h *house) reconcile(ctx context.Context) error {
-	return h.app.Jobs.Do(ctx, job.Message{Job: upstockcin7.JobReconcile, Tenant: h.tenant})
+	return doJob(ctx, h.app, job.Message{Job: upstockcin7.JobReconcile, Tenant: h.tenant})
 }
 
 // TestReconcilePages: a window of several pages is read on where it broke off;
