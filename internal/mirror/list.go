@@ -91,7 +91,7 @@ func (r *listReading) page(ctx context.Context) (more bool, err error) {
 	if err := r.trim(ctx, p.Rows); err != nil {
 		return false, err
 	}
-	m.Problem, m.Total = "", p.Total
+	m.Problem, m.Total = "", max(m.Total, p.Total)
 	sums := r.note(p.Rows)
 	if !p.More && m.Noted == 0 {
 		return false, nil // of a list of one page nobody need remember it
@@ -102,6 +102,9 @@ func (r *listReading) page(ctx context.Context) (more bool, err error) {
 	if p.More {
 		m.Noted++
 		m.Page++
+	}
+	for m.Divided > 1 && (m.Page-1)%divide == 0 { // all parts are read: the next page may be as usual
+		m.Divided, m.Page = m.Divided/divide, (m.Page-1)/divide+1
 	}
 	return p.More, nil
 }
@@ -158,7 +161,8 @@ func (r *listReading) count(n uint64) {
 	}
 }
 
-// proves reports whether the list was read so that what was not seen is gone.
+// proves reports whether the list was read so that what was not seen is gone: if as many records were seen as any page
+// said there are. Where that number falls while the pages are read, rows moved up.
 func (r *listReading) proves() bool {
 	return r.whole && r.state.Read > 0 && r.state.Read >= r.state.Total
 }
@@ -171,7 +175,7 @@ func (r *listReading) again(ctx context.Context) (more bool, err error) {
 	}
 	r.first, r.seen = r.seen, map[uint64]bool{}
 	m.Noted++ // the last page
-	m.First, m.Page, m.Read = m.Noted, 1, 0
+	m.First, m.Page, m.Read, m.Total = m.Noted, 1, 0, 0
 	return true, nil
 }
 

@@ -498,6 +498,7 @@ func TestReadLarge(t *testing.T) {
 			return err
 		}
 		v.slow = 2 * time.Second
+		var asked []string
 		for n := 0; n == 0 || !v.result.Whole; n++ {
 			if v.do(40 * time.Second); n > 40 {
 				t.Fatalf("it comes to no end: %+v", v.state())
@@ -508,10 +509,15 @@ func TestReadLarge(t *testing.T) {
 					t.Errorf("asked %s; want %s", got, want)
 				}
 			}
+			asked = append(asked, v.asked...)
 			time.Sleep(2 * time.Second)
 		}
 		if got := v.rows("thing"); !slices.Equal(got, v.things) {
 			t.Errorf("it holds %d rows", len(got))
+		}
+		const want = "40/25, 9/5, 10/5, 3/1, 11/5" // as usual again, until the next one that is too large
+		if got := strings.Join(asked, ", "); !strings.Contains(got, want) {
+			t.Errorf("asked %s", got)
 		}
 	})
 }

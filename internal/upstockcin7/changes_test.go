@@ -531,11 +531,11 @@ func TestCatalogMany(t *testing.T) {
 func (r *catalogReading) available() map[string]bool {
 	r.t.Helper()
 	all := map[string]bool{}
-	for row, err := range r.pair.Mirror.Ordered(r.t.Context(), r.tenant, stockRows, "") {
+	for row, err := range r.pair.Mirror.Ordered(r.t.Context(), r.tenant, catalogue.StockKind, "") {
 		if err != nil {
 			r.t.Fatal(err)
 		}
-		if all[row.ID], err = stockOf(row); err != nil {
+		if all[row.ID], err = catalogue.ReadStock(row); err != nil {
 			r.t.Fatal(err)
 		}
 	}
@@ -664,5 +664,63 @@ func TestIsBought(t *testing.T) {
 		if got := isBought(cin7core.SaleRow{Status: status}); got != want {
 			t.Errorf("%s: %t", status, got)
 		}
+	}
+}
+
+// TestCatalogMoves: rows move between pages while they are read, so that one is missed, one comes twice, or both. No
+// change is missed by that, and a pass takes nothing for gone.
+func TestCatalogMoves(t *testing.T) {
+	for _, how := range []string{"gone", "come", "moved"} {
+		for _, list := range []string{"/product", "/customer"} {
+			t.Run(how+list, func(t *testing.T) {
+				t.Parallel()
+				readCatalog(t, sim.Options{TinyPages: 3, NoLimits: true}, func(t *testing.T, r *catalogReading) {
+					r.run()
+					r.changes()
+					var docs, cards []map[string]any
+					for n := range 7 {
+						docs = append(docs, doc{"SKU": fmt.Sprintf("NEW-%d", n), "PriceTier1": n + 1})
+						cards = append(cards, doc{"Name": fmt.Sprintf("Cafe %d", n), "Discount": n})
+					}
+					r.make("products", docs...)
+					r.make("customers", cards...)
+					fault := sim.Fault{Match: "GET " + list, Kind: "drift", How: how, Skip: 1}
+					if err := r.sim.Fault(sim.Cin7Core, fault); err != nil {
+						t.Fatal(err)
+					}
+					r.changes()
+					r.agree("after the changes")
+					if err := r.sim.Fault(sim.Cin7Core, fault); err != nil {
+						t.Fatal(err)
+					}
+					r.run()
+					r.agree("after the pass")
+				})
+			})
+		}
+	}
+}
+
+// TestCatalogDrifts: where rows move all the time, no pass takes any for gone, and changes are read all the same.
+func TestCatalogDrifts(t *testing.T) {
+	for seed := range testsize.Of(20, 4, 1) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			o := sim.Options{TinyPages: 8, NoLimits: true, ListDrift: true, Seed: fmt.Sprint("drift ", seed)}
+			readCatalog(t, o, func(t *testing.T, r *catalogReading) {
+				r.run()
+				want := map[string]int{}
+				for range 6 { // until one has seen all
+					r.run()
+					counts := r.counted()
+					for kind, n := range counts {
+						if n < want[kind] {
+							t.Fatalf("of %s %d rows are left of %d", kind, n, want[kind])
+						}
+					}
+					want = counts
+				}
+			})
+		})
 	}
 }

@@ -15,7 +15,8 @@ func (p *Pair) Erase(ctx context.Context, tenantID string) error {
 	if err := p.Orders.Erase(ctx, tenantID); err != nil {
 		return err
 	}
-	kinds := append(reference.Kinds(), catalogue.ProductKind, catalogue.CustomerKind, catalogue.OwnKind, stockRows)
+	kinds := append(reference.Kinds(), catalogue.ProductKind, catalogue.CustomerKind, catalogue.OwnKind,
+		catalogue.StockKind)
 	if err := p.Mirror.Erase(ctx, tenantID, kinds...); err != nil {
 		return err
 	}

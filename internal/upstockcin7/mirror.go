@@ -76,9 +76,6 @@ func (p *Pair) records(b tenant.Bundle) reference.Reader {
 	return reference.Reader{Mirror: p.Mirror, Ledger: p.Ledger, Now: p.Now, Bundle: b, Key: key, Catalog: catalogOf(b)}
 }
 
-// stockRows is the kind of the rows that say of which products anything is available.
-const stockRows = "stock"
-
 // catalogOf is what the mirror of a tenant keeps for the catalogue.
 func catalogOf(b tenant.Bundle) reference.Catalog {
 	return reference.Catalog{

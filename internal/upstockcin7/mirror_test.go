@@ -49,6 +49,7 @@ type mirrorTest struct {
 	limit rest.Limiter
 
 	before func(*http.Request)                // of each call to Cin7 Core
+	body   func(*http.Request) io.ReadCloser  // what is answered in place of the simulator; nil = nothing is
 	answer func(*http.Request, string) string // what comes of an answer on its way
 }
 
@@ -58,6 +59,11 @@ func (m *mirrorTest) RoundTrip(r *http.Request) (*http.Response, error) {
 		m.before(r)
 	}
 	resp, err := m.sim.Transport().RoundTrip(r)
+	if m.body != nil && err == nil {
+		if body := m.body(r); body != nil {
+			resp.Body = body
+		}
+	}
 	if err != nil || m.answer == nil {
 		return resp, err
 	}
@@ -73,6 +79,7 @@ type flakyTable struct {
 	gets   int
 	writes int // calls
 	mirror int // operations on rows, names and books
+	look   func()
 	fail   int // the number of the write that fails
 	after  bool
 }
@@ -88,7 +95,9 @@ func (f *flakyTable) Get(ctx context.Context, keys ...table.Key) ([]table.Item, 
 
 func (f *flakyTable) Write(ctx context.Context, ops ...table.Op) error {
 	f.mu.Lock()
-	f.writes++
+	if f.writes++; f.look != nil {
+		f.look()
+	}
 	now := f.writes >= f.fail && f.writes < f.fail+4 && f.fail > 0 // as often as the ledger repeats
 	for _, o := range ops {
 		if strings.Contains(o.Item.PK, "#product") || strings.Contains(o.Item.PK, "#customer") || o.Item.SK == "books" {

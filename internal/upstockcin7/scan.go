@@ -17,6 +17,7 @@ import (
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/match"
 	"stockbridge/internal/mirror"
+	"stockbridge/internal/upstockcin7/catalogue"
 	"stockbridge/internal/upstockcin7/reference"
 )
 
@@ -129,18 +130,6 @@ const (
 	buyersScan = "buyersScan"
 )
 
-// stock is a row of stockRows.
-type stock struct {
-	Available bool `json:"available"`
-}
-
-// stockOf reads a row of stockRows. Of a product without one Cin7 Core lists no stock: nothing is available.
-func stockOf(row mirror.Row) (available bool, err error) {
-	var s stock
-	err = json.Unmarshal(row.Data, &s)
-	return s.Available, err
-}
-
 // stockLine is what is kept of a row of Cin7 Core's list: where the same row comes twice, it counts once.
 type stockLine struct {
 	Product   string          `json:"p"`
@@ -198,11 +187,11 @@ func (s *scanning) useStock() error {
 	}
 	whole := len(seen) >= s.Total
 	var gone []string
-	for row, err := range s.Mirror.All(s.ctx, s.part.Tenant, stockRows) {
+	for row, err := range s.Mirror.All(s.ctx, s.part.Tenant, catalogue.StockKind) {
 		if err != nil {
 			return err
 		}
-		was, err := stockOf(row)
+		was, err := catalogue.ReadStock(row)
 		sum, ok := sums[row.ID]
 		switch {
 		case !ok && whole:
@@ -214,17 +203,13 @@ func (s *scanning) useStock() error {
 	for ids := range slices.Chunk(slices.Sorted(maps.Keys(sums)), 1000) {
 		rows := make([]mirror.Row, len(ids))
 		for i, id := range ids {
-			data, err := json.Marshal(stock{sums[id].IsPositive()})
-			if err != nil {
-				return err
-			}
-			rows[i] = mirror.Row{Key: mirror.Key{Kind: stockRows, ID: id}, Data: data}
+			rows[i] = catalogue.StockRow(id, sums[id].IsPositive())
 		}
 		if _, err := s.Mirror.Save(s.ctx, s.part.Tenant, rows); err != nil {
 			return err
 		}
 	}
-	_, err := s.Mirror.Remove(s.ctx, s.part.Tenant, stockRows, gone)
+	_, err := s.Mirror.Remove(s.ctx, s.part.Tenant, catalogue.StockKind, gone)
 	return err
 }
 
