@@ -94,7 +94,7 @@ func (r *catalogRun) set(name string) (publish.Set, error) {
 	}
 	switch name {
 	case setProducts:
-		set.To = catalogue.ProductSide{Client: r.upstock}
+		set.To = catalogue.ProductSide{Client: r.upstock, Images: r.images}
 	case setCustomers:
 		set.To = catalogue.CustomerSide{Client: r.upstock}
 	case setLists:
@@ -108,6 +108,9 @@ func (r *catalogRun) set(name string) (publish.Set, error) {
 // tellProducts tells Upstock of the products that are chosen.
 func (r *catalogRun) tellProducts(ctx context.Context) error {
 	set, err := r.set(setProducts)
+	if err == nil {
+		err = r.awaitImages(ctx, set)
+	}
 	if err != nil {
 		return err
 	}

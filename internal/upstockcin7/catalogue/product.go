@@ -30,7 +30,8 @@ type Product struct {
 	Sellable     bool       `json:"sellable,omitempty"`
 	Tiers        TierPrices `json:"tiers,omitzero"` // in the account's currency
 	ImageID      string     `json:"imageId,omitempty"`
-	ImageURL     string     `json:"imageUrl,omitempty"` // expires; empty where images are not read
+	ImageURL     string     `json:"imageUrl,omitempty"` // empty where images are not read
+	ImageRead    time.Time  `json:"imageRead,omitzero"` // when the link was read, which expires; of rows alone
 	DiscountRule string     `json:"discountRule,omitempty"`
 	Modified     time.Time  `json:"modified,omitzero"`
 	// Left says what of the record is left out because it is too long; "" = nothing.

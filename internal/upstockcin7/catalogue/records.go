@@ -92,6 +92,14 @@ func ProductSeen(u upstock.Product) json.RawMessage {
 	return dataOf(u)
 }
 
+// HasNewImage reports whether a change of the set of products tells Upstock of an image.
+func HasNewImage(c publish.Change) bool {
+	var now, was upstock.Product
+	_ = json.Unmarshal(c.Data, &now)
+	_ = json.Unmarshal(c.Was, &was)
+	return now.ImageURL != "" && now.ImageURL != was.ImageURL
+}
+
 // CustomerSeen is a customer that was read in Upstock as the record that Source.WantCustomers lists of it; nil = it is
 // not there as an active one.
 func CustomerSeen(u upstock.CustomerRecord) json.RawMessage {

@@ -9,11 +9,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"stockbridge/internal/cin7core"
+	"stockbridge/internal/mirror"
 	"stockbridge/internal/publish"
 	"stockbridge/internal/testsize"
 	"stockbridge/internal/upstock"
@@ -40,6 +42,10 @@ func TestProductOf(t *testing.T) {
 	}
 	rows := ProductRows(x)
 	again, err := ReadProduct(rows[0])
+	if age := time.Since(again.ImageRead); age < 0 || age > time.Minute {
+		t.Errorf("the link was read %v ago", age)
+	}
+	again.ImageRead = time.Time{}
 	if diff := cmp.Diff(want, again); diff != "" || err != nil || len(rows) != 1 || rows[0].Kind != ProductKind {
 		t.Error(err, diff)
 	}
@@ -147,6 +153,27 @@ func TestCustomerOf(t *testing.T) {
 	if len(c.Shipping) != 500 || c.Left != "Left out: all but the first 500 of 501 delivery addresses." {
 		t.Errorf("%d %q", len(c.Shipping), c.Left)
 	}
+}
+
+// TestLinks: a link to an image stays as it was read while it works and the image is the same.
+func TestLinks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		row := func(image, link string) mirror.Row {
+			return ProductRows(cin7core.Product{ID: "p", Attachments: []cin7core.Attachment{
+				{ID: image, ContentType: "image/png", DownloadURL: link}}})[0]
+		}
+		was := row("1", "a").Data
+		for _, c := range []struct {
+			after       time.Duration
+			image, want string
+		}{{time.Minute, "1", "a"}, {LinkGood - 2*time.Minute, "1", "a"}, {0, "2", "b"}, {time.Minute, "1", "b"}} {
+			time.Sleep(c.after)
+			p := reading[Product](t, row(c.image, "b").Over(was))
+			if p.ImageURL != c.want || p.ImageID != c.image || (c.want == "b") != p.ImageRead.Equal(time.Now()) {
+				t.Errorf("%+v: %+v", c, p)
+			}
+		}
+	})
 }
 
 // TestOwnPricesInRows: own prices come in as many rows as they need. Rows that are left from before do not count, and

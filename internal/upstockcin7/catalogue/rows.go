@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"time"
 
 	"stockbridge/internal/cin7core"
 	"stockbridge/internal/mirror"
@@ -30,18 +31,24 @@ func ProductRows(x cin7core.Product) []mirror.Row {
 	if p.ID == "" {
 		return nil
 	}
-	row := rowOf(ProductKind, p.ID, p)
-	if p.ImageURL != "" {
-		row.Over = p.over
+	if p.ImageURL == "" {
+		return []mirror.Row{rowOf(ProductKind, p.ID, p)}
 	}
+	p.ImageRead = time.Now().UTC().Truncate(time.Second)
+	row := rowOf(ProductKind, p.ID, p)
+	row.Over = p.over
 	return []mirror.Row{row}
 }
 
+// LinkGood is for how long the link to an image is taken to work. Cin7 Core does not say how long it does.
+const LinkGood = 40 * time.Minute
+
 // over is what is kept of p where it was read before: the link to an image is another one with each reading, and stays
-// what it was while the image does.
+// what it was while it works and the image is the same.
 func (p Product) over(was json.RawMessage) json.RawMessage {
-	if old, err := ReadProduct(mirror.Row{Data: was}); err == nil && old.ImageID == p.ImageID && old.ImageURL != "" {
-		p.ImageURL = old.ImageURL
+	old, err := ReadProduct(mirror.Row{Data: was})
+	if err == nil && old.ImageID == p.ImageID && old.ImageURL != "" && p.ImageRead.Sub(old.ImageRead) < LinkGood {
+		p.ImageURL, p.ImageRead = old.ImageURL, old.ImageRead
 	}
 	return rowOf(ProductKind, p.ID, p).Data
 }
