@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -99,7 +100,7 @@ func listPriceText(d decimal.Decimal) string {
 
 // catalogQuery reads what a list is asked for. Of lists the first is the one that is meant where none is named.
 func catalogQuery(q url.Values, lists ...string) (c upstockcin7.CatalogQuery, err error) {
-	if c.After, c.Limit, err = paging(q); err != nil {
+	if c.After, c.Limit, err = recordPaging(q); err != nil {
 		return c, err
 	}
 	c.List, c.Q = cmp.Or(q.Get("list"), lists[0]), strings.TrimSpace(q.Get("q"))
@@ -107,6 +108,28 @@ func catalogQuery(q url.Values, lists ...string) (c upstockcin7.CatalogQuery, er
 		return c, tenant.FieldErrors{{Field: "list", Message: "Use one of: " + strings.Join(lists, ", ") + "."}}
 	}
 	return c, nil
+}
+
+// recordPaging is the paging of a list whose pages end with a record of Cin7 Core.
+func recordPaging(q url.Values) (after string, limit int, err error) {
+	after, limit, err = paging(q)
+	if err == nil && after != "" && !recordID.MatchString(after) {
+		err = unknownAfter()
+	}
+	return after, limit, err
+}
+
+// recordID is what ids of Cin7 Core's records look like.
+var recordID = regexp.MustCompile(`^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$`)
+
+// listPaging is that of price lists, whose pages end with a list.
+func listPaging(q url.Values) (after string, limit int, err error) {
+	after, limit, err = paging(q)
+	if kind, _, _ := strings.Cut(after, ":"); err == nil && after != "" &&
+		!slices.Contains([]string{"tier", "customer", "none"}, kind) {
+		err = unknownAfter()
+	}
+	return after, limit, err
 }
 
 // catalogFault says what there is not, and of an after that it is none.

@@ -25,7 +25,7 @@ type pricesPage struct {
 }
 
 func (a *api) pricesPage(w http.ResponseWriter, r *http.Request, v visit) error {
-	after, _, err := paging(r.URL.Query())
+	after, _, err := listPaging(r.URL.Query())
 	if err != nil {
 		return err
 	}
@@ -105,7 +105,7 @@ type priceListPage struct {
 const membersShown = 20
 
 func (a *api) priceListPage(w http.ResponseWriter, r *http.Request, v visit) error {
-	after, _, err := paging(r.URL.Query())
+	after, _, err := recordPaging(r.URL.Query())
 	if err != nil {
 		return err
 	}

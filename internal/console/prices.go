@@ -43,7 +43,7 @@ type listedPrice struct {
 const noList = "There is no such price list."
 
 func (a *api) listPriceLists(w http.ResponseWriter, r *http.Request, b tenant.Bundle) error {
-	after, limit, err := paging(r.URL.Query())
+	after, limit, err := listPaging(r.URL.Query())
 	if err != nil {
 		return err
 	}
@@ -67,7 +67,7 @@ func (a *api) priceListOf(
 }
 
 func (a *api) getPriceList(w http.ResponseWriter, r *http.Request, b tenant.Bundle) error {
-	after, limit, err := paging(r.URL.Query())
+	after, limit, err := recordPaging(r.URL.Query())
 	if err != nil {
 		return err
 	}

@@ -51,7 +51,8 @@ func (p *Pair) ExplainPrice(ctx context.Context, b tenant.Bundle, customer, prod
 	told, err := p.entriesOf(ctx, b, setPrices, why.List.ID, x.ID)
 	if at := told[x.ID]; err == nil && at.Told != nil {
 		e.Upstock, e.Since = catalogue.PriceOf(at.Told), at.At
-	} else if at.State == publish.IsHeld {
+	}
+	if at := told[x.ID]; at.State == publish.IsHeld {
 		e.Held = cmp.Or(e.Held, at.Why)
 	}
 	return e, err
