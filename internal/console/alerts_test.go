@@ -113,7 +113,7 @@ func TestAlertsTell(t *testing.T) {
 // TestAlertsOfWhatWasChosen: what was chosen and is not in Cin7 Core any more, and a time in which orders were not
 // taken in, are told; nothing is said to be over while nobody knows.
 func TestAlertsOfWhatWasChosen(t *testing.T) {
-	f := openForms(t)
+	f := openForms(t, false)
 	f.do("PUT", f.path+"/alerts", operator, map[string]any{"emails": []string{"ana@example.com"}}).is(200)
 	f.work()
 	text := f.alerts.sent[0].Text

@@ -49,8 +49,11 @@ func (h *house) control(method, path string, body any) answer {
 // upstock lists the records of a kind that Upstock holds.
 func (s *shopTest) upstock(kind string) []any {
 	s.t.Helper()
-	return elements(s.control("GET", "/sim/upstock/"+kind+"?supplier="+strconv.Itoa(s.acc.Upstock.Supplier), nil).get("items"))
+	return elements(s.control("GET", "/sim/upstock/"+kind+s.supplied(), nil).get("items"))
 }
+
+// supplied names the supplier to the control API.
+func (s *shopTest) supplied() string { return "?supplier=" + strconv.Itoa(s.acc.Upstock.Supplier) }
 
 // core lists those that Cin7 Core holds.
 func (s *shopTest) core(kind string) []any {
@@ -94,7 +97,7 @@ func (s *shopTest) importAll() {
 	s.through("POST", "/sync/prices", nil)
 }
 
-// stock makes products in Cin7 Core that Upstock does not have, and has them read: one that can be imported for each
+// stock makes products in Cin7 Core that Upstock does not have: one that can be imported for each
 // SKU, one that is deprecated, one that is not sold, and a service.
 func (s *shopTest) stock(skus ...string) {
 	s.t.Helper()
@@ -112,7 +115,6 @@ func (s *shopTest) stock(skus ...string) {
 		docs = append(docs, product(sku, nil))
 	}
 	s.control("POST", "/sim/cin7core/products?account="+s.acc.Cin7Core.AccountID, docs)
-	s.through("POST", "/sync/products", nil)
 }
 
 // TestProductsAPI: what can be imported is listed with what cannot and why; what is chosen is in Upstock then, and
@@ -121,6 +123,7 @@ func TestProductsAPI(t *testing.T) {
 	s := openShop(t)
 	had := len(s.upstock("products"))
 	s.stock("NEW-1", "NEW-2", "NEW-3")
+	s.through("POST", "/sync/products", nil)
 	if got := len(s.upstock("products")); got != had {
 		t.Fatalf("%d products in Upstock, before anything is imported %d", got, had)
 	}
@@ -128,7 +131,8 @@ func TestProductsAPI(t *testing.T) {
 	for _, x := range items {
 		p := object(x)
 		can := strings.HasPrefix(fmt.Sprint(p["sku"]), "NEW-")
-		if p["importable"] != can || p["imported"] != false || (p["why"] == nil) != can || can && p["price"] != "7.4550" {
+		if p["importable"] != can || p["imported"] != false || (p["why"] == nil) != can ||
+			can && p["price"] != "7.4550" {
 			t.Errorf("%v", p)
 		}
 	}
@@ -242,12 +246,14 @@ func TestPricesAPI(t *testing.T) {
 	if at < 0 {
 		t.Fatalf("no customer has a tier's list: %v", customers)
 	}
-	customer, list := fmt.Sprint(object(customers[at])["id"]), fmt.Sprint(object(object(customers[at])["priceList"])["id"])
+	customer := fmt.Sprint(object(customers[at])["id"])
+	list := fmt.Sprint(object(object(customers[at])["priceList"])["id"])
 	kwk := record(t, elements(s.ask("GET", "/products?limit=100", nil).is(200).get("items")), "sku", "KWK-100")
 	product := fmt.Sprint(kwk["id"])
 	explain := func() answer {
 		t.Helper()
-		return s.ask("GET", "/prices/explain?"+url.Values{"customer": {customer}, "product": {product}}.Encode(), nil).is(200)
+		q := url.Values{"customer": {customer}, "product": {product}}
+		return s.ask("GET", "/prices/explain?"+q.Encode(), nil).is(200)
 	}
 	first := explain()
 	if first.get("price") == nil || first.get("price") != first.get("upstock") || first.get("list.id") != list ||
@@ -302,8 +308,9 @@ func TestPricesAPI(t *testing.T) {
 		t.Errorf("nothing says that it waits: %s", explain().raw)
 	}
 
-	if a := s.ask("POST", "/price-changes", map[string]any{"refuse": ids}).is(202); a.get("decided") != float64(len(ids)) {
-		t.Error(a.raw)
+	no := s.ask("POST", "/price-changes", map[string]any{"refuse": ids}).is(202)
+	if no.get("decided") != float64(len(ids)) {
+		t.Error(no.raw)
 	}
 	s.work()
 	refused := s.ask("GET", "/price-changes?state=refused", nil).is(200)
@@ -336,11 +343,11 @@ func TestPricesAPI(t *testing.T) {
 	}
 }
 
-// arrive makes customers in Cin7 Core and in Upstock, each by a name, and has Cin7 Core's imported.
-func (s *shopTest) arrive(inCore, inUpstock []string) (ids map[string]string) {
+// meet makes customers in Cin7 Core, each by a name, and in Upstock, and returns the ids of the former.
+func (s *shopTest) meet(inCore, inUpstock []string) (ids map[string]string) {
 	s.t.Helper()
 	for _, name := range inUpstock {
-		s.control("POST", "/sim/upstock/customers?supplier="+strconv.Itoa(s.acc.Upstock.Supplier),
+		s.control("POST", "/sim/upstock/customers"+s.supplied(),
 			map[string]string{"name": name})
 	}
 	ids = map[string]string{}
@@ -349,8 +356,6 @@ func (s *shopTest) arrive(inCore, inUpstock []string) (ids map[string]string) {
 			"Name": name, "Status": "Active", "Currency": "NZD", "PriceTier": "Trade", "PaymentTerm": "7 days"})
 		ids[name] = strings.ToLower(fmt.Sprint(made.get("items.0.ID")))
 	}
-	s.through("POST", "/sync/customers", nil)
-	s.through("POST", "/customers/import", map[string]any{"ids": slices.Collect(maps.Values(ids))})
 	return ids
 }
 
@@ -379,8 +384,9 @@ func TestCustomersAPI(t *testing.T) {
 	}
 
 	had := len(s.upstock("customers"))
-	ids := s.arrive([]string{"Quokka Roasters", "Tuatara Deli", "Kererū Pantry"},
+	ids := s.meet([]string{"Quokka Roasters", "Tuatara Deli", "Kererū Pantry"},
 		[]string{"Quokka Roaster", "Tuatara Delis", "Kererū Pantry"})
+	s.through("POST", "/customers/import", map[string]any{"ids": slices.Collect(maps.Values(ids))})
 	waiting := elements(s.ask("GET", "/customers?list=toLink", nil).is(200).get("items"))
 	quokka, tuatara := record(t, waiting, "name", "Quokka Roasters"), record(t, waiting, "name", "Tuatara Deli")
 	if len(waiting) != 2 || len(s.upstock("customers")) != had+3 {
@@ -396,9 +402,9 @@ func TestCustomersAPI(t *testing.T) {
 	}
 	yes, no := likeliest(quokka), likeliest(tuatara)
 	s.do("POST", s.path+"/customers/matches", s.viewerToken(), map[string]any{"accept": []any{yes}}).is(403)
-	if a := s.ask("POST", "/customers/matches", map[string]any{"accept": []any{yes}, "reject": []any{no}}).is(200); a.get(
-		"accepted") != 1.0 || a.get("rejected") != 1.0 {
-		t.Error(a.raw)
+	said := s.ask("POST", "/customers/matches", map[string]any{"accept": []any{yes}, "reject": []any{no}}).is(200)
+	if said.get("accepted") != 1.0 || said.get("rejected") != 1.0 {
+		t.Error(said.raw)
 	}
 	s.work()
 	s.through("POST", "/sync/customers", nil)
@@ -419,4 +425,35 @@ func TestCustomersAPI(t *testing.T) {
 	if a := s.ask("GET", "/customers?list=toLink", nil).is(200); a.get("items.0.name") != "Quokka Roasters" {
 		t.Error(a.raw)
 	}
+}
+
+// shelf names records of a catalogue in which everything is that a page can show.
+type shelf struct{ product, customer, list, progress string }
+
+// fill tells Upstock of all prices, and leaves what there is to do: a product and a customer to import, a customer to
+// link, one that is linked, and prices that wait for a yes. It is sparing with calls, which are limited.
+func (s *shopTest) fill() (at shelf) {
+	s.t.Helper()
+	ids := s.meet([]string{"Quokka Roasters", "Tuatara Deli", "Weka Stores"},
+		[]string{"Quokka Roaster", "Tuatara Delis"})
+	at.customer = ids["Tuatara Deli"]
+	s.through("POST", "/customers/import", map[string]any{"ids": []string{at.customer, ids["Quokka Roasters"]}})
+	waiting := elements(s.ask("GET", "/customers?list=toLink", nil).get("items"))
+	candidates := elements(record(s.t, waiting, "name", "Tuatara Deli")["candidates"])
+	s.ask("POST", "/customers/matches", map[string]any{"accept": []any{
+		map[string]any{"id": at.customer, "customer": object(candidates[0])["customer"]}}}).is(200)
+	s.stock("NEW-1")
+	s.through("POST", "/sync/prices", nil)
+	s.ask("PATCH", "/settings", map[string]string{"priceHoldPercent": "10"}).is(200)
+	at.product = fmt.Sprint(s.ask("GET", "/products?q=kwk", nil).get("items.0.id"))
+	s.control("PUT", "/sim/cin7core/products/"+at.product, map[string]any{"PriceTier1": 99, "PriceTier2": 99})
+	at.progress = fmt.Sprint(s.through("POST", "/sync/prices", nil).get("id"))
+	at.list = fmt.Sprint(s.ask("GET", "/price-lists", nil).get("items.0.id"))
+	return at
+}
+
+// address puts what is on the shelf into the address of a route.
+func (at shelf) address(path string) string {
+	return strings.NewReplacer("/products/{id}", "/products/"+at.product, "/customers/{id}", "/customers/"+at.customer,
+		"/lists/{id}", "/lists/"+url.PathEscape(at.list), "/progress/{id}", "/progress/"+at.progress).Replace(path)
 }

@@ -153,13 +153,3 @@ func TestCatalogPages(t *testing.T) {
 		}
 	}
 }
-
-// ofCatalog reports whether a page shows records of the catalogue, of which the pair has none yet.
-func ofCatalog(path string) bool {
-	for _, part := range []string{"/products", "/customers", "/price", "/progress/"} {
-		if strings.Contains(path, "{tenant}"+part) {
-			return true
-		}
-	}
-	return false
-}

@@ -323,7 +323,8 @@ func (v visit) importableCustomers(
 	return p
 }
 
-// importCustomersForm imports what a person chose, and goes on to the page that shows how far it is.
+// importCustomersForm imports whom a person chose, or everybody whom a search finds, and goes on to the page that shows
+// how far it is.
 func (a *api) importCustomersForm(w http.ResponseWriter, r *http.Request, v visit) error {
 	s, form, err := chosenRecords(w, r)
 	if err != nil {

@@ -37,23 +37,24 @@ type formsHouse struct {
 	id       string
 	path     string
 	subject  string
+	shelf    *shelf // what the catalogue has; nil = its forms are not looked for
 	olga     *visitor
 	patterns *http.ServeMux
 }
 
-func openForms(t *testing.T) *formsHouse {
+// openForms makes one: with the forms of the catalogue, or with all others.
+func openForms(t *testing.T, ofCatalog bool) *formsHouse {
 	t.Helper()
 	h := open(t)
 	f := &formsHouse{house: h, patterns: http.NewServeMux()}
 	var token string
 	f.acc, f.id, f.path, token = h.supplier("Aroha Foods")
-	h.approve(f.acc, f.path, unknownProduct)
-	h.do("PATCH", f.path+"/settings", token, map[string]string{"orderStatus": "authorised"}).is(200)
-	h.approve(f.acc, f.path, `{"reference":"PO-1"}`) // its goods are not picked
-	h.do("PUT", f.path+"/flows/shipments", token, map[string]bool{"paused": true}).is(200)
-	h.do("POST", f.path+"/tokens", token, map[string]string{"name": "One"}).is(201)
-	f.drift(token)
-	h.do("PUT", f.path+"/alerts", token, map[string]string{"url": "https://hooks.example.com"}).is(200)
+	if ofCatalog {
+		at := (&shopTest{house: h, acc: f.acc, id: f.id, path: f.path, token: token}).fill()
+		f.shelf = &at
+	} else {
+		f.trade(token)
+	}
 	for _, rt := range new(api).routes() {
 		if rt.person != nil || rt.page != nil {
 			f.patterns.Handle(rt.method+" "+rt.path, http.NotFoundHandler())
@@ -63,6 +64,21 @@ func openForms(t *testing.T) *formsHouse {
 	f.subject = f.olga.signInAs("Olga", signin.Operator)
 	return f
 }
+
+// trade has orders of which one needs somebody, and a form for all else that there is.
+func (f *formsHouse) trade(token string) {
+	f.t.Helper()
+	f.approve(f.acc, f.path, unknownProduct)
+	f.do("PATCH", f.path+"/settings", token, map[string]string{"orderStatus": "authorised"}).is(200)
+	f.approve(f.acc, f.path, `{"reference":"PO-1"}`) // its goods are not picked
+	f.do("PUT", f.path+"/flows/shipments", token, map[string]bool{"paused": true}).is(200)
+	f.do("POST", f.path+"/tokens", token, map[string]string{"name": "One"}).is(201)
+	f.drift(token)
+	f.do("PUT", f.path+"/alerts", token, map[string]string{"url": "https://hooks.example.com"}).is(200)
+}
+
+// catalogForm is of patterns that are the catalogue's.
+var catalogForm = regexp.MustCompile(`^(POST )?/t/\{tenant\}/(products|customers|prices)`)
 
 // drift has a link lead to a customer that is deprecated, and a time in which orders were not taken in.
 func (f *formsHouse) drift(token string) {
@@ -78,12 +94,14 @@ func (f *formsHouse) drift(token string) {
 	}
 }
 
-// all are the forms of all pages, each as it is found first.
-func (f *formsHouse) all(t *testing.T) (list []sent) {
+// allForms are the forms of all pages, each as it is found first.
+func allForms(t *testing.T) (list []sent) {
 	t.Helper()
-	f.each(t, func(s sent) bool { list = append(list, s); return true })
+	for _, ofCatalog := range []bool{false, true} {
+		openForms(t, ofCatalog).each(t, func(s sent) bool { list = append(list, s); return true })
+	}
 	for _, rt := range new(api).routes() {
-		if rt.method == "POST" && (rt.page != nil || rt.person != nil) && !ofCatalog(rt.path) &&
+		if rt.method == "POST" && (rt.page != nil || rt.person != nil) &&
 			!slices.ContainsFunc(list, func(s sent) bool { return s.pattern == "POST "+rt.path }) {
 			t.Errorf("POST %s: no page has its form; have one shown in formsHouse.each", rt.path)
 		}
@@ -113,12 +131,22 @@ func (f *formsHouse) each(t *testing.T, more func(sent) bool) {
 		for _, found := range formsOf(w.Body.String()) {
 			r := httptest.NewRequest("POST", found.action, nil)
 			_, found.pattern = f.patterns.Handler(r)
-			if found.pattern != "" && !ofCatalog(found.pattern) && !had[found.pattern] && !enough {
+			ours := catalogForm.MatchString(found.pattern) == (f.shelf != nil)
+			if found.pattern != "" && ours && !had[found.pattern] && !enough {
 				had[found.pattern] = true
 				found.page = address
 				enough = !more(found)
 			}
 		}
+	}
+	if f.shelf != nil {
+		look("/t/" + f.id + "/customers?list=toLink")
+		for _, rt := range new(api).routes() {
+			if rt.method == "GET" && rt.page != nil && catalogForm.MatchString(rt.path) {
+				look(strings.Replace(f.shelf.address(rt.path), "{tenant}", f.id, 1))
+			}
+		}
+		return
 	}
 	picks := regexp.MustCompile(`name="fix" value="([^"]+)"`).FindAllStringSubmatch(
 		f.olga.get("/t/"+f.id).Body.String(), -1)
@@ -126,6 +154,7 @@ func (f *formsHouse) each(t *testing.T, more func(sent) bool) {
 		t.Fatalf("%d of a cause and a link can be mended", len(picks))
 	}
 	day := daysAgo(t)
+	look("/t/" + f.id) // without a search, which costs calls
 	look("/t/" + f.id + "?" + url.Values{"fix": {picks[0][1]}, "find": {"KWK"}}.Encode())
 	look("/t/" + f.id + "?" + url.Values{"fix": {picks[1][1]}, "find": {"Southern"}}.Encode())
 	look("/t/" + f.id + "/orders?state=attention")
@@ -149,6 +178,7 @@ func (f *formsHouse) each(t *testing.T, more func(sent) bool) {
 var (
 	postForm  = regexp.MustCompile(`(?s)<form[^>]*method="post"[^>]*>.*?</form>`)
 	fieldTag  = regexp.MustCompile(`(?s)<input[^>]*>|<select[^>]*>.*?</select>|<textarea[^>]*>.*?</textarea>`)
+	buttonTag = regexp.MustCompile(`<button[^>]*>`)
 	optionTag = regexp.MustCompile(`<option value="([^"]*)"`)
 )
 
@@ -189,6 +219,9 @@ func formsOf(page string) (list []sent) {
 				s.seen = append(s.seen, shown)
 			}
 		}
+		if first := buttonTag.FindString(form); strings.Contains(first, ` name="`) { // as Enter presses it
+			s.fields.Set(between(first, `name="`, `"`), between(first, `value="`, `"`))
+		}
 		list = append(list, s)
 	}
 	return list
@@ -197,7 +230,12 @@ func formsOf(page string) (list []sent) {
 // TestFormsAreKept: every form that comes after its session's end stands in its page again, as it was typed, once its
 // sender has signed in, and once.
 func TestFormsAreKept(t *testing.T) {
-	f := openForms(t)
+	for _, ofCatalog := range []bool{false, true} {
+		openForms(t, ofCatalog).keepsForms(t)
+	}
+}
+
+func (f *formsHouse) keepsForms(t *testing.T) {
 	f.each(t, func(form sent) bool {
 		t.Run(form.pattern, func(t *testing.T) {
 			v := f.olga
@@ -352,10 +390,11 @@ func TestKeptWhereNothingIs(t *testing.T) {
 
 // TestFormsOnce: a button that is pressed twice does what it does once, pressed at the same instant too.
 func TestFormsOnce(t *testing.T) {
-	for _, pattern := range openForms(t).patternsOfForms(t) {
+	for _, form := range allForms(t) {
+		pattern := form.pattern
 		for _, atOnce := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s at once %v", pattern, atOnce), func(t *testing.T) {
-				f := openForms(t)
+				f := openForms(t, catalogForm.MatchString(pattern))
 				form := f.find(t, pattern)
 				f.chooseWell(&form)
 				before := f.came()
@@ -407,13 +446,6 @@ func (f *formsHouse) twice(before, came []string, atOnce bool) {
 			f.t.Errorf("%d times: %s", n, line)
 		}
 	}
-}
-
-func (f *formsHouse) patternsOfForms(t *testing.T) (list []string) {
-	for _, form := range f.all(t) {
-		list = append(list, form.pattern)
-	}
-	return list
 }
 
 // chooseWell makes a form's answers such that they are taken.

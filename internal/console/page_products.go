@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"path"
 	"slices"
 	"strings"
 
@@ -224,7 +225,8 @@ func importState(importable, imported bool) string {
 	return "Cannot be imported"
 }
 
-// importProductsForm imports what a person chose, and goes on to the page that shows how far it is.
+// importProductsForm imports what a person chose, or everything that a search finds, and goes on to the page that shows
+// how far it is.
 func (a *api) importProductsForm(w http.ResponseWriter, r *http.Request, v visit) error {
 	s, _, err := chosenRecords(w, r)
 	if err != nil {
@@ -242,7 +244,7 @@ func chosenRecords(w http.ResponseWriter, r *http.Request) (s upstockcin7.Select
 	if form, err = formOf(w, r); err != nil {
 		return s, nil, err
 	}
-	if form.Get("all") != "" {
+	if path.Base(r.URL.Path) == "all" {
 		return upstockcin7.Selection{All: true, Q: trimmed(form, "q")}, form, nil
 	}
 	s.IDs = slices.Compact(slices.Sorted(slices.Values(form["choice"])))

@@ -42,8 +42,8 @@ if (list) {
 	const say = () => {
 		const n = boxes.filter((box) => box.checked).length;
 		for (const [button, none] of buttons) {
-			const {one, many} = button.dataset;
-			button.textContent = n === 0 ? none : n === 1 ? one : many.replace("#", n);
+			const {single, many} = button.dataset;
+			button.textContent = n === 0 ? none : n === 1 ? single : many.replace("#", n);
 		}
 	};
 	list.addEventListener("click", (event) => {
