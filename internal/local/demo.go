@@ -98,7 +98,10 @@ func (d *demo) run(ctx context.Context) error {
 			`"unitPrice":"4.50","taxRate":"15.00"},{"sku":"SLT-FLK","quantity":"6"}]`); err != nil {
 		return err
 	}
-	return d.printShipping(ctx, tenant, acc)
+	if err := d.printShipping(ctx, tenant, acc); err != nil {
+		return err
+	}
+	return d.printCatalogue(ctx, tenant, acc)
 }
 
 // people adds people who can sign in to the demo tenant, if the issuer is the runner's own.

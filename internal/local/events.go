@@ -215,6 +215,10 @@ func queueEvents(docs map[string]any) {
 		"catalog-alerts.json": {"catalog", `{"kind":"job","job":"alerts","tenant":"demo"}`},
 		"shipments.json":      {"shipments", `{"kind":"job","job":"shipments","tenant":"demo"}`},
 
+		"catalog-products.json":  {"catalog", `{"kind":"job","job":"products","tenant":"demo"}`},
+		"catalog-customers.json": {"catalog", `{"kind":"job","job":"customers","tenant":"demo"}`},
+		"catalog-prices.json":    {"catalog", `{"kind":"job","job":"prices","tenant":"demo"}`},
+
 		"shipments-reconcile.json": {"shipments", `{"job":"reconcile","tenant":"demo"}`}, // as an earlier version sent it
 		"shipments-webhooks.json":  {"shipments", `{"kind":"job","job":"webhooks","tenant":"demo"}`},
 		"deadletters.json":         {"orders-dead", `{"tenant":"demo","order":"120001","origin":"webhook"}`},

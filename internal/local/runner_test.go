@@ -123,6 +123,15 @@ func TestRun(t *testing.T) {
 	if !strings.Contains(story, "needs attention, for 2 reasons") || !strings.Contains(story, "it may exist") {
 		t.Errorf("the story lacks a part")
 	}
+	for _, part := range []string{
+		"of Cin7 Core were in Upstock already", "imported: Upstock has 1 product more.",
+		"- Retail less 2.5 %: 12.6653, it was 12.1485", "- Wholesale: 8.90, as it was",
+		"Why Kererū Organics pays 12.6653: ",
+	} {
+		if !strings.Contains(story, part) {
+			t.Errorf("the story does not say %q", part)
+		}
+	}
 	for _, m := range regexp.MustCompile(`the order says (\S+), the sale (\S+)`).FindAllStringSubmatch(story, -1) {
 		order, err := decimal.NewFromString(m[1])
 		sold, serr := decimal.NewFromString(strings.TrimRight(m[2], ".,;"))
