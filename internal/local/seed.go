@@ -116,6 +116,7 @@ func connectDemo(ctx context.Context, a *app.App, jobs *queue, token string, acc
 	defer cancel()
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	l := &lambda{functions: functions(a), speed: 1, stop: stop, log: log}
+	defer func() { cancel(); l.running.Wait() }() // what is under way needs the store
 	srv, err := listen("127.0.0.1:0", l.handler())
 	if err != nil {
 		return err
