@@ -336,7 +336,7 @@ func chosenCustomer(
 	r.Name, r.Active = x.Name, x.Active
 	list, why := s.Rules.ListOf(x)
 	if e.Told != nil { // by the list that Upstock has, as own prices count there
-		list = toldList(e)
+		list = listOf(e.Told)
 	}
 	if list != nil {
 		r.PriceList = &CatalogRef{list.ID, list.Name}
@@ -354,12 +354,12 @@ func chosenCustomer(
 	return r, nil
 }
 
-// toldList is the price list that Upstock was told of a customer; nil = none.
-func toldList(e publish.Entry) *catalogue.List {
+// listOf is the price list of a customer's record; nil = none.
+func listOf(customer json.RawMessage) *catalogue.List {
 	var told struct {
 		List string `json:"priceListExternalId"`
 	}
-	if json.Unmarshal(e.Told, &told) != nil || told.List == "" {
+	if json.Unmarshal(customer, &told) != nil || told.List == "" {
 		return nil
 	}
 	return &catalogue.List{ID: told.List, Name: told.List}
@@ -418,7 +418,7 @@ func (p *Pair) members(
 		if err != nil {
 			return nil, err
 		}
-		list := toldList(e)
+		list := listOf(e.Told)
 		if list == nil || !wanted(list.ID) {
 			continue
 		}

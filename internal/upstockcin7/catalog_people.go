@@ -191,16 +191,13 @@ func (p *Pair) ownPrices(
 	return slices.DeleteFunc(list, func(own catalogue.OwnPrice) bool { return !listed[own.Product] }), err
 }
 
-// listedProducts are those of some products that price lists hold: they are chosen, and can be bought.
+// listedProducts are those of some products that price lists hold: Upstock has them, and they can be bought.
 func (p *Pair) listedProducts(ctx context.Context, b tenant.Bundle, ids ...string) (map[string]bool, error) {
-	known, err := p.chosenOf(b, JobProducts).get(ctx, ids...)
+	told, err := p.entriesOf(ctx, b, setProducts, "", ids...)
 	if err != nil {
 		return nil, err
 	}
-	ids = slices.DeleteFunc(slices.Clone(ids), func(id string) bool {
-		c, there := known[id]
-		return !there || c.No
-	})
+	ids = slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return told[id].Told == nil })
 	rows, err := p.rowsAt(ctx, b, catalogue.ProductKind, ids...)
 	if err != nil {
 		return nil, err

@@ -88,6 +88,8 @@ type catalogPlace struct {
 	Counts   map[string]int `json:"counts,omitempty"` // what the stages before those of sets came to
 
 	Gone   bool           `json:"gone,omitempty"`   // lists went, whose prices are to be forgotten
+	Early  bool           `json:"early,omitempty"`  // customers wait for lists that were not told yet
+	Again  int            `json:"again,omitempty"`  // how often lists were told once more for that
 	Wanted map[string]int `json:"wanted,omitempty"` // records that the last run of a set found, whichever run's
 }
 
@@ -153,6 +155,14 @@ func (r *catalogRun) work(ctx context.Context) error {
 			}
 			r.place.Failures = 0
 		}
+		if r.place.Early && r.place.Again < mostAgain {
+			r.place.Early, r.place.Again = false, r.place.Again+1
+			r.enter("lists")
+			if err := r.save(ctx); err != nil {
+				return err
+			}
+			continue
+		}
 		if ended, err := r.finish(ctx); ended || err != nil {
 			return err
 		}
@@ -160,9 +170,13 @@ func (r *catalogRun) work(ctx context.Context) error {
 	}
 }
 
+// mostAgain is how often a run tells lists once more because customers came to have others: the next run does it then.
+const mostAgain = 3
+
 // begin begins the stages. They answer whoever asked before.
 func (r *catalogRun) begin(first string) {
 	r.place.Asked, r.place.Counts, r.place.Gone = !r.progress.Asked.IsZero(), nil, false
+	r.place.Early, r.place.Again = false, 0
 	r.progress.Begun = job.Latest(time.Now(), r.progress.Asked)
 	r.progress.Done, r.progress.Of = 0, r.place.Wanted[ownSet(r.part.Kind.Name)]
 	r.progress.Left, r.progress.Result = nil, nil

@@ -1,6 +1,7 @@
 package upstockcin7
 
 import (
+	"cmp"
 	"context"
 	"iter"
 
@@ -47,9 +48,27 @@ func (p *Pair) sourceOf(b tenant.Bundle) (catalogue.Source, error) {
 	return s, nil
 }
 
+// inUpstock are the products that Upstock has: lists hold these alone, as it knows no price of others.
+func (p *Pair) inUpstock(b tenant.Bundle) catalogue.IDs {
+	set := publish.Set{Name: setProducts, Account: catalogAccount(b)}
+	return func(ctx context.Context, after string) iter.Seq2[string, error] {
+		return func(yield func(string, error) bool) {
+			for e, err := range p.publisher.All(ctx, b.Tenant.ID, set, publish.Key{ID: after}) {
+				there := err == nil && e.Told != nil && e.ID != after
+				if (there || err != nil) && !yield(e.ID, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
 // setOf is a set without its far side, which no reading of it needs.
 func (p *Pair) setOf(b tenant.Bundle, name string) (publish.Set, error) {
 	s, err := p.sourceOf(b)
+	if name != setProducts {
+		s.ChosenProducts = p.inUpstock(b)
+	}
 	set := publish.Set{Name: name, Account: catalogAccount(b)}
 	switch name {
 	case setProducts:
@@ -123,7 +142,46 @@ func (r *catalogRun) tellCustomers(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return r.tell(ctx, set)
+	return r.tellOfLists(ctx, set, nil, func(c publish.Record) string {
+		if l := listOf(c.Data); l != nil {
+			return l.ID
+		}
+		return ""
+	})
+}
+
+// tellOfLists tells a set whose records name lists, after these. A record whose list was not told, as it came to be
+// wanted since, stays as it is, and the run tells lists once more. What is not wanted stays where keep says so.
+func (r *catalogRun) tellOfLists(
+	ctx context.Context, set publish.Set, keep func(publish.Entry) bool, list func(publish.Record) string,
+) error {
+	told := map[string]bool{"": true}
+	for l, err := range r.publisher.All(ctx, r.part.Tenant, r.shelfOf(setLists), publish.Key{}) {
+		if err != nil {
+			return err
+		}
+		told[l.ID] = l.Told != nil
+	}
+	want, early := set.Want, map[string]bool{} // by group, else by id
+	set.Want = func(ctx context.Context, after publish.Key) iter.Seq2[publish.Record, error] {
+		return func(yield func(publish.Record, error) bool) {
+			for x, err := range want(ctx, after) {
+				if err == nil && !told[list(x)] {
+					early[cmp.Or(x.Group, x.ID)] = true
+					continue
+				}
+				if !yield(x, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+	set.Want = r.publisher.Keeping(r.part.Tenant, set, func(e publish.Entry) bool {
+		return early[cmp.Or(e.Group, e.ID)] || keep != nil && keep(e)
+	})
+	err := r.tell(ctx, set)
+	r.place.Early = r.place.Early || len(early) > 0
+	return err
 }
 
 // tellLists tells Upstock of the price lists. Those that are not wanted any more stay: customers have them still.
@@ -147,8 +205,8 @@ func (r *catalogRun) tellPrices(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	set.Want = r.publisher.Keeping(r.part.Tenant, set, func(e publish.Entry) bool { return spare[e.Group] })
-	return r.tell(ctx, set)
+	return r.tellOfLists(ctx, set, func(e publish.Entry) bool { return spare[e.Group] },
+		func(price publish.Record) string { return price.Group })
 }
 
 // spareLists are the lists that Upstock was told and that nobody is to have any more.
