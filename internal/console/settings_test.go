@@ -108,7 +108,7 @@ func TestSettingsNameWhatExists(t *testing.T) {
 		}
 		// What the account has lost since stays, and is said.
 		rename("Gone")
-		h.do("POST", path+"/sync/products", token, nil).is(202)
+		h.do("POST", path+"/sync/mirror", token, nil).is(202)
 		h.work()
 		h.do("PATCH", path+"/settings", token, `{"onCancel":"void"}`).is(200)
 		if a := h.do("GET", path+"/health", token, nil).is(200); !strings.Contains(fmt.Sprint(a.get("settings")),
