@@ -3,7 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 # How large a test is, and which flag says so: internal/testsize.
-.PHONY: help test race simulate power proof lint run build invoke event events seed conformance contract bench kills screenshots fuzz
+.PHONY: help test race simulate power proof pages lint run build invoke event events seed conformance contract bench kills screenshots fuzz
 
 LOCAL   := go run ./internal/local
 FN      ?= orders
@@ -38,8 +38,11 @@ simulate: ## the simulated whole: SEEDS=2000 seeds FROM=1 on, or for SECONDS=…
 power: ## each rule of the protocol switched off, each mended fault put back: how many of 2,000 seeds meet it; ONLY=part of a name
 	@cd internal/upstockcin7/simulate && GOGC=400 go test -count=1 -v -timeout 0 -run '^TestPower$$' . -args -power -only '$(ONLY)'
 
-proof: ## the whole crash proof, and every test of the pair at its whole size: many minutes
-	@GOGC=400 go test -count=1 -v -timeout 60m ./internal/upstockcin7 ./internal/upstockcin7/sale -args -whole | grep -vE '=== |--- (PASS|SKIP)' | grep -E 'crash proof|lost|backlog|tenants|missing|FAIL|panic|^ok'
+proof: ## the whole crash proof, and every test of the pair and of publish at its whole size: many minutes
+	@GOGC=400 go test -count=1 -v -timeout 60m ./internal/upstockcin7 ./internal/upstockcin7/sale ./internal/publish -args -whole | grep -vE '=== |--- (PASS|SKIP)' | grep -E 'crash proof|lost|backlog|tenants|missing|FAIL|panic|^ok'
+
+pages: ## the pages in Chromium with axe-core, where .ci/run has put it, and every event of make invoke
+	go test -count=1 ./internal/local -run '^(TestPages|TestStory|TestSeedAndInvoke)$$' -args -whole
 
 lint: ## gofmt, go mod tidy, vet, staticcheck, govulncheck; cfn-lint and sam validate where installed
 	@bad=$$(gofmt -l .); if [ -n "$$bad" ]; then echo "not gofmt'ed: $$bad"; exit 1; fi

@@ -14,10 +14,10 @@ import (
 // have different ones. Where clocks are put forward or back, it still comes once.
 func TestNight(t *testing.T) {
 	hours := map[int]int{}
-	for n := range 40 {
+	for n := range 6 {
 		for _, zone := range []string{"Pacific/Auckland", "America/New_York", "Asia/Kathmandu", "no zone"} {
 			tn := tenant.Tenant{ID: fmt.Sprint("tenant", n), TimeZone: zone}
-			turns := map[time.Time]bool{}
+			turns, in := map[time.Time]bool{}, tn.Zone()
 			start := time.Date(2026, 9, 20, 12, 0, 0, 0, time.UTC) // clocks change in the weeks that follow
 			for at := start; at.Before(start.AddDate(0, 0, 50)); at = at.Add(time.Hour) {
 				last, next := job.Night(tn, at), job.NextNight(tn, at)
@@ -27,8 +27,8 @@ func TestNight(t *testing.T) {
 					t.Fatalf("%s: at %s the turn was %s and comes %s", zone, at, last, next)
 				}
 				turns[last] = true
-				if hour := last.In(tn.Zone()).Hour(); hour < 0 || hour > 5 {
-					t.Errorf("%s: a turn at %s", zone, last.In(tn.Zone()))
+				if hour := last.In(in).Hour(); hour < 0 || hour > 5 {
+					t.Errorf("%s: a turn at %s", zone, last.In(in))
 				} else {
 					hours[hour]++
 				}

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/chromedp/chromedp"
+
+	"stockbridge/internal/testsize"
 )
 
 // axePath is where .ci/run puts axe-core, which looks for what keeps people with a disability from using a page.
@@ -31,9 +33,13 @@ type violation struct {
 	}
 }
 
-// readAxe returns axe-core's source; "" = it is not there, and the pages are tried without it.
+// readAxe returns axe-core's source; "" = it is not there, or it would take too long, as it looks at each page three
+// times: the pages are tried without it.
 func readAxe(t *testing.T) string {
 	t.Helper()
+	if !testsize.Whole() {
+		return ""
+	}
 	source, err := os.ReadFile(axePath)
 	if err == nil {
 		return string(source)

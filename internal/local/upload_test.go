@@ -126,22 +126,11 @@ func TestBodiesAfterToken(t *testing.T) {
 
 // TestFormsOfStrangers: of somebody who is signed out a small form of a page is read, a few at once, and nothing else.
 func TestFormsOfStrangers(t *testing.T) {
-	l := testLambda(t, map[string]cloud.Handler{"ConsoleFunction": cloud.HTTP(http.HandlerFunc(
-		func(w http.ResponseWriter, r *http.Request) {
-			body, _ := io.ReadAll(r.Body)
-			fmt.Fprint(w, len(body))
-		}))})
-	l.admits, l.uploads = func(*http.Request) bool { return false }, newUploads()
-	l.uploads.within = time.Second
-	srv, err := listen("127.0.0.1:0", l.handler())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer srv.close()
+	l, url := strangersServer(t, uploadTime)
 	const form = "application/x-www-form-urlencoded"
 	send := func(method, path, kind string, body io.Reader) string {
 		t.Helper()
-		r, err := http.NewRequest(method, srv.url+path, body)
+		r, err := http.NewRequest(method, url+path, body)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -176,13 +165,9 @@ func TestFormsOfStrangers(t *testing.T) {
 	}
 
 	// Strangers whose forms do not come take all places for a while: meanwhile no form is read, and nobody waits.
+	var all []net.Conn
 	for range formsAtOnce {
-		conn, err := net.Dial("tcp", strings.TrimPrefix(srv.url, "http://"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close()
-		fmt.Fprintf(conn, "POST /t/x HTTP/1.1\r\nHost: x\r\nContent-Type: %s\r\nContent-Length: 900\r\n\r\na=", form)
+		all = append(all, openForm(t, url))
 	}
 	for len(l.uploads.forms) < formsAtOnce {
 		time.Sleep(time.Millisecond)
@@ -190,12 +175,56 @@ func TestFormsOfStrangers(t *testing.T) {
 	if got := send("POST", "/t/x", form, strings.NewReader("a=b")); got != "0" {
 		t.Errorf("with no place left: %q", got)
 	}
+	for _, conn := range all {
+		conn.Close()
+	}
 	for len(l.uploads.forms) > 0 {
-		time.Sleep(10 * time.Millisecond)
+		time.Sleep(time.Millisecond)
 	}
 	if got := send("POST", "/t/x", form, strings.NewReader("a=b")); got != "3" {
 		t.Errorf("after them: %q", got)
 	}
+}
+
+// TestFormNeverComes: a place that a stranger holds is free again when the form's time is over.
+func TestFormNeverComes(t *testing.T) {
+	l, url := strangersServer(t, 50*time.Millisecond)
+	conn := openForm(t, url)
+	defer conn.Close()
+	_ = conn.SetReadDeadline(time.Now().Add(20 * time.Second))
+	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil || answer.StatusCode != http.StatusRequestTimeout || len(l.uploads.forms) > 0 {
+		t.Errorf("%+v %v, %d places taken", answer, err, len(l.uploads.forms))
+	}
+}
+
+// strangersServer is a console that tells how long a body is, for people who are not signed in.
+func strangersServer(t *testing.T, within time.Duration) (l *lambda, url string) {
+	l = testLambda(t, map[string]cloud.Handler{"ConsoleFunction": cloud.HTTP(http.HandlerFunc(
+		func(w http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			fmt.Fprint(w, len(body))
+		}))})
+	l.admits, l.uploads = func(*http.Request) bool { return false }, newUploads()
+	l.uploads.within = within
+	srv, err := listen("127.0.0.1:0", l.handler())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(srv.close)
+	return l, srv.url
+}
+
+// openForm sends the beginning of a form.
+func openForm(t *testing.T, url string) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprint(conn, "POST /t/x HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"+
+		"Content-Length: 900\r\n\r\na=")
+	return conn
 }
 
 // TestSlowBodies: a body that does not come is given up, and delays nobody after that.

@@ -7,8 +7,9 @@
 //	go test -short ./...                 sample   what make test runs again with the race detector: without large
 //	                                              tests, and with one story in eight, always the same ones
 //	go test -short PACKAGE -args -every  stories  what make race runs: a sample with every story
-//	go test PACKAGE -args -whole         whole    what make proof runs: every schedule of the crash proof, and the
-//	                                              largest numbers of orders, tenants and rounds
+//	go test PACKAGE -args -whole         whole    what make proof and make pages run: every schedule of the crash
+//	                                              proof, the largest numbers of orders, tenants and rounds, and
+//	                                              axe-core on each page
 //
 // A test states in its first lines what it does at each size: [Large] leaves it out of a sample, [Sampled] leaves out
 // all but one story in eight, and [Of] is a number for each size. A test that states nothing is run at every size, so
