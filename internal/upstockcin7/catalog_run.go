@@ -133,6 +133,9 @@ func (r *catalogRun) resume() error {
 
 // work does the run to its end, or as far as it comes.
 func (r *catalogRun) work(ctx context.Context) error {
+	if err := r.awaitRecords(ctx, r.part); err != nil {
+		return err
+	}
 	stages := stagesOf(r.part.Kind.Name)
 	for {
 		at := slices.IndexFunc(stages, func(s catalogStage) bool { return s.name == r.place.Stage })

@@ -39,7 +39,7 @@ func (p *Pair) readChanges(ctx context.Context, part *job.Part, what string, ask
 		return err
 	}
 	records := p.records(part.Bundle)
-	if err := p.awaitRecords(ctx, part, records.Catalog); err != nil {
+	if err := p.awaitRecords(ctx, part); err != nil {
 		return err
 	}
 	return part.Beside(ctx, what, func(ctx context.Context, list *job.Part) error {
@@ -140,54 +140,25 @@ const longestPass = 48 * time.Hour
 // readAnew leaves to a whole pass what is too much to be read as changes: the list goes on at the vendor's present, and
 // nothing is read of it before a pass is complete that began after this.
 func (w *poll) readAnew(ctx context.Context, list *job.Part) error {
-	if err := w.askAnew(ctx, list); err != nil { // first: the cursor passes what only the pass will read
+	if err := w.records(w.b).AskAnew(ctx, w.Now()); err != nil { // first: the cursor passes what only the pass will read
 		return err
 	}
 	list.Skip(w.most.Add(-w.Times.Overlap))
 	return w.waitForRecords(ctx, list, "Very many of Cin7 Core's records changed: all are being read anew.")
 }
 
-// recordsAnew is when somebody last found that all of an account's records have to be read anew. The zero value: they
-// have been.
-type recordsAnew struct {
-	Account string    `json:"account,omitempty"` // of Cin7 Core
-	Asked   time.Time `json:"asked,omitzero"`
-}
-
-// anewDoc is where that is noted.
-const anewDoc = "recordsAnew"
-
-// askAnew notes that all records have to be read anew, by a pass that begins after this.
-func (p *Pair) askAnew(ctx context.Context, part *job.Part) error {
-	_, err := ledger.ChangeDoc(ctx, p.Ledger, part.Tenant, anewDoc, func(a *recordsAnew) (bool, error) {
-		*a = recordsAnew{part.Connection().Account, p.Now().UTC().Truncate(time.Second)}
-		return true, nil
-	})
-	return err
-}
-
-// awaitRecords has a part wait until the mirror has all that is kept for the catalogue.
-func (p *Pair) awaitRecords(ctx context.Context, part *job.Part, kept reference.Catalog) error {
-	m := MirrorOf(part.Bundle)
-	if !kept.IsRead(m) {
+// awaitRecords has a part wait until the mirror has all that is kept for the catalogue, of one reading: customers have
+// price tiers by name.
+func (p *Pair) awaitRecords(ctx context.Context, part *job.Part) error {
+	records := p.records(part.Bundle)
+	if !records.Catalog.IsRead(MirrorOf(part.Bundle)) {
 		return p.waitForRecords(ctx, part, whyReadingCatalog)
 	}
-	var anew recordsAnew
-	_, err := p.Ledger.Doc(ctx, part.Tenant, anewDoc, &anew)
-	if err != nil || anew.Account != part.Connection().Account {
+	anew, err := records.AwaitsAnew(ctx)
+	if err != nil || !anew {
 		return err
 	}
-	if m.Step != "" || !m.Started.After(anew.Asked) {
-		return p.waitForRecords(ctx, part, whyReadingAnew)
-	}
-	_, err = ledger.ChangeDoc(ctx, p.Ledger, part.Tenant, anewDoc, func(a *recordsAnew) (bool, error) {
-		stands := !a.Asked.Equal(anew.Asked)
-		if !stands {
-			*a = recordsAnew{}
-		}
-		return !stands, nil
-	})
-	return err
+	return p.waitForRecords(ctx, part, whyReadingAnew)
 }
 
 // What a part waits for.
@@ -213,7 +184,7 @@ func (p *Pair) readTiers(ctx context.Context, part *job.Part) error {
 		return err
 	}
 	records := p.records(part.Bundle)
-	if err := p.awaitRecords(ctx, part, records.Catalog); err != nil {
+	if err := p.awaitRecords(ctx, part); err != nil {
 		return err
 	}
 	renamed := false
@@ -224,7 +195,7 @@ func (p *Pair) readTiers(ctx context.Context, part *job.Part) error {
 	if err != nil || !renamed {
 		return err
 	}
-	if err := p.askAnew(ctx, part); err != nil {
+	if err := records.AskAnew(ctx, p.Now()); err != nil {
 		return err
 	}
 	return p.waitForRecords(ctx, part, "Cin7 Core's price tiers changed: its records are being read anew.")

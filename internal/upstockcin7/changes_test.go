@@ -323,6 +323,24 @@ func TestCatalogTiers(t *testing.T) {
 		if len(r.said) > 0 {
 			t.Errorf("then it said %q", r.said)
 		}
+
+		// A pass finds it by itself: while it reads the customers, nobody goes by the new name.
+		r.control("PUT", "tiers/3?account="+r.acc.Cin7Core.AccountID, `{"Name":"Bakeries"}`)
+		meanwhile := ""
+		r.before = func(q *http.Request) {
+			if strings.HasSuffix(q.URL.Path, "/customer") && meanwhile == "" {
+				r.work = r.pair.awaitRecords
+				r.part()
+				meanwhile = r.cursor(readingJob).Problem
+			}
+		}
+		r.run()
+		r.before = nil
+		passes = r.calls("/customer")
+		r.do(r.pair.awaitRecords)
+		if meanwhile != whyReadingAnew || len(r.said) > 0 || r.calls("/customer") != passes {
+			t.Errorf("while the pass reads customers: %q; then %q", meanwhile, r.said)
+		}
 	})
 }
 

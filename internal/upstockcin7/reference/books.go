@@ -50,9 +50,22 @@ func readBook(ctx context.Context, c *cin7core.Client, kind string) (func(*sale.
 }
 
 // saveBooks puts books that were read among a tenant's others, and returns them all. Who reads other books at the same
-// time does not undo it.
-func saveBooks(ctx context.Context, m *mirror.Store, tenantID string, read ...func(*sale.Books)) (sale.Books, error) {
-	return mirror.ChangeBooks(ctx, m, tenantID, func(b *sale.Books) {
+// time does not undo it. Where a price tier has another name by that, it is noted first that all records have to be
+// read anew, by a pass that began after an instant: customers have tiers by name.
+func (r Reader) saveBooks(ctx context.Context, after time.Time, read ...func(*sale.Books)) (sale.Books, error) {
+	was, err := ReadBooks(r.Bundle.Books)
+	if err == nil && len(was.PriceTiers) > 0 {
+		now := was
+		for _, put := range read {
+			put(&now)
+		}
+		if !slices.Equal(byCode(was.PriceTiers), byCode(now.PriceTiers)) {
+			if err := r.AskAnew(ctx, after); err != nil {
+				return was, err
+			}
+		}
+	}
+	return mirror.ChangeBooks(ctx, r.Mirror, r.Bundle.Tenant.ID, func(b *sale.Books) {
 		for _, put := range read {
 			put(b)
 		}

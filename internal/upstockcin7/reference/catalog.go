@@ -5,10 +5,13 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"stockbridge/internal/cin7core"
+	"stockbridge/internal/ledger"
 	"stockbridge/internal/mirror"
 	"stockbridge/internal/rest"
+	"stockbridge/internal/tenant"
 )
 
 // Catalog is what the mirror keeps of customers and products beside what orders need. It is read with the same calls.
@@ -95,6 +98,49 @@ func largeOr(err error) error {
 		return errors.Join(mirror.ErrLarge, err)
 	}
 	return err
+}
+
+// recordsAnew is when somebody last found that all of an account's records have to be read anew. The zero value: they
+// have been.
+type recordsAnew struct {
+	Account string    `json:"account,omitempty"` // of Cin7 Core
+	Asked   time.Time `json:"asked,omitzero"`
+}
+
+// anewDoc is where that is noted.
+const anewDoc = "recordsAnew"
+
+// AskAnew notes that all records have to be read anew, by a pass that begins after an instant.
+func (r Reader) AskAnew(ctx context.Context, after time.Time) error {
+	asked := recordsAnew{r.Bundle.Connections[tenant.Cin7Core].Account, after.UTC().Truncate(time.Second)}
+	_, err := ledger.ChangeDoc(ctx, r.Ledger, r.Bundle.Tenant.ID, anewDoc, func(a *recordsAnew) (bool, error) {
+		if a.Account == asked.Account && !asked.Asked.After(a.Asked) {
+			return false, nil
+		}
+		*a = asked
+		return true, nil
+	})
+	return err
+}
+
+// AwaitsAnew reports whether all records have to be read anew still, as far as the bundle knows of passes.
+func (r Reader) AwaitsAnew(ctx context.Context) (bool, error) {
+	var anew recordsAnew
+	_, err := r.Ledger.Doc(ctx, r.Bundle.Tenant.ID, anewDoc, &anew)
+	if err != nil || anew.Account != r.Bundle.Connections[tenant.Cin7Core].Account {
+		return false, err
+	}
+	if m := r.state(); m.Step != "" || !m.Started.After(anew.Asked) {
+		return true, nil
+	}
+	_, err = ledger.ChangeDoc(ctx, r.Ledger, r.Bundle.Tenant.ID, anewDoc, func(a *recordsAnew) (bool, error) {
+		if !a.Asked.Equal(anew.Asked) {
+			return false, nil
+		}
+		*a = recordsAnew{}
+		return true, nil
+	})
+	return false, err
 }
 
 // Tiers reads the account's price tiers anew. renamed reports whether one has another name than the mirror knows: then

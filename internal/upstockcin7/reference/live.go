@@ -39,7 +39,7 @@ func (r Reader) Live(
 	}
 	began := r.Now()
 	err = l.all(append(slices.Clone(wants), more...), r.state())
-	if serr := l.save(r.Mirror, r.Bundle.Tenant.ID); err == nil {
+	if serr := l.save(r); err == nil {
 		err = serr
 	}
 	if _, asked := WithoutChangedCustomers(wants); asked && err == nil {
@@ -368,7 +368,8 @@ func (l *liveReads) offerProduct(x cin7core.Product) {
 }
 
 // save writes what was learnt into the mirror.
-func (l *liveReads) save(to *mirror.Store, tenantID string) error {
+func (l *liveReads) save(r Reader) error {
+	to, tenantID := r.Mirror, r.Bundle.Tenant.ID
 	if _, err := to.Save(l.ctx, tenantID, l.rows); err != nil {
 		return err
 	}
@@ -380,6 +381,6 @@ func (l *liveReads) save(to *mirror.Store, tenantID string) error {
 	if len(l.books) == 0 {
 		return nil
 	}
-	_, err := saveBooks(l.ctx, to, tenantID, l.books...)
+	_, err := r.saveBooks(l.ctx, r.Now(), l.books...)
 	return err
 }

@@ -23,7 +23,7 @@ func (r Reader) Pass(c *cin7core.Client, tenants *tenant.Store, lease time.Durat
 		Tenants: tenants, System: tenant.Cin7Core, Lease: lease, Fold: foldVersion, Rows: r.Catalog.version(),
 		Anew: err != nil,
 		Keep: func(ctx context.Context) error {
-			books, err := saveBooks(ctx, r.Mirror, conn.Tenant, read...)
+			books, err := r.saveBooks(ctx, r.beforePass(), read...)
 			if err != nil || !whole {
 				return err
 			}
@@ -47,6 +47,14 @@ func (r Reader) Pass(c *cin7core.Client, tenants *tenant.Store, lease time.Durat
 		}})
 	}
 	return pass
+}
+
+// beforePass is an instant that only the pass began after that is under way, or begins now.
+func (r Reader) beforePass() time.Time {
+	if m := r.state(); m.Step == "" {
+		return m.Started
+	}
+	return r.state().Started.Add(-time.Second)
 }
 
 // warn notes at a connection what in its account's books a person should know of.
