@@ -140,7 +140,7 @@ const longestPass = 48 * time.Hour
 // readAnew leaves to a whole pass what is too much to be read as changes: the list goes on at the vendor's present, and
 // nothing is read of it before a pass is complete that began after this.
 func (w *poll) readAnew(ctx context.Context, list *job.Part) error {
-	if err := w.records(w.b).AskAnew(ctx, w.Now()); err != nil { // first: the cursor passes what only the pass will read
+	if err := w.records(w.b).AskAnew(ctx, w.Now()); err != nil { // first: the cursor passes what the pass will read
 		return err
 	}
 	list.Skip(w.most.Add(-w.Times.Overlap))
