@@ -470,8 +470,8 @@ func TestProofCanFail(t *testing.T) {
 var mutated = flag.String("mutant", "", "these tests are compiled over this mutant: the proof that is run must find "+
 	"something wrong")
 
-// overMutants has the test that calls it find something wrong with each mutant; without -whole, with the first few: each
-// is a compilation of everything above the pair, so one of all tests will do in make test.
+// overMutants has the test that calls it find something wrong with each mutant; without -whole, with the first few.
+// Each is a compilation of everything above the pair, so one of all tests will do in make test.
 func overMutants(t *testing.T, usual int, names ...string) {
 	list, err := mutant.Named(names...)
 	if err != nil {
