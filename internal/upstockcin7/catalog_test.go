@@ -16,6 +16,7 @@ import (
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/sim"
 	simupstock "stockbridge/internal/sim/upstock"
+	"stockbridge/internal/table"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstockcin7"
 )
@@ -475,5 +476,110 @@ func TestCatalogTokenRevoked(t *testing.T) {
 		}
 		s.importAll()
 		s.agree()
+	})
+}
+
+// Two workers at once, and a message that comes twice, do what one does.
+func TestCatalogTwoWorkers(t *testing.T) {
+	t.Parallel()
+	inShop(t, nil, func(s *shop) {
+		for i := range 150 {
+			s.newProduct(fmt.Sprintf(`{"SKU":"P-%03d","Name":"Product %03d","PriceTier1":%d}`, i, i, i+1))
+		}
+		s.read()
+		run, err := s.pair().ImportProducts(s.ctx(), s.bundle(), upstockcin7.Selection{All: true})
+		s.must(err)
+		other, err := s.pair().SyncCatalog(s.ctx(), s.bundle(), upstockcin7.JobProducts)
+		s.must(err)
+		if other.ID != run.ID {
+			t.Errorf("a second request does not join the first: %s, %s", run.ID, other.ID)
+		}
+		for range 3 {
+			s.must(s.pair().Runner.Start(s.ctx(), s.tenant, upstockcin7.JobProducts, 0))
+			s.must(s.pair().Runner.Start(s.ctx(), s.tenant, upstockcin7.JobPrices, 0))
+		}
+		before := s.writes()
+		s.until(run)
+		s.rest()
+		posts := 0
+		for _, c := range s.sim.Calls(sim.Upstock, "") {
+			if c.Method == http.MethodPost && strings.HasSuffix(c.Path, "/products/batch") {
+				posts++
+			}
+		}
+		if posts > 3 {
+			t.Errorf("150 products take %d calls", posts)
+		}
+		t.Logf("%d writes", s.writes()-before)
+		s.importAll()
+		s.agree()
+	})
+}
+
+// Where another Cin7 Core account is connected, nothing of the first one's catalogue is touched; connected again, it
+// goes on as it was.
+func TestCatalogOfAnotherAccount(t *testing.T) {
+	t.Parallel()
+	inShop(t, nil, func(s *shop) {
+		s.importAll()
+		s.agree()
+		was, first := len(s.upProducts()), s.acc
+		second := s.sim.AddAccount("Other Roasters", "")
+		app := s.process("console").app
+		s.must(app.Vendors.Disconnect(s.ctx(), s.tenant, tenant.Cin7Core))
+		s.acc.Cin7Core = second.Cin7Core
+		_, _, err := app.Vendors.Connect(s.ctx(), s.tenant, tenant.Cin7Core, s.coreKey())
+		s.must(err)
+		before := s.writes()
+		for range 3 * 60 {
+			time.Sleep(time.Minute)
+			s.tick()
+		}
+		s.rest()
+		if n := s.writes() - before; n > 0 || len(s.upProducts()) != was {
+			t.Errorf("the first one's catalogue is written to %d times: %s", n, s.lastWrites(n))
+		}
+		rows, _, err := s.pair().Products(s.ctx(), s.bundle(), upstockcin7.CatalogQuery{List: upstockcin7.Imported,
+			Limit: 100})
+		s.must(err)
+		if len(rows) > 0 {
+			t.Errorf("%d of the other one's products count as imported", len(rows))
+		}
+		s.must(s.process("console").app.Vendors.Disconnect(s.ctx(), s.tenant, tenant.Cin7Core))
+		s.acc = first
+		_, _, err = s.process("console").app.Vendors.Connect(s.ctx(), s.tenant, tenant.Cin7Core, s.coreKey())
+		s.must(err)
+		for range 3 * 60 {
+			time.Sleep(time.Minute)
+			s.tick()
+		}
+		s.atRest("connected again")
+	})
+}
+
+// Erased with the tenant is all that is kept of its catalogue.
+func TestCatalogErased(t *testing.T) {
+	t.Parallel()
+	inShop(t, nil, func(s *shop) {
+		s.importAll()
+		left := func() (list []string) {
+			for _, kind := range []string{"chosen#products", "chosen#customers", "imports#products", "imports#customers",
+				"pricechanges", "told#upstockProducts", "told#upstockCustomers", "told#upstockLists",
+				"told#upstockPrices"} {
+				page, err := s.store.Query(s.ctx(), table.Query{PK: "T#" + s.tenant + "#" + kind})
+				s.must(err)
+				if len(page.Items) > 0 {
+					list = append(list, kind)
+				}
+			}
+			return list
+		}
+		if n := len(left()); n < 5 {
+			t.Errorf("only %d kinds of items are kept", n)
+		}
+		s.must(s.pair().Erase(s.ctx(), s.tenant))
+		if list := left(); len(list) > 0 {
+			t.Errorf("left: %v", list)
+		}
 	})
 }
