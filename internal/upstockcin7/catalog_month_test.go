@@ -15,11 +15,11 @@ import (
 	"stockbridge/internal/upstockcin7"
 )
 
-// A month of a shop: people edit products, customers, prices and tiers in Cin7 Core, import what is new, calls and
+// A month of a shop, or a part of one: people edit products, customers, prices and tiers in Cin7 Core, import what is new, calls and
 // writes fail, and each vendor is away for hours. Every third day is quiet, and at its end both sides agree.
 func TestCatalogMonth(t *testing.T) {
 	t.Parallel()
-	days := testsize.Of(90, 30, 6)
+	days := testsize.Of(60, 12, 6)
 	inShop(t, nil, func(s *shop) {
 		rng := rand.New(rand.NewPCG(7, 30))
 		s.importAll()

@@ -563,9 +563,9 @@ func TestCatalogErased(t *testing.T) {
 	inShop(t, nil, func(s *shop) {
 		s.importAll()
 		left := func() (list []string) {
-			for _, kind := range []string{"chosen#products", "chosen#customers", "imports#products", "imports#customers",
-				"pricechanges", "told#upstockProducts", "told#upstockCustomers", "told#upstockLists",
-				"told#upstockPrices"} {
+			for _, kind := range strings.Fields("chosen#products chosen#customers imports#products " +
+				"imports#customers pricechanges told#upstockProducts told#upstockCustomers told#upstockLists " +
+				"told#upstockPrices") {
 				page, err := s.store.Query(s.ctx(), table.Query{PK: "T#" + s.tenant + "#" + kind})
 				s.must(err)
 				if len(page.Items) > 0 {

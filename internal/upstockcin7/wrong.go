@@ -19,6 +19,8 @@ const (
 	wrongOrder  = "order/"  // orders wait for it
 	wrongChoice = "choice/" // it was chosen, and Cin7 Core does not have it any more
 	wrongGap    = "gap/"    // orders of a time were not taken in
+
+	wrongCatalog = "catalogue/" // prices, customers and records that wait for a person
 )
 
 // Wrong is what needs a person at a tenant's, as home shows it: what orders wait for, grouped by cause, what was chosen
@@ -45,11 +47,36 @@ func (p *Pair) Wrong(ctx context.Context, b tenant.Bundle) (list []alert.Matter,
 				Text: order.GapText(b.Tenant, g)})
 		}
 	}
+	catalog, err := p.wrongCatalog(ctx, b)
+	if err != nil {
+		return nil, nil, err
+	}
+	list = append(list, catalog...)
 	waits, whole, err := p.wrongOrders(ctx, b.Tenant)
 	if !whole {
 		unsure = append(unsure, wrongOrder)
 	}
 	return append(list, waits...), unsure, err
+}
+
+// wrongCatalog says what of the catalogue needs a person.
+func (p *Pair) wrongCatalog(ctx context.Context, b tenant.Bundle) (list []alert.Matter, err error) {
+	needs, err := p.CatalogNeeds(ctx, b)
+	for _, m := range []struct {
+		n              int
+		key, text, fix string
+	}{
+		{needs.Held, "held", "Changes of prices wait for your yes.", "Look at them under Price lists › Price changes."},
+		{needs.ToLink, "toLink", "Customers of Cin7 Core may be in Upstock already.",
+			"Say under Customers › To be linked which ones they are."},
+		{needs.Refused, "refused", "Upstock refused products, customers or prices.",
+			"Each is listed with the reason. Put it right in Cin7 Core: it is sent again by itself."},
+	} {
+		if m.n > 0 {
+			list = append(list, alert.Matter{Key: wrongCatalog + m.key, Text: m.text, Fix: m.fix})
+		}
+	}
+	return list, err
 }
 
 // wrongOrders groups what orders wait for. whole is false where there are more orders than were read.
