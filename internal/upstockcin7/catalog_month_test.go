@@ -15,8 +15,9 @@ import (
 	"stockbridge/internal/upstockcin7"
 )
 
-// A month of a shop, or a part of one: people edit products, customers, prices and tiers in Cin7 Core, import what is new, calls and
-// writes fail, and each vendor is away for hours. Every third day is quiet, and at its end both sides agree.
+// A month of a shop, or a part of one: people edit products, customers, prices and tiers in Cin7 Core, import what is
+// new, calls and writes fail, and each vendor is away for hours. Every third day is quiet, and at its end both sides
+// agree.
 func TestCatalogMonth(t *testing.T) {
 	t.Parallel()
 	days := testsize.Of(60, 12, 6)
