@@ -84,7 +84,7 @@ bench: ## measures each number beside the one to reach: calls, orders a second, 
 	$(LOCAL) bench
 
 screenshots: ## every page of the console as a picture, both widths and themes: .cache/screenshots
-	go test -count=1 -run '^(TestPages|TestStory)$$' ./internal/local -args -shots $(CURDIR)/.cache/screenshots
+	go test -count=1 -run '^(TestPages|TestStory|TestCatalogueStory)$$' ./internal/local -args -shots $(CURDIR)/.cache/screenshots
 
 # Where the time is up, Go may end a target with a bare "context deadline exceeded" that is no finding (go.dev/issue/75804,
 # mended in Go 1.27): once more then.

@@ -416,6 +416,9 @@ func TestCustomersAPI(t *testing.T) {
 		t.Errorf("%v of %d", made, len(now))
 	}
 	c := s.ask("GET", "/customers/"+ids["Quokka Roasters"], nil).is(200)
+	if c.get("priceList.name") != "Trade" {
+		t.Errorf("%v", c.get("priceList"))
+	}
 	if c.get("customer") != yes["customer"] || c.get("linked") == nil || len(elements(c.get("history"))) == 0 {
 		t.Error(c.raw)
 	}

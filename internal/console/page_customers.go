@@ -378,6 +378,14 @@ func (v visit) customer(x upstockcin7.CustomerView) customerPage {
 		Explain: withQuery(pricesPath(v.Tenant.ID)+"/explain", "customer", x.ID),
 	}
 	if x.PriceList != nil {
+		for i, f := range p.Fields { // whose value is the list's id
+			if f.Core == x.PriceList.ID {
+				p.Fields[i].Core = x.PriceList.Name
+			}
+			if f.Upstock == x.PriceList.ID {
+				p.Fields[i].Upstock = x.PriceList.Name
+			}
+		}
 		p.List, p.ListAt = prose.Within(cmp.Or(x.PriceList.Name, x.PriceList.ID), mostOfName),
 			listPath(v.Tenant.ID, x.PriceList.ID)
 	} else {

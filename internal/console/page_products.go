@@ -325,6 +325,9 @@ func (v visit) product(x upstockcin7.ProductView) productPage {
 	if !strings.EqualFold(x.Status, "Active") {
 		p.Status = x.Status
 	}
+	if x.Imported && p.Good {
+		p.Why = ""
+	}
 	if !x.Imported {
 		p.State, p.Good, p.Bad = "Not imported", false, false
 		p.Needs = &nothing{Why: "Upstock does not have this product.", Do: "Import products",

@@ -336,7 +336,7 @@ func chosenCustomer(
 	r.Name, r.Active = x.Name, x.Active
 	list, why := s.Rules.ListOf(x)
 	if e.Told != nil { // by the list that Upstock has, as own prices count there
-		list = listOf(e.Told)
+		list = namedList(s.Rules, x, listOf(e.Told))
 	}
 	if list != nil {
 		r.PriceList = &CatalogRef{list.ID, list.Name}
@@ -363,6 +363,17 @@ func listOf(customer json.RawMessage) *catalogue.List {
 		return nil
 	}
 	return &catalogue.List{ID: told.List, Name: told.List}
+}
+
+// namedList is the list that Upstock has of a customer, with its name where it is one that the customer may have.
+func namedList(rules catalogue.Rules, c catalogue.Customer, told *catalogue.List) *catalogue.List {
+	for _, own := range []int{1, 0} {
+		c.OwnPrices = own
+		if l, _ := rules.ListOf(c); l != nil && told != nil && l.ID == told.ID {
+			return l
+		}
+	}
+	return told
 }
 
 // PriceLists lists the price lists, a page in the order of ids.
