@@ -55,6 +55,36 @@ func TestSync(t *testing.T) {
 	})
 }
 
+// TestKeeping: what was told and is wanted no more stays where it is kept, until it is not.
+func TestKeeping(t *testing.T) {
+	play(t, func(t *testing.T, w *world) {
+		w.wants("a/1=x a/2=x b/1=x")
+		w.sync()
+		w.far.said()
+		w.wants("a/2=y")
+		wants := func(kept string) (list []string) {
+			want := w.Keeping(w.tenant, w.set(), func(e publish.Entry) bool { return e.Group == kept })
+			for r, err := range want(context.Background(), publish.Key{}) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				list = append(list, r.Group+"/"+r.ID+"="+text(r.Data))
+			}
+			return list
+		}
+		if got := strings.Join(wants("a"), " "); got != "a/1=x a/2=y" {
+			t.Errorf("a is kept: %s", got)
+		}
+		if got := strings.Join(wants("b"), " "); got != "a/2=y b/1=x" {
+			t.Errorf("b is kept: %s", got)
+		}
+		w.sync()
+		if got := strings.Join(wants("b"), " "); got != "a/2=y" {
+			t.Errorf("what went is wanted again: %s", got)
+		}
+	})
+}
+
 // TestUnchanged: a run in which nothing changed costs no call, and as many writes however much is wanted.
 func TestUnchanged(t *testing.T) {
 	play(t, func(t *testing.T, w *world) {

@@ -23,7 +23,7 @@ func TestCatalogProof(t *testing.T) {
 	if effects < 60 {
 		t.Fatalf("only %d effects", effects)
 	}
-	step := testsize.Of(1, 9, 41)
+	step := testsize.Of(1, 11, 41)
 	for _, f := range []fault{before, after, late, die} {
 		t.Run(f.String(), func(t *testing.T) {
 			t.Parallel()

@@ -48,6 +48,19 @@
 // that is due, so that it never matters what became of a message. Pair.Retry is a person's, Pair.DeadLetter counts
 // pointers that died, and a [completeness.Checker] compares both sides and says what is missing.
 //
+// # The way of the catalogue
+//
+//	a tenant's part of products, customers or prices   functions/catalog, each hour and as people ask
+//	  Pair.syncCatalog                    catalog_run.go        the stages of a run, over one progress
+//	    Pair.readChanges, readTiers       changes.go            what changed in Cin7 Core, into the mirror
+//	    catalogRun.learnProducts, …       catalog_products.go, catalog_customers.go   what Upstock has already
+//	    catalogRun.chooseProducts, …      catalog_chosen.go     what people asked to have imported
+//	    catalogRun.matchCustomers         catalog_match.go      which of Upstock's customers ours are
+//	    catalogRun.tell                   catalog_sets.go       products; lists, prices, customers, lists that go
+//	people's questions and answers        catalog_people.go, catalog_lists.go, catalog_changes.go
+//
+// What Upstock should hold is decided in package catalogue, and told by package publish.
+//
 // # Words
 //
 //	run      the journal of one order, order.Order. All that is known of the order is in it, nothing in a process
