@@ -10,6 +10,7 @@ import (
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/prose"
 	"stockbridge/internal/tenant"
+	"stockbridge/internal/upstockcin7/order"
 )
 
 // activityPage is what happened, the newest first.
@@ -94,8 +95,12 @@ func (a *api) activityPage(w http.ResponseWriter, r *http.Request, v visit) erro
 	if err != nil {
 		return err
 	}
+	orders, err := a.ordersTold(r, v.Tenant.ID, events)
+	if err != nil {
+		return err
+	}
 	for _, e := range events {
-		p.Rows = append(p.Rows, v.happened(e))
+		p.Rows = append(p.Rows, v.happened(e, orders[e.Order]))
 	}
 	p.CSV = p.Path + ".csv?" + asked.Encode()
 	if a.Workbook != nil {
@@ -117,13 +122,31 @@ func (a *api) activityPage(w http.ResponseWriter, r *http.Request, v visit) erro
 	return a.show(w, r, http.StatusOK, "activity", v.frame(r, "Activity", p))
 }
 
-func (v visit) happened(e ledger.Event) activityRow {
+// ordersTold reads the orders of some events, by id; what is gone is left out.
+func (a *api) ordersTold(r *http.Request, tenantID string, events []ledger.Event) (map[string]*order.Order, error) {
+	var ids []string
+	for _, e := range events {
+		if e.Order != "" && !slices.Contains(ids, e.Order) {
+			ids = append(ids, e.Order)
+		}
+	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	return a.Orders.GetRuns(r.Context(), tenantID, ids)
+}
+
+// happened is an event's row. Its order, nil where it is not known, is called by the number that people know it by.
+func (v visit) happened(e ledger.Event, o *order.Order) activityRow {
 	row := activityRow{
 		At: v.moment(e.At), Text: prose.Within(e.Text, mostOfEvent), Who: prose.Within(e.Actor, mostOfName),
 		Order: prose.Within(e.Order, mostOfName),
 	}
 	if e.Count > 1 {
 		row.Text += " (" + count(e.Count, "time", "times") + ")"
+	}
+	if o != nil && o.Number != "" {
+		row.Order = prose.Within(o.Number, mostOfName)
 	}
 	if e.Order != "" {
 		row.OrderAddress = orderPath(v.Tenant.ID, orderID(e.Order))

@@ -50,7 +50,8 @@ func TestChangedOnPages(t *testing.T) {
 		if o.get("changedInUpstock.differences.1.what") != "Quantity" || o.get("changedInUpstock.more") != 0.0 {
 			t.Errorf("%s", o.raw)
 		}
-		has(t, ana.get("/t/"+id+"/activity").Body.String(), "The order was changed in Upstock after it was sold")
+		has(t, ana.get("/t/"+id+"/activity").Body.String(), "The order was changed in Upstock after it was sold",
+			`">`+o.get("orderNumber").(string)+"</a>")
 
 		// Very many differences are a small page too.
 		edits := &order.Edits{Hash: "x", At: time.Now(), More: 500}
