@@ -68,6 +68,7 @@ func measurements() []measurement {
 		{"pages", benchPages},
 		{"shipments", benchShipments},
 		{"shown", benchShown},
+		{"catalogue", benchCatalogue},
 		{"fanout", benchFanOut},
 		{"budget", benchBudget},
 		{"rate", benchRate},

@@ -96,8 +96,8 @@ func benchCalls(ctx context.Context, _ benchOptions) ([]figure, error) {
 	}
 	defer r.close()
 	reading := []figure{
-		{what: "calls to read 1,000 customers", got: float64(r.cin7.to("/customer")), goal: 1},
-		{what: "calls to read 1,000 products", got: float64(r.cin7.to("/product")), goal: 1},
+		{what: "calls to read 1,000 customers", got: float64(r.cin7.whole("/customer")), goal: 1},
+		{what: "calls to read 1,000 products", got: float64(r.cin7.whole("/product")), goal: 1},
 	}
 	pause(ctx, budgetMinute/speed) // reading used some of the budget
 	if err := r.sellFirst(ctx); err != nil {

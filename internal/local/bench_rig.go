@@ -43,19 +43,28 @@ type rig struct {
 	ended      chan app.Ended // orders whose work has ended for now
 }
 
-// callCounter counts the calls to Cin7 Core.
+// callCounter counts the calls to Cin7 Core, and those to Upstock that are no readings.
 type callCounter struct {
-	next   http.RoundTripper
-	mu     sync.Mutex
-	byPath map[string]int // below the base
-	all    int
+	next    http.RoundTripper
+	mu      sync.Mutex
+	byPath  map[string]int // below the base
+	changes map[string]int // of these, those that read only what changed
+	all     int
+	writes  int
 }
 
 func (c *callCounter) RoundTrip(req *http.Request) (*http.Response, error) {
 	if path, ok := strings.CutPrefix(req.URL.Path, sim.PrefixCin7Core); ok {
 		c.mu.Lock()
 		c.byPath[path]++
+		if req.URL.Query().Has("ModifiedSince") {
+			c.changes[path]++
+		}
 		c.all++
+		c.mu.Unlock()
+	} else if strings.HasPrefix(req.URL.Path, sim.PrefixUpstock) && req.Method != http.MethodGet {
+		c.mu.Lock()
+		c.writes++
 		c.mu.Unlock()
 	}
 	if strings.HasPrefix(req.URL.Path, "/issuer/") { // the runner's own, which is no vendor's
@@ -74,6 +83,20 @@ func (c *callCounter) to(path string) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.byPath[path]
+}
+
+// whole is how often a list was read other than for what changed in it.
+func (c *callCounter) whole(path string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.byPath[path] - c.changes[path]
+}
+
+// told is how many calls told Upstock something.
+func (c *callCounter) told() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.writes
 }
 
 // countingTable counts the requests to a table.
@@ -137,14 +160,11 @@ func (r *rig) startVendors(o rigOptions) (err error) {
 	if r.sim, err = sim.New(options, r.simUpstock, r.simCore); err != nil {
 		return err
 	}
-	r.cin7 = callCounter{next: r.sim.Transport(), byPath: map[string]int{}}
+	r.cin7 = callCounter{next: r.sim.Transport(), byPath: map[string]int{}, changes: map[string]int{}}
 	r.acc = r.sim.AddAccount("Kiln & Crate", "NZD")
-	if o.fill != nil {
-		if err := o.fill(r); err != nil {
-			return err
-		}
+	if r.control, err = listen("127.0.0.1:0", r.sim.Handler()); err == nil && o.fill != nil {
+		err = o.fill(r)
 	}
-	r.control, err = listen("127.0.0.1:0", r.sim.Handler())
 	return err
 }
 
@@ -171,7 +191,7 @@ func (r *rig) startRunner(o rigOptions) (err error) {
 }
 
 // connectTenant makes the tenant, connects it and waits until Cin7 Core's
-// records are read.
+// records are read, and what Upstock has of them.
 func (r *rig) connectTenant(ctx context.Context) error {
 	var t struct{ ID string }
 	in := map[string]string{"name": r.acc.Name}
@@ -182,7 +202,10 @@ func (r *rig) connectTenant(ctx context.Context) error {
 	if err := connect(ctx, r.api, client{r.control.url, ""}, t.ID, r.acc); err != nil {
 		return err
 	}
-	return waitForMirror(ctx, r.api, t.ID)
+	if err := waitForMirror(ctx, r.api, t.ID); err != nil {
+		return err
+	}
+	return r.syncCatalogue(ctx)
 }
 
 func (r *rig) close() {
