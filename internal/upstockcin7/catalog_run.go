@@ -51,8 +51,10 @@ func stagesOf(kind string) []catalogStage {
 			{"link", (*catalogRun).linkCustomers},
 		}, prices...)
 	}
-	return append([]catalogStage{{"readProducts", (*catalogRun).readProducts}, {"read", (*catalogRun).readCustomers}},
-		prices...)
+	return append([]catalogStage{
+		{"readProducts", (*catalogRun).readProducts}, {"read", (*catalogRun).readCustomers},
+		{"products", (*catalogRun).tellProducts}, // a product's default price is one of its fields
+	}, prices...)
 }
 
 // ownSet is the set whose counts are those of a run of the kind.

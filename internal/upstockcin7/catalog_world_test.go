@@ -453,5 +453,14 @@ func TestCatalogIsImportedAndFollows(t *testing.T) {
 		if n := s.writes() - before; n > 0 {
 			t.Fatalf("an unchanged catalogue costs %d writes", n)
 		}
+
+		x := s.coreProducts()[0]
+		before = s.writes()
+		s.edit("products", x.ID, `{"PriceTier1":77.1}`)
+		s.sync(upstockcin7.JobPrices)
+		s.agree()
+		if n, want := s.writes()-before, 1+s.listsWith(x.ID, "77.1"); n != want {
+			t.Errorf("one changed price costs %d writes, want %d: the product and each list", n, want)
+		}
 	})
 }
