@@ -70,6 +70,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"sync"
 	"time"
 
 	"stockbridge/internal/table"
@@ -92,12 +93,19 @@ type Tenant struct {
 
 // Zone is the tenant's time zone; UTC where there is none of that name.
 func (t *Tenant) Zone() *time.Location {
+	if zone, ok := zones.Load(t.TimeZone); ok {
+		return zone.(*time.Location)
+	}
 	zone, err := time.LoadLocation(t.TimeZone)
 	if err != nil {
 		return time.UTC
 	}
+	zones.Store(t.TimeZone, zone)
 	return zone
 }
+
+// zones are those that were asked for, by name. To load one reads files, and a schedule asks for each tenant's.
+var zones sync.Map
 
 // Clock is an instant for people, in the tenant's zone, which it names.
 func (t *Tenant) Clock(at time.Time) string {
