@@ -18,14 +18,8 @@ import (
 	"stockbridge/internal/upstockcin7/reference"
 )
 
-// readProducts reads what changed of the account's products, its price tiers, and what is in stock where that counts.
+// readProducts reads what changed of the account's products, and what is in stock where that counts.
 func (r *catalogRun) readProducts(ctx context.Context) error {
-	if err := r.readTiers(ctx, r.part); err != nil {
-		return err
-	}
-	if err := r.reload(ctx); err != nil {
-		return err
-	}
 	if err := r.readChanges(ctx, r.part, changedProducts, r.progress.Begun); err != nil {
 		return err
 	}
@@ -33,6 +27,14 @@ func (r *catalogRun) readProducts(ctx context.Context) error {
 		return nil
 	}
 	return r.readStock(ctx, r.part, r.progress.Begun)
+}
+
+// nameTiers reads how the account's price tiers are called by now.
+func (r *catalogRun) nameTiers(ctx context.Context) error {
+	if err := r.readTiers(ctx, r.part); err != nil {
+		return err
+	}
+	return r.reload(ctx)
 }
 
 // reload has the part stand on the tenant as it is now: what was read is written there.

@@ -30,7 +30,7 @@ type catalogStage struct {
 	work func(*catalogRun, context.Context) error
 }
 
-// stagesOf are the stages of a job.
+// stagesOf are the stages of a job. Tiers are read after customers, who have them by name.
 func stagesOf(kind string) []catalogStage {
 	prices := []catalogStage{
 		{"lists", (*catalogRun).tellLists}, {"prices", (*catalogRun).tellPrices},
@@ -40,19 +40,22 @@ func stagesOf(kind string) []catalogStage {
 	switch kind {
 	case JobProducts:
 		return []catalogStage{
-			{"read", (*catalogRun).readProducts}, {"learn", (*catalogRun).learnProducts},
+			{"read", (*catalogRun).readProducts}, {"tiers", (*catalogRun).nameTiers},
+			{"learn", (*catalogRun).learnProducts},
 			{"choose", (*catalogRun).chooseProducts}, {"new", (*catalogRun).chooseNew},
 			{"products", (*catalogRun).tellProducts},
 		}
 	case JobCustomers:
 		return append([]catalogStage{
-			{"read", (*catalogRun).readCustomers}, {"learn", (*catalogRun).learnCustomers},
+			{"read", (*catalogRun).readCustomers}, {"tiers", (*catalogRun).nameTiers},
+			{"learn", (*catalogRun).learnCustomers},
 			{"choose", (*catalogRun).chooseCustomers}, {"match", (*catalogRun).matchCustomers},
 			{"link", (*catalogRun).linkCustomers},
 		}, prices...)
 	}
 	return append([]catalogStage{
 		{"readProducts", (*catalogRun).readProducts}, {"read", (*catalogRun).readCustomers},
+		{"tiers", (*catalogRun).nameTiers},
 		{"products", (*catalogRun).tellProducts}, // a product's default price is one of its fields
 	}, prices...)
 }
