@@ -69,6 +69,7 @@ func measurements() []measurement {
 		{"shipments", benchShipments},
 		{"shown", benchShown},
 		{"catalogue", benchCatalogue},
+		{"catalogueMemory", benchCatalogueMemory},
 		{"fanout", benchFanOut},
 		{"budget", benchBudget},
 		{"rate", benchRate},
@@ -80,7 +81,8 @@ func measurements() []measurement {
 
 type benchOptions struct {
 	orders, starts, listed int
-	profile                string
+	products, customers    int
+	profile, serve         string
 	only                   []string
 }
 
@@ -89,6 +91,9 @@ func parseBench(args []string) (o benchOptions, err error) {
 	f.IntVar(&o.orders, "orders", 3000, "how many orders the rate is measured with")
 	f.IntVar(&o.starts, "starts", 30, "how often each function is started")
 	f.IntVar(&o.listed, "listed", 100_000, "how many orders the tenant has whose lists are measured")
+	f.IntVar(&o.products, "products", 100_000, "how many products the catalogue has whose memory is measured")
+	f.IntVar(&o.customers, "customers", 20_000, "and how many customers")
+	f.StringVar(&o.serve, "serve", "", "be the process whose memory is measured, with the simulators at this address")
 	f.StringVar(&o.profile, "profile", "", "a file for the CPU profile of the rate's measurement")
 	var names []string
 	for _, m := range measurements() {
@@ -106,6 +111,9 @@ func bench(ctx context.Context, args []string, out io.Writer) error {
 	o, err := parseBench(args)
 	if err != nil {
 		return err
+	}
+	if o.serve != "" {
+		return serveMeasured(ctx, o.serve, out)
 	}
 	begun, missed := time.Now(), 0
 	var failed []error

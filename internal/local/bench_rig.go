@@ -193,6 +193,15 @@ func (r *rig) startRunner(o rigOptions) (err error) {
 // connectTenant makes the tenant, connects it and waits until Cin7 Core's
 // records are read, and what Upstock has of them.
 func (r *rig) connectTenant(ctx context.Context) error {
+	if err := r.readTenant(ctx); err != nil {
+		return err
+	}
+	return r.syncCatalogue(ctx)
+}
+
+// readTenant makes the tenant, connects it and waits until Cin7 Core's records
+// are read.
+func (r *rig) readTenant(ctx context.Context) error {
 	var t struct{ ID string }
 	in := map[string]string{"name": r.acc.Name}
 	if err := r.api.call(ctx, http.MethodPost, "/api/v1/tenants", in, &t); err != nil {
@@ -202,10 +211,7 @@ func (r *rig) connectTenant(ctx context.Context) error {
 	if err := connect(ctx, r.api, client{r.control.url, ""}, t.ID, r.acc); err != nil {
 		return err
 	}
-	if err := waitForMirror(ctx, r.api, t.ID); err != nil {
-		return err
-	}
-	return r.syncCatalogue(ctx)
+	return waitForMirror(ctx, r.api, t.ID)
 }
 
 func (r *rig) close() {
