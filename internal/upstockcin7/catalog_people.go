@@ -153,7 +153,11 @@ func (p *Pair) wantedProduct(
 		return nil, nil
 	}
 	var stock *bool
-	if s.Stock != nil {
+	asks, err := s.AsksStock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if asks {
 		rows, err := p.rowsAt(ctx, b, catalogue.StockKind, x.ID)
 		if err != nil {
 			return nil, err

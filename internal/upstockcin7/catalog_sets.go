@@ -44,6 +44,7 @@ func (p *Pair) sourceOf(b tenant.Bundle) (catalogue.Source, error) {
 	}
 	if s.Rules.Settings.OutOfStock {
 		s.Stock = rows(catalogue.StockKind)
+		s.StockProved = func(ctx context.Context) (bool, error) { return p.stockProved(ctx, b) }
 	}
 	return s, nil
 }

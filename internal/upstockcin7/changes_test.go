@@ -22,10 +22,12 @@ import (
 	"stockbridge/internal/job"
 	"stockbridge/internal/limit"
 	"stockbridge/internal/mirror"
+	"stockbridge/internal/publish"
 	"stockbridge/internal/sim"
 	"stockbridge/internal/table"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/testsize"
+	"stockbridge/internal/upstock"
 	"stockbridge/internal/upstockcin7/catalogue"
 )
 
@@ -612,6 +614,80 @@ func TestStock(t *testing.T) {
 			read()
 			want(kind, false, true, kind == "after", false)
 			t.Logf("%s: %d calls", kind, r.calls("/ref/productavailability")-calls)
+		}
+	})
+}
+
+// TestStockProved: no product is out of stock by what a reading did not see, before one saw all rows there are: neither
+// before the first one, nor after some that did not. What was seen once counts on.
+func TestStockProved(t *testing.T) {
+	readCatalog(t, sim.Options{TinyPages: 3}, func(t *testing.T, r *catalogReading) {
+		ids := r.make("products", doc{"SKU": "A", "OnHand": 5}, doc{"SKU": "B", "OnHand": 0}, doc{"SKU": "C"})
+		r.run()
+		asks := func(tenant.Bundle) ([]tenant.Section, error) {
+			s := catalogue.DefaultSettings()
+			s.OutOfStock = true
+			return []tenant.Section{&s}, nil
+		}
+		if _, err := r.pair.Tenants.ChangeSettings(t.Context(), r.tenant, "", asks); err != nil {
+			t.Fatal(err)
+		}
+		out := func() (list string) {
+			t.Helper()
+			b, err := r.pair.Tenants.Load(t.Context(), r.tenant)
+			if err != nil {
+				t.Fatal(err)
+			}
+			source, err := r.pair.sourceOf(b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			source.ChosenProducts = func(_ context.Context, after string) iter.Seq2[string, error] {
+				return func(yield func(string, error) bool) {
+					for _, id := range slices.Sorted(slices.Values(ids)) {
+						if id > after && !yield(id, nil) {
+							return
+						}
+					}
+				}
+			}
+			status := map[string]string{}
+			for x, err := range source.WantProducts(t.Context(), publish.Key{}) {
+				var p upstock.Product
+				if err != nil || json.Unmarshal(x.Data, &p) != nil {
+					t.Fatal(err, x)
+				}
+				status[x.ID] = p.Status
+			}
+			for i, id := range ids {
+				if status[id] == upstock.OutOfStock {
+					list += string('A' + rune(i))
+				}
+			}
+			return list
+		}
+		read := func(rows string) {
+			r.answer = func(q *http.Request, s string) string {
+				if strings.HasSuffix(q.URL.Path, "/ref/productavailability") {
+					return regexp.MustCompile(`"Total":(\d+)`).ReplaceAllString(s, rows)
+				}
+				return s
+			}
+			asked := time.Now()
+			r.do(func(ctx context.Context, part *job.Part) error { return r.pair.readStock(ctx, part, asked) })
+		}
+		for _, x := range []struct{ when, rows, out string }{
+			{when: "before any reading"},
+			{"by a reading that proves nothing", `"Total":${1}0`, ""},
+			{"by all rows", `"Total":$1`, "BC"},
+			{"by another one that proves nothing", `"Total":${1}0`, "BC"},
+		} {
+			if x.rows != "" {
+				read(x.rows)
+			}
+			if got := out(); got != x.out {
+				t.Errorf("%s: %q are out of stock, want %q", x.when, got, x.out)
+			}
 		}
 	})
 }

@@ -17,6 +17,7 @@ import (
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/match"
 	"stockbridge/internal/mirror"
+	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstockcin7/catalogue"
 	"stockbridge/internal/upstockcin7/reference"
 )
@@ -27,10 +28,11 @@ type scan struct {
 	Account string    `json:"account,omitempty"` // of Cin7 Core
 	Of      string    `json:"of,omitempty"`      // which part of the list
 	Began   time.Time `json:"began,omitzero"`
-	Pages   int       `json:"pages,omitempty"` // read
-	Total   int       `json:"total,omitempty"` // rows that the list has, as the vendor says
-	Whole   bool      `json:"whole,omitempty"` // it was read to its end
-	Used    bool      `json:"used,omitempty"`  // and what it held is where it belongs
+	Pages   int       `json:"pages,omitempty"`  // read
+	Total   int       `json:"total,omitempty"`  // rows that the list has, as the vendor says
+	Whole   bool      `json:"whole,omitempty"`  // it was read to its end
+	Used    bool      `json:"used,omitempty"`   // and what it held is where it belongs
+	Proved  bool      `json:"proved,omitempty"` // this reading, or one before, saw all rows
 }
 
 // scanning is one part's work on a scan, which stands under its name.
@@ -51,7 +53,8 @@ func (w *poll) openScan(name, of string, after time.Time) (*scanning, error) {
 	forgotten := w.Now().Sub(s.Began) > longestPass/2
 	early := s.Began.Before(after.Truncate(time.Second))
 	if s.Account != w.conn.Account || s.Of != of || early || forgotten && !s.Used {
-		s.scan = scan{Account: w.conn.Account, Of: of, Began: w.Now().UTC().Truncate(time.Second)}
+		proved := s.Proved && s.Account == w.conn.Account && s.Of == of
+		s.scan = scan{Account: w.conn.Account, Of: of, Began: w.Now().UTC().Truncate(time.Second), Proved: proved}
 	}
 	return s, nil
 }
@@ -107,7 +110,7 @@ func each[T any](s *scanning, do func(T)) error {
 			return err
 		}
 		if !whole {
-			s.scan = scan{}
+			s.scan = scan{Account: s.Account, Of: s.Of, Proved: s.Proved} // of no time: it is begun anew
 			if err := s.save(); err != nil {
 				return err
 			}
@@ -210,7 +213,16 @@ func (s *scanning) useStock() error {
 		}
 	}
 	_, err := s.Mirror.Remove(s.ctx, s.part.Tenant, catalogue.StockKind, gone)
+	s.Proved = s.Proved || whole
 	return err
+}
+
+// stockProved reports whether all of the account's stock was ever read. Until then a product of which the mirror has
+// no stock may have some.
+func (p *Pair) stockProved(ctx context.Context, b tenant.Bundle) (bool, error) {
+	var s scan
+	_, err := p.Ledger.Doc(ctx, b.Tenant.ID, stockScan, &s)
+	return s.Proved && s.Account == b.Connections[tenant.Cin7Core].Account, err
 }
 
 // readBuyers reads which customers, by their ids in lower case, have a sale in Cin7 Core that was made since an instant

@@ -25,13 +25,23 @@ type Source struct {
 
 	Products, Customers, OwnPrices Rows // of ProductKind, CustomerKind and OwnKind
 	Stock                          Rows // of StockKind; nil = it is not asked what is available
-	ChosenProducts                 IDs
-	ChosenCustomers                IDs
+	// StockProved reports whether all of Stock was ever read: what it does not list has none then. nil = it was.
+	StockProved     func(context.Context) (bool, error)
+	ChosenProducts  IDs
+	ChosenCustomers IDs
 }
 
 // ErrUnread is the error of a want where a customer's own prices are not in the mirror as the customer's row says: they
 // are just being read, or have to be.
 var ErrUnread = errors.New("the own prices of a customer are not read yet")
+
+// AsksStock reports whether it counts what is available, and is known.
+func (s Source) AsksStock(ctx context.Context) (bool, error) {
+	if s.Stock == nil || s.StockProved == nil {
+		return s.Stock != nil, nil
+	}
+	return s.StockProved(ctx)
+}
 
 // check is an error where the account is not known well enough: without its tiers every price would be taken away.
 func (s Source) check() error {

@@ -1,6 +1,7 @@
 package catalogue
 
 import (
+	"cmp"
 	"context"
 	"iter"
 	"slices"
@@ -16,12 +17,13 @@ import (
 // WantProducts is a publish.Want: the chosen products that can be bought.
 func (s Source) WantProducts(ctx context.Context, after publish.Key) iter.Seq2[publish.Record, error] {
 	return func(yield func(publish.Record, error) bool) {
-		if err := s.check(); err != nil {
+		asks, err := s.AsksStock(ctx)
+		if err = cmp.Or(s.check(), err); err != nil {
 			yield(publish.Record{}, err)
 			return
 		}
 		var stock *pulled[mirror.Row]
-		if s.Stock != nil {
+		if asks {
 			stock = pull(s.Stock(ctx, after.ID))
 			defer stock.stop()
 		}
