@@ -125,12 +125,15 @@ var recordID = regexp.MustCompile(`^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-
 // listPaging is that of price lists, whose pages end with a list.
 func listPaging(q url.Values) (after string, limit int, err error) {
 	after, limit, err = paging(q)
-	if kind, _, _ := strings.Cut(after, ":"); err == nil && after != "" &&
-		!slices.Contains([]string{"tier", "customer", "none"}, kind) {
+	if err == nil && after != "" && !listID.MatchString(after) {
 		err = unknownAfter()
 	}
 	return after, limit, err
 }
+
+// listID is what ids of price lists look like: of a tier, of a tier with a discount, of a customer alone, and of none.
+var listID = regexp.MustCompile(`^(tier:([1-9]|10)(:[0-9]{1,3}(\.[0-9]{1,20})?)?|none|` +
+	`customer:[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})$`)
 
 // catalogFault says what there is not, and of an after that it is none.
 func catalogFault(err error, what string) error {

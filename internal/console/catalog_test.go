@@ -186,6 +186,22 @@ func TestCatalogAPIRefuses(t *testing.T) {
 		{"GET", "/products?lists=importable", "", 400, "lists"},
 		{"GET", "/customers?after=x", "", 400, "after"},
 		{"GET", "/products?after=" + guid, "", 200, ""},
+		{"GET", "/products?list=importable&after=" + guid + "0", "", 400, "after"},
+		{"GET", "/customers?after=" + guid[1:], "", 400, "after"},
+		{"GET", "/price-lists?after=tier:1", "", 200, ""},
+		{"GET", "/price-lists?after=tier:10:2.5", "", 200, ""},
+		{"GET", "/price-lists?after=customer:" + guid, "", 200, ""},
+		{"GET", "/price-lists?after=none", "", 200, ""},
+		{"GET", "/price-lists?after=tier:11", "", 400, "after"},
+		{"GET", "/price-lists?after=tier:1:x", "", 400, "after"},
+		{"GET", "/price-lists?after=customer:7", "", 400, "after"},
+		{"GET", "/price-lists?after=none:1", "", 400, "after"},
+		{"GET", "/price-changes?state=applied&after=2030-01-01T00:00:00.000000000%23ABCDEFGH~5", "", 200, ""},
+		{"GET", "/price-changes?state=applied&after=2030-01-01T00:00:00.000000000%23ABCDEFGH~0", "", 400, "after"},
+		{"GET", "/price-changes?state=applied&after=2030-01-01T00:00:00.000000000%23ABC~1", "", 400, "after"},
+		{"GET", "/price-changes?state=applied&after=2030-01-01~5", "", 400, "after"},
+		{"GET", "/price-changes?state=applied&after=9~-1", "", 400, "after"},
+		{"GET", "/price-changes?state=applied&after=9~0", "", 400, "after"},
 		{"GET", "/price-changes?state=sold", "", 422, "state"},
 		{"GET", "/prices/explain?customer=" + guid, "", 400, "product"},
 		{"GET", "/prices/explain", "", 400, "customer,product"},
@@ -281,6 +297,12 @@ func TestPricesAPI(t *testing.T) {
 	applied := s.ask("GET", "/price-changes?state=applied", nil).is(200)
 	if record(t, elements(applied.get("items")), "new", fmt.Sprint(inUpstock()))["old"] != first.get("price") {
 		t.Error(applied.raw)
+	}
+	for _, x := range []string{"1", "2"} { // a mistyped page
+		after := url.QueryEscape(strings.Split(fmt.Sprint(applied.get("items.0.id")), "~")[0] + "~-" + x)
+		if a := s.ask("GET", "/price-changes?state=applied&after="+after, nil).is(400); a.fields()[0] != "after" {
+			t.Error(a.raw)
+		}
 	}
 
 	s.ask("PATCH", "/settings", map[string]any{"priceHoldPercent": "10"}).is(200)

@@ -149,11 +149,11 @@ func (p *Pair) appliedPrices(
 	q := table.Query{PK: pricePartition(b.Tenant.ID), From: prefix, Until: prefix[:len(prefix)-1] + "\n", Desc: true}
 	skip := 0
 	if after != "" {
-		sk, n, ok := strings.Cut(after, "~")
-		if skip, err = strconv.Atoi(n); !ok || err != nil {
+		sk, n, ok := appliedAfter(after)
+		if !ok {
 			return nil, "", ledger.ErrAfter
 		}
-		q.Until = prefix + sk + "\x00" // that item once more, from the change on
+		skip, q.Until = n, prefix+sk+"\x00" // that item once more, from the change on
 	}
 	for it, err := range table.QueryAll(ctx, p.table, q) {
 		if err != nil {
@@ -177,6 +177,16 @@ func (p *Pair) appliedPrices(
 		skip = 0
 	}
 	return rows, "", nil
+}
+
+// appliedAfter reads the id of a change that Upstock took: the key of its item, and how manieth it is there, from 1 on.
+// ok is false where it is none.
+func appliedAfter(id string) (sk string, n int, ok bool) {
+	sk, at, _ := strings.Cut(id, "~")
+	n, err := strconv.Atoi(at)
+	when, mark, _ := strings.Cut(sk, "#")
+	_, terr := time.Parse(priceTime, when)
+	return sk, n, err == nil && terr == nil && n >= 1 && len(mark) == priceMark
 }
 
 // ownListPrefix begins the id of a customer's own list.

@@ -70,13 +70,16 @@ func (r *catalogRun) recordPrices(ctx context.Context, changes []appliedPrice) e
 	}
 	now := time.Now().UTC()
 	key := table.Key{PK: pricePartition(r.part.Tenant),
-		SK: fmt.Sprintf("a#%s\t%s#%s", r.account, now.Format(priceTime), rand.Text()[:8])}
+		SK: fmt.Sprintf("a#%s\t%s#%s", r.account, now.Format(priceTime), rand.Text()[:priceMark])}
 	return r.table.Write(context.WithoutCancel(ctx), table.Put(table.Item{Key: key, Data: data,
 		Expires: now.Add(keepPriceChanges).Truncate(time.Second)}))
 }
 
 // priceTime is a time as keys of changes have it.
 const priceTime = "2006-01-02T15:04:05.000000000"
+
+// priceMark is how many characters tell items of one time apart.
+const priceMark = 8
 
 // decided is what a person said of a price.
 type decided struct {
