@@ -29,8 +29,8 @@ const (
 	CheckHold = "hold"
 )
 
-// DefaultSettings import what is chosen, and hold nothing but what would be given away.
-func DefaultSettings() Settings { return Settings{PriceCheck: CheckOff} }
+// DefaultSettings import what is chosen with its images, and hold nothing but what would be given away.
+func DefaultSettings() Settings { return Settings{ProductImages: true, PriceCheck: CheckOff} }
 
 // SettingsOf reads the settings from all that a tenant has stored.
 func SettingsOf(stored []byte) Settings {

@@ -10,7 +10,7 @@ import (
 )
 
 func TestParseSettings(t *testing.T) {
-	const defaults = `{"importNewProducts":false,"outOfStock":false,"productImages":false,"defaultPriceTier":"",` +
+	const defaults = `{"importNewProducts":false,"outOfStock":false,"productImages":true,"defaultPriceTier":"",` +
 		`"priceHoldPercent":"","priceCheck":"off","priceCheckPercent":"0"}`
 	for _, tt := range []struct {
 		name, doc string
@@ -22,10 +22,10 @@ func TestParseSettings(t *testing.T) {
 			`"defaultPriceTier":"Wholesale","priceHoldPercent":"12.5","priceCheck":"hold","priceCheckPercent":"0.5"}`, nil, ""},
 		{"as a form sends them", `{"importNewProducts":"true","outOfStock":"false","priceHoldPercent":20,` +
 			`"priceCheckPercent":1.50}`, nil,
-			`{"importNewProducts":true,"outOfStock":false,"productImages":false,"defaultPriceTier":"",` +
+			`{"importNewProducts":true,"outOfStock":false,"productImages":true,"defaultPriceTier":"",` +
 				`"priceHoldPercent":"20","priceCheck":"off","priceCheckPercent":"1.5"}`},
 		{"held at any change", `{"priceHoldPercent":"0"}`, nil,
-			`{"importNewProducts":false,"outOfStock":false,"productImages":false,"defaultPriceTier":"",` +
+			`{"importNewProducts":false,"outOfStock":false,"productImages":true,"defaultPriceTier":"",` +
 				`"priceHoldPercent":"0","priceCheck":"off","priceCheckPercent":"0"}`},
 		{"no yes or no", `{"importNewProducts":"yes","outOfStock":1,"productImages":""}`,
 			[]string{"importNewProducts", "outOfStock", "productImages"}, ""},
