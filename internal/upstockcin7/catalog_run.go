@@ -347,7 +347,9 @@ func (r *catalogRun) tell(ctx context.Context, set publish.Set) error {
 // gather adds what a run of a set came to.
 func (r *catalogRun) gather(of *ledger.Progress) {
 	for _, l := range of.Left {
-		r.progress.Leave(l)
+		if of.Kind == ownSet(r.part.Kind.Name) || r.part.Kind.Name == JobPrices { // of others their own runs tell
+			r.progress.Leave(l)
+		}
 	}
 	if r.place.Wanted == nil {
 		r.place.Wanted = map[string]int{}

@@ -85,12 +85,16 @@ func (p *Pair) setOf(b tenant.Bundle, name string) (publish.Set, error) {
 	return set, err
 }
 
-// priceLabel names a price for people, by its product.
+// priceLabel names a price for people, by its product and its list.
 func (p *Pair) priceLabel(b tenant.Bundle) func(publish.Record) string {
 	return func(r publish.Record) string {
 		x, err := p.productOf(context.Background(), b.Tenant.ID, r.ID)
 		if err != nil || x == nil {
 			return r.ID
+		}
+		lists, err := p.entriesOf(context.Background(), b, setLists, "", r.Group)
+		if l, ok := lists[r.Group]; ok && err == nil {
+			return productName(*x) + ", in " + priceListRow(l).Name
 		}
 		return productName(*x)
 	}
