@@ -244,7 +244,31 @@ func (p *Pair) Customers(ctx context.Context, b tenant.Bundle, q CatalogQuery) (
 	} else {
 		err = p.chosenCustomers(ctx, b, s, q, l)
 	}
+	if err == nil {
+		err = p.nameLists(ctx, b, l.rows)
+	}
 	return l.rows, l.next, err
+}
+
+// nameLists names the price lists of customers that their records in Upstock name by their ids alone: what they are
+// called is what Upstock was told of them.
+func (p *Pair) nameLists(ctx context.Context, b tenant.Bundle, rows []CustomerRow) error {
+	var ids []string
+	for _, r := range rows {
+		if r.PriceList != nil && r.PriceList.Name == r.PriceList.ID {
+			ids = append(ids, r.PriceList.ID)
+		}
+	}
+	lists, err := p.entriesOf(ctx, b, setLists, "", ids...)
+	for _, r := range rows {
+		if r.PriceList == nil || r.PriceList.Name != r.PriceList.ID {
+			continue
+		}
+		if e, ok := lists[r.PriceList.ID]; ok && err == nil {
+			*r.PriceList = priceListRow(e).CatalogRef
+		}
+	}
+	return err
 }
 
 func (p *Pair) importableCustomers(
