@@ -271,6 +271,33 @@ func (v visit) catalogNeeds(n upstockcin7.CatalogNeeds) (cards []lackCard) {
 		cards = append(cards, lackCard{linkSentence(n.ToLink), "They are sent when it is known which they are.",
 			"Say which they are", customersPath(v.Tenant.ID) + "?list=" + upstockcin7.ToLink})
 	}
+	return append(cards, v.refusedCards(n)...)
+}
+
+// refusedCards say what Upstock did not take, each with the way to the reasons.
+func (v visit) refusedCards(n upstockcin7.CatalogNeeds) (cards []lackCard) {
+	for _, of := range []struct{ kind, one, many, page string }{
+		{upstockcin7.JobProducts, "product was", "products were", productsPath(v.Tenant.ID)},
+		{upstockcin7.JobCustomers, "customer was", "customers were", customersPath(v.Tenant.ID)},
+		{upstockcin7.JobPrices, "price was", "prices were",
+			pricesPath(v.Tenant.ID) + "/changes?state=" + upstockcin7.ChangeRefused},
+	} {
+		lacks := n.RefusedOf[of.kind]
+		if lacks == 0 {
+			continue
+		}
+		said := count(lacks, of.one, of.many)
+		if lacks >= mostNeeds {
+			said = "100 or more " + of.many
+		}
+		card := lackCard{said + " not taken by Upstock",
+			"Each is listed with the reason. Put it right in Cin7 Core: it is sent again by itself.",
+			"Look at the reasons", of.page}
+		if run := v.lastRun(n, of.kind); run != nil && of.kind != upstockcin7.JobPrices {
+			card.Address = run.Address
+		}
+		cards = append(cards, card)
+	}
 	return cards
 }
 

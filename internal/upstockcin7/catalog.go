@@ -71,7 +71,7 @@ type ProductRow struct {
 type ProductView struct {
 	ProductRow
 	Fields       []CatalogField
-	Prices       []ListPrice // in price lists, the first 100
+	Prices       []ListPrice // in price lists, the first 100, those of several customers first
 	More         bool        // there are more lists
 	DiscountRule string      // the rule of Cin7 Core that is not imported, for people; "" = there is none
 	History      []CatalogNote
@@ -160,6 +160,9 @@ type PriceExplained struct {
 	List     *CatalogRef      // nil = the customer has no list
 	Steps    []PriceStep
 	Held     string           // why it waits for a yes; "" = it does not
+	State    string           // what keeps Price from being sent, as of Standing; "" = nothing
+	Why      string           // of the state
+	By       string           // who decided; "" = nobody had to
 	Upstock  *decimal.Decimal // what Upstock has in that list; nil = none
 	Since    time.Time        // since when Upstock has it; zero = it has not
 }
@@ -182,7 +185,8 @@ type PriceChange struct {
 	Product  ProductRef
 	Old, New *decimal.Decimal // nil = no price
 	State    string
-	Why      string // why it is held or was refused
+	Approved bool   // of a held one: a person said yes, and it is sent soon
+	Why      string // why it is held or was refused, by a person or by Upstock
 	By       string // who decided; "" = nobody had to
 	At       time.Time
 }
@@ -192,10 +196,11 @@ type PriceDecision struct{ Approve, Refuse, Undo []string }
 
 // CatalogNeeds is what of the catalogue needs a person, and how its last runs went.
 type CatalogNeeds struct {
-	Held    int                // changes of prices that wait for a yes, counted up to 100
-	ToLink  int                // customers that may be in Upstock already, counted up to 100
-	Refused int                // records that Upstock refused, counted up to 100
-	Runs    []*ledger.Progress // the last of JobProducts, JobCustomers and JobPrices, as far as there was one
+	Held      int                // changes of prices that wait for a yes, counted up to 100
+	ToLink    int                // customers that may be in Upstock already, counted up to 100
+	Refused   int                // records that Upstock refused, counted up to 100
+	RefusedOf map[string]int     // those by the job that tells them, each up to 100; of JobPrices lists too
+	Runs      []*ledger.Progress // the last of JobProducts, JobCustomers and JobPrices, as far as there was one
 }
 
 // PricePreview is what a sync of prices would do now, were nothing read first.

@@ -252,21 +252,30 @@ func historyOf(c chosen, e publish.Entry) (list []CatalogNote) {
 // mostLists is how many lists a product's page shows.
 const mostLists = 100
 
-// pricesOf are the prices of a product, in the first lists.
+// listsOfSeveral is a key between the lists of one customer and those of several, in the order of ids.
+const listsOfSeveral = ownListPrefix + "~"
+
+// pricesOf are the prices of a product, in the first lists: those of several customers come first.
 func (p *Pair) pricesOf(ctx context.Context, b tenant.Bundle, id string) (list []ListPrice, more bool, err error) {
 	var keys []publish.Key
 	lists := map[string]CatalogRef{}
 	account := catalogAccount(b)
 	set := publish.Set{Name: setLists, Account: account}
-	for e, err := range p.publisher.All(ctx, b.Tenant.ID, set, publish.Key{}) {
-		if err != nil {
-			return nil, false, err
+	// lists of several come first: those of customers alone may be thousands
+	for _, from := range []publish.Key{{ID: listsOfSeveral}, {}} {
+		for e, err := range p.publisher.All(ctx, b.Tenant.ID, set, from) {
+			if err != nil {
+				return nil, false, err
+			}
+			if _, had := lists[e.ID]; had {
+				break // from here on they are those that came first
+			}
+			if more = len(keys) == mostLists; more {
+				break
+			}
+			keys = append(keys, publish.Key{Group: e.ID, ID: id})
+			lists[e.ID] = priceListRow(e).CatalogRef
 		}
-		if more = len(keys) == mostLists; more {
-			break
-		}
-		keys = append(keys, publish.Key{Group: e.ID, ID: id})
-		lists[e.ID] = priceListRow(e).CatalogRef
 	}
 	prices, err := p.publisher.Entries(ctx, b.Tenant.ID, publish.Set{Name: setPrices, Account: account}, keys...)
 	for _, e := range prices {
@@ -306,6 +315,9 @@ func (p *Pair) Customer(ctx context.Context, b tenant.Bundle, id string) (Custom
 	}
 	if !there {
 		row.Why = cmp.Or(x.Unfit(), row.Why)
+	}
+	if err := p.nameLists(ctx, b, []CustomerRow{*row}); err != nil {
+		return CustomerView{}, err
 	}
 	v := CustomerView{CustomerRow: *row, Tier: x.Tier, Discount: x.Discount, OwnPrices: x.OwnPrices, Linked: c.How,
 		History: historyOf(c.chosen, entries[id])}
@@ -495,28 +507,16 @@ func (p *Pair) theirsTold(ctx context.Context, b tenant.Bundle, id string, their
 
 // CatalogNeeds says what of the catalogue needs a person, and how its last runs went.
 func (p *Pair) CatalogNeeds(ctx context.Context, b tenant.Bundle) (n CatalogNeeds, err error) {
-	const most = 100
-	if n.ToLink, err = p.chosenOf(b, JobCustomers).waiting(ctx, most); err != nil {
+	if n.ToLink, err = p.chosenOf(b, JobCustomers).waiting(ctx, mostNeeds); err != nil {
 		return n, err
 	}
+	n.RefusedOf = map[string]int{}
 	for _, name := range catalogSets() {
-		set := publish.Set{Name: name, Account: catalogAccount(b)}
-		for e, err := range p.publisher.Notable(ctx, b.Tenant.ID, set, publish.Key{}) {
-			if err != nil {
-				return n, err
-			}
-			switch e.State {
-			case publish.IsHeld:
-				n.Held++
-			case publish.IsRefused:
-				n.Refused++
-			}
-			if n.Held >= most && n.Refused >= most {
-				break
-			}
+		if err := p.addNeeds(ctx, b, name, &n); err != nil {
+			return n, err
 		}
 	}
-	n.Held, n.Refused = min(n.Held, most), min(n.Refused, most)
+	n.Held, n.Refused = min(n.Held, mostNeeds), min(n.Refused, mostNeeds)
 	for _, kind := range catalogJobs() {
 		last, err := p.Ledger.LastProgress(ctx, b.Tenant.ID, kind)
 		if errors.Is(err, ledger.ErrNotFound) {
@@ -528,4 +528,38 @@ func (p *Pair) CatalogNeeds(ctx context.Context, b tenant.Bundle) (n CatalogNeed
 		n.Runs = append(n.Runs, last)
 	}
 	return n, nil
+}
+
+// mostNeeds is up to where what needs a person is counted, and needsRead how many records of a set are looked through
+// for that: many thousands may wait, and pages ask for this.
+const mostNeeds, needsRead = 100, 500
+
+// addNeeds adds what of a set needs a person.
+func (p *Pair) addNeeds(ctx context.Context, b tenant.Bundle, name string, n *CatalogNeeds) error {
+	of := JobPrices
+	for _, kind := range []string{JobProducts, JobCustomers} {
+		if ownSet(kind) == name {
+			of = kind
+		}
+	}
+	read, held, refused := 0, 0, 0
+	set := publish.Set{Name: name, Account: catalogAccount(b)}
+	for e, err := range p.publisher.Notable(ctx, b.Tenant.ID, set, publish.Key{}) {
+		if err != nil {
+			return err
+		}
+		switch e.State {
+		case publish.IsHeld:
+			held++
+		case publish.IsRefused:
+			refused++
+		}
+		if read++; read == needsRead || held >= mostNeeds && refused >= mostNeeds {
+			break
+		}
+	}
+	if n.Held, n.Refused = n.Held+held, n.Refused+refused; refused > 0 {
+		n.RefusedOf[of] = min(n.RefusedOf[of]+refused, mostNeeds)
+	}
+	return nil
 }
