@@ -3,7 +3,9 @@ package upstockcin7
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -52,10 +54,44 @@ func (p *Pair) ExplainPrice(ctx context.Context, b tenant.Bundle, customer, prod
 	if at := told[x.ID]; err == nil && at.Told != nil {
 		e.Upstock, e.Since = catalogue.PriceOf(at.Told), at.At
 	}
-	if at := told[x.ID]; at.State == publish.IsHeld {
-		e.Held = cmp.Or(e.Held, at.Why)
+	if err == nil {
+		err = p.explainState(ctx, b, &e, told[x.ID])
 	}
 	return e, err
+}
+
+// explainState adds to an explanation what keeps its price from being sent, as far as that is about this price.
+func (p *Pair) explainState(ctx context.Context, b tenant.Bundle, e *PriceExplained, at publish.Entry) error {
+	if samePrice(e.Price, e.Upstock) && at.Told != nil {
+		e.Held = "" // Upstock has it
+		return nil
+	}
+	sent := at.Sent
+	if at.Doubt != nil && at.State == "" {
+		sent = at.Doubt.Data
+	}
+	if s := standingAt(at); s.State != "" && samePrice(e.Price, catalogue.PriceOf(sent)) {
+		e.State, e.Why = s.State, s.Why
+	}
+	switch publish.State(e.State) {
+	case publish.IsHeld:
+		e.Held = cmp.Or(e.Held, at.Why)
+	case publish.IsApproved, publish.IsDeclined:
+		e.Held = ""
+		one := []PriceChange{{List: CatalogRef{ID: at.Group}, Product: ProductRef{ID: at.ID}, At: at.Since}}
+		err := p.whoDecided(ctx, b, one)
+		e.By = one[0].By
+		return err
+	}
+	return nil
+}
+
+// samePrice reports whether two prices are one, or both are none.
+func samePrice(a, b *decimal.Decimal) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.Equal(*b)
 }
 
 // PriceChanges lists changes of prices in one state, a page: held ones and refused ones in the order of lists and
@@ -99,9 +135,21 @@ func (p *Pair) openPrices(
 			break
 		}
 		rows = append(rows, PriceChange{ID: changeID(e), List: CatalogRef{ID: e.Group}, Product: ProductRef{ID: e.ID},
-			Old: catalogue.PriceOf(e.Told), New: catalogue.PriceOf(e.Sent), State: state, Why: e.Why, At: e.Since})
+			Old: catalogue.PriceOf(e.Told), New: catalogue.PriceOf(e.Sent), State: state, Why: whyOpen(e), At: e.Since,
+			Approved: e.State == publish.IsApproved})
 	}
 	return rows, next, p.whoDecided(ctx, b, rows)
+}
+
+// whyOpen says why a change is not sent, or that it is soon.
+func whyOpen(e publish.Entry) string {
+	switch e.State {
+	case publish.IsApproved:
+		return "It is sent soon."
+	case publish.IsRefused:
+		return "Upstock did not take it: " + e.Why
+	}
+	return e.Why
 }
 
 // stateOf is the state of a change that is not simply told; "" = it is none.
@@ -117,28 +165,38 @@ func stateOf(e publish.Entry) string {
 
 // whoDecided adds who said yes or no to changes.
 func (p *Pair) whoDecided(ctx context.Context, b tenant.Bundle, rows []PriceChange) error {
-	keys := make([]table.Key, len(rows))
+	keys := make([]publish.Key, len(rows))
 	for i, r := range rows {
-		keys[i] = decidedKey(b.Tenant.ID, catalogAccount(b), publish.Key{Group: r.List.ID, ID: r.Product.ID})
+		keys[i] = publish.Key{Group: r.List.ID, ID: r.Product.ID}
 	}
-	items, err := table.ReadAll(ctx, p.table, keys)
-	if err != nil {
-		return err
-	}
-	by := map[string]decided{}
-	for _, it := range items {
-		var d decided
-		if err := table.Unmarshal(it.Data, &d); err != nil {
-			return err
-		}
-		by[it.SK] = d
-	}
+	by, err := p.decisions(ctx, b.Tenant.ID, catalogAccount(b), keys)
 	for i := range rows {
-		if d, ok := by[keys[i].SK]; ok && !d.At.Before(rows[i].At.Add(-time.Minute)) {
+		if d, ok := by[keys[i]]; ok && !d.At.Before(rows[i].At.Add(-time.Minute)) {
 			rows[i].By = d.By
 		}
 	}
-	return nil
+	return err
+}
+
+// decisions are what people last said of prices.
+func (p *Pair) decisions(
+	ctx context.Context, tenantID, account string, prices []publish.Key,
+) (map[publish.Key]decided, error) {
+	keys, of := make([]table.Key, len(prices)), map[table.Key]publish.Key{}
+	for i, k := range prices {
+		keys[i] = decidedKey(tenantID, account, k)
+		of[keys[i]] = k
+	}
+	items, err := table.ReadAll(ctx, p.table, keys)
+	by := map[publish.Key]decided{}
+	for _, it := range items {
+		var d decided
+		if err := table.Unmarshal(it.Data, &d); err != nil {
+			return nil, err
+		}
+		by[of[it.Key]] = d
+	}
+	return by, err
 }
 
 // appliedPrices lists changes that Upstock took, the newest first.
@@ -172,7 +230,7 @@ func (p *Pair) appliedPrices(
 			}
 			rows = append(rows, PriceChange{ID: fmt.Sprintf("%s~%d", sk, skip+i+1), List: CatalogRef{ID: c.List},
 				Product: ProductRef{ID: c.Product}, Old: catalogue.PriceOf(c.Old), New: catalogue.PriceOf(c.New),
-				State: ChangeApplied, At: when})
+				State: ChangeApplied, At: when, By: c.By})
 		}
 		skip = 0
 	}
@@ -234,19 +292,23 @@ func (p *Pair) nameChanges(ctx context.Context, b tenant.Bundle, rows []PriceCha
 }
 
 // DecidePrices notes a person's yes or no to changes that are held, or takes one back, and returns about how many it
-// could: one whose value is another one by now is left alone. A yes is sent at once, in the run that is returned; nil =
-// nothing is to be sent.
+// could: one whose value is another one by now is left alone. A yes is sent at once, in the run that is returned, and
+// what Upstock refused is once more where that is taken back; nil = nothing is to be sent.
 func (p *Pair) DecidePrices(
 	ctx context.Context, b tenant.Bundle, d PriceDecision,
 ) (decided int, run *ledger.Progress, err error) {
-	approved := 0
+	again, undo, err := p.refusedThere(ctx, b, d.Undo)
+	if err != nil {
+		return 0, nil, err
+	}
+	sent := 0
 	for _, one := range []struct {
 		what publish.Decision
 		ids  []string
 		said string
 	}{
-		{publish.Undecide, d.Undo, "taken back"}, {publish.Decline, d.Refuse, "refused"},
-		{publish.Approve, d.Approve, "approved"},
+		{publish.Undecide, undo, "taken back"}, {publish.Decline, d.Refuse, "refused"},
+		{publish.SendAgain, again, "asked for again"}, {publish.Approve, d.Approve, "approved"},
 	} {
 		n, err := p.decidePrices(ctx, b, one.what, one.ids)
 		if decided += n; err == nil && n > 0 {
@@ -259,13 +321,39 @@ func (p *Pair) DecidePrices(
 		if err != nil {
 			return decided, nil, err
 		}
-		approved = n
+		if one.what == publish.SendAgain || one.what == publish.Approve {
+			sent += n
+		}
 	}
-	if approved == 0 {
+	if sent == 0 {
 		return decided, nil, nil
 	}
 	run, err = p.SyncCatalog(ctx, b, JobPrices)
 	return decided, run, err
+}
+
+// refusedThere tells changes that Upstock refused, as they stand, from others.
+func (p *Pair) refusedThere(ctx context.Context, b tenant.Bundle, ids []string) (refused, others []string, err error) {
+	keys := make([]publish.Key, 0, len(ids))
+	for _, id := range ids {
+		if k, _, ok := changeOf(id); ok {
+			keys = append(keys, k)
+		}
+	}
+	entries, err := p.publisher.Entries(ctx, b.Tenant.ID,
+		publish.Set{Name: setPrices, Account: catalogAccount(b)}, keys...)
+	there := map[string]bool{}
+	for _, e := range entries {
+		there[changeID(e)] = e.State == publish.IsRefused
+	}
+	for _, id := range ids {
+		if there[id] {
+			refused = append(refused, id)
+		} else {
+			others = append(others, id)
+		}
+	}
+	return refused, others, err
 }
 
 // decidePrices decides about changes. Each was seen as it came to be held: another value is left alone.
@@ -274,27 +362,16 @@ func (p *Pair) decidePrices(
 ) (n int, err error) {
 	set := publish.Set{Name: setPrices, Account: catalogAccount(b)}
 	bySeen := map[time.Time][]publish.Key{}
-	var ops []table.Op
+	var all []publish.Key
 	for _, id := range ids {
-		k, since, ok := changeOf(id)
-		if !ok {
-			continue
+		if k, since, ok := changeOf(id); ok {
+			bySeen[since], all = append(bySeen[since], k), append(all, k)
 		}
-		bySeen[since] = append(bySeen[since], k)
-		now := p.Now().UTC()
-		data, err := table.Marshal(decided{By: ledger.ActorOf(ctx), At: now})
-		if err != nil {
-			return 0, err
-		}
-		ops = append(ops, table.Put(table.Item{Key: decidedKey(b.Tenant.ID, set.Account, k), Data: data,
-			Expires: now.Add(keepPriceChanges).Truncate(time.Second)}))
 	}
-	for len(ops) > 0 && what != publish.Undecide {
-		some := ops[:min(len(ops), addedAtOnce)]
-		if err := p.table.Write(ctx, some...); err != nil {
+	if what == publish.Approve || what == publish.Decline {
+		if err := p.noteDecided(ctx, b, what, all); err != nil {
 			return 0, err
 		}
-		ops = ops[len(some):]
 	}
 	for seen, keys := range bySeen {
 		some, err := p.publisher.Decide(ctx, b.Tenant.ID, set, what, seen, keys...)
@@ -303,6 +380,36 @@ func (p *Pair) decidePrices(
 		}
 	}
 	return n, nil
+}
+
+// noteDecided keeps who said yes or no to changes. A yes is to the value that was asked about.
+func (p *Pair) noteDecided(ctx context.Context, b tenant.Bundle, what publish.Decision, keys []publish.Key) error {
+	account, asked := catalogAccount(b), map[publish.Key]json.RawMessage{}
+	if what == publish.Approve {
+		entries, err := p.publisher.Entries(ctx, b.Tenant.ID, publish.Set{Name: setPrices, Account: account}, keys...)
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			asked[e.Key] = e.Sent
+		}
+	}
+	now := p.Now().UTC()
+	var ops []table.Op
+	for _, k := range keys {
+		data, err := table.Marshal(decided{By: ledger.ActorOf(ctx), At: now, Yes: asked[k]})
+		if err != nil {
+			return err
+		}
+		ops = append(ops, table.Put(table.Item{Key: decidedKey(b.Tenant.ID, account, k), Data: data,
+			Expires: now.Add(keepPriceChanges).Truncate(time.Second)}))
+	}
+	for some := range slices.Chunk(ops, addedAtOnce) {
+		if err := p.table.Write(ctx, some...); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // previewFor is how long a preview may take, and previewed how many changes it shows.
@@ -329,7 +436,27 @@ func (p *Pair) PreviewPrices(ctx context.Context, b tenant.Bundle) (PricePreview
 			break
 		}
 	}
-	return v, p.nameChanges(ctx, b, v.Changes)
+	if err := p.nameChanges(ctx, b, v.Changes); err != nil {
+		return v, err
+	}
+	return v, p.whoDeclined(ctx, b, v.Changes)
+}
+
+// whoDeclined adds who said no to changes that are not sent for that.
+func (p *Pair) whoDeclined(ctx context.Context, b tenant.Bundle, changes []PriceChange) error {
+	var no []PriceChange
+	for _, c := range changes {
+		if c.State == string(publish.Declined) {
+			no = append(no, c)
+		}
+	}
+	err := p.whoDecided(ctx, b, no)
+	for i := range changes {
+		if err == nil && changes[i].State == string(publish.Declined) {
+			changes[i].By, no = no[0].By, no[1:]
+		}
+	}
+	return err
 }
 
 // ownOf is the own price of a product; nil = there is none.

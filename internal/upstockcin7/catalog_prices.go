@@ -30,6 +30,7 @@ type appliedPrice struct {
 	Product string          `json:"product"`
 	Old     json.RawMessage `json:"old,omitempty"`
 	New     json.RawMessage `json:"new,omitempty"` // none = it is not in the list any more
+	By      string          `json:"by,omitempty"`  // who said yes to it
 }
 
 // recordedPrices is the far side of prices, whose changes are recorded.
@@ -51,7 +52,7 @@ func (s recordedPrices) Put(ctx context.Context, batch []publish.Telling) (publi
 	var changes []appliedPrice
 	for _, t := range batch {
 		if taken[t.ID] && t.Was != nil && !bytes.Equal(t.Was, t.Data) {
-			changes = append(changes, appliedPrice{t.Group, t.ID, t.Was, t.Data})
+			changes = append(changes, appliedPrice{List: t.Group, Product: t.ID, Old: t.Was, New: t.Data})
 		}
 	}
 	if len(changes) == 0 {
@@ -64,6 +65,19 @@ func (s recordedPrices) Put(ctx context.Context, batch []publish.Telling) (publi
 }
 
 func (r *catalogRun) recordPrices(ctx context.Context, changes []appliedPrice) error {
+	keys := make([]publish.Key, len(changes))
+	for i, c := range changes {
+		keys[i] = publish.Key{Group: c.List, ID: c.Product}
+	}
+	by, err := r.decisions(ctx, r.part.Tenant, r.account, keys)
+	if err != nil {
+		return err
+	}
+	for i := range changes {
+		if d := by[keys[i]]; d.Yes != nil && bytes.Equal(d.Yes, changes[i].New) {
+			changes[i].By = d.By
+		}
+	}
 	data, err := table.Marshal(changes)
 	if err != nil {
 		return err
@@ -83,8 +97,9 @@ const priceMark = 8
 
 // decided is what a person said of a price.
 type decided struct {
-	By string    `json:"by,omitempty"`
-	At time.Time `json:"at"`
+	By  string          `json:"by,omitempty"`
+	At  time.Time       `json:"at"`
+	Yes json.RawMessage `json:"yes,omitempty"` // to this value; none = it was a no, or a yes to that there is none
 }
 
 func decidedKey(tenantID, account string, k publish.Key) table.Key {

@@ -310,18 +310,46 @@ func TestCatalogHoldsPriceChanges(t *testing.T) {
 			}
 			s.rest()
 		}
+		if !slices.ContainsFunc(run.Left, func(l ledger.LeftOut) bool {
+			return strings.HasSuffix(l.Name, ", in "+change.List.Name)
+		}) {
+			t.Errorf("no list is named: %+v", run.Left)
+		}
+		member := s.memberOf(change.List.ID)
 		decide(upstockcin7.PriceDecision{Refuse: []string{change.ID}})
 		refused := s.changes(upstockcin7.ChangeRefused)
 		if len(refused) != 1 || refused[0].By != "Mary" || s.listsWith(a, "13") > 0 {
 			t.Fatalf("%+v", refused)
 		}
+		if e, err := s.pair().ExplainPrice(s.ctx(), s.bundle(), member, a); err != nil || e.State != "declined" ||
+			e.By != "Mary" || e.Held != "" {
+			t.Errorf("%+v %v", e, err)
+		}
+		if p, err := s.pair().PreviewPrices(s.ctx(), s.bundle()); err != nil || p.Counts["declined"] != 1 ||
+			!slices.ContainsFunc(p.Changes, func(c upstockcin7.PriceChange) bool {
+				return c.State == "declined" && c.By == "Mary"
+			}) {
+			t.Errorf("%+v %v", p, err)
+		}
 		decide(upstockcin7.PriceDecision{Undo: []string{refused[0].ID}})
-		decide(upstockcin7.PriceDecision{Approve: []string{s.heldOf(change.List.ID).ID}})
+		if e, err := s.pair().ExplainPrice(s.ctx(), s.bundle(), member, a); err != nil || e.State != "held" ||
+			e.Held == "" {
+			t.Errorf("%+v %v", e, err)
+		}
+		_, sending, err := s.pair().DecidePrices(s.ctx(), s.bundle(),
+			upstockcin7.PriceDecision{Approve: []string{s.heldOf(change.List.ID).ID}})
+		s.must(err)
+		if yes := s.heldOf(change.List.ID); !yes.Approved || yes.Why != "It is sent soon." || yes.By != "Mary" {
+			t.Errorf("%+v", yes)
+		}
+		s.until(sending)
+		s.rest()
 		if s.listsWith(a, "13") != 1 {
 			t.Errorf("approved, and in %d lists", s.listsWith(a, "13"))
 		}
 		applied := s.changes(upstockcin7.ChangeApplied)
-		if len(applied) == 0 || applied[0].New.String() != "13" || applied[0].Product.SKU != "NEW-A" {
+		if len(applied) == 0 || applied[0].New.String() != "13" || applied[0].Product.SKU != "NEW-A" ||
+			applied[0].By != "Mary" {
 			t.Fatalf("%+v", applied)
 		}
 		if n, _, err := s.pair().DecidePrices(s.ctx(), s.bundle(), upstockcin7.PriceDecision{
@@ -341,6 +369,87 @@ func TestCatalogHoldsPriceChanges(t *testing.T) {
 					t.Errorf("%s: %+v", c.Name, e)
 				}
 			}
+		}
+	})
+}
+
+// memberOf is a customer who has a list.
+func (s *shop) memberOf(list string) string {
+	s.t.Helper()
+	v, err := s.pair().PriceList(s.ctx(), s.bundle(), list, "", 1)
+	s.must(err)
+	if len(v.Members) == 0 {
+		s.t.Fatalf("nobody has %s", list)
+	}
+	return v.Members[0].ID
+}
+
+// A price that Upstock refuses says so, and goes again at once when a person takes that back; and a customer's list has
+// its name still when the customer is to have another one.
+func TestCatalogPricesRefused(t *testing.T) {
+	t.Parallel()
+	inShop(t, nil, func(s *shop) {
+		a := s.newProduct(`{"SKU":"NEW-A","Name":"New A","PriceTier1":10,"PriceTier2":10,"PriceTier3":10}`)
+		moved := s.newCustomer(`{"Name":"Zebra Pantry","PriceTier":"` + s.tier(1) + `"}`)
+		s.read()
+		s.importAll()
+		s.must(s.simUpstock.RefuseItems(s.acc.Upstock.Supplier, simupstock.Refusal{Records: "prices",
+			ExternalID: strings.ToLower(a), Error: "no such price"}))
+		s.edit("products", a, `{"PriceTier1":13}`)
+		s.sync(upstockcin7.JobPrices)
+		refused := s.changes(upstockcin7.ChangeRefused)
+		if len(refused) == 0 || refused[0].Why != "Upstock did not take it: no such price" || refused[0].By != "" {
+			t.Fatalf("%+v", refused)
+		}
+		e, err := s.pair().ExplainPrice(s.ctx(), s.bundle(), moved, a)
+		s.must(err)
+		if e.State != "refused" || e.Why != "no such price" {
+			t.Errorf("%+v", e)
+		}
+		s.must(s.simUpstock.RefuseItems(s.acc.Upstock.Supplier))
+		n, run, err := s.pair().DecidePrices(s.ctx(), s.bundle(),
+			upstockcin7.PriceDecision{Undo: []string{refused[0].ID}})
+		s.must(err)
+		if n != 1 || run == nil {
+			t.Fatalf("%d were sent again, in %v", n, run)
+		}
+		s.until(run)
+		if s.listsWith(a, "13") == 0 {
+			t.Error("it was not sent again")
+		}
+		was := s.customer(moved).PriceList
+		s.edit("customers", moved, `{"PriceTier":"`+s.tier(2)+`"}`)
+		s.read()
+		if now := s.customer(moved).PriceList; was == nil || now == nil || *now != *was || now.Name == now.ID {
+			t.Errorf("the list was %+v, and is %+v", was, now)
+		}
+	})
+}
+
+// A product's page has the lists of several customers, however many customers have one of their own.
+func TestCatalogListsOfSeveralFirst(t *testing.T) {
+	t.Parallel()
+	inShop(t, nil, func(s *shop) {
+		a := s.newProduct(`{"SKU":"NEW-A","Name":"New A","PriceTier1":10,"PriceTier2":10,"PriceTier3":10}`)
+		for n := range 101 {
+			s.newCustomer(fmt.Sprintf(`{"Name":"Buyer %03d","PriceTier":%q,"ProductPrices":[{"ProductSKU":"NEW-A",`+
+				`"Price":0}]}`, n, s.tier(1)))
+		}
+		s.read()
+		s.importAll()
+		v, err := s.pair().Product(s.ctx(), s.bundle(), a)
+		s.must(err)
+		seen := map[string]int{}
+		for _, l := range v.Prices {
+			seen[l.List.ID]++
+		}
+		if len(seen) != 100 || !v.More || seen["tier:1"] != 1 {
+			t.Errorf("%d lists, %v more: %v", len(seen), v.More, seen)
+		}
+		needs, err := s.pair().CatalogNeeds(s.ctx(), s.bundle())
+		s.must(err)
+		if needs.Held != 100 || needs.Refused != 0 {
+			t.Errorf("%+v", needs)
 		}
 	})
 }
@@ -416,7 +525,8 @@ func TestCatalogRefusals(t *testing.T) {
 		s.must(err)
 		v, err := s.pair().Product(s.ctx(), s.bundle(), bad)
 		s.must(err)
-		if needs.Refused == 0 || v.Standing.State != "refused" || len(needs.Runs) == 0 {
+		if needs.Refused != 1 || needs.RefusedOf[upstockcin7.JobProducts] != 1 ||
+			v.Standing.State != "refused" || len(needs.Runs) == 0 {
 			t.Errorf("%+v %+v", needs, v.Standing)
 		}
 		s.must(s.simUpstock.RefuseItems(s.acc.Upstock.Supplier))
