@@ -105,3 +105,9 @@ func (c *Client) Customers(ctx context.Context, q CustomersQuery) iter.Seq2[Cust
 func (c *Client) Customer(ctx context.Context, id string) (Customer, error) {
 	return byID(ctx, c, "/customer", id, func(row Customer) string { return row.ID })
 }
+
+// CustomerWithPrices reads one customer, with its own prices.
+func (c *Client) CustomerWithPrices(ctx context.Context, id string) (Customer, error) {
+	query := params{}.flag("IncludeProductPrices", true)
+	return rowByID(ctx, c, "/customer", query, id, func(row Customer) string { return row.ID })
+}

@@ -127,7 +127,14 @@ func (c *Client) ProductsBySKU(ctx context.Context, sku string) ([]Product, erro
 
 // byID reads the row of a list with an id. It compares the ids, as the vendor may ignore the filter.
 func byID[T any](ctx context.Context, c *Client, path, id string, idOf func(T) string) (T, error) {
-	query := params{}.text("ID", id).flag("IncludeDeprecated", true)
+	return rowByID(ctx, c, path, params{}, id, idOf)
+}
+
+// rowByID is byID, with what is asked for beside.
+func rowByID[T any](
+	ctx context.Context, c *Client, path string, query params, id string, idOf func(T) string,
+) (T, error) {
+	query = query.text("ID", id).flag("IncludeDeprecated", true)
 	page, err := listPage[T](ctx, c, path, query, 1)
 	var none T
 	if err != nil {

@@ -408,7 +408,8 @@ func answerOf(b tenant.Bundle, run *order.Order, exchanges []ledger.Exchange, no
 
 func (a *api) retry(w http.ResponseWriter, r *http.Request, b tenant.Bundle) error {
 	var o upstockcin7.RetryOptions
-	if err := decode(w, r, true, map[string]any{"newSale": &o.NewSale, "beside": &o.Beside}); err != nil {
+	if err := decode(w, r, true, map[string]any{"newSale": &o.NewSale, "beside": &o.Beside,
+		"orderPrices": &o.OrderPrices}); err != nil {
 		return err
 	}
 	if len(o.Beside) > 0 && !o.NewSale {

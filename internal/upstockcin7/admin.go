@@ -7,6 +7,7 @@ import (
 	"errors"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"stockbridge/internal/cin7core"
@@ -21,8 +22,12 @@ import (
 type RetryOptions struct {
 	NewSale bool     `json:"newSale"` // sell anew although the sale of this order was voided
 	Beside  []string `json:"beside"`  // numbers of other sales with its reference and customer, which stay
+	// OrderPrices: it is sold at the order's prices, though the customer's in Cin7 Core are others.
+	OrderPrices bool `json:"orderPrices"`
 	// Stuck is for a button that only an order has that needs somebody or waits: pressed twice, it is done once.
 	Stuck bool `json:"-"`
+
+	prices string // OrderPrices: the hash of those that the order was held for
 }
 
 // ErrNothingToRetry says that an order needs no retry.
@@ -37,6 +42,9 @@ func (p *Pair) Retry(ctx context.Context, tenantID, id string, o RetryOptions) e
 	if o.NewSale {
 		text = "An order was retried, with a new sale."
 	}
+	if o.OrderPrices {
+		text = strings.TrimSuffix(text, ".") + ", to be sold at the order's prices."
+	}
 	return p.retry(ctx, tenantID, id, o, ledger.Event{Kind: retryEvent, Order: id, Text: text})
 }
 
@@ -48,6 +56,11 @@ func (p *Pair) retry(ctx context.Context, tenantID, id string, o RetryOptions, e
 	r, b, err := p.retried(ctx, tenantID, id, o)
 	if err != nil {
 		return err
+	}
+	if o.OrderPrices {
+		if o.prices, err = p.pricesHeld(ctx, tenantID, r.ID); err != nil {
+			return err
+		}
 	}
 	now := p.Now().UTC()
 	who := prose.Within(cmp.Or(ledger.ActorOf(ctx), "a person"), 100)
@@ -97,6 +110,9 @@ func (o RetryOptions) into(r *order.Order, b tenant.Bundle, who string, now time
 	// its sale was voided, though nobody may have looked yet
 	again := o.NewSale && sold && r.Cancelled.IsZero() && r.Account == account
 	stuck := r.State == ledger.Attention || r.State == ledger.Waiting
+	if o.OrderPrices && !HeldForPrices(r) {
+		return ErrNothingToRetry
+	}
 	if !again && nothingToRetry(r) || o.Stuck && !stuck {
 		return ErrNothingToRetry
 	}
@@ -123,6 +139,10 @@ func nothingToRetry(r *order.Order) bool {
 
 // note puts down in an order who wishes what. account is the one that is connected.
 func (o RetryOptions) note(r *order.Order, account, who string, now time.Time) {
+	if o.OrderPrices {
+		r.AtPrices = o.prices
+		r.Note(now, "%s wants it sold at the order's prices.", who)
+	}
 	if !o.NewSale {
 		r.Note(now, "Retried by %s.", who)
 		return
@@ -273,7 +293,7 @@ func (p *Pair) Preview(ctx context.Context, b tenant.Bundle, body json.RawMessag
 	if err := w.connect(); err != nil {
 		return Preview{Problems: []ledger.Problem{previewProblem(b, err)}, Unplanned: true}, nil
 	}
-	plan, problems, err := w.makePlan(documentOf(body))
+	plan, problems, err := w.checkedPlan(documentOf(body))
 	if err != nil && ledger.IsOutcome(err) { // a live read was refused, or must wait
 		if b, lerr := p.Tenants.Load(ctx, tenantID); lerr == nil {
 			return Preview{Problems: []ledger.Problem{previewProblem(b, err)}, Unplanned: true}, nil

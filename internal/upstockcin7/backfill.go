@@ -547,7 +547,7 @@ func (w *work) item(r row, stuck **ledger.Problem) (BackfillItem, error) {
 	}
 	if *stuck == nil {
 		w.run, w.doc = run, &document{body: r.raw, bare: true}
-		plan, problems, err := w.makePlan(w.doc)
+		plan, problems, err := w.checkedPlan(w.doc)
 		pr, ok := notPlanned(err)
 		switch {
 		case err != nil && !ok:

@@ -172,7 +172,9 @@ func mayHeal(r *order.Order, b tenant.Bundle) bool {
 	account := b.Connections[tenant.Cin7Core].Account
 	return r.Rejected() && r.Supplier == b.Connections[tenant.Upstock].Account &&
 		(r.Account == "" || r.Account == account) &&
-		!slices.ContainsFunc(r.Problems, func(p ledger.Problem) bool { return !sale.OfRecords(p.Code) })
+		!slices.ContainsFunc(r.Problems, func(p ledger.Problem) bool {
+			return !sale.OfRecords(p.Code) && p.Code != orderPrice
+		})
 }
 
 // nothingStands plans an order from the mirror alone, and reports whether it can be sold.
@@ -182,6 +184,10 @@ func (p *Pair) nothingStands(ctx context.Context, b tenant.Bundle, id string) (b
 		return false, err
 	}
 	w := &work{Pair: p, ctx: ctx, run: r, b: b, preview: true, own: r.Supplier}
-	d, err := w.draftPlan(documentOf(body))
-	return len(d.problems) == 0, err
+	doc := documentOf(body)
+	d, err := w.draftPlan(doc)
+	if err != nil || len(d.problems) > 0 {
+		return false, err
+	}
+	return w.pricesStand(doc, d.Plan)
 }

@@ -585,7 +585,7 @@ func (w *work) newPlan() (*sale.Plan, []byte, error) {
 	if w.run.SaleID == "" && !w.run.Cancelled.IsZero() { // as the order read again says
 		return nil, nil, errMoved
 	}
-	p, problems, err := w.makePlan(wish)
+	p, problems, err := w.checkedPlan(wish)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -20,9 +20,12 @@ type Finding struct {
 // CheckLine compares a line of an order with the customer's price of its product in Cin7 Core, as the setting
 // priceCheck asks. Own is the customer's own price; nil = there is none. The line's price is its unit price less its
 // discount, rounded as prices are. Nothing is said of a customer who has no prices because of another currency, or is
-// deprecated: the order is refused for that.
+// deprecated (the order is refused for that), nor where no tier gives the customer prices.
 func (r Rules) CheckLine(c Customer, own *decimal.Decimal, p Product, line upstock.Line) (f Finding) {
 	if r.Settings.PriceCheck == CheckOff || r.listless(c) != "" {
+		return f
+	}
+	if own == nil && r.termsOf(c).code == 0 {
 		return f
 	}
 	e := r.Price(c, own, p)

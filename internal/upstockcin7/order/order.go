@@ -134,15 +134,16 @@ type Order struct {
 	None   time.Time `json:"none,omitzero"`
 	Looked time.Time `json:"looked,omitzero"`
 
-	Foreign   bool        `json:"foreign,omitempty"` // somebody else's sale of this order was looked for
-	Searched  time.Time   `json:"searched,omitzero"` // Foreign: when
-	NewSale   bool        `json:"newSale,omitempty"` // a person wants a new sale beside the voided ones
-	Beside    []string    `json:"beside,omitempty"`  // NewSale: numbers of other sales that the person named
-	Anew      bool        `json:"anew,omitempty"`    // approved again since we voided its sale: one new sale
-	Former    []string    `json:"former,omitempty"`  // numbers of sales of ours that it has no more
-	Copied    bool        `json:"copied,omitempty"`  // the sale is a person's copy of ours: never voided by us
-	Reread    bool        `json:"reread,omitempty"`  // a person, or a newer approval, wants the order read anew
-	Replan    bool        `json:"replan,omitempty"`  // Reread for a newer approval, which stands where the read is older
+	Foreign   bool        `json:"foreign,omitempty"`  // somebody else's sale of this order was looked for
+	Searched  time.Time   `json:"searched,omitzero"`  // Foreign: when
+	NewSale   bool        `json:"newSale,omitempty"`  // a person wants a new sale beside the voided ones
+	Beside    []string    `json:"beside,omitempty"`   // NewSale: numbers of other sales that the person named
+	Anew      bool        `json:"anew,omitempty"`     // approved again since we voided its sale: one new sale
+	AtPrices  string      `json:"atPrices,omitempty"` // hash of the prices to which a person said yes
+	Former    []string    `json:"former,omitempty"`   // numbers of sales of ours that it has no more
+	Copied    bool        `json:"copied,omitempty"`   // the sale is a person's copy of ours: never voided by us
+	Reread    bool        `json:"reread,omitempty"`   // a person, or a newer approval, wants the order read anew
+	Replan    bool        `json:"replan,omitempty"`   // Reread for a newer approval, which stands where the read is older
 	SoldAt    time.Time   `json:"soldAt,omitzero"`
 	ReadBack  bool        `json:"readBack,omitempty"` // what Auto Pick did is still to be read
 	Told      bool        `json:"told,omitempty"`     // Upstock knows the sale's number

@@ -12,7 +12,7 @@ import (
 
 // storedNames are those of an order's fields in the table. A name may be added. None may go or change: orders stay for
 // years, and the version before reads those of this one.
-const storedNames = `account adopted ahead alive anew approved ask asked attempts autoPick awaits beside by cancelled
+const storedNames = `account adopted ahead alive anew approved ask asked atPrices attempts autoPick awaits beside by cancelled
 	confirmed copied createdFor currency customer dead doubt dropped edits exchanges failed failing failures foreign
 	former found granted handling id intents kept lease listed looked looks needs newSale next none number occurred ofPlan
 	owed parcels parked parkedAt parts past plans problems readBack received reference replan reread rounding said
