@@ -162,7 +162,7 @@ type orderPage struct {
 	Stations []station
 	Causes   []causeCard
 	Retry    string // what the button says; "" = there is nothing to retry, or the person may not
-	Prices   string // what the button says that has it sold at its own prices; "" = nothing to say yes to
+	Prices   string // what a yes to the order's prices is to; "" = none is asked for
 	Known    string // what pressing it means for an order that is sold
 	Totals   []fact
 	Sums     []sumRow // where they differ: what each way of reckoning comes to
@@ -253,9 +253,7 @@ func (v visit) orderOf(o orderAnswer, run *order.Order) orderPage {
 	}
 	if v.person.Changes() {
 		p.Retry, p.Known = retryOf(o)
-		if upstockcin7.HeldForPrices(run) {
-			p.Prices = "Sell at the order's prices"
-		}
+		p.Prices = upstockcin7.HeldForPrices(run)
 	}
 	for _, f := range []fact{{"Reference", text(o.Reference)}, {"Upstock's id", string(o.ID)},
 		{"Sale", text(o.SaleNumber)}} {
@@ -460,8 +458,9 @@ func (a *api) retryPage(w http.ResponseWriter, r *http.Request, v visit) error {
 		return err
 	}
 	said := "retried"
+	prices := form.Get("prices")
 	err = a.Pair.Retry(r.Context(), v.Tenant.ID, run.ID,
-		upstockcin7.RetryOptions{Stuck: true, OrderPrices: form.Get("orderPrices") == "true"})
+		upstockcin7.RetryOptions{Stuck: true, OrderPrices: prices != "", Held: prices})
 	if errors.Is(err, upstockcin7.ErrNothingToRetry) {
 		if err = nil; run.State != ledger.Working { // else it was pressed twice
 			said = "nothing"

@@ -23,7 +23,8 @@ type RetryOptions struct {
 	NewSale bool     `json:"newSale"` // sell anew although the sale of this order was voided
 	Beside  []string `json:"beside"`  // numbers of other sales with its reference and customer, which stay
 	// OrderPrices: it is sold at the order's prices, though the customer's in Cin7 Core are others.
-	OrderPrices bool `json:"orderPrices"`
+	OrderPrices bool   `json:"orderPrices"`
+	Held        string `json:"-"` // OrderPrices: HeldForPrices as the person saw it; "" = as it is
 	// Stuck is for a button that only an order has that needs somebody or waits: pressed twice, it is done once.
 	Stuck bool `json:"-"`
 
@@ -110,7 +111,7 @@ func (o RetryOptions) into(r *order.Order, b tenant.Bundle, who string, now time
 	// its sale was voided, though nobody may have looked yet
 	again := o.NewSale && sold && r.Cancelled.IsZero() && r.Account == account
 	stuck := r.State == ledger.Attention || r.State == ledger.Waiting
-	if o.OrderPrices && !HeldForPrices(r) {
+	if held := HeldForPrices(r); o.OrderPrices && (held == "" || o.Held != "" && o.Held != held) {
 		return ErrNothingToRetry
 	}
 	if !again && nothingToRetry(r) || o.Stuck && !stuck {

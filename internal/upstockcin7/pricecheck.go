@@ -270,10 +270,19 @@ func plainText(d decimal.Decimal) string {
 	return d.String()
 }
 
-// HeldForPrices reports whether an order waits for a yes to its prices.
-func HeldForPrices(r *order.Order) bool {
-	of := func(p ledger.Problem) bool { return p.Code == orderPrice }
-	return r.Rejected() && slices.ContainsFunc(r.Problems, of)
+// HeldForPrices stands for what an order that waits for a yes to its prices says of them; "" = it does not wait for one.
+func HeldForPrices(r *order.Order) string {
+	h, held := sha256.New(), false
+	for _, p := range r.Problems {
+		if p.Code == orderPrice {
+			held = true
+			fmt.Fprintf(h, "%q\n", p.Message)
+		}
+	}
+	if !held || !r.Rejected() {
+		return ""
+	}
+	return hex.EncodeToString(h.Sum(nil)[:12])
 }
 
 // pricesHeld stands for the prices of an order as it was planned last.
