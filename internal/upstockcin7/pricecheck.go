@@ -257,7 +257,8 @@ func pricesOf(o upstock.Order) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%d %q\n", o.Customer.ID, o.Customer.ExternalID)
 	for _, l := range o.Lines {
-		fmt.Fprintf(h, "%q %q %s %s\n", l.ProductExternalID, l.SKU, plainText(l.UnitPrice), plainText(l.DiscountPercent))
+		fmt.Fprintf(h, "%q %q %s %s\n",
+			l.ProductExternalID, l.SKU, plainText(l.UnitPrice), plainText(l.DiscountPercent))
 	}
 	return hex.EncodeToString(h.Sum(nil)[:12])
 }
@@ -270,7 +271,7 @@ func plainText(d decimal.Decimal) string {
 	return d.String()
 }
 
-// HeldForPrices stands for what an order that waits for a yes to its prices says of them; "" = it does not wait for one.
+// HeldForPrices stands for what an order that waits for a yes to its prices says of them; "" = it waits for none.
 func HeldForPrices(r *order.Order) string {
 	h, held := sha256.New(), false
 	for _, p := range r.Problems {

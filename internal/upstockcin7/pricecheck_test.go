@@ -67,8 +67,8 @@ func (w *world) sells(order string) []string {
 }
 
 const (
-	flakesSay = "Line 1: the order has “Flaky Sea Salt 250 g” at 7.50, and the customer's price in Cin7 Core is 6.00, " +
-		"which is 20 % less. The customer's own price, which stands in place of the tier's: 6.00."
+	flakesSay = "Line 1: the order has “Flaky Sea Salt 250 g” at 7.50, and the customer's price in Cin7 Core is " +
+		"6.00, which is 20 % less. The customer's own price, which stands in place of the tier's: 6.00."
 )
 
 // TestPriceCheckSays: a difference is said with how the customer's price comes about, and nothing else of the plan
@@ -128,8 +128,8 @@ func TestPriceCheckPlans(t *testing.T) {
 		if got := plan(catalogue.CheckSay, 0); got != fmt.Sprintf("%q []", []string{flakesSay})+rest {
 			t.Errorf("say:\n%s\n%s", got, off)
 		}
-		held := ledger.Problem{Code: "orderPrice", Message: flakesSay, Line: 1, Fix: "Sell it at the order's prices, or " +
-			"put the price right in Cin7 Core, or in Upstock, then retry the order."}
+		held := ledger.Problem{Code: "orderPrice", Message: flakesSay, Line: 1, Fix: "Sell it at the order's " +
+			"prices, or put the price right in Cin7 Core, or in Upstock, then retry the order."}
 		if got := plan(catalogue.CheckHold, 20); got != fmt.Sprintf("[] %+v", []ledger.Problem{held})+rest {
 			t.Errorf("hold:\n%s\n%s", got, off)
 		}
@@ -169,7 +169,8 @@ func TestPriceCheckHolds(t *testing.T) {
 		if !strings.Contains(strings.Join(r.Said, " "), "at 9.00, and the customer's price in Cin7 Core is 6.00") {
 			t.Errorf("%q", r.Said)
 		}
-		if said := w.eventTexts("retry"); !strings.Contains(strings.Join(said, "|"), "to be sold at the order's prices") {
+		said := strings.Join(w.eventTexts("retry"), "|")
+		if !strings.Contains(said, "to be sold at the order's prices") {
 			t.Errorf("events %q", said)
 		}
 		if !strings.Contains(timeline(r), "Mary wants it sold at the order's prices.") {
