@@ -292,6 +292,43 @@ func TestOvertaken(t *testing.T) {
 	})
 }
 
+// TestStill: nothing is told where it is not to go on, and what was not wanted while that was not known stays.
+func TestStill(t *testing.T) {
+	play(t, func(t *testing.T, w *world) {
+		w.wants("a/1=x a/2=x a/3=x")
+		w.sync()
+		w.far.said()
+		w.wants("a/1=y a/2=x")
+		asked := 0
+		w.still = func(context.Context) error {
+			if asked++; asked == 1 || asked == 3 { // before what changed is told, then before what goes
+				return &ledger.Later{At: time.Now().Add(time.Minute)}
+			}
+			if asked == 2 { // what comes next is read of another account
+				w.locked(func() { delete(w.want, key("a/2")) })
+			}
+			return nil
+		}
+		time.Sleep(time.Hour)
+		m := job.Message{Job: goods, Tenant: w.tenant}
+		w.do(m)
+		if got := w.far.said(); got != "" || asked != 1 {
+			t.Errorf("told %q, asked %d times", got, asked)
+		}
+		w.do(m)
+		if got := w.far.said(); got != "a: 1=y" || asked != 3 {
+			t.Errorf("then told %q, asked %d times", got, asked)
+		}
+		w.wants("a/1=y a/2=x")
+		w.rest()
+		if got := w.far.said(); got != "a: 3=-" {
+			t.Errorf("at last told %q", got)
+		}
+		w.agree()
+		w.quiet()
+	})
+}
+
 // TestGoneInDoubt: a new record in doubt that is not wanted any more goes by the name that was sent.
 func TestGoneInDoubt(t *testing.T) {
 	play(t, func(t *testing.T, w *world) {

@@ -80,6 +80,9 @@ type Set struct {
 	Want    Want
 	To      Side
 	Of      int // how many records are wanted, where that is known; for people
+	// Still is asked before each call whether the run is to go on. An error, such as an outcome of package ledger, ends
+	// the part, and the next one reads anew what is wanted. nil: it always is.
+	Still func(context.Context) error
 	// Hold says why a change waits for a person's yes; "" = it does not. nil: none does.
 	Hold func(Change) (why string)
 	// Label is what people call a record, by what is wanted or was told of it. nil: its ID.

@@ -256,6 +256,9 @@ func (r *run) send(ctx context.Context) error {
 	if err := r.part.Short(ctx); err != nil {
 		return err
 	}
+	if err := r.still(ctx); err != nil {
+		return err
+	}
 	now := time.Now().UTC()
 	s := &sending{Account: r.Account, Group: r.batch[0].Group, Begun: now,
 		Ends: now.Add(r.part.Times().Soon + r.publisher.times.Call)} // a call may wait for the limiter first
@@ -275,6 +278,19 @@ func (r *run) send(ctx context.Context) error {
 	}
 	r.most, r.refusal = min(2*r.atMost(), r.To.Most()), 0
 	return r.answered(ctx, s, answer)
+}
+
+// still is an error where the run is not to go on. What the pass has marked as not wanted does not count then: what is
+// wanted may have been read where it had gone with its account.
+func (r *run) still(ctx context.Context) error {
+	if r.Still == nil {
+		return nil
+	}
+	err := r.Still(ctx)
+	if err != nil {
+		r.place.Phase = ""
+	}
+	return err
 }
 
 // call makes a call that ends by a time.

@@ -44,6 +44,7 @@ type world struct {
 	want    map[publish.Key]string
 	account string
 	hold    func(publish.Change) string
+	still   func(context.Context) error
 	fail    func(publish.Key) error // of reading what is wanted, at a key
 	far     *shop
 	sent    []message
@@ -116,7 +117,7 @@ func (w *world) connect(key tenant.Secret) {
 
 func (w *world) set() publish.Set {
 	return publish.Set{Name: goods, Account: w.account, Title: "goods", Want: w.wanted, To: w.far, Hold: w.hold,
-		Of: len(w.want), Label: func(r publish.Record) string { return "good " + string(r.Data) }}
+		Still: w.still, Of: len(w.want), Label: func(r publish.Record) string { return "good " + string(r.Data) }}
 }
 
 func (w *world) run(ctx context.Context, p *job.Part) error {

@@ -3,12 +3,14 @@ package upstockcin7
 import (
 	"cmp"
 	"context"
+	"errors"
 	"iter"
 
 	"stockbridge/internal/mirror"
 	"stockbridge/internal/publish"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstockcin7/catalogue"
+	"stockbridge/internal/upstockcin7/order"
 	"stockbridge/internal/upstockcin7/reference"
 )
 
@@ -113,6 +115,7 @@ func (p *Pair) productOf(ctx context.Context, tenantID, id string) (*catalogue.P
 // set is a set with Upstock as its far side.
 func (r *catalogRun) set(name string) (publish.Set, error) {
 	set, err := r.setOf(r.part.Bundle, name)
+	set.Still = r.still
 	if set.Of = r.place.Wanted[name]; name == ownSet(r.part.Kind.Name) {
 		set.Of += r.place.Counts["chosen"]
 	}
@@ -127,6 +130,28 @@ func (r *catalogRun) set(name string) (publish.Set, error) {
 		set.To = recordedPrices{catalogue.PriceSide{Client: r.upstock, Missing: r.listGone}, r}
 	}
 	return set, err
+}
+
+// still ends a part whose tenant is not as it was when the part began: what it would tell may be of an account that is
+// not connected any more, or a person has paused it. The next part finds how it is.
+func (r *catalogRun) still(ctx context.Context) error {
+	for _, sys := range []tenant.System{tenant.Upstock, tenant.Cin7Core} {
+		now, err := r.Tenants.Connection(ctx, r.part.Tenant, sys)
+		if errors.Is(err, tenant.ErrNotFound) {
+			return r.part.Soon()
+		}
+		if err != nil {
+			return err
+		}
+		if mirror.Moved(now, r.part.Bundle.Connections[sys]) != nil {
+			return r.part.Soon()
+		}
+	}
+	paused, _, err := r.Tenants.Paused(ctx, r.part.Tenant, string(order.CatalogueFlow))
+	if err == nil && paused {
+		err = r.part.Soon()
+	}
+	return err
 }
 
 // tellProducts tells Upstock of the products that are chosen.

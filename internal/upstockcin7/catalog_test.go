@@ -19,6 +19,7 @@ import (
 	"stockbridge/internal/table"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstockcin7"
+	"stockbridge/internal/upstockcin7/order"
 )
 
 const mailed = `{"Name":"Pier 9 Provisions","Contacts":[{"Name":"Ana","Email":"ana@pier9.test","Default":true}],` +
@@ -490,6 +491,37 @@ func (s *shop) tier(code int) string {
 }
 
 // settings changes the tenant's settings.
+// Who pauses the catalogue has it stand still with the call that is under way, and then it goes on where it was.
+func TestCatalogPausesBetweenCalls(t *testing.T) {
+	t.Parallel()
+	inShop(t, nil, func(s *shop) {
+		s.importAll()
+		time.Sleep(time.Minute)
+		s.edit("products", s.coreProducts()[0].ID, `{"PriceTier1":77.1}`)
+		run, err := s.pair().SyncCatalog(s.ctx(), s.bundle(), upstockcin7.JobPrices)
+		s.must(err)
+		before, paused := s.writes(), false
+		s.around = func(_ *process, q *http.Request, call func() (*http.Response, error)) (*http.Response, error) {
+			answer, err := call()
+			if q.Method != http.MethodGet && !paused {
+				paused = true
+				s.must(s.pair().PauseFlow(s.ctx(), s.tenant, order.CatalogueFlow))
+			}
+			return answer, err
+		}
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		now, err := s.pair().CatalogProgress(s.ctx(), s.bundle(), run.ID)
+		s.must(err)
+		if n := s.writes() - before; n != 1 || !strings.Contains(now.Problem, "Mary") {
+			t.Errorf("%d writes, and %q", n, now.Problem)
+		}
+		s.must(s.pair().ResumeFlow(s.ctx(), s.tenant, order.CatalogueFlow))
+		s.until(run)
+		s.agree()
+	})
+}
+
 func (s *shop) settings(patch string) {
 	s.t.Helper()
 	p := s.process("console").app
