@@ -341,7 +341,7 @@ func (p *Pair) Customer(ctx context.Context, b tenant.Bundle, id string) (Custom
 
 // LinkCustomer says that a customer of Cin7 Core is one of Upstock's: it is linked there and told with the next run of
 // JobCustomers, which it starts. Errors: ledger.ErrNotFound where one of the two is not known, tenant.FieldErrors
-// where Upstock's is linked to another one.
+// where one of them is another one in Upstock already.
 func (p *Pair) LinkCustomer(ctx context.Context, b tenant.Bundle, id string, their int64) error {
 	c, t, err := p.bothCustomers(ctx, b, id, their)
 	if err != nil {
@@ -350,6 +350,10 @@ func (p *Pair) LinkCustomer(ctx context.Context, b tenant.Bundle, id string, the
 	if t.ExternalID != "" && t.ExternalID != c.ID {
 		return tenant.FieldErrors{{Field: "customer", Message: "Upstock's customer " + prose.Quote(t.Name) +
 			" is linked to another customer of Cin7 Core."}}
+	}
+	own, err := p.isTold(ctx, b, c.ID)
+	if err != nil {
+		return err
 	}
 	by := ledger.ActorOf(ctx)
 	text := fmt.Sprintf("Cin7 Core's customer %s was linked to Upstock's customer %s.", prose.Quote(c.Name),
@@ -361,6 +365,11 @@ func (p *Pair) LinkCustomer(ctx context.Context, b tenant.Bundle, id string, the
 		if r.State == isLinked || r.State == chooseLink && r.Theirs != their {
 			return false, nil, tenant.FieldErrors{{Field: "id", Message: prose.Quote(c.Name) +
 				" is linked to another customer of Upstock's. Take that back first."}}
+		}
+		if r.State == isNew && own {
+			return false, nil, tenant.FieldErrors{{Field: "id", Message: prose.Quote(c.Name) + " was made in Upstock " +
+				"as a customer of its own. Go on with that one there, and make Upstock's other customer " +
+				prose.Quote(t.Name) + " inactive (Customers › the customer › Profile)."}}
 		}
 		now := r.chosen
 		if r.rev == "" {
@@ -458,8 +467,15 @@ func (p *Pair) UnlinkCustomer(ctx context.Context, b tenant.Bundle, id string) e
 	if err != nil || c == nil {
 		return cmp.Or(err, ledger.ErrNotFound)
 	}
+	told, err := p.isTold(ctx, b, id)
+	if err != nil {
+		return err
+	}
 	by := ledger.ActorOf(ctx)
 	err = p.chosenOf(b, JobCustomers).change(ctx, id, func(r *chosenRow) (bool, []ledger.Event, error) {
+		if r.State == isUnsure && len(r.Rejected) > 0 && told { // taken back, but for what is done below
+			return false, nil, nil
+		}
 		if r.State != isLinked && r.State != chooseLink {
 			return false, nil, ledger.ErrNotFound
 		}
@@ -484,6 +500,12 @@ func (p *Pair) UnlinkCustomer(ctx context.Context, b tenant.Bundle, id string) e
 	// nothing is told of it any more, not even that it is gone
 	return p.publisher.Learn(ctx, b.Tenant.ID, publish.Set{Name: setCustomers, Account: catalogAccount(b)},
 		publish.Seen{Record: publish.Record{Key: publish.Key{ID: id}}})
+}
+
+// isTold reports whether Upstock has a customer as we told it, or may have.
+func (p *Pair) isTold(ctx context.Context, b tenant.Bundle, id string) (bool, error) {
+	told, err := p.entriesOf(ctx, b, setCustomers, "", id)
+	return told[id].Told != nil || told[id].Doubt != nil, err
 }
 
 // theirsTold is a customer of Upstock's as it was told to be, else as it was last read.

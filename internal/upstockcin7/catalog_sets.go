@@ -166,18 +166,35 @@ func (r *catalogRun) tellProducts(ctx context.Context) error {
 	return r.tell(ctx, set)
 }
 
-// tellCustomers tells Upstock of the customers that are chosen, with the lists that they have now.
+// tellCustomers tells Upstock of the customers that are chosen, with the lists that they have now. One of whom it is
+// not known for a while which of Upstock's it is stays as it was told.
 func (r *catalogRun) tellCustomers(ctx context.Context) error {
 	set, err := r.set(setCustomers)
 	if err != nil {
 		return err
 	}
-	return r.tellOfLists(ctx, set, nil, func(c publish.Record) string {
+	keep := func(e publish.Entry) bool { return r.keepsCustomer(ctx, e) }
+	return r.tellOfLists(ctx, set, keep, func(c publish.Record) string {
 		if l := listOf(c.Data); l != nil {
 			return l.ID
 		}
 		return ""
 	})
+}
+
+// keepsCustomer reports whether a customer of Upstock's stays as it is although it is not among those that are wanted,
+// as they were read a moment ago: it does unless its customer can be none there by what is known now. What cannot be
+// read stays too.
+func (r *catalogRun) keepsCustomer(ctx context.Context, e publish.Entry) bool {
+	if e.Told == nil && e.Doubt == nil {
+		return false
+	}
+	known, err := r.chosenOf(r.part.Bundle, JobCustomers).get(ctx, e.ID)
+	if row, there := known[e.ID]; err != nil || there && !row.State.told() {
+		return true
+	}
+	c, err := r.customer(ctx, e.ID)
+	return err != nil || c != nil && c.Unfit() == ""
 }
 
 // tellOfLists tells a set whose records name lists, after these. A record whose list was not told, as it came to be
