@@ -25,10 +25,10 @@ const (
 const decidedAtOnce = 20
 
 // Decide notes what a person decided about records of a set, of which Name and Account count, and returns about how
-// many it could. seen is when the person was shown them: what has come to be held since is left alone, zero = nothing
-// is. The caller starts a run.
+// many it could. shown reports whether an entry stands as the person was shown it: others are left alone. nil = any
+// does. The caller starts a run.
 func (p *Publisher) Decide(
-	ctx context.Context, tenantID string, set Set, d Decision, seen time.Time, keys ...Key,
+	ctx context.Context, tenantID string, set Set, d Decision, shown func(Entry) bool, keys ...Key,
 ) (decided int, err error) {
 	s := shelfOf(p.table, tenantID, set.Name, set.Account)
 	for some := range slices.Chunk(inOrder(keys), decidedAtOnce) {
@@ -38,7 +38,10 @@ func (p *Publisher) Decide(
 			var notes []note
 			for _, k := range some {
 				notes = append(notes, note{k, func(e Entry) Entry {
-					now, ok := e.decided(d, seen, time.Now())
+					if shown != nil && !shown(e) {
+						return e
+					}
+					now, ok := e.decided(d, time.Now())
 					if ok {
 						n++
 					}
@@ -72,7 +75,7 @@ func (s shelf) write(ctx context.Context, notes []note) error {
 }
 
 // decided returns the entry after a person's decision; ok is false where there is nothing to decide.
-func (e Entry) decided(d Decision, seen, now time.Time) (_ Entry, ok bool) {
+func (e Entry) decided(d Decision, now time.Time) (_ Entry, ok bool) {
 	var from []State
 	var to State
 	switch d {
@@ -88,7 +91,7 @@ func (e Entry) decided(d Decision, seen, now time.Time) (_ Entry, ok bool) {
 		}
 		return e, ok
 	}
-	if !slices.Contains(from, e.State) || !seen.IsZero() && e.State == IsHeld && e.Since.After(seen) {
+	if !slices.Contains(from, e.State) {
 		return e, false
 	}
 	return e.in(to, e.Sent, e.Why, now), true

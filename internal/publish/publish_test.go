@@ -535,10 +535,10 @@ func TestDecidedUnseen(t *testing.T) {
 		w.hold = func(publish.Change) string { return "Look at it." }
 		w.wants("a/1=x")
 		w.sync()
-		seen := time.Now()
-		time.Sleep(time.Minute)
+		seen := "x"
+		shown := func(e publish.Entry) bool { return text(e.Sent) == seen }
 		decide := func() int {
-			n, err := w.Decide(t.Context(), w.tenant, w.set(), publish.Approve, seen, key("a/1"))
+			n, err := w.Decide(t.Context(), w.tenant, w.set(), publish.Approve, shown, key("a/1"))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -549,7 +549,11 @@ func TestDecidedUnseen(t *testing.T) {
 		if n := decide(); n != 0 {
 			t.Errorf("%d approved that nobody saw", n)
 		}
-		seen = time.Now()
+		w.decide(publish.Decline, "a/1")
+		if n := decide(); n != 0 {
+			t.Errorf("%d approved that nobody saw, and that another person declined", n)
+		}
+		seen = "y"
 		if n := decide(); n != 1 {
 			t.Errorf("%d approved", n)
 		}

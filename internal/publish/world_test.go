@@ -292,7 +292,7 @@ func (w *world) decide(d publish.Decision, keys ...string) int {
 	for _, k := range keys {
 		list = append(list, key(k))
 	}
-	n, err := w.Decide(context.Background(), w.tenant, w.set(), d, time.Time{}, list...)
+	n, err := w.Decide(context.Background(), w.tenant, w.set(), d, nil, list...)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -3,8 +3,8 @@ package upstockcin7
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -117,8 +117,8 @@ func (p *Pair) openPrices(
 ) (rows []PriceChange, next string, err error) {
 	var from publish.Key
 	if after != "" {
-		var ok bool
-		if from, _, ok = changeOf(after); !ok {
+		c, ok := changeOf(after)
+		if from = c.Key; !ok {
 			return nil, "", ledger.ErrAfter
 		}
 	}
@@ -336,8 +336,8 @@ func (p *Pair) DecidePrices(
 func (p *Pair) refusedThere(ctx context.Context, b tenant.Bundle, ids []string) (refused, others []string, err error) {
 	keys := make([]publish.Key, 0, len(ids))
 	for _, id := range ids {
-		if k, _, ok := changeOf(id); ok {
-			keys = append(keys, k)
+		if c, ok := changeOf(id); ok {
+			keys = append(keys, c.Key)
 		}
 	}
 	entries, err := p.publisher.Entries(ctx, b.Tenant.ID,
@@ -356,52 +356,51 @@ func (p *Pair) refusedThere(ctx context.Context, b tenant.Bundle, ids []string) 
 	return refused, others, err
 }
 
-// decidePrices decides about changes. Each was seen as it came to be held: another value is left alone.
+// decidePrices decides about changes. Each was shown with a value: another one is left alone.
 func (p *Pair) decidePrices(
 	ctx context.Context, b tenant.Bundle, what publish.Decision, ids []string,
 ) (n int, err error) {
 	set := publish.Set{Name: setPrices, Account: catalogAccount(b)}
-	bySeen := map[time.Time][]publish.Key{}
-	var all []publish.Key
+	shown := map[publish.Key]shownChange{}
 	for _, id := range ids {
-		if k, since, ok := changeOf(id); ok {
-			bySeen[since], all = append(bySeen[since], k), append(all, k)
+		if c, ok := changeOf(id); ok {
+			shown[c.Key] = c
 		}
 	}
+	stands := func(e publish.Entry) bool { return shown[e.Key].is(e) }
+	entries, err := p.publisher.Entries(ctx, b.Tenant.ID, set, slices.Collect(maps.Keys(shown))...)
+	if err != nil {
+		return 0, err
+	}
+	entries = slices.DeleteFunc(entries, func(e publish.Entry) bool { return !stands(e) })
 	if what == publish.Approve || what == publish.Decline {
-		if err := p.noteDecided(ctx, b, what, all); err != nil {
+		if err := p.noteDecided(ctx, b, what, entries); err != nil {
 			return 0, err
 		}
 	}
-	for seen, keys := range bySeen {
-		some, err := p.publisher.Decide(ctx, b.Tenant.ID, set, what, seen, keys...)
-		if n += some; err != nil {
-			return n, err
-		}
+	keys := make([]publish.Key, len(entries))
+	for i, e := range entries {
+		keys[i] = e.Key
 	}
-	return n, nil
+	return p.publisher.Decide(ctx, b.Tenant.ID, set, what, stands, keys...)
 }
 
-// noteDecided keeps who said yes or no to changes. A yes is to the value that was asked about.
-func (p *Pair) noteDecided(ctx context.Context, b tenant.Bundle, what publish.Decision, keys []publish.Key) error {
-	account, asked := catalogAccount(b), map[publish.Key]json.RawMessage{}
-	if what == publish.Approve {
-		entries, err := p.publisher.Entries(ctx, b.Tenant.ID, publish.Set{Name: setPrices, Account: account}, keys...)
-		if err != nil {
-			return err
-		}
-		for _, e := range entries {
-			asked[e.Key] = e.Sent
-		}
-	}
+// noteDecided keeps who said yes or no to changes, as they stand. A yes is to the value that was asked about.
+func (p *Pair) noteDecided(
+	ctx context.Context, b tenant.Bundle, what publish.Decision, changes []publish.Entry,
+) error {
 	now := p.Now().UTC()
 	var ops []table.Op
-	for _, k := range keys {
-		data, err := table.Marshal(decided{By: ledger.ActorOf(ctx), At: now, Yes: asked[k]})
+	for _, e := range changes {
+		d := decided{By: ledger.ActorOf(ctx), At: now}
+		if what == publish.Approve {
+			d.Yes = e.Sent
+		}
+		data, err := table.Marshal(d)
 		if err != nil {
 			return err
 		}
-		ops = append(ops, table.Put(table.Item{Key: decidedKey(b.Tenant.ID, account, k), Data: data,
+		ops = append(ops, table.Put(table.Item{Key: decidedKey(b.Tenant.ID, catalogAccount(b), e.Key), Data: data,
 			Expires: now.Add(keepPriceChanges).Truncate(time.Second)}))
 	}
 	for some := range slices.Chunk(ops, addedAtOnce) {

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -108,17 +110,31 @@ func decidedKey(tenantID, account string, k publish.Key) table.Key {
 
 // changeID is the id of a change that is held or refused: of this one, not of one that comes later.
 func changeID(e publish.Entry) string {
+	value := sha256.Sum256(e.Sent)
 	return base64.RawURLEncoding.EncodeToString([]byte(e.Group + "\t" + e.ID + "\t" +
-		strconv.FormatInt(e.Since.UnixNano(), 36)))
+		strconv.FormatInt(e.Since.UnixNano(), 36) + "\t" + hex.EncodeToString(value[:8])))
 }
 
-// changeOf reads one; ok is false where it is none.
-func changeOf(id string) (k publish.Key, since time.Time, ok bool) {
+// shownChange is a change as a person was shown it.
+type shownChange struct {
+	publish.Key
+	since time.Time
+	value string // stands for the new price
+}
+
+// changeOf reads the id of a change; ok is false where it is none.
+func changeOf(id string) (c shownChange, ok bool) {
 	text, err := base64.RawURLEncoding.DecodeString(id)
 	parts := strings.Split(string(text), "\t")
-	if err != nil || len(parts) != 3 {
-		return k, since, false
+	if err != nil || len(parts) != 4 {
+		return c, false
 	}
 	nano, err := strconv.ParseInt(parts[2], 36, 64)
-	return publish.Key{Group: parts[0], ID: parts[1]}, time.Unix(0, nano), err == nil
+	return shownChange{publish.Key{Group: parts[0], ID: parts[1]}, time.Unix(0, nano), parts[3]}, err == nil
+}
+
+// is reports whether an entry still has that change: its new price, and not held anew since.
+func (c shownChange) is(e publish.Entry) bool {
+	now, ok := changeOf(changeID(e))
+	return ok && now.Key == c.Key && now.value == c.value && (e.State != publish.IsHeld || !now.since.After(c.since))
 }
