@@ -45,11 +45,16 @@ func (r *catalogRun) awaitImages(ctx context.Context, set publish.Set) error {
 	return r.waitForRecords(ctx, r.part, "Cin7 Core's products are being read anew, for their images.")
 }
 
-// oldImages reports whether a product is to be told with an image whose link may not work any more.
+// oldImages reports whether a product is to be told with an image whose link may not work any more. What waits for
+// somebody to decide, or for a change, is not told now.
 func (r *catalogRun) oldImages(ctx context.Context, set publish.Set, now time.Time) (bool, error) {
 	for c, err := range r.publisher.Differences(ctx, r.part.Tenant, set) {
 		if err != nil {
 			return false, err
+		}
+		switch c.Why {
+		case publish.Refused, publish.Declined, publish.Held, publish.Pending:
+			continue
 		}
 		if !catalogue.HasNewImage(c) {
 			continue

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	simupstock "stockbridge/internal/sim/upstock"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstockcin7"
 	"stockbridge/internal/upstockcin7/catalogue"
@@ -47,6 +48,38 @@ func TestCatalogImages(t *testing.T) {
 		s.sync(upstockcin7.JobProducts)
 		if now := s.image(one, time.Now()); !strings.Contains(now, "back.png") {
 			t.Errorf("the image is %s", now)
+		}
+	})
+}
+
+// A product with an image that Upstock refuses is no reason to read all of Cin7 Core again each hour.
+func TestCatalogImageRefused(t *testing.T) {
+	t.Parallel()
+	inShop(t, nil, func(s *shop) {
+		images := func(tenant.Bundle) ([]tenant.Section, error) {
+			set := catalogue.DefaultSettings()
+			set.ProductImages = true
+			return []tenant.Section{&set}, nil
+		}
+		_, err := s.process("console").app.Tenants.ChangeSettings(context.Background(), s.tenant, "", images)
+		s.must(err)
+		one := s.newProduct(`{"SKU":"IMG-1","Name":"Framed","PriceTier1":5,"Attachments":[{"FileName":"front.png",` +
+			`"ContentType":"image/png","IsDefault":true}]}`)
+		s.read()
+		s.must(s.simUpstock.RefuseItems(s.acc.Upstock.Supplier, simupstock.Refusal{Records: "products",
+			ExternalID: strings.ToLower(one), Error: "we do not like it"}))
+		run, err := s.pair().ImportProducts(s.ctx(), s.bundle(), upstockcin7.Selection{IDs: []string{one}})
+		s.must(err)
+		if run = s.until(run); run.Result["refused"] != 1 {
+			t.Fatalf("%+v", run)
+		}
+		s.rest()
+		time.Sleep(3 * time.Hour)
+		was := s.mirrored().Started
+		s.sync(upstockcin7.JobProducts)
+		s.sync(upstockcin7.JobProducts)
+		if now := s.mirrored().Started; !now.Equal(was) {
+			t.Errorf("all was read again at %v, after %v", now, was)
 		}
 	})
 }
