@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/shopspring/decimal"
 
 	"stockbridge/internal/cin7core"
 	"stockbridge/internal/mirror"
@@ -174,6 +175,39 @@ func TestLinks(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestOlderRows: an older answer that is kept late does not take the place of a newer one; one as old does, and so does
+// what comes after a time that is still to come.
+func TestOlderRows(t *testing.T) {
+	at := time.Date(2026, 5, 4, 9, 0, 0, 0, time.UTC)
+	rows := func(name string, modified time.Time) []mirror.Row {
+		p := cin7core.Product{ID: "p", Name: name, LastModifiedOn: modified}
+		c := cin7core.Customer{ID: "c", Name: name, LastModifiedOn: modified}
+		c.ProductPrices = []cin7core.ProductPrice{{ProductID: "p", Price: decimal.NewFromInt(int64(len(name)))}}
+		return append(ProductRows(p), CustomerRows(c)...)
+	}
+	for _, c := range []struct {
+		had, read time.Time
+		stays     bool
+	}{
+		{at, at.Add(-time.Second), true}, {at, at, false}, {at, at.Add(time.Second), false},
+		{at, time.Time{}, false}, {time.Time{}, at, false}, {time.Now().AddDate(1, 0, 0), at, false},
+	} {
+		had, read := rows("first", c.had), rows("second one", c.read)
+		for i, row := range read {
+			want := row.Data
+			if c.stays {
+				want = had[i].Data
+			}
+			if now := row.Over(had[i].Data); string(now) != string(want) {
+				t.Errorf("%s: %v over %v is %s", row.Kind, c.read, c.had, now)
+			}
+		}
+		if len(read) != 3 {
+			t.Errorf("%d rows", len(read))
+		}
+	}
 }
 
 // TestOwnPricesInRows: own prices come in as many rows as they need. Rows that are left from before do not count, and

@@ -22,7 +22,8 @@ const mostOwn = 1000
 
 // ownRow is a row of a customer's own prices.
 type ownRow struct {
-	Prices []OwnPrice `json:"prices"`
+	Prices   []OwnPrice `json:"prices"`
+	Modified time.Time  `json:"modified,omitzero"` // of the customer
 }
 
 // ProductRows are the rows of a product; none where it has no id.
@@ -31,10 +32,9 @@ func ProductRows(x cin7core.Product) []mirror.Row {
 	if p.ID == "" {
 		return nil
 	}
-	if p.ImageURL == "" {
-		return []mirror.Row{rowOf(ProductKind, p.ID, p)}
+	if p.ImageURL != "" {
+		p.ImageRead = time.Now().UTC().Truncate(time.Second)
 	}
-	p.ImageRead = time.Now().UTC().Truncate(time.Second)
 	row := rowOf(ProductKind, p.ID, p)
 	row.Over = p.over
 	return []mirror.Row{row}
@@ -47,10 +47,32 @@ const LinkGood = 40 * time.Minute
 // what it was while it works and the image is the same.
 func (p Product) over(was json.RawMessage) json.RawMessage {
 	old, err := ReadProduct(mirror.Row{Data: was})
-	if err == nil && old.ImageID == p.ImageID && old.ImageURL != "" && p.ImageRead.Sub(old.ImageRead) < LinkGood {
+	if err == nil && older(p.Modified, old.Modified) {
+		return was
+	}
+	if err == nil && p.ImageURL != "" && old.ImageID == p.ImageID && old.ImageURL != "" &&
+		p.ImageRead.Sub(old.ImageRead) < LinkGood {
 		p.ImageURL, p.ImageRead = old.ImageURL, old.ImageRead
 	}
 	return rowOf(ProductKind, p.ID, p).Data
+}
+
+// older reports whether a record that was read is an older one than the mirror has, by when each was changed: answers
+// to several readers may be kept in another order than they were given. A time that is to come is not believed.
+func older(read, had time.Time) bool {
+	return !read.IsZero() && read.Before(had) && had.Before(time.Now().Add(48*time.Hour))
+}
+
+// unlessOlder has a row stay where what it has is newer than what was read.
+func unlessOlder[T any](row mirror.Row, read time.Time, changed func(T) time.Time) mirror.Row {
+	row.Over = func(was json.RawMessage) json.RawMessage {
+		var old T
+		if json.Unmarshal(was, &old) == nil && older(read, changed(old)) {
+			return was
+		}
+		return row.Data
+	}
+	return row
 }
 
 // CustomerRows are the rows of a customer, who was read with own prices; none where there is no id.
@@ -59,9 +81,12 @@ func CustomerRows(x cin7core.Customer) []mirror.Row {
 	if c.ID == "" {
 		return nil
 	}
-	rows := []mirror.Row{rowOf(CustomerKind, c.ID, c)}
+	rows := []mirror.Row{unlessOlder(rowOf(CustomerKind, c.ID, c), c.Modified,
+		func(was Customer) time.Time { return was.Modified })}
 	for part := range slices.Chunk(own, mostOwn) {
-		rows = append(rows, rowOf(OwnKind, mirror.Numbered(OwnKind, c.ID, len(rows)-1).ID, ownRow{part}))
+		key := mirror.Numbered(OwnKind, c.ID, len(rows)-1)
+		rows = append(rows, unlessOlder(rowOf(OwnKind, key.ID, ownRow{part, c.Modified}), c.Modified,
+			func(was ownRow) time.Time { return was.Modified }))
 	}
 	return rows
 }
