@@ -123,13 +123,15 @@ func (v visit) toLink(
 ) matchPage {
 	p := matchPage{Path: customersPath(v.Tenant.ID), Run: v.lastRun(n, upstockcin7.JobCustomers),
 		Decide: v.person.Changes()}
-	for i, x := range rows {
-		p.Cards = append(p.Cards, v.matchCard(x, i+1))
+	for i, x := range rows { // one without candidates is decided with the next run
+		if card := v.matchCard(x, i+1); len(card.Candidates) > 0 || x.Why != "" {
+			p.Cards = append(p.Cards, card)
+		}
 	}
 	if next != "" {
 		p.Next, p.Further = withQuery(p.Path, "list", q.List, "after", next), further(len(rows))
 	}
-	if p.Nothing = v.unready(); p.Nothing == nil && len(rows) == 0 && next == "" {
+	if p.Nothing = v.unready(); p.Nothing == nil && len(p.Cards) == 0 && next == "" {
 		p.Nothing = &nothing{Why: "No customer waits to be linked. One that is imported and may be in Upstock " +
 			"already comes here, so that it is not there twice."}
 	}
@@ -232,6 +234,9 @@ func (a *api) askUnlink(w http.ResponseWriter, r *http.Request, v visit) error {
 	x, err := a.customerOf(r, v.Bundle)
 	if err != nil {
 		return err
+	}
+	if x.Linked == "" {
+		return missing("This customer is not linked.")
 	}
 	name := prose.Within(cmp.Or(x.Name, "this customer"), mostOfName)
 	return a.ask(w, r, v, "Unlink "+name, confirmPage{
@@ -408,6 +413,9 @@ func (v visit) customer(x upstockcin7.CustomerView) customerPage {
 		p.State, p.Good, p.Bad = "Not imported", false, false
 		p.Needs = &nothing{Why: "Upstock is not told of this customer.", Do: "Import customers",
 			Address: withQuery(customersPath(v.Tenant.ID)+"/import", "q", x.Name)}
+		if p.Match != nil {
+			p.Needs = &nothing{Why: "It waits for you to say who it is."}
+		}
 	}
 	if p.Linked != "" && p.Decide {
 		p.Unlink = customerPath(v.Tenant.ID, x.ID) + "/unlink"
