@@ -59,8 +59,8 @@ func catalogPages(v visit, text string, n int) []shown {
 		lists = append(lists, upstockcin7.PriceListRow{CatalogRef: ref, Customers: 3, Standing: standing})
 		prices = append(prices, upstockcin7.ListedPrice{Product: sku, Price: &d, Standing: standing})
 		inLists = append(inLists, upstockcin7.ListPrice{List: ref, Price: &d, Standing: standing})
-		changes = append(changes, upstockcin7.PriceChange{ID: fmt.Sprint(i, text), Customer: &ref, List: ref,
-			Product: sku, Old: &d, New: &d, State: "held", Why: text, By: text, At: at})
+		changes = append(changes, upstockcin7.PriceChange{ID: fmt.Sprint(i) + strings.Repeat("Y", 140),
+			Customer: &ref, List: ref, Product: sku, Old: &d, New: &d, State: "held", Why: text, By: text, At: at})
 		fields = append(fields, upstockcin7.CatalogField{Name: "Name", Cin7Core: text, Upstock: text + "x"})
 		notes = append(notes, upstockcin7.CatalogNote{At: at, Text: text, By: text})
 		members = append(members, ref)
@@ -149,6 +149,97 @@ func TestCatalogPages(t *testing.T) {
 						t.Errorf("%s: no %q in %s", s.name, want, text)
 					}
 				}
+			}
+		}
+	}
+}
+
+// TestCatalogPagesSay: what is not sent says so and why, and nothing is offered that would do nothing.
+func TestCatalogPagesSay(t *testing.T) {
+	t.Parallel()
+	b := tenant.Bundle{Tenant: tenant.Tenant{ID: "t1", Name: "Aroha Foods"}}
+	b.Connections = map[tenant.System]tenant.Connection{
+		tenant.Upstock:  {System: tenant.Upstock, State: tenant.Connected},
+		tenant.Cin7Core: {System: tenant.Cin7Core, State: tenant.Connected, Currency: "NZD"},
+	}
+	v := visit{b, signin.Person{Name: "Ana", Role: signin.Admin, Tenants: []string{"t1"}}, time.UTC, time.Now()}
+	run := &ledger.Progress{ID: "products.abc", Kind: upstockcin7.JobProducts, State: ledger.ProgressDone}
+	cards := v.catalogNeeds(upstockcin7.CatalogNeeds{Refused: 100, Runs: []*ledger.Progress{run},
+		RefusedOf: map[string]int{upstockcin7.JobProducts: 1, upstockcin7.JobPrices: 100}})
+	if len(cards) != 2 || cards[0].State != "1 product was not taken by Upstock" ||
+		cards[0].Address != "/t/t1/progress/products.abc" ||
+		cards[1].State != "100 or more prices were not taken by Upstock" ||
+		cards[1].Address != "/t/t1/prices/changes?state=refused" {
+		t.Errorf("%+v", cards)
+	}
+	if ok, said := inStep(0, false, lackOf("", driftView{}, nil, cards, nil)); ok || said != cards[0].State {
+		t.Errorf("home says %q", said)
+	}
+
+	old, now := decimal.RequireFromString("10"), decimal.RequireFromString("13")
+	for state, want := range map[string]string{
+		"":         "Upstock has 10.00 just now; a sync of prices changes that.",
+		"held":     "Upstock has 10.00 just now; this price waits for your yes.",
+		"approved": "Upstock has 10.00 just now; this price is sent soon, as Mary said yes.",
+		"declined": "Upstock has 10.00 just now; this price is not sent, as Mary said no.",
+		"refused":  "Upstock has 10.00 just now; it did not take this price: no such price",
+	} {
+		e := upstockcin7.PriceExplained{Price: &now, Upstock: &old, State: state, Why: "no such price", By: "Mary"}
+		if got := v.explained(e).Upstock; got != want {
+			t.Errorf("%q: %s", state, got)
+		}
+	}
+
+	rows := []upstockcin7.PriceChange{{ID: "a", Approved: true, Why: "It is sent soon."}, {ID: "b"}}
+	if p := v.changes(rows, upstockcin7.ChangeHeld, "", ""); p.Rows[0].Choice != "" || p.Rows[1].Choice != "b" {
+		t.Errorf("%+v", p.Rows)
+	}
+	p := v.pricePreview(upstockcin7.PricePreview{Counts: map[string]int{"declined": 2, "refused": 1},
+		Changes: []upstockcin7.PriceChange{{State: "declined", By: "Mary"}}})
+	if want := "0 prices would change in Upstock, by what was last read of Cin7 Core. A sync reads it again first. " +
+		"Besides, 2 are not sent, as somebody said no, 1 was not taken by Upstock."; p.Sentence != want ||
+		p.Rows[0].Why != "Not sent, as somebody said no. Decided by Mary." {
+		t.Errorf("%s: %+v", p.Sentence, p.Rows)
+	}
+
+	unsure := upstockcin7.CustomerRow{ID: "c1", Name: "Bay Deli", Active: true}
+	if p := v.toLink([]upstockcin7.CustomerRow{unsure}, upstockcin7.CatalogNeeds{}, upstockcin7.CatalogQuery{},
+		""); len(p.Cards) != 0 || p.Nothing == nil {
+		t.Errorf("a question without answers: %+v", p)
+	}
+	unsure.Candidates = []upstockcin7.CustomerCandidate{{Theirs: 7, Name: "Bay Deli"}}
+	if p := v.customer(upstockcin7.CustomerView{CustomerRow: unsure}); p.Needs == nil || p.Needs.Do != "" ||
+		p.Needs.Why != "It waits for you to say who it is." {
+		t.Errorf("%+v", p.Needs)
+	}
+}
+
+// TestChangesOfLongNames: a page of price changes stays small, whatever products and customers are called.
+func TestChangesOfLongNames(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	b := tenant.Bundle{Tenant: tenant.Tenant{ID: "t1", Name: "Aroha Foods"}}
+	v := visit{b, signin.Person{Name: "Ana", Role: signin.Admin, Tenants: []string{"t1"}}, time.UTC, time.Now()}
+	d := decimal.RequireFromString("7.4550")
+	const id = "0b9e2c1a-59a6-4f61-9f37-0d5c1d0f8a11"
+	for _, name := range []string{strings.Repeat("茶", 256), strings.Repeat(`"`, 256), strings.Repeat("茶\"", 128)} {
+		var changes []upstockcin7.PriceChange
+		for i := range 100 {
+			ref := upstockcin7.CatalogRef{ID: "customer:" + id, Name: name}
+			changes = append(changes, upstockcin7.PriceChange{ID: fmt.Sprint(i) + strings.Repeat("Y", 140),
+				Customer: &ref, List: ref, Product: upstockcin7.ProductRef{ID: id, SKU: name, Name: name},
+				Old: &d, New: &d, State: "held",
+				Why: "It is 30 % more than before, and more than 20 % wait for a yes.", By: "Mary", At: time.Now()})
+		}
+		for template, page := range map[string]any{
+			"changes": v.changes(changes[:changesShown], upstockcin7.ChangeHeld, "", id),
+			"preview": v.pricePreview(upstockcin7.PricePreview{Changes: changes, Counts: map[string]int{"held": 100}}),
+		} {
+			r := httptest.NewRequest("GET", "/t/t1/prices/changes", nil)
+			w := httptest.NewRecorder()
+			f := v.catalogFrame(r, "Price changes", upstockcin7.JobPrices, upstockcin7.CatalogNeeds{}, page)
+			if err := h.h.(*api).show(w, r, http.StatusOK, template, f); err != nil || w.Body.Len() > 60_000 {
+				t.Errorf("%s of %.6s: %d bytes, %v", template, name, w.Body.Len(), err)
 			}
 		}
 	}

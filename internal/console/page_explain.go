@@ -193,13 +193,28 @@ func (v visit) explained(e upstockcin7.PriceExplained) *explainedPrice {
 	for _, s := range e.Steps {
 		x.Steps = append(x.Steps, fact{prose.Within(v.local(s.Text), mostOfField), prose.Within(s.Value, 100)})
 	}
+	x.Upstock = v.upstockPrice(e)
+	return x
+}
+
+// upstockPrice says what Upstock has of a price, and what becomes of it; "" = there is nothing to say.
+func (v visit) upstockPrice(e upstockcin7.PriceExplained) string {
+	kept := map[string]string{
+		"held":     "this price waits for your yes.",
+		"approved": "this price is sent soon, as " + cmp.Or(e.By, "somebody") + " said yes.",
+		"declined": "this price is not sent, as " + cmp.Or(e.By, "somebody") + " said no.",
+		"refused":  "it did not take this price: " + prose.Within(v.local(e.Why), mostOfField),
+		"doubt":    "what became of this price is not known. It is sent again by itself.",
+	}[e.State]
 	switch {
 	case e.Upstock != nil && e.Price != nil && e.Upstock.Equal(*e.Price):
-		x.Upstock = "Upstock has this price."
+		return "Upstock has this price."
+	case kept != "":
+		return "Upstock has " + priceText(e.Upstock) + " just now; " + kept
 	case e.Upstock != nil:
-		x.Upstock = "Upstock has " + priceText(e.Upstock) + " just now; a sync of prices changes that."
+		return "Upstock has " + priceText(e.Upstock) + " just now; a sync of prices changes that."
 	case e.Price != nil:
-		x.Upstock = "Upstock does not have this price yet; a sync of prices sends it."
+		return "Upstock does not have this price yet; a sync of prices sends it."
 	}
-	return x
+	return ""
 }

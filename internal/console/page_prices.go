@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"stockbridge/internal/prose"
 	"stockbridge/internal/upstockcin7"
@@ -186,7 +187,7 @@ var changeTabs = []struct{ State, Label string }{
 }
 
 // changesShown is how many changes one page shows.
-const changesShown = 40
+const changesShown = 25
 
 func (a *api) changesPage(w http.ResponseWriter, r *http.Request, v visit) error {
 	rows, state, next, err := a.priceChangesIn(r, v.Bundle, changesShown)
@@ -214,7 +215,7 @@ func (v visit) changes(rows []upstockcin7.PriceChange, state, after, next string
 	}
 	for _, c := range rows {
 		row := v.change(c)
-		if len(p.Buttons) > 0 {
+		if len(p.Buttons) > 0 && !c.Approved {
 			row.Choice, p.Choose = c.ID, true
 		}
 		p.Rows = append(p.Rows, row)
@@ -253,6 +254,7 @@ func (v visit) change(c upstockcin7.PriceChange) changeRow {
 	return row
 }
 
+// decidedBy says who decided; "" = nobody had to.
 func decidedBy(by string) string {
 	if by == "" {
 		return ""
@@ -286,7 +288,7 @@ func (v visit) noChanges(state, after string) *nothing {
 			"which change on others do, you say in the settings.", Do: "Look at the settings",
 			Address: catalogSettingsPath(v.Tenant.ID)}
 	case state == upstockcin7.ChangeRefused:
-		return &nothing{Why: "No price change is refused."}
+		return &nothing{Why: "Nobody said no to a price change, and Upstock took all."}
 	}
 	return &nothing{Why: "No price was changed in the last 90 days."}
 }
@@ -301,6 +303,10 @@ var decisions = map[string]func(n int) string{
 	},
 	"undo": func(n int) string {
 		return decidedSentence(n, count(n, "price waits", "prices wait")+" for your yes again.")
+	},
+	"again": func(n int) string {
+		return decidedSentence(n, count(n, "price is", "prices are")+" asked about again: what Upstock did not take "+
+			"is sent now, what somebody said no to waits for your yes.")
 	},
 }
 
@@ -338,11 +344,15 @@ func (a *api) decideChangesPage(w http.ResponseWriter, r *http.Request, v visit)
 	if decisionFaults(d) != nil {
 		return notOurForm()
 	}
-	n, _, err := a.Pair.DecidePrices(r.Context(), v.Bundle, d)
+	n, run, err := a.Pair.DecidePrices(r.Context(), v.Bundle, d)
 	if err != nil {
 		return err
 	}
-	http.Redirect(w, r, saying(back, "said", form.Get("do"), "n", strconv.Itoa(n)), http.StatusSeeOther)
+	said := form.Get("do")
+	if said == "undo" && run != nil { // Upstock had refused some
+		said = "again"
+	}
+	http.Redirect(w, r, saying(back, "said", said, "n", strconv.Itoa(n)), http.StatusSeeOther)
 	return nil
 }
 
@@ -360,7 +370,7 @@ type previewPage struct {
 }
 
 // previewShown is how many changes the page shows.
-const previewShown = 60
+const previewShown = 35
 
 func (a *api) previewPage(w http.ResponseWriter, r *http.Request, v visit) error {
 	n, err := a.Pair.CatalogNeeds(r.Context(), v.Bundle)
@@ -382,22 +392,44 @@ func (a *api) previewPage(w http.ResponseWriter, r *http.Request, v visit) error
 // previewWords say what would become of prices, in the order in which it is shown.
 var previewWords = []struct{ Key, Label string }{
 	{"new", "New prices"}, {"changed", "Changed prices"}, {"gone", "Prices that go"},
-	{"held", "Waiting for your yes"}, {"declined", "Not sent, as you said no"},
+	{"held", "Waiting for your yes"}, {"declined", "Not sent, as somebody said no"},
 	{"refused", "Not taken by Upstock before"}, {"doubt", "Being looked after"},
+}
+
+// firstKept is the first of previewWords whose prices a sync leaves as they are.
+const firstKept = 3
+
+// keptPrices says how many prices differ that a sync would leave as they are.
+func keptPrices(counts map[string]int) (said []string) {
+	for _, w := range []struct{ key, one, many string }{
+		{"held", "waits for your yes", "wait for your yes"},
+		{"declined", "is not sent, as somebody said no", "are not sent, as somebody said no"},
+		{"refused", "was not taken by Upstock", "were not taken by Upstock"},
+		{"doubt", "is being looked after", "are being looked after"},
+	} {
+		if n := counts[w.key]; n > 0 {
+			said = append(said, count(n, w.one, w.many))
+		}
+	}
+	return said
 }
 
 func (v visit) pricePreview(x upstockcin7.PricePreview) previewPage {
 	p := previewPage{Path: pricesPath(v.Tenant.ID), Old: v.priced("Before"), New: v.priced("After")}
 	moves := x.Counts["new"] + x.Counts["changed"] + x.Counts["gone"]
+	kept := keptPrices(x.Counts)
 	switch {
 	case x.Partial:
 		p.Sentence = "There are more prices than can be compared while you wait. So far " +
 			count(moves, "price would change.", "prices would change.")
-	case moves == 0 && x.Counts["held"] == 0:
+	case moves == 0 && len(kept) == 0:
 		p.Sentence = "Nothing would change: Upstock has the prices that Cin7 Core had when it was last read."
 	default:
 		p.Sentence = count(moves, "price would change", "prices would change") +
 			" in Upstock, by what was last read of Cin7 Core. A sync reads it again first."
+	}
+	if len(kept) > 0 {
+		p.Sentence += " Besides, " + strings.Join(kept, ", ") + "."
 	}
 	for _, w := range previewWords {
 		if n := x.Counts[w.Key]; n > 0 {
@@ -405,7 +437,13 @@ func (v visit) pricePreview(x upstockcin7.PricePreview) previewPage {
 		}
 	}
 	for _, c := range x.Changes[:min(len(x.Changes), previewShown)] {
-		p.Rows = append(p.Rows, v.change(c))
+		row := v.change(c)
+		for _, w := range previewWords[firstKept:] {
+			if w.Key == c.State {
+				row.Why = prose.Within(joined(" ", w.Label+".", row.Why), mostOfWhy)
+			}
+		}
+		p.Rows = append(p.Rows, row)
 	}
 	if x.More || len(x.Changes) > previewShown {
 		p.More = "These are the first. The API shows the first 200 under prices/preview."
