@@ -62,7 +62,9 @@ var catalogQuestions = map[string]question{
 	"defaultPriceTier": {"Which price tier is a product's default price?",
 		"Customers who have no price list pay it.", nil, "The first tier"},
 	"priceHoldPercent": {"From which change on does a price wait for your yes?",
-		"In percent, up or down. Empty: no change waits, but for what would be given away, which always does.",
+		"In percent, up or down. Empty: no change waits, but for what would be given away, which always does. " +
+			"It looks at prices that change within a price list: a customer who moves to another list, by another " +
+			"tier, discount or a first own price, is not held.",
 		nil, ""},
 	"priceCheck": {"What if an order's price is not the customer's price in Cin7 Core?",
 		"A price typed by hand, or one that was late, else shows up as a credit note.",

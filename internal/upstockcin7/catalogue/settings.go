@@ -53,7 +53,8 @@ func (s *Settings) Fields() []tenant.Field {
 				"empty = the first."},
 		{Name: "priceHoldPercent", To: (*optional)(&s.PriceHoldPercent),
 			Help: "Price changes of more than this percentage wait for a yes; empty = none does. What would be " +
-				"given away always waits."},
+				"given away always waits. It looks at prices that change within a price list: a customer who moves " +
+				"to another list, by another tier, discount or a first own price, is not held."},
 		{Name: "priceCheck", To: &s.PriceCheck, Choices: []string{CheckOff, CheckSay, CheckHold},
 			Help: "What becomes of an order whose price is not the customer's price in Cin7 Core. say: it is said. " +
 				"hold: it is said, and beyond priceCheckPercent the order needs attention."},
