@@ -89,6 +89,7 @@ type catalogPlace struct {
 	Wish     string         `json:"wish,omitempty"`  // of which After is the place
 	Set      string         `json:"set,omitempty"`   // the run of a set that the stage waits for
 	Failures int            `json:"failures,omitempty"`
+	Unread   int            `json:"unread,omitempty"` // parts in a row that found own prices unread
 	Asked    bool           `json:"asked,omitempty"`  // people asked for the run
 	Counts   map[string]int `json:"counts,omitempty"` // what the stages before those of sets came to
 
@@ -161,7 +162,7 @@ func (r *catalogRun) work(ctx context.Context) error {
 			if err := cmp.Or(r.part.Short(ctx), stages[at].work(r, ctx)); err != nil {
 				return err
 			}
-			r.place.Failures = 0
+			r.place.Failures, r.place.Unread = 0, 0
 		}
 		if r.place.Early && r.place.Again < mostAgain {
 			r.place.Early, r.place.Again = false, r.place.Again+1
@@ -253,9 +254,8 @@ func (r *catalogRun) outcome(ctx context.Context, err error) error {
 	if errors.Is(err, job.ErrShort) { // it goes on at once
 		return err
 	}
-	if errors.Is(err, catalogue.ErrUnread) { // whoever writes these rows is at it
-		return &ledger.Later{At: time.Now().Add(r.part.Times().Soon).UTC(),
-			Why: "Cin7 Core's customers are being read."}
+	if errors.Is(err, catalogue.ErrUnread) {
+		err = r.unread(ctx)
 	}
 	err = r.part.Verdict(ctx, err)
 	if down, ok := errors.AsType[*ledger.Down](err); ok {
@@ -272,6 +272,28 @@ func (r *catalogRun) outcome(ctx context.Context, err error) error {
 		r.progress.State, r.progress.Problem = ledger.ProgressWaiting, out.Why
 	}
 	return err
+}
+
+// mostUnread is how often in a row a part finds a customer's own prices not as the customer's row says, before all
+// records are read anew.
+const mostUnread = 5
+
+// unread waits for whoever writes these rows, who is at it. Where nobody is, as one reading's rows came between those
+// of another, all records are read anew, once.
+func (r *catalogRun) unread(ctx context.Context) error {
+	times := r.part.Times()
+	wait, why := times.Soon, "Cin7 Core's customers are being read."
+	switch r.place.Unread++; {
+	case r.place.Unread == mostUnread:
+		if err := r.records(r.part.Bundle).AskAnew(ctx, r.Now()); err != nil {
+			return err
+		}
+		return r.waitForRecords(ctx, r.part, whyReadingAnew)
+	case r.place.Unread > mostUnread:
+		wait = job.Backoff(r.place.Unread-mostUnread, times.MinRetry, times.Longest)
+		why = "A customer's own prices were not read whole. They are tried again."
+	}
+	return &ledger.Later{At: time.Now().Add(wait).UTC(), Why: why}
 }
 
 // note puts the place into the progress that is written next.

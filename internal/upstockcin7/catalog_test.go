@@ -14,11 +14,13 @@ import (
 	"time"
 
 	"stockbridge/internal/ledger"
+	"stockbridge/internal/mirror"
 	"stockbridge/internal/sim"
 	simupstock "stockbridge/internal/sim/upstock"
 	"stockbridge/internal/table"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstockcin7"
+	"stockbridge/internal/upstockcin7/catalogue"
 	"stockbridge/internal/upstockcin7/order"
 )
 
@@ -491,6 +493,32 @@ func (s *shop) tier(code int) string {
 }
 
 // settings changes the tenant's settings.
+// Where a customer's own prices are not as the customer's row says, and nobody writes them, all are read anew.
+func TestCatalogReadsLostPricesAnew(t *testing.T) {
+	t.Parallel()
+	inShop(t, nil, func(s *shop) {
+		x := s.coreProducts()[0].ID
+		id := s.newCustomer(`{"Name":"Zebra Pantry","ProductPrices":[{"ProductID":"` + x + `","Price":4.2}]}`)
+		s.read()
+		s.importAll()
+		time.Sleep(2 * time.Hour) // a reading of changes begins a while before the newest, and is not to find this one
+		other := s.newCustomer(`{"Name":"Later Deli"}`)
+		s.sync(upstockcin7.JobPrices)
+		time.Sleep(time.Minute)
+		lost, err := s.pair().Mirror.Remove(s.ctx(), s.tenant, catalogue.OwnKind,
+			[]string{mirror.Numbered(catalogue.OwnKind, id, 0).ID})
+		s.must(err)
+		s.edit("products", x, `{"PriceTier1":77.1}`)
+		began := time.Now()
+		s.sync(upstockcin7.JobPrices)
+		if d := time.Since(began); lost != 1 || d > time.Hour {
+			t.Errorf("%d rows were lost; it took %v", lost, d)
+		}
+		s.rest()
+		s.agree(other)
+	})
+}
+
 // Who pauses the catalogue has it stand still with the call that is under way, and then it goes on where it was.
 func TestCatalogPausesBetweenCalls(t *testing.T) {
 	t.Parallel()
