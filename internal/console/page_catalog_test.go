@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -242,5 +243,37 @@ func TestChangesOfLongNames(t *testing.T) {
 				t.Errorf("%s of %.6s: %d bytes, %v", template, name, w.Body.Len(), err)
 			}
 		}
+	}
+}
+
+// TestExplainFinds: what is typed counts, and not what was chosen before; where not all were looked through, that is
+// said.
+func TestExplainFinds(t *testing.T) {
+	s := openShop(t)
+	s.stock("NEW-1", "NEW-2", "NEW-2B")
+	s.through("POST", "/sync/products", nil)
+	items := elements(s.ask("GET", "/products?list=importable&limit=100&q=fresh", nil).is(200).get("items"))
+	of := func(sku string) string { return fmt.Sprint(record(t, items, "sku", sku)["id"]) }
+	ana := s.signIn("Ana", signin.Admin, s.id)
+	chosen := func(id string) string { return `value="` + id + `" checked` }
+	for _, c := range []struct{ was, typed, want string }{
+		{"NEW-1", "", "NEW-1"}, {"NEW-1", "new-1", "NEW-1"}, {"NEW-1", "new-2b", "NEW-2B"},
+		{"NEW-2B", "NEW-2", "NEW-2B"}, {"NEW-1", "NEW-2", ""},
+		{"NEW-1", "nothing of this", ""}, {"NEW-1", "fresh", "NEW-1"},
+	} {
+		q := url.Values{"product": {of(c.was)}, "p": {c.typed}}
+		body := ana.get("/t/" + s.id + "/prices/explain?" + q.Encode()).Body.String()
+		for _, sku := range []string{"NEW-1", "NEW-2", "NEW-2B"} {
+			if got := strings.Contains(body, chosen(of(sku))); got != (sku == c.want) {
+				t.Errorf("%+v: %s chosen: %v", c, sku, got)
+			}
+		}
+	}
+
+	p := explainParty{Text: "tea"}
+	err := p.search(func(string) ([]choice, string, error) { return nil, "id", nil })
+	p.settle("product", "the whole SKU")
+	if err != nil || !strings.Contains(p.Empty, "too many products") || strings.Contains(p.Empty, "Cin7 Core has no") {
+		t.Errorf("%q %v", p.Empty, err)
 	}
 }

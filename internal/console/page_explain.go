@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/prose"
@@ -26,7 +28,8 @@ type explainParty struct {
 	Label, Text string // of the search, and what was typed
 	Legend      string
 	Choices     []choice
-	Empty       string // why a search found nothing
+	Empty       string // why a search found nothing, or not all
+	Partial     bool   // not all records were looked through
 }
 
 // explainedPrice is the answer.
@@ -94,12 +97,49 @@ func (p *explainParty) offer(c choice) {
 	p.Choices = append(p.Choices, c)
 }
 
-// settle chooses the only one there is.
-func (p *explainParty) settle(what string) {
-	if len(p.Choices) == 1 {
+// search offers what is found of a text, list by list. The one that was chosen before stays the chosen one where it is
+// among those, or holds the text.
+func (p *explainParty) search(of func(list string) (found []choice, next string, err error)) error {
+	if p.Text == "" {
+		return nil
+	}
+	was := p.Choices
+	p.Choices = nil
+	for _, list := range explainLists {
+		if len(p.Choices) >= foundOf {
+			break
+		}
+		found, next, err := of(list)
+		if err != nil {
+			return err
+		}
+		for _, c := range found {
+			p.offer(c)
+		}
+		p.Partial = p.Partial || next != "" && len(found) < foundOf
+	}
+	for _, c := range was {
+		at := slices.IndexFunc(p.Choices, func(o choice) bool { return o.ID == c.ID })
+		switch {
+		case at >= 0:
+			p.Choices[at].First = true
+		case strings.Contains(strings.ToLower(c.Label+" "+c.Why), strings.ToLower(p.Text)):
+			p.Choices = slices.Insert(p.Choices, 0, c)
+		}
+	}
+	return nil
+}
+
+// settle chooses the only one there is, and says why there is none, or may be more.
+func (p *explainParty) settle(what, whole string) {
+	if len(p.Choices) == 1 && !p.Partial {
 		p.Choices[0].First = true
 	}
-	if p.Text != "" && len(p.Choices) == 0 {
+	switch {
+	case p.Partial:
+		p.Empty = "There are too many " + what + "s to look through all of them here. Type " + whole + ", or begin " +
+			"on the page of the " + what + "."
+	case p.Text != "" && len(p.Choices) == 0:
 		p.Empty = "Cin7 Core has no " + what + " with this. Look for a part of a word."
 	}
 }
@@ -125,20 +165,15 @@ func (a *api) partyCustomer(r *http.Request, v visit) (explainParty, error) {
 			p.offer(choice{ID: x.ID, Label: prose.Within(cmp.Or(x.Name, x.ID), mostOfName), First: true})
 		}
 	}
-	for _, list := range explainLists {
-		if p.Text == "" || len(p.Choices) >= foundOf {
-			break
-		}
-		rows, _, err := a.customersOf(r, v.Bundle, upstockcin7.CatalogQuery{List: list, Q: p.Text, Limit: foundOf})
-		if err != nil {
-			return p, err
-		}
+	err := p.search(func(list string) (found []choice, next string, err error) {
+		rows, next, err := a.customersOf(r, v.Bundle, upstockcin7.CatalogQuery{List: list, Q: p.Text, Limit: foundOf})
 		for _, x := range rows {
-			p.offer(choice{ID: x.ID, Label: prose.Within(cmp.Or(x.Name, x.ID), mostOfName)})
+			found = append(found, choice{ID: x.ID, Label: prose.Within(cmp.Or(x.Name, x.ID), mostOfName)})
 		}
-	}
-	p.settle("customer")
-	return p, nil
+		return found, next, err
+	})
+	p.settle("customer", "more of the name")
+	return p, err
 }
 
 func (a *api) partyProduct(r *http.Request, v visit) (explainParty, error) {
@@ -153,20 +188,22 @@ func (a *api) partyProduct(r *http.Request, v visit) (explainParty, error) {
 			p.offer(productChoice(x.ProductRow, true))
 		}
 	}
-	for _, list := range explainLists {
-		if p.Text == "" || len(p.Choices) >= foundOf {
-			break
-		}
-		rows, _, err := a.productsOf(r, v.Bundle, upstockcin7.CatalogQuery{List: list, Q: p.Text, Limit: foundOf})
-		if err != nil {
-			return p, err
-		}
-		for _, x := range rows {
-			p.offer(productChoice(x, false))
-		}
+	exact, err := a.Pair.ProductsOfSKU(r.Context(), v.Bundle, p.Text)
+	if err != nil {
+		return p, err
 	}
-	p.settle("product")
-	return p, nil
+	err = p.search(func(list string) (found []choice, next string, err error) {
+		rows, next, err := a.productsOf(r, v.Bundle, upstockcin7.CatalogQuery{List: list, Q: p.Text, Limit: foundOf})
+		for _, x := range append(exact, rows...) {
+			found = append(found, productChoice(x, false))
+		}
+		if len(exact) > 0 {
+			next = "" // what was meant is there
+		}
+		return found, next, err
+	})
+	p.settle("product", "the whole SKU")
+	return p, err
 }
 
 func productChoice(x upstockcin7.ProductRow, chosen bool) choice {

@@ -172,6 +172,39 @@ func (p *Pair) importableProducts(
 	return nil
 }
 
+// ProductsOfSKU are the products of exactly a SKU, whatever its case and blanks, and however many products there are;
+// services are left out.
+func (p *Pair) ProductsOfSKU(ctx context.Context, b tenant.Bundle, sku string) (list []ProductRow, err error) {
+	key, ok := reference.SKUKey(sku)
+	if !ok {
+		return nil, nil
+	}
+	found, _, err := p.Mirror.Find(ctx, b.Tenant.ID, []mirror.Key{key})
+	if err != nil {
+		return nil, err
+	}
+	var ids []string
+	for _, row := range found {
+		ids = append(ids, row.ID)
+	}
+	rows, err := p.rowsAt(ctx, b, catalogue.ProductKind, ids...)
+	if err != nil {
+		return nil, err
+	}
+	s, err := p.sourceOf(b)
+	for _, id := range ids {
+		row, there := rows[id]
+		if err != nil || !there {
+			continue
+		}
+		var x catalogue.Product
+		if x, err = catalogue.ReadProduct(row); err == nil && !x.IsService() {
+			list = append(list, productRow(s, x, false))
+		}
+	}
+	return list, err
+}
+
 // productRow is a product in a list.
 func productRow(s catalogue.Source, x catalogue.Product, imported bool) ProductRow {
 	r := ProductRow{ID: x.ID, SKU: x.SKU, Name: x.Name, Price: s.Rules.DefaultPrice(x), Status: x.Status,

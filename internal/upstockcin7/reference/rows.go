@@ -92,6 +92,9 @@ func ID(id string) string { return strings.ToLower(strings.TrimSpace(id)) }
 // foldVersion changes with what nameKey makes of a text: a mirror of another version may hide a row from its name.
 const foldVersion = 1
 
+// SKUKey is where the products of a SKU are found, whatever its case and blanks; ok is false where it is no SKU.
+func SKUKey(sku string) (k mirror.Key, ok bool) { return nameKey(productSKUs, sku) }
+
 // nameKey folds more than the planner does when it compares, so that whatever it would accept is found.
 func nameKey(kind, text string) (mirror.Key, bool) {
 	return keyOf(kind, strings.ReplaceAll(match.Fold(text), " ", ""))
