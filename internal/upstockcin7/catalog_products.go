@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"iter"
+	"maps"
 	"slices"
 	"time"
 
@@ -141,7 +142,7 @@ func (r *catalogRun) asItWas() chosen {
 // rowsOf are the mirror's rows of ids, as far as it has them.
 func rowsOf[T any](ctx context.Context, r *catalogRun, kind string, ids map[string]T) ([]mirror.Row, error) {
 	var keys []mirror.Key
-	for id := range ids {
+	for _, id := range slices.Sorted(maps.Keys(ids)) {
 		keys = append(keys, mirror.Key{Kind: kind, ID: id})
 	}
 	rows, _, err := r.Mirror.Find(ctx, r.part.Tenant, keys)
