@@ -526,8 +526,7 @@ func TestCatalogPausesBetweenCalls(t *testing.T) {
 		s.importAll()
 		time.Sleep(time.Minute)
 		s.edit("products", s.coreProducts()[0].ID, `{"PriceTier1":77.1}`)
-		run, err := s.pair().SyncCatalog(s.ctx(), s.bundle(), upstockcin7.JobPrices)
-		s.must(err)
+		synctest.Wait()
 		before, paused := s.writes(), false
 		s.around = func(_ *process, q *http.Request, call func() (*http.Response, error)) (*http.Response, error) {
 			answer, err := call()
@@ -537,6 +536,8 @@ func TestCatalogPausesBetweenCalls(t *testing.T) {
 			}
 			return answer, err
 		}
+		run, err := s.pair().SyncCatalog(s.ctx(), s.bundle(), upstockcin7.JobPrices)
+		s.must(err)
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		now, err := s.pair().CatalogProgress(s.ctx(), s.bundle(), run.ID)

@@ -340,11 +340,7 @@ func (s *shop) compareCustomers(away []string, sold []coreProduct, say func(stri
 	for _, l := range s.upLists() {
 		lists[l.ExternalID] = l
 	}
-	var tiers []struct {
-		Code int
-		Name string
-	}
-	tiers = items[struct {
+	tiers := items[struct {
 		Code int
 		Name string
 	}](s, "/sim/cin7core/tiers"+s.coreAt())
