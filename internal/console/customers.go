@@ -110,12 +110,14 @@ func (a *api) getCustomer(w http.ResponseWriter, r *http.Request, b tenant.Bundl
 }
 
 func (a *api) importCustomers(w http.ResponseWriter, r *http.Request, b tenant.Bundle) error {
-	since := ""
+	var since *string
 	s, err := selection(w, r, map[string]any{"boughtSince": &since})
+	if err == nil && since != nil {
+		s.BoughtSince, err = *since, pastDay(*since)
+	}
 	if err != nil {
 		return err
 	}
-	s.BoughtSince = since
 	p, err := a.importThoseCustomers(r, b, s)
 	if err != nil {
 		return err
@@ -123,15 +125,18 @@ func (a *api) importCustomers(w http.ResponseWriter, r *http.Request, b tenant.B
 	return respondStarted(w, r, p)
 }
 
+// pastDay says what is wrong with a day since when customers bought.
+func pastDay(text string) error {
+	if day, err := time.Parse(time.DateOnly, text); err != nil || day.After(time.Now()) {
+		return tenant.FieldErrors{{Field: "boughtSince", Message: "Give a day that is over, as 2026-05-27."}}
+	}
+	return nil
+}
+
 // importThoseCustomers has customers imported.
 func (a *api) importThoseCustomers(
 	r *http.Request, b tenant.Bundle, s upstockcin7.Selection,
 ) (*ledger.Progress, error) {
-	if s.BoughtSince != "" {
-		if day, err := time.Parse(time.DateOnly, s.BoughtSince); err != nil || day.After(time.Now()) {
-			return nil, tenant.FieldErrors{{Field: "boughtSince", Message: "Give a day that is over, as 2026-05-27."}}
-		}
-	}
 	if err := catalogReady(b); err != nil {
 		return nil, err
 	}
