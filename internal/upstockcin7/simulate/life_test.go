@@ -3,6 +3,7 @@ package simulate
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -208,7 +209,7 @@ func (w *world) schedules(end time.Time) {
 	}
 	w.stage.at(0, minute)
 	for job, every := range app.Schedules() {
-		if job == "orders" {
+		if job == "orders" || !w.profile.catalogue && slices.Contains(catalogueJobs, job) {
 			continue
 		}
 		w.jobs = append(w.jobs, job)

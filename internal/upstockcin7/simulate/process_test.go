@@ -11,12 +11,14 @@ import (
 	"net/http/httptest"
 	"net/http/httptrace"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"stockbridge/internal/app"
+	"stockbridge/internal/job"
 	"stockbridge/internal/sim"
 	"stockbridge/internal/table"
 	"stockbridge/internal/tenant"
@@ -444,7 +446,19 @@ const visibility = 6 * time.Minute
 // receives is how often a message comes before it is dead.
 const receives = 5
 
+// catalogueJobs are those of the catalogue, in messages.
+var catalogueJobs = []string{"products", "customers", "prices"}
+
+// leftOut reports whether a message is of a job that is not done in this world.
+func (w *world) leftOut(m app.Message) bool {
+	var of job.Message
+	return !w.profile.catalogue && json.Unmarshal([]byte(m.Body), &of) == nil && slices.Contains(catalogueJobs, of.Job)
+}
+
 func (w *world) enqueue(q app.Queue, m app.Message, delay time.Duration) {
+	if w.leftOut(m) {
+		return
+	}
 	w.flying++
 	most, away := receives, visibility
 	if w.profile.receives > 0 && !w.calm {

@@ -13,6 +13,7 @@ type profile struct {
 	shape        shape
 	sim          sim.Options
 	noAutomation bool // of Cin7 Core
+	catalogue    bool // its jobs are done too: they are most of the calls of a day
 	hours        int  // six, in some worlds up to nine: each hour costs
 	orders       int
 	flows        flows
@@ -68,5 +69,6 @@ func draw(seed uint64) profile {
 	}
 	p.flows.pause = f(70)
 	p.flows.handle = f(90)
+	p.catalogue = seed%20 == 7
 	return p
 }
