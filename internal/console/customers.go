@@ -1,7 +1,6 @@
 package console
 
 import (
-	"errors"
 	"net/http"
 	"strconv"
 	"time"
@@ -204,10 +203,8 @@ func (a *api) rejectCustomer(r *http.Request, b tenant.Bundle, m customerMatch) 
 
 // deleteMatch takes back that two customers are the same.
 func (a *api) deleteMatch(w http.ResponseWriter, r *http.Request, b tenant.Bundle) error {
-	if err := a.Pair.UnlinkCustomer(r.Context(), b, r.PathValue("id")); err != nil {
-		if errors.Is(err, ledger.ErrNotFound) {
-			return missing("This customer is not linked, or there is none of this id.")
-		}
+	err := a.Pair.UnlinkCustomer(r.Context(), b, r.PathValue("id"))
+	if err = catalogFault(err, "This customer is not linked, or there is none of this id."); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)

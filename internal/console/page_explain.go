@@ -150,7 +150,7 @@ func askedParty(q url.Values, p explainParty) explainParty {
 	return p
 }
 
-// lists are where a person looks for a record: what is imported first.
+// explainLists are where a person looks for a record: what is imported first.
 var explainLists = []string{upstockcin7.Imported, upstockcin7.Importable}
 
 func (a *api) partyCustomer(r *http.Request, v visit) (explainParty, error) {

@@ -91,7 +91,6 @@ func heldSentence(n int) string {
 // priceListPage is one price list: its customers, and a page of its prices.
 type priceListPage struct {
 	standing
-	Path    string
 	Count   string // how many customers have it
 	Members []recordRow
 	Others  string // how many are not named; "" = none
@@ -118,9 +117,8 @@ func (a *api) priceListPage(w http.ResponseWriter, r *http.Request, v visit) err
 	if err != nil {
 		return err
 	}
-	p := v.priceList(l, after)
-	p.Path = r.URL.Path
-	f := v.catalogFrame(r, prose.Within(cmp.Or(l.Name, l.ID), 100), upstockcin7.JobPrices, n, p)
+	title := prose.Within(cmp.Or(l.Name, l.ID), 100)
+	f := v.catalogFrame(r, title, upstockcin7.JobPrices, n, v.priceList(l, after))
 	return a.show(w, r, http.StatusOK, "pricelist", f)
 }
 
@@ -155,7 +153,6 @@ func (v visit) priceList(l upstockcin7.PriceListView, after string) priceListPag
 // changesPage is the changes of prices in one state.
 type changesPage struct {
 	Path    string
-	State   string
 	Tabs    []tab
 	Old     string // of the columns
 	New     string
@@ -165,7 +162,6 @@ type changesPage struct {
 	Next    string
 	Further string
 	Nothing *nothing
-	Hold    string // what is held, by the settings; "" = only what would give goods away
 }
 
 // actButton does one thing to what is chosen.
@@ -205,8 +201,7 @@ func (a *api) changesPage(w http.ResponseWriter, r *http.Request, v visit) error
 }
 
 func (v visit) changes(rows []upstockcin7.PriceChange, state, after, next string) changesPage {
-	p := changesPage{Path: pricesPath(v.Tenant.ID) + "/changes", State: state, Old: v.priced("Before"),
-		New: v.priced("After")}
+	p := changesPage{Path: pricesPath(v.Tenant.ID) + "/changes", Old: v.priced("Before"), New: v.priced("After")}
 	for _, t := range changeTabs {
 		p.Tabs = append(p.Tabs, tab{Label: t.Label, Address: p.Path + "?state=" + t.State, Here: t.State == state})
 	}

@@ -2,13 +2,11 @@ package console
 
 import (
 	"cmp"
-	"errors"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
 
-	"stockbridge/internal/ledger"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstockcin7"
 )
@@ -244,11 +242,8 @@ type pricePreview struct {
 
 func (a *api) previewPrices(w http.ResponseWriter, r *http.Request, b tenant.Bundle) error {
 	v, err := a.Pair.PreviewPrices(r.Context(), b)
-	if errors.Is(err, ledger.ErrNotFound) {
-		err = missing(noList)
-	}
 	if err != nil {
-		return err
+		return catalogFault(err, noList)
 	}
 	return respond(w, r, http.StatusOK, pricePreview{v.Counts, append([]priceChange{}, priceChangesOf(v.Changes)...),
 		v.More, v.Partial})

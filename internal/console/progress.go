@@ -1,7 +1,6 @@
 package console
 
 import (
-	"errors"
 	"maps"
 	"net/http"
 
@@ -51,10 +50,7 @@ func respondStarted(w http.ResponseWriter, r *http.Request, p *ledger.Progress) 
 // progress is the work of the path's id.
 func (a *api) progress(r *http.Request, b tenant.Bundle) (*ledger.Progress, error) {
 	p, err := a.Pair.CatalogProgress(r.Context(), b, r.PathValue("id"))
-	if errors.Is(err, ledger.ErrNotFound) {
-		err = missing("There is no such work, or it ended more than 7 days ago.")
-	}
-	return p, err
+	return p, catalogFault(err, "There is no such work, or it ended more than 7 days ago.")
 }
 
 func (a *api) getProgress(w http.ResponseWriter, r *http.Request, b tenant.Bundle) error {
