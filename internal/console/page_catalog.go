@@ -108,6 +108,12 @@ func (v visit) lastRun(n upstockcin7.CatalogNeeds, kind string) *runCard {
 	return nil
 }
 
+// showWithRun shows a page of the catalogue with the last run on top, and has it look again while that goes on.
+func (a *api) showWithRun(w http.ResponseWriter, r *http.Request, name string, f frame, run *runCard) error {
+	f.Moving = run != nil && run.Moving
+	return a.show(w, r, http.StatusOK, name, f)
+}
+
 // standing is how a record stands with Upstock, in a word.
 type standing struct {
 	State     string

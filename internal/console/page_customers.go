@@ -65,14 +65,10 @@ func (a *api) customersPage(w http.ResponseWriter, r *http.Request, v visit) err
 	}
 	if q.List == upstockcin7.ToLink {
 		p := v.toLink(rows, n, q, next)
-		f := v.catalogFrame(r, "Customers", upstockcin7.JobCustomers, n, p)
-		f.Moving = p.Run != nil && p.Run.Moving
-		return a.show(w, r, http.StatusOK, "matches", f)
+		return a.showWithRun(w, r, "matches", v.catalogFrame(r, "Customers", upstockcin7.JobCustomers, n, p), p.Run)
 	}
 	p := v.customerList(rows, n, q, next)
-	f := v.catalogFrame(r, "Customers", upstockcin7.JobCustomers, n, p)
-	f.Moving = p.Run != nil && p.Run.Moving
-	return a.show(w, r, http.StatusOK, "records", f)
+	return a.showWithRun(w, r, "records", v.catalogFrame(r, "Customers", upstockcin7.JobCustomers, n, p), p.Run)
 }
 
 // customerList is a page of the imported customers, or of those that are inactive.
@@ -281,15 +277,9 @@ func (a *api) showImportCustomers(
 	if err != nil {
 		return err
 	}
-	n, err := a.Pair.CatalogNeeds(r.Context(), v.Bundle)
-	if err != nil {
-		return err
-	}
 	p := v.importableCustomers(rows, q, next)
 	p.Fault = fault
-	f := v.catalogFrame(r, "Import customers", upstockcin7.JobCustomers, n, p)
-	f.Scripted = p.Choose
-	return a.show(w, r, status, "import", f)
+	return a.showImport(w, r, v, status, upstockcin7.JobCustomers, p)
 }
 
 // importableCustomers is a page of the customers that can be imported.
@@ -297,31 +287,19 @@ func (v visit) importableCustomers(
 	rows []upstockcin7.CustomerRow, q upstockcin7.CatalogQuery, next string,
 ) importPage {
 	p := importPage{
+		may:  v.person.Changes() && v.unready() == nil,
 		Path: customersPath(v.Tenant.ID) + "/import", Query: q.Q, Label: "Name", Find: "Search customers",
 		Column: "Customer", One: "Import 1 customer", Many: "Import # customers", Chosen: "Import the chosen customers",
 		Good: "A customer that Upstock has already is linked and not doubled; where that is not sure, you are asked. " +
 			"What is imported is kept up: changes in Cin7 Core arrive in Upstock by themselves.",
 	}
-	may := v.person.Changes() && v.unready() == nil
 	for _, x := range rows {
-		can := !x.Imported && x.Active
-		row := importRow{Name: prose.Within(cmp.Or(x.Name, x.ID), mostOfName), State: importState(can, x.Imported),
-			Why: prose.Within(x.Why, mostOfWhy)}
-		if x.Imported {
-			row.Address, row.Why = customerPath(v.Tenant.ID, x.ID), ""
-		}
-		if can && may {
-			row.Choice, p.Choose = x.ID, true
-		}
-		p.Rows = append(p.Rows, row)
+		p.add(importRow{Name: prose.Within(cmp.Or(x.Name, x.ID), mostOfName), Why: x.Why,
+			Address: customerPath(v.Tenant.ID, x.ID)}, x.ID, !x.Imported && x.Active, x.Imported)
 	}
-	if may && q.After == "" && (p.Choose || next != "") {
-		p.All = &importAll{Query: q.Q, Button: "Import all active customers", Recent: true}
-		if q.Q != "" {
-			p.All.Button = "Import all active customers that this search finds"
-		}
+	if p.end(q, next, "Import all active customers"); p.All != nil {
+		p.All.Recent = true
 	}
-	p.onward(q, next)
 	if p.Nothing = v.unready(); p.Nothing == nil && len(rows) == 0 && next == "" {
 		p.Nothing = &nothing{Why: emptyCatalog(q, "customer", "its name")}
 	}
@@ -383,14 +361,7 @@ func (v visit) customer(x upstockcin7.CustomerView) customerPage {
 		Explain: withQuery(pricesPath(v.Tenant.ID)+"/explain", "customer", x.ID),
 	}
 	if x.PriceList != nil {
-		for i, f := range p.Fields { // whose value is the list's id
-			if f.Core == x.PriceList.ID {
-				p.Fields[i].Core = x.PriceList.Name
-			}
-			if f.Upstock == x.PriceList.ID {
-				p.Fields[i].Upstock = x.PriceList.Name
-			}
-		}
+		nameList(p.Fields, *x.PriceList)
 		p.List, p.ListAt = prose.Within(cmp.Or(x.PriceList.Name, x.PriceList.ID), mostOfName),
 			listPath(v.Tenant.ID, x.PriceList.ID)
 	} else {
@@ -421,4 +392,16 @@ func (v visit) customer(x upstockcin7.CustomerView) customerPage {
 		p.Unlink = customerPath(v.Tenant.ID, x.ID) + "/unlink"
 	}
 	return p
+}
+
+// nameList puts a price list's name in the place of its id.
+func nameList(fields []bothSides, list upstockcin7.CatalogRef) {
+	for i, f := range fields {
+		if f.Core == list.ID {
+			fields[i].Core = list.Name
+		}
+		if f.Upstock == list.ID {
+			fields[i].Upstock = list.Name
+		}
+	}
 }

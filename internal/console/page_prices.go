@@ -39,9 +39,7 @@ func (a *api) pricesPage(w http.ResponseWriter, r *http.Request, v visit) error 
 		return err
 	}
 	p := v.priceLists(rows, n, after, next)
-	f := v.catalogFrame(r, "Price lists", upstockcin7.JobPrices, n, p)
-	f.Moving = p.Run != nil && p.Run.Moving
-	return a.show(w, r, http.StatusOK, "prices", f)
+	return a.showWithRun(w, r, "prices", v.catalogFrame(r, "Price lists", upstockcin7.JobPrices, n, p), p.Run)
 }
 
 func (v visit) priceLists(

@@ -57,9 +57,7 @@ func (a *api) productsPage(w http.ResponseWriter, r *http.Request, v visit) erro
 		return err
 	}
 	p := v.productList(rows, n, q, next)
-	f := v.catalogFrame(r, "Products", upstockcin7.JobProducts, n, p)
-	f.Moving = p.Run != nil && p.Run.Moving
-	return a.show(w, r, http.StatusOK, "records", f)
+	return a.showWithRun(w, r, "records", v.catalogFrame(r, "Products", upstockcin7.JobProducts, n, p), p.Run)
 }
 
 // productList is a page of the imported products.
@@ -131,6 +129,8 @@ type importPage struct {
 	Further     string
 	Nothing     *nothing
 	Good        string // good to know
+
+	may bool // the person may import, and nothing stands against it
 }
 
 // importAll imports everything that is found.
@@ -162,13 +162,20 @@ func (a *api) showImportProducts(
 	if err != nil {
 		return err
 	}
+	p := v.importable(rows, q, next)
+	p.Fault = fault
+	return a.showImport(w, r, v, status, upstockcin7.JobProducts, p)
+}
+
+// showImport shows a page of what can be imported.
+func (a *api) showImport(
+	w http.ResponseWriter, r *http.Request, v visit, status int, kind string, p importPage,
+) error {
 	n, err := a.Pair.CatalogNeeds(r.Context(), v.Bundle)
 	if err != nil {
 		return err
 	}
-	p := v.importable(rows, q, next)
-	p.Fault = fault
-	f := v.catalogFrame(r, "Import products", upstockcin7.JobProducts, n, p)
+	f := v.catalogFrame(r, "Import "+kind, kind, n, p)
 	f.Scripted = p.Choose
 	return a.show(w, r, status, "import", f)
 }
@@ -176,39 +183,48 @@ func (a *api) showImportProducts(
 // importable is a page of the products that can be imported.
 func (v visit) importable(rows []upstockcin7.ProductRow, q upstockcin7.CatalogQuery, next string) importPage {
 	p := importPage{
+		may:  v.person.Changes() && v.unready() == nil,
 		Path: productsPath(v.Tenant.ID) + "/import", Query: q.Q, Label: "SKU or name", Find: "Search products",
 		Column: "Product", Value: v.priced("Default price"), One: "Import 1 product", Many: "Import # products",
 		Chosen: "Import the chosen products",
 		Good: "Services are not imported. What is imported is kept up: changes in Cin7 Core arrive in Upstock by " +
 			"themselves.",
 	}
-	may := v.person.Changes() && v.unready() == nil
 	for _, x := range rows {
-		row := importRow{Name: prose.Within(cmp.Or(x.Name, x.SKU, x.ID), mostOfName), Detail: prose.Within(x.SKU, 60),
-			Value: priceText(x.Price), State: importState(x.Importable, x.Imported),
-			Why: prose.Within(x.Why, mostOfWhy)}
-		if x.Imported {
-			row.Address, row.Why = productPath(v.Tenant.ID, x.ID), ""
-		}
-		if x.Importable && may {
-			row.Choice, p.Choose = x.ID, true
-		}
-		p.Rows = append(p.Rows, row)
+		p.add(importRow{Name: prose.Within(cmp.Or(x.Name, x.SKU, x.ID), mostOfName), Detail: prose.Within(x.SKU, 60),
+			Value: priceText(x.Price), Why: x.Why, Address: productPath(v.Tenant.ID, x.ID)}, x.ID, x.Importable,
+			x.Imported)
 	}
-	if may && q.After == "" && (p.Choose || next != "") {
-		p.All = &importAll{Query: q.Q, Button: "Import all products"}
-		if q.Q != "" {
-			p.All.Button = "Import all products that this search finds"
-		}
-	}
-	p.onward(q, next)
+	p.end(q, next, "Import all products")
 	if p.Nothing = v.unready(); p.Nothing == nil && len(rows) == 0 && next == "" {
 		p.Nothing = &nothing{Why: emptyCatalog(q, "product", "its SKU or its name")}
 	}
 	return p
 }
 
-func (p *importPage) onward(q upstockcin7.CatalogQuery, next string) {
+// add adds a record. Its address is shown where it is imported, why it is not where it is not.
+func (p *importPage) add(row importRow, id string, importable, imported bool) {
+	row.State, row.Why = importState(importable, imported), prose.Within(row.Why, mostOfWhy)
+	if imported {
+		row.Why = ""
+	} else {
+		row.Address = ""
+	}
+	if importable && p.may {
+		row.Choice, p.Choose = id, true
+	}
+	p.Rows = append(p.Rows, row)
+}
+
+// end offers, on the first page, to import everything that is found, and leads to the next page; all is what the button
+// says.
+func (p *importPage) end(q upstockcin7.CatalogQuery, next, all string) {
+	if p.may && q.After == "" && (p.Choose || next != "") {
+		if q.Q != "" {
+			all += " that this search finds"
+		}
+		p.All = &importAll{Query: q.Q, Button: all}
+	}
 	if next != "" {
 		p.Next, p.Further = withQuery(p.Path, "q", q.Q, "after", next), further(len(p.Rows))
 	}
