@@ -57,8 +57,8 @@ var mayImport = map[string][]string{
 		"tenant", "ledger", "limit", "rest", "table", "vendor"},
 	"cloud":    {"alert", "app", "signin", "tenant", "ledger", "table"},
 	"workbook": {}, // large: for the console's function and the runner alone
-	"local": {"alert", "workbook", "app", "cloud", "sim", "sim/upstock", "sim/cin7core", "issuer", "parallel", "signin",
-		"table", "ledger", "upstockcin7/order"}, // these two: the bench waits for orders to end
+	"local": {"alert", "workbook", "app", "cloud", "sim", "sim/upstock", "sim/cin7core", "issuer", "parallel", "prose",
+		"signin", "table", "ledger", "upstockcin7/order"}, // these two: the bench waits for orders to end
 }
 
 // testsOnly are libraries that no code of a function may carry: they would make its zip larger.

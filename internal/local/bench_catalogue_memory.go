@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"stockbridge/internal/app"
+	"stockbridge/internal/prose"
 )
 
 // benchCatalogueMemory measures how much memory a process takes that reads a very large catalogue whole, and one that
@@ -58,20 +59,13 @@ func inMeasured(
 		return nil, err
 	}
 	took := time.Since(begun).Seconds()
-	size := fmt.Sprintf("%s %s products, %s customers", what, thousands(products), thousands(customers))
+	size := fmt.Sprintf("%s %s products, %s customers", what, prose.Count(products),
+		prose.Count(customers))
 	return []figure{
 		{what: "memory, " + size, got: most(), goal: 96, unit: "MiB",
 			note: "a process of its own, without its mapped files; 20 own prices a customer; limiter off"},
 		{what: "time, " + size, got: took, unit: "s", noGoal: true, note: "simulators included"},
 	}, nil
-}
-
-// thousands writes a number with a comma before its last three digits.
-func thousands(n int) string {
-	if n < 1000 {
-		return fmt.Sprint(n)
-	}
-	return fmt.Sprintf("%d,%03d", n/1000, n%1000)
 }
 
 // serveMeasured is the process that startMeasured starts: the runner without limiter and schedules, until it is killed.
