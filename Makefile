@@ -45,7 +45,7 @@ catalogue: ## the catalogue's crash proof, months and memory at their whole size
 	GOGC=400 go test -count=1 -v -timeout 90m ./internal/upstockcin7 ./internal/upstockcin7/catalogue -run '^TestCatalog|^TestSides' -args -whole
 
 pages: ## the pages in Chromium with axe-core, where .ci/run has put it, and every event of make invoke
-	go test -count=1 ./internal/local -run '^(TestPages|TestStory|TestSeedAndInvoke)$$' -args -whole
+	go test -count=1 ./internal/local -run '^(TestPages|TestStory|TestCatalogueStory|TestSeedAndInvoke)$$' -args -whole
 
 lint: ## gofmt, go mod tidy, vet, staticcheck, govulncheck; cfn-lint and sam validate where installed
 	@bad=$$(gofmt -l .); if [ -n "$$bad" ]; then echo "not gofmt'ed: $$bad"; exit 1; fi
