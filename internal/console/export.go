@@ -244,6 +244,9 @@ tokens                  the API tokens: their names and roles. The tokens themse
 people                  who has signed in within a year
 links-customer          which card of Cin7 Core each customer of Upstock is
 links-product           which product of Cin7 Core each SKU of Upstock is
+imported-products       the products that are to be in Upstock, and how each stands there
+imported-customers      the customers that are, likewise
+price-changes           how prices changed in Upstock's lists within 90 days
 completeness.json       what the last comparison of both systems found
 completeness-orders     and its orders
 events                  what happened within 90 days, and who did it

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -23,7 +24,7 @@ import (
 	"stockbridge/internal/upstockcin7/order"
 )
 
-// unzip reads the files of an export's part, and holds them to what the manifest says.
+// unzip reads the files of an export's part, and holds them to what the manifest and README.txt say.
 func unzip(t *testing.T, data []byte) map[string][]byte {
 	t.Helper()
 	z, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
@@ -59,6 +60,13 @@ func unzip(t *testing.T, data []byte) map[string][]byte {
 	}
 	if got := slices.Sorted(maps.Keys(files)); !slices.Equal(got, slices.Sorted(maps.Keys(listed))) {
 		t.Errorf("%v, and the manifest lists %v", got, m.Files)
+	}
+	for name := range files {
+		known := strings.TrimSuffix(strings.TrimSuffix(name, ".csv"), ".json")
+		if !strings.HasPrefix(name, "orders/") && !slices.Contains([]string{"README.txt", "manifest.json"}, name) &&
+			!bytes.Contains(files["README.txt"], []byte("\n"+known)) {
+			t.Errorf("README.txt does not say what %s is", name)
+		}
 	}
 	return files
 }
@@ -183,6 +191,33 @@ func TestExport(t *testing.T) {
 	// Of whose export no event can tell, nobody gets it.
 	h.deaf.deaf = true
 	h.do("GET", path+"/export", token, nil).is(503)
+}
+
+// TestExportOfCatalogue: what was chosen to be in Upstock is in the export, and how prices changed there, a line for
+// each.
+func TestExportOfCatalogue(t *testing.T) {
+	s := openShop(t)
+	s.importAll()
+	product := fmt.Sprint(s.ask("GET", "/products?q=kwk-100", nil).get("items.0.id"))
+	s.control("PUT", "/sim/cin7core/products/"+product, map[string]any{"PriceTier1": 19.95, "PriceTier2": 18.95})
+	s.through("POST", "/sync/prices", nil)
+	files := map[string][]byte{}
+	parts, _ := s.exportAll(s.path, s.token)
+	for _, part := range parts {
+		maps.Copy(files, part)
+	}
+	for name, list := range map[string]string{
+		"imported-products": "/products?limit=100", "imported-customers": "/customers?limit=100",
+		"price-changes": "/price-changes?state=applied&limit=100",
+	} {
+		a := s.ask("GET", list, nil).is(200)
+		items := elements(a.get("items"))
+		var listed []any
+		if err := json.Unmarshal(files[name+".json"], &listed); err != nil || len(listed) == 0 || a.get("next") != nil ||
+			!reflect.DeepEqual(listed, items) || len(readTable(t, files[name+".csv"])) != len(items) {
+			t.Errorf("%s: %v, %.300s, want %.300s", name, err, files[name+".json"], a.raw)
+		}
+	}
 }
 
 // TestExportHasNoSecret puts a secret wherever there can be one, and looks for each in every file.
