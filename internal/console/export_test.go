@@ -213,8 +213,9 @@ func TestExportOfCatalogue(t *testing.T) {
 		a := s.ask("GET", list, nil).is(200)
 		items := elements(a.get("items"))
 		var listed []any
-		if err := json.Unmarshal(files[name+".json"], &listed); err != nil || len(listed) == 0 || a.get("next") != nil ||
-			!reflect.DeepEqual(listed, items) || len(readTable(t, files[name+".csv"])) != len(items) {
+		if err := json.Unmarshal(files[name+".json"], &listed); err != nil || len(listed) == 0 ||
+			a.get("next") != nil || !reflect.DeepEqual(listed, items) ||
+			len(readTable(t, files[name+".csv"])) != len(items) {
 			t.Errorf("%s: %v, %.300s, want %.300s", name, err, files[name+".json"], a.raw)
 		}
 	}
