@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
@@ -95,6 +96,31 @@ func Read(r *http.Request, into any) ([]byte, error) {
 		return []byte("{}"), err
 	}
 	return body, json.Unmarshal(body, into)
+}
+
+// Documents are the records that a body has: one, or a list of them.
+func Documents(body []byte) ([]json.RawMessage, error) {
+	if body = bytes.TrimSpace(body); len(body) == 0 || body[0] != '[' {
+		return []json.RawMessage{body}, nil
+	}
+	var all []json.RawMessage
+	return all, json.Unmarshal(body, &all)
+}
+
+// Locked serves a control call about books: with its JSON body, and with the lock held until the answer is written.
+func (s *Sim) Locked(r *http.Request, serve func(body []byte) (any, error)) (any, error) {
+	body, err := Read(r, new(json.RawMessage))
+	if err != nil {
+		return nil, err
+	}
+	s.Lock()
+	defer s.Unlock()
+	out, err := serve(body)
+	if err != nil {
+		return nil, err
+	}
+	text, err := json.Marshal(out)
+	return json.RawMessage(text), err
 }
 
 func (s *Sim) postAccount(r *http.Request) (any, error) {

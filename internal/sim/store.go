@@ -333,6 +333,16 @@ func PutRow[T any](rows []*T, text json.RawMessage, change bool, id func(*T) str
 	return append(rows, row), nil
 }
 
+// ReadInto reads a row that goes into several places.
+func ReadInto[T any](text json.RawMessage, add func(*T)) error {
+	row := new(T)
+	err := json.Unmarshal(text, row)
+	if err == nil {
+		add(row)
+	}
+	return err
+}
+
 // saveChanges appends what changed. Once the appended changes are larger than the
 // snapshot it writes a new snapshot, so that on average the cost of a change does
 // not grow with the state.

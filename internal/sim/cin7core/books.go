@@ -199,13 +199,13 @@ func yieldAll[T any](rows []*T, yield func(any) bool) bool {
 func (c *catalogue) readRow(kind string, row json.RawMessage) error {
 	switch kind {
 	case "customer":
-		return readInto(row, func(x *customer) { c.putCustomer(c.customer(x.ID), x) })
+		return sim.ReadInto(row, func(x *customer) { c.putCustomer(c.customer(x.ID), x) })
 	case "product":
-		return readInto(row, func(p *product) { c.putProduct(c.product(p.ID), p) })
+		return sim.ReadInto(row, func(p *product) { c.putProduct(c.product(p.ID), p) })
 	case "gone":
-		return readInto(row, func(r *goneRow) { c.remove(r.ID) })
+		return sim.ReadInto(row, func(r *goneRow) { c.remove(r.ID) })
 	case "stock":
-		return readInto(row, func(r *stockRow) {
+		return sim.ReadInto(row, func(r *stockRow) {
 			key := stockKey{r.ProductID, r.Location}
 			if old := c.stock[key]; old != nil {
 				*old = *r
@@ -214,22 +214,13 @@ func (c *catalogue) readRow(kind string, row json.RawMessage) error {
 			c.Stock, c.stock[key] = append(c.Stock, r), r
 		})
 	case "price":
-		return readInto(row, func(r *customPrice) {
+		return sim.ReadInto(row, func(r *customPrice) {
 			if c.dropPrice(r.CustomerID, r.ProductID); !r.Gone {
 				c.setPrice(r)
 			}
 		})
 	}
 	return fmt.Errorf("a row of an unknown list %q", kind)
-}
-
-func readInto[T any](text json.RawMessage, add func(*T)) error {
-	row := new(T)
-	err := json.Unmarshal(text, row)
-	if err == nil {
-		add(row)
-	}
-	return err
 }
 
 // UnmarshalJSON also reads books of before the catalogue's records were rows.

@@ -18,60 +18,32 @@ import (
 // inCompany serves a control call about the account that it names, or about the only one.
 func (v *Vendor) inCompany(serve func(c *call, r *http.Request) (any, error)) func(*http.Request) (any, error) {
 	return func(r *http.Request) (any, error) {
-		body, err := sim.Read(r, new(json.RawMessage))
-		if err != nil {
-			return nil, err
-		}
-		v.sim.Lock()
-		defer v.sim.Unlock()
-		c := v.company(r.FormValue("account"))
-		if r.FormValue("account") == "" && len(v.companies) == 1 {
-			c = v.companies[0]
-		}
-		if c == nil {
-			return nil, sim.NotFound("Account")
-		}
-		out, err := serve(v.asPerson(c, body), r)
-		if err != nil {
-			return nil, err
-		}
-		text, err := json.Marshal(out) // while the lock is held
-		return json.RawMessage(text), err
+		return v.sim.Locked(r, func(body []byte) (any, error) {
+			c := v.company(r.FormValue("account"))
+			if r.FormValue("account") == "" && len(v.companies) == 1 {
+				c = v.companies[0]
+			}
+			if c == nil {
+				return nil, sim.NotFound("Account")
+			}
+			return serve(v.asPerson(c, body), r)
+		})
 	}
 }
 
 // inRecord serves a control call about the record that its path names, whosever it is.
 func (v *Vendor) inRecord(serve func(c *call, id string) (any, error)) func(*http.Request) (any, error) {
 	return func(r *http.Request) (any, error) {
-		body, err := sim.Read(r, new(json.RawMessage))
-		if err != nil {
-			return nil, err
-		}
-		v.sim.Lock()
-		defer v.sim.Unlock()
-		id := r.PathValue("id")
-		for _, c := range v.companies {
-			if c.customer(id) == nil && c.product(id) == nil {
-				continue
+		return v.sim.Locked(r, func(body []byte) (any, error) {
+			id := r.PathValue("id")
+			for _, c := range v.companies {
+				if c.customer(id) != nil || c.product(id) != nil {
+					return serve(v.asPerson(c, body), id)
+				}
 			}
-			out, err := serve(v.asPerson(c, body), id)
-			if err != nil {
-				return nil, err
-			}
-			text, err := json.Marshal(out)
-			return json.RawMessage(text), err
-		}
-		return nil, sim.NotFound("Record")
+			return nil, sim.NotFound("Record")
+		})
 	}
-}
-
-// documents are the records that a body has: one, or a list of them.
-func documents(body []byte) ([]json.RawMessage, error) {
-	if body = bytes.TrimSpace(body); len(body) == 0 || body[0] != '[' {
-		return []json.RawMessage{body}, nil
-	}
-	var all []json.RawMessage
-	return all, json.Unmarshal(body, &all)
 }
 
 func (c *call) controlCustomers(*http.Request) (any, error) {
@@ -100,7 +72,7 @@ type draftCustomer struct {
 
 // makeCustomers makes customers of partial documents.
 func (c *call) makeCustomers(*http.Request) (any, error) {
-	docs, err := documents(c.Body)
+	docs, err := sim.Documents(c.Body)
 	if err != nil {
 		return nil, err
 	}
@@ -203,7 +175,7 @@ func (c *call) mergeCustomer(id string) (any, error) {
 
 // makeProducts makes products of partial documents, with OnHand at Location if they have any.
 func (c *call) makeProducts(*http.Request) (any, error) {
-	docs, err := documents(c.Body)
+	docs, err := sim.Documents(c.Body)
 	if err != nil {
 		return nil, err
 	}

@@ -1,7 +1,6 @@
 package cin7core
 
 import (
-	"encoding/json"
 	"io"
 	"net/http"
 	"strings"
@@ -147,18 +146,7 @@ func (v *Vendor) controlSale(r *http.Request) (any, error) {
 // putBooks merges a JSON object into a record of Cin7 Core; null clears. It makes
 // none of the vendor's checks, so that tests can make wrong records.
 func (v *Vendor) putBooks(r *http.Request) (any, error) {
-	body, err := sim.Read(r, new(json.RawMessage))
-	if err != nil {
-		return nil, err
-	}
-	v.sim.Lock()
-	defer v.sim.Unlock()
-	x, err := v.mergeBook(r, body)
-	if err != nil {
-		return nil, err
-	}
-	out, err := json.Marshal(x) // while the lock is held
-	return json.RawMessage(out), err
+	return v.sim.Locked(r, func(body []byte) (any, error) { return v.mergeBook(r, body) })
 }
 
 func (v *Vendor) mergeBook(r *http.Request, body []byte) (any, error) {

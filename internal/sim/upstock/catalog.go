@@ -223,11 +223,11 @@ func (c *catalogue) rows() iter.Seq[any] {
 func (c *catalogue) readRow(kind string, row json.RawMessage) error {
 	switch kind {
 	case "product":
-		return readInto(row, c.addProduct)
+		return sim.ReadInto(row, c.addProduct)
 	case "customer":
-		return readInto(row, c.addCustomer)
+		return sim.ReadInto(row, c.addCustomer)
 	case "list":
-		return readInto(row, func(r *listRow) {
+		return sim.ReadInto(row, func(r *listRow) {
 			l := c.lists[r.ExternalID]
 			switch {
 			case r.Gone && l != nil:
@@ -240,22 +240,13 @@ func (c *catalogue) readRow(kind string, row json.RawMessage) error {
 			}
 		})
 	case "price":
-		return readInto(row, func(r *priceRow) {
+		return sim.ReadInto(row, func(r *priceRow) {
 			if l := c.lists[r.List]; l != nil {
 				l.set(r.Product, r.Price)
 			}
 		})
 	}
 	return fmt.Errorf("a row of an unknown list %q", kind)
-}
-
-func readInto[T any](text json.RawMessage, add func(*T)) error {
-	row := new(T)
-	err := json.Unmarshal(text, row)
-	if err == nil {
-		add(row)
-	}
-	return err
 }
 
 type result struct {

@@ -1,7 +1,6 @@
 package upstock
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -15,26 +14,17 @@ import (
 func (v *Vendor) inSupplier(serve func(p *supplier, r *http.Request, body []byte) (any, error)) func(*http.Request) (
 	any, error) {
 	return func(r *http.Request) (any, error) {
-		body, err := sim.Read(r, new(json.RawMessage))
-		if err != nil {
-			return nil, err
-		}
-		v.sim.Lock()
-		defer v.sim.Unlock()
-		n, _ := strconv.Atoi(r.FormValue("supplier"))
-		p := v.supplier(n)
-		if r.FormValue("supplier") == "" && len(v.suppliers) == 1 {
-			p = v.suppliers[0]
-		}
-		if p == nil {
-			return nil, sim.NotFound("Supplier")
-		}
-		out, err := serve(p, r, body)
-		if err != nil {
-			return nil, err
-		}
-		text, err := json.Marshal(out) // while the lock is held
-		return json.RawMessage(text), err
+		return v.sim.Locked(r, func(body []byte) (any, error) {
+			n, _ := strconv.Atoi(r.FormValue("supplier"))
+			p := v.supplier(n)
+			if r.FormValue("supplier") == "" && len(v.suppliers) == 1 {
+				p = v.suppliers[0]
+			}
+			if p == nil {
+				return nil, sim.NotFound("Supplier")
+			}
+			return serve(p, r, body)
+		})
 	}
 }
 
@@ -60,12 +50,9 @@ func (p *supplier) controlLists(*http.Request, []byte) (any, error) {
 
 // fresh reads new records of a body: one document, or a list of them. They are all read before one is kept.
 func fresh[T any](body []byte, begin func(n int) *T) ([]*T, error) {
-	docs := []json.RawMessage{body}
-	if body = bytes.TrimSpace(body); len(body) > 0 && body[0] == '[' {
-		docs = nil
-		if err := json.Unmarshal(body, &docs); err != nil {
-			return nil, err
-		}
+	docs, err := sim.Documents(body)
+	if err != nil {
+		return nil, err
 	}
 	out := []*T{}
 	for i, doc := range docs {
