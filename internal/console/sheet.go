@@ -2,15 +2,20 @@ package console
 
 import (
 	"bytes"
+	"compress/gzip"
 	"encoding/csv"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/shopspring/decimal"
+
+	"stockbridge/internal/match"
 )
 
 // Workbook writes rows as an XLSX file with one sheet, the names of its columns first. A cell is a string, an int, or a
@@ -22,7 +27,8 @@ type sheet struct {
 	title   string
 	numbers []string // columns that hold numbers
 	columns []string
-	bytes   int // of the cells so far
+	marked  bool // a CSV file begins with a byte order mark, by which spreadsheets know that it is UTF-8
+	bytes   int  // of the cells so far
 	lines   *csv.Writer
 	out     bytes.Buffer
 	book    Workbook // nil: it is CSV
@@ -50,10 +56,11 @@ func (a *api) newSheet(r *http.Request, title string, numbers []string, columns 
 	return s, nil
 }
 
-// maxSheet is what an answer of a Lambda function can carry, with room for its envelope: 6 MB, as JSON.
-const maxSheet = 4 << 20
+// maxSheet is what an answer of a Lambda function can carry, with room for its envelope: 6 MB, as JSON. A table of more
+// lines is compressed on its way; maxCells bounds what is gathered for it.
+const maxSheet, maxCells = 4 << 20, 48 << 20
 
-// line adds a line, as long as the file fits into an answer.
+// line adds a line, as long as the file may fit into an answer.
 func (s *sheet) line(cells ...string) error {
 	if s.book != nil {
 		row := make([]any, len(cells))
@@ -74,8 +81,8 @@ func (s *sheet) line(cells ...string) error {
 		s.lines.Flush()
 		s.bytes = s.out.Len()
 	}
-	if s.bytes > maxSheet {
-		return tooLong("more than 4 MiB")
+	if s.bytes > maxCells {
+		return tooLong("more than 48 MiB")
 	}
 	return nil
 }
@@ -105,21 +112,56 @@ func (s *sheet) send(w http.ResponseWriter, r *http.Request, name string) error 
 		if err := s.book(&s.out, s.title, s.rows); err != nil {
 			return fmt.Errorf("workbook: %w", err)
 		}
-		if s.out.Len() > maxSheet {
-			return tooLong("more than 4 MiB")
-		}
 	} else {
 		s.lines.Flush()
 	}
+	body, encoding := s.out.Bytes(), ""
+	if s.book == nil {
+		if s.marked {
+			body = append([]byte("\uFEFF"), body...)
+		}
+		w.Header().Add("Vary", "Accept-Encoding")
+		if len(body) > packedFrom && strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+			packed, err := pack(body)
+			if err != nil {
+				return err
+			}
+			body, encoding = packed, "gzip"
+		}
+	}
+	if len(body) > maxSheet {
+		return tooLong("more than 4 MiB")
+	}
 	w.Header().Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", name+ending))
-	write(w, r, http.StatusOK, kind, s.out.Bytes())
+	if encoding != "" {
+		w.Header().Set("Content-Encoding", encoding)
+	}
+	write(w, r, http.StatusOK, kind, body)
 	return nil
 }
 
-// cell keeps a spreadsheet from reading a text of a CSV file as a formula.
+// packedFrom is how long a CSV file is that is compressed for whoever can read that.
+const packedFrom = 1 << 20
+
+func pack(body []byte) ([]byte, error) {
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	_, err := z.Write(body)
+	err = errors.Join(err, z.Close()) // what is left of it is written by then
+	return packed.Bytes(), err
+}
+
+// cell keeps a spreadsheet from reading a text of a CSV file as a formula: one that begins so, whatever blanks and
+// unseen characters stand before, gets one apostrophe in front. Who reads the file back takes away an apostrophe that
+// stands before such a beginning.
 func cell(s string) string {
-	if s != "" && strings.ContainsRune("=+-@\t\r\n＝＋－＠", []rune(s)[0]) {
-		return "'" + s
+	for _, c := range s {
+		switch {
+		case strings.ContainsRune("=+-@\t\r\uFF1D\uFF0B\uFF0D\uFF20\u2212", c):
+			return "'" + s
+		case !unicode.IsSpace(c) && !match.Unseen(c):
+			return s
+		}
 	}
 	return s
 }

@@ -1,15 +1,24 @@
 package console
 
 import (
+	"archive/zip"
+	"bytes"
+	"compress/gzip"
 	"encoding/csv"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/xuri/excelize/v2"
 
 	"stockbridge/internal/signin"
+	"stockbridge/internal/testsize"
+	"stockbridge/internal/workbook"
 )
 
 // TestWorkbooks: the XLSX files of a check and of Activity, read back, have the lines of the CSV files; what is a text
@@ -78,4 +87,89 @@ func TestWorkbooks(t *testing.T) {
 	h.opened(func(d *Deps) { d.Workbook = nil })
 	h.do("GET", path+"/events.xlsx", token, nil).is(501)
 	hasNot(t, ana.get(page+"/activity").Body.String()+ana.get(page+"/completeness").Body.String(), ".xlsx")
+}
+
+// TestCells: a text of a CSV file that a spreadsheet would take for a formula has one apostrophe in front, whatever is
+// not seen before it, and is itself again when that is taken away. All else stays as it is.
+func TestCells(t *testing.T) {
+	for _, s := range []string{
+		"=1+1", "+64 21 555 123", "-1", "@A1", "\t=1", "\r", " =1", "\u00a0\u200b=1", "\ufeff=1", "\u00ad@x", "\u3164+1",
+		"\uFF1D1", "\uFF0B1", "\uFF0D1", "\uFF201", "\u22121", "\n =1",
+	} {
+		if got := cell(s); got != "'"+s {
+			t.Errorf("%q becomes %q", s, got)
+		}
+	}
+	for _, s := range []string{"", "0624", "Kōwhai", "a=1", "'=1", " x", "\u200bx", "\n", "1-2", "\u20131"} {
+		if got := cell(s); got != s {
+			t.Errorf("%q becomes %q", s, got)
+		}
+	}
+}
+
+// TestLargeSheet: a file of 50,000 lines fits into an answer: as XLSX, and as CSV for whoever reads what is compressed.
+// Whoever does not is told so, in an answer that is not.
+func TestLargeSheet(t *testing.T) {
+	testsize.Large(t)
+	send := func(path, accept string) (*httptest.ResponseRecorder, error) {
+		r := httptest.NewRequest("GET", path, nil)
+		r.Header.Set("Accept-Encoding", accept)
+		w := httptest.NewRecorder()
+		s, err := (&api{Deps: Deps{Workbook: workbook.Write}}).newSheet(r, "Customers", nil, "name", "email", "why")
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.marked = true
+		for i := range 50_000 {
+			n := strconv.Itoa(i)
+			if err := s.line("Kōwhai Fashion House "+n, "buyer"+n+"@example.com",
+				"It has no country, which JOOR needs. Add it in Cin7 Omni: customer "+n); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return w, s.send(w, r, "customers")
+	}
+	begun := time.Now()
+	w, err := send("/customers.xlsx", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("50,000 rows as XLSX: %v, %d KB", time.Since(begun).Round(time.Millisecond), w.Body.Len()>>10)
+	if body := unzipped(t, w.Body.Bytes(), "xl/worksheets/sheet1.xml"); !strings.Contains(body, "buyer49999@example.com") {
+		t.Error("the last row is not there")
+	}
+	if w, err = send("/customers.csv", "br, gzip"); err != nil || w.Header().Get("Content-Encoding") != "gzip" {
+		t.Fatalf("%v: %v", err, w.Header())
+	}
+	z, err := gzip.NewReader(w.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(z)
+	if err != nil || !strings.HasPrefix(string(body), "\uFEFFname,email,why\r\n") ||
+		strings.Count(string(body), "\n") != 50_001 {
+		t.Errorf("%v, %d bytes that begin with %q", err, len(body), body[:30])
+	}
+	if w, err = send("/customers.csv", "br"); err == nil || w.Header().Get("Content-Encoding") != "" ||
+		w.Header().Get("Content-Disposition") != "" {
+		t.Errorf("who cannot read it: %v, %v", err, w.Header())
+	}
+}
+
+// unzipped is a file of an archive.
+func unzipped(t *testing.T, archive []byte, name string) string {
+	z, err := zip.NewReader(bytes.NewReader(archive), int64(len(archive)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := z.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	body, err := io.ReadAll(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body)
 }
