@@ -51,7 +51,7 @@ var mayImport = map[string][]string{
 		"cin7core", "match", "mirror", "parallel", "tenant", "ledger", "limit", "rest",
 		"vendor"},
 	"console/consoletest": {}, // for tests alone
-	"console": {"alert", "job", "parallel", "prose", "upstockcin7", "upstockcin7/completeness",
+	"console": {"alert", "job", "match", "parallel", "prose", "upstockcin7", "upstockcin7/completeness",
 		"upstockcin7/order", "upstockcin7/sale", "signin", "tenant", "ledger", "limit", "vendor"},
 	"app": {"alert", "console", "upstockcin7", "upstockcin7/order", "upstock", "cin7core", "job", "mirror", "signin",
 		"tenant", "ledger", "limit", "rest", "table", "vendor"},
