@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"stockbridge/internal/cloud"
+	"stockbridge/internal/testsize"
 )
 
 // TestListenBeyond: with the default token, which everybody knows, the runner cannot be reached from other machines.
@@ -268,6 +269,9 @@ func TestSlowBodies(t *testing.T) {
 
 // TestUploadsAtOnce: forty large uploads take turns, and all of them succeed.
 func TestUploadsAtOnce(t *testing.T) {
+	if !testsize.Alone(t) {
+		return
+	}
 	const size, count = 1 << 20, 40
 	var now, most, done atomic.Int64
 	var peak atomic.Uint64

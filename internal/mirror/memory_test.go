@@ -21,6 +21,9 @@ func TestMemory(t *testing.T) {
 	if records == 0 {
 		t.Skip("large: left out with -short")
 	}
+	if !testsize.Alone(t) {
+		return
+	}
 	var peak uint64
 	look := func() {
 		var mem runtime.MemStats

@@ -149,6 +149,9 @@ func (*many) Follow(context.Context, string, []publish.Telling) (a publish.Answe
 // TestMemory: a hundred thousand records stream through: told, told anew, looked through, and taken away.
 func TestMemory(t *testing.T) {
 	testsize.Large(t)
+	if !testsize.Alone(t) {
+		return
+	}
 	w := newWorld(t, filepath.Join(t.TempDir(), "table.db"))
 	defer w.store.close()
 	const records = 100_000

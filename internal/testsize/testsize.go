@@ -15,6 +15,8 @@
 // all but one story in eight, and [Of] is a number for each size. A test that states nothing is run at every size, so
 // it should take less than a second with the race detector.
 //
+// A test that measures the memory of its process runs in one of its own ([Alone]).
+//
 // -every and -whole are flags of the packages whose tests import this one; others refuse them. The seeds of make
 // simulate and make power (-seeds, see package simulate) and FUZZTIME of make fuzz are not sizes of this kind.
 package testsize

@@ -20,6 +20,9 @@ import (
 func TestCatalogMemory(t *testing.T) {
 	const most = 96 << 20
 	testsize.Large(t)
+	if !testsize.Alone(t) {
+		return
+	}
 	products, customers := testsize.Of(100_000, 4_000, 0), testsize.Of(20_000, 2_000, 0)
 	readCatalog(t, sim.Options{NoLimits: true}, func(t *testing.T, r *catalogReading) {
 		var peak uint64

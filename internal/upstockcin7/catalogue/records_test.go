@@ -343,6 +343,9 @@ func TestNames(t *testing.T) {
 
 // TestGoodsAreSmall: what is kept in memory of the products is a fraction of their records.
 func TestGoodsAreSmall(t *testing.T) {
+	if !testsize.Alone(t) {
+		return
+	}
 	many := testsize.Of(100_000, 20_000, 2_000)
 	a := account{rules: Rules{Currency: "NZD", Tiers: tiersOf("Retail")}}
 	for n := range many {
