@@ -42,6 +42,7 @@ var mayImport = map[string][]string{
 	"alert":        {"job", "ledger", "limit", "prose", "table", "tenant"},
 	"upstock":      {"rest"},
 	"cin7core":     {"rest"},
+	"cin7omni":     {"rest"},
 	"vendor":       {"job", "ledger", "limit", "match", "prose", "rest", "tenant"},
 	"job":          {"ledger", "limit", "parallel", "prose", "rest", "tenant"},
 	"upstockcin7/reference": {"upstockcin7/sale", "upstock", "cin7core", "match", "mirror", "prose", "rest", "tenant",
