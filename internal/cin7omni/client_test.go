@@ -230,8 +230,8 @@ func TestBatchesNotSent(t *testing.T) {
 	}
 }
 
-// TestWritten: a batch is an array even for one record, of documented fields, with numbers as numbers; the credential is
-// HTTP's basic one.
+// TestWritten: a batch is an array even for one record, of documented fields, with numbers as numbers; the credential
+// is HTTP's basic one.
 func TestWritten(t *testing.T) {
 	f, c := answering(200, "[]")
 	_, _ = c.CreateContacts(t.Context(), []cin7omni.Contact{{Type: cin7omni.Customer, IsActive: true,
