@@ -24,6 +24,7 @@ const (
 type bucket struct {
 	stamps       []int64 // grants within the longest exact window, oldest first; at least the newest grant
 	counts       []count // grants within the sliced window, oldest first
+	windows      []fixed // the last window of each fixed rate, as far as it was called
 	blockedUntil int64   // no grants before
 	wantedUntil  int64   // until then the second class leaves the budget to the first
 	lastSecond   int64   // newest grant to the second class
@@ -35,47 +36,83 @@ type bucket struct {
 
 type count struct{ slice, n int64 }
 
-// take grants one call at an instant, or returns the instant until which it refuses.
-func (k *bucket) take(b Budget, c Class, s Share, turn, now int64) (at, until int64) {
+// fixed is a window that began at from at the earliest, and with a call that was granted at to at the latest.
+type fixed struct{ from, to, used int64 }
+
+// over is the instant from which a call begins another window.
+func (w fixed) over(r Rate) int64 { return w.to + r.Window.Microseconds() }
+
+// unsure is the instant from which a call may arrive after the window's end.
+func (w fixed) unsure(r Rate) int64 { return w.from + (r.Window - 2*r.margin).Microseconds() }
+
+// fixedBefore counts the fixed rates before the i-th one, which is the index of its window.
+func (b Budget) fixedBefore(i int) (n int) {
+	for _, r := range b.Rates[:i] {
+		if r.Fixed {
+			n++
+		}
+	}
+	return n
+}
+
+// window is the last window of a fixed rate; the zero value if it was not called yet.
+func (k *bucket) window(i int) fixed {
+	if i < len(k.windows) {
+		return k.windows[i]
+	}
+	return fixed{}
+}
+
+// take grants one call that costs n at an instant, or returns the instant until which it refuses.
+func (k *bucket) take(b Budget, c Class, s Share, n int, turn, now int64) (at, until int64) {
 	at = now
 	for len(k.shares) < len(k.stamps) {
 		k.shares = append(k.shares, Rest)
 	}
-	if n := len(k.stamps); n > 0 {
-		at = max(at, k.stamps[n-1])
+	if last := len(k.stamps); last > 0 {
+		at = max(at, k.stamps[last-1])
 	}
 	until = k.blockedUntil
-	for _, r := range b.Rates {
-		until = max(until, k.freeFrom(r, at))
+	for i, r := range b.Rates {
+		until = max(until, k.freeFrom(r, b.fixedBefore(i), n, at))
 	}
 	if c == Second && k.wantedUntil > at && at < k.lastSecond+turn {
 		until = max(until, min(k.wantedUntil, k.lastSecond+turn))
 	}
 	if b.Shared && !(c == Second && at >= k.lastSecond+turn) {
 		for _, r := range b.Rates {
-			until = max(until, k.shareFreeFrom(r, s, at))
+			until = max(until, k.shareFreeFrom(r, s, n, at))
 		}
 	}
 	if until > at {
 		return 0, until
 	}
-	k.add(b, at, s)
+	k.add(b, at, s, n, 0)
 	if c == Second {
 		k.lastSecond = at
 	}
 	return at, 0
 }
 
-// freeFrom is the instant from which the rate has room. If that is not after at, it has room.
-func (k *bucket) freeFrom(r Rate, at int64) int64 {
+// freeFrom is the instant from which the rate has room for a call that costs n. If that is not after at, it has room.
+// A rate that is fixed has the window of an index.
+func (k *bucket) freeFrom(r Rate, index, n int, at int64) int64 {
 	window := r.Window.Microseconds()
+	n = min(n, r.Calls) // or it would wait for ever
+	if r.Fixed {
+		w := k.window(index)
+		if at >= w.over(r) || at < w.unsure(r) && w.used+int64(n) <= int64(r.Calls) {
+			return 0
+		}
+		return w.over(r)
+	}
 	if r.Calls <= maxExact {
-		if n := len(k.stamps) - r.Calls; n >= 0 {
-			return k.stamps[n] + window
+		if i := len(k.stamps) - r.Calls + n - 1; i >= 0 {
+			return k.stamps[i] + window
 		}
 		return 0
 	}
-	left := int64(r.Calls) - k.used(r, at)
+	left := int64(r.Calls-n+1) - k.used(r, index, at)
 	free := int64(0)
 	for _, c := range k.counts {
 		if left > 0 {
@@ -90,9 +127,9 @@ func (k *bucket) freeFrom(r Rate, at int64) int64 {
 }
 
 // shareFreeFrom is freeFrom for a share, which may not use what is kept for the others.
-func (k *bucket) shareFreeFrom(r Rate, s Share, at int64) int64 {
+func (k *bucket) shareFreeFrom(r Rate, s Share, n int, at int64) int64 {
 	window, free, kept := r.Window.Microseconds(), int64(0), 0
-	if r.Calls > maxExact {
+	if r.Calls > maxExact || r.Fixed {
 		return 0
 	}
 	used, all := [shares]int{}, 0
@@ -110,18 +147,24 @@ func (k *bucket) shareFreeFrom(r Rate, s Share, at int64) int64 {
 			}
 		}
 	}
-	if kept == 0 || all+kept < r.Calls {
+	if kept == 0 || all+kept+n <= r.Calls {
 		return 0
 	}
-	if n := len(k.stamps) - r.Calls + kept; n < len(k.stamps) {
-		free = min(free, k.stamps[n]+window) // calls of any share leave the window
+	if i := len(k.stamps) - r.Calls + kept + n - 1; i < len(k.stamps) {
+		free = min(free, k.stamps[i]+window) // calls of any share leave the window
 	}
 	return free
 }
 
-// used counts the calls that are in the rate's window at an instant.
-func (k *bucket) used(r Rate, at int64) (n int64) {
+// used is what was spent in the rate's window at an instant. A rate that is fixed has the window of an index.
+func (k *bucket) used(r Rate, index int, at int64) (n int64) {
 	window := r.Window.Microseconds()
+	if r.Fixed {
+		if w := k.window(index); at < w.over(r) {
+			return w.used
+		}
+		return 0
+	}
 	if r.Calls <= maxExact {
 		for _, s := range k.stamps {
 			if s+window > at {
@@ -138,13 +181,18 @@ func (k *bucket) used(r Rate, at int64) (n int64) {
 	return n
 }
 
-// add notes a grant, and forgets those that are in no window any more.
-func (k *bucket) add(b Budget, at int64, s Share) {
-	longest := int64(0)
-	for _, r := range b.Rates {
+// add notes a grant of a call that costs n and was made up to ago before it, and forgets those that are in no window
+// any more.
+func (k *bucket) add(b Budget, at int64, s Share, n int, ago int64) {
+	longest, stamps := int64(0), 1 // of a rate that keeps none, the newest is needed
+	for i, r := range b.Rates {
 		window := r.Window.Microseconds()
+		if r.Fixed {
+			k.spend(r, b.fixedBefore(i), at, n, ago)
+			continue
+		}
 		if r.Calls <= maxExact {
-			longest = max(longest, window)
+			longest, stamps = max(longest, window), n
 			continue
 		}
 		for len(k.counts) > 0 && (k.counts[0].slice+1)*(window/slicesPerWindow)+window <= at {
@@ -154,12 +202,26 @@ func (k *bucket) add(b Budget, at int64, s Share) {
 		if n := len(k.counts); n == 0 || k.counts[n-1].slice < slice {
 			k.counts = append(k.counts, count{slice: slice})
 		}
-		k.counts[len(k.counts)-1].n++
+		k.counts[len(k.counts)-1].n += int64(n)
 	}
 	for len(k.stamps) > 0 && k.stamps[0]+longest <= at {
 		k.stamps, k.shares = k.stamps[1:], k.shares[1:]
 	}
-	k.stamps, k.shares = append(k.stamps, at), append(k.shares, s)
+	for range stamps {
+		k.stamps, k.shares = append(k.stamps, at), append(k.shares, s)
+	}
+}
+
+// spend notes a grant in the window of a fixed rate.
+func (k *bucket) spend(r Rate, index int, at int64, n int, ago int64) {
+	for len(k.windows) <= index {
+		k.windows = append(k.windows, fixed{})
+	}
+	w := &k.windows[index]
+	if at >= w.over(r) {
+		*w = fixed{from: at - ago, to: at}
+	}
+	w.used += int64(n)
 }
 
 // clampFuture pulls instants of a wrong clock back to where right ones may be.
@@ -171,6 +233,10 @@ func (k *bucket) clampFuture(now int64) (changed bool) {
 	}
 	for i := range k.stamps {
 		pull(&k.stamps[i], now+believedAhead)
+	}
+	for i := range k.windows {
+		pull(&k.windows[i].from, now+believedAhead)
+		pull(&k.windows[i].to, now+believedAhead)
 	}
 	pull(&k.lastSecond, now+believedAhead)
 	pull(&k.blockedUntil, now+believedAhead+longestBlock.Microseconds())
@@ -187,8 +253,8 @@ var errFormat = errors.New("bucket in an unknown format")
 const format = 1
 
 // encode returns the format, then varints; stamps and slices as the difference
-// from the one before; then, if there is any, what belongs to shares, which
-// earlier versions neither wrote nor read. 300 stamps of a minute take less than
+// from the one before; then, if there is any, what belongs to shares, and then to
+// fixed windows, which earlier versions neither wrote nor read. 300 stamps of a minute take less than
 // 1 KB, which DynamoDB counts as one write unit.
 func (k *bucket) encode() []byte {
 	v := append(make([]byte, 0, 48+3*len(k.stamps)+4*len(k.counts)), format)
@@ -206,7 +272,7 @@ func (k *bucket) encode() []byte {
 		v = binary.AppendVarint(binary.AppendVarint(v, c.slice-last), c.n)
 		last = c.slice
 	}
-	some := k.trials != 0
+	some := k.trials != 0 || len(k.windows) > 0
 	for i := range k.askedUntil {
 		some = some || k.askedUntil[i] != 0
 	}
@@ -225,6 +291,11 @@ func (k *bucket) encode() []byte {
 			v = append(v, 0)
 		}
 		v[len(v)-1] |= byte(s) << (2 * (i % 4))
+	}
+	for _, w := range k.windows {
+		for _, n := range []int64{w.from, w.to - w.from, w.used} {
+			v = binary.AppendVarint(v, n)
+		}
 	}
 	return v
 }
@@ -276,6 +347,11 @@ func decode(v []byte) (bucket, error) {
 			if !bad {
 				k.shares[i] = Share(v[i/4] >> (2 * (i % 4)) & 3)
 			}
+		}
+		v = v[min(len(v), (len(k.stamps)+3)/4):]
+		for len(v) > 0 && !bad {
+			from, length, used := next(), next(), next()
+			k.windows = append(k.windows, fixed{from, from + length, used})
 		}
 	}
 	if bad {

@@ -11,22 +11,23 @@ import (
 )
 
 // sixty calls a minute, as Cin7 Core allows each API application.
-func sixty() Budget { return Budget{Rates: []Rate{{60, Minute}}, Shared: true} }
+func sixty() Budget { return Budget{Rates: []Rate{{Calls: 60, Window: Minute}}, Shared: true} }
 
 // threeHundred calls a minute, as Upstock allows.
-func threeHundred() Budget { return Budget{Rates: []Rate{{300, Minute}}} }
+func threeHundred() Budget { return Budget{Rates: []Rate{{Calls: 300, Window: Minute}}} }
 
 // threeRates at once: 3 calls a second, 60 a minute and 5,000 a day, as Cin7 Omni allows each API connection. A second
 // is less than clocks differ; 3 in 3 s is no slower than 60 a minute, and nearly as safe as 1 a second.
 func threeRates() Budget {
-	return Budget{Rates: []Rate{{3, 3 * time.Second}, {60, Minute}, {5000, 24 * time.Hour}}}
+	return Budget{Rates: []Rate{{Calls: 3, Window: 3 * time.Second}, {Calls: 60, Window: Minute},
+		{Calls: 5000, Window: 24 * time.Hour}}}
 }
 
 func TestBucketTake(t *testing.T) {
 	const s = int64(time.Second / time.Microsecond)
-	two := Budget{Rates: []Rate{{2, 10 * time.Second}}}
-	both := Budget{Rates: []Rate{{2, 10 * time.Second}, {3, 60 * time.Second}}}
-	daily := Budget{Rates: []Rate{{2000, 96 * time.Second}}} // slices of a second
+	two := Budget{Rates: []Rate{{Calls: 2, Window: 10 * time.Second}}}
+	both := Budget{Rates: []Rate{{Calls: 2, Window: 10 * time.Second}, {Calls: 3, Window: 60 * time.Second}}}
+	daily := Budget{Rates: []Rate{{Calls: 2000, Window: 96 * time.Second}}} // slices of a second
 	now := 1000 * s
 	for _, c := range []struct {
 		name      string
@@ -54,7 +55,7 @@ func TestBucketTake(t *testing.T) {
 		{"slices, past", bucket{counts: []count{{900, 2000}, {995, 1}}}, daily, First, now, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			at, until := c.have.take(c.budget, c.class, Rest, 60*s, now)
+			at, until := c.have.take(c.budget, c.class, Rest, 1, 60*s, now)
 			if at != c.at || until != c.until {
 				t.Errorf("take = %d, %d; want %d, %d", at-now, until-now, c.at-now, c.until-now)
 			}
@@ -78,6 +79,9 @@ func TestBucketEncoding(t *testing.T) {
 			want.askedUntil[i] = n.Draw(t, "asked")
 		}
 		want.trials = rapid.Int64Range(0, 100).Draw(t, "trials")
+		for range rapid.IntRange(0, 3).Draw(t, "windows") {
+			want.windows = append(want.windows, fixed{n.Draw(t, "from"), n.Draw(t, "to"), n.Draw(t, "used")})
+		}
 		got, err := decode(want.encode())
 		if err != nil {
 			t.Fatal(err)
@@ -88,7 +92,7 @@ func TestBucketEncoding(t *testing.T) {
 		if want.shares == nil {
 			want.shares = []Share{}
 		}
-		if d := cmp.Diff(want, got, cmp.AllowUnexported(bucket{}, count{})); d != "" {
+		if d := cmp.Diff(want, got, cmp.AllowUnexported(bucket{}, count{}, fixed{})); d != "" {
 			t.Fatal(d)
 		}
 	})
@@ -99,7 +103,7 @@ func TestBucketSize(t *testing.T) {
 	var k bucket
 	for range 300 {
 		now += 200_000
-		k.take(threeHundred(), First, Rest, 60e6, now)
+		k.take(threeHundred(), First, Rest, 1, 60e6, now)
 	}
 	if n := len(k.encode()); len(k.stamps) != 300 || n > 960 {
 		t.Errorf("%d stamps in %d bytes", len(k.stamps), n)
@@ -108,6 +112,8 @@ func TestBucketSize(t *testing.T) {
 
 func FuzzDecode(f *testing.F) {
 	k := bucket{stamps: []int64{1, 2}, counts: []count{{1, 2}}}
+	f.Add(k.encode())
+	k.shares, k.windows = []Share{Rest, Sales}, []fixed{{1, 2, 3}}
 	f.Add(k.encode())
 	f.Add([]byte{format, 0, 0, 0, 255, 255, 255, 255, 15})
 	f.Fuzz(func(t *testing.T, v []byte) { decode(v) })
@@ -134,7 +140,7 @@ func TestNeverMoreThanTheVendorAllows(t *testing.T) {
 			}
 			use := rapid.SampledFrom([]string{"at once", "late", "any"}).Draw(t, "use")
 			for range rapid.SampledFrom([]int{61, 61, 20, 1}).Draw(t, "calls") {
-				at, until := k.take(budget, First, Rest, 60*s, real+offset)
+				at, until := k.take(budget, First, Rest, 1, 60*s, real+offset)
 				if until > 0 {
 					next = until
 					break

@@ -17,6 +17,15 @@
 // calls with the same credential, show as throttle answers within budget; these
 // block the bucket for a while ([Limiter.Throttled]).
 //
+// # Fixed windows
+//
+// Some vendors count in windows that begin with the first call after the last window ended, and forget all when one
+// ends. Of such a rate no grants are kept, only when the window may have begun, and what was spent in it. As a call
+// arrives up to 3 s after its stamp, nothing is granted from 3 s before the earliest end of a window to its latest
+// one: such a call might be the first of the vendor's next window, of which nobody would know when it began. All of
+// this holds as long as the calls that are made are ours; where others call with the credential, throttle answers
+// tell.
+//
 // # Classes
 //
 // Orders and shipments are of the [First] class. When a call of theirs is refused,
@@ -47,10 +56,14 @@ import (
 	"stockbridge/internal/table"
 )
 
-// Rate allows Calls calls in any span of time as long as Window.
+// Rate allows Calls calls in any span of time as long as Window. Where some calls cost more than others
+// ([Limiter.TakeN]), it allows as much as Calls calls that cost one.
 type Rate struct {
 	Calls  int
 	Window time.Duration
+	Fixed  bool // the window begins with a call after the one before ended, see Fixed windows above
+
+	margin time.Duration // the part of Window that is our margin; New sets it
 }
 
 // Budget is what a vendor allows an account, with our margin. At most one rate
@@ -80,6 +93,9 @@ func GrantLife(speed float64) time.Duration { return marginAt(speed) / 3 }
 
 // Minute is the window of a rate that a vendor counts by the minute.
 const Minute = time.Minute + margin
+
+// FiveMinutes is the window of a rate that a vendor counts in spans of five minutes.
+const FiveMinutes = 5*time.Minute + margin
 
 // Class of a caller.
 type Class int
@@ -166,7 +182,9 @@ func New(t table.Table, vendor, account string, b Budget, c Class, options ...Op
 		l.budget.Block = l.scaled(defaultBlock)
 	}
 	for _, r := range b.Rates {
-		l.budget.Rates = append(l.budget.Rates, Rate{r.Calls, l.scaled(r.Window-margin) + marginAt(l.speed)})
+		r.margin = marginAt(l.speed)
+		r.Window = l.scaled(r.Window-margin) + r.margin
+		l.budget.Rates = append(l.budget.Rates, r)
 	}
 	return l
 }
@@ -178,13 +196,16 @@ func (l *Limiter) scaled(d time.Duration) time.Duration {
 // Take asks for one call, and returns the stamp of the grant. The grant must be
 // used within [GrantLife] of its stamp, or another must be taken. The stamp may
 // lie a little in the future, which is no reason to wait. A refusal is a [*Wait].
-func (l *Limiter) Take(ctx context.Context) (time.Time, error) {
+func (l *Limiter) Take(ctx context.Context) (time.Time, error) { return l.TakeN(ctx, 1) }
+
+// TakeN is Take for a call that costs as much as n.
+func (l *Limiter) TakeN(ctx context.Context, n int) (time.Time, error) {
 	if err := l.enter(ctx); err != nil {
 		return time.Time{}, err
 	}
 	defer l.leave()
 	for range mostLapses {
-		at, err := l.grant(ctx, shareOf(ctx))
+		at, err := l.grant(ctx, n, shareOf(ctx))
 		if errors.Is(err, table.ErrConflict) {
 			break // others were faster each time
 		}
@@ -200,14 +221,14 @@ func (l *Limiter) Take(ctx context.Context) (time.Time, error) {
 }
 
 // grant takes one call from the bucket, and returns its stamp.
-func (l *Limiter) grant(ctx context.Context, share Share) (at int64, err error) {
+func (l *Limiter) grant(ctx context.Context, n int, share Share) (at int64, err error) {
 	var until, trial int64 // not 0: refused until then; granted as the trial of a block, for which others wait so long
 	var stale bool         // refused by a block that an answer may have ended by now
 	err = l.change(ctx, func(k *bucket) bool {
 		now := l.now().UnixMicro()
 		pulled := k.clampFuture(now)
 		k.blockedUntil = max(k.blockedUntil, l.blockedUntil)
-		at, until = k.take(l.budget, l.class, share, l.scaled(turnEvery).Microseconds(), now)
+		at, until = k.take(l.budget, l.class, share, n, l.scaled(turnEvery).Microseconds(), now)
 		trial, stale = 0, until > 0 && k.trials > 0 && k.blockedUntil > now
 		if until > 0 {
 			return l.mark(k, share, until) || pulled
@@ -325,7 +346,7 @@ func (l *Limiter) Answered(ctx context.Context) {
 
 // State is what is left of a budget, to be shown to people.
 type State struct {
-	Left, Of     int // calls, of the rate with the least left
+	Left, Of     int // calls that cost one, of the rate with the least left
 	Per          time.Duration
 	BlockedUntil time.Time // zero: not blocked
 	WantedUntil  time.Time // zero: the first class is not waiting
@@ -344,8 +365,8 @@ func (l *Limiter) State(ctx context.Context) (State, error) {
 	now := l.now().UnixMicro()
 	k.clampFuture(now)
 	var s State
-	for _, r := range l.budget.Rates {
-		left := max(0, r.Calls-int(k.used(r, now)))
+	for i, r := range l.budget.Rates {
+		left := max(0, r.Calls-int(k.used(r, l.budget.fixedBefore(i), now)))
 		if s.Of == 0 || left*s.Of <= s.Left*r.Calls {
 			s.Left, s.Of, s.Per = left, r.Calls, r.Window
 		}

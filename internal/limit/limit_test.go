@@ -458,7 +458,8 @@ func TestCin7Omni(t *testing.T) {
 		if !slices.IsSortedFunc(at, time.Time.Compare) {
 			t.Error("stamps out of order")
 		}
-		for _, r := range []Rate{{3, time.Second}, {60, time.Minute}, {5000, 24 * time.Hour}} {
+		for _, r := range []Rate{{Calls: 3, Window: time.Second}, {Calls: 60, Window: time.Minute},
+			{Calls: 5000, Window: 24 * time.Hour}} {
 			for i := r.Calls; i < len(at); i++ {
 				if at[i].Sub(at[i-r.Calls]) < r.Window {
 					t.Fatalf("more than %d in %v", r.Calls, r.Window)

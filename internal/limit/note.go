@@ -15,7 +15,7 @@ func (l *Limiter) Note(ctx context.Context) {
 		if n := len(k.stamps); n > 0 {
 			at = max(at, k.stamps[n-1])
 		}
-		k.add(l.budget, at, Rest)
+		k.add(l.budget, at, Rest, 1, l.scaled(trialFor).Microseconds())
 		return true
 	})
 }
