@@ -79,8 +79,8 @@ func (a *App) base(sys tenant.System) string {
 // limiter lets package limit speak for package rest.
 type limiter struct{ *limit.Limiter }
 
-func (l *limiter) Take(ctx context.Context) (time.Time, error) {
-	at, err := l.Limiter.Take(ctx)
+func (l *limiter) Take(ctx context.Context, cost int) (time.Time, error) {
+	at, err := l.Limiter.TakeN(ctx, cost)
 	if w, ok := errors.AsType[*limit.Wait](err); ok {
 		return at, &rest.Wait{Until: w.Until}
 	}

@@ -65,7 +65,7 @@ func (v *vendor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, v.body)
 }
 
-func (v *vendor) Take(context.Context) (time.Time, error) { return time.Now(), nil }
+func (v *vendor) Take(context.Context, int) (time.Time, error) { return time.Now(), nil }
 
 func (v *vendor) Throttled(_ context.Context, d time.Duration) { v.throttled = append(v.throttled, d) }
 

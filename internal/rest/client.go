@@ -17,8 +17,9 @@ import (
 
 // Limiter says when a call may be made.
 type Limiter interface {
-	// Take grants one call and returns the grant's stamp; the grant is good for a second. A refusal is a *Wait.
-	Take(ctx context.Context) (time.Time, error)
+	// Take grants one call, which costs so much of the budget, and returns the grant's stamp; the grant is good for a
+	// second. A refusal is a *Wait.
+	Take(ctx context.Context, cost int) (time.Time, error)
 	// Throttled is called when the vendor refused a call as one too many; retryAfter is 0 if it did not say for how
 	// long. If a Limiter also has Answered(ctx), that is called for every other answer.
 	Throttled(ctx context.Context, retryAfter time.Duration)
@@ -28,13 +29,14 @@ type Limiter interface {
 type Client struct {
 	Who       string // the vendor's system, as errors name it: see Error.Who
 	Base      *url.URL
-	HTTP      http.RoundTripper   // nil: http.DefaultTransport
-	Sign      func(*http.Request) // adds the credential
-	Limit     Limiter             // nil: no limit
-	Timeout   time.Duration       // from writing to the last byte of the answer; 0: 20 s
-	MaxAnswer int64               // bytes; 0: 32 MiB
-	GrantLife time.Duration       // how long a reserved grant may wait for its call; 0: 1 s
-	Routes    Routes              // the documented calls; nil: any
+	HTTP      http.RoundTripper       // nil: http.DefaultTransport
+	Sign      func(*http.Request)     // adds the credential
+	Limit     Limiter                 // nil: no limit
+	Timeout   time.Duration           // from writing to the last byte of the answer; 0: 20 s
+	MaxAnswer int64                   // bytes; 0: 32 MiB
+	GrantLife time.Duration           // how long a reserved grant may wait for its call; 0: 1 s
+	Routes    Routes                  // the documented calls; nil: any
+	Cost      func(method string) int // what a call costs of the budget; nil: 1
 	// Read finds a vendor's error in an answer of any status. If it is nil or returns nil, FromStatus decides.
 	Read func(status int, header http.Header, body []byte) *Error
 
@@ -58,12 +60,12 @@ func (c *Client) Hide(values ...string) {
 }
 
 // Reserve takes one grant now, for the next call made with the context that it returns. If that call comes more than a
-// second later, it takes a new grant.
+// second later, or costs more than 1, it takes a new grant.
 func (c *Client) Reserve(ctx context.Context) (context.Context, error) {
 	if c.Limit == nil {
 		return ctx, nil
 	}
-	stamp, err := c.take(ctx)
+	stamp, err := c.take(ctx, 1)
 	if err != nil {
 		err.Who, err.Method, err.Path = c.Who, "reserve", "a call"
 		return ctx, err
@@ -71,8 +73,8 @@ func (c *Client) Reserve(ctx context.Context) (context.Context, error) {
 	return context.WithValue(ctx, grantKey{}, &reservation{of: c, stamp: stamp}), nil
 }
 
-func (c *Client) take(ctx context.Context) (time.Time, *Error) {
-	stamp, err := c.Limit.Take(ctx)
+func (c *Client) take(ctx context.Context, cost int) (time.Time, *Error) {
+	stamp, err := c.Limit.Take(ctx, cost)
 	if err == nil {
 		return stamp, nil
 	}
@@ -83,8 +85,8 @@ func (c *Client) take(ctx context.Context) (time.Time, *Error) {
 	return stamp, e
 }
 
-// Do makes one call. path is below Base and already escaped; in is sent as JSON unless nil; the answer is read into out
-// by Unmarshal unless nil. Every error is an *Error.
+// Do makes one call. path is below Base and already escaped; in is sent as JSON unless nil, url.Values as a form; the
+// answer is read into out by Unmarshal unless nil. Every error is an *Error.
 //
 // Each request that is written has its own grant, guard and record. A GET on a reused connection that the far side had
 // closed is sent once more, as another call; nothing else is ever sent again.
@@ -164,7 +166,7 @@ func (c *Client) send(ctx context.Context, x *Exchange, query url.Values, in, ou
 	if err != nil {
 		return notSent(err), false
 	}
-	if err := c.admit(ctx); err != nil {
+	if err := c.admit(ctx, x.Method); err != nil {
 		return err, false
 	}
 	traced, cancel := context.WithTimeout(ctx, cmp.Or(c.Timeout, 20*time.Second))
@@ -192,12 +194,17 @@ func (c *Client) send(ctx context.Context, x *Exchange, query url.Values, in, ou
 }
 
 // admit takes a grant, and asks the guards whether a call may be made now.
-func (c *Client) admit(ctx context.Context) *Error {
+func (c *Client) admit(ctx context.Context, method string) *Error {
 	if err := ctx.Err(); err != nil {
 		return notSent(err)
 	}
-	if reserved, _ := ctx.Value(grantKey{}).(*reservation); c.Limit != nil && !reserved.take(c) {
-		if _, err := c.take(ctx); err != nil {
+	cost := 1
+	if c.Cost != nil {
+		cost = c.Cost(method)
+	}
+	reserved, _ := ctx.Value(grantKey{}).(*reservation)
+	if c.Limit != nil && (cost > 1 || !reserved.take(c)) {
+		if _, err := c.take(ctx, cost); err != nil {
 			return err
 		}
 	}
@@ -233,7 +240,11 @@ func (c *Client) request(x *Exchange, in any) (*http.Request, error) {
 	if c.Base == nil {
 		return nil, errors.New("no base address")
 	}
-	if in != nil {
+	form, isForm := in.(url.Values)
+	switch {
+	case isForm:
+		x.Request = []byte(form.Encode())
+	case in != nil:
 		var err error
 		if x.Request, err = json.Marshal(in); err != nil {
 			return nil, fmt.Errorf("write request: %w", err)
@@ -247,6 +258,9 @@ func (c *Client) request(x *Exchange, in any) (*http.Request, error) {
 	}
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("Content-Type", "application/json") // with GET too: a vendor's documentation does
+	if isForm {
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
 	req.Header.Set("User-Agent", "stockbridge")
 	if c.Sign != nil {
 		c.Sign(req)

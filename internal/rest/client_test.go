@@ -23,16 +23,16 @@ import (
 
 // limiter grants every call, unless it denies all, and counts.
 type limiter struct {
-	taken     int
+	taken     int // what all calls cost
 	throttled []time.Duration
 	deny      error
 }
 
-func (l *limiter) Take(context.Context) (time.Time, error) {
+func (l *limiter) Take(_ context.Context, cost int) (time.Time, error) {
 	if l.deny != nil {
 		return time.Time{}, l.deny
 	}
-	l.taken++
+	l.taken += cost
 	return time.Now(), nil
 }
 
@@ -296,6 +296,13 @@ func TestReserve(t *testing.T) {
 		time.Sleep(time.Second + time.Millisecond)
 		do(ctx, c, 5) // lapsed
 
+		c.Cost = func(method string) int { return map[string]int{"GET": 1, "PUT": 5}[method] }
+		ctx, _ = c.Reserve(t.Context())
+		if err := c.Do(ctx, "PUT", "/me", nil, nil, nil); err != nil {
+			t.Fatal(err)
+		}
+		do(ctx, c, 11) // the grant of 1 was not the write's
+
 		limit.deny = &rest.Wait{Until: time.Now().Add(3 * time.Second)}
 		_, err = c.Reserve(t.Context())
 		if e, ok := errors.AsType[*rest.Error](err); !ok || e.Kind != rest.Waiting || e.Outcome != rest.Refused ||
@@ -303,6 +310,26 @@ func TestReserve(t *testing.T) {
 			t.Errorf("reserve: %v", err)
 		}
 	})
+}
+
+// TestForm: values are sent as a form, and none of their exchange is recorded where the context says so.
+func TestForm(t *testing.T) {
+	var got, sent string
+	c := &rest.Client{Base: base(t, "http://vendor.test"), HTTP: roundTrip(
+		func(r *http.Request) (*http.Response, error) {
+			body, _ := io.ReadAll(r.Body)
+			got, sent = r.Header.Get("Content-Type"), string(body)
+			return answer(200, `{"access_token":"fresh"}`), nil
+		})}
+	ctx := rest.WithRecorder(t.Context(), func(rest.Exchange) { t.Error("recorded") })
+	var out struct {
+		AccessToken string `json:"access_token"`
+	}
+	err := c.Do(rest.Unrecorded(ctx), "POST", "/auth/", nil, url.Values{"user name": {"a&b"}}, &out)
+	if err != nil || out.AccessToken != "fresh" || got != "application/x-www-form-urlencoded" ||
+		sent != "user+name=a%26b" {
+		t.Errorf("%v, %+v, sent %s as %s", err, out, sent, got)
+	}
 }
 
 func TestRequest(t *testing.T) {

@@ -601,7 +601,7 @@ type waiting struct {
 	until  time.Time
 }
 
-func (w *waiting) Take(context.Context) (time.Time, error) {
+func (w *waiting) Take(context.Context, int) (time.Time, error) {
 	now := time.Now()
 	if w.grants--; w.grants < 0 && now.Before(w.until) {
 		return now, &rest.Wait{Until: w.until}

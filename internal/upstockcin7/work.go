@@ -160,9 +160,9 @@ type patient struct {
 	left time.Duration
 }
 
-func (p *patient) Take(ctx context.Context) (time.Time, error) {
+func (p *patient) Take(ctx context.Context, cost int) (time.Time, error) {
 	for {
-		at, err := p.Limiter.Take(ctx)
+		at, err := p.Limiter.Take(ctx, cost)
 		wait, ok := errors.AsType[*rest.Wait](err)
 		if !ok {
 			return at, err
