@@ -32,6 +32,7 @@ var mayImport = map[string][]string{
 	"sim/simtest":  {"sim"}, // for tests alone
 	"sim/upstock":  {"sim"},
 	"sim/cin7core": {"sim"},
+	"sim/joor":     {"sim"},
 	"tenant":       {"match", "table"},
 	"signin":       {"table", "tenant"},
 	"issuer":       {}, // for one machine, and tests
@@ -42,6 +43,7 @@ var mayImport = map[string][]string{
 	"alert":        {"job", "ledger", "limit", "prose", "table", "tenant"},
 	"upstock":      {"rest"},
 	"cin7core":     {"rest"},
+	"joor":         {"rest"},
 	"cin7omni":     {"rest"},
 	"vendor":       {"job", "ledger", "limit", "match", "prose", "rest", "tenant"},
 	"job":          {"ledger", "limit", "parallel", "prose", "rest", "tenant"},
