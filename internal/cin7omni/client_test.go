@@ -43,7 +43,7 @@ func (f *fixed) RoundTrip(r *http.Request) (*http.Response, error) {
 		Body: io.NopCloser(strings.NewReader(f.body))}, nil
 }
 
-func (f *fixed) Take(context.Context) (time.Time, error) { return time.Now(), nil }
+func (f *fixed) Take(context.Context, int) (time.Time, error) { return time.Now(), nil }
 
 func (f *fixed) Throttled(_ context.Context, d time.Duration) { f.throttled = append(f.throttled, d) }
 
