@@ -1,15 +1,17 @@
-// Package joor is JOOR's API in Go, as far as it concerns a brand's retailers: a file per resource, and nothing of ours.
+// Package joor is JOOR's API in Go, as far as it concerns a brand's retailers: a file per resource, and nothing of
+// ours.
 //
-// A [Client] serves one account over the API v2, in JSON. What JOOR calls a connection is a brand's record of one of its
-// retailers ([Connection]). The brand's name for it is the customer code, JOOR's is the connection id.
+// A [Client] serves one account over the API v2, in JSON. What JOOR calls a connection is a brand's record of one of
+// its retailers ([Connection]). The brand's name for it is the customer code, JOOR's is the connection id.
 //
 // Connections are made and changed in bulk: [Client.Upload] gives JOOR a list and is answered with a [BulkJob], which
-// JOOR works on in the background ([Client.BulkJob] says how far it is). It is an upsert by customer code, so a list may
-// be sent again. A retailer that is new to the account is not there when the job is finished: JOOR's own people look for
-// it among all retailers first, which takes them days ([ReviewTime]), and only then it is found by [Client.ByCode]. The
-// job says nothing of single records. [Client.Update] changes one connection by its id, [Client.Delete] takes one away
-// from the brand. [Client.Connections] reads all of them, [Choices] is what they name: JOOR has no call that lists the
-// price types, sales representatives, payment methods and customer groups of an account.
+// JOOR works on in the background ([Client.BulkJob] says how far it is). It is an upsert by customer code, so a list
+// may be sent again. A retailer that is new to the account is not there when the job is finished: JOOR's own people
+// look for it among all retailers first, which takes them days ([ReviewTime]), and only then it is found by
+// [Client.ByCode]. The job says nothing of single records. [Client.Update] changes one connection by its id,
+// [Client.Delete] takes one away from the brand. [Client.Connections] reads all of them, [Choices] is what they name:
+// JOOR has no call that lists the price types, sales representatives, payment methods and customer groups of an
+// account.
 //
 // JOOR counts credits, see [Cost].
 //
@@ -43,8 +45,8 @@ const BaseURL = "https://api.jooraccess.com"
 // System is the vendor, as errors name it.
 const System = "joor"
 
-// What JOOR allows an account: 300 credits in each window of five minutes that begins with a call. [C for v4; whether v2
-// is counted too is not documented]
+// What JOOR allows an account: 300 credits in each window of five minutes that begins with a call. [C for v4; whether
+// v2 is counted too is not documented]
 const (
 	Credits = 300
 	Window  = 5 * time.Minute

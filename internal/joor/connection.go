@@ -64,8 +64,8 @@ type Page struct {
 	Next        int // where the next one begins; 0 = this is the last
 }
 
-// ConnectionsPage reads a page of the account's connections. Those that JOOR's people are still looking at are not among
-// them. A page of one is the trial of a token: it costs one credit.
+// ConnectionsPage reads a page of the account's connections. Those that JOOR's people are still looking at are not
+// among them. A page of one is the trial of a token: it costs one credit.
 func (c *Client) ConnectionsPage(ctx context.Context, q ConnectionsQuery) (Page, error) {
 	const path = "/connection/"
 	count := q.Count
@@ -165,8 +165,8 @@ func (c *Client) Update(ctx context.Context, id string, to Connection) error {
 	return asNotFound(c.Do(ctx, http.MethodPut, path, nil, body("connections", to), new(answered)))
 }
 
-// Delete takes the connection with a customer code away from the brand; the retailer stays in JOOR. rest.NotFound: there
-// is none.
+// Delete takes the connection with a customer code away from the brand; the retailer stays in JOOR. rest.NotFound:
+// there is none.
 func (c *Client) Delete(ctx context.Context, code string) error {
 	const path = "/connection"
 	if code == "" {

@@ -57,7 +57,8 @@ func (n *nodes[T]) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
-// answered is the answer to a call of which only the response counts: that it is there, as readError reads what it says.
+// answered is the answer to a call of which only the response counts: that it is there, as readError reads what it
+// says.
 type answered struct{}
 
 func (*answered) UnmarshalJSON(raw []byte) error {
