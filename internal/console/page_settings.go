@@ -142,11 +142,11 @@ const versionsShown = 10
 
 type fieldFault struct{ Name, Title, Message string }
 
-// settingRow is one question: with Options it is chosen, with Rules each percentage has its own, else it is typed.
+// settingRow is one question: with Options it is chosen, with a Table each key has its own answer, else it is typed.
 type settingRow struct {
 	Name, Title, Help, Value, Fault string
 	Options                         []option
-	Rules                           []ruleRow
+	Table                           *settingTable
 }
 
 type option struct {
@@ -154,9 +154,18 @@ type option struct {
 	Chosen       bool
 }
 
-type ruleRow struct {
+// settingTable is a question with an answer for each of several keys, such as percentages.
+type settingTable struct {
+	Key, To           string // the form's fields
+	KeyTitle, ToTitle string
+	Decimal           bool // keys are numbers
+	Rows              []tableRow
+}
+
+type tableRow struct {
 	Number  int
-	Percent string
+	Key     string
+	Label   string // what a key is called that is known; "" = it is typed
 	Options []option
 }
 
@@ -264,8 +273,8 @@ func settingOf(
 			row.Fault = joined(" ", row.Fault, faultWords(fault))
 		}
 	}
-	if f.Name == "taxRules" {
-		row.Rules = ruleRows(raw, o.TaxRules, mine, q.None)
+	if t, ok := tables[f.Name]; ok {
+		row.Table = t.of(raw, o, mine, q.None)
 		return row
 	}
 	if json.Unmarshal(raw, &row.Value) != nil {
@@ -317,28 +326,53 @@ func names(known []upstockcin7.Choice, chosen, none string) []option {
 	return list
 }
 
-// spareRules is how many empty rows there are for further percentages.
-const spareRules = 2
+// tableSetting is a setting that has an answer for each of several keys.
+type tableSetting struct {
+	settingTable                                                // without its rows
+	spare        int                                            // rows for further keys
+	to           func(upstockcin7.Options) []upstockcin7.Choice // the answers
+}
 
-func ruleRows(raw json.RawMessage, known []upstockcin7.Choice, mine url.Values, none string) (rows []ruleRow) {
-	rules := map[string]string{}
-	_ = json.Unmarshal(raw, &rules)
-	add := func(percent, rule string) {
-		rows = append(rows, ruleRow{len(rows) + 1, percent, names(known, rule, none)})
+// tables are the settings that are tables, by their names.
+var tables = map[string]tableSetting{
+	"taxRules": {settingTable{Key: "percent", To: "rule", KeyTitle: "Percentage", ToTitle: "Tax rule", Decimal: true}, 2,
+		func(o upstockcin7.Options) []upstockcin7.Choice { return o.TaxRules }},
+}
+
+// of is the table as a page asks it: as it is stored, or as it was typed just now.
+func (t tableSetting) of(raw json.RawMessage, o upstockcin7.Options, mine url.Values, none string) *settingTable {
+	shown := t.settingTable
+	add := func(key, answer string) {
+		shown.Rows = append(shown.Rows, tableRow{Number: len(shown.Rows) + 1, Key: key,
+			Options: names(t.to(o), answer, none)})
 	}
 	if mine != nil {
-		for i, percent := range mine["percent"] {
-			add(percent, at(mine["rule"], i))
+		for i, key := range mine[t.Key] {
+			add(key, at(mine[t.To], i))
 		}
-		return rows
+		return &shown
 	}
-	for _, percent := range slices.Sorted(maps.Keys(rules)) {
-		add(percent, rules[percent])
+	stored := map[string]string{}
+	_ = json.Unmarshal(raw, &stored)
+	for _, key := range slices.Sorted(maps.Keys(stored)) {
+		add(key, stored[key])
 	}
-	for range spareRules {
+	for range t.spare {
 		add("", "")
 	}
-	return rows
+	return &shown
+}
+
+// typed is the table that a form has.
+func (t tableSetting) typed(form url.Values) map[string]string {
+	answers := map[string]string{}
+	for i, key := range form[t.Key] {
+		key, answer := strings.TrimSpace(key), strings.TrimSpace(at(form[t.To], i))
+		if key != "" || answer != "" {
+			answers[key] = answer
+		}
+	}
+	return answers
 }
 
 func at(list []string, i int) string {
@@ -360,25 +394,13 @@ func (a *api) typed(b tenant.Bundle, part *settingsPart, form url.Values) ([]byt
 		return nil, err
 	}
 	for name := range part.questions {
-		if name == "taxRules" {
-			doc[name] = typedRules(form)
+		if t, ok := tables[name]; ok {
+			doc[name] = t.typed(form)
 			continue
 		}
 		doc[name] = strings.TrimSpace(form.Get(name))
 	}
 	return json.Marshal(doc)
-}
-
-// typedRules are the tax rules that a form has, by percentage.
-func typedRules(form url.Values) map[string]string {
-	rules := map[string]string{}
-	for i, percent := range form["percent"] {
-		percent, rule := strings.TrimSpace(percent), strings.TrimSpace(at(form["rule"], i))
-		if percent != "" || rule != "" {
-			rules[percent] = rule
-		}
-	}
-	return rules
 }
 
 // saveSettingsPage saves what was typed. Where that is refused, or somebody else saved meanwhile, the page comes again
