@@ -3,7 +3,6 @@ package alert
 import (
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"stockbridge/internal/tenant"
@@ -32,7 +31,7 @@ func Frequencies() []Frequency { return []Frequency{AtOnce, Hourly, Daily} }
 
 // Setup is whom a tenant wants to be told.
 type Setup struct {
-	Emails    []string  `json:"emails,omitempty"` // all of them get each message; none = nothing is sent by e-mail
+	Emails    []string  `json:"emails,omitempty"` // of those who are to get each message; none = nothing is sent by e-mail
 	URL       string    `json:"url,omitempty"`    // "" = none is called
 	Frequency Frequency `json:"frequency,omitempty"`
 }
@@ -46,19 +45,9 @@ func (s Setup) Host() string {
 	return u.Hostname()
 }
 
-// off reports whether nobody is told.
-func (s Setup) off() bool { return len(s.Emails) == 0 && s.URL == "" }
-
 // same reports whether two setups are the same.
 func (s Setup) same(o Setup) bool {
 	return slices.Equal(s.Emails, o.Emails) && s.URL == o.URL && s.Frequency == o.Frequency
-}
-
-// keeps reports whether one of some e-mail addresses is still told.
-func (s Setup) keeps(emails []string) bool {
-	return slices.ContainsFunc(s.Emails, func(e string) bool {
-		return slices.ContainsFunc(emails, func(had string) bool { return strings.EqualFold(had, e) })
-	})
 }
 
 // Way is how a message goes.
@@ -72,14 +61,6 @@ const (
 
 // Ways lists them.
 func Ways() []Way { return []Way{Mail, Hook} }
-
-// On reports whether a tenant is told in a way.
-func (s Setup) On(w Way) bool {
-	if w == Mail {
-		return len(s.Emails) > 0
-	}
-	return s.URL != ""
-}
 
 // Alerts are a tenant's: the setup, and what was told.
 type Alerts struct {
@@ -97,8 +78,22 @@ type Alerts struct {
 	Looked time.Time `json:"looked,omitzero"`  // when a look began whose message had waited for long
 	Zone   string    `json:"zone,omitempty"`   // the tenant's time zone, in whose morning is daily
 
+	Recipients []Recipient `json:"recipients,omitempty"` // of Emails, in their order
+	Questions  []question  `json:"questions,omitempty"`  // that were sent to any in a day, the newest last
+
 	rev string
 }
+
+// On reports whether somebody is told in a way.
+func (a *Alerts) On(w Way) bool {
+	if w == Mail {
+		return len(a.confirmed()) > 0
+	}
+	return a.URL != ""
+}
+
+// off reports whether nobody is told.
+func (a *Alerts) off() bool { return !a.On(Mail) && !a.On(Hook) }
 
 // Channel is what is known of one way.
 func (a *Alerts) Channel(w Way) *Channel {

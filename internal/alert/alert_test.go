@@ -918,7 +918,9 @@ func TestCheck(t *testing.T) {
 // TestDivided: at a speed every wait is shorter, and how long a call or an attempt may take is not.
 func TestDivided(t *testing.T) {
 	at, want := DefaultTimes().Divided(10), DefaultTimes()
-	for _, d := range []*time.Duration{&want.Over, &want.Hour, &want.MinRetry, &want.MaxRetry, &want.Test} {
+	for _, d := range []*time.Duration{
+		&want.Over, &want.Hour, &want.MinRetry, &want.MaxRetry, &want.Test, &want.Ask, &want.Day,
+	} {
 		*d /= 10
 	}
 	if at != want {

@@ -31,6 +31,9 @@ type Times struct {
 	MaxRetry time.Duration
 	Call     time.Duration // one call
 	Test     time.Duration // between two tests, and between a message and the same one to another address
+	Ask      time.Duration // between two questions to the same address
+	Day      time.Duration // for which questions are counted
+	Link     time.Duration // for which the link of a question counts
 }
 
 // DefaultTimes are the times that the documents name.
@@ -38,12 +41,14 @@ func DefaultTimes() Times {
 	return Times{
 		Over: 4 * time.Minute, Hour: time.Hour, Attempt: time.Minute, MinRetry: 5 * time.Minute,
 		MaxRetry: 6 * time.Hour, Call: 10 * time.Second, Test: time.Minute,
+		Ask: 10 * time.Minute, Day: 24 * time.Hour, Link: 3 * 24 * time.Hour,
 	}
 }
 
-// Divided returns the times with every wait divided; how long a call may take stays.
+// Divided returns the times with every wait divided; how long a call may take stays, and how long a person has for a
+// link.
 func (t Times) Divided(by float64) Times {
-	for _, d := range []*time.Duration{&t.Over, &t.Hour, &t.MinRetry, &t.MaxRetry, &t.Test} {
+	for _, d := range []*time.Duration{&t.Over, &t.Hour, &t.MinRetry, &t.MaxRetry, &t.Test, &t.Ask, &t.Day} {
 		*d = time.Duration(float64(*d) / by)
 	}
 	return t

@@ -8,6 +8,8 @@
 //	channel    one way to tell: Mail or Hook. Each knows for itself what it has told (Channel)
 //	message    what is sent at once: the new matters, those that are over, and those that are still open
 //	look       what is wrong now is compared with what a channel was told (Teller.Look)
+//	recipient  one who is to be told by e-mail; confirmed once the link of a question was followed (Recipient)
+//	question   an e-mail that asks a recipient whether to be told
 //
 // # How it is used
 //
@@ -31,6 +33,10 @@
 //
 // A channel that does not work holds up neither the other one nor other tenants: a call has ten seconds, and what came
 // of it is shown to the tenant. Sentences about it never quote the answer.
+//
+// Nobody gets an alert by e-mail who has not confirmed the address: by a link that was sent there, of which the table
+// keeps a hash alone, which counts once and for three days. Whoever was stored as a recipient before that was asked for
+// is asked like the others. An address gets at most three questions a day from a tenant, and all addresses twenty.
 //
 // An address of a tenant's is called over HTTPS at port 443 alone, without redirects and without a proxy, and only
 // where the very address that is dialled is one of the public internet (Guard). What is sent there is signed as

@@ -91,8 +91,25 @@ func newRig(t *testing.T) *rig {
 	return r
 }
 
-// setUp saves whom to tell.
+// setUp saves whom to tell, who confirm at once.
 func (r *rig) setUp(s Setup) tenant.Secret {
+	r.t.Helper()
+	secret := r.save(s)
+	if _, err := r.change(r.t.Context(), r.of.ID, func(a *Alerts) (tenant.Ops, error) {
+		for i := range a.Recipients {
+			if one := &a.Recipients[i]; one.Confirmed.IsZero() {
+				*one = Recipient{Email: one.Email, Confirmed: r.clock}
+			}
+		}
+		return nil, nil
+	}); err != nil {
+		r.t.Fatal(err)
+	}
+	return secret
+}
+
+// save saves whom to tell.
+func (r *rig) save(s Setup) tenant.Secret {
 	r.t.Helper()
 	_, secret, err := r.Save(r.t.Context(), r.of, s, -1, r.Guard)
 	if err != nil {

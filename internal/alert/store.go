@@ -68,6 +68,7 @@ func alertsOf(it table.Item) (a Alerts, err error) {
 	if err := table.Unmarshal(it.Data, &a); err != nil {
 		return a, fmt.Errorf("alerts: %w", err)
 	}
+	a.Recipients = recipientsOf(a.Emails, a.Recipients) // of what was stored before any were asked, all are to be
 	a.rev = it.Rev
 	return a, nil
 }
@@ -86,8 +87,9 @@ func (s *Store) item(tenantID string, a Alerts) (table.Item, error) {
 	return it, err
 }
 
-// next is when the next look has something to do; zero = any time. on is false where nobody is to be told.
+// next is when the next look has something to do; zero = any time. on is false where nobody is to be told or asked.
 func (a *Alerts) next(now time.Time, t Times) (next time.Time, on bool) {
+	next, on = a.asks(t)
 	f := found{now: now, often: a.Frequency, zone: a.zone(), times: t}
 	for _, w := range Ways() {
 		if !a.On(w) {
@@ -156,9 +158,10 @@ func same(a, b table.Item) bool {
 }
 
 // Save saves whom a tenant wants to be told, where the setup is still of a version (-1 = whichever; else
-// tenant.ErrChanged). With the first address a secret is made, which is returned this once. Where none of a channel's
-// addresses is left, what is wrong is told anew; one that is added to others is told what comes. Whichever was changed
-// waits no more for what earlier addresses refused. FieldErrors where the setup makes no sense.
+// tenant.ErrChanged). With the first HTTPS address a secret is made, which is returned this once. New e-mail addresses
+// are asked first. Where none of a channel's addresses is left, what is wrong is told anew; one that is added to others
+// is told what comes. Whichever was changed waits no more for what earlier addresses refused. FieldErrors where the
+// setup makes no sense.
 func (s *Store) Save(
 	ctx context.Context, of tenant.Tenant, setup Setup, version int, g Guard, with ...tenant.With[Alerts],
 ) (saved Alerts, made tenant.Secret, err error) {
@@ -175,10 +178,11 @@ func (s *Store) Save(
 		if setup.URL != a.URL {
 			a.Hook = a.Hook.changed(true, s.now(), s.Times)
 		}
-		if !slices.Equal(setup.Emails, a.Emails) {
-			a.Mail = a.Mail.changed(!setup.keeps(a.Emails), s.now(), s.Times)
+		told := a.confirmed()
+		a.Setup, a.Zone, a.Recipients = setup, of.TimeZone, recipientsOf(setup.Emails, a.Recipients)
+		if left := a.confirmed(); !slices.Equal(left, told) {
+			a.Mail = a.Mail.changed(len(left) == 0, s.now(), s.Times)
 		}
-		a.Setup, a.Zone = setup, of.TimeZone
 		a.Version, a.Changed, a.By = a.Version+1, s.now().Truncate(time.Second), ledger.ActorOf(ctx)
 		if setup.URL != "" && len(a.Sealed) == 0 {
 			if made, err = s.newSecret(ctx, of.ID, a, Secrets{}); err != nil {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -72,6 +71,11 @@ func (t *Teller) Look(ctx context.Context, part *job.Part) error {
 		return err
 	}
 	begun := t.now()
+	if _, asks := a.asks(t.Times); asks {
+		if err := t.askAll(ctx, part.Bundle); err != nil {
+			return err
+		}
+	}
 	if a.off() {
 		return nil
 	}
@@ -203,22 +207,27 @@ func (a *Alerts) where(w Way) string {
 
 // mail sends a message by e-mail.
 func (t *Teller) mail(ctx context.Context, b tenant.Bundle, a Alerts, m Message) Outcome {
+	return t.send(ctx, b.Tenant.ID, Email{
+		m.ID, a.confirmed(), m.subject(b.Tenant), m.text(b.Tenant, t.link(b.Tenant)),
+	})
+}
+
+// send sends an e-mail of a tenant's.
+func (t *Teller) send(ctx context.Context, tenantID string, e Email) Outcome {
 	if t.Mailer == nil {
 		return Outcome{Text: "E-mail is not set up here. Nothing was sent."}
 	}
-	err := t.Mailer.Send(ctx, Email{
-		m.ID, slices.Clone(a.Emails), m.subject(b.Tenant), m.text(b.Tenant, t.link(b.Tenant)),
-	})
+	err := t.Mailer.Send(ctx, e)
 	refused, not := errors.AsType[*Refused](err)
 	switch {
 	case err == nil:
 		return Outcome{Taken: true, Text: "It was handed to the mail service."}
 	case not:
-		t.Log.WarnContext(ctx, "an alert was refused", "tenant", b.Tenant.ID, "way", string(Mail), "error", err)
+		t.Log.WarnContext(ctx, "an alert was refused", "tenant", tenantID, "way", string(Mail), "error", err)
 		why := cmp.Or(refused.Why, "it gave no reason that you could mend. Ask whoever runs Stockbridge.")
 		return Outcome{Text: "The mail service refused it: " + prose.Within(why, 200)}
 	}
-	t.Log.WarnContext(ctx, "an alert has no answer", "tenant", b.Tenant.ID, "way", string(Mail), "error", err)
+	t.Log.WarnContext(ctx, "an alert has no answer", "tenant", tenantID, "way", string(Mail), "error", err)
 	return Outcome{Unknown: true, Text: "The mail service did not answer."}
 }
 

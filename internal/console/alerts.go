@@ -21,8 +21,18 @@ type alertsAnswer struct {
 	Changed    *time.Time      `json:"changed"`  // null: nothing was saved yet
 	By         *string         `json:"by"`
 	SecretMade *time.Time      `json:"secretMade"`
-	Secret     *string         `json:"secret"` // shown this once, when it is made
+	Secret     *string         `json:"secret"`     // shown this once, when it is made
+	Recipients []recipientAns  `json:"recipients"` // of emails
 	Ways       []wayAnswer     `json:"ways"`
+}
+
+// recipientAns is whether an e-mail address was confirmed.
+type recipientAns struct {
+	Email     string     `json:"email"`
+	Confirmed *time.Time `json:"confirmed"` // null: it gets no alerts yet
+	Asked     *time.Time `json:"asked"`     // when the question was last sent, or tried
+	Until     *time.Time `json:"until"`     // when its link counts no more; null: none does
+	Why       *string    `json:"why"`       // the last question was not taken
 }
 
 // wayAnswer is how telling in one way goes.
@@ -62,7 +72,11 @@ func (a *api) alertsOf(al alert.Alerts, secret tenant.Secret, whole bool) alerts
 	ans := alertsAnswer{
 		Emails: append([]string{}, al.Emails...), URL: known(address), Frequency: frequencyOf(al),
 		MailFrom: known(a.MailFrom), Changed: when(al.Changed), By: known(al.By), SecretMade: when(al.Made),
-		Secret: known(string(secret)),
+		Secret: known(string(secret)), Recipients: []recipientAns{},
+	}
+	for _, one := range al.Recipients {
+		ans.Recipients = append(ans.Recipients, recipientAns{one.Email, when(one.Confirmed), when(one.Asked),
+			when(one.LinkEnds(time.Now())), known(one.Answer)})
 	}
 	for _, w := range alert.Ways() {
 		ans.Ways = append(ans.Ways, wayOf(al, w))
@@ -204,7 +218,7 @@ func (a *api) askTest(ctx context.Context, tenantID string) error {
 	})
 	switch {
 	case errors.Is(err, alert.ErrOff):
-		return nobodyTold()
+		return a.nobodyTold(ctx, tenantID)
 	case errors.Is(err, alert.ErrSoon):
 		return &problem{Status: http.StatusTooManyRequests, Detail: "A test was sent a moment ago. Wait a minute.",
 			after: a.Alerts.Times.Test}
@@ -214,8 +228,51 @@ func (a *api) askTest(ctx context.Context, tenantID string) error {
 	return err
 }
 
-func nobodyTold() error {
-	return &problem{Status: http.StatusConflict, Detail: "Nobody is told yet. Save an address first."}
+// nobodyTold says why no test can be sent.
+func (a *api) nobodyTold(ctx context.Context, tenantID string) error {
+	al, err := a.Alerts.Get(ctx, tenantID)
+	if err != nil {
+		return err
+	}
+	why := "Nobody is told yet. Save an address first."
+	if len(al.Emails) > 0 {
+		why = "Nobody has confirmed an e-mail address yet. A test is sent to those who have."
+	}
+	return &problem{Status: http.StatusConflict, Detail: why}
+}
+
+// askRecipient asks an e-mail address once more whether to be told.
+func (a *api) askRecipient(w http.ResponseWriter, r *http.Request, b tenant.Bundle) error {
+	var email string
+	if err := decode(w, r, false, map[string]any{"email": &email}); err != nil {
+		return err
+	}
+	if err := a.askAgain(r.Context(), b.Tenant.ID, email); err != nil {
+		return err
+	}
+	al, err := a.Alerts.Get(r.Context(), b.Tenant.ID)
+	if err != nil {
+		return err
+	}
+	return respond(w, r, http.StatusAccepted, a.alertsOf(al, "", changes(r)))
+}
+
+func (a *api) askAgain(ctx context.Context, tenantID, email string) error {
+	email = strings.TrimSpace(email)
+	err := a.Alerts.AskAgain(ctx, tenantID, email, func(alert.Alerts) (tenant.Ops, error) {
+		return events(ctx, tenantID, "alerts", email+" is asked once more whether to get alerts.")
+	})
+	switch {
+	case errors.Is(err, alert.ErrOff):
+		return &problem{Status: http.StatusConflict,
+			Detail: "No e-mail address of that name waits for confirmation. Save it first."}
+	case errors.Is(err, alert.ErrSoon):
+		return &problem{Status: http.StatusTooManyRequests, after: a.Alerts.Times.Ask,
+			Detail: "It was asked a moment ago, or three times today. Try again later."}
+	case err == nil:
+		a.lookSoon(ctx, tenantID)
+	}
+	return err
 }
 
 func (a *api) newAlertSecret(w http.ResponseWriter, r *http.Request, b tenant.Bundle) error {

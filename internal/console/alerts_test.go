@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -51,6 +52,33 @@ func (a *alerts) Send(_ context.Context, m alert.Email) error {
 	return a.fail
 }
 
+// confirmLink leads from an e-mail to the page that confirms its address.
+var confirmLink = regexp.MustCompile(`https://console\.example\.com(/confirm/\S+)`)
+
+// links are the ways to the pages that confirm addresses, in the order of the e-mails.
+func (a *alerts) links() (paths []string) {
+	for _, m := range a.sent {
+		if found := confirmLink.FindStringSubmatch(m.Text); found != nil {
+			paths = append(paths, found[1])
+		}
+	}
+	return paths
+}
+
+// confirm has everybody who was asked confirm, and forgets the e-mails that asked.
+func (h *house) confirm() {
+	h.t.Helper()
+	h.work()
+	for _, path := range h.alerts.links() {
+		if w := (&visitor{house: h}).post(path, nil); w.Code != http.StatusOK {
+			h.t.Errorf("%d %s", w.Code, w.Body)
+		}
+	}
+	h.alerts.sent = slices.DeleteFunc(h.alerts.sent, func(m alert.Email) bool {
+		return confirmLink.MatchString(m.Text)
+	})
+}
+
 // look is a schedule of alerts.
 func (h *house) look() {
 	h.t.Helper()
@@ -71,6 +99,7 @@ func TestAlertsTell(t *testing.T) {
 		h := open(t)
 		acc, id, path, token := h.supplier("Aroha Foods")
 		h.do("PUT", path+"/alerts", token, map[string]any{"emails": []string{"ana@example.com"}}).is(200)
+		h.confirm()
 		h.approve(acc, path, unknownProduct)
 		h.approve(acc, path, unknownProduct)
 		h.look()
@@ -115,6 +144,7 @@ func TestAlertsTell(t *testing.T) {
 func TestAlertsOfWhatWasChosen(t *testing.T) {
 	f := openForms(t, false)
 	f.do("PUT", f.path+"/alerts", operator, map[string]any{"emails": []string{"ana@example.com"}}).is(200)
+	f.confirm()
 	f.work()
 	text := f.alerts.sent[0].Text
 	for _, want := range []string{"is linked to", "Backfill these days.", "TEA-999"} {
@@ -181,6 +211,7 @@ func TestAlertsAPI(t *testing.T) {
 		t.Error(again.raw)
 	}
 	h.do("PUT", at, token, setup, "If-Match", `"0"`).is(412)
+	h.confirm()
 	another := h.do("POST", at+"/secret", token, nil).is(200).get("secret")
 	if another == secret || !strings.HasPrefix(another.(string), "whsec_") {
 		t.Error(another)
@@ -293,7 +324,7 @@ func TestAlertsPage(t *testing.T) {
 		t.Errorf("an empty form: %d", w.Code)
 	}
 
-	h.work()
+	h.confirm()
 	h.alerts.fail = &alert.Refused{Why: "the address is not verified " + hostile}
 	if w := ana.post(page+"/test", nil); w.Code != http.StatusSeeOther {
 		t.Errorf("%d %s", w.Code, w.Body)
@@ -328,6 +359,92 @@ func TestAlertsPage(t *testing.T) {
 	}
 }
 
+// TestAddressesAreConfirmed: an address that a tenant types gets one e-mail with a link to a page, and alerts once its
+// button was pressed, signed in or not. The link counts once.
+func TestAddressesAreConfirmed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t)
+		acc, id, path, token := h.supplier("Aroha Foods")
+		h.approve(acc, path, unknownProduct)
+		ana, viktor := h.signIn("Ana", signin.Admin, id), h.signIn("Viktor", signin.Viewer, id)
+		page, stranger := alertsPath(id), &visitor{house: h}
+		ana.post(page, url.Values{"version": {"0"}, "emails": {"ben@example.com"}, "frequency": {"atOnce"}})
+		w := ana.get(page)
+		checkPage(t, page, w)
+		has(t, w.Body.String(), "Is being asked", "<script src=")
+		for range 4 {
+			h.look()
+			time.Sleep(5 * time.Minute)
+		}
+		if len(h.alerts.sent) != 1 || h.alerts.sent[0].Subject != "Aroha Foods: do you want to get alerts?" {
+			t.Fatalf("%+v", h.alerts.sent)
+		}
+		w = ana.get(page)
+		checkPage(t, page, w)
+		has(t, w.Body.String(), "Waits for confirmation", "Send the link again</button>", "The link counts until ")
+		hasNot(t, w.Body.String(), "<script", "Nobody is told yet", "Send a test alert")
+		hasNot(t, viktor.get(page).Body.String(), "Send the link again")
+		has(t, ana.get("/t/"+id).Body.String(), "the link that was sent to ben@example.com was not followed.")
+		if p := h.do("POST", path+"/alerts/test", token, nil).is(409); !strings.Contains(p.raw, "confirmed") {
+			t.Error(p.raw)
+		}
+		again := url.Values{"email": {"ben@example.com"}}
+		if w := viktor.post(page+"/ask", again); w.Code != http.StatusForbidden {
+			t.Errorf("a viewer: %d", w.Code)
+		}
+		for _, want := range []int{303, 429} { // pressed twice
+			if w := ana.post(page+"/ask", again); w.Code != want {
+				t.Errorf("%d, want %d", w.Code, want)
+			}
+		}
+		h.look()
+		has(t, ana.get(page).Body.String(), "Another can be sent ")
+		h.do("POST", path+"/alerts/ask", token, map[string]string{"email": "ben@example.com"}).is(429)
+		h.do("POST", path+"/alerts/ask", token, map[string]string{"email": "eve@example.com"}).is(409)
+		links := h.alerts.links()
+		if len(links) != 2 {
+			t.Fatalf("%+v", h.alerts.sent)
+		}
+
+		for _, link := range links { // to look at it, as a mail program does, confirms nothing
+			w = stranger.get(link)
+			checkPage(t, "confirm", w)
+			has(t, w.Body.String(), "Do you want to get alerts?", "Send alerts to ben@example.com</button>", "Aroha")
+		}
+		if a := h.do("GET", path+"/alerts", token, nil).is(200); a.get("recipients.0.confirmed") != nil ||
+			a.get("recipients.0.email") != "ben@example.com" || a.get("recipients.0.until") == nil ||
+			a.get("ways.0.on") != false {
+			t.Error(a.raw)
+		}
+		if w := stranger.send("POST", links[1], nil, "cross-site"); w.Code != http.StatusForbidden {
+			t.Errorf("from another site: %d", w.Code)
+		}
+		w = stranger.post(links[1], nil)
+		checkPage(t, "confirmed", w)
+		has(t, w.Body.String(), "You get alerts from now on", "ben@example.com")
+		_, token2, _ := strings.Cut(links[0], id+"/")
+		for _, gone := range []string{links[0], links[1], "/confirm/none/" + token2, "/confirm/" + id + "/%23",
+			"/confirm/%23/x"} {
+			for _, method := range []string{"GET", "POST"} {
+				w := stranger.send(method, gone, nil, "same-origin")
+				if checkPage(t, gone, w); w.Code != http.StatusGone {
+					t.Errorf("%s %s: %d", method, gone, w.Code)
+				}
+				has(t, w.Body.String(), "This link counts no more")
+			}
+		}
+		h.work()
+		if len(h.alerts.sent) != 3 || !strings.Contains(h.alerts.sent[2].Text, "TEA-999") {
+			t.Errorf("%+v", h.alerts.sent)
+		}
+		e := h.do("GET", path+"/events?kind=alerts", token, nil).is(200)
+		if strings.Count(e.raw, "was confirmed by") != 1 {
+			t.Error(e.raw)
+		}
+		hasNot(t, ana.get("/t/"+id).Body.String(), "was not followed")
+	})
+}
+
 // TestAlertsDoNotArrive: home says so after three messages, and no more once one arrives.
 func TestAlertsDoNotArrive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -336,6 +453,7 @@ func TestAlertsDoNotArrive(t *testing.T) {
 		ana := h.signIn("Ana", signin.Admin, id)
 		h.do("PUT", path+"/alerts", token, map[string]any{"emails": []string{"ana@example.com"},
 			"url": "https://hooks.example.com/in"}).is(200)
+		h.confirm()
 		h.approve(acc, path, unknownProduct)
 		h.alerts.fail = errors.New("connection reset")
 		for range 12 {
@@ -352,7 +470,7 @@ func TestAlertsDoNotArrive(t *testing.T) {
 		time.Sleep(6 * time.Hour)
 		h.look()
 		if list, _, err := h.ledger.FindEvents(t.Context(), id, ledger.EventFilter{Kinds: []string{"alerts"}}, "",
-			100); err != nil || len(list) != 4 {
+			100); err != nil || len(list) != 5 {
 			t.Errorf("%v, %v", list, err)
 		}
 		body = ana.get("/t/" + id).Body.String()

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"stockbridge/internal/alert"
+	"stockbridge/internal/job"
 	"stockbridge/internal/tenant"
 )
 
@@ -23,9 +24,12 @@ type alertsPage struct {
 	Emails, URL     string
 	EmailsF, URLF   string // what is wrong with them
 	Often           []option
+	Waiting         []waitingCard // those who have not confirmed
+	Ask             string        // where their buttons send
 	Ways            []wayCard
 	On              bool // somebody is told
 	Testing         bool
+	Asking          bool   // an e-mail that asks for confirmation is on its way
 	Test, NewSecret string // where the buttons send
 	Made            moment // when the secret was; none = there is none
 	Number          string // of the secret
@@ -42,6 +46,14 @@ type wayCard struct {
 	Retry            moment
 	Told             []string
 	Log              []deliveryRow
+}
+
+// waitingCard is who has not confirmed an address.
+type waitingCard struct {
+	Email, State, Why string
+	Asked, Until      moment
+	Again             bool   // a button asks once more
+	Later             moment // from when on it does
 }
 
 type deliveryRow struct {
@@ -86,7 +98,7 @@ func (a *api) showAlerts(w http.ResponseWriter, r *http.Request, v visit, status
 		Save: v.person.Changes(), Emails: strings.Join(al.Emails, ", "), URL: al.URL,
 		Often: chosen(frequencyWords, []option{{Value: string(frequencyOf(al))}}),
 		On:    al.On(alert.Mail) || al.On(alert.Hook), Testing: al.Mail.Test != nil || al.Hook.Test != nil,
-		Test: path + "/test", NewSecret: path + "/secret",
+		Test: path + "/test", NewSecret: path + "/secret", Ask: path + "/ask",
 	}
 	if a.MailFrom == "" {
 		p.NoMail = noMail
@@ -98,13 +110,17 @@ func (a *api) showAlerts(w http.ResponseWriter, r *http.Request, v visit, status
 		p.URL = shortened(p.URL)
 	}
 	p.typed(s)
+	for _, one := range al.Unconfirmed() {
+		p.Waiting = append(p.Waiting, v.waitingCard(al, one, a.Alerts.Times))
+		p.Asking = p.Asking || one.Ask && one.Answer == ""
+	}
 	for _, way := range alert.Ways() {
 		if al.On(way) {
 			p.Ways = append(p.Ways, v.wayCard(al, way))
 		}
 	}
 	f := v.frame(r, "Alerts", p)
-	f.Moving = p.Testing && safe(r.Method) // else the script would ask for what a form was sent to
+	f.Moving = (p.Testing || p.Asking) && safe(r.Method) // else the script would ask for what a form was sent to
 	f.Sections = settingsMenu(v.Tenant.ID, path)
 	return a.show(w, r, status, "alerts", f)
 }
@@ -123,6 +139,23 @@ func (p *alertsPage) typed(s alertsShown) {
 			p.URLF = joined(" ", p.URLF, f.Message)
 		}
 	}
+}
+
+func (v visit) waitingCard(al alert.Alerts, one alert.Recipient, t alert.Times) waitingCard {
+	c := waitingCard{Email: one.Email, State: "Waits for confirmation", Why: one.Answer, Asked: v.moment(one.Asked),
+		Until: v.moment(one.LinkEnds(v.now))}
+	askable := al.AskableAt(one.Email, t)
+	switch {
+	case one.Ask && one.Answer == "":
+		c.State = "Is being asked"
+	case one.Ask: // it goes by itself
+		c.Later = v.moment(job.Latest(one.Retry, askable))
+	case v.now.Before(askable):
+		c.Later = v.moment(askable)
+	default:
+		c.Again = v.person.Changes()
+	}
+	return c
 }
 
 func (v visit) wayCard(al alert.Alerts, way alert.Way) wayCard {
@@ -201,6 +234,26 @@ func (a *api) testAlertsPage(w http.ResponseWriter, r *http.Request, v visit) er
 	return nil
 }
 
+// askRecipientPage asks an e-mail address once more; pressed twice, once.
+func (a *api) askRecipientPage(w http.ResponseWriter, r *http.Request, v visit) error {
+	form, err := formOf(w, r)
+	if err != nil {
+		return err
+	}
+	if form.Get("email") == "" {
+		return notOurForm()
+	}
+	err = a.askAgain(r.Context(), v.Tenant.ID, form.Get("email"))
+	if p, ok := errors.AsType[*problem](err); ok {
+		return a.showAlerts(w, r, v, p.Status, alertsShown{note: p.Detail})
+	}
+	if err != nil {
+		return err
+	}
+	http.Redirect(w, r, alertsPath(v.Tenant.ID), http.StatusSeeOther)
+	return nil
+}
+
 // alertSecretPage makes a new secret, and shows it in its answer and never again. Of one form there is one secret.
 func (a *api) alertSecretPage(w http.ResponseWriter, r *http.Request, v visit) error {
 	form, err := formOf(w, r)
@@ -243,7 +296,21 @@ func (a *api) silent(r *http.Request, v visit) (string, error) {
 		}
 	}
 	if where == "" {
-		return "", nil
+		return a.unconfirmed(al), nil
 	}
 	return "Alerts do not arrive " + where + ". " + why, nil
+}
+
+// unconfirmed says on home that nobody is told by e-mail, as nobody has confirmed an address; "" = somebody has, or
+// none was to.
+func (a *api) unconfirmed(al alert.Alerts) string {
+	var waiting []string
+	for _, one := range al.Unconfirmed() {
+		waiting = append(waiting, one.Email)
+	}
+	if waiting == nil || al.On(alert.Mail) {
+		return ""
+	}
+	return "Nobody gets alerts by e-mail yet: the link that was sent to " + strings.Join(waiting, ", ") +
+		" was not followed."
 }

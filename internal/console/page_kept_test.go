@@ -74,7 +74,11 @@ func (f *formsHouse) trade(token string) {
 	f.do("PUT", f.path+"/flows/shipments", token, map[string]bool{"paused": true}).is(200)
 	f.do("POST", f.path+"/tokens", token, map[string]string{"name": "One"}).is(201)
 	f.drift(token)
-	f.do("PUT", f.path+"/alerts", token, map[string]string{"url": "https://hooks.example.com"}).is(200)
+	f.alerts.Now = func() time.Time { return time.Now().Add(-time.Hour) } // long enough ago to be asked again
+	f.do("PUT", f.path+"/alerts", token, map[string]any{"url": "https://hooks.example.com",
+		"emails": []string{"eve@example.com"}}).is(200)
+	f.work()
+	f.alerts.Now, f.alerts.sent = nil, nil
 }
 
 // catalogForm is of patterns that are the catalogue's.

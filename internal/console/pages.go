@@ -266,8 +266,8 @@ var notices = map[string]string{
 	"choose":         "Nothing was chosen. Pick one of those that are shown.",
 	"unchosen":       "No order was chosen. Tick those that are to be tried again.",
 	"mended":         "No order waits for this any more.",
-	"alerts": "Alerts are saved. Whoever takes the place of all before is told what is wrong now, in some minutes; " +
-		"who is added to others is told what comes.",
+	"alerts": "Alerts are saved. A new e-mail address gets a link first, and alerts once it was followed. Whoever " +
+		"takes the place of all before is told what is wrong now; who is added to others is told what comes.",
 	"erased":     "The tenant is erased.",
 	"rest":       "There was no time to erase all of it. Press once more.",
 	"linked":     "The link is saved. Orders from now on go by it.",

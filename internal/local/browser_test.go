@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -278,7 +279,11 @@ func (s *stage) makeToken() {
 	s.do(chromedp.WaitVisible(`//p[@role="status"][contains(., "is revoked")]`))
 }
 
-// setUpAlerts has an address refused, sets alerts up, sends a test and finds it among the e-mails.
+// confirmLink is where an e-mail's link leads.
+var confirmLink = regexp.MustCompile(`/confirm/\S+`)
+
+// setUpAlerts has an address refused, sets alerts up, follows the link that comes by e-mail, sends a test and finds it
+// among the e-mails.
 func (s *stage) setUpAlerts() {
 	s.t.Helper()
 	s.open("/t/"+s.tenant+"/settings/alerts", "Alerts")
@@ -291,6 +296,15 @@ func (s *stage) setUpAlerts() {
 	s.press("button", "Save alerts")
 	s.do(chromedp.WaitVisible(`//code[starts-with(., "whsec_")]`))
 	s.audit("alerts with a secret")
+	s.open("/t/"+s.tenant+"/settings/alerts", "Alerts")
+	s.do(chromedp.WaitVisible(`//span[.="Waits for confirmation"]`))
+	s.look("alerts-waiting", "/t/"+s.tenant+"/settings/alerts")
+	s.open(mailPath, "E-mails on this machine")
+	s.look("confirm", confirmLink.FindString(s.text()))
+	s.press("button", "Send alerts to ana@example.com")
+	s.heading("You get alerts from now on")
+	s.audit("confirmed")
+	s.open("/t/"+s.tenant+"/settings/alerts", "Alerts")
 	s.press("button", "Send a test alert")
 	s.do(chromedp.WaitVisible(`//tr[contains(., "Test") and contains(., "It was handed to the mail service.")]`),
 		chromedp.WaitVisible(`//span[.="Not taken"]`))
