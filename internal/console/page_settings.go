@@ -335,8 +335,10 @@ type tableSetting struct {
 
 // tables are the settings that are tables, by their names.
 var tables = map[string]tableSetting{
-	"taxRules": {settingTable{Key: "percent", To: "rule", KeyTitle: "Percentage", ToTitle: "Tax rule", Decimal: true}, 2,
-		func(o upstockcin7.Options) []upstockcin7.Choice { return o.TaxRules }},
+	"taxRules": {
+		settingTable{Key: "percent", To: "rule", KeyTitle: "Percentage", ToTitle: "Tax rule", Decimal: true},
+		2, func(o upstockcin7.Options) []upstockcin7.Choice { return o.TaxRules },
+	},
 }
 
 // of is the table as a page asks it: as it is stored, or as it was typed just now.
