@@ -32,6 +32,7 @@ var mayImport = map[string][]string{
 	"sim/simtest":  {"sim"}, // for tests alone
 	"sim/upstock":  {"sim"},
 	"sim/cin7core": {"sim"},
+	"sim/cin7omni": {"sim"},
 	"sim/joor":     {"sim"},
 	"tenant":       {"match", "table"},
 	"signin":       {"table", "tenant"},
@@ -60,8 +61,9 @@ var mayImport = map[string][]string{
 		"tenant", "ledger", "limit", "rest", "table", "vendor"},
 	"cloud":    {"alert", "app", "signin", "tenant", "ledger", "table"},
 	"workbook": {}, // large: for the console's function and the runner alone
-	"local": {"alert", "workbook", "app", "cloud", "sim", "sim/upstock", "sim/cin7core", "issuer", "parallel", "prose",
-		"signin", "table", "ledger", "upstockcin7/order"}, // these two: the bench waits for orders to end
+	"local": {"alert", "workbook", "app", "cloud", "sim", "sim/upstock", "sim/cin7core", "sim/cin7omni", "issuer",
+		"parallel", "prose", "signin", "table",
+		"ledger", "upstockcin7/order"}, // these two: the bench waits for orders to end
 }
 
 // testsOnly are libraries that no code of a function may carry: they would make its zip larger.

@@ -55,7 +55,7 @@ func readAxe(t *testing.T) string {
 func (s *stage) auditSims() {
 	s.t.Helper()
 	for _, path := range []string{"/sim", "/sim/pages/1/upstock", "/sim/pages/1/cin7core",
-		"/sim/pages/1/upstock/catalogue", "/sim/pages/1/cin7core/catalogue"} {
+		"/sim/pages/1/upstock/catalogue", "/sim/pages/1/cin7core/catalogue", "/sim/pages/1/cin7omni"} {
 		s.do(chromedp.Navigate(s.demo.sim.base+path), chromedp.WaitReady(chromedp.CSS("h1")))
 		s.audit(path)
 	}

@@ -25,6 +25,7 @@ import (
 	"stockbridge/internal/signin"
 	"stockbridge/internal/sim"
 	simcin7core "stockbridge/internal/sim/cin7core"
+	simcin7omni "stockbridge/internal/sim/cin7omni"
 	simupstock "stockbridge/internal/sim/upstock"
 )
 
@@ -194,7 +195,7 @@ func openSim(o options, dir string) (*sim.Sim, *simupstock.Vendor, error) {
 	}
 	up := simupstock.New()
 	s, err := sim.New(sim.Options{Speed: o.speed, Dir: dir, Seed: o.seed, Deliver: cloud.Transport()},
-		up, simcin7core.New(simcin7core.Options{}))
+		up, simcin7core.New(simcin7core.Options{}), simcin7omni.New())
 	return s, up, err
 }
 

@@ -78,29 +78,49 @@ func (m *meter) record(r *Request) *Call {
 	return c
 }
 
-// grant takes one call of n per sliding window; if there is none, it returns how
-// long until the next. s.mu is held.
-func (m *meter) grant(now time.Time, n int, window time.Duration, lenient bool) (wait time.Duration) {
+// Rate allows so many calls in any window.
+type Rate struct {
+	Calls  int
+	Window time.Duration
+}
+
+// grant takes one call of every rate; if one of them has none left, it takes
+// none, and returns how long until the next. s.mu is held.
+func (m *meter) grant(now time.Time, lenient bool, rates ...Rate) (wait time.Duration) {
+	longest := time.Duration(0)
+	for _, r := range rates {
+		longest = max(longest, r.Window)
+		if over := len(m.grants) - r.Calls; over >= 0 { // the oldest of the newest r.Calls must have left the window
+			wait = max(wait, m.grants[over].Add(r.Window).Sub(now))
+		}
+	}
+	if wait > 0 {
+		if m.over++; lenient {
+			return 0
+		}
+		return wait
+	}
 	keep := 0
-	for keep < len(m.grants) && !m.grants[keep].After(now.Add(-window)) {
+	for keep < len(m.grants) && !m.grants[keep].After(now.Add(-longest)) {
 		keep++
 	}
-	m.grants = append(m.grants[:0], m.grants[keep:]...)
-	if len(m.grants) >= n {
-		m.over++
-		if !lenient {
-			return m.grants[0].Add(window).Sub(now)
-		}
-		return 0
-	}
-	m.grants = append(m.grants, now)
+	m.grants = append(m.grants[keep:], now)
 	return 0
 }
 
 // Grant takes one call of n per sliding window for the calling account; if there
 // is none, it returns how long until the next. The lock is held.
 func (s *Sim) Grant(r *Request, n int, window time.Duration) (wait time.Duration) {
-	return s.meter(r.Vendor, r.Account).grant(r.Now, n, s.Scaled(window), s.opts.NoLimits)
+	return s.GrantAll(r, Rate{n, window})
+}
+
+// GrantAll is Grant for a vendor that limits calls in several windows at once.
+func (s *Sim) GrantAll(r *Request, rates ...Rate) (wait time.Duration) {
+	scaled := make([]Rate, len(rates))
+	for i, rate := range rates {
+		scaled[i] = Rate{rate.Calls, s.Scaled(rate.Window)}
+	}
+	return s.meter(r.Vendor, r.Account).grant(r.Now, s.opts.NoLimits, scaled...)
 }
 
 // Left returns how many of its n calls per window an account has left, and how

@@ -126,12 +126,12 @@ func (s *Sim) Locked(r *http.Request, serve func(body []byte) (any, error)) (any
 func (s *Sim) postAccount(r *http.Request) (any, error) {
 	var in struct {
 		Name, Currency string
-		Empty          bool // no vendor here has contacts or connections
+		Empty          bool
 	}
 	if _, err := Read(r, &in); err != nil {
 		return nil, err
 	}
-	return s.AddAccount(in.Name, strings.ToUpper(in.Currency)), nil
+	return s.addAccount(in.Name, strings.ToUpper(in.Currency), in.Empty), nil
 }
 
 func (s *Sim) getCalls(r *http.Request) (any, error) {

@@ -25,8 +25,8 @@ import (
 //	html      no effect, an HTML page with status 200
 //	stale     saleList answers as of Seconds ago
 //	ignoreFilter  saleList ignores ExternalID, as Cin7 Core ignores a filter that it does not know
-//	drift     the rows of saleList, /customer or /product moved since the page before; How: gone (a row is
-//	          missed, Total is one less) | come (a row is repeated, Total is one more) | moved (one is missed
+//	drift     the rows of saleList, /customer, /product or /v1/Contacts moved since the page before; How: gone (a row
+//	          is missed, Total is one less) | come (a row is repeated, Total is one more) | moved (one is missed
 //	          and one repeated, Total stays) | gone, come or neither (default)
 //
 // Webhooks match as "WEBHOOK order.approved" or "WEBHOOK Sale/ShipmentAuthorised":

@@ -172,7 +172,14 @@ func (s *Sim) Close() error {
 }
 
 // AddAccount makes a new account with stock. currency "" = NZD.
-func (s *Sim) AddAccount(name, currency string) Account {
+func (s *Sim) AddAccount(name, currency string) Account { return s.addAccount(name, currency, false) }
+
+// AddEmptyAccount is AddAccount without the contacts and connections of vendors that have such.
+func (s *Sim) AddEmptyAccount(name, currency string) Account {
+	return s.addAccount(name, currency, true)
+}
+
+func (s *Sim) addAccount(name, currency string, empty bool) Account {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if currency == "" {
@@ -183,6 +190,7 @@ func (s *Sim) AddAccount(name, currency string) Account {
 		name = "Supplier " + strconv.Itoa(n)
 	}
 	a := s.open(s.newAccount(n, name, currency))
+	a.empty = empty
 	stockBooks(a.seats)
 	s.markChanged(a, nil, nil)
 	for _, p := range a.seats {

@@ -75,6 +75,9 @@ type Seat struct {
 	deliveries []*delivery
 }
 
+// Empty reports whether the books are to be filled without contacts and connections.
+func (p *Seat) Empty() bool { return p.account.empty }
+
 // Changed saves the books soon, with the given rows of their long lists, which are
 // new or changed. The lock is held.
 func (p *Seat) Changed(rows ...any) { p.Sim.markChanged(p.account, p, rows) }
@@ -90,6 +93,7 @@ type account struct {
 	Account
 	number int
 	seats  []*Seat // in the order of Sim.sides
+	empty  bool    // its books are filled without contacts and connections
 }
 
 // open gives an account its empty books. s.mu is held.

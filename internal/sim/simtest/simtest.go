@@ -114,6 +114,8 @@ func (b *Bench) Try(ctx context.Context, method, path string, body any) (Answer,
 	case strings.HasPrefix(path, "/cin7core"):
 		req.Header.Set("api-auth-accountid", b.Account.Cin7Core.AccountID)
 		req.Header.Set("api-auth-applicationkey", b.Account.Cin7Core.ApplicationKey)
+	case strings.HasPrefix(path, sim.PrefixCin7Omni):
+		req.SetBasicAuth(b.Account.Cin7Omni.Username, b.Account.Cin7Omni.Key)
 	}
 	resp, err := b.HTTP.Do(req)
 	if err != nil {
