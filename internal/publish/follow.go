@@ -64,9 +64,9 @@ func (r *run) waits(group string, now time.Time) *waits {
 // mostWaits is about how many waitings one answer makes: one write of the table must hold them.
 const mostWaits = 20
 
-// pending notes that a record is pending, and when to ask (zero = that was not said).
-func (w *waits) pending(rec Record, due time.Time, ticket string, now time.Time) func(Entry) Entry {
-	ask := w.ask(due, ticket)
+// pending notes that a record is pending, about when it is decided, and when to ask (zero = that was not said).
+func (w *waits) pending(rec Record, due, ask time.Time, ticket string, now time.Time) func(Entry) Entry {
+	ask = w.ask(ask, ticket)
 	what := ask.Format("2 15:04 ") + ticket // asked about together
 	if len(w.by) >= mostWaits && w.by[what] == nil {
 		what = ticket
@@ -208,12 +208,12 @@ func (r *run) heard(ctx context.Context, w waiting, it table.Item, entries []Ent
 		case ok && res.Refused != "":
 			change = func(e Entry) Entry { return e.refused(rec.Data, res, now) }
 		case ok && res.Pending:
-			change = waits.pending(rec, res.Due, "", now)
+			change = waits.pending(rec, res.Due, res.ask(), "", now)
 		case ok:
 			r.count(e.kind(rec.Data))
 			change = func(e Entry) Entry { return e.told(rec.Data, res.TheirID, e.Since, now) }
 		default:
-			change = waits.pending(rec, a.Again, ticket, now)
+			change = waits.pending(rec, time.Time{}, a.Again, ticket, now)
 		}
 		notes = append(notes, note{e.Key, func(now Entry) Entry {
 			if now.State != IsPending || now.Wait != w.ID {

@@ -41,6 +41,16 @@ type Result struct {
 	// Due is about when a pending record is decided. Of a refused one it is when it is tried again by itself; zero =
 	// not before another value is wanted, or a person asks.
 	Due time.Time
+	// Ask is when to ask about a pending record; zero = when it is Due.
+	Ask time.Time
+}
+
+// ask is when to ask about a pending record.
+func (r Result) ask() time.Time {
+	if r.Ask.IsZero() {
+		return r.Due
+	}
+	return r.Ask
 }
 
 // Answer is what the far side says to a call. It may have results of fewer records than were sent: the others have the

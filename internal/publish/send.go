@@ -375,13 +375,13 @@ func (r *run) answered(ctx context.Context, s *sending, a Answer) error {
 			r.keepOf(t, func(e Entry) Entry { return e.refused(t.Data, res, now) })
 		case ok && res.Pending:
 			r.sum.Pending++
-			r.keepOf(t, waits.pending(t.Record, res.Due, "", now))
+			r.keepOf(t, waits.pending(t.Record, res.Due, res.ask(), "", now))
 		case ok:
 			r.count(t.why)
 			r.keepOf(t, func(e Entry) Entry { return e.told(t.Data, res.TheirID, s.Begun, now) })
 		case a.Ticket != "":
 			r.sum.Pending++
-			r.keepOf(t, waits.pending(t.Record, a.Again, a.Ticket, now))
+			r.keepOf(t, waits.pending(t.Record, time.Time{}, a.Again, a.Ticket, now))
 		default:
 			r.sum.Unknown++
 			r.until = earlier(r.until, r.settled(s))
