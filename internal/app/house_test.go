@@ -20,7 +20,6 @@ var mayImport = map[string][]string{
 	"testsize":              {},
 	"rest":                  {},
 	"match":                 {},
-	"match/matchtest":       {"match"}, // for tests and the bench
 	"prose":                 {},
 	"parallel":              {},
 	"upstockcin7/sale":      {"upstock", "cin7core", "match", "prose", "tenant", "ledger"},
@@ -51,6 +50,10 @@ var mayImport = map[string][]string{
 	"job":          {"ledger", "limit", "parallel", "prose", "rest", "tenant"},
 	"upstockcin7/reference": {"upstockcin7/sale", "upstock", "cin7core", "match", "mirror", "prose", "rest", "tenant",
 		"ledger"},
+	"joorcin7/customer": {"match", "prose", "tenant"},
+	"joorcin7/list":     {"match", "parallel", "table", "tenant"},
+	"joorcin7": {"joorcin7/customer", "joorcin7/list", "cin7omni", "joor", "job", "ledger", "limit", "match", "mirror",
+		"publish", "rest", "table", "tenant", "vendor"},
 	"upstockcin7": {"alert", "upstockcin7/catalogue", "upstockcin7/completeness", "upstockcin7/order",
 		"upstockcin7/reference", "upstockcin7/sale", "job", "prose", "publish", "table", "upstock",
 		"cin7core", "match", "mirror", "parallel", "tenant", "ledger", "limit", "rest",
@@ -63,7 +66,7 @@ var mayImport = map[string][]string{
 	"cloud":    {"alert", "app", "signin", "tenant", "ledger", "table"},
 	"workbook": {}, // large: for the console's function and the runner alone
 	"local": {"alert", "workbook", "app", "cloud", "sim", "sim/upstock", "sim/cin7core", "sim/cin7omni", "issuer",
-		"match", "match/matchtest", "parallel", "prose", "signin", "table",
+		"parallel", "prose", "signin", "table",
 		"ledger", "upstockcin7/order"}, // these two: the bench waits for orders to end
 }
 

@@ -25,9 +25,6 @@ import (
 	"stockbridge/internal/workbook"
 )
 
-// longest is how long anything may take that a test waits for: no test fails because a machine is slow.
-const longest = 3 * time.Minute
-
 // TestMain makes the test binary a function's if FUNCTION is set.
 func TestMain(m *testing.M) {
 	switch os.Getenv("FUNCTION") {
@@ -56,7 +53,7 @@ func TestInvokeBinary(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	res, err := invokeBinary(t.Context(), exe, vars, "ConsoleFunction", payload, longest)
+	res, err := invokeBinary(t.Context(), exe, vars, "ConsoleFunction", payload, 20*time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,12 +64,12 @@ func TestInvokeBinary(t *testing.T) {
 	}
 
 	delete(vars, "API_TOKEN")
-	res, err = invokeBinary(t.Context(), exe, vars, "ConsoleFunction", payload, longest)
+	res, err = invokeBinary(t.Context(), exe, vars, "ConsoleFunction", payload, 20*time.Second)
 	if err != nil || !res.failed || !strings.Contains(string(res.body), "API_TOKEN is not set") {
 		t.Errorf("a fault of the environment: %s %v", res.body, err)
 	}
 	vars["FUNCTION"] = "panic"
-	res, err = invokeBinary(t.Context(), exe, vars, "ConsoleFunction", payload, longest)
+	res, err = invokeBinary(t.Context(), exe, vars, "ConsoleFunction", payload, 20*time.Second)
 	if err != nil || !res.failed || !strings.Contains(string(res.body), "no") {
 		t.Errorf("a panic: %s %v", res.body, err)
 	}
@@ -107,7 +104,7 @@ func TestRun(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), longest)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		out := &watched{want: until, seen: cancel}
 		if err := run(ctx, o, func(string) string { return "" }, out); err != nil {
@@ -168,7 +165,7 @@ func TestReadmeWalk(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), longest)
+	ctx, cancel := context.WithTimeout(t.Context(), 45*time.Second)
 	defer cancel()
 	started, up := context.WithCancel(ctx)
 	out := &watched{want: "webhooks ", seen: up}
@@ -266,7 +263,7 @@ func TestOnlySim(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), longest)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	out := &watched{want: "/sim\n"}
 	out.seen = func() {

@@ -1,0 +1,76 @@
+package joorcin7
+
+import (
+	"context"
+	"time"
+
+	"stockbridge/internal/job"
+	"stockbridge/internal/limit"
+	"stockbridge/internal/tenant"
+)
+
+// Queue is the queue of the pair's jobs, which functions/joor reads.
+const Queue job.Queue = "joor"
+
+// The names of the pair's jobs. Each is the kind of the progress that people see.
+const (
+	JobContacts    = "contacts"
+	JobAllContacts = "allContacts"
+	JobJOOR        = "joor"
+	JobUpload      = "joorUpload"
+	JobUpdate      = "joorUpdate"
+	JobDownload    = "joorDownload"
+	JobMatches     = "joorMatches"
+)
+
+// Jobs are what the pair does for one tenant after another.
+func (p *Pair) Jobs() []job.Kind {
+	kind := func(name, help string, list tenant.System, every time.Duration, sync bool) job.Kind {
+		return job.Kind{Name: name, Help: help, Needs: Systems(), List: list, Every: every, Queue: Queue,
+			Class: limit.Second, Sync: sync}
+	}
+	jobs := []job.Kind{
+		kind(JobContacts, "reads what changed of customers in Cin7 Omni", tenant.Cin7Omni, 15*time.Minute, true),
+		kind(JobAllContacts, "reads all customers of Cin7 Omni, to find those that were deleted there",
+			tenant.Cin7Omni, 0, false),
+		kind(JobJOOR, "asks JOOR what became of what it was sent, and sends what goes by itself", tenant.JOOR,
+			30*time.Minute, true),
+		kind(JobUpload, "sends customers to JOOR that are new there", tenant.JOOR, 0, false),
+		kind(JobUpdate, "sends changes of customers to JOOR", tenant.JOOR, 0, false),
+		kind(JobDownload, "reads JOOR's connections", tenant.JOOR, 0, false),
+		kind(JobMatches, "looks for customers among JOOR's connections", tenant.JOOR, 0, false),
+	}
+	for i := range jobs {
+		if jobs[i].Every == 0 {
+			jobs[i].Anew = "It goes on with the next look at JOOR."
+		}
+	}
+	return jobs
+}
+
+// JOORWork is what does the jobs of the queue.
+func (p *Pair) JOORWork() job.Work {
+	stand := stage{"stand", (*run).stand}
+	return job.Work{
+		JobContacts: p.long(stage{"read", (*run).pull}, stage{"options", (*run).readOptions}, stand,
+			stage{"follow", (*run).afterContacts}),
+		JobAllContacts: p.long(stage{"list", (*run).listAll}, stage{"missing", (*run).takeMissing}, stand),
+		JobJOOR: p.long(stand, stage{"codes", (*run).codes}, stage{"tell", (*run).tell},
+			stage{"follow", (*run).afterJOOR}),
+		JobUpload: p.long(stage{"choose", (*run).choose}, stage{"tell", (*run).tell}, stage{"sum", (*run).sum}),
+		JobUpdate: p.long(stage{"choose", (*run).choose}, stage{"codes", (*run).codes}, stage{"tell", (*run).tell},
+			stage{"sum", (*run).sum}),
+		JobDownload: p.long(stage{"pages", (*run).downloadPages}, stage{"removed", (*run).lookForRemoved}, stand),
+	}
+}
+
+// CatalogWork and ShipmentsWork: the pair has jobs in its own queue alone.
+func (p *Pair) CatalogWork() job.Work { return nil }
+
+// ShipmentsWork is as CatalogWork.
+func (p *Pair) ShipmentsWork() job.Work { return nil }
+
+// Sync asks for one of the pair's jobs that people may start, and returns its progress.
+func (p *Pair) Sync(ctx context.Context, b tenant.Bundle, name string) (*Progress, error) {
+	return p.ask(ctx, b, name)
+}

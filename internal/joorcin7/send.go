@@ -1,0 +1,433 @@
+package joorcin7
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+
+	"stockbridge/internal/joor"
+	"stockbridge/internal/joorcin7/customer"
+	"stockbridge/internal/ledger"
+	"stockbridge/internal/publish"
+	"stockbridge/internal/rest"
+	"stockbridge/internal/tenant"
+)
+
+// What JOOR should hold is a set: the connections that contacts should be, of those that JOOR has, and of those that
+// somebody wants uploaded, or a setting does. Of a linked one that cannot be sent as it is, or that nobody wants sent,
+// it is what JOOR has.
+
+// want lists what JOOR should hold.
+func (r *run) want(ctx context.Context, after publish.Key) iter.Seq2[publish.Record, error] {
+	return func(yield func(publish.Record, error) bool) {
+		v, err := r.view(ctx, r.b)
+		if err != nil {
+			yield(publish.Record{}, err)
+			return
+		}
+		for s, err := range r.everyStanding(ctx, r.b, v, after.ID) {
+			rec := publish.Record{Key: publish.Key{ID: s.id}}
+			if err == nil {
+				rec.Data, err = v.data(s)
+			}
+			if err != nil {
+				yield(rec, err)
+				return
+			}
+			if rec.Data != nil && !yield(rec, nil) {
+				return
+			}
+		}
+	}
+}
+
+// data is a customer's connection as JOOR should hold it; nil = JOOR need not know it.
+func (v view) data(s standing) (json.RawMessage, error) {
+	last := s.last()
+	switch {
+	case !s.fit():
+		return last, nil
+	case last != nil, s.wanted == JobUpload, v.alone(s):
+		return s.ours.Pack()
+	}
+	return nil, nil
+}
+
+// alone reports whether a new customer goes to JOOR by itself.
+func (v view) alone(s standing) bool {
+	return v.rules.Settings.Upload && v.rules.Settings.UploadAlone && s.kept == nil
+}
+
+// hold says why a change is not sent; "" = it is.
+func (v view) hold(c publish.Change) string {
+	s := v.rules.Settings
+	if c.Was == nil {
+		_, kept := v.kept[c.ID]
+		switch {
+		case !s.Upload:
+			return switchedOff(s, JobUpload)
+		case v.wanted[JobUpload][c.ID], s.UploadAlone && !kept:
+			return ""
+		}
+		return "It waits for Upload Customers."
+	}
+	switch {
+	case !s.Update:
+		return switchedOff(s, JobUpdate)
+	case v.wanted[JobUpdate][c.ID], s.UpdateAlone:
+		return ""
+	}
+	return "It waits for Update Customers."
+}
+
+// set is what JOOR should hold, with JOOR as its far side.
+func (r *run) set(ctx context.Context) (publish.Set, error) {
+	client, err := r.joor(ctx)
+	if err != nil {
+		return publish.Set{}, err
+	}
+	v, err := r.view(ctx, r.b)
+	if err != nil {
+		return publish.Set{}, err
+	}
+	set := shelfOf(r.b)
+	set.Title, set.Want, set.To, set.Hold, set.Still = "customers", r.want, side{r, client}, v.hold, r.still
+	set.Label = func(rec publish.Record) string {
+		c, err := customer.ReadConnection(rec.Data)
+		if err != nil {
+			return rec.ID
+		}
+		return c.Name
+	}
+	return set, nil
+}
+
+// still ends a part whose tenant is not as it was when the part began: what it would send may be of an account that is
+// not connected any more, or a setting may be switched off. The next part finds how it is.
+func (r *run) still(ctx context.Context) error {
+	now, err := r.Tenants.Load(ctx, r.part.Tenant)
+	if errors.Is(err, tenant.ErrNotFound) {
+		return r.part.Soon()
+	}
+	if err != nil {
+		return err
+	}
+	for _, sys := range Systems() {
+		c, was := now.Connections[sys], r.b.Connections[sys]
+		if c.Generation != was.Generation || c.State != tenant.Connected || c.Account != was.Account {
+			return r.part.Soon()
+		}
+	}
+	if now.Version != r.b.Version {
+		return r.part.Soon()
+	}
+	return nil
+}
+
+// tell has JOOR told, and returns nil when it has everything, or has said why not, or looks at it.
+func (r *run) tell(ctx context.Context) error {
+	if r.place.Set == "" {
+		asked, err := r.publisher.Ask(ctx, r.part.Tenant, setName)
+		if err != nil {
+			return err
+		}
+		r.place.Set = asked.ID
+		if err := r.save(ctx); err != nil {
+			return err
+		}
+	}
+	set, err := r.set(ctx)
+	if err != nil {
+		return err
+	}
+	own := *r.part
+	own.Cursor = nil // the run's end closes it
+	for synced := false; ; synced = true {
+		of, err := r.Ledger.Progress(ctx, r.part.Tenant, r.place.Set)
+		switch {
+		case errors.Is(err, ledger.ErrNotFound): // it ended, and others did since
+			return nil
+		case err != nil:
+			return err
+		case !of.IsOpen():
+			r.count("refused", of.Result["refused"])
+			return nil
+		case synced: // another worker does it
+			return r.part.Soon()
+		}
+		if _, err := r.publisher.Sync(ctx, &own, set); err != nil {
+			return err
+		}
+	}
+}
+
+// joor is a client of the connections' account.
+func (r *run) joor(ctx context.Context) (*joor.Client, error) {
+	conn := r.b.Connections[tenant.JOOR]
+	secrets, err := r.Vendors.Secrets(ctx, conn)
+	if err != nil {
+		return nil, err
+	}
+	return r.JOOR(conn, secrets), nil
+}
+
+// choose leaves out what is wanted and cannot be sent, with the reason.
+func (r *run) choose(ctx context.Context) error {
+	wishes, ids, err := r.own(ctx)
+	if err != nil {
+		return err
+	}
+	all, err := r.standings(ctx, r.b, ids)
+	if err != nil {
+		return err
+	}
+	var again []publish.Key
+	r.progress.Of, r.progress.Left, r.place.Counts = len(ids), nil, nil
+	for _, s := range all {
+		if why := s.unsendable(r.part.Kind.Name); why != "" {
+			r.leave(s, why)
+			r.count("leftOut", 1)
+			continue
+		}
+		r.count("wanted", 1)
+		refused := s.entry.State == publish.IsRefused && s.isSent(s.entry)
+		overdue := s.pending() && !s.entry.Due.IsZero() && r.Now().After(s.entry.Due)
+		if refused || overdue {
+			again = append(again, s.entry.Key)
+		}
+	}
+	if len(wishes) > 0 {
+		if err := r.unsure(ctx); err != nil {
+			return err
+		}
+		r.touch(ids...)
+	}
+	_, err = r.publisher.Decide(ctx, r.part.Tenant, shelfOf(r.b), publish.SendAgain, nil, again...)
+	return err
+}
+
+// own are the wishes that the run grants, and the ids of them.
+func (r *run) own(ctx context.Context) (own []wish, ids []string, err error) {
+	all, err := r.wished(ctx, r.b)
+	for _, w := range all {
+		if w.kind == r.part.Kind.Name {
+			own = append(own, w)
+			ids = append(ids, w.IDs...)
+		}
+	}
+	slices.Sort(ids)
+	return own, slices.Compact(ids), err
+}
+
+// unsendable says why a customer that somebody wants sent is not; "" = it is.
+func (s standing) unsendable(kind string) string {
+	switch {
+	case s.contact == nil:
+		return "It is not a customer in Cin7 Omni any more."
+	case !s.contact.Active:
+		return "It is inactive in Cin7 Omni."
+	case kind == JobUpload && s.linked():
+		return "JOOR has it already: changes go by Update Customers."
+	case kind == JobUpload && s.pending() && s.entry.Due.IsZero():
+		return "It was sent, and JOOR works on it."
+	case kind == JobUpdate && !s.linked():
+		return "JOOR does not have it yet."
+	case len(s.faults) > 0:
+		return strings.Join(s.faults, " ")
+	}
+	return ""
+}
+
+// leave notes for people that a customer was left out.
+func (r *run) leave(s standing, why string) {
+	name := s.theirs.Name
+	if s.contact != nil {
+		name = s.contact.Name()
+	}
+	r.progress.Leave(ledger.LeftOut{ID: s.id, Name: name, Why: why})
+}
+
+// codes gives connections that were linked and have no customer code the contact's id as code: JOOR's bulk job finds
+// them by it.
+func (r *run) codes(ctx context.Context) error {
+	client, err := r.joor(ctx)
+	if err != nil {
+		return err
+	}
+	v, err := r.view(ctx, r.b)
+	if err != nil {
+		return err
+	}
+	for s, err := range r.everyStanding(ctx, r.b, v, r.place.After) {
+		if err != nil {
+			return err
+		}
+		wants := v.rules.Settings.Update && (v.wanted[JobUpdate][s.id] || v.rules.Settings.UpdateAlone)
+		if !wants || !s.linked() || s.theirs.Code != "" || s.entry.TheirID == "" || !s.fit() || !s.differs() {
+			continue
+		}
+		if err := r.code(ctx, client, s); err != nil {
+			return err
+		}
+		r.place.After = s.id
+		if err := r.save(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// code gives one connection its code, with all that it should hold. It may be repeated.
+func (r *run) code(ctx context.Context, client *joor.Client, s standing) error {
+	if err := r.still(ctx); err != nil {
+		return err
+	}
+	if err := r.unsure(ctx); err != nil {
+		return err
+	}
+	r.touch(s.id)
+	err := r.part.Call(ctx, func(ctx context.Context) error {
+		return client.Update(ctx, s.entry.TheirID, sentOf(s.ours, r.rules.Account))
+	})
+	switch {
+	case rest.KindOf(err) == rest.NotFound:
+		return r.removed(ctx, s)
+	case rest.KindOf(err) == rest.Invalid && rest.OutcomeOf(err) == rest.Refused:
+		r.leave(s, "JOOR refused it: "+strings.Join(rest.MessagesOf(err), " "))
+		return nil
+	case err != nil:
+		return err
+	}
+	data, err := s.ours.Pack()
+	if err != nil {
+		return err
+	}
+	return r.publisher.Learn(ctx, r.part.Tenant, shelfOf(r.b),
+		publish.Seen{Record: publish.Record{Key: s.entry.Key, Data: data}, TheirID: s.entry.TheirID})
+}
+
+// removed notes that JOOR has a connection no more: its contact is not linked, and does not go there by itself.
+func (r *run) removed(ctx context.Context, s standing) error {
+	if err := r.keepBack(ctx, r.b, s.id, "Its connection was removed in JOOR."); err != nil {
+		return err
+	}
+	if err := r.publisher.Learn(ctx, r.part.Tenant, shelfOf(r.b),
+		publish.Seen{Record: publish.Record{Key: s.entry.Key}}); err != nil {
+		return err
+	}
+	return r.Ledger.Record(ctx, r.part.Tenant, ledger.Event{Kind: "joor", Text: fmt.Sprintf(
+		"JOOR has the connection of %s no more. The customer is listed for upload again.", nameOfStanding(s))})
+}
+
+func nameOfStanding(s standing) string {
+	if s.contact != nil {
+		return s.contact.Name()
+	}
+	return s.theirs.Name
+}
+
+// sum says what became of what somebody wanted sent, and forgets the wishes that the run answers.
+func (r *run) sum(ctx context.Context) error {
+	wishes, ids, err := r.own(ctx)
+	if err != nil {
+		return err
+	}
+	if err := r.restandTouched(ctx); err != nil {
+		return err
+	}
+	all, err := r.standings(ctx, r.b, ids)
+	if err != nil {
+		return err
+	}
+	r.place.Counts, r.progress.Done, r.progress.Left = nil, 0, nil
+	for _, s := range all {
+		name, why := s.outcome(r.part.Kind.Name)
+		r.count(name, 1)
+		if why != "" {
+			r.leave(s, why)
+		} else {
+			r.progress.Done++
+		}
+	}
+	r.progress.Of = len(ids)
+	if len(ids) > 0 {
+		if err := r.unsure(ctx); err != nil {
+			return err
+		}
+		r.touch(ids...)
+		if err := r.granted(ctx, slices.DeleteFunc(wishes, func(w wish) bool {
+			return w.At.After(r.progress.Begun) // somebody asked since: the run goes on
+		})); err != nil {
+			return err
+		}
+		if err := r.said(ctx, len(ids)); err != nil {
+			return err
+		}
+	}
+	return r.restandTouched(ctx)
+}
+
+// outcome is what became of a customer that somebody wanted sent: a name to count by, and why it was not; "" = it was.
+func (s standing) outcome(kind string) (name, why string) {
+	told := s.linked() && !s.differs()
+	switch {
+	case s.pending() && s.entry.Due.IsZero():
+		return "sending", ""
+	case s.pending():
+		return "inReview", ""
+	case told && kind == JobUpload:
+		return "uploaded", ""
+	case told:
+		return "updated", ""
+	case s.entry.State == publish.IsRefused:
+		return "refused", "JOOR refused it: " + s.entry.Why
+	case s.entry.State == publish.IsHeld:
+		return "leftOut", s.entry.Why
+	}
+	if why = s.unsendable(kind); why == "" {
+		why = "It changed while it was sent. Send it again."
+	}
+	return "leftOut", why
+}
+
+// said records what a run came to.
+func (r *run) said(ctx context.Context, n int) error {
+	c := r.place.Counts
+	var parts []string
+	for _, of := range []struct{ name, text string }{
+		{"uploaded", "are in JOOR"}, {"updated", "were updated"}, {"inReview", "are in review at JOOR"},
+		{"sending", "are being worked on"}, {"refused", "were refused"}, {"leftOut", "were left out"},
+	} {
+		if c[of.name] > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", c[of.name], of.text))
+		}
+	}
+	text := fmt.Sprintf("Customers were sent to JOOR: of %d, %s.", n, strings.Join(parts, ", "))
+	return r.Ledger.RecordOnce(ctx, r.part.Tenant, r.progress.Begun, "joor "+r.progress.ID,
+		ledger.Event{Kind: "joor", Text: text})
+}
+
+// afterJOOR starts what people asked for and nobody has begun, and once a day a reading of JOOR's connections where
+// customers are linked.
+func (r *run) afterJOOR(ctx context.Context) error {
+	wishes, err := r.wished(ctx, r.b)
+	if err != nil {
+		return err
+	}
+	for kind, ids := range wantedOf(wishes) {
+		if len(ids) > 0 {
+			if err := r.Runner.Kick(ctx, r.part.Tenant, kind); err != nil {
+				return err
+			}
+		}
+	}
+	read, err := r.downloadOf(ctx, r.b)
+	if err != nil || r.Now().Sub(read.At) < r.Times.Reread {
+		return err
+	}
+	return r.Runner.Kick(ctx, r.part.Tenant, JobDownload)
+}
