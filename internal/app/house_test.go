@@ -20,6 +20,7 @@ var mayImport = map[string][]string{
 	"testsize":              {},
 	"rest":                  {},
 	"match":                 {},
+	"match/matchtest":       {"match"}, // for tests and the bench
 	"prose":                 {},
 	"parallel":              {},
 	"upstockcin7/sale":      {"upstock", "cin7core", "match", "prose", "tenant", "ledger"},
@@ -66,7 +67,7 @@ var mayImport = map[string][]string{
 	"cloud":    {"alert", "app", "signin", "tenant", "ledger", "table"},
 	"workbook": {}, // large: for the console's function and the runner alone
 	"local": {"alert", "workbook", "app", "cloud", "sim", "sim/upstock", "sim/cin7core", "sim/cin7omni", "issuer",
-		"parallel", "prose", "signin", "table",
+		"match", "match/matchtest", "parallel", "prose", "signin", "table",
 		"ledger", "upstockcin7/order"}, // these two: the bench waits for orders to end
 }
 

@@ -186,7 +186,7 @@ func TestCompletenessFound(t *testing.T) {
 		}
 	}
 	if diff := cmp.Diff([]string{`'=HYPERLINK("http://example.test")`, "'+64 9 555 0100", "'-1", "'@SUM(A1)", "'＝1",
-		`Nō 7, "blue"`, " =1"}, references); diff != "" {
+		`Nō 7, "blue"`, "' =1"}, references); diff != "" {
 		t.Error(diff)
 	}
 	sold := lines[2]

@@ -118,13 +118,11 @@ func (s *stage) linkOne(acc sim.Account) {
 // waitUntil waits for something that is done by itself.
 func (s *stage) waitUntil(what string, so func() bool) {
 	s.t.Helper()
-	for range 100 {
-		if so() {
-			return
+	for end := time.Now().Add(longest); !so(); time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(end) {
+			s.t.Fatalf("it does not come that %s: %s", what, s.text())
 		}
-		time.Sleep(100 * time.Millisecond)
 	}
-	s.t.Fatalf("it does not come that %s", what)
 }
 
 // setPrice changes all prices of a product in Cin7 Core.

@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
@@ -180,18 +179,11 @@ func (s *stage) placed(acc sim.Account, fields string) int64 {
 // await opens an order's page until it says something.
 func (s *stage) await(id int64, words string) {
 	s.t.Helper()
-	end := time.Now().Add(20 * time.Second)
-	for {
+	s.waitUntil(fmt.Sprintf("order %d says %q", id, words), func() bool {
 		s.do(chromedp.Navigate(s.base+fmt.Sprintf("/t/%s/orders/%d", s.tenant, id)),
 			chromedp.WaitReady(chromedp.CSS("h1")))
-		if strings.Contains(s.text(), words) {
-			return
-		}
-		if time.Now().After(end) {
-			s.t.Fatalf("order %d does not say %q: %s", id, words, s.text())
-		}
-		time.Sleep(200 * time.Millisecond)
-	}
+		return strings.Contains(s.text(), words)
+	})
 }
 
 // sellTwo has two orders sold: an ordinary one, and one whose sale Cin7 Core makes without an answer.

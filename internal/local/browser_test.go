@@ -15,7 +15,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
@@ -93,7 +92,7 @@ func openStage(t *testing.T) *stage {
 	t.Cleanup(cancel)
 	ctx, cancel := chromedp.NewContext(alloc)
 	t.Cleanup(cancel)
-	st.ctx, cancel = context.WithTimeout(ctx, 4*time.Minute)
+	st.ctx, cancel = context.WithTimeout(ctx, 4*longest)
 	t.Cleanup(cancel)
 	if err := chromedp.Do(st.ctx); err != nil { // the browser lives as long as the context of its first step
 		t.Fatal(err)
@@ -128,7 +127,7 @@ func (s *stage) trade() {
 
 func (s *stage) do(steps ...chromedp.Action[chromedp.Void]) {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(s.ctx, longest)
 	defer cancel()
 	if err := chromedp.Do(ctx, steps...); err != nil {
 		text, _ := chromedp.Run(s.ctx, chromedp.Text(chromedp.CSS("body")))
@@ -356,13 +355,10 @@ func (s *stage) chooseOrders() {
 	list := "/t/" + s.tenant + "/orders?state=attention"
 	both := func() {
 		s.t.Helper()
-		for range 100 {
-			if s.open(list, "Orders"); strings.Count(s.text(), "TEA-999")+strings.Count(s.text(), "PO-204") >= 2 {
-				return
-			}
-			time.Sleep(100 * time.Millisecond)
-		}
-		s.t.Fatalf("two orders do not need somebody: %s", s.text())
+		s.waitUntil("two orders need somebody", func() bool {
+			s.open(list, "Orders")
+			return strings.Count(s.text(), "TEA-999")+strings.Count(s.text(), "PO-204") >= 2
+		})
 	}
 	both()
 	box := `document.querySelectorAll("input[name=order]")`
@@ -506,12 +502,10 @@ func (s *stage) forgetLink() {
 	s.open("/t/"+s.tenant, "Home")
 	s.press("button", "Look at Cin7 Core now")
 	s.do(chromedp.WaitVisible(`//p[@role="status"][contains(., "is being looked at")]`))
-	for range 100 {
-		if s.open("/t/"+s.tenant, "Home"); strings.Contains(s.text(), "which is deprecated in Cin7 Core") {
-			break
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
+	s.waitUntil("the link is seen to be wrong", func() bool {
+		s.open("/t/"+s.tenant, "Home")
+		return strings.Contains(s.text(), "which is deprecated in Cin7 Core")
+	})
 	s.look("home-link", "")
 	s.press("button", "Forget this link")
 	s.do(chromedp.WaitVisible(`//p[@role="status"][contains(., "is forgotten")]`))
@@ -532,14 +526,10 @@ func (s *stage) fixInPlace() {
 	s.do(chromedp.Click(`//label[contains(., "KWK-100")]`))
 	s.press("button", "Use this product")
 	s.do(chromedp.WaitVisible(`//p[@role="status"][contains(., "2 orders")]`))
-	for range 100 {
+	s.waitUntil("the orders go", func() bool {
 		s.open("/t/"+s.tenant, "Home")
-		if strings.Contains(s.text(), "Everything is in step") {
-			return
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
-	s.t.Errorf("the orders do not go: %s", s.text())
+		return strings.Contains(s.text(), "Everything is in step")
+	})
 }
 
 // lookAtAll looks at every page of who is signed in.

@@ -217,7 +217,7 @@ func newKillTest(ctx context.Context, speed float64) (*killTest, error) {
 	}
 	k.api, k.sim = client{"http://" + k.listen, "dev"}, client{"http://" + k.simAt, ""}
 	if k.sims, err = k.process("-only", "sim", "-sim", k.simAt, "-data", filepath.Join(dir, "sim")); err == nil {
-		err = until(ctx, 10*time.Second, 10*time.Millisecond, "start of the simulators", func() (bool, error) {
+		err = until(ctx, time.Minute, 10*time.Millisecond, "start of the simulators", func() (bool, error) {
 			return k.sim.call(ctx, http.MethodGet, "/sim/accounts", nil, nil) == nil, nil
 		})
 	}
@@ -257,7 +257,7 @@ func (k *killTest) start(ctx context.Context) (err error) {
 		"-data", filepath.Join(k.dir, "data")); err != nil {
 		return err
 	}
-	return until(ctx, 10*time.Second, 5*time.Millisecond, "start of the runner", func() (bool, error) {
+	return until(ctx, time.Minute, 5*time.Millisecond, "start of the runner", func() (bool, error) {
 		return k.api.call(ctx, http.MethodGet, "/healthz", nil, nil) == nil, nil
 	})
 }

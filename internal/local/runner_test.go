@@ -25,6 +25,9 @@ import (
 	"stockbridge/internal/workbook"
 )
 
+// longest is how long anything may take that a test waits for: no test fails because a machine is slow.
+const longest = 3 * time.Minute
+
 // TestMain makes the test binary a function's if FUNCTION is set.
 func TestMain(m *testing.M) {
 	switch os.Getenv("FUNCTION") {
@@ -53,7 +56,7 @@ func TestInvokeBinary(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	res, err := invokeBinary(t.Context(), exe, vars, "ConsoleFunction", payload, 20*time.Second)
+	res, err := invokeBinary(t.Context(), exe, vars, "ConsoleFunction", payload, longest)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,12 +67,12 @@ func TestInvokeBinary(t *testing.T) {
 	}
 
 	delete(vars, "API_TOKEN")
-	res, err = invokeBinary(t.Context(), exe, vars, "ConsoleFunction", payload, 20*time.Second)
+	res, err = invokeBinary(t.Context(), exe, vars, "ConsoleFunction", payload, longest)
 	if err != nil || !res.failed || !strings.Contains(string(res.body), "API_TOKEN is not set") {
 		t.Errorf("a fault of the environment: %s %v", res.body, err)
 	}
 	vars["FUNCTION"] = "panic"
-	res, err = invokeBinary(t.Context(), exe, vars, "ConsoleFunction", payload, 20*time.Second)
+	res, err = invokeBinary(t.Context(), exe, vars, "ConsoleFunction", payload, longest)
 	if err != nil || !res.failed || !strings.Contains(string(res.body), "no") {
 		t.Errorf("a panic: %s %v", res.body, err)
 	}
@@ -104,7 +107,7 @@ func TestRun(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), longest)
 		defer cancel()
 		out := &watched{want: until, seen: cancel}
 		if err := run(ctx, o, func(string) string { return "" }, out); err != nil {
@@ -165,7 +168,7 @@ func TestReadmeWalk(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 45*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), longest)
 	defer cancel()
 	started, up := context.WithCancel(ctx)
 	out := &watched{want: "webhooks ", seen: up}
@@ -263,7 +266,7 @@ func TestOnlySim(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), longest)
 	defer cancel()
 	out := &watched{want: "/sim\n"}
 	out.seen = func() {

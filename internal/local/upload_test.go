@@ -56,19 +56,17 @@ func TestSecondInstance(t *testing.T) {
 	case err := <-ended:
 		t.Fatal(err)
 	}
-	begun := time.Now()
-	if err := run(ctx, o, func(string) string { return "" }, io.Discard); err == nil ||
+	soon, giveUp := context.WithTimeout(ctx, longest)
+	defer giveUp()
+	if err := run(soon, o, func(string) string { return "" }, io.Discard); err == nil ||
 		!strings.Contains(err.Error(), dir) || !strings.Contains(err.Error(), fmt.Sprint(os.Getpid())) {
 		t.Errorf("a second instance: %v", err)
 	}
 	only := o
 	only.only = "sim"
-	if err := run(ctx, only, func(string) string { return "" }, io.Discard); err == nil ||
+	if err := run(soon, only, func(string) string { return "" }, io.Discard); err == nil ||
 		!strings.Contains(err.Error(), "in use") {
 		t.Errorf("simulators alone beside it: %v", err)
-	}
-	if took := time.Since(begun); took > 2*time.Second {
-		t.Errorf("it took %v to say so", took)
 	}
 	cancel()
 	if err := <-ended; err != nil {
@@ -116,7 +114,7 @@ func TestBodiesAfterToken(t *testing.T) {
 		// The body never comes: the answer does not wait for it.
 		fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: "+
 			"5000000\r\n\r\n", path)
-		_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+		_ = conn.SetReadDeadline(time.Now().Add(longest))
 		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 		if err != nil || resp.StatusCode != http.StatusUnauthorized && resp.StatusCode != http.StatusForbidden ||
 			got.Load() != 0 {
@@ -192,7 +190,7 @@ func TestFormNeverComes(t *testing.T) {
 	l, url := strangersServer(t, 50*time.Millisecond)
 	conn := openForm(t, url)
 	defer conn.Close()
-	_ = conn.SetReadDeadline(time.Now().Add(20 * time.Second))
+	_ = conn.SetReadDeadline(time.Now().Add(longest))
 	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil || answer.StatusCode != http.StatusRequestTimeout || len(l.uploads.forms) > 0 {
 		t.Errorf("%+v %v, %d places taken", answer, err, len(l.uploads.forms))
@@ -251,7 +249,7 @@ func TestSlowBodies(t *testing.T) {
 				defer conn.Close()
 				fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+
 					"runners-token\r\nContent-Length: 900000\r\n\r\nsome", path)
-				_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+				_ = conn.SetReadDeadline(time.Now().Add(longest))
 				if resp, err := http.ReadResponse(bufio.NewReader(conn), nil); err == nil && resp.StatusCode/100 == 2 {
 					t.Errorf("%s: %+v", path, resp)
 				} else if err != nil {
@@ -261,6 +259,7 @@ func TestSlowBodies(t *testing.T) {
 		}
 	}
 	all.Wait()
+	l.uploads.within = longest
 	resp, err := http.Post(srv.url+"/api/v1/x", "text/plain", strings.NewReader(strings.Repeat("x", 100_000)))
 	if err != nil || resp.StatusCode != 200 {
 		t.Errorf("after them: %+v %v", resp, err)

@@ -1,5 +1,6 @@
-// Package match says which record of one system is which record of another: how names and addresses are compared, and
-// how like each other two parties are, with the reasons in words. It is pure: it reads nothing and decides nothing.
+// Package match says which record of one system is which record of another: how texts are compared, how like each other
+// two parties are and why, and which records of two whole lists belong together. It is pure: it reads nothing and
+// changes nothing.
 //
 // # Texts
 //
@@ -20,11 +21,47 @@
 // The fold of an empty text, or of one with nothing to see, is "". It equals every other such fold, so check for it
 // before looking for a record by it.
 //
-// # Parties
+// # One party
 //
 // A [Party] is what is known of a customer on one side. [Compare] scores how likely two are the same, with reasons that
 // a person can read. The score only orders the choices that a person is given. A record is chosen automatically only by
 // [Key]: it is the only one with the name. [Contradicts] may overrule even that.
+//
+// # Two lists
+//
+// [Match] finds out which of our [Record]s is which of theirs, in two lists of thousands. It gives a [Proposal] for
+// each of ours that is like one or several of theirs, with [Reason]s. A pair that is Sure may be accepted without
+// asking anybody; anything else is a person's to decide. A sure pair that is wrong costs far more than one missed.
+//
+// Records are not all compared with all others. Those that have something in common meet in a block (index.go): a
+// code, an e-mail, a telephone number, a rare word of the name, a word and the town, and so on. Blocks of very many
+// are left out, and named in [Result]: what hundreds have in common finds nobody. So the time grows with the length
+// of the lists, not with its square, whatever they hold.
+//
+// Two records that met are weighed (weigh.go), after Fellegi and Sunter: each thing in common adds the logarithm, to
+// base 2, of how much likelier it is for one party than for two, and each thing that differs takes some away. How
+// likely it is for two comes from the lists themselves: a word that every tenth name has says little, one that two
+// names have says nearly all. Texts that are shared decide nothing: an e-mail counts if one record of each list has
+// it. To begin with there is the weight of chance, that of one record among all.
+//
+//	equal e-mail, nobody else's      as much as one record among all, and a little
+//	equal name                       by its words, and by how many have it; at most 6 more than one among all
+//	equal street, postcode, town     by how rare it is; together little more than the rarest of them
+//	equal code                       by how often records with an equal code agree otherwise, in these lists
+//	another e-mail, number, person   takes 1 to 1.5
+//	another town, another country    takes 3, takes 6
+//	another word in each name        takes 8
+//
+// Names are compared word by word (name.go). Words may differ by a slip of the pen, if not both are words of several
+// names: Smithh is Smith, but Fuels is not Foods. Legal forms count for nothing, and usual short forms for the whole.
+//
+// A pair's score is its odds against those of all pairs that want one of its records: two candidates that are equally
+// like have half each, and neither is sure. Weight alone makes no pair sure, as firms of one owner have nearly all in
+// common, and branches have even the name: evidence.convinces has what must agree beside it (weigh.go).
+//
+// What people decided is given with the lists ([Known]): records that are linked are not offered, and a pair that was
+// refused is offered again only when a record's [Record.Fingerprint] has changed, and then says so. Package matchtest
+// makes lists whose truth is known, and measures.
 package match
 
 import (

@@ -11,6 +11,7 @@ import (
 	"net/http/httptrace"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -98,7 +99,7 @@ func TestOutcome(t *testing.T) {
 		case "/v2/slow":
 			select {
 			case <-r.Context().Done():
-			case <-time.After(5 * time.Second):
+			case <-time.After(time.Minute):
 			}
 		case "/v2/redirect":
 			http.Redirect(w, r, "/elsewhere", http.StatusFound)
@@ -147,7 +148,7 @@ func TestOutcome(t *testing.T) {
 			c.Base = base(t, dead.URL)
 		}
 		if tt.path == "/slow" {
-			c.Timeout = 50 * time.Millisecond
+			c.Timeout = 2 * time.Second // the call is with the server by then
 		}
 		var recorded []rest.Exchange
 		ctx := rest.WithRecorder(t.Context(), func(x rest.Exchange) { recorded = append(recorded, x) })
@@ -176,12 +177,27 @@ func TestOutcome(t *testing.T) {
 	}
 }
 
+// closing is a connection that tells when its own side closes it.
+type closing struct {
+	net.Conn
+	tell func()
+}
+
+func (c closing) Close() error {
+	c.tell()
+	return c.Conn.Close()
+}
+
 // TestStaleConnection: the server closes a kept connection just before it is used again.
 func TestStaleConnection(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, `{}`)
 	}))
-	transport := &http.Transport{}
+	noticed := make(chan struct{})
+	transport := &http.Transport{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := new(net.Dialer).DialContext(ctx, network, address)
+		return closing{conn, sync.OnceFunc(func() { close(noticed) })}, err
+	}}
 	defer transport.CloseIdleConnections()
 	c := &rest.Client{Base: base(t, server.URL), HTTP: transport}
 	if err := c.Do(t.Context(), "POST", "/sale", nil, 1, nil); err != nil {
@@ -189,7 +205,7 @@ func TestStaleConnection(t *testing.T) {
 	}
 	server.CloseClientConnections()
 	server.Close()
-	time.Sleep(20 * time.Millisecond) // the transport notices
+	<-noticed
 	if got := seenOf(c.Do(t.Context(), "POST", "/sale", nil, 1, nil)); got != (seen{rest.Refused, rest.NotSent, 0}) {
 		t.Errorf("after the server went away: %+v", got)
 	}
