@@ -19,9 +19,10 @@ const maxCalls = 2000 // kept per vendor and account
 
 // meter counts the calls of one account to one vendor.
 type meter struct {
-	calls  []*Call
-	over   int
-	grants []time.Time // calls within the limit's window
+	calls   []*Call
+	over    int
+	grants  []time.Time // calls within the limit's window
+	credits credits     // of a vendor that counts these instead
 }
 
 // Calls lists the latest calls of an account to a vendor, oldest first.

@@ -16,7 +16,8 @@ import (
 // Fault makes calls of a vendor go wrong. It applies to Times calls that match; if
 // several faults match a call, the oldest applies.
 //
-//	before    no effect; How: reset (default) | refused (never sent) | 500 | 502 | 503
+//	before    no effect; How: reset (default) | refused (never sent) | 500 | 502 | 503 | code (the vendor's own
+//	          refusal, where it has one that is a 200)
 //	after     takes effect, the answer is lost; How: reset (default) | timeout | 502 | html | 500
 //	late      the answer is lost at once, the effect comes Seconds later;
 //	          How "list": effect at once, but in saleList only Seconds later
@@ -209,6 +210,11 @@ func (s *Sim) applyFault(ctx context.Context, r *Request, f *Fault) (*Response, 
 	case "before":
 		if f.How == "refused" {
 			return nil, refused()
+		}
+		if v := s.vendor(r.Vendor); f.How == "code" && v != nil {
+			if own, ok := v.Vendor.(Refuser); ok {
+				return own.Refused(r), nil
+			}
 		}
 		return s.loseAnswer(ctx, f)
 	case "after":

@@ -104,6 +104,9 @@ func (s *Sim) vendorRequest(req *http.Request, body []byte) (*Request, bool) {
 			Header: req.Header,
 			Body:   body}
 		if v := s.vendor(r.Vendor); v != nil {
+			if p, ok := v.Vendor.(Pather); ok {
+				r.Path = p.Path(r.Path)
+			}
 			s.mu.Lock()
 			r.Account = v.Caller(req)
 			s.mu.Unlock()

@@ -30,6 +30,18 @@ type Vendor interface {
 	Control(*Site)
 }
 
+// Pather is implemented by a Vendor that answers some calls at several paths.
+type Pather interface {
+	// Path returns the path by which calls and faults name one that is below the vendor's base.
+	Path(below string) string
+}
+
+// Refuser is implemented by a Vendor that refuses calls in a way of its own.
+type Refuser interface {
+	// Refused is the answer to a call that a fault lets it refuse.
+	Refused(*Request) *Response
+}
+
 // Books are the records of one account at one vendor. They marshal as JSON,
 // without the rows of their long lists. These are saved one by one, so that the
 // cost of saving a change does not grow with the lists.

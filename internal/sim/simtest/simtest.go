@@ -19,6 +19,7 @@ package simtest
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -116,6 +117,9 @@ func (b *Bench) Try(ctx context.Context, method, path string, body any) (Answer,
 		req.Header.Set("api-auth-applicationkey", b.Account.Cin7Core.ApplicationKey)
 	case strings.HasPrefix(path, sim.PrefixCin7Omni):
 		req.SetBasicAuth(b.Account.Cin7Omni.Username, b.Account.Cin7Omni.Key)
+	case strings.HasPrefix(path, sim.PrefixJOOR):
+		token := base64.StdEncoding.EncodeToString([]byte(b.Account.JOOR.Token))
+		req.Header.Set("Authorization", "OAuth2 "+token)
 	}
 	resp, err := b.HTTP.Do(req)
 	if err != nil {
