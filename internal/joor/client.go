@@ -34,6 +34,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"stockbridge/internal/rest"
@@ -73,7 +74,19 @@ var routes = rest.Routes{
 }
 
 // Client holds the conversation with one account. Timeout may be set before the first call.
-type Client struct{ *rest.Client }
+type Client struct {
+	*rest.Client
+	account *atomic.Pointer[string]
+}
+
+// AccountID is the id of the account that the token is of, as JOOR's last answer said; "" = none did. Answers that
+// count credits have it in a header [C], perhaps not those of v2.
+func (c *Client) AccountID() string {
+	if id := c.account.Load(); id != nil {
+		return *id
+	}
+	return ""
+}
 
 // New returns a client of the account that a token is of. base is BaseURL or the like, with or without /v2. A nil rt is
 // the default transport; a nil limit is no limit.
@@ -83,7 +96,14 @@ func New(base string, rt http.RoundTripper, limit rest.Limiter, token string) *C
 	credential := "OAuth2 " + base64.StdEncoding.EncodeToString([]byte(token)) // [C]
 	c.Sign = func(r *http.Request) { r.Header.Set("Authorization", credential) }
 	c.Hide(token)
-	return &Client{c}
+	account := new(atomic.Pointer[string])
+	c.Read = func(status int, header http.Header, body []byte) *rest.Error {
+		if id := strings.TrimSpace(header.Get("X-Throttling-Account-Id")); id != "" {
+			account.Store(&id)
+		}
+		return readError(status, header, body)
+	}
+	return &Client{c, account}
 }
 
 // newClient returns a client of one version of the API, which nothing signs yet.

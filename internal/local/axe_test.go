@@ -55,7 +55,8 @@ func readAxe(t *testing.T) string {
 func (s *stage) auditSims() {
 	s.t.Helper()
 	for _, path := range []string{"/sim", "/sim/pages/1/upstock", "/sim/pages/1/cin7core",
-		"/sim/pages/1/upstock/catalogue", "/sim/pages/1/cin7core/catalogue", "/sim/pages/1/cin7omni"} {
+		"/sim/pages/1/upstock/catalogue", "/sim/pages/1/cin7core/catalogue", "/sim/pages/1/cin7omni",
+		"/sim/pages/1/joor"} {
 		s.do(chromedp.Navigate(s.demo.sim.base+path), chromedp.WaitReady(chromedp.CSS("h1")))
 		s.audit(path)
 	}

@@ -26,6 +26,7 @@ import (
 	"stockbridge/internal/sim"
 	simcin7core "stockbridge/internal/sim/cin7core"
 	simcin7omni "stockbridge/internal/sim/cin7omni"
+	simjoor "stockbridge/internal/sim/joor"
 	simupstock "stockbridge/internal/sim/upstock"
 )
 
@@ -195,7 +196,7 @@ func openSim(o options, dir string) (*sim.Sim, *simupstock.Vendor, error) {
 	}
 	up := simupstock.New()
 	s, err := sim.New(sim.Options{Speed: o.speed, Dir: dir, Seed: o.seed, Deliver: cloud.Transport()},
-		up, simcin7core.New(simcin7core.Options{}), simcin7omni.New())
+		up, simcin7core.New(simcin7core.Options{}), simcin7omni.New(), simjoor.New())
 	return s, up, err
 }
 
