@@ -3,10 +3,12 @@ package app
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"time"
 
 	"stockbridge/internal/cin7core"
+	"stockbridge/internal/joor"
 	"stockbridge/internal/limit"
 	"stockbridge/internal/rest"
 	"stockbridge/internal/tenant"
@@ -47,7 +49,39 @@ func (a *App) vendors() []vendor.Vendor {
 		Try: func(ctx context.Context, c tenant.Connection, s tenant.Secrets) (vendor.Account, error) {
 			return upstockcin7.CoreAccount(ctx, a.cin7core(c, s, true))
 		},
+	}, {
+		System: tenant.JOOR, Base: joor.BaseURL,
+		Budget: limit.Budget{Rates: []limit.Rate{{Calls: joor.Credits, Window: limit.FiveMinutes, Fixed: true}}},
+		Fields: []vendor.Field{
+			{Name: "account", Title: "Account id", Is: vendor.AccountID},
+			{Name: "token", Title: "API token", Is: vendor.Key},
+		},
+		Steps: []string{
+			"Ask JOOR's integrations team for an API token of your account: none of JOOR's pages gives one.",
+			"They also say what the id of your account is.", "Paste both here.",
+		},
+		Try: func(ctx context.Context, c tenant.Connection, s tenant.Secrets) (vendor.Account, error) {
+			return joorAccount(ctx, a.joor(c, s, true), c.Account)
+		},
 	}}
+}
+
+// joorAccount reads one connection of the account that a token is of, as nothing else tells of an account. Where JOOR
+// says whose token it is, that counts, and not what was typed in: a budget of calls belongs to it.
+func joorAccount(ctx context.Context, client *joor.Client, typed string) (vendor.Account, error) {
+	_, err := client.ConnectionsPage(ctx, joor.ConnectionsQuery{Count: 1})
+	a := vendor.Account{ID: client.AccountID(), Name: "Account " + typed}
+	if err == nil && a.ID != "" && !strings.EqualFold(a.ID, typed) {
+		a.Name = "Account " + a.ID
+		a.Warnings = []string{"JOOR says that this token is of the account " + a.ID + ", not " + typed + "."}
+	}
+	return a, err
+}
+
+func (a *App) joor(c tenant.Connection, s tenant.Secrets, first bool) *joor.Client {
+	client := joor.New(a.base(c.System), a.deps.HTTP, a.limiter(c, first), string(s.Key))
+	a.client(client.Client)
+	return client
 }
 
 func (a *App) upstock(c tenant.Connection, s tenant.Secrets, first bool) *upstock.Client {
