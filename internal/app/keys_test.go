@@ -21,6 +21,7 @@ import (
 	"stockbridge/internal/console/consoletest"
 	"stockbridge/internal/sim"
 	simcin7core "stockbridge/internal/sim/cin7core"
+	simjoor "stockbridge/internal/sim/joor"
 	simupstock "stockbridge/internal/sim/upstock"
 	"stockbridge/internal/table"
 	"stockbridge/internal/tenant"
@@ -49,7 +50,8 @@ func withKeys(t *testing.T, test func(k *keys)) {
 			t.Fatal(err)
 		}
 		defer store.Close()
-		s, err := sim.New(sim.Options{Seed: "keys"}, simupstock.New(), simcin7core.New(simcin7core.Options{}))
+		s, err := sim.New(sim.Options{Seed: "keys"}, simupstock.New(), simcin7core.New(simcin7core.Options{}),
+			simjoor.New())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -72,7 +74,7 @@ func (k *keys) open(key []byte) {
 		Table: k.store, Sealer: box, PublicURL: "https://hooks.example.com",
 		Operators: tenant.OperatorsOf("operators-token"),
 		URLs: map[tenant.System]string{tenant.Upstock: "http://v.test" + sim.PrefixUpstock,
-			tenant.Cin7Core: "http://v.test" + sim.PrefixCin7Core},
+			tenant.Cin7Core: "http://v.test" + sim.PrefixCin7Core, tenant.JOOR: "http://v.test" + sim.PrefixJOOR},
 		Send: func(context.Context, Queue, []byte, string, time.Duration) error { return nil },
 		HTTP: answering(func(r *http.Request) (*http.Response, error) {
 			k.calls++
