@@ -70,6 +70,7 @@ func measurements() []measurement {
 		{"shown", benchShown},
 		{"catalogue", benchCatalogue},
 		{"catalogueMemory", benchCatalogueMemory},
+		{"match", benchMatch},
 		{"fanout", benchFanOut},
 		{"budget", benchBudget},
 		{"rate", benchRate},

@@ -113,7 +113,7 @@ func (l *Lists) keysOf(p *prepared, add func(key uint64)) {
 // left if any one letter is cut.
 func (l *Lists) slipKeys(word int32, add func(uint64)) {
 	text := l.words.text(word)
-	if len(text) < 4 || len(text) > longestWord || isNumber(text) {
+	if len(text) < 4 || len(text) > longestWord || l.words.all[word].number {
 		return
 	}
 	add(hashText(bySound, consonants(text)))

@@ -33,7 +33,7 @@ func companyNames(company string) []string {
 // nameWords are the words of a name that count, in order: without legal forms, with short forms spelled out.
 func nameWords(s string) []string {
 	words := strings.Fields(Words(strings.ReplaceAll(Fold(s), "s.p.a", " ")))
-	words = joinLetters(words)
+	words = strings.Fields(strings.ReplaceAll(strings.Join(joinLetters(words), " "), "new zealand", "newzealand"))
 	kept := words
 	for len(kept) > 1 && legalForms()[kept[len(kept)-1]] {
 		kept = kept[:len(kept)-1]
@@ -140,7 +140,7 @@ func (l *Lists) compareNames(a, b *name, sameCity bool, cities []int32) compared
 			}
 		}
 	}
-	if la, lb = l.tellingWords(la), l.tellingWords(lb); len(la) == 0 || len(lb) == 0 {
+	if la, lb = l.tellingWords(la, lb), l.tellingWords(lb, la); len(la) == 0 || len(lb) == 0 {
 		isCompany := func(w int32) bool { return l.words.text(w) == "company" }
 		la, lb = slices.DeleteFunc(la, isCompany), slices.DeleteFunc(lb, isCompany)
 	}
@@ -191,11 +191,13 @@ func spacedOtherwise(a, b *name) int {
 	return -1
 }
 
-// tellingWords leaves out what systems add to names: legal forms within them, and countries.
-func (l *Lists) tellingWords(words []int32) []int32 {
+// tellingWords leaves out what systems add to names: legal forms within them, and the country, unless others have
+// another country there.
+func (l *Lists) tellingWords(words, others []int32) []int32 {
+	country := func(w int32) bool { return l.words.all[w].country }
+	elsewhere := slices.ContainsFunc(others, country)
 	return slices.DeleteFunc(words, func(w int32) bool {
-		text := l.words.text(w)
-		return legalForms()[text] || len(text) > 2 && countries()[text] != "" || text == "newzealand"
+		return l.words.all[w].form || !elsewhere && country(w)
 	})
 }
 
@@ -210,14 +212,13 @@ func (l *Lists) rarity(sum float64, several int) float64 {
 
 // missing is what it costs that one name has a word that the other lacks.
 func (l *Lists) missing(word int32, sameCity bool, cities []int32) float64 {
-	text := l.words.text(word)
 	switch {
 	case slices.Contains(cities, word):
 		if sameCity {
 			return 0.5
 		}
 		return 6
-	case isNumber(text):
+	case l.words.all[word].number:
 		return 6
 	case l.words.bits(word) < 7:
 		return 2
@@ -226,59 +227,58 @@ func (l *Lists) missing(word int32, sameCity bool, cities []int32) float64 {
 }
 
 // slip is what it costs to take one word for another that is written otherwise: by a slip of the pen, cut short. It is
-// 0 if they are two words.
+// 0 if they are two words, and doubtfulSlip if they may well be.
 func (l *Lists) slip(a, b int32, persons bool) float64 {
 	x, y := l.words.text(a), l.words.text(b)
 	if len(x) > len(y) {
 		x, y, a, b = y, x, b, a
 	}
-	if isNumber(x) || isNumber(y) || len(x) > longestWord {
+	if len(x) == 0 || len(x) > longestWord || l.words.all[a].number || l.words.all[b].number {
 		return 0
 	}
-	if len(x) == 1 && persons && y[0] == x[0] {
-		return 3
+	if len(x) == 1 && persons && y[0] == x[0] || len(x) >= 4 && len(y) >= len(x)+3 && strings.HasPrefix(y, x) {
+		return doubtfulSlip // J. is John or Jane, and Harbourside is no short form of Harbour
 	}
-	if len(x) >= 4 && len(y) >= len(x)+3 && strings.HasPrefix(y, x) {
-		return 3
+	most, few, many := 1, l.words.count(a), l.words.count(b)
+	if few > many {
+		few, many = many, few
 	}
-	most := 1
 	switch {
-	case len(x) >= 8 || persons && len(x) >= 5 && min(l.words.count(a), l.words.count(b)) == 1:
-		most = 2
 	case len(y) < 4 || len(x) < 3:
 		return 0
+	case x[0] == y[0] && (len(x) >= 8 || persons && len(x) >= 5 && few == 1 && len(y) < len(x)+2):
+		most = 2
 	}
 	d := within([]byte(x), []byte(y), most)
-	switch {
-	case d > most:
+	if d > most {
 		return 0
-	case !l.bothWords(a, b, d):
-		return 2 + 1.5*float64(d)
-	case d == 1 && len(x) != len(y) && 8*l.words.count(a) < l.words.count(b), d == 1 && len(x) != len(y) &&
-		8*l.words.count(b) < l.words.count(a):
-		return doubtfulSlip
 	}
-	return 0
+	swapped := d == 1 && isSwap(x, y)
+	if l.bothWords(few, many, len(x) == len(y), swapped) {
+		if d == 1 && len(x) != len(y) && 8*few < many {
+			return doubtfulSlip
+		}
+		return 0
+	}
+	if short := len(x) <= 5 && !persons; len(x) == 3 || len(x) == len(y) && !swapped && (x[0] != y[0] || short) {
+		return doubtfulSlip // many short words of trades are one letter from another
+	}
+	return 2 + 1.5*float64(d)
 }
 
 // doubtfulSlip is what a slip costs that may be another word.
 const doubtfulSlip = 8
 
-// bothWords reports whether two words that are spelled almost alike are both words: neither is so much rarer that it
-// looks like a slip of the other. Neighbours are swapped in no two words, and another letter makes another word more
-// often than one that is left out.
-func (l *Lists) bothWords(a, b int32, d int) bool {
-	few, many := l.words.count(a), l.words.count(b)
-	if few > many {
-		few, many = many, few
-	}
-	x, y := l.words.text(a), l.words.text(b)
-	rarer := 300
+// bothWords reports whether two words that are spelled almost alike are both words, by how many records have them: the
+// fewer is not so much rarer that it looks like a slip. Neighbours are swapped in no two words, and another letter
+// makes another word more often than one that is left out.
+func (l *Lists) bothWords(few, many int, sameLength, swapped bool) bool {
+	rarer := 100
 	switch {
-	case len(x) != len(y):
-		rarer = 100
-	case d == 1 && isSwap(x, y):
+	case swapped:
 		rarer = 10
+	case sameLength:
+		rarer = 300
 	}
 	return few > 1 && few*rarer > many
 }

@@ -13,6 +13,8 @@ type term struct {
 	text string
 	in   [2]int32 // how many records of each list have it
 	last [2]int32 // the last record that it was counted for, from 1
+
+	number, form, country bool // it has a digit, is a legal form, or one of countryWords
 }
 
 // nobody is the number of an empty text.
@@ -30,7 +32,8 @@ func (t *terms) add(text string, side, record int) int32 {
 		}
 		id = int32(len(t.all))
 		t.ids[text] = id
-		t.all = append(t.all, term{text: text})
+		t.all = append(t.all, term{text: text, number: isNumber(text), form: legalForms()[text],
+			country: countryWords()[text]})
 	}
 	x := &t.all[id]
 	if x.last[side] != int32(record)+1 {

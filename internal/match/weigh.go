@@ -23,6 +23,7 @@ type evidence struct {
 	name, person                    compared
 	code, email, domain, phone      verdict
 	street, postcode, city, country verdict
+	mixed                           bool // one is named by its person, though a company is known
 	nameShared                      bool // several of one side have the name
 	persons                         bool // neither is a company
 }
@@ -35,6 +36,10 @@ func (l *Lists) weigh(a, b *prepared) (e evidence) {
 	e.name = l.bestName(a, b, e.city == agrees || e.city == near || e.postcode == agrees)
 	e.bits = -l.size + place + e.name.bits + l.weighCode(a, b, &e) + l.weighEmail(a, b, &e) + l.weighPhone(a, b, &e)
 	e.nameShared = e.name.how != unknown && l.sharedName(a, b, &e)
+	if e.name.how != unknown {
+		x, y := &a.names[e.name.as[0]], &b.names[e.name.as[1]]
+		e.mixed = (x.person || y.person) && (a.company || b.company)
+	}
 	e.persons = !a.company && !b.company
 	if a.company && b.company && len(a.person.words) > 0 && len(b.person.words) > 0 {
 		e.person = l.compareNames(&a.person, &b.person, false, nil)
@@ -302,6 +307,9 @@ func (e *evidence) convinces() bool {
 	if !located && !elsewhere && ids == 1 && !person && against > 1 {
 		return false
 	}
+	if e.mixed && ids == 0 && !street {
+		return false
+	}
 	switch e.name.how {
 	case equal:
 		switch {
@@ -314,7 +322,8 @@ func (e *evidence) convinces() bool {
 	case alike:
 		switch {
 		case e.name.doubtful:
-			return ids > 0 && (person || street || ids > 1)
+			return ids > 0 && (person || street || ids > 1) ||
+				e.persons && e.street == agrees && (e.postcode == agrees || e.city == agrees)
 		case elsewhere:
 			return moved
 		case apart >= 2:

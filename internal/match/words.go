@@ -14,7 +14,9 @@ var legalForms = sync.OnceValue(func() map[string]bool {
 })
 
 // silentWords are left out of names: systems differ in them and they tell nobody apart.
-var silentWords = sync.OnceValue(func() map[string]bool { return wordSet("and the et und y e of") })
+var silentWords = sync.OnceValue(func() map[string]bool {
+	return wordSet("and the et und y e of for in an to on with at by from")
+})
 
 // alwaysForm has those legal forms that are nothing else wherever they stand.
 var alwaysForm = sync.OnceValue(func() map[string]bool {
@@ -69,10 +71,15 @@ var spelledOut = sync.OnceValue(func() map[string]string {
 	theatre theater
 	jewelers jewellers jewelry jewellery
 	cafeteria cafe caffe cafe
-	nz newzealand aust australia
+	nz newzealand aust australia au australia deli delicatessen
 	dr doctor mt mount ft fort
 	gebr gebruder
 `)
+})
+
+// countryWords are countries that firms have in their names, or not.
+var countryWords = sync.OnceValue(func() map[string]bool {
+	return wordSet("newzealand australia uk usa canada deutschland france espana italia sverige")
 })
 
 // streetShort has the words of streets that are commonly written short, and how they are compared.
