@@ -486,3 +486,97 @@ func TestSamples(t *testing.T) {
 		simtest.Compare(t, want, ours, nil, nil)
 	})
 }
+
+// TestPage: what people at JOOR do stands on the account's page, and works without scripts.
+func TestPage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, sim.Options{NoLimits: true})
+		const at = "/sim/pages/1/joor"
+		page := func(query string) string {
+			t.Helper()
+			a := b.Call("GET", at+query, nil)
+			if a.StatusCode != 200 {
+				t.Fatal(a.StatusCode, string(a.Bytes))
+			}
+			return string(a.Bytes)
+		}
+		has := func(text string, want ...string) {
+			t.Helper()
+			for _, w := range want {
+				if !strings.Contains(text, w) {
+					t.Errorf("no %q on the page", w)
+				}
+			}
+		}
+		// press presses the button or sends the form whose address has a part in it, and returns the problem if any.
+		press := func(id, do string, fields url.Values) string {
+			t.Helper()
+			resp, err := b.HTTP.PostForm("http://sim.test"+at+"/"+id+"/"+do, fields)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			to, err := resp.Location()
+			if err != nil {
+				t.Fatal(err)
+			}
+			return to.Query().Get("problem")
+		}
+		key := func(query, do string) string {
+			t.Helper()
+			before, _, ok := strings.Cut(page(query), "/"+do+`"`)
+			if !ok {
+				t.Fatalf("nothing to %s at %s", do, query)
+			}
+			return before[strings.LastIndex(before, "/")+1:]
+		}
+		b.Want(200, "POST", v2+"/bulk-connection", bulk(shop("1", nil), shop("2", obj{"customer_name": "Tide Line"}),
+			shop("3", obj{"customer_name": "Ponga"}), shop("4", obj{"customer_name": ""})), nil)
+		has(page(""), "queued", "13 in all", "NZD Wholesale\n")
+		time.Sleep(time.Minute)
+		has(page(""), "finished", "4: customer_name is required", "Accept all", "until 3 Jan", "295 of 300 credits")
+		for do, name := range map[string]string{"accept": "Tide", "reject": "Ponga"} {
+			if problem := press(key("?q="+name, do), do, nil); problem != "" {
+				t.Errorf("%s: %s", do, problem)
+			}
+		}
+		got := held(b)
+		if got["1"] != "Harbour Street Boutique, in review" || got["2"] != "Tide Line" || got["3"] != "" {
+			t.Errorf("%v", got)
+		}
+		press("all", "accept", nil)
+		tide := key("?q=Tide", "edit")
+		edit := url.Values{"code": {"22"}, "name": {"Tide & Line"}, "email": {"a@tide.example"}}
+		if problem := press(tide, "edit", edit); problem != "" {
+			t.Error(problem)
+		}
+		if got := held(b); got["1"] != "Harbour Street Boutique" || got["22"] != "Tide & Line" {
+			t.Errorf("%v", got)
+		}
+		edit.Set("code", "1")
+		labels := func(text string) url.Values { return url.Values{"labels": {text}} }
+		for want, problem := range map[string]string{
+			"that code is another connection's":                  press(tide, "edit", edit),
+			"a line is a currency and a label, as NZD Wholesale": press("new", "labels", labels("NZ\n")),
+			"a currency and a label together are there once":     press("new", "labels", labels("NZD A\nnzd A")),
+			"Connection in review not found":                     press(tide, "accept", nil),
+			"Job not found":                                      press("7", "stall", nil),
+			"Action not found":                                   press(tide, "nonsense", nil),
+			"Connection not found":                               press("999", "delete", nil),
+		} {
+			if problem != want {
+				t.Errorf("%q, want %q", problem, want)
+			}
+		}
+		press(tide, "delete", nil)
+		press("new", "labels", url.Values{"labels": {"NZD Trade price\n\nAUD Trade price"}})
+		has(page(""), "NZD Trade price\nAUD Trade price\n", "14 in all")
+		b.Want(200, "POST", v2+"/bulk-connection", bulk(shop("5", nil)), nil)
+		press("2", "stall", nil)
+		time.Sleep(time.Hour)
+		has(page(""), "stands still", "Let it go on")
+		press("2", "resume", nil)
+		time.Sleep(time.Hour)
+		has(page(""), "price type NZD &#34;Wholesale&#34; does not exist")
+	})
+}
