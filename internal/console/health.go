@@ -349,10 +349,25 @@ type budgetAnswer struct {
 	Left         int           `json:"left"`
 	Of           int           `json:"of"`
 	Seconds      float64       `json:"seconds"` // the window in which Of calls are allowed
+	Rates        []rateAnswer  `json:"rates"`
 	At           time.Time     `json:"at"`
 	BlockedUntil *time.Time    `json:"blockedUntil"`
 }
 
+// rateAnswer is what is left of one of the windows that a vendor counts in.
+type rateAnswer struct {
+	Left    int     `json:"left"`
+	Of      int     `json:"of"`
+	Seconds float64 `json:"seconds"`
+}
+
 func budgetOf(c tenant.Connection, s limit.State) budgetAnswer {
-	return budgetAnswer{c.System, c.Account, s.Left, s.Of, s.Per.Seconds(), time.Now().UTC(), when(s.BlockedUntil)}
+	ans := budgetAnswer{
+		System: c.System, Account: c.Account, Left: s.Left, Of: s.Of, Seconds: s.Per.Seconds(), Rates: []rateAnswer{},
+		At: time.Now().UTC(), BlockedUntil: when(s.BlockedUntil),
+	}
+	for _, r := range s.Rates {
+		ans.Rates = append(ans.Rates, rateAnswer{r.Left, r.Of, r.Per.Seconds()})
+	}
+	return ans
 }

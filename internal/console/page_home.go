@@ -373,11 +373,25 @@ func (v visit) budget(s limit.State) string {
 	if s.BlockedUntil.After(v.now) {
 		return "It was called too often; it is called again from " + v.moment(s.BlockedUntil).Words + " on."
 	}
-	window := "a minute"
-	if s.Per != limit.Minute {
-		window = fmt.Sprintf("in %.0f seconds", s.Per.Seconds())
+	var left []string
+	for _, r := range s.Rates {
+		left = append(left, fmt.Sprintf("%d of %s %s", r.Left, count(r.Of, "call", "calls"), window(r.Per)))
 	}
-	return fmt.Sprintf("%d of %s %s are left.", s.Left, count(s.Of, "call", "calls"), window)
+	return strings.Join(left, " and ") + " are left."
+}
+
+// window is how long a window is by the vendor's words, without the seconds that are our margin.
+func window(per time.Duration) string {
+	minutes := per.Truncate(time.Minute)
+	switch {
+	case minutes == 0 || per-minutes > limit.Minute-time.Minute:
+		return fmt.Sprintf("in %.0f seconds", per.Seconds())
+	case minutes == time.Minute:
+		return "a minute"
+	case minutes == 24*time.Hour:
+		return "a day"
+	}
+	return fmt.Sprintf("in %.0f minutes", minutes.Minutes())
 }
 
 // jobNames say what each job does.

@@ -1,8 +1,10 @@
 package limit
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -74,7 +76,11 @@ func (k *bucket) take(b Budget, c Class, s Share, n int, turn, now int64) (at, u
 	}
 	until = k.blockedUntil
 	for i, r := range b.Rates {
-		until = max(until, k.freeFrom(r, b.fixedBefore(i), n, at))
+		room := n
+		if c == Second {
+			room += r.Kept
+		}
+		until = max(until, k.freeFrom(r, b.fixedBefore(i), room, at))
 	}
 	if c == Second && k.wantedUntil > at && at < k.lastSecond+turn {
 		until = max(until, min(k.wantedUntil, k.lastSecond+turn))
@@ -179,6 +185,20 @@ func (k *bucket) used(r Rate, index int, at int64) (n int64) {
 		}
 	}
 	return n
+}
+
+// allowances are what is left of each rate that a person can follow, the shortest window first.
+func (k *bucket) allowances(b Budget, at int64) (all []Allowance) {
+	brief := !slices.ContainsFunc(b.Rates, func(r Rate) bool { return !r.brief })
+	for i, r := range b.Rates {
+		if r.brief && !brief {
+			continue
+		}
+		left := max(0, r.Calls-int(k.used(r, b.fixedBefore(i), at)))
+		all = append(all, Allowance{left, r.Calls, r.Window})
+	}
+	slices.SortFunc(all, func(a, b Allowance) int { return cmp.Compare(a.Per, b.Per) })
+	return all
 }
 
 // add notes a grant of a call that costs n and was made up to ago before it, and forgets those that are in no window

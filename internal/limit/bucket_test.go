@@ -16,11 +16,11 @@ func sixty() Budget { return Budget{Rates: []Rate{{Calls: 60, Window: Minute}}, 
 // threeHundred calls a minute, as Upstock allows.
 func threeHundred() Budget { return Budget{Rates: []Rate{{Calls: 300, Window: Minute}}} }
 
-// threeRates at once: 3 calls a second, 60 a minute and 5,000 a day, as Cin7 Omni allows each API connection. A second
-// is less than clocks differ; 3 in 3 s is no slower than 60 a minute, and nearly as safe as 1 a second.
+// threeRates at once: 3 calls a second, 60 a minute and 5,000 a day. A second is less than clocks differ; 3 in 3 s is
+// no slower than 60 a minute, and nearly as safe as 1 a second.
 func threeRates() Budget {
 	return Budget{Rates: []Rate{{Calls: 3, Window: 3 * time.Second}, {Calls: 60, Window: Minute},
-		{Calls: 5000, Window: 24 * time.Hour}}}
+		{Calls: 5000, Window: 24 * time.Hour, Kept: 150}}}
 }
 
 func TestBucketTake(t *testing.T) {

@@ -33,6 +33,10 @@
 // leaves the budget alone until then. However much the first class wants, the
 // second gets one call a minute. The first class is divided further, see [Share].
 //
+// A rate of a long window, as a day's, would be spent by the second class long before it ends, and the first class
+// would have to wait for hours. Of such a rate some calls are kept for the first class all the time (Rate.Kept): as
+// many as it needs in a whole window.
+//
 // # Blocks
 //
 // A throttle answer blocks the bucket for as long as it says, but for an hour at
@@ -62,8 +66,10 @@ type Rate struct {
 	Calls  int
 	Window time.Duration
 	Fixed  bool // the window begins with a call after the one before ended, see Fixed windows above
+	Kept   int  // of Calls, those that the second class leaves to the first, see Classes above
 
-	margin time.Duration // the part of Window that is our margin; New sets it
+	margin time.Duration // the part of Window that is our margin; New sets it, as the next one
+	brief  bool          // it is over before a person has read what is left of it
 }
 
 // Budget is what a vendor allows an account, with our margin. At most one rate
@@ -182,7 +188,7 @@ func New(t table.Table, vendor, account string, b Budget, c Class, options ...Op
 		l.budget.Block = l.scaled(defaultBlock)
 	}
 	for _, r := range b.Rates {
-		r.margin = marginAt(l.speed)
+		r.margin, r.brief = marginAt(l.speed), r.Window < Minute/2
 		r.Window = l.scaled(r.Window-margin) + r.margin
 		l.budget.Rates = append(l.budget.Rates, r)
 	}
@@ -344,12 +350,18 @@ func (l *Limiter) Answered(ctx context.Context) {
 	})
 }
 
+// Allowance is what is left of a rate.
+type Allowance struct {
+	Left, Of int // calls that cost one
+	Per      time.Duration
+}
+
 // State is what is left of a budget, to be shown to people.
 type State struct {
-	Left, Of     int // calls that cost one, of the rate with the least left
-	Per          time.Duration
-	BlockedUntil time.Time // zero: not blocked
-	WantedUntil  time.Time // zero: the first class is not waiting
+	Allowance                // of the rate with the least left
+	Rates        []Allowance // of each, the shortest window first; if there are others, without those of some seconds
+	BlockedUntil time.Time   // zero: not blocked
+	WantedUntil  time.Time   // zero: the first class is not waiting
 }
 
 // State reads the bucket.
@@ -364,11 +376,10 @@ func (l *Limiter) State(ctx context.Context) (State, error) {
 	}
 	now := l.now().UnixMicro()
 	k.clampFuture(now)
-	var s State
-	for i, r := range l.budget.Rates {
-		left := max(0, r.Calls-int(k.used(r, l.budget.fixedBefore(i), now)))
-		if s.Of == 0 || left*s.Of <= s.Left*r.Calls {
-			s.Left, s.Of, s.Per = left, r.Calls, r.Window
+	s := State{Rates: k.allowances(l.budget, now)}
+	for _, a := range s.Rates {
+		if s.Of == 0 || a.Left*s.Of <= s.Left*a.Of {
+			s.Allowance = a
 		}
 	}
 	if k.blockedUntil > now {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -440,34 +439,95 @@ func TestSpeed(t *testing.T) {
 	})
 }
 
-func TestCin7Omni(t *testing.T) {
+// TestThreeRates: workers that are never out of work use what is kept for nobody of a second's, a minute's and a day's
+// rate, and the vendor, which counts for itself, refuses none. Meanwhile the first class calls every quarter of an
+// hour, and is never told to wait for long.
+func TestThreeRates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStore(t, 0)
-		l := New(s, "cin7omni", "acme", threeRates(), Second)
-		ctx, cancel := context.WithTimeout(t.Context(), 49*time.Hour)
-		defer cancel()
-		var at []time.Time
-		for ctx.Err() == nil {
-			a, err := l.Take(ctx)
-			if w := (*Wait)(nil); errors.As(err, &w) {
-				time.Sleep(time.Until(w.Until))
-			} else if err == nil {
-				at = append(at, a)
-			}
-		}
-		if !slices.IsSortedFunc(at, time.Time.Compare) {
-			t.Error("stamps out of order")
-		}
-		for _, r := range []Rate{{Calls: 3, Window: time.Second}, {Calls: 60, Window: time.Minute},
-			{Calls: 5000, Window: 24 * time.Hour}} {
-			for i := r.Calls; i < len(at); i++ {
-				if at[i].Sub(at[i-r.Calls]) < r.Window {
-					t.Fatalf("more than %d in %v", r.Calls, r.Window)
+		vendors := []*vendor{{most: 3, window: time.Second}, {most: 60, window: time.Minute},
+			{most: 5000, window: 24 * time.Hour}}
+		call := func() {
+			for _, v := range vendors {
+				if !v.call() {
+					t.Errorf("more than %d calls in %v", v.most, v.window)
 				}
 			}
 		}
-		if len(at) < 10_000 {
-			t.Errorf("%d calls in two days", len(at))
+		ctx, cancel := context.WithTimeout(t.Context(), 24*time.Hour)
+		defer cancel()
+		start, quarter := time.Now(), 0
+		var done sync.WaitGroup
+		for range 4 {
+			done.Go(func() {
+				l := New(s, "vendor", "acme", threeRates(), Second)
+				for ctx.Err() == nil {
+					_, err := l.Take(ctx)
+					if w := (*Wait)(nil); errors.As(err, &w) {
+						time.Sleep(time.Until(w.Until))
+					} else if err == nil {
+						call()
+					}
+				}
+			})
+		}
+		done.Go(func() {
+			l := New(s, "vendor", "acme", threeRates(), First)
+			for ctx.Err() == nil {
+				asked := time.Now()
+				_, err := l.Take(ctx)
+				for w := (*Wait)(nil); errors.As(err, &w) && ctx.Err() == nil; _, err = l.Take(ctx) {
+					time.Sleep(time.Until(w.Until))
+				}
+				if waited := time.Since(asked); waited > 75*time.Second {
+					t.Errorf("the first class waited for %v", waited)
+				}
+				if err == nil {
+					call()
+				}
+				time.Sleep(15 * time.Minute)
+			}
+		})
+		time.Sleep(12 * time.Hour)
+		st, err := New(s, "vendor", "acme", threeRates(), First).State(t.Context())
+		if err != nil || len(st.Rates) != 2 || st.Rates[0].Of != 60 || st.Rates[1].Of != 5000 || st.Of != 5000 ||
+			st.Left < 90 || st.Left > 150 {
+			t.Errorf("after half a day: %+v %v", st, err)
+		}
+		done.Wait()
+		day := vendors[2].calls
+		for _, at := range day {
+			if at.Sub(start) < 15*time.Minute {
+				quarter++
+			}
+		}
+		if quarter < 15*60*95/100 || len(day) < 5000*95/100 {
+			t.Errorf("%d calls in the first quarter of an hour, %d in the first day", quarter, len(day))
 		}
 	})
+}
+
+// TestKept: the second class leaves to the first what is kept of a rate, whatever it is kept in.
+func TestKept(t *testing.T) {
+	for name, r := range map[string]Rate{
+		"exact":  {Calls: 10, Window: Minute, Kept: 4},
+		"slices": {Calls: 2000, Window: Minute, Kept: 800},
+		"fixed":  {Calls: 10, Window: Minute, Kept: 4, Fixed: true},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newStore(t, 0)
+			take := func(c Class) (n int) {
+				l := New(s, "vendor", "acme", Budget{Rates: []Rate{r}}, c)
+				for {
+					if _, err := l.TakeN(t.Context(), r.Calls/10); err != nil {
+						return n
+					}
+					n++
+				}
+			}
+			if second, first := take(Second), take(First); second != 6 || first != 4 {
+				t.Errorf("%s: %d for the second class, %d for the first", name, second, first)
+			}
+		})
+	}
 }
