@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,6 +22,7 @@ import (
 	"stockbridge/internal/console/consoletest"
 	"stockbridge/internal/sim"
 	simcin7core "stockbridge/internal/sim/cin7core"
+	simcin7omni "stockbridge/internal/sim/cin7omni"
 	simjoor "stockbridge/internal/sim/joor"
 	simupstock "stockbridge/internal/sim/upstock"
 	"stockbridge/internal/table"
@@ -40,7 +42,7 @@ type keys struct {
 	sim   *sim.Sim
 	store table.Table
 	far   func(*http.Request) (*http.Response, error) // instead of the simulators, where set
-	calls int
+	calls atomic.Int64
 }
 
 func withKeys(t *testing.T, test func(k *keys)) {
@@ -51,7 +53,7 @@ func withKeys(t *testing.T, test func(k *keys)) {
 		}
 		defer store.Close()
 		s, err := sim.New(sim.Options{Seed: "keys"}, simupstock.New(), simcin7core.New(simcin7core.Options{}),
-			simjoor.New())
+			simcin7omni.New(), simjoor.New())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -74,10 +76,11 @@ func (k *keys) open(key []byte) {
 		Table: k.store, Sealer: box, PublicURL: "https://hooks.example.com",
 		Operators: tenant.OperatorsOf("operators-token"),
 		URLs: map[tenant.System]string{tenant.Upstock: "http://v.test" + sim.PrefixUpstock,
-			tenant.Cin7Core: "http://v.test" + sim.PrefixCin7Core, tenant.JOOR: "http://v.test" + sim.PrefixJOOR},
+			tenant.Cin7Core: "http://v.test" + sim.PrefixCin7Core,
+			tenant.Cin7Omni: "http://v.test" + sim.PrefixCin7Omni, tenant.JOOR: "http://v.test" + sim.PrefixJOOR},
 		Send: func(context.Context, Queue, []byte, string, time.Duration) error { return nil },
 		HTTP: answering(func(r *http.Request) (*http.Response, error) {
-			k.calls++
+			k.calls.Add(1)
 			if k.far != nil {
 				return k.far(r)
 			}
@@ -149,11 +152,11 @@ func TestKeyTrials(t *testing.T) {
 		// A stranger has three an hour for the account, in any case of letters; a second stranger has its own.
 		for _, who := range []string{stranger, second} {
 			for n := range 5 {
-				before := k.calls
+				before := k.calls.Load()
 				got := codeOf(k.connect(who, tenant.Cin7Core, guess(strings.ToUpper(acc.Cin7Core.AccountID))))
 				if want := map[bool]string{true: "keyRefused", false: "tooManyTrials"}[n < 3]; got != want ||
-					(k.calls > before) != (n < 3) {
-					t.Errorf("a stranger's trial %d: %s after %d calls", n+1, got, k.calls-before)
+					(k.calls.Load() > before) != (n < 3) {
+					t.Errorf("a stranger's trial %d: %s after %d calls", n+1, got, k.calls.Load()-before)
 				}
 			}
 		}
@@ -295,7 +298,7 @@ func (k *keys) url(c tenant.Connection) string {
 
 // ping delivers a ping to a webhook URL, signed with a key.
 func (k *keys) ping(url string, supplier int, key []byte) int {
-	body := fmt.Sprintf(`{"id":"evt_%d","type":"ping","supplierId":%d,"data":{}}`, k.calls, supplier)
+	body := fmt.Sprintf(`{"id":"evt_%d","type":"ping","supplierId":%d,"data":{}}`, k.calls.Load(), supplier)
 	at := fmt.Sprint(time.Now().Unix())
 	mac := hmac.New(sha256.New, key)
 	mac.Write([]byte("msg_1." + at + "." + body))

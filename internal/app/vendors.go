@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"stockbridge/internal/cin7core"
+	"stockbridge/internal/cin7omni"
 	"stockbridge/internal/joor"
+	"stockbridge/internal/ledger"
 	"stockbridge/internal/limit"
 	"stockbridge/internal/rest"
 	"stockbridge/internal/tenant"
@@ -50,6 +52,21 @@ func (a *App) vendors() []vendor.Vendor {
 			return upstockcin7.CoreAccount(ctx, a.cin7core(c, s, true))
 		},
 	}, {
+		System: tenant.Cin7Omni, Base: cin7omni.BaseURL, Budget: omniBudget(),
+		Fields: []vendor.Field{
+			{Name: "username", Title: "API username", Is: vendor.AccountID, Cased: true},
+			{Name: "key", Title: "API key", Is: vendor.Key},
+		},
+		Steps: []string{
+			"In Cin7 Omni, open Settings › Integrations & API › API v1.",
+			"Press Add New API Connection, and call it Stockbridge.",
+			"Let it read Contacts, Users and Product Options.",
+			"Copy the API username and the key of the new connection, and paste both here.",
+		},
+		Try: func(ctx context.Context, c tenant.Connection, s tenant.Secrets) (vendor.Account, error) {
+			return omniAccount(ctx, a.cin7omni(c, s, true))
+		},
+	}, {
 		System: tenant.JOOR, Base: joor.BaseURL,
 		Budget: limit.Budget{Rates: []limit.Rate{{Calls: joor.Credits, Window: limit.FiveMinutes, Fixed: true}}},
 		Fields: []vendor.Field{
@@ -64,6 +81,56 @@ func (a *App) vendors() []vendor.Vendor {
 			return joorAccount(ctx, a.joor(c, s, true), c.Account)
 		},
 	}}
+}
+
+// omniBudget is what Cin7 Omni allows an API connection: 3 calls a second, 60 a minute and 5,000 a day. Clocks may
+// differ by more than a second: 3 calls in 3 seconds are as many as 60 a minute. Of a day's calls a poll every quarter
+// of an hour needs 96.
+func omniBudget() limit.Budget {
+	return limit.Budget{Rates: []limit.Rate{{Calls: 3, Window: 3 * time.Second}, {Calls: 60, Window: limit.Minute},
+		{Calls: 5000, Window: 24 * time.Hour, Kept: 150}}}
+}
+
+// omniAccount tries a key: whether it may read contacts, which nothing goes without, and what else it is asked for.
+// Nothing in the API says whose a key is, and how many contacts there are would cost a call for every 250.
+func omniAccount(ctx context.Context, client *cin7omni.Client) (a vendor.Account, err error) {
+	err = client.MayRead(ctx, cin7omni.ContactList)
+	if errors.Is(err, cin7omni.ErrPermission) {
+		return a, &vendor.ConnectError{Problem: ledger.Problem{
+			Code: "keyRefused", Message: "This key works, but Cin7 Omni does not let it read contacts.",
+			Fix: "In Cin7 Omni, under Settings › Integrations & API › API v1, let this API connection read Contacts.",
+		}}
+	}
+	if err != nil {
+		return a, err
+	}
+	for _, l := range []struct {
+		cin7omni.List
+		name, without string
+	}{
+		{cin7omni.UserList, "Users", "who a contact's sales rep is"},
+		{cin7omni.OptionList, "Product Options", "which price columns there are"},
+	} {
+		pause(ctx, time.Second/3)                                           // a trial asks no limiter
+		if errors.Is(client.MayRead(ctx, l.List), cin7omni.ErrPermission) { // any other answer says nothing of it
+			a.Warnings = append(a.Warnings, "Cin7 Omni does not let this key read "+l.name+
+				", so that nobody knows "+l.without+". Allow it at the API connection, and save the key again.")
+		}
+	}
+	return a, nil
+}
+
+// pause waits, but no longer than there is time.
+func pause(ctx context.Context, d time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	<-ctx.Done()
+}
+
+func (a *App) cin7omni(c tenant.Connection, s tenant.Secrets, first bool) *cin7omni.Client {
+	client := cin7omni.New(a.base(c.System), a.deps.HTTP, a.limiter(c, first), c.Account, string(s.Key))
+	a.client(client.Client)
+	return client
 }
 
 // joorAccount reads one connection of the account that a token is of, as nothing else tells of an account. Where JOOR

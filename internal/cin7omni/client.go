@@ -41,6 +41,9 @@ import (
 	"stockbridge/internal/rest"
 )
 
+// BaseURL is the vendor's only address; there are no regions.
+const BaseURL = "https://api.cin7.com/api"
+
 // MaxRows is the most rows of a page, and MaxBatch the most records of a write.
 const (
 	MaxRows  = 250

@@ -111,7 +111,7 @@ type saving struct {
 func (w *saving) save(ctx context.Context, c *tenant.Connection, s *tenant.Secrets) error {
 	account, old := c.Account, *s
 	w.change.OldSecrets = old
-	w.typed.into(c, s)
+	w.typed.into(w.row, c, s)
 	if errs := w.row.check(*c, *s, w.typed); len(errs) > 0 {
 		return errs
 	}

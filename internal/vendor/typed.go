@@ -1,6 +1,7 @@
 package vendor
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 
@@ -27,9 +28,12 @@ func Pasted(s string) string { return strings.TrimFunc(s, noKey) }
 func noKey(r rune) bool { return unicode.IsSpace(r) || match.Unseen(r) }
 
 // into puts what is typed in in the place of what is stored.
-func (c Credentials) into(to *tenant.Connection, s *tenant.Secrets) {
+func (c Credentials) into(row Vendor, to *tenant.Connection, s *tenant.Secrets) {
 	if c.Account != "" {
 		to.Account = strings.ToLower(c.Account)
+		if slices.ContainsFunc(row.Fields, func(f Field) bool { return f.Is == AccountID && f.Cased }) {
+			to.Account = c.Account
+		}
 	}
 	if c.User != "" {
 		s.User = c.User

@@ -31,6 +31,7 @@ type Field struct {
 	Title    string // what people call it
 	Is       Credential
 	Optional bool // the system is connected without it
+	Cased    bool // of an account's id: its letters' case counts
 
 	// Check says what is wrong with a value that is typed in; "" = nothing. nil: nothing can be.
 	Check func(value string) (fault string)
