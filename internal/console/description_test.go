@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -14,10 +15,13 @@ import (
 	"stockbridge/internal/console/consoletest"
 )
 
+// readOpenAPI reads openapi.yaml, once for all tests.
+var readOpenAPI = sync.OnceValues(func() (*consoletest.Description, error) { return consoletest.Read(openapi) })
+
 // describe is openapi.yaml, read. Every answer that a test gets is held to it, see house.do.
 func describe(t *testing.T) *consoletest.Description {
 	t.Helper()
-	d, err := consoletest.Read(openapi)
+	d, err := readOpenAPI()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +73,10 @@ const knownKeywords = `{"$schema":"https://json-schema.org/draft/2020-12/schema"
 // TestSchemas finds what a checker of JSON Schema passes over in silence: a keyword that is none, and a property that
 // is required and not described.
 func TestSchemas(t *testing.T) {
-	d := describe(t)
+	d, err := consoletest.Read(openapi) // it is added to
+	if err != nil {
+		t.Fatal(err)
+	}
 	meta, err := jsonschema.UnmarshalJSON(strings.NewReader(knownKeywords))
 	if err != nil {
 		t.Fatal(err)

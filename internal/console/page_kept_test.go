@@ -21,6 +21,7 @@ import (
 	"stockbridge/internal/sim"
 	"stockbridge/internal/table"
 	"stockbridge/internal/tenant"
+	"stockbridge/internal/testsize"
 )
 
 // sent is a form of a page, and what a person sends with it.
@@ -398,6 +399,7 @@ func TestFormsOnce(t *testing.T) {
 		pattern := form.pattern
 		for _, atOnce := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s at once %v", pattern, atOnce), func(t *testing.T) {
+				testsize.Sampled(t)
 				f := openForms(t, catalogForm.MatchString(pattern))
 				form := f.find(t, pattern)
 				f.chooseWell(&form)

@@ -25,6 +25,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -36,7 +37,8 @@ type Description struct {
 	Doc     map[string]any
 	Schemas *jsonschema.Compiler // knows it as openapi.json
 
-	ways *http.ServeMux // finds the operation of a request
+	ways      *http.ServeMux // finds the operation of a request
+	compiling sync.Mutex     // tests beside one another may share a description
 }
 
 // Read reads a document in YAML.
@@ -188,7 +190,9 @@ func (d *Description) Response(way string, status int) (pointer string, response
 
 // Fits holds a value to the schema at a pointer.
 func (d *Description) Fits(pointer string, v any) error {
+	d.compiling.Lock()
 	schema, err := d.Schemas.Compile("openapi.json" + pointer)
+	d.compiling.Unlock()
 	if err != nil {
 		return err
 	}

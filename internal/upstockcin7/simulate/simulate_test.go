@@ -34,16 +34,14 @@ var (
 	step  = flag.Uint64("step", 1, "from one seed to the next")
 	secs  = flag.Int("seconds", 0, "end after so many; 0 = when the seeds are through")
 	most  = flag.Int("most", 5, "how many bad seeds are enough")
+	twice = flag.Int("twice", 0, "how many of the seeds are run once more, to the same story")
 	tick  = flag.Bool("progress", false, "print each bad seed at once, and how many are through")
 	brief = flag.Bool("brief", false, "print no story")
 	whole = flag.Bool("story", false, "print the whole story of each seed")
 )
 
-// repeats is how many seeds are run twice.
-const repeats = 100
-
-// usual is how many seeds make test runs.
-const usual = 240
+// usual is how many seeds make test runs, usualTwice how many of them it runs twice.
+const usual, usualTwice = 240, 100
 
 func sorted(list []string) []string { slices.Sort(list); return list }
 
@@ -53,10 +51,11 @@ func bubble(t *testing.T, seed uint64, f func(t *testing.T)) {
 	synctest.Test(t, f)
 }
 
-// TestSimulate runs seeds, and tells the story of those that end badly.
+// TestSimulate runs seeds, and tells the story of those that end badly. Run twice, a seed has the same story, byte by
+// byte.
 func TestSimulate(t *testing.T) {
 	testsize.Large(t)
-	n, wait := shared(t, usual)
+	n, again, wait := shared(t)
 	defer wait()
 	start := time.Now()
 	effects, lived, faults, bad := 0, 0, 0, 0
@@ -69,10 +68,13 @@ func TestSimulate(t *testing.T) {
 		seed := *from + i**step
 		var text bytes.Buffer
 		w, verdict := live(t, seed, func(w *world) {
-			if *whole {
+			if *whole || i < again {
 				w.story = &text
 			}
 		})
+		if i < again {
+			repeat(t, seed, text.String())
+		}
 		effects, lived, faults = effects+w.effects, lived+w.lived, faults+w.faults
 		if *whole {
 			fmt.Print(text.String())
@@ -128,27 +130,28 @@ func retold(t *testing.T, seed uint64, verdict string) string {
 
 var orderID = regexp.MustCompile(`\b12\d{4}\b`)
 
-// shared says how many seeds to run: those that were asked for, or as many as are usual, of which a second process does
-// every other one; wait waits for it.
-func shared(t *testing.T, usual int) (mine int, wait func()) {
+// shared says how many seeds to run and how many of them twice: those that were asked for, or as many as are usual, of
+// which a second process does every other one; wait waits for it.
+func shared(t *testing.T) (mine int, again uint64, wait func()) {
 	if *seeds > 0 {
-		return *seeds, func() {}
+		return *seeds, uint64(*twice), func() {}
 	}
 	if runtime.NumCPU() < 2 {
-		return usual, func() {}
+		return usual, usualTwice, func() {}
 	}
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := exec.Command(self, "-test.run", "^"+t.Name()+"$", "-seeds", fmt.Sprint(usual/2), "-from", "2", "-step", "2")
+	c := exec.CommandContext(t.Context(), self, "-test.run", "^"+t.Name()+"$", "-seeds", fmt.Sprint(usual/2), "-twice",
+		fmt.Sprint(usualTwice/2), "-from", "2", "-step", "2")
 	var out bytes.Buffer
 	c.Stdout, c.Stderr = &out, &out
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
 	*step = 2
-	return usual - usual/2, func() {
+	return usual - usual/2, usualTwice - usualTwice/2, func() {
 		*step = 1
 		if err := c.Wait(); err != nil {
 			t.Errorf("every other seed: %v\n%s", err, out.String())
@@ -156,26 +159,21 @@ func shared(t *testing.T, usual int) (mine int, wait func()) {
 	}
 }
 
-// TestSimulateRepeats runs seeds twice: their stories are the same, byte by byte.
-func TestSimulateRepeats(t *testing.T) {
-	testsize.Large(t)
-	n, wait := shared(t, repeats)
-	defer wait()
-	for i := range uint64(n) {
-		seed := *from + i**step
-		var one, two bytes.Buffer
-		live(t, seed, func(w *world) { w.story = &one })
-		live(t, seed, func(w *world) { w.story = &two })
-		if !bytes.Equal(one.Bytes(), two.Bytes()) {
-			a, b := strings.Split(one.String(), "\n"), strings.Split(two.String(), "\n")
-			for i := range a {
-				if i >= len(b) || a[i] != b[i] {
-					t.Fatalf("seed %d differs in line %d:\n%s\n%s", seed, i,
-						strings.Join(a[max(0, i-5):min(i+2, len(a))], "\n"),
-						strings.Join(b[min(i, len(b)-1):min(i+2, len(b))], "\n"))
-				}
-			}
-			t.Fatalf("seed %d: the second story goes on", seed)
+// repeat runs a seed once more and holds its story to the first one.
+func repeat(t *testing.T, seed uint64, first string) {
+	t.Helper()
+	var second bytes.Buffer
+	live(t, seed, func(w *world) { w.story = &second })
+	if second.String() == first {
+		return
+	}
+	a, b := strings.Split(first, "\n"), strings.Split(second.String(), "\n")
+	for i := range a {
+		if i >= len(b) || a[i] != b[i] {
+			t.Fatalf("seed %d differs in line %d:\n%s\n%s", seed, i,
+				strings.Join(a[max(0, i-5):min(i+2, len(a))], "\n"),
+				strings.Join(b[min(i, len(b)-1):min(i+2, len(b))], "\n"))
 		}
 	}
+	t.Fatalf("seed %d: the second story goes on", seed)
 }
