@@ -7,9 +7,10 @@
 //	go test -short ./...                 sample   what make test runs again with the race detector: without large
 //	                                              tests, and with one story in eight, always the same ones
 //	go test -short PACKAGE -args -every  stories  what make race runs: a sample with every story
-//	go test PACKAGE -args -whole         whole    what make proof and make pages run: every schedule of the crash
-//	                                              proof, the largest numbers of orders, tenants and rounds, and
-//	                                              axe-core on each page
+//	go test PACKAGE -args -whole         whole    what make proof, make pages and make catalogue run: every schedule
+//	                                              of the crash proof, the largest numbers of orders, tenants and
+//	                                              rounds, and axe-core on each page; without stories, which have one
+//	                                              size
 //
 // A test states in its first lines what it does at each size: [Large] leaves it out of a sample, [Sampled] leaves out
 // all but one story in eight, and [Of] is a number for each size. A test that states nothing is run at every size, so
@@ -55,9 +56,13 @@ func Large(t testing.TB) {
 }
 
 // Sampled leaves seven of eight stories out of a sample. Stories are alike: in each, processes work one after the
-// other, so the race detector learns little from another one.
+// other, so the race detector learns little from another one. The size whole leaves out all of them, as they are no
+// larger there.
 func Sampled(t testing.TB) {
 	t.Helper()
+	if Whole() {
+		t.Skip("as large without -whole")
+	}
 	sum := fnv.New32a()
 	sum.Write([]byte(t.Name()))
 	if testing.Short() && !*every && sum.Sum32()%8 > 0 {

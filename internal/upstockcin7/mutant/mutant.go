@@ -105,8 +105,8 @@ func (m Mutant) Build(dir string) (binary string, err error) {
 	if err := os.WriteFile(overlay, doc, 0o600); err != nil {
 		return "", err
 	}
-	if out, err := exec.Command("go", "test", "-c", "-overlay", overlay, "-o", binary,
-		".").CombinedOutput(); err != nil {
+	build := exec.Command("go", "test", "-c", "-ldflags=-s -w", "-overlay", overlay, "-o", binary, ".")
+	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build %q: %w\n%s", m.Name, err, out)
 	}
 	return binary, nil
