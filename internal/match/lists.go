@@ -134,7 +134,7 @@ func (l *Lists) Look(from, to int) []Found {
 		wg.Go(func() {
 			var s search
 			for i := int(next.Add(1)) - 1; i < len(list); i = int(next.Add(1)) - 1 {
-				list[i] = l.look(&l.all[0][l.open[from+i]], &s)
+				list[i] = l.look(l.open[from+i], &s)
 			}
 		})
 	}
@@ -142,11 +142,12 @@ func (l *Lists) Look(from, to int) []Found {
 	return list
 }
 
-func (l *Lists) look(a *prepared, s *search) Found {
+func (l *Lists) look(ours int32, s *search) Found {
+	a := &l.all[0][ours]
 	f := Found{Ours: a.ID}
 	for _, at := range l.near(a, s) {
 		b := &l.all[1][at]
-		if no := l.refused[Pair{a.ID, b.ID}]; len(no) > 0 && back(no, a, b) == "" {
+		if !l.mayPair(ours, at) {
 			continue
 		}
 		e := l.weigh(a, b)

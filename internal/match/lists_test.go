@@ -73,6 +73,8 @@ func TestSure(t *testing.T) {
 		{"short forms", one("Zephyr Bros Mfg Co", "", "", "", at("4 Tide Street", "Napier", "4110")),
 			one("Zephyr Brothers Manufacturing Company", "", "", "", at("4 Tide St.", "Napier", "4110")), true},
 		{"legal forms", one("Zéphyr S.A.", "", "", "", tide), one("Zephyr SA", "", "", "", tide), true},
+		{"its own town in the name", one("Zephyr Bakery", "hi@zephyr.example", "", "", tide),
+			one("Zephyr Bakery Napier", "hi@zephyr.example", "", "", at("", "Napier", "")), true},
 		{"by its person", one("Zephyr Bakery", "ann@zephyr.example", "", "Ann Lee", tide),
 			match.Record{Company: "Lee, Ann", Emails: []string{"ann@zephyr.example"}}, true},
 		{"an initial in one house", match.Record{Person: "J. Zephyr", Addresses: tide},
@@ -89,6 +91,10 @@ func TestSure(t *testing.T) {
 			one("Zephyr Bakery", "bluff@zephyr.example", "03 555 0102", "Tom Ng", quay), false},
 		{"a branch with one e-mail for all", one("Zephyr Bakery", "hi@zephyr.example", "06 555 0199", "Ann Lee", tide),
 			one("Zephyr Bakery", "hi@zephyr.example", "03 555 0102", "Tom Ng", quay), false},
+		{"another town in the name", one("Zephyr Bakery", "", "06 555 0199", "", tide),
+			one("Zephyr Bakery Bluff", "", "06 555 0199", "", nil), false},
+		{"two firms of one owner", one("Zephyr Bakery", "ann@lee.example", "06 555 0199", "", tide),
+			one("Quayside Motors", "ann@lee.example", "06 555 0199", "", tide), false},
 		{"branches by number", one("Zephyr Store 12", "", "", "", tide),
 			one("Zephyr Store 21", "", "", "", tide), false},
 		{"two trading names of one firm", one("Lee Holdings t/a Zephyr Bakery", "", "06 555 0199", "", tide),
@@ -270,6 +276,25 @@ func TestAmbiguous(t *testing.T) {
 	for _, c := range got[0].Candidates {
 		if fmt.Sprint(c.Reasons) != "[The name is the same: Zephyr Bakery. Others have this name too: Zephyr Bakery.]" {
 			t.Errorf("%v", c.Reasons)
+		}
+	}
+}
+
+// Each fact has its sentence, and is for a pair or against it.
+func TestReasons(t *testing.T) {
+	for facts, against := range map[*[]match.Fact]bool{
+		{match.CodeEqual, match.EmailEqual, match.EmailLike, match.DomainEqual, match.CompanyEqual, match.CompanyLike,
+			match.CompanyPart, match.PersonEqual, match.PersonLike, match.PhoneEqual, match.StreetEqual,
+			match.StreetLike, match.PostcodeEqual, match.CityEqual, match.CityLike}: false,
+		{match.CompanyDiffers, match.PersonDiffers, match.EmailDiffers, match.PhoneDiffers, match.StreetDiffers,
+			match.PostcodeDiffers, match.CityDiffers, match.CountryDiffers, match.CodeShared, match.EmailShared,
+			match.PhoneShared, match.NameShared, match.OthersLike, match.BackOurs, match.BackTheirs}: true,
+	} {
+		for _, f := range *facts {
+			r := match.Reason{Fact: f, Ours: "Zephyr", Theirs: "Quay", Like: 0.5}
+			if s := r.String(); r.Against() != against || !strings.HasSuffix(s, ".") || strings.Contains(s, string(f)) {
+				t.Errorf("%s: %q, against %v", f, s, r.Against())
+			}
 		}
 	}
 }

@@ -95,77 +95,102 @@ type compared struct {
 	as       [2]int8 // which of each record's names
 }
 
-// compareNames compares two names by their words: the rarer a common word, the more it counts.
+// compareNames compares two names by their words: the rarer a common word, the more it counts. cities are the words of
+// the records' towns.
 func (l *Lists) compareNames(a, b *name, sameCity bool, cities []int32) compared {
 	if len(a.words) == 0 || len(b.words) == 0 {
 		return compared{}
 	}
-	most := max(l.names.count(a.key), l.names.count(b.key)) / 2
+	several := max(l.names.count(a.key), l.names.count(b.key)) / 2
 	if a.key == b.key {
-		return compared{how: equal, bits: l.rarity(l.weight(a.words), most), like: 1}
+		return compared{how: equal, bits: l.rarity(l.weight(a.words), several), like: 1}
 	}
 	if d := spacedOtherwise(a, b); d >= 0 {
-		slips := 1 + 2*float64(d)
-		return compared{how: alike, bits: l.rarity(max(l.weight(a.words), l.weight(b.words))*0.8, most) - slips,
-			like: 1 - 0.05*float64(d)}
+		sum := 0.8 * max(l.weight(a.words), l.weight(b.words))
+		return compared{how: alike, bits: l.rarity(sum, several) - 1 - 2*float64(d), like: 1 - 0.05*float64(d)}
 	}
-	var leftA, leftB [mostWords]int32
-	la, lb := leftA[:0], leftB[:0]
-	sum, slips, doubtful := 0.0, 0.0, false
+	var x aligned
+	l.align(&x, a, b)
+	l.dropSilent(&x, sameCity, cities)
+	c := compared{like: l.share(a, b, &x), doubtful: x.doubtful}
+	switch {
+	case len(x.a) == 0 && len(x.b) == 0:
+		c.how, c.bits = alike, l.rarity(x.sum, several)-x.slips
+	case x.common == 0:
+		c.how, c.bits = other, -8
+	case len(x.a) == 0 || len(x.b) == 0:
+		c.how, c.bits = part, l.rarity(x.sum, 1)-x.slips
+		for _, w := range append(x.a, x.b...) {
+			c.bits -= l.missing(w, cities)
+		}
+	default:
+		if !a.person || !b.person {
+			x.sum /= 2 // firms of one owner have words in common; a household has less else
+		}
+		c.how, c.bits = twin, min(x.sum, l.most)-x.slips-8
+	}
+	return c
+}
+
+// aligned are two names whose words were paired.
+type aligned struct {
+	a, b     []int32 // the words that found none
+	common   int     // how many did
+	sum      float64 // what those weigh
+	slips    float64 // what it costs that some are written otherwise
+	doubtful bool
+	room     [2][2 * mostWords]int32
+}
+
+// align pairs the words of two names: those that are equal, then those that are written as one or two, then those that
+// differ by a slip.
+func (l *Lists) align(x *aligned, a, b *name) {
+	x.a, x.b = x.room[0][:0], x.room[1][:0]
 	i, j := 0, 0
 	for i < len(a.words) || j < len(b.words) {
 		switch {
 		case j == len(b.words) || i < len(a.words) && a.words[i] < b.words[j]:
-			la = append(la, a.words[i])
+			x.a = append(x.a, a.words[i])
 			i++
 		case i == len(a.words) || a.words[i] > b.words[j]:
-			lb = append(lb, b.words[j])
+			x.b = append(x.b, b.words[j])
 			j++
 		default:
-			sum += l.words.bits(a.words[i])
+			x.sum, x.common = x.sum+l.words.bits(a.words[i]), x.common+1
 			i, j = i+1, j+1
 		}
 	}
-	common := len(a.words) - len(la)
-	la, lb = l.joinWords(la, lb, &sum, &slips)
-	for x := 0; x < len(la); x++ {
-		for y := 0; y < len(lb); y++ {
-			if cost := l.slip(la[x], lb[y], a.person && b.person); cost > 0 {
-				doubtful = doubtful || cost >= doubtfulSlip
-				sum += min(l.words.bits(la[x]), l.words.bits(lb[y]))
-				slips += cost
-				la, lb = slices.Delete(la, x, x+1), slices.Delete(lb, y, y+1)
-				x, common = x-1, common+1
-				break
+	l.joinWords(x, &x.a, &x.b)
+	l.joinWords(x, &x.b, &x.a)
+	x.a = slices.DeleteFunc(x.a, func(w int32) bool {
+		for at, v := range x.b {
+			if cost := l.slip(w, v, a.person && b.person); cost > 0 {
+				x.sum, x.slips, x.common = x.sum+min(l.words.bits(w), l.words.bits(v)), x.slips+cost, x.common+1
+				x.doubtful = x.doubtful || cost >= doubtfulSlip
+				x.b = slices.Delete(x.b, at, at+1)
+				return true
 			}
 		}
+		return false
+	})
+}
+
+// dropSilent leaves out what systems add to names, or not: legal forms within them; the country, unless the other has
+// another one there; and, if nothing else stands against it, "company" and the town they are both in.
+func (l *Lists) dropSilent(x *aligned, sameCity bool, cities []int32) {
+	country := func(w int32) bool { return l.words.all[w].country }
+	two := slices.ContainsFunc(x.a, country) && slices.ContainsFunc(x.b, country)
+	drop := func(is func(w int32) bool) {
+		x.a, x.b = slices.DeleteFunc(x.a, is), slices.DeleteFunc(x.b, is)
 	}
-	if la, lb = l.tellingWords(la, lb), l.tellingWords(lb, la); len(la) == 0 || len(lb) == 0 {
-		isCompany := func(w int32) bool { return l.words.text(w) == "company" }
-		la, lb = slices.DeleteFunc(la, isCompany), slices.DeleteFunc(lb, isCompany)
+	drop(func(w int32) bool { return l.words.all[w].form || !two && country(w) })
+	if len(x.a) > 0 && len(x.b) > 0 || x.common == 0 {
+		return
 	}
-	c := compared{like: l.share(a, b, la, lb, slips), doubtful: doubtful}
-	switch {
-	case len(la) == 0 && len(lb) == 0:
-		c.how, c.bits = alike, l.rarity(sum, most)-slips
-	case common == 0:
-		c.how, c.bits = other, -8
-	case len(la) == 0 || len(lb) == 0:
-		left := la
-		if len(la) == 0 {
-			left = lb
-		}
-		c.how, c.bits = part, l.rarity(sum, 1)-slips
-		for _, w := range left {
-			c.bits -= l.missing(w, sameCity, cities)
-		}
-	default:
-		if !a.person || !b.person {
-			sum /= 2 // firms of one owner have words in common; a household has less else
-		}
-		c.how, c.bits = twin, min(sum, l.most)-slips-8
-	}
-	return c
+	before := len(x.a) + len(x.b)
+	drop(func(w int32) bool { return sameCity && slices.Contains(cities, w) })
+	x.slips += 0.5 * float64(before-len(x.a)-len(x.b))
+	drop(func(w int32) bool { return l.words.text(w) == "company" })
 }
 
 // weight is that of words by themselves.
@@ -191,16 +216,6 @@ func spacedOtherwise(a, b *name) int {
 	return -1
 }
 
-// tellingWords leaves out what systems add to names: legal forms within them, and the country, unless others have
-// another country there.
-func (l *Lists) tellingWords(words, others []int32) []int32 {
-	country := func(w int32) bool { return l.words.all[w].country }
-	elsewhere := slices.ContainsFunc(others, country)
-	return slices.DeleteFunc(words, func(w int32) bool {
-		return l.words.all[w].form || !elsewhere && country(w)
-	})
-}
-
 // rarity is the weight of a name's being the same, whose words would weigh sum if they were drawn by chance, and which
 // several records of a list have. Names that the words make likely to meet by chance, but that nobody else has, weigh
 // about as much as one record among all.
@@ -211,12 +226,9 @@ func (l *Lists) rarity(sum float64, several int) float64 {
 }
 
 // missing is what it costs that one name has a word that the other lacks.
-func (l *Lists) missing(word int32, sameCity bool, cities []int32) float64 {
+func (l *Lists) missing(word int32, cities []int32) float64 {
 	switch {
-	case slices.Contains(cities, word):
-		if sameCity {
-			return 0.5
-		}
+	case slices.Contains(cities, word): // a branch there
 		return 6
 	case l.words.all[word].number:
 		return 6
@@ -293,40 +305,29 @@ func isSwap(a, b string) bool {
 	return false
 }
 
-// joinWords finds words that one name writes as two and the other as one.
-func (l *Lists) joinWords(la, lb []int32, sum, slips *float64) ([]int32, []int32) {
-	try := func(two, one []int32) ([]int32, []int32, bool) {
-		for x := range two {
-			for y := range two {
-				if x == y {
-					continue
-				}
-				before, after := l.words.text(two[x]), l.words.text(two[y])
-				for z := range one {
-					if t := l.words.text(one[z]); len(t) == len(before)+len(after) && strings.HasPrefix(t, before) &&
-						strings.HasSuffix(t, after) {
-						*sum += max(l.words.bits(one[z]), l.words.bits(two[x])+l.words.bits(two[y])) * 0.8
-						*slips++
-						first, second := two[x], two[y]
-						two = slices.DeleteFunc(two, func(w int32) bool { return w == first || w == second })
-						return two, slices.Delete(one, z, z+1), true
-					}
-				}
+// joinWords pairs two words of one name with one of the other that is both.
+func (l *Lists) joinWords(x *aligned, two, one *[]int32) {
+	for _, first := range *two {
+		for _, second := range *two {
+			before, after := l.words.text(first), l.words.text(second)
+			at := slices.IndexFunc(*one, func(w int32) bool {
+				t := l.words.text(w)
+				return len(t) == len(before)+len(after) && strings.HasPrefix(t, before) && strings.HasSuffix(t, after)
+			})
+			if at < 0 || first == second {
+				continue
 			}
+			x.sum += 0.8 * max(l.words.bits((*one)[at]), l.words.bits(first)+l.words.bits(second))
+			x.slips, x.common = x.slips+1, x.common+1
+			*one = slices.Delete(*one, at, at+1)
+			*two = slices.DeleteFunc(*two, func(w int32) bool { return w == first || w == second })
+			return
 		}
-		return two, one, false
 	}
-	if len(la) >= 2 && len(lb) >= 1 {
-		la, lb, _ = try(la, lb)
-	}
-	if len(lb) >= 2 && len(la) >= 1 {
-		lb, la, _ = try(lb, la)
-	}
-	return la, lb
 }
 
 // share is how much of two names is the same, by the letters of their words.
-func (l *Lists) share(a, b *name, la, lb []int32, slips float64) float64 {
+func (l *Lists) share(a, b *name, x *aligned) float64 {
 	size := func(list []int32) (n float64) {
 		for _, w := range list {
 			n += float64(len(l.words.text(w)))
@@ -337,5 +338,5 @@ func (l *Lists) share(a, b *name, la, lb []int32, slips float64) float64 {
 	if all == 0 {
 		return 0
 	}
-	return max(0, 1-(size(la)+size(lb)+0.6*slips)/all)
+	return max(0, 1-(size(x.a)+size(x.b)+0.6*x.slips)/all)
 }

@@ -102,6 +102,7 @@ func (l *Lists) tables() []*terms {
 		&l.streetWords, &l.countries}
 }
 
+// prepare folds and numbers what a record of a list has.
 func (l *Lists) prepare(p *prepared, r *Record, side, at int) {
 	p.Record = r
 	companies := companyNames(r.Company)
@@ -134,23 +135,27 @@ func (l *Lists) prepare(p *prepared, r *Record, side, at int) {
 		put(&p.phones, &l.phones, lastDigits(s))
 	}
 	for _, a := range r.Addresses[:min(len(r.Addresses), mostOf)] {
-		city, postcode := l.cities.add(Words(a.City), side, at), l.postcodes.add(Code(a.Postcode), side, at)
-		p.places = append(p.places, place{city, postcode})
-		put(&p.towns, &l.cities, Words(a.City))
-		put(&p.postcodes, &l.postcodes, Code(a.Postcode))
-		if a.Country != "" {
-			put(&p.countries, &l.countries, Country(a.Country))
-		}
-		numbers, words := streetParts(strings.Join(a.Street, " "))
-		for _, n := range numbers {
-			put(&p.streetNums, &l.streetWords, n)
-			for _, w := range words {
-				put(&p.streets, &l.streets, n+" "+w)
-			}
-		}
+		l.prepareAddress(p, a, side, at, put)
+	}
+}
+
+func (l *Lists) prepareAddress(p *prepared, a Address, side, at int, put func(*[]int32, *terms, string)) {
+	city, postcode := Words(a.City), Code(a.Postcode)
+	p.places = append(p.places, place{l.cities.add(city, side, at), l.postcodes.add(postcode, side, at)})
+	put(&p.towns, &l.cities, city)
+	put(&p.postcodes, &l.postcodes, postcode)
+	if a.Country != "" {
+		put(&p.countries, &l.countries, Country(a.Country))
+	}
+	numbers, words := streetParts(strings.Join(a.Street, " "))
+	for _, n := range numbers {
+		put(&p.streetNums, &l.streetWords, n)
 		for _, w := range words {
-			put(&p.streetWords, &l.streetWords, w)
+			put(&p.streets, &l.streets, n+" "+w)
 		}
+	}
+	for _, w := range words {
+		put(&p.streetWords, &l.streetWords, w)
 	}
 }
 
@@ -232,7 +237,7 @@ func (l *Lists) weighCodes() float64 {
 			}
 			e := l.weigh(a, &l.all[1][at])
 			switch {
-			case e.name.how == equal || e.name.how == alike || e.email == emailEqual || e.phone == agrees:
+			case e.name.how == equal || e.name.how == alike || e.email == agrees || e.phone == agrees:
 				good++
 			case e.name.how == other || e.name.how == twin:
 				bad++

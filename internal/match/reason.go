@@ -142,16 +142,15 @@ func (l *Lists) reasons(a, b *prepared, e *evidence) (list []Reason) {
 			list = append(list, Reason{Fact: fact, Ours: ours, Theirs: theirs})
 		}
 	}
-	same := func(x, y []string, fold func(string) string) (string, string) { return common(x, y, fold) }
-	ours, theirs := same(a.Codes, b.Codes, realCode)
+	ours, theirs := common(a.Codes, b.Codes, realCode)
 	add(e.code, [5]Fact{agrees: CodeEqual, shared: CodeShared}, ours, theirs)
-	ours, theirs = same(realEmails(a.Emails), realEmails(b.Emails), Key)
+	ours, theirs = common(realEmails(a.Emails), realEmails(b.Emails), Key)
 	add(e.email, [5]Fact{agrees: EmailEqual, shared: EmailShared, near: EmailLike, differs: EmailDiffers}, ours, theirs)
 	if e.domain == agrees {
 		list[len(list)-1].Fact = DomainEqual
 	}
 	l.nameReasons(a, b, e, &list)
-	ours, theirs = same(a.Phones, b.Phones, lastDigits)
+	ours, theirs = common(a.Phones, b.Phones, lastDigits)
 	add(e.phone, [5]Fact{agrees: PhoneEqual, shared: PhoneShared, differs: PhoneDiffers}, ours, theirs)
 	of := func(r *prepared, part func(Address) string) (texts []string) {
 		for _, x := range r.Addresses {
@@ -160,16 +159,16 @@ func (l *Lists) reasons(a, b *prepared, e *evidence) (list []Reason) {
 		return texts
 	}
 	street := func(x Address) string { return strings.TrimSpace(strings.Join(x.Street, " ")) }
-	ours, theirs = same(of(a, street), of(b, street), Words)
+	ours, theirs = common(of(a, street), of(b, street), Words)
 	add(e.street, [5]Fact{agrees: StreetEqual, near: StreetLike, differs: StreetDiffers}, ours, theirs)
 	postcode := func(x Address) string { return x.Postcode }
-	ours, theirs = same(of(a, postcode), of(b, postcode), Code)
+	ours, theirs = common(of(a, postcode), of(b, postcode), Code)
 	add(e.postcode, [5]Fact{agrees: PostcodeEqual, differs: PostcodeDiffers}, ours, theirs)
 	city := func(x Address) string { return x.City }
-	ours, theirs = same(of(a, city), of(b, city), Words)
+	ours, theirs = common(of(a, city), of(b, city), Words)
 	add(e.city, [5]Fact{agrees: CityEqual, near: CityLike, differs: CityDiffers}, ours, theirs)
 	country := func(x Address) string { return x.Country }
-	ours, theirs = same(of(a, country), of(b, country), Country)
+	ours, theirs = common(of(a, country), of(b, country), Country)
 	add(e.country, [5]Fact{differs: CountryDiffers}, ours, theirs)
 	slices.SortStableFunc(list, func(x, y Reason) int {
 		rank := func(r Reason) int {
@@ -183,17 +182,21 @@ func (l *Lists) reasons(a, b *prepared, e *evidence) (list []Reason) {
 	return list
 }
 
+// called is what a record is called: its company, or its person.
+func (p *prepared) called() string {
+	return cmp.Or(strings.TrimSpace(p.Company), strings.TrimSpace(p.Person))
+}
+
 func (l *Lists) nameReasons(a, b *prepared, e *evidence, list *[]Reason) {
 	add := func(c compared, ours, theirs string, facts [6]Fact) {
 		if fact := facts[c.how]; fact != "" {
 			*list = append(*list, Reason{Fact: fact, Ours: ours, Theirs: theirs, Like: math.Round(100*c.like) / 100})
 		}
 	}
-	called := func(r *prepared) string { return cmp.Or(strings.TrimSpace(r.Company), strings.TrimSpace(r.Person)) }
-	add(e.name, called(a), called(b), [6]Fact{equal: CompanyEqual, alike: CompanyLike, part: CompanyPart,
+	add(e.name, a.called(), b.called(), [6]Fact{equal: CompanyEqual, alike: CompanyLike, part: CompanyPart,
 		twin: CompanyDiffers, other: CompanyDiffers})
 	if e.name.how == equal && e.nameShared {
-		*list = append(*list, Reason{Fact: NameShared, Ours: called(a), Theirs: called(b)})
+		*list = append(*list, Reason{Fact: NameShared, Ours: a.called(), Theirs: b.called()})
 	}
 	add(e.person, strings.TrimSpace(a.Person), strings.TrimSpace(b.Person), [6]Fact{equal: PersonEqual,
 		alike: PersonLike, part: PersonLike, twin: PersonDiffers, other: PersonDiffers})

@@ -73,7 +73,7 @@ func (l *Lists) offers(found []Found) []offer {
 		a, ok := l.at[0][f.Ours]
 		for _, n := range f.Near {
 			b, there := l.at[1][n.Theirs]
-			if ok && there && !l.all[0][a].out && !l.all[1][b].out && !seen[[2]int32{a, b}] {
+			if ok && there && l.mayPair(a, b) && !seen[[2]int32{a, b}] {
 				seen[[2]int32{a, b}] = true
 				list = append(list, offer{ours: a, theirs: b, bits: n.Bits})
 			}
@@ -93,55 +93,81 @@ func (l *Lists) offers(found []Found) []offer {
 	return list
 }
 
+// mayPair reports whether a pair may be offered: neither is linked, and nobody refused it as they are.
+func (l *Lists) mayPair(ours, theirs int32) bool {
+	a, b := &l.all[0][ours], &l.all[1][theirs]
+	no := l.refused[Pair{a.ID, b.ID}]
+	return !a.out && !b.out && (len(no) == 0 || back(no, a, b) != "")
+}
+
 func odds(bits float64) float64 { return math.Exp2(min(bits, 40)) }
 
-// propose makes the proposal of one of our records.
+// propose makes the proposal of one of our records. ok is false if nothing is worth a look.
 func (l *Lists) propose(mine []offer, taken [2]map[int32]int32) (p Proposal, ok bool) {
 	slices.SortFunc(mine, func(a, b offer) int {
 		return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(b.bits, a.bits), cmp.Compare(a.theirs, b.theirs))
 	})
-	a := &l.all[0][mine[0].ours]
-	p = Proposal{Ours: a.ID}
-	best := -1
-	if theirs, is := taken[0][mine[0].ours]; is {
-		best = slices.IndexFunc(mine, func(o offer) bool { return o.theirs == theirs })
-	}
+	p.Ours = l.all[0][mine[0].ours].ID
+	best := clearest(mine, taken)
 	for i, o := range mine {
-		if best >= 0 && i != best && o.score*clearly > mine[best].score {
-			best = -1
-		}
-	}
-	for i, o := range mine {
-		b := &l.all[1][o.theirs]
-		e := l.weigh(a, b)
-		reasons := l.reasons(a, b, &e)
-		score, sure := o.score, i == best && o.score >= surely && e.convinces()
-		if no := l.refused[Pair{a.ID, b.ID}]; len(no) > 0 {
-			sure = false
-			reasons = append(reasons, Reason{Fact: back(no, a, b)})
-		}
-		if !sure {
-			score = min(score, SureScore-0.01)
-		}
-		score = math.Round(score*100) / 100
+		c, sure, shown := l.candidate(o)
 		switch {
 		case i == best:
-			p.Theirs, p.Score, p.Sure, p.Reasons = b.ID, score, sure, reasons
-		case len(p.Candidates) < mostCandidates && (score >= leastScore || strong(&e)):
-			p.Candidates = append(p.Candidates, Candidate{b.ID, score, reasons})
+			if p.Theirs, p.Score, p.Sure, p.Reasons = c.Theirs, c.Score, sure, c.Reasons; !sure {
+				p.Score = notSure(c.Score)
+			}
+		case shown && len(p.Candidates) < mostCandidates:
+			c.Score = notSure(c.Score)
+			p.Candidates = append(p.Candidates, c)
 		}
 	}
-	if p.Theirs == "" {
-		if len(p.Candidates) == 0 {
-			return p, false
-		}
-		p.Score = p.Candidates[0].Score
-	} else if p.Score < leastScore {
-		p.Candidates = slices.Insert(p.Candidates, 0, Candidate{p.Theirs, p.Score, p.Reasons})
-		p.Theirs, p.Reasons = "", nil
+	if p.Theirs != "" {
+		return p, true
 	}
+	if len(p.Candidates) == 0 {
+		return p, false
+	}
+	p.Score = p.Candidates[0].Score
 	return p, true
 }
+
+// clearest is the place of the pair that is proposed, -1 if none is clearly the likeliest.
+func clearest(mine []offer, taken [2]map[int32]int32) int {
+	theirs, ok := taken[0][mine[0].ours]
+	if !ok {
+		return -1
+	}
+	best := slices.IndexFunc(mine, func(o offer) bool { return o.theirs == theirs })
+	if mine[best].score < leastScore {
+		return -1
+	}
+	for i, o := range mine {
+		if i != best && o.score*clearly > mine[best].score {
+			return -1
+		}
+	}
+	return best
+}
+
+// candidate explains an offer. sure reports whether it may be accepted, if it is the one that is proposed, and shown
+// whether it is worth a look if it is not.
+func (l *Lists) candidate(o offer) (c Candidate, sure, shown bool) {
+	a, b := &l.all[0][o.ours], &l.all[1][o.theirs]
+	e := l.weigh(a, b)
+	c = Candidate{Theirs: b.ID, Score: math.Round(o.score*100) / 100, Reasons: l.reasons(a, b, &e)}
+	sure = o.score >= surely && e.convinces()
+	if alone := odds(o.bits) / (1 + odds(o.bits)); o.score < surely && alone >= surely {
+		c.Reasons = append(c.Reasons, Reason{Fact: OthersLike})
+	}
+	if no := l.refused[Pair{a.ID, b.ID}]; len(no) > 0 {
+		sure = false
+		c.Reasons = append(c.Reasons, Reason{Fact: back(no, a, b), Ours: a.called(), Theirs: b.called()})
+	}
+	return c, sure, c.Score >= leastScore || strong(&e)
+}
+
+// notSure is the score of a pair that is not sure.
+func notSure(score float64) float64 { return min(score, SureScore-0.01) }
 
 // strong reports whether a person would want to see a pair however unlikely it is.
 func strong(e *evidence) bool { return e.code == agrees || e.email == agrees || e.phone == agrees }

@@ -28,8 +28,6 @@ type evidence struct {
 	persons                         bool // neither is a company
 }
 
-const emailEqual = agrees
-
 // weigh compares two records. Everything else goes by it: which pairs are offered, which are sure, and the reasons.
 func (l *Lists) weigh(a, b *prepared) (e evidence) {
 	place := l.weighPlace(a, b, &e)
@@ -172,37 +170,21 @@ func (l *Lists) weighPhone(a, b *prepared, e *evidence) float64 {
 // weighPlace compares addresses. A party may move, so that nothing in common costs less than something in common
 // brings; and a town, its postcode and a street in it are not three reasons.
 func (l *Lists) weighPlace(a, b *prepared, e *evidence) float64 {
-	bits := 0.0
-	if len(a.postcodes) > 0 && len(b.postcodes) > 0 {
-		e.postcode = differs
-		for _, p := range a.postcodes {
-			if slices.Contains(b.postcodes, p) {
-				e.postcode = agrees
-				bits = max(bits, min(l.postcodes.bits(p), 8))
-			}
-		}
-	}
+	postcode := rarest(&l.postcodes, a.postcodes, b.postcodes, 8, &e.postcode)
 	l.compareCities(a, b, e)
-	if e.city == agrees {
-		for _, c := range a.towns {
-			if slices.Contains(b.towns, c) {
-				bits = max(bits, min(l.cities.bits(c), 7)) + 0.5
-			}
-		}
+	town := 0.0
+	switch e.city {
+	case agrees:
+		town = 0.5 + rarest(&l.cities, a.towns, b.towns, 7, &e.city)
+	case near:
+		town = 2
 	}
-	if e.city == near {
-		bits = max(bits, 2)
-	}
+	bits := max(postcode, town)
 	if len(a.streetNums) > 0 && len(b.streetNums) > 0 {
 		e.street = differs
-		for _, s := range a.streets {
-			if slices.Contains(b.streets, s) {
-				e.street = agrees
-				rare := min(l.streets.bits(s), l.size-1)
-				bits = max(bits, min(bits/2, 3)+rare)
-			}
-		}
-		if e.street == differs && e.postcode == agrees && l.slippedStreet(a, b) {
+		if street := rarest(&l.streets, a.streets, b.streets, l.size-1, &e.street); e.street == agrees {
+			bits = min(bits/2, 3) + street
+		} else if e.street = differs; e.postcode == agrees && l.slippedStreet(a, b) {
 			e.street = near
 			bits += 3
 		}
@@ -210,22 +192,31 @@ func (l *Lists) weighPlace(a, b *prepared, e *evidence) float64 {
 	if e.city == differs && e.street == agrees {
 		e.city = near // another name of the place
 	}
-	cost := 0.0
-	if e.street == differs {
-		cost++
+	rarest(&l.countries, a.countries, b.countries, 0, &e.country)
+	for _, x := range []struct {
+		v    verdict
+		cost float64
+	}{{e.street, 1}, {e.postcode, 1}, {e.city, 3}, {e.country, 6}} {
+		if x.v == differs {
+			bits -= x.cost
+		}
 	}
-	if e.postcode == differs {
-		cost++
+	return bits
+}
+
+// rarest is the weight of the rarest text that two records have in common, at most most. The verdict is whether they
+// have one, if both have any.
+func rarest(t *terms, a, b []int32, most float64, v *verdict) (bits float64) {
+	if len(a) == 0 || len(b) == 0 {
+		return 0
 	}
-	if e.city == differs {
-		cost += 3
+	*v = differs
+	for _, x := range a {
+		if slices.Contains(b, x) {
+			*v, bits = agrees, max(bits, min(t.bits(x), most))
+		}
 	}
-	if len(a.countries) > 0 && len(b.countries) > 0 &&
-		!slices.ContainsFunc(a.countries, func(c int32) bool { return slices.Contains(b.countries, c) }) {
-		e.country = differs
-		cost += 6
-	}
-	return bits - cost
+	return bits
 }
 
 // slippedStreet reports whether two addresses have a number in common, and words that differ by a slip.
@@ -315,7 +306,7 @@ func (e *evidence) convinces() bool {
 		switch {
 		case elsewhere:
 			return moved
-		case apart >= 3:
+		case apart >= 2:
 			return ids > 0 || person || street
 		}
 		return true
@@ -338,7 +329,7 @@ func (e *evidence) convinces() bool {
 	case twin:
 		return e.persons && e.code == agrees && located
 	case other:
-		return e.email == agrees && e.phone == agrees && (person || street)
+		return e.email == agrees && e.phone == agrees && person && street
 	case unknown:
 		return e.email == agrees && (e.phone == agrees || street || e.postcode == agrees)
 	}
