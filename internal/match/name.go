@@ -109,7 +109,7 @@ func (l *Lists) compareNames(a, b *name, sameCity bool, cities []int32) compared
 		sum := 0.8 * max(l.weight(a.words), l.weight(b.words))
 		return compared{how: alike, bits: l.rarity(sum, several) - 1 - 2*float64(d), like: 1 - 0.05*float64(d)}
 	}
-	var x aligned
+	x := aligned{a: make([]int32, 0, len(a.words)), b: make([]int32, 0, len(b.words))}
 	l.align(&x, a, b)
 	l.dropSilent(&x, sameCity, cities)
 	c := compared{like: l.share(a, b, &x), doubtful: x.doubtful}
@@ -139,13 +139,11 @@ type aligned struct {
 	sum      float64 // what those weigh
 	slips    float64 // what it costs that some are written otherwise
 	doubtful bool
-	room     [2][2 * mostWords]int32
 }
 
 // align pairs the words of two names: those that are equal, then those that are written as one or two, then those that
 // differ by a slip.
 func (l *Lists) align(x *aligned, a, b *name) {
-	x.a, x.b = x.room[0][:0], x.room[1][:0]
 	i, j := 0, 0
 	for i < len(a.words) || j < len(b.words) {
 		switch {
