@@ -19,7 +19,7 @@ run: ## everything on this machine, with a demo; ARGS="-listen … -demo=false" 
 	@trap : INT; .cache/stockbridge $(ARGS)
 
 test: ## all tests; then once more with the race detector, of the largest ones a sample
-	GOGC=400 go test -shuffle=on ./...
+	GOGC=400 go test -shuffle=on -timeout 30m ./...
 	GOGC=400 go test -short -race -shuffle=on -timeout 30m ./...
 
 race: ## every story with the race detector, where make test runs a sample
@@ -38,14 +38,17 @@ simulate: ## the simulated whole: SEEDS=2000 seeds FROM=1 on, or for SECONDS=…
 power: ## each rule of the protocol switched off, each mended fault put back: how many of 2,000 seeds meet it; ONLY=part of a name
 	@cd internal/upstockcin7/simulate && GOGC=400 go test -count=1 -v -timeout 0 -run '^TestPower$$' . -args -power -only '$(ONLY)'
 
-proof: ## the whole crash proof, and every test of orders and of publish at its whole size: many minutes
-	@GOGC=400 go test -count=1 -v -timeout 60m -skip '^TestCatalog' ./internal/upstockcin7 ./internal/upstockcin7/sale ./internal/publish -args -whole | grep -vE '=== |--- (PASS|SKIP)' | grep -E 'crash proof|lost|backlog|tenants|missing|FAIL|panic|^ok'
+proof: ## the whole crash proof, and what of orders and of publish has a larger size than in make test: many minutes
+	@mkdir -p .cache; GOGC=400 go test -count=1 -v -timeout 60m -skip '^TestCatalog' ./internal/upstockcin7 ./internal/upstockcin7/sale ./internal/publish -args -whole >.cache/proof.log 2>&1 || \
+	  { grep -E -B 20 -A 40 -e '--- FAIL|^panic: |^FAIL' .cache/proof.log; exit 1; }; \
+	  grep -vE '=== |--- (PASS|SKIP)' .cache/proof.log | grep -E 'crash proof|lost|backlog|tenants|missing|^ok'
 
 catalogue: ## the catalogue's crash proof, months and memory at their whole size, which make test runs a sample of: half an hour
-	GOGC=400 go test -count=1 -v -timeout 90m ./internal/upstockcin7 ./internal/upstockcin7/catalogue -run '^TestCatalog|^TestSides' -args -whole
+	GOGC=400 go test -count=1 -v -timeout 90m ./internal/upstockcin7 ./internal/upstockcin7/catalogue ./internal/mirror -run '^TestCatalog|^TestSides|^TestGoodsAreSmall|^TestMemory' -args -whole
 
-pages: ## the pages in Chromium with axe-core, where .ci/run has put it, and every event of make invoke
-	go test -count=1 ./internal/local -run '^(TestPages|TestStory|TestCatalogueStory|TestSeedAndInvoke)$$' -args -whole
+pages: ## the pages in Chromium with axe-core, where .ci/run has put it, every event of make invoke, every hostile address
+	go test -count=1 ./internal/console -run '^TestHostileAddresses$$' -args -whole
+	go test -count=1 -timeout 30m ./internal/local -run '^(TestPages|TestStory|TestCatalogueStory|TestSeedAndInvoke)$$' -args -whole
 
 lint: ## gofmt, go mod tidy, vet, staticcheck, govulncheck; cfn-lint and sam validate where installed
 	@bad=$$(gofmt -l .); if [ -n "$$bad" ]; then echo "not gofmt'ed: $$bad"; exit 1; fi

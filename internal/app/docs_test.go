@@ -17,6 +17,7 @@ import (
 	"stockbridge/internal/alert"
 	"stockbridge/internal/job"
 	"stockbridge/internal/limit"
+	"stockbridge/internal/testsize"
 	"stockbridge/internal/upstockcin7"
 )
 
@@ -164,6 +165,7 @@ func (s source) missing(text, pkg string) (list []string) {
 // TestDocumentsNameWhatIsThere: a file, a function, a field or a test that the architecture or the essay of a package
 // names is there.
 func TestDocumentsNameWhatIsThere(t *testing.T) {
+	testsize.Large(t) // it reads texts
 	s := readSource(t, filepath.Join("..", ".."))
 	text := document(t, "architecture.md")
 	for _, name := range s.missing(text, "") {

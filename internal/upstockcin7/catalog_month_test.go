@@ -19,8 +19,9 @@ import (
 // new, calls and writes fail, and each vendor is away for hours. Every third day is quiet, and at its end both sides
 // agree.
 func TestCatalogMonth(t *testing.T) {
+	testsize.Large(t)
 	t.Parallel()
-	days := testsize.Of(60, 12, 6)
+	days := testsize.Of(60, 9, 0)
 	inShop(t, nil, func(s *shop) {
 		rng := rand.New(rand.NewPCG(7, 30))
 		s.importAll()

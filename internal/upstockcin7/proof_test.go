@@ -461,7 +461,7 @@ func TestProofCanFail(t *testing.T) {
 	if failed := playAll(t, b, sample(list, testsize.Of(len(list), 120, 0)), false, most); len(failed) > 0 {
 		t.Fatalf("with all rules on: %v", failed)
 	}
-	overMutants(t, 1, "a doubtful create is made again without a look", "a create is sent without being on record",
+	overMutants(t, "a doubtful create is made again without a look", "a create is sent without being on record",
 		"workers do not keep out of each other's way",
 		"one look decides, however early", "every attempt plans anew", "any answered create becomes the run's sale")
 }
@@ -470,14 +470,17 @@ func TestProofCanFail(t *testing.T) {
 var mutated = flag.String("mutant", "", "these tests are compiled over this mutant: the proof that is run must find "+
 	"something wrong")
 
-// overMutants has the test that calls it find something wrong with each mutant; without -whole, with the first few.
-// Each is a compilation of everything above the pair, so one of all tests will do in make test.
-func overMutants(t *testing.T, usual int, names ...string) {
+// overMutants has the test that calls it find something wrong with each mutant, at the size whole: each is a
+// compilation of everything above the pair.
+func overMutants(t *testing.T, names ...string) {
+	if !testsize.Whole() {
+		return
+	}
 	list, err := mutant.Named(names...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, m := range list[:testsize.Of(len(list), usual, 0)] {
+	for _, m := range list {
 		t.Run(m.Name, func(t *testing.T) {
 			test, _, _ := strings.Cut(t.Name(), "/")
 			binary, err := m.Build(t.TempDir())

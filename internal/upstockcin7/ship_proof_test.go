@@ -368,7 +368,7 @@ func TestJobsProofCanFail(t *testing.T) {
 				t.Fatalf("with all rules on: %v", failed)
 			}
 		}
-		overMutants(t, 0, doubtless, "a window of several pages is read once", "the cursor moves before the marks")
+		overMutants(t, doubtless, "a window of several pages is read once", "the cursor moves before the marks")
 		return
 	}
 	if *mutated != doubtless {
