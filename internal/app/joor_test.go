@@ -48,7 +48,8 @@ func TestConnectJOOR(t *testing.T) {
 		k.far = nil
 		c, err := k.Tenants.Connection(k.ctx, id, tenant.JOOR)
 		k.must(err)
-		if st, err := k.bucket(c, true).State(k.ctx); err != nil || st.Left != 299 || st.Of != 300 {
+		if st, err := k.bucket(c, true).State(k.ctx); err != nil || st.Left != 299 || st.Of != 300 ||
+			st.Unit != "credit" {
 			t.Errorf("%+v, %v", st, err)
 		}
 		// Somebody else's account id does not make the token spend its credits.

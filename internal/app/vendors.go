@@ -68,7 +68,9 @@ func (a *App) vendors() []vendor.Vendor {
 		},
 	}, {
 		System: tenant.JOOR, Base: joor.BaseURL,
-		Budget: limit.Budget{Rates: []limit.Rate{{Calls: joor.Credits, Window: limit.FiveMinutes, Fixed: true}}},
+		Budget: limit.Budget{
+			Rates: []limit.Rate{{Calls: joor.Credits, Window: limit.FiveMinutes, Fixed: true}}, Unit: "credit",
+		},
 		Fields: []vendor.Field{
 			{Name: "account", Title: "Account id", Is: vendor.AccountID},
 			{Name: "token", Title: "API token", Is: vendor.Key},

@@ -374,8 +374,9 @@ func (v visit) budget(s limit.State) string {
 		return "It was called too often; it is called again from " + v.moment(s.BlockedUntil).Words + " on."
 	}
 	var left []string
+	unit := cmp.Or(s.Unit, "call")
 	for _, r := range s.Rates {
-		left = append(left, fmt.Sprintf("%d of %s %s", r.Left, count(r.Of, "call", "calls"), window(r.Per)))
+		left = append(left, fmt.Sprintf("%d of %s %s", r.Left, count(r.Of, unit, unit+"s"), window(r.Per)))
 	}
 	return strings.Join(left, " and ") + " are left."
 }

@@ -93,7 +93,8 @@ func TestBudgetWords(t *testing.T) {
 		"0 of 3 calls in 10 seconds are left.": {Rates: []limit.Allowance{{Of: 3, Per: 10 * time.Second}}},
 		"58 of 60 calls a minute and 4900 of 5000 calls a day are left.": {Rates: []limit.Allowance{
 			{Left: 58, Of: 60, Per: limit.Minute}, {Left: 4900, Of: 5000, Per: 24 * time.Hour}}},
-		"7 of 300 calls in 5 minutes are left.": {Rates: []limit.Allowance{{Left: 7, Of: 300, Per: limit.FiveMinutes}}},
+		"7 of 300 credits in 5 minutes are left.": {Unit: "credit",
+			Rates: []limit.Allowance{{Left: 7, Of: 300, Per: limit.FiveMinutes}}},
 		"It was called too often; it is called again from today 10:05 on.": {
 			BlockedUntil: v.now.Add(5 * time.Minute)},
 	} {

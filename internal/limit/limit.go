@@ -76,6 +76,7 @@ type Rate struct {
 // may be of more than 1,000 calls.
 type Budget struct {
 	Rates  []Rate
+	Unit   string        // what the rates count, of which a call may cost several; "" = calls
 	Block  time.Duration // how long a throttle answer without Retry-After blocks; 0 = 15 s
 	Shared bool          // parts of it are kept for some kinds of work, see Share
 }
@@ -183,7 +184,7 @@ func New(t table.Table, vendor, account string, b Budget, c Class, options ...Op
 	for _, o := range options {
 		o(l)
 	}
-	l.budget.Block, l.budget.Shared = l.scaled(b.Block), b.Shared
+	l.budget.Block, l.budget.Shared, l.budget.Unit = l.scaled(b.Block), b.Shared, b.Unit
 	if b.Block == 0 {
 		l.budget.Block = l.scaled(defaultBlock)
 	}
@@ -362,6 +363,7 @@ type State struct {
 	Rates        []Allowance // of each, the shortest window first; if there are others, without those of some seconds
 	BlockedUntil time.Time   // zero: not blocked
 	WantedUntil  time.Time   // zero: the first class is not waiting
+	Unit         string      // the budget's
 }
 
 // State reads the bucket.
@@ -376,7 +378,7 @@ func (l *Limiter) State(ctx context.Context) (State, error) {
 	}
 	now := l.now().UnixMicro()
 	k.clampFuture(now)
-	s := State{Rates: k.allowances(l.budget, now)}
+	s := State{Rates: k.allowances(l.budget, now), Unit: l.budget.Unit}
 	for _, a := range s.Rates {
 		if s.Of == 0 || a.Left*s.Of <= s.Left*a.Of {
 			s.Allowance = a
