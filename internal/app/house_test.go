@@ -42,7 +42,7 @@ var mayImport = map[string][]string{
 	"issuer":       {}, // for one machine, and tests
 	"ledger":       {"match", "parallel", "table", "tenant"},
 	"mirror":       {"job", "ledger", "parallel", "table", "tenant"},
-	"publish":      {"job", "ledger", "prose", "table", "tenant"},
+	"publish":      {"job", "ledger", "parallel", "prose", "table", "tenant"},
 	"limit":        {"table"},
 	"alert":        {"job", "ledger", "limit", "prose", "table", "tenant"},
 	"upstock":      {"rest"},

@@ -93,7 +93,8 @@
 // # Keys
 //
 //	T#<tenant>#told#<set>  c#<account>⇥<group>⇥<id>     entries from this key on, 100 or so, packed. In the index
-//	                                                    T#<tenant>#told#<set>#noted where one of them is of note
+//	                                                    T#<tenant>#told#<set>#noted where one of them is of note,
+//	                                                    with how many are in which state
 //	                       w#<account>⇥<time>#<random>  pending records, and when to ask
 //
 // How far a run is stands in ledger.Progress, with what is being sent.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"stockbridge/internal/parallel"
 	"stockbridge/internal/table"
 )
 
@@ -156,15 +157,37 @@ func (e Entry) learned(r Seen, now time.Time) Entry {
 // which nothing is are left out.
 func (p *Publisher) Entries(ctx context.Context, tenantID string, set Set, keys ...Key) ([]Entry, error) {
 	s := shelfOf(p.table, tenantID, set.Name, set.Account)
-	var all []Entry
-	for _, k := range inOrder(keys) {
-		some, err := s.get(ctx, []Key{k})
-		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", set.Name, err)
-		}
-		all = append(all, some...)
+	keys = inOrder(keys)
+	found := make([][]Entry, (len(keys)+foundAtOnce-1)/foundAtOnce)
+	err := parallel.Each(readAtOnce, parts(keys), func(of part) (err error) {
+		found[of.n], err = s.find(ctx, of.keys)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", set.Name, err)
 	}
-	return slices.DeleteFunc(all, Entry.empty), nil
+	return slices.DeleteFunc(slices.Concat(found...), Entry.empty), nil
+}
+
+// foundAtOnce is how many keys are looked for one after another, beside others.
+const foundAtOnce = 25
+
+// part is some of the keys that are looked for.
+type part struct {
+	n    int
+	keys []Key
+}
+
+func parts(keys []Key) iter.Seq[part] {
+	return func(yield func(part) bool) {
+		n := 0
+		for some := range slices.Chunk(keys, foundAtOnce) {
+			if !yield(part{n, some}) {
+				return
+			}
+			n++
+		}
+	}
 }
 
 // All reads what is kept of a set after a key, in the order of keys.
@@ -198,6 +221,47 @@ func (p *Publisher) Notable(ctx context.Context, tenantID string, set Set, after
 			}
 		}
 	}
+}
+
+// Count counts the records of a set that are in each state but none, up to most each. It reads how many there are of a
+// hundred or so at a time, and not the records. The counts may be late.
+func (p *Publisher) Count(ctx context.Context, tenantID string, set Set, most int) (map[State]int, error) {
+	s, all := shelfOf(p.table, tenantID, set.Name, set.Account), map[State]int{}
+	q := table.Query{PK: s.noted(), From: s.bound(""), Until: s.end()}
+	for {
+		page, err := s.table.List(ctx, q)
+		if err != nil {
+			return nil, fmt.Errorf("count %s: %w", set.Name, err)
+		}
+		for _, e := range page.Entries {
+			counts, err := s.countsAt(ctx, e)
+			if err != nil {
+				return nil, fmt.Errorf("count %s: %w", set.Name, err)
+			}
+			for state, n := range counts {
+				all[state] = min(all[state]+n, most)
+			}
+		}
+		if q.After = page.Next; page.Next == "" {
+			return all, nil
+		}
+	}
+}
+
+// countsAt are the counts of a chunk in the index. One that an earlier version wrote is read for them.
+func (s shelf) countsAt(ctx context.Context, e table.Entry) (map[State]int, error) {
+	if counts, ok := countsOf(e.Sort); ok {
+		return counts, nil
+	}
+	it, err := table.Read(ctx, s.table, e.Key)
+	if err != nil || it.Rev == "" {
+		return nil, err
+	}
+	c, err := chunkOf(it)
+	if err != nil {
+		return nil, err
+	}
+	return countsIn(c.entries), nil
 }
 
 // notedChunks reads the chunks in which there is something for people to see, but for those before a key.

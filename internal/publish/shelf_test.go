@@ -117,6 +117,55 @@ func TestNotable(t *testing.T) {
 	})
 }
 
+// TestLittleIsRead: records that are asked for together are read together, and how many are in a state is known without
+// reading them, whatever else is of note.
+func TestLittleIsRead(t *testing.T) {
+	play(t, func(t *testing.T, w *world) {
+		w.far.most = 500
+		for i := range 3000 {
+			w.want[key(fmt.Sprintf("a/%04d", i))] = "x"
+		}
+		w.hold = func(c publish.Change) string {
+			if c.ID >= "2000" {
+				return "Look."
+			}
+			return ""
+		}
+		w.sync()
+		var declined []string
+		for i := range 700 {
+			declined = append(declined, fmt.Sprintf("a/%04d", 2000+i))
+		}
+		w.decide(publish.Decline, declined...)
+		w.store.reads.Store(0)
+		counts, err := w.Count(t.Context(), w.tenant, w.set(), 1000)
+		if err != nil || counts[publish.IsHeld] != 300 || counts[publish.IsDeclined] != 700 || len(counts) != 2 {
+			t.Errorf("%v, %v", counts, err)
+		}
+		if counts, _ := w.Count(t.Context(), w.tenant, w.set(), 50); counts[publish.IsHeld] != 50 {
+			t.Errorf("up to 50: %v", counts)
+		}
+		if n := w.store.reads.Load(); n > 0 {
+			t.Errorf("counted with %d reads", n)
+		}
+
+		var keys []publish.Key
+		for i := range 100 {
+			keys = append(keys, key(fmt.Sprintf("a/%04d", 100+i)), key(fmt.Sprintf("b/%04d", i)))
+		}
+		list, err := w.Entries(t.Context(), w.tenant, w.set(), keys...)
+		if err != nil || len(list) != 100 || list[0].ID != "0100" || list[99].ID != "0199" {
+			t.Errorf("%d entries, %v", len(list), err)
+		}
+		w.store.reads.Store(0)
+		keys = slices.DeleteFunc(keys, func(k publish.Key) bool { return k.Group == "b" })
+		_, err = w.Entries(t.Context(), w.tenant, w.set(), keys...)
+		if n := w.store.reads.Load(); err != nil || n > 8 {
+			t.Errorf("100 records are %d reads, %v", n, err)
+		}
+	})
+}
+
 // many is a far side that takes anything and keeps nothing.
 type many struct {
 	told int

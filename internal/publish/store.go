@@ -5,8 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
+	"maps"
 	"reflect"
 	"slices"
+	"strconv"
+	"strings"
 
 	"stockbridge/internal/table"
 	"stockbridge/internal/tenant"
@@ -129,6 +132,35 @@ func (s shelf) entries(ctx context.Context, after Key) iter.Seq2[placed, error] 
 	}
 }
 
+// holding reads the chunk in which the entry of a key is, or would be; nil = there is none.
+func (s shelf) holding(ctx context.Context, k Key) (*chunk, error) {
+	page, err := s.table.Query(ctx, table.Query{PK: s.pk, From: s.bound(""), Until: s.bound(k.String()) + "\x00",
+		Desc: true, Limit: 1})
+	if err != nil || len(page.Items) == 0 {
+		return nil, err
+	}
+	return chunkOf(page.Items[0])
+}
+
+// find reads the entries of keys, which are in order, as far as there are any. Keys of one chunk cost one read.
+func (s shelf) find(ctx context.Context, keys []Key) (list []Entry, err error) {
+	var c *chunk
+	for _, k := range keys {
+		if c == nil || c.entries[len(c.entries)-1].Key.less(k) {
+			if c, err = s.holding(ctx, k); err != nil {
+				return nil, err
+			}
+		}
+		if c == nil { // the first chunk begins after it
+			continue
+		}
+		if i, found := c.at(k); found {
+			list = append(list, c.entries[i])
+		}
+	}
+	return list, nil
+}
+
 // note is a change to the entry of a key. It may be made again on a newer copy, also where it was made already.
 type note struct {
 	Key
@@ -221,7 +253,7 @@ func (s shelf) ops(c *chunk) (ops []table.Op, err error) {
 			it = table.Item{Key: table.Key{PK: s.pk, SK: s.bound(piece[0].String())}}
 		}
 		if slices.ContainsFunc(piece, Entry.notable) {
-			it.Index, it.Sort = s.noted(), it.SK
+			it.Index, it.Sort = s.noted(), it.SK+countsText(piece)
 		}
 		if it.Data, err = table.Marshal(stored{piece}); err != nil {
 			return nil, err
@@ -229,6 +261,40 @@ func (s shelf) ops(c *chunk) (ops []table.Op, err error) {
 		ops = append(ops, table.Save(it))
 	}
 	return ops, nil
+}
+
+// countsMark begins, in the index, how many entries of a chunk are in which state. No key has it.
+const countsMark = "\x01"
+
+// countsIn counts entries by their states.
+func countsIn(entries []Entry) map[State]int {
+	counts := map[State]int{}
+	for _, e := range entries {
+		if e.State != "" {
+			counts[e.State]++
+		}
+	}
+	return counts
+}
+
+// countsText is the counts of entries as the index has them.
+func countsText(entries []Entry) string {
+	counts, text := countsIn(entries), countsMark
+	for _, state := range slices.Sorted(maps.Keys(counts)) {
+		text += fmt.Sprintf("%s %d ", state, counts[state])
+	}
+	return strings.TrimSuffix(text, " ")
+}
+
+// countsOf reads the counts in a place of the index; ok is false where there are none.
+func countsOf(place string) (counts map[State]int, ok bool) {
+	_, text, ok := strings.Cut(place, countsMark)
+	counts = map[State]int{}
+	for f := strings.Fields(text); len(f) >= 2; f = f[2:] {
+		n, err := strconv.Atoi(f[1])
+		counts[State(f[0])], ok = n, ok && err == nil
+	}
+	return counts, ok
 }
 
 // pieces cuts the entries of a chunk that is too large.

@@ -645,8 +645,19 @@ func (s *shop) said() string {
 type faulty struct {
 	table.Table
 	close  func()
+	reads  atomic.Int64 // of chunks
 	writes atomic.Int64
 	fault  func(n int) (before, after error) // nil = none; a panic is the process's end
+}
+
+func (f *faulty) Query(ctx context.Context, q table.Query) (table.Page, error) {
+	f.reads.Add(1)
+	return f.Table.Query(ctx, q)
+}
+
+func (f *faulty) Get(ctx context.Context, keys ...table.Key) ([]table.Item, error) {
+	f.reads.Add(1)
+	return f.Table.Get(ctx, keys...)
 }
 
 func (f *faulty) Write(ctx context.Context, ops ...table.Op) error {

@@ -417,7 +417,7 @@ const previewFor, previewed = 10 * time.Second, 200
 // PreviewPrices says what a sync of prices would change now, by what was last read of Cin7 Core.
 func (p *Pair) PreviewPrices(ctx context.Context, b tenant.Bundle) (PricePreview, error) {
 	v := PricePreview{Counts: map[string]int{}}
-	set, err := p.setOf(b, setPrices)
+	set, err := p.setOf(ctx, b, setPrices)
 	if err != nil {
 		return v, err
 	}

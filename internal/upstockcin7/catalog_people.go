@@ -552,9 +552,8 @@ func (p *Pair) CatalogNeeds(ctx context.Context, b tenant.Bundle) (n CatalogNeed
 	return n, nil
 }
 
-// mostNeeds is up to where what needs a person is counted, and needsRead how many records of a set are looked through
-// for that: many thousands may wait, and pages ask for this.
-const mostNeeds, needsRead = 100, 500
+// mostNeeds is up to where what needs a person is counted: many thousands may wait, and pages ask for this.
+const mostNeeds = 100
 
 // addNeeds adds what of a set needs a person.
 func (p *Pair) addNeeds(ctx context.Context, b tenant.Bundle, name string, n *CatalogNeeds) error {
@@ -564,24 +563,11 @@ func (p *Pair) addNeeds(ctx context.Context, b tenant.Bundle, name string, n *Ca
 			of = kind
 		}
 	}
-	read, held, refused := 0, 0, 0
 	set := publish.Set{Name: name, Account: catalogAccount(b)}
-	for e, err := range p.publisher.Notable(ctx, b.Tenant.ID, set, publish.Key{}) {
-		if err != nil {
-			return err
-		}
-		switch e.State {
-		case publish.IsHeld:
-			held++
-		case publish.IsRefused:
-			refused++
-		}
-		if read++; read == needsRead || held >= mostNeeds && refused >= mostNeeds {
-			break
-		}
-	}
-	if n.Held, n.Refused = n.Held+held, n.Refused+refused; refused > 0 {
+	counts, err := p.publisher.Count(ctx, b.Tenant.ID, set, mostNeeds)
+	refused := counts[publish.IsRefused]
+	if n.Held, n.Refused = n.Held+counts[publish.IsHeld], n.Refused+refused; refused > 0 {
 		n.RefusedOf[of] = min(n.RefusedOf[of]+refused, mostNeeds)
 	}
-	return nil
+	return err
 }

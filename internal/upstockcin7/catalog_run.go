@@ -112,14 +112,14 @@ func (p *Pair) syncCatalog(ctx context.Context, part *job.Part) error {
 	r := &catalogRun{Pair: p, part: part, progress: progress, turn: turn, account: catalogAccount(part.Bundle),
 		settings: catalogue.SettingsOf(part.Bundle.Settings)}
 	paused := FlowPaused(part.Bundle, order.CatalogueFlow)
-	if err = r.resume(); err == nil && paused == "" {
+	if err = r.resume(ctx); err == nil && paused == "" {
 		err = r.work(ctx)
 	}
 	return r.end(ctx, err, paused)
 }
 
 // resume reads how far the run is.
-func (r *catalogRun) resume() error {
+func (r *catalogRun) resume(ctx context.Context) error {
 	if len(r.progress.Place) > 0 {
 		if err := json.Unmarshal(r.progress.Place, &r.place); err != nil {
 			return fmt.Errorf("run of %s: %w", r.part.Kind.Name, err)
@@ -129,7 +129,7 @@ func (r *catalogRun) resume() error {
 		r.place = catalogPlace{Run: r.progress.ID, Account: r.account, Wanted: r.place.Wanted}
 	}
 	conn := r.part.Bundle.Connections[tenant.Upstock]
-	secrets, err := r.Vendors.Secrets(context.Background(), conn)
+	secrets, err := r.Vendors.Secrets(ctx, conn)
 	if err != nil {
 		return err
 	}

@@ -66,8 +66,8 @@ func (p *Pair) inUpstock(b tenant.Bundle) catalogue.IDs {
 	}
 }
 
-// setOf is a set without its far side, which no reading of it needs.
-func (p *Pair) setOf(b tenant.Bundle, name string) (publish.Set, error) {
+// setOf is a set without its far side, which no reading of it needs. Its label reads with ctx.
+func (p *Pair) setOf(ctx context.Context, b tenant.Bundle, name string) (publish.Set, error) {
 	s, err := p.sourceOf(b)
 	if name != setProducts {
 		s.ChosenProducts = p.inUpstock(b)
@@ -82,19 +82,19 @@ func (p *Pair) setOf(b tenant.Bundle, name string) (publish.Set, error) {
 		set.Title, set.Want, set.Label = "price lists", s.WantLists, catalogue.ListLabel
 	case setPrices:
 		set.Title, set.Want, set.Hold = "prices", s.WantPrices, s.Rules.Settings.Hold
-		set.Label = p.priceLabel(b)
+		set.Label = p.priceLabel(ctx, b)
 	}
 	return set, err
 }
 
 // priceLabel names a price for people, by its product and its list.
-func (p *Pair) priceLabel(b tenant.Bundle) func(publish.Record) string {
+func (p *Pair) priceLabel(ctx context.Context, b tenant.Bundle) func(publish.Record) string {
 	return func(r publish.Record) string {
-		x, err := p.productOf(context.Background(), b.Tenant.ID, r.ID)
+		x, err := p.productOf(ctx, b.Tenant.ID, r.ID)
 		if err != nil || x == nil {
 			return r.ID
 		}
-		lists, err := p.entriesOf(context.Background(), b, setLists, "", r.Group)
+		lists, err := p.entriesOf(ctx, b, setLists, "", r.Group)
 		if l, ok := lists[r.Group]; ok && err == nil {
 			return productName(*x) + ", in " + priceListRow(l).Name
 		}
@@ -113,8 +113,8 @@ func (p *Pair) productOf(ctx context.Context, tenantID, id string) (*catalogue.P
 }
 
 // set is a set with Upstock as its far side.
-func (r *catalogRun) set(name string) (publish.Set, error) {
-	set, err := r.setOf(r.part.Bundle, name)
+func (r *catalogRun) set(ctx context.Context, name string) (publish.Set, error) {
+	set, err := r.setOf(ctx, r.part.Bundle, name)
 	set.Still = r.still
 	if set.Of = r.place.Wanted[name]; name == ownSet(r.part.Kind.Name) {
 		set.Of += r.place.Counts["chosen"]
@@ -156,7 +156,7 @@ func (r *catalogRun) still(ctx context.Context) error {
 
 // tellProducts tells Upstock of the products that are chosen.
 func (r *catalogRun) tellProducts(ctx context.Context) error {
-	set, err := r.set(setProducts)
+	set, err := r.set(ctx, setProducts)
 	if err == nil {
 		err = r.awaitImages(ctx, set)
 	}
@@ -169,7 +169,7 @@ func (r *catalogRun) tellProducts(ctx context.Context) error {
 // tellCustomers tells Upstock of the customers that are chosen, with the lists that they have now. One of whom it is
 // not known for a while which of Upstock's it is stays as it was told.
 func (r *catalogRun) tellCustomers(ctx context.Context) error {
-	set, err := r.set(setCustomers)
+	set, err := r.set(ctx, setCustomers)
 	if err != nil {
 		return err
 	}
@@ -233,7 +233,7 @@ func (r *catalogRun) tellOfLists(
 
 // tellLists tells Upstock of the price lists. Those that are not wanted any more stay: customers have them still.
 func (r *catalogRun) tellLists(ctx context.Context) error {
-	set, err := r.set(setLists)
+	set, err := r.set(ctx, setLists)
 	if err != nil {
 		return err
 	}
@@ -248,7 +248,7 @@ func (r *catalogRun) tellPrices(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	set, err := r.set(setPrices)
+	set, err := r.set(ctx, setPrices)
 	if err != nil {
 		return err
 	}
@@ -258,7 +258,7 @@ func (r *catalogRun) tellPrices(ctx context.Context) error {
 
 // spareLists are the lists that Upstock was told and that nobody is to have any more.
 func (r *catalogRun) spareLists(ctx context.Context) (map[string]bool, error) {
-	lists, err := r.setOf(r.part.Bundle, setLists)
+	lists, err := r.setOf(ctx, r.part.Bundle, setLists)
 	if err != nil {
 		return nil, err
 	}
@@ -276,7 +276,7 @@ func (r *catalogRun) spareLists(ctx context.Context) (map[string]bool, error) {
 
 // removeLists tells Upstock that lists go which nobody has any more.
 func (r *catalogRun) removeLists(ctx context.Context) error {
-	set, err := r.set(setLists)
+	set, err := r.set(ctx, setLists)
 	if err != nil {
 		return err
 	}
