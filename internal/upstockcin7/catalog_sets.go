@@ -244,34 +244,23 @@ func (r *catalogRun) tellLists(ctx context.Context) error {
 // tellPrices tells Upstock of the prices. Those of lists that are not wanted any more stay as they are, until no
 // customer has these lists.
 func (r *catalogRun) tellPrices(ctx context.Context) error {
-	spare, err := r.spareLists(ctx)
-	if err != nil {
-		return err
-	}
 	set, err := r.set(ctx, setPrices)
 	if err != nil {
 		return err
 	}
-	return r.tellOfLists(ctx, set, func(e publish.Entry) bool { return spare[e.Group] },
-		func(price publish.Record) string { return price.Group })
-}
-
-// spareLists are the lists that Upstock was told and that nobody is to have any more.
-func (r *catalogRun) spareLists(ctx context.Context) (map[string]bool, error) {
-	lists, err := r.setOf(ctx, r.part.Bundle, setLists)
+	source, err := r.sourceOf(r.part.Bundle)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	spare := map[string]bool{}
-	for c, err := range r.publisher.Differences(ctx, r.part.Tenant, lists) {
-		if err != nil {
-			return nil, err
-		}
-		if c.Data == nil {
-			spare[c.ID] = true
-		}
+	passed := map[string]bool{} // lists that are wanted, as far as they come before what is compared
+	source.ChosenProducts = r.inUpstock(r.part.Bundle)
+	source.Passing = func(list string) { passed[list] = true }
+	set.Want = func(ctx context.Context, after publish.Key) iter.Seq2[publish.Record, error] {
+		clear(passed)
+		return source.WantPrices(ctx, after)
 	}
-	return spare, nil
+	return r.tellOfLists(ctx, set, func(e publish.Entry) bool { return !passed[e.Group] },
+		func(price publish.Record) string { return price.Group })
 }
 
 // removeLists tells Upstock that lists go which nobody has any more.

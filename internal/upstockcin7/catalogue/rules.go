@@ -130,13 +130,16 @@ func (r Rules) ListOf(c Customer) (l *List, why string) {
 // mostName is how long a name of Upstock's may be. A customer's own name may be that long too.
 const mostName = 256
 
+// ownPrefix begins the ID of a customer's own list.
+const ownPrefix = "customer:"
+
 // ownList is the list of a customer with own prices.
 func ownList(c Customer) *List {
 	name := called(c.Name, c.ID)
 	if with := name + " (own prices)"; utf8.RuneCountInString(with) <= mostName {
 		name = with
 	}
-	return &List{ID: "customer:" + c.ID, Name: name}
+	return &List{ID: ownPrefix + c.ID, Name: name}
 }
 
 // listless says why a customer has no list at all; "" = it has one.

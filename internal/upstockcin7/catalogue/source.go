@@ -29,6 +29,10 @@ type Source struct {
 	StockProved     func(context.Context) (bool, error)
 	ChosenProducts  IDs
 	ChosenCustomers IDs
+
+	// Passing is told of each list as WantPrices comes to it, before its first price; nil = nobody asks. What is not
+	// passed before the price of a later list is none that a customer has.
+	Passing func(list string)
 }
 
 // ErrUnread is the error of a want where a customer's own prices are not in the mirror as the customer's row says: they

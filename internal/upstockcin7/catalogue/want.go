@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 
@@ -86,7 +87,7 @@ func (s Source) WantLists(ctx context.Context, after publish.Key) iter.Seq2[publ
 			yield(publish.Record{}, err)
 			return
 		}
-		for l, err := range s.lists(ctx, g) {
+		for l, err := range s.lists(ctx, g, after.ID) {
 			if err == nil && l.ID <= after.ID {
 				continue
 			}
@@ -110,13 +111,16 @@ func (s Source) WantPrices(ctx context.Context, after publish.Key) iter.Seq2[pub
 			return
 		}
 		shelf := columns{goods: g}
-		for l, err := range s.lists(ctx, g) {
+		for l, err := range s.lists(ctx, g, after.Group) {
 			if err != nil {
 				yield(publish.Record{}, err)
 				return
 			}
 			if l.ID < after.Group {
 				continue
+			}
+			if s.Passing != nil {
+				s.Passing(l.ID)
 			}
 			first := 0
 			if l.ID == after.Group {
@@ -136,39 +140,68 @@ type priced struct {
 	own []OwnPrice
 }
 
-// lists are the lists that customers have, in the order of their ids. They are read from the first customer on whatever
-// comes after: which tiers are in use, all customers say.
-func (s Source) lists(ctx context.Context, g *goods) iter.Seq2[priced, error] {
+// lists are the lists that customers have, in the order of their ids, from one on, or from a little before it; "" = all
+// of them. Customers whose own lists come before are read after the others: which tiers are in use, all of them say.
+func (s Source) lists(ctx context.Context, g *goods, from string) iter.Seq2[priced, error] {
 	return func(yield func(priced, error) bool) {
 		shared := map[string]priced{}
+		first := before(from)
+		for b, err := range s.buyers(ctx, g, first) {
+			if err != nil {
+				yield(priced{}, err)
+				return
+			}
+			if l, own := s.listOf(b); own && !yield(l, nil) {
+				return
+			} else if !own {
+				keep(shared, l)
+			}
+		}
 		for b, err := range s.buyers(ctx, g, "") {
 			if err != nil {
 				yield(priced{}, err)
 				return
 			}
-			l, _ := s.Rules.ListOf(b.Customer)
-			switch {
-			case l == nil:
-			case b.OwnPrices > 0 && *l != noList:
-				if !yield(priced{*l, s.Rules.termsOf(b.Customer), b.own}, nil) {
-					return
-				}
-			default:
-				if _, known := shared[l.ID]; !known {
-					shared[l.ID] = priced{*l, s.Rules.termsOf(b.Customer), nil}
-				}
+			if b.ID > first {
+				break
+			}
+			if l, own := s.listOf(b); !own {
+				keep(shared, l)
 			}
 		}
-		ids := make([]string, 0, len(shared))
-		for id := range shared {
-			ids = append(ids, id)
-		}
-		slices.Sort(ids) // none, tier:…: all after customer:…
-		for _, id := range ids {
+		for _, id := range slices.Sorted(maps.Keys(shared)) { // none, tier:…: all after customer:…
 			if !yield(shared[id], nil) {
 				return
 			}
 		}
+	}
+}
+
+// before is a customer before whom no own list comes that is not before a list; "" = there is none.
+func before(list string) string {
+	id, own := strings.CutPrefix(list, ownPrefix)
+	if !own || id == "" {
+		return ""
+	}
+	return id[:len(id)-1]
+}
+
+// listOf is the list of a customer; without an ID it has none. own reports whether it is the customer's alone.
+func (s Source) listOf(b buyer) (l priced, own bool) {
+	list, _ := s.Rules.ListOf(b.Customer)
+	switch {
+	case list == nil:
+		return l, false
+	case b.OwnPrices > 0 && *list != noList:
+		return priced{*list, s.Rules.termsOf(b.Customer), b.own}, true
+	}
+	return priced{*list, s.Rules.termsOf(b.Customer), nil}, false
+}
+
+// keep keeps a list of several customers, if it is one that is not known yet.
+func keep(shared map[string]priced, l priced) {
+	if _, known := shared[l.ID]; !known && l.ID != "" {
+		shared[l.ID] = l
 	}
 }
 
