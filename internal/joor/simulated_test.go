@@ -303,7 +303,7 @@ func TestTokens(t *testing.T) {
 	w := newWorld(t, sim.Options{})
 	stranger := joor.New("http://sim.test"+sim.PrefixJOOR, w.sim.Transport(), nil, "not-a-token-of-anybody")
 	var seen strings.Builder
-	ctx := rest.WithRecorder(t.Context(), func(x rest.Exchange) { fmt.Fprintf(&seen, "%+v\n", x) })
+	ctx := rest.WithRecorder(t.Context(), recordIn(&seen))
 	for _, c := range []*joor.Client{stranger, w.joor} {
 		if c == w.joor {
 			w.control("PUT", "/accounts/"+w.acc.JOOR.Account, `{"revoked":true}`)
@@ -327,6 +327,13 @@ func TestTokens(t *testing.T) {
 	}
 }
 
+// recordIn writes what is recorded of calls as text.
+func recordIn(seen *strings.Builder) func(rest.Exchange) {
+	return func(x rest.Exchange) {
+		fmt.Fprintf(seen, "%s %s %s %s %s %v\n", x.Method, x.Path, x.Query, x.Request, x.Answer, x.Err)
+	}
+}
+
 type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
@@ -343,11 +350,17 @@ func TestV4(t *testing.T) {
 			if strings.HasSuffix(r.URL.Path, "/auth/") {
 				signedIn++
 			}
-			return w.sim.Transport().RoundTrip(r)
+			resp, err := w.sim.Transport().RoundTrip(r)
+			if err == nil && strings.HasSuffix(r.URL.Path, "/price_types") { // it repeats the credential
+				body, _ := io.ReadAll(resp.Body)
+				echo := fmt.Sprintf(`{"as":%q,`, r.Header.Get("Authorization"))
+				resp.Body = io.NopCloser(strings.NewReader(echo + strings.TrimPrefix(string(body), "{")))
+			}
+			return resp, err
 		})
 		c := joor.NewV4(at, at+"/auth/", counting, nil, w.acc.JOOR.Account, as)
 		var seen strings.Builder
-		ctx := rest.WithRecorder(t.Context(), func(x rest.Exchange) { fmt.Fprintf(&seen, "%+v\n", x) })
+		ctx := rest.WithRecorder(t.Context(), recordIn(&seen))
 		for i, wait := range []time.Duration{0, 9 * time.Hour, 59*time.Minute + time.Second, time.Hour} {
 			time.Sleep(wait)
 			got, err := c.PriceTypes(ctx)
