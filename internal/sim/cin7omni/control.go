@@ -153,6 +153,7 @@ func (a *account) makeContacts(body []byte) (any, error) {
 // change merges a document into a contact, and dates it unless the document does.
 func (a *account) change(r *record, doc []byte, now time.Time) error {
 	to := r.Contact
+	to.text = nil
 	if err := a.merge(&to, withoutNull(doc)); err != nil {
 		return errors.New("the contact cannot be read")
 	}
@@ -162,8 +163,7 @@ func (a *account) change(r *record, doc []byte, now time.Time) error {
 	if !dated {
 		r.Contact.ModifiedDate = stampOf(now)
 	}
-	a.version++
-	a.seat.Changed(r)
+	a.changed(r)
 	return nil
 }
 

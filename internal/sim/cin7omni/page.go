@@ -106,6 +106,7 @@ func (x contactView) Rep() int { return int(x.SalesPersonID) }
 // viewOf copies a contact, as the page is written when the lock is not held any more.
 func viewOf(x *contact) contactView {
 	shown := *x
+	shown.text = nil
 	out := contactView{contact: &shown, Title: string(x.Company)}
 	if out.Title == "" {
 		out.Title = string(x.FirstName + " " + x.LastName)

@@ -194,6 +194,17 @@ type contact struct {
 	SubGroup          text           `json:"subGroup"`
 	Stages            text           `json:"stages"`
 	Accounting        accounting     `json:"accountingIntegrationId"`
+
+	text json.RawMessage // as it is written; nil = not yet. Who changes the contact forgets it
+}
+
+// MarshalJSON writes a contact once, and not for every list.
+func (x *contact) MarshalJSON() (out []byte, err error) {
+	type plain contact
+	if x.text == nil {
+		x.text, err = json.Marshal((*plain)(x))
+	}
+	return x.text, err
 }
 
 // accounting are the contact's names in bookkeeping systems, which the vendor sets.

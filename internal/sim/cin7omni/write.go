@@ -119,6 +119,7 @@ type written struct {
 // write changes a contact by a document, unless something in it is wrong. What the vendor alone sets stays.
 func (c *call) write(r *record, doc json.RawMessage) (faults []string, err error) {
 	now, was := r.Contact, r.Contact
+	now.text = nil
 	if err := c.merge(&now, doc); err != nil {
 		return nil, errMalformed
 	}
@@ -211,12 +212,18 @@ func (a *account) make(r *record, now time.Time) {
 	r.Contact.CreatedDate = cmp.Or(r.Contact.CreatedDate, stampOf(now))
 	r.Contact.ModifiedDate = cmp.Or(r.Contact.ModifiedDate, stampOf(now))
 	a.add(r)
-	a.seat.Changed(r)
+	a.changed(r)
 }
 
 // touch dates a change.
 func (a *account) touch(r *record, now time.Time) {
 	r.Contact.ModifiedDate = stampOf(now)
+	a.changed(r)
+}
+
+// changed notes that a contact is another than it was.
+func (a *account) changed(r *record) {
+	r.Contact.text = nil
 	a.version++
 	a.seat.Changed(r)
 }
