@@ -18,12 +18,14 @@ run: ## everything on this machine, with a demo; ARGS="-listen … -demo=false" 
 	@go build -o .cache/stockbridge ./internal/local
 	@trap : INT; .cache/stockbridge $(ARGS)
 
+# They take the longest, and so are begun first.
+LONG := ./internal/upstockcin7 ./internal/console
 test: ## all tests; then once more with the race detector, of the largest ones a sample
-	GOGC=400 go test -shuffle=on -timeout 30m ./...
-	GOGC=400 go test -short -race -shuffle=on -timeout 30m ./...
+	GOGC=400 go test -shuffle=on -timeout 30m $(LONG) ./...
+	GOGC=400 go test -short -race -shuffle=on -timeout 30m $(LONG) ./...
 
-race: ## every story with the race detector, where make test runs a sample
-	GOGC=400 go test -short -race -shuffle=on -timeout 30m -skip '^TestCatalog' ./internal/upstockcin7 -args -every
+race: ## every story and every page with the race detector, where make test runs a sample
+	GOGC=400 go test -short -race -shuffle=on -timeout 30m -skip '^TestCatalog' ./internal/upstockcin7 ./internal/console -args -every
 
 SEEDS   ?= 2000
 FROM    ?= 1

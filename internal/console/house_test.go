@@ -28,6 +28,7 @@ import (
 	simupstock "stockbridge/internal/sim/upstock"
 	"stockbridge/internal/table"
 	"stockbridge/internal/tenant"
+	"stockbridge/internal/testsize"
 	"stockbridge/internal/upstock"
 	"stockbridge/internal/upstockcin7"
 	"stockbridge/internal/upstockcin7/order"
@@ -65,6 +66,7 @@ type house struct {
 
 func open(t *testing.T) *house {
 	t.Helper()
+	testsize.Sampled(t)
 	h := &house{t: t, api: describe(t)}
 	tab, err := table.Open("", table.Options{NoSync: true})
 	if err != nil {

@@ -9,12 +9,11 @@
 //	go test -short PACKAGE -args -every  stories  what make race runs: a sample with every story
 //	go test PACKAGE -args -whole         whole    what make proof, make pages and make catalogue run: every schedule
 //	                                              of the crash proof, the largest numbers of orders, tenants and
-//	                                              rounds, and axe-core on each page; without stories, which have one
-//	                                              size
+//	                                              rounds, and axe-core on each page
 //
 // A test states in its first lines what it does at each size: [Large] leaves it out of a sample, [Sampled] leaves out
-// all but one story in eight, and [Of] is a number for each size. A test that states nothing is run at every size, so
-// it should take less than a second with the race detector.
+// all but one story in eight, [OneSize] leaves out of the whole what is no larger there, and [Of] is a number for each
+// size. A test that states nothing is run at every size, so it should take less than a second with the race detector.
 //
 // A test that measures the memory of its process runs in one of its own ([Alone]).
 //
@@ -56,17 +55,21 @@ func Large(t testing.TB) {
 }
 
 // Sampled leaves seven of eight stories out of a sample. Stories are alike: in each, processes work one after the
-// other, so the race detector learns little from another one. The size whole leaves out all of them, as they are no
-// larger there.
+// other, so the race detector learns little from another one.
 func Sampled(t testing.TB) {
 	t.Helper()
-	if Whole() {
-		t.Skip("as large without -whole")
-	}
 	sum := fnv.New32a()
 	sum.Write([]byte(t.Name()))
 	if testing.Short() && !*every && sum.Sum32()%8 > 0 {
 		t.Skip("not in the sample of -short")
+	}
+}
+
+// OneSize leaves a test out of the size whole, where it would be no larger than usual.
+func OneSize(t testing.TB) {
+	t.Helper()
+	if Whole() {
+		t.Skip("no larger with -whole")
 	}
 }
 

@@ -249,6 +249,7 @@ func (s *sender) connect(webhook tenant.Secret) {
 func inWorld(t *testing.T, b *base, play func(t *testing.T, w *world, s *sender)) {
 	t.Helper()
 	testsize.Sampled(t)
+	testsize.OneSize(t)
 	alone(t)
 	path := filepath.Join(t.TempDir(), "bad.db")
 	synctest.Test(t, func(t *testing.T) {

@@ -186,6 +186,7 @@ func TestEditedAndApprovedAgain(t *testing.T) {
 // end, once, and is on the tenant's list.
 func TestEditedCrashes(t *testing.T) {
 	testsize.Sampled(t)
+	testsize.OneSize(t)
 	seen := func(f fault, at int) (effects int) {
 		t.Run(fmt.Sprint(f, " at ", at), func(t *testing.T) {
 			story(t, func(t *testing.T, w *world) {

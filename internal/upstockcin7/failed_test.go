@@ -38,6 +38,7 @@ var update = flag.Bool("update", false, "rewrite golden files")
 // and with the highest.
 func TestFailedCalls(t *testing.T) {
 	testsize.Sampled(t)
+	testsize.OneSize(t)
 	b := prepare(t)
 	var got strings.Builder
 	for _, job := range failedJobs {

@@ -104,7 +104,7 @@ func TestFoundFinishedDue(t *testing.T) {
 	t.Parallel()
 	for n := 20; n <= 48; n += testsize.Of(1, 3, 3) {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
-			story(t, func(t *testing.T, w *world) {
+			sizedStory(t, func(t *testing.T, w *world) {
 				w.fault(sim.Fault{Match: "POST /sale", Kind: "before", How: "502"})
 				w.faults = map[int]fault{n: die}
 				id := w.approve(groceries)

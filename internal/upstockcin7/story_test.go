@@ -41,6 +41,13 @@ import (
 // story runs f in a world whose tenant is connected and ready.
 func story(t *testing.T, f func(t *testing.T, w *world)) {
 	t.Helper()
+	testsize.OneSize(t)
+	sizedStory(t, f)
+}
+
+// sizedStory is a story that is larger with -whole.
+func sizedStory(t *testing.T, f func(t *testing.T, w *world)) {
+	t.Helper()
 	storyAt(t, filepath.Join(t.TempDir(), "story.db"), f)
 }
 

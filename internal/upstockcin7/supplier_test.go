@@ -66,6 +66,7 @@ var earlierOrders = []earlier{
 func upgraded(t *testing.T, f func(t *testing.T, w *world)) {
 	t.Helper()
 	testsize.Sampled(t)
+	testsize.OneSize(t)
 	alone(t)
 	b, err := makeBase()
 	if err != nil {

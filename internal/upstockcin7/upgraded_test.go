@@ -123,6 +123,7 @@ func unpacked(t *testing.T, name, path string) {
 func journal(t *testing.T, f func(t *testing.T, w *world)) {
 	t.Helper()
 	testsize.Sampled(t)
+	testsize.OneSize(t)
 	alone(t)
 	b, err := makeBase()
 	if err != nil {

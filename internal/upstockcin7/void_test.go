@@ -229,7 +229,7 @@ func TestFewCreates(t *testing.T) {
 // retries have their test in package ledger.
 func TestRunStaysSmall(t *testing.T) {
 	testsize.Large(t)
-	story(t, func(t *testing.T, w *world) {
+	sizedStory(t, func(t *testing.T, w *world) {
 		rounds := testsize.Of(150, 40, 0)
 		id, _ := unsellable(w)
 		must[simupstock.OrderSummary](w)(w.simUpstock.Approve(id))

@@ -363,7 +363,7 @@ func TestThrottleWaits(t *testing.T) {
 		{"NaN", 40},
 	} {
 		t.Run(c.retryAfter, func(t *testing.T) {
-			story(t, func(t *testing.T, w *world) {
+			sizedStory(t, func(t *testing.T, w *world) {
 				w.fault(sim.Fault{Match: "*", Kind: "throttle", How: "429", RetryAfter: c.retryAfter, Times: -1})
 				var ids []int
 				for range many {
