@@ -48,8 +48,8 @@ func (p *Pair) Jobs() []job.Kind {
 	return jobs
 }
 
-// JOORWork is what does the jobs of the queue.
-func (p *Pair) JOORWork() job.Work {
+// Work is what does the jobs of the queue. It is no method of app.Pair: the function that calls it has it alone.
+func (p *Pair) Work() job.Work {
 	stand := stage{"stand", (*run).stand}
 	return job.Work{
 		JobContacts: p.long(stage{"read", (*run).pull}, stage{"options", (*run).readOptions}, stand,
@@ -60,6 +60,7 @@ func (p *Pair) JOORWork() job.Work {
 		JobUpload: p.long(stage{"choose", (*run).choose}, stage{"tell", (*run).tell}, stage{"sum", (*run).sum}),
 		JobUpdate: p.long(stage{"choose", (*run).choose}, stage{"codes", (*run).codes}, stage{"tell", (*run).tell},
 			stage{"sum", (*run).sum}),
+		JobMatches:  p.long(stage{"find", (*run).findMatches}),
 		JobDownload: p.long(stage{"pages", (*run).downloadPages}, stage{"removed", (*run).lookForRemoved}, stand),
 	}
 }

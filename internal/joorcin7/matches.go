@@ -3,8 +3,6 @@ package joorcin7
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -366,18 +364,21 @@ func (d *deciding) decided(ctx context.Context, pair MatchPair, state string) ma
 // fingerprints change when anything changes of either record that is kept.
 func (d *deciding) fingerprints(pair MatchPair) (ours, theirs string) {
 	if s := d.contacts[pair.Contact]; s.contact != nil {
-		ours = fingerprint(s.contact)
+		ours = s.contact.Record().Fingerprint()
 	}
 	if c, ok := d.connections[pair.Connection]; ok {
-		theirs = fingerprint(c)
+		theirs = c.record().Fingerprint()
 	}
 	return ours, theirs
 }
 
-func fingerprint(v any) string {
-	data, _ := json.Marshal(v)
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:8])
+// record is the connection as it is matched. JOOR's own name of the retailer counts as well as the brand's.
+func (d Downloaded) record() match.Record {
+	r := d.Connection.Record(d.ID)
+	if r.Company == "" {
+		r.Company = d.Retailer
+	}
+	return r
 }
 
 // keep writes matches that were decided about. What was proposed for these contacts goes, but for what a rejected

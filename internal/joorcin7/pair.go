@@ -50,9 +50,9 @@ type Deps struct {
 	Runner  *job.Runner
 	Times   Times
 
-	// Omni and JOOR return clients for a connection's key.
-	Omni func(c tenant.Connection, s tenant.Secrets) *cin7omni.Client
-	JOOR func(c tenant.Connection, s tenant.Secrets) *joor.Client
+	// Omni and JOOR return clients for a connection's key. First says that the calls are of the first class.
+	Omni func(c tenant.Connection, s tenant.Secrets, first bool) *cin7omni.Client
+	JOOR func(c tenant.Connection, s tenant.Secrets, first bool) *joor.Client
 
 	Now func() time.Time
 	Log *slog.Logger // nil = nothing is logged

@@ -242,7 +242,7 @@ func (r *run) omni(ctx context.Context) (*cin7omni.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return r.Omni(conn, secrets), nil
+	return r.Omni(conn, secrets, false), nil
 }
 
 // ask asks for a piece of long work, and starts it.

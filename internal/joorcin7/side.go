@@ -2,6 +2,7 @@ package joorcin7
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -10,7 +11,6 @@ import (
 
 	"stockbridge/internal/joor"
 	"stockbridge/internal/joorcin7/customer"
-	"stockbridge/internal/match"
 	"stockbridge/internal/publish"
 	"stockbridge/internal/rest"
 )
@@ -151,27 +151,39 @@ func (s side) lookUpOne(ctx context.Context, t publish.Telling, together int) (r
 		return res, err
 	}
 	res.TheirID = found.ID
-	if not := notTaken(c, foundOf(found, c)); len(not) > 0 {
-		res.Refused = "JOOR's job has ended, and JOOR still holds another " + strings.Join(not, ", ") +
-			". What it says of that it sends by e-mail, if it was asked to."
+	not, err := notTaken(c, t.Was, foundOf(found, c))
+	if len(not) > 0 {
+		res.Refused = "JOOR's job has ended, and JOOR still holds the " + strings.Join(not, ", the ") +
+			" of before. What it says of that it sends by e-mail, if it was asked to."
 	}
-	return res, nil
+	return res, err
 }
 
-// notTaken names what JOOR holds otherwise than it was sent.
-func notTaken(sent, found customer.Connection) (names []string) {
-	for _, f := range []struct {
-		name string
-		same bool
-	}{
-		{"name", match.Same(sent.Name, found.Name)}, {"e-mail address", match.Same(sent.Email, found.Email)},
-		{"price label", sent.Price == found.Price},
-	} {
-		if !f.same {
-			names = append(names, f.name)
+// notTaken names what JOOR was sent otherwise than it was before, and still holds as before: its job has left it out.
+// What JOOR holds in yet another way it may have written in its own.
+func notTaken(sent customer.Connection, was json.RawMessage, found customer.Connection) (names []string, err error) {
+	if was == nil {
+		return nil, nil
+	}
+	before, err := customer.ReadConnection(was)
+	if err != nil {
+		return nil, err
+	}
+	taken := false
+	still := customer.Compare(sent, found)
+	for i, f := range customer.Compare(sent, before) {
+		switch {
+		case !f.Differs:
+		case still[i].Theirs == f.Theirs:
+			names = append(names, strings.ToLower(f.Name))
+		default:
+			taken = true
 		}
 	}
-	return names
+	if taken { // the job does a record whole, or not at all
+		return nil, nil
+	}
+	return names[:min(len(names), 3)], nil
 }
 
 // foundOf is a connection as JOOR has it, as far as it is mapped. like is what it is compared with: of several

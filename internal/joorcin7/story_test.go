@@ -1,0 +1,100 @@
+package joorcin7_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"stockbridge/internal/joorcin7"
+	"stockbridge/internal/sim"
+)
+
+// TestStory is the whole way of customers: uploaded, in review, linked, changed, updated; and a second press of each
+// button sends nothing.
+func TestStory(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		a := w.contact("Harbour Foods", "")
+		b := w.contact("Royal Bakery", `{"priceColumn":"RetailPrice","address1":""}`)
+		c := w.contact("Zebra Pantry", `{"isActive":false}`)
+		w.contact("A supplier", `{"type":"Supplier"}`)
+		w.pull()
+		if got := w.list(joorcin7.ListUpload); got != a+" new, "+b+" leftOut" {
+			t.Errorf("to upload: %s", got)
+		}
+		p := w.upload()
+		if p.Result["inReview"] != 1 || p.Result["leftOut"] != 1 || len(p.Left) != 1 || p.Left[0].ID != b ||
+			!strings.Contains(p.Left[0].Why, "no street") {
+			t.Errorf("uploaded: %+v", p)
+		}
+		if got := w.list(joorcin7.ListReview); got != a+" review" {
+			t.Errorf("in review: %s", got)
+		}
+		if got := w.customer(a); got.Due.IsZero() || got.Overdue || got.Code != a {
+			t.Errorf("in review: %+v", got)
+		}
+		jobs := w.calls(sim.JOOR, "POST /bulk-connection")
+		if p = w.upload(); jobs != 1 || w.calls(sim.JOOR, "POST /bulk-connection") != jobs {
+			t.Errorf("a second upload sends again: %+v", p)
+		}
+		w.review(true)
+		w.pass(5 * time.Hour)
+		w.rest()
+		got := w.customer(a)
+		if w.list(joorcin7.ListLinked) != a+" linked" || got.Connection == "" || w.list(joorcin7.ListReview) != "" {
+			t.Errorf("accepted: %+v; in review: %s", got, w.list(joorcin7.ListReview))
+		}
+		w.edit(a, `{"notes":"a field that is not mapped"}`)
+		if w.pull(); w.list(joorcin7.ListUpdate) != "" {
+			t.Errorf("a field that is not mapped lists %s", w.list(joorcin7.ListUpdate))
+		}
+		w.edit(a, `{"phone":"09 555 0199","city":"Wellington"}`)
+		if w.pull(); w.list(joorcin7.ListUpdate) != a+" changed" {
+			t.Errorf("to update: %s", w.list(joorcin7.ListUpdate))
+		}
+		if p = w.update(); p.Result["updated"] != 1 || w.list(joorcin7.ListUpdate) != "" {
+			t.Errorf("updated: %+v; to update: %s", p, w.list(joorcin7.ListUpdate))
+		}
+		if found := w.of(a); len(found) != 1 || found[0].Shipping.Addresses[0].City != "Wellington" ||
+			found[0].Shipping.Addresses[0].Phone != "09 555 0199" || found[0].Shipping.Addresses[0].Code != a {
+			t.Errorf("JOOR has %+v", found)
+		}
+		jobs = w.calls(sim.JOOR, "POST /bulk-connection")
+		w.update()
+		w.upload()
+		if n := w.calls(sim.JOOR, "POST /bulk-connection"); n != jobs {
+			t.Errorf("%d more jobs, and nothing differs", n-jobs)
+		}
+		if len(w.of(c))+len(w.of(b)) > 0 {
+			t.Error("an inactive one, or one that was left out, is in JOOR")
+		}
+		for _, system := range []string{sim.JOOR, sim.Cin7Omni} {
+			if n := w.sim.OverLimit(system, ""); n > 0 {
+				t.Errorf("%s: %d calls over the limit", system, n)
+			}
+		}
+	})
+}
+
+// TestIdlePoll: where nothing changed, a poll is one call.
+func TestIdlePoll(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		w.contact("Harbour Foods", "")
+		w.pull()
+		w.rest()
+		before := w.calls(sim.Cin7Omni, "GET")
+		w.pull()
+		if n := w.calls(sim.Cin7Omni, "GET") - before; n != 1 {
+			t.Errorf("a poll that finds nothing makes %d calls", n)
+		}
+		w.rest()
+		w.pass(time.Hour)
+		w.rest()
+		before = w.calls(sim.Cin7Omni, "GET")
+		w.pass(4 * time.Hour)
+		if n := w.calls(sim.Cin7Omni, "GET") - before; n < 15 || n > 17 {
+			t.Errorf("in four hours there are %d calls", n)
+		}
+	})
+}
