@@ -8,6 +8,7 @@
 //	functions/shipments    App.Shipments    the shipments queue: tenants' parts of the other jobs
 //	functions/catalog      App.Catalog      the catalog queue: tenants' parts of the jobs that read reference data
 //	                                        or send alerts
+//	functions/joor         App.JOOR         the joor queue: tenants' parts of the jobs between Cin7 Omni and JOOR
 //	functions/deadletters  App.DeadLetters  what any queue gave up on
 //	functions/schedule     App.Schedule     the sweep, and the fan-out of a job to the tenants
 //	functions/console      App.Console      the pages and the JSON API
@@ -40,12 +41,14 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
 	"stockbridge/internal/alert"
 	"stockbridge/internal/console"
 	"stockbridge/internal/job"
+	"stockbridge/internal/joorcin7"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/limit"
 	"stockbridge/internal/mirror"
@@ -65,6 +68,7 @@ const (
 	OrdersQueue    Queue = "orders" // pointers to orders
 	CatalogQueue         = job.Catalog
 	ShipmentsQueue       = job.Shipments
+	JOORQueue            = joorcin7.Queue
 )
 
 // Depth is how many messages a queue holds, about.
@@ -122,6 +126,7 @@ type App struct {
 	Book    *order.Book
 	Vendors *vendor.Vendors
 	Pair    *upstockcin7.Pair
+	JOORs   *joorcin7.Pair
 	Jobs    *job.Runner
 	Alerts  *alert.Store
 
@@ -167,7 +172,8 @@ func New(d Deps) *App {
 		Times: alert.DefaultTimes().Divided(d.Speed)}
 	a.Vendors = a.newVendors()
 	a.Pair = a.newPair(times)
-	a.pairs = []Pair{a.Pair}
+	a.JOORs = a.newJOORs()
+	a.pairs = []Pair{a.Pair, a.JOORs}
 	if d.Pairs != nil {
 		a.pairs = append(a.pairs, d.Pairs(a)...)
 	}
@@ -200,6 +206,14 @@ func (a *App) newPair(times upstockcin7.Times) *upstockcin7.Pair {
 			return a.send(ctx, OrdersQueue, p, p.Tenant, delay)
 		},
 		Runner: a.Jobs,
+	})
+}
+
+func (a *App) newJOORs() *joorcin7.Pair {
+	return joorcin7.New(joorcin7.Deps{
+		Table: a.deps.Table, Ledger: a.Ledger, Tenants: a.Tenants, Vendors: a.Vendors, Mirror: mirror.New(a.deps.Table),
+		Runner: a.Jobs, Times: joorcin7.DefaultTimes().Divided(a.deps.Speed), Omni: a.cin7omni, JOOR: a.joor,
+		Now: a.deps.Now, Log: a.deps.Log,
 	})
 }
 
@@ -258,7 +272,8 @@ func (a *App) desk() *signin.Desk { return signin.New(a.deps.SignIn, a.deps.Tabl
 func (a *App) Console(workbook console.Workbook) http.Handler {
 	return console.New(console.Deps{
 		Workbook: workbook,
-		Tenants:  a.Tenants, Ledger: a.Ledger, Orders: a.Book, Vendors: a.Vendors, Pair: a.Pair, Jobs: a.Jobs,
+		Tenants:  a.Tenants, Ledger: a.Ledger, Orders: a.Book, Vendors: a.Vendors, Pair: a.Pair, JOOR: a.JOORs,
+		Jobs:     a.Jobs,
 		Sections: a.sections, Operators: a.deps.Operators, Desk: a.desk(), OrderPage: a.deps.OrderPage,
 		Log: a.deps.Log, Started: time.Now(),
 		Alerts: a.Alerts, MailFrom: a.deps.MailFrom, Guard: a.deps.Guard,
@@ -268,7 +283,7 @@ func (a *App) Console(workbook console.Workbook) http.Handler {
 		Blocked: func(ctx context.Context, most int) ([]limit.Block, bool, error) {
 			return limit.Blocked(ctx, a.deps.Table, most)
 		},
-		Queues: []Queue{OrdersQueue, ShipmentsQueue, CatalogQueue}, Depth: a.deps.Depth,
+		Queues: []Queue{OrdersQueue, ShipmentsQueue, CatalogQueue, JOORQueue}, Depth: a.deps.Depth,
 	})
 }
 
@@ -298,6 +313,11 @@ func (a *App) Shipments(ctx context.Context, batch []Message) (failed []string) 
 		runner = runner.With(p.ShipmentsWork())
 	}
 	return a.jobs(ctx, batch, runner)
+}
+
+// JOOR handles messages of the joor queue.
+func (a *App) JOOR(ctx context.Context, batch []Message) (failed []string) {
+	return a.jobs(ctx, batch, a.Jobs.With(a.JOORs.Work()))
 }
 
 // DeadLetters handles messages that a queue gave up, whichever it was.
@@ -378,7 +398,8 @@ func partOf(m Message) (job.Message, bool) {
 // Schedules says how often EventBridge Scheduler starts each job, as in the template.
 func Schedules() map[string]time.Duration {
 	every := map[string]time.Duration{sweep: time.Minute}
-	for _, k := range append(new(upstockcin7.Pair).Jobs(), alert.Kind()) {
+	for _, k := range slices.Concat(new(upstockcin7.Pair).Jobs(), new(joorcin7.Pair).Jobs(),
+		[]job.Kind{alert.Kind()}) {
 		if k.Every > 0 {
 			every[k.Name] = k.Every
 		}

@@ -16,6 +16,7 @@ import (
 
 	"stockbridge/internal/alert"
 	"stockbridge/internal/job"
+	"stockbridge/internal/joorcin7"
 	"stockbridge/internal/limit"
 	"stockbridge/internal/testsize"
 	"stockbridge/internal/upstockcin7"
@@ -222,10 +223,11 @@ func TestJobsHaveTheirPlaces(t *testing.T) {
 		}
 	}
 	p := new(upstockcin7.Pair)
-	work := map[Queue]job.Work{CatalogQueue: p.CatalogWork(), ShipmentsQueue: p.ShipmentsWork()}
+	work := map[Queue]job.Work{CatalogQueue: p.CatalogWork(), ShipmentsQueue: p.ShipmentsWork(),
+		JOORQueue: joorcin7.New(joorcin7.Deps{}).Work()}
 	work[CatalogQueue][alert.Job] = new(alert.Teller).Look
 	want := map[string]string{sweep: "1 min"}
-	for _, k := range append(new(upstockcin7.Pair).Jobs(), alert.Kind()) {
+	for _, k := range slices.Concat(new(upstockcin7.Pair).Jobs(), new(joorcin7.Pair).Jobs(), []job.Kind{alert.Kind()}) {
 		if want[k.Name] != "" {
 			t.Errorf("two jobs are called %s", k.Name)
 		}

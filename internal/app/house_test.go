@@ -62,10 +62,10 @@ var mayImport = map[string][]string{
 		"cin7core", "match", "mirror", "parallel", "tenant", "ledger", "limit", "rest",
 		"vendor"},
 	"console/consoletest": {}, // for tests alone
-	"console": {"alert", "job", "match", "parallel", "prose", "upstockcin7", "upstockcin7/completeness",
+	"console": {"alert", "job", "joorcin7", "match", "parallel", "prose", "upstockcin7", "upstockcin7/completeness",
 		"upstockcin7/order", "upstockcin7/sale", "signin", "tenant", "ledger", "limit", "vendor"},
-	"app": {"alert", "console", "upstockcin7", "upstockcin7/order", "upstock", "cin7core", "cin7omni", "joor", "job",
-		"mirror", "signin", "tenant", "ledger", "limit", "rest", "table", "vendor"},
+	"app": {"alert", "console", "upstockcin7", "upstockcin7/order", "upstock", "cin7core", "cin7omni", "joor",
+		"joorcin7", "job", "mirror", "signin", "tenant", "ledger", "limit", "rest", "table", "vendor"},
 	"cloud":    {"alert", "app", "signin", "tenant", "ledger", "table"},
 	"workbook": {}, // large: for the console's function and the runner alone
 	"local": {"alert", "workbook", "app", "cloud", "sim", "sim/upstock", "sim/cin7core", "sim/cin7omni", "sim/joor",

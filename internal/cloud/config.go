@@ -63,6 +63,7 @@ type Config struct {
 	Orders    string // ORDERS_QUEUE_URL
 	Catalog   string // CATALOG_QUEUE_URL
 	Shipments string // SHIPMENTS_QUEUE_URL
+	JOOR      string // JOOR_QUEUE_URL; "" = a version that has none is being replaced
 	KMSKey    string // KMS_KEY_ID: seals the tenants' secrets
 
 	PublicURL string // PUBLIC_URL: the beginning of webhook URLs
@@ -105,7 +106,7 @@ func ReadConfig(getenv func(string) string, needs ...string) (Config, error) {
 	e := &environment{getenv: getenv}
 	c := Config{
 		Table: getenv("TABLE"), Orders: e.address("ORDERS_QUEUE_URL"), Catalog: e.address("CATALOG_QUEUE_URL"),
-		Shipments: e.address("SHIPMENTS_QUEUE_URL"), KMSKey: getenv("KMS_KEY_ID"),
+		Shipments: e.address("SHIPMENTS_QUEUE_URL"), JOOR: e.address("JOOR_QUEUE_URL"), KMSKey: getenv("KMS_KEY_ID"),
 		PublicURL: e.address("PUBLIC_URL"), Operators: e.operators(), URLs: map[tenant.System]string{},
 		MailFrom: e.mailFrom(),
 		SignIn: signin.Config{
@@ -287,7 +288,8 @@ func Open(c Config) (app.Deps, io.Closer, error) {
 	deps.Sealer = NewSealer(kms.NewFromConfig(base, func(o *kms.Options) { o.BaseEndpoint = endpoint(c.aws.kms) }),
 		c.KMSKey)
 	queues := NewQueue(sqs.NewFromConfig(base, func(o *sqs.Options) { o.BaseEndpoint = endpoint(c.aws.sqs) }),
-		map[app.Queue]string{app.OrdersQueue: c.Orders, app.CatalogQueue: c.Catalog, app.ShipmentsQueue: c.Shipments})
+		map[app.Queue]string{app.OrdersQueue: c.Orders, app.CatalogQueue: c.Catalog, app.ShipmentsQueue: c.Shipments,
+			app.JOORQueue: c.JOOR})
 	deps.Send, deps.Depth = queues.Send, queues.Depth
 	return deps, noCloser{}, nil
 }

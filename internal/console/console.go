@@ -51,6 +51,7 @@ import (
 
 	"stockbridge/internal/alert"
 	"stockbridge/internal/job"
+	"stockbridge/internal/joorcin7"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/limit"
 	"stockbridge/internal/signin"
@@ -67,6 +68,7 @@ type Deps struct {
 	Orders  *order.Book
 	Vendors *vendor.Vendors
 	Pair    *upstockcin7.Pair
+	JOOR    *joorcin7.Pair
 	Jobs    *job.Runner
 	// Sections are the settings of all pairs, at their defaults.
 	Sections func() []tenant.Section

@@ -62,7 +62,8 @@ func (a *api) erase(ctx context.Context, id, name string) (whole bool, err error
 			}
 		}
 	}
-	for _, part := range []func(context.Context, string) error{a.buried, a.Pair.Erase, a.Alerts.Erase, a.Desk.Forget} {
+	for _, part := range []func(context.Context, string) error{a.buried, a.JOOR.Erase, a.Pair.Erase, a.Alerts.Erase,
+		a.Desk.Forget} {
 		err := part(limited, id)
 		if limited.Err() != nil && ctx.Err() == nil {
 			return false, nil

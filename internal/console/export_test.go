@@ -419,9 +419,9 @@ func TestExportEndsInTime(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &api{Deps: Deps{Tenants: h.tenants, Ledger: h.ledger, Orders: h.orders, Pair: h.pair, Jobs: h.jobs,
-		Alerts: h.alerts.Store, Desk: h.reception.desk,
-		Sections: h.pair.Settings}}
+	a := &api{Deps: Deps{Tenants: h.tenants, Ledger: h.ledger, Orders: h.orders, Pair: h.pair, JOOR: h.joor,
+		Jobs: h.jobs, Alerts: h.alerts.Store, Desk: h.reception.desk,
+		Sections: h.sections}}
 	at, part, exported := &exportPlace{Part: 1, Section: "about"}, 0, 0
 	for at != nil && part < 100 {
 		e := &export{Bundle: b, zone: time.UTC, lists: map[string]*rows{}, until: time.Now().Add(-time.Second)}

@@ -20,6 +20,7 @@ import (
 	"stockbridge/internal/cin7core"
 	"stockbridge/internal/console/consoletest"
 	"stockbridge/internal/job"
+	"stockbridge/internal/joorcin7"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/limit"
 	"stockbridge/internal/mirror"
@@ -51,6 +52,7 @@ type house struct {
 	box        *lostBox
 	vendors    *vendor.Vendors
 	pair       *upstockcin7.Pair
+	joor       *joorcin7.Pair
 	jobs       *job.Runner
 	reception  *reception
 	alerts     *alerts
@@ -147,9 +149,11 @@ func open(t *testing.T) *house {
 	h.alerts = newAlerts(h, h.deaf)
 	looks := alert.Kind()
 	looks.Run = h.alerts.Look
-	h.jobs.Kinds = append(h.pair.Jobs(), looks)
-	h.jobs.Kinds = h.jobs.With(h.pair.CatalogWork()).With(h.pair.ShipmentsWork()).Kinds
-	h.vendors.Join(h.pair)
+	h.joor = joorcin7.New(joorcin7.Deps{Table: h.deaf, Ledger: h.ledger, Tenants: h.tenants, Vendors: h.vendors,
+		Mirror: mirror.New(h.deaf), Runner: h.jobs, Times: joorcin7.DefaultTimes()})
+	h.jobs.Kinds = slices.Concat(h.pair.Jobs(), h.joor.Jobs(), []job.Kind{looks})
+	h.jobs.Kinds = h.jobs.With(h.pair.CatalogWork()).With(h.pair.ShipmentsWork()).With(h.joor.Work()).Kinds
+	h.vendors.Join(h.pair, h.joor)
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Log(h.log.String())
@@ -160,13 +164,18 @@ func open(t *testing.T) *house {
 	return h
 }
 
+// sections are the settings of both pairs.
+func (h *house) sections() []tenant.Section {
+	return slices.Concat(h.pair.Settings(), h.joor.Settings())
+}
+
 // opened makes the console anew, with what change makes of what it stands on.
 func (h *house) opened(change func(*Deps)) {
 	d := Deps{
 		Workbook: workbook.Write, Desk: h.reception.desk,
 		Tenants: h.tenants, Ledger: h.ledger, Orders: h.orders, Vendors: h.vendors,
-		Pair: h.pair, Jobs: h.jobs, Operators: tenant.OperatorsOf(operator),
-		Sections: h.pair.Settings,
+		Pair: h.pair, JOOR: h.joor, Jobs: h.jobs, Operators: tenant.OperatorsOf(operator),
+		Sections: h.sections,
 		Alerts:   h.alerts.Store, MailFrom: "alerts@stockbridge.example", Guard: h.alerts.Guard,
 		Log: slog.New(slog.NewTextHandler(&h.log, nil)), Started: time.Now(),
 		Budget: func(ctx context.Context, c tenant.Connection) (limit.State, error) {

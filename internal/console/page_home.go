@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"stockbridge/internal/joorcin7"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/limit"
 	"stockbridge/internal/tenant"
@@ -405,6 +406,8 @@ var jobNames = map[string]string{
 	upstockcin7.JobCustomers:    "Tell Upstock of customers",
 	upstockcin7.JobPrices:       "Tell Upstock of prices",
 	upstockcin7.JobMirror:       "Look at Cin7 Core’s customers, products and settings, at night",
+	joorcin7.JobContacts:        "Look for what changed of customers in Cin7 Omni",
+	joorcin7.JobJOOR:            "Ask JOOR what became of customers",
 }
 
 func (a *api) jobLines(r *http.Request, v visit) (list []jobLine, err error) {
@@ -413,6 +416,9 @@ func (a *api) jobLines(r *http.Request, v visit) (list []jobLine, err error) {
 		return nil, err
 	}
 	for _, j := range jobs {
+		if !a.mayRun(v.Bundle, j.Job) {
+			continue
+		}
 		line := jobLine{Name: cmp.Or(jobNames[j.Job], j.Job), Last: v.momentOf(j.Started), Problem: text(j.Problem)}
 		switch {
 		case j.Running:
@@ -425,6 +431,15 @@ func (a *api) jobLines(r *http.Request, v visit) (list []jobLine, err error) {
 		list = append(list, line)
 	}
 	return list, nil
+}
+
+// mayRun reports whether any system of a job is connected: else it is of a pair that the tenant does not use.
+func (a *api) mayRun(b tenant.Bundle, name string) bool {
+	k, _ := a.Jobs.Kind(name)
+	return len(k.Needs) == 0 || slices.ContainsFunc(k.Needs, func(sys tenant.System) bool {
+		_, ok := b.Connections[sys]
+		return ok
+	})
 }
 
 // weekOf says what became of the orders of the last days, as a check found them; "" = there was none.

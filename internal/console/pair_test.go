@@ -233,7 +233,7 @@ func TestSync(t *testing.T) {
 		t.Errorf("%s %v", a.raw, h.woken)
 	}
 	h.do("POST", path+"/sync/products", token, nil).is(http.StatusConflict)
-	h.do("POST", path+"/sync/contacts", token, nil).is(http.StatusNotImplemented)
+	h.do("POST", path+"/sync/contacts", token, nil).is(http.StatusConflict)
 	h.do("POST", path+"/sync/everything", token, nil).is(404)
 	h.do("POST", path+"/sync/mirror", token, nil).is(http.StatusConflict)
 	h.do("POST", path+"/sync/drift", token, nil).is(404)

@@ -145,6 +145,7 @@ func (a *api) changeSettings(
 	})
 	if err == nil && len(changed) > 0 {
 		_ = a.Jobs.Start(ctx, tenantID, upstockcin7.JobDrift, 0) // else it is done in the night
+		_ = a.JOOR.SettingsChanged(ctx, tenantID)                // else with the next schedule
 	}
 	return saved, now, err
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stockbridge/internal/cin7core"
+	"stockbridge/internal/joorcin7"
 	"stockbridge/internal/signin"
 	"stockbridge/internal/sim"
 	"stockbridge/internal/table"
@@ -248,7 +249,7 @@ func TestSettingsOfAnotherVersion(t *testing.T) {
 // TestSettingsAreDescribed holds the settings to their description: the same names, defaults, choices,
 // lengths and texts.
 func TestSettingsAreDescribed(t *testing.T) {
-	settings := new(upstockcin7.Pair).Settings()
+	settings := slices.Concat(new(upstockcin7.Pair).Settings(), new(joorcin7.Pair).Settings())
 	raw, err := tenant.Write(nil, settings...)
 	if err != nil {
 		t.Fatal(err)

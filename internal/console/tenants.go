@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"stockbridge/internal/joorcin7"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstockcin7"
@@ -108,7 +109,7 @@ type syncAnswer struct {
 	Mirror bool     `json:"mirror"` // being read
 	Jobs   []string `json:"jobs"`   // that begin now
 
-	Progress *progressRef `json:"progress,omitempty"` // of products, customers and prices: the work to follow
+	Progress *progressRef `json:"progress,omitempty"` // of those that are long work: what to follow
 }
 
 // sync starts a job by hand: orders wakes what is due and looks for orders that
@@ -153,10 +154,6 @@ func (a *api) syncOf(ctx context.Context, b tenant.Bundle, name string) (syncAns
 			return ans, &problem{Status: http.StatusConflict, Detail: tenant.Cin7Core.NotConnected()}
 		}
 		return ans, nil
-	case "contacts":
-		return ans, &problem{Status: http.StatusNotImplemented,
-			Detail: "There is no such job yet. There are: orders, shipments, products, customers, prices, mirror, " +
-				"webhooks, completeness."}
 	}
 	k, ok := a.Jobs.Kind(name)
 	if !ok || !k.Sync {
@@ -184,6 +181,11 @@ func (a *api) start(ctx context.Context, b tenant.Bundle, ans *syncAnswer) error
 		case slices.Contains(catalogJobs, name):
 			var p *ledger.Progress
 			if p, err = a.Pair.SyncCatalog(ctx, b, name); err == nil {
+				ans.Progress = &progressRef{p.ID}
+			}
+		case name == joorcin7.JobContacts || name == joorcin7.JobJOOR:
+			var p *ledger.Progress
+			if p, err = a.JOOR.Sync(ctx, b, name); err == nil {
 				ans.Progress = &progressRef{p.ID}
 			}
 		default:

@@ -141,6 +141,7 @@ func benchStart(ctx context.Context, o benchOptions) ([]figure, error) {
 		"ORDERS_QUEUE_URL=https://sqs.example.test/orders",
 		"CATALOG_QUEUE_URL=https://sqs.example.test/catalog",
 		"SHIPMENTS_QUEUE_URL=https://sqs.example.test/shipments",
+		"JOOR_QUEUE_URL=https://sqs.example.test/joor",
 		"KMS_KEY_ID=bench",
 		"AWS_REGION=ap-southeast-2", "AWS_ACCESS_KEY_ID=bench", "AWS_SECRET_ACCESS_KEY=bench",
 	}

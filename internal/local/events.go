@@ -87,7 +87,7 @@ func samEnvironment() map[string]map[string]string {
 			"TABLE": "stockbridge", "KMS_KEY_ID": "alias/stockbridge", "AWS_ENDPOINT_URL": emulator, "STORE": "",
 			"LOG_LEVEL": "info",
 		}
-		for _, queue := range []app.Queue{app.OrdersQueue, app.CatalogQueue, app.ShipmentsQueue} {
+		for _, queue := range []app.Queue{app.OrdersQueue, app.CatalogQueue, app.ShipmentsQueue, app.JOORQueue} {
 			vars[strings.ToUpper(string(queue))+"_QUEUE_URL"] = emulator + "/" + account + "/" + string(queue)
 		}
 		for name, path := range vendorPaths {
@@ -214,6 +214,9 @@ func queueEvents(docs map[string]any) {
 		"catalog.json":        {"catalog", `{"kind":"job","job":"mirror","tenant":"demo"}`},
 		"catalog-alerts.json": {"catalog", `{"kind":"job","job":"alerts","tenant":"demo"}`},
 		"shipments.json":      {"shipments", `{"kind":"job","job":"shipments","tenant":"demo"}`},
+
+		"joor.json":          {"joor", `{"kind":"job","job":"joor","tenant":"demo"}`},
+		"joor-contacts.json": {"joor", `{"kind":"job","job":"contacts","tenant":"demo"}`},
 
 		"catalog-products.json":  {"catalog", `{"kind":"job","job":"products","tenant":"demo"}`},
 		"catalog-customers.json": {"catalog", `{"kind":"job","job":"customers","tenant":"demo"}`},

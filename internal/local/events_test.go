@@ -203,6 +203,7 @@ func TestTemplate(t *testing.T) {
 	// With another name of its resource, a queue is another one, and the messages in the old one are lost.
 	slices.Sort(queues)
 	if want := []string{
+		"JOORDeadLetters DeadLettersFunction", "JOORQueue JOORFunction",
 		"JobsDeadLetters DeadLettersFunction", "JobsQueue CatalogFunction",
 		"OrdersDeadLetters DeadLettersFunction", "OrdersQueue OrdersFunction",
 		"ShipmentsDeadLetters DeadLettersFunction", "ShipmentsQueue ShipmentsFunction",

@@ -38,6 +38,7 @@ func functions(a *app.App) map[string]cloud.Handler {
 		"ScheduleFunction":    cloud.Raw(a.Schedule),
 		"CatalogFunction":     cloud.SQS(a.Catalog),
 		"ShipmentsFunction":   cloud.SQS(a.Shipments),
+		"JOORFunction":        cloud.SQS(a.JOOR),
 		"ConsoleFunction":     cloud.HTTP(a.Console(workbook.Write)),
 	}
 }
@@ -47,7 +48,7 @@ func timeouts() map[string]time.Duration {
 	return map[string]time.Duration{
 		"WebhookFunction": 10 * time.Second, "OrdersFunction": time.Minute, "DeadLettersFunction": time.Minute,
 		"ScheduleFunction": time.Minute, "CatalogFunction": time.Minute, "ShipmentsFunction": time.Minute,
-		"ConsoleFunction": 30 * time.Second,
+		"ConsoleFunction": 30 * time.Second, "JOORFunction": time.Minute,
 	}
 }
 

@@ -350,7 +350,7 @@ func (r *runner) makeQueues() []mapping {
 		concurrency int
 	}{
 		{app.OrdersQueue, "OrdersFunction", 16}, {app.CatalogQueue, "CatalogFunction", 4},
-		{app.ShipmentsQueue, "ShipmentsFunction", 8},
+		{app.ShipmentsQueue, "ShipmentsFunction", 8}, {app.JOORQueue, "JOORFunction", 4},
 	} {
 		dead := newQueue(string(m.queue)+"-dead", visibility, 0, nil)
 		r.queues[m.queue] = newQueue(string(m.queue), visibility, 5, dead)
