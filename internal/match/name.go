@@ -121,7 +121,7 @@ func (l *Lists) compareNames(a, b *name, sameCity bool, cities []int32) compared
 	case len(x.a) == 0 || len(x.b) == 0:
 		c.how, c.bits = part, l.rarity(x.sum, 1)-x.slips
 		for _, w := range append(x.a, x.b...) {
-			c.bits -= l.missing(w, cities)
+			c.bits -= l.missing(w)
 		}
 	default:
 		if !a.person || !b.person {
@@ -224,10 +224,8 @@ func (l *Lists) rarity(sum float64, several int) float64 {
 }
 
 // missing is what it costs that one name has a word that the other lacks.
-func (l *Lists) missing(word int32, cities []int32) float64 {
+func (l *Lists) missing(word int32) float64 {
 	switch {
-	case slices.Contains(cities, word): // a branch there
-		return 6
 	case l.words.all[word].number:
 		return 6
 	case l.words.bits(word) < 7:

@@ -313,7 +313,7 @@ func (e *evidence) convinces() bool {
 	case alike:
 		switch {
 		case e.name.doubtful:
-			return ids > 0 && (person || street || ids > 1) ||
+			return ids > 1 && (person || street) ||
 				e.persons && e.street == agrees && (e.postcode == agrees || e.city == agrees)
 		case elsewhere:
 			return moved
