@@ -110,6 +110,10 @@ func TestRun(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), longest)
 		defer cancel()
 		out := &watched{want: until, seen: cancel}
+		late := time.AfterFunc(longest*9/10, func() {
+			t.Error("it takes long: ", standing(t.Context(), out.printed(), o.token))
+		})
+		defer late.Stop()
 		if err := run(ctx, o, func(string) string { return "" }, out); err != nil {
 			t.Fatal(err)
 		}
@@ -152,6 +156,23 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// standing is how a runner's tenants and their jobs are, as its API says; where that is stands in what it has printed.
+func standing(ctx context.Context, printed, token string) string {
+	_, line, _ := strings.Cut(printed, "JSON API")
+	api := client{strings.TrimSuffix(strings.Fields(line + " none")[0], "/api/v1"), token}
+	var tenants struct{ Items []struct{ ID string } }
+	err := api.call(ctx, http.MethodGet, "/api/v1/tenants", nil, &tenants)
+	said := fmt.Sprint(err)
+	for _, t := range tenants.Items {
+		for _, what := range []string{"/health", "/events"} {
+			var answer json.RawMessage
+			err := api.call(ctx, http.MethodGet, "/api/v1/tenants/"+t.ID+what, nil, &answer)
+			said += fmt.Sprintf("\n%s: %s %v", what, answer, err)
+		}
+	}
+	return said
+}
+
 // TestReadmeWalk pastes the README's commands, from nothing to a sale, into a shell.
 func TestReadmeWalk(t *testing.T) {
 	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
@@ -175,9 +196,7 @@ func TestReadmeWalk(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- run(ctx, o, func(string) string { return "" }, out) }()
 	<-started.Done()
-	out.mu.Lock()
-	told := out.Buffer.String()
-	out.mu.Unlock()
+	told := out.printed()
 	for _, a := range []struct{ name, is string }{{"JSON API", "http://127.0.0.1:8080/api/v1"},
 		{"simulators", "http://127.0.0.1:8081/sim"}} {
 		_, line, _ := strings.Cut(told, a.name)
@@ -200,6 +219,12 @@ type watched struct {
 	seen context.CancelFunc
 	mu   sync.Mutex
 	bytes.Buffer
+}
+
+func (w *watched) printed() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.Buffer.String()
 }
 
 func (w *watched) Write(p []byte) (int, error) {
