@@ -27,7 +27,7 @@ const (
 func (p *Pair) Jobs() []job.Kind {
 	kind := func(name, help string, list tenant.System, every time.Duration, sync bool) job.Kind {
 		return job.Kind{Name: name, Help: help, Needs: Systems(), List: list, Every: every, Queue: Queue,
-			Class: limit.Second, Sync: sync}
+			Class: limit.First, Sync: sync}
 	}
 	jobs := []job.Kind{
 		kind(JobContacts, "reads what changed of customers in Cin7 Omni", tenant.Cin7Omni, 15*time.Minute, true),

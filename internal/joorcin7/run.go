@@ -235,14 +235,15 @@ func (r *run) count(name string, n int) {
 	r.place.Counts[name] += n
 }
 
-// omni is a client of the contacts' account.
+// omni is a client of the contacts' account. Its calls are of the first class, as those to JOOR: either account is
+// called by this pair alone, and what people wait for is among them.
 func (r *run) omni(ctx context.Context) (*cin7omni.Client, error) {
 	conn := r.b.Connections[tenant.Cin7Omni]
 	secrets, err := r.Vendors.Secrets(ctx, conn)
 	if err != nil {
 		return nil, err
 	}
-	return r.Omni(conn, secrets, false), nil
+	return r.Omni(conn, secrets, true), nil
 }
 
 // ask asks for a piece of long work, and starts it.

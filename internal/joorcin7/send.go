@@ -172,7 +172,7 @@ func (r *run) joor(ctx context.Context) (*joor.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return r.JOOR(conn, secrets, false), nil
+	return r.JOOR(conn, secrets, true), nil
 }
 
 // choose leaves out what is wanted and cannot be sent, with the reason.

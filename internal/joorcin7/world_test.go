@@ -550,3 +550,21 @@ func (w *world) calls(system, begin string) (n int) {
 	}
 	return n
 }
+
+// book is a contact as the simulated Cin7 Omni has it.
+type book struct {
+	ID                                                   int
+	Company, Email, Address1, City, Country, PriceColumn string
+}
+
+// contacts are Cin7 Omni's, by id.
+func (w *world) contacts() map[string]book {
+	w.t.Helper()
+	var all struct{ Items []book }
+	w.must(json.Unmarshal(w.control("GET", "/sim/cin7omni/contacts?account="+w.acc.Cin7Omni.Username, ""), &all))
+	by := map[string]book{}
+	for _, b := range all.Items {
+		by[fmt.Sprint(b.ID)] = b
+	}
+	return by
+}

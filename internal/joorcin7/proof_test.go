@@ -1,0 +1,281 @@
+package joorcin7_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"stockbridge/internal/joorcin7"
+	"stockbridge/internal/sim"
+	"stockbridge/internal/testsize"
+)
+
+// The proof: a person uploads customers, JOOR's people accept them, they change and are updated, and one is linked by a
+// match and updated. Every outside effect of that, each write and each call, fails before it takes effect, takes effect
+// unheard, comes late, or is the last of its process. Whatever it was, each customer is in JOOR once, the links are
+// right, both sides agree, and another press sends nothing.
+func TestCrashProof(t *testing.T) {
+	t.Parallel()
+	effects := proofStory(t, 0, none)
+	if effects < 60 {
+		t.Fatalf("only %d effects", effects)
+	}
+	step := testsize.Of(1, 9, 43)
+	for _, f := range []fault{before, after, late, die} {
+		t.Run(f.String(), func(t *testing.T) {
+			t.Parallel()
+			for n := 1 + int(f)%step; n <= effects; n += step {
+				proofStory(t, n, f)
+				if t.Failed() {
+					t.Fatalf("with %s at effect %d of %d", f, n, effects)
+				}
+			}
+		})
+	}
+}
+
+// proofStory tells the story with a fault at an effect, and returns how many there were.
+func proofStory(t *testing.T, at int, f fault) (effects int) {
+	t.Helper()
+	inWorld(t, func(w *world) {
+		a := w.contact("Harbour Foods", "")
+		b := w.contact("Royal Bakery", `{"priceColumn":"RetailPrice"}`)
+		c := w.contact("Zebra Pantry", "")
+		w.control("POST", "/sim/joor/connections?account="+w.acc.JOOR.Account, `{"customer_alias":"Zebra Pantry",
+			"customer_contact_email":"zebrapantry@example.com",
+			"shipping":{"shipping_addresses":[{"address_1":"1 Old Road","city":"Taupō","country":"New Zealand"}]},
+			"price_types":[{"price_currency":"NZD","price_label":"Retail"}]}`)
+		w.pull()
+		w.download()
+		w.until(w.pair().FindMatches(w.ctx(), w.tenant, "Mary"))
+		w.rest()
+		w.mu.Lock()
+		w.armed, w.faults = true, map[int]fault{at: f}
+		w.mu.Unlock()
+		w.press(func() error {
+			_, err := w.pair().DecideMatches(w.ctx(), w.tenant, joorcin7.MatchDecision{
+				Accept: []joorcin7.MatchPair{{Contact: c, Connection: fmt.Sprint(w.connections()[0].ID)}}}, "Mary")
+			return err
+		})
+		w.press(w.sends(w.pair().Upload))
+		w.rest()
+		w.review(true)
+		w.pass(5 * time.Hour)
+		w.rest()
+		w.edit(a, `{"address1":"99 Quay Street","email":"office@harbourfoods.example"}`)
+		w.edit(b, `{"company":"Royal Bakery Ltd"}`)
+		w.press(func() error {
+			_, err := w.pair().Sync(w.ctx(), w.bundle(), joorcin7.JobContacts)
+			return err
+		})
+		w.rest()
+		w.press(w.sends(w.pair().Update))
+		w.rest()
+		w.mu.Lock()
+		effects, w.armed = w.effects, false
+		hit := "nothing"
+		if at > 0 && at <= len(w.names) {
+			hit = w.names[at-1]
+		}
+		w.mu.Unlock()
+		w.atRest(fmt.Sprintf("%s at %d, %s", f, at, hit), a, b, c)
+	})
+	return effects
+}
+
+// sends is what a button does: all that its list has.
+func (w *world) sends(
+	button func(context.Context, string, joorcin7.Choice, string) (*joorcin7.Progress, error),
+) func() error {
+	return func() error {
+		_, err := button(w.ctx(), w.tenant, joorcin7.Choice{All: true}, "Mary")
+		return err
+	}
+}
+
+// press has a person ask until there is an answer.
+func (w *world) press(ask func() error) {
+	w.t.Helper()
+	var err error
+	for range 5 {
+		if err = ask(); err == nil {
+			return
+		}
+		time.Sleep(time.Minute)
+	}
+	w.t.Fatalf("nothing can be asked for: %v", err)
+}
+
+// atRest lets people do what the lists leave to them, until nothing is left, and holds what is so then: each customer
+// is in JOOR once, as Cin7 Omni has it, and is linked to its connection; the lists say so; another press sends nothing.
+func (w *world) atRest(when string, ids ...string) {
+	w.t.Helper()
+	for range 4 {
+		w.pull()
+		w.upload()
+		w.rest()
+		w.review(true)
+		w.pass(9 * time.Hour)
+		w.rest()
+		w.update()
+		w.rest()
+		if w.list(joorcin7.ListUpload)+w.list(joorcin7.ListReview)+w.list(joorcin7.ListUpdate) == "" {
+			break
+		}
+	}
+	if wrong := w.differences(ids...); wrong != "" {
+		w.t.Errorf("%s:\n%s", when, wrong)
+		return
+	}
+	jobs := w.calls(sim.JOOR, "POST /bulk-connection")
+	w.upload()
+	w.update()
+	w.look()
+	if n := w.calls(sim.JOOR, "POST /bulk-connection") - jobs; n > 0 {
+		w.t.Errorf("%s: %d more jobs, and nothing differs", when, n)
+	}
+	if n := w.sim.OverLimit(sim.JOOR, ""); n > 0 {
+		w.t.Errorf("%s: %d credits over JOOR's limit", when, n)
+	}
+}
+
+// differences says how the two sides, and the lists, differ, by the simulators' own books.
+func (w *world) differences(ids ...string) string {
+	w.t.Helper()
+	var wrong []string
+	say := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
+	for _, l := range []joorcin7.List{joorcin7.ListUpload, joorcin7.ListUpdate, joorcin7.ListReview} {
+		if got := w.list(l); got != "" {
+			say("%s still lists %s", l, got)
+		}
+	}
+	books := w.contacts()
+	all := w.connections()
+	for _, id := range ids {
+		c := w.customer(id)
+		o := books[id]
+		if c.State != joorcin7.StateLinked {
+			say("%s is %s %s", id, c.State, c.Why)
+			continue
+		}
+		n := 0
+		for _, x := range all {
+			if x.Review || !strings.EqualFold(x.Email, o.Email) {
+				continue
+			}
+			n++
+			label := strings.TrimSuffix(o.PriceColumn, "Price")
+			ship := address{}
+			for _, a := range x.Shipping.Addresses {
+				if a.Code == id {
+					ship = a
+				}
+			}
+			switch {
+			case fmt.Sprint(x.ID) != c.Connection:
+				say("%s is linked to %s, and is %d in JOOR", id, c.Connection, x.ID)
+			case x.Alias != o.Company || ship.Line1 != o.Address1 || ship.City != o.City || ship.Country != o.Country:
+				say("%s is %q %+v in JOOR, and %+v in Cin7 Omni", id, x.Alias, ship, o)
+			case !x.has(label):
+				say("%s has %+v in JOOR, want %s", id, x.PriceTypes, label)
+			case x.code() == "":
+				say("%s has no code in JOOR", id)
+			}
+		}
+		if n != 1 {
+			say("%s is in JOOR %d times", id, n)
+		}
+	}
+	if len(all) != len(ids) {
+		say("JOOR has %d connections of %d customers", len(all), len(ids))
+	}
+	return strings.Join(wrong, "\n")
+}
+
+func (c there) has(label string) bool {
+	for _, p := range c.PriceTypes {
+		if p.Label == label {
+			return true
+		}
+	}
+	return false
+}
+
+// TestMonth: for weeks people edit customers in Cin7 Omni and connections in JOOR, remove some there, and press the
+// buttons, while one effect in thirty goes wrong. Then both sides agree.
+func TestMonth(t *testing.T) {
+	t.Parallel()
+	testsize.Large(t)
+	for seed := range uint64(testsize.Of(12, 2, 0)) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(w *world) { w.month(rand.New(rand.NewPCG(seed, 7))) })
+		})
+	}
+}
+
+func (w *world) month(r *rand.Rand) {
+	var ids []string
+	w.odds = func() fault {
+		if r.IntN(30) > 0 {
+			return none
+		}
+		return []fault{before, after, late, die}[r.IntN(4)]
+	}
+	n := 0
+	for day := range testsize.Of(30, 12, 12) {
+		w.mu.Lock()
+		w.armed = true
+		w.mu.Unlock()
+		for range 1 + r.IntN(4) {
+			n++
+			switch id := pick(r, ids); {
+			case r.IntN(5) == 0 || id == "":
+				ids = append(ids, w.contact(fmt.Sprintf("Firm %d of day %d", n, day), ""))
+			case r.IntN(4) == 0: // JOOR's people
+				if of := w.of(id); len(of) == 1 && !of[0].Review {
+					w.put(fmt.Sprintf("/sim/joor/connections/%d", of[0].ID),
+						fmt.Sprintf(`{"customer_alias":"Theirs %d"}`, n))
+				}
+			case r.IntN(12) == 0:
+				if of := w.of(id); len(of) == 1 && !of[0].Review {
+					w.control("DELETE", fmt.Sprintf("/sim/joor/connections/%d", of[0].ID), "")
+				}
+			default:
+				w.edit(id, pick(r, []string{fmt.Sprintf(`{"address1":"%d Quay Street"}`, n), `{"city":"Wellington"}`,
+					fmt.Sprintf(`{"company":"Firm %d anew"}`, n), `{"priceColumn":"RetailPrice"}`,
+					fmt.Sprintf(`{"email":"firm%d@example.com"}`, n), `{"isActive":false}`, `{"isActive":true}`}))
+			}
+			w.pass(time.Duration(r.IntN(180)) * time.Minute)
+		}
+		switch r.IntN(4) {
+		case 0:
+			w.press(w.sends(w.pair().Upload))
+		case 1:
+			w.press(w.sends(w.pair().Update))
+		case 2:
+			w.review(r.IntN(5) > 0)
+		}
+		w.pass(12 * time.Hour)
+	}
+	w.mu.Lock()
+	w.armed = false
+	w.mu.Unlock()
+	w.rest()
+	for _, id := range ids {
+		w.edit(id, `{"isActive":true}`)
+	}
+	w.pass(36 * time.Hour) // JOOR's side is read once a day
+	w.rest()
+	w.atRest("after a month", ids...)
+}
+
+func pick[T any](r *rand.Rand, list []T) (one T) {
+	if len(list) > 0 {
+		one = list[r.IntN(len(list))]
+	}
+	return one
+}
