@@ -9,11 +9,13 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"slices"
 	"strconv"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
@@ -97,6 +99,16 @@ func CreateTable(ctx context.Context, client *dynamodb.Client, name string) erro
 		return fmt.Errorf("create table %s: expiry: %w", name, err)
 	}
 	return nil
+}
+
+// NewTableAt makes an empty table at an endpoint that asks for no account, such as DynamoDB on a developer's machine.
+func NewTableAt(ctx context.Context, endpoint, name string) (table.Table, error) {
+	client := dynamodb.New(dynamodb.Options{
+		Region: "ap-southeast-2", BaseEndpoint: &endpoint,
+		Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
+		HTTPClient:  wholeAnswers{&http.Client{Transport: Transport()}},
+	})
+	return NewTable(client, name), CreateTable(ctx, client, name)
 }
 
 type attributes = map[string]types.AttributeValue

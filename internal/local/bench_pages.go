@@ -2,26 +2,57 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
+	"stockbridge/internal/cloud"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/parallel"
 	"stockbridge/internal/upstockcin7/order"
 )
 
 // benchPages asks for each page of a tenant with 10,000 orders as a browser does, over loopback, with the embedded
-// store: how long it takes, how large it is, and how often it reads the table. Then for the operators' page, of 10,000
+// store: how long it takes, how large it is, and what it reads of the table. Then for the operators' page, of 10,000
 // tenants.
 func benchPages(ctx context.Context, _ benchOptions) ([]figure, error) {
+	return measureConsole(ctx, rigOptions{speed: 1}, "")
+}
+
+// benchPagesDynamo is benchPages on DynamoDB's API: at DYNAMO_ENDPOINT, or as dynoxide has it, which make conformance
+// fetches. That it is slower or faster than AWS says nothing; what is read, and that a request is a round trip, is as
+// there.
+func benchPagesDynamo(ctx context.Context, _ benchOptions) ([]figure, error) {
+	endpoint, stop, err := startDynamo(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer stop()
+	if endpoint == "" {
+		return []figure{{what: "pages on DynamoDB's API", skipped: true,
+			note: "dynoxide is not here; make conformance fetches it"}}, nil
+	}
+	t, err := cloud.NewTableAt(ctx, endpoint, fmt.Sprint("bench-", time.Now().UnixNano()))
+	if err != nil {
+		return nil, err
+	}
+	return measureConsole(ctx, rigOptions{speed: 1, table: t}, " on DynamoDB's API")
+}
+
+// measureConsole measures the pages that most is asked of. where is said of each figure.
+func measureConsole(ctx context.Context, o rigOptions, where string) ([]figure, error) {
 	const orders, tenants = 10_000, 10_000
-	r, err := openRig(ctx, rigOptions{speed: 1})
+	r, err := openRig(ctx, o)
 	if err != nil {
 		return nil, err
 	}
@@ -29,18 +60,57 @@ func benchPages(ctx context.Context, _ benchOptions) ([]figure, error) {
 	if err := receiveMany(ctx, order.NewBook(ledger.New(r.table.Table)), r.tenant, orders); err != nil {
 		return nil, err
 	}
-	list, err := measurePages(ctx, r, "admin", "/t/…", "/t/"+r.tenant, fmt.Sprintf("%d orders", orders),
+	list, err := measurePages(ctx, r, "admin", "/t/…", "/t/"+r.tenant, fmt.Sprintf("%d orders%s", orders, where),
 		"", "/orders", "/orders?state=attention", "/orders?q=totara", "/orders/9999", "/completeness", "/backfill",
-		"/activity", "/settings/integrations", "/settings/orders", "/settings/access")
+		"/activity", "/settings/integrations", "/settings/orders", "/settings/access", "/settings/alerts")
 	if err != nil {
 		return list, err
 	}
 	if err := r.makeTenants(ctx, tenants); err != nil {
 		return list, err
 	}
-	more, err := measurePages(ctx, r, "operator", "/operator", "/operator", fmt.Sprintf("%d tenants", tenants),
+	more, err := measurePages(ctx, r, "operator", "/operator", "/operator", fmt.Sprintf("%d tenants%s", tenants, where),
 		"", "?q=9999", "?q=supplier")
 	return append(list, more...), err
+}
+
+// startDynamo starts a DynamoDB of this machine's own; "" = none is here.
+func startDynamo(ctx context.Context) (endpoint string, stop func(), err error) {
+	stop = func() {}
+	if given := os.Getenv("DYNAMO_ENDPOINT"); given != "" {
+		return given, stop, nil
+	}
+	programs, err := filepath.Glob(".cache/dynoxide-*/node_modules/@dynoxide/*/dynoxide")
+	if err != nil || len(programs) == 0 {
+		return "", stop, err
+	}
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", stop, err
+	}
+	at := free.Addr().String()
+	free.Close()
+	_, port, err := net.SplitHostPort(at)
+	if err != nil {
+		return "", stop, err
+	}
+	server := exec.CommandContext(ctx, programs[len(programs)-1], "--port", port)
+	if err := server.Start(); err != nil {
+		return "", stop, err
+	}
+	stop = func() {
+		server.Process.Kill()
+		server.Wait()
+	}
+	for range 100 {
+		if conn, err := net.Dial("tcp", at); err == nil {
+			conn.Close()
+			return "http://" + at, stop, nil
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	stop()
+	return "", func() {}, errors.New("dynoxide does not start")
 }
 
 // measurePages asks for pages below an address, as somebody of a role. name is what figures call that address, of what
@@ -59,7 +129,8 @@ func measurePages(
 	for _, page := range pages {
 		var each []time.Duration
 		bytes := 0
-		before := r.table.reads.Load()
+		reads, items := r.table.reads.Load(), r.table.items.Load()
+		entries, data := r.table.entries.Load(), r.table.bytes.Load()
 		for range times {
 			start := time.Now()
 			body, err := b.open(ctx, address+page)
@@ -74,8 +145,10 @@ func measurePages(
 		what := "page " + name + page
 		list = append(list, figure{
 			what: what + ", p95", got: float64(p95.Microseconds()) / 1000, goal: goalMS, unit: "ms",
-			note: fmt.Sprintf("p50 %v; %d reads of the table; %s", p50.Round(100*time.Microsecond),
-				(r.table.reads.Load()-before)/times, of),
+			note: fmt.Sprintf("p50 %v; %d reads of the table: %d items (%d kB), %d entries; %s",
+				p50.Round(100*time.Microsecond), (r.table.reads.Load()-reads)/times,
+				(r.table.items.Load()-items)/times, (r.table.bytes.Load()-data)/times/1000,
+				(r.table.entries.Load()-entries)/times, of),
 		}, figure{what: what + ", HTML", got: float64(bytes) / 1000, goal: goalKB, unit: "kB", note: "not compressed"})
 	}
 	return list, nil

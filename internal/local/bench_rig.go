@@ -99,25 +99,40 @@ func (c *callCounter) told() int {
 	return c.writes
 }
 
-// countingTable counts the requests to a table.
+// countingTable counts the requests to a table, and what comes of those that read.
 type countingTable struct {
 	table.Table
-	reads, writes atomic.Int64
+	reads, writes  atomic.Int64
+	items, entries atomic.Int64 // that were read, and those of indexes
+	bytes          atomic.Int64 // of the items' data
 }
 
 func (c *countingTable) Get(ctx context.Context, keys ...table.Key) ([]table.Item, error) {
 	c.reads.Add(1)
-	return c.Table.Get(ctx, keys...)
+	items, err := c.Table.Get(ctx, keys...)
+	c.came(items)
+	return items, err
 }
 
 func (c *countingTable) Query(ctx context.Context, q table.Query) (table.Page, error) {
 	c.reads.Add(1)
-	return c.Table.Query(ctx, q)
+	page, err := c.Table.Query(ctx, q)
+	c.came(page.Items)
+	return page, err
 }
 
 func (c *countingTable) List(ctx context.Context, q table.Query) (table.Entries, error) {
 	c.reads.Add(1)
-	return c.Table.List(ctx, q)
+	list, err := c.Table.List(ctx, q)
+	c.entries.Add(int64(len(list.Entries)))
+	return list, err
+}
+
+func (c *countingTable) came(items []table.Item) {
+	c.items.Add(int64(len(items)))
+	for _, it := range items {
+		c.bytes.Add(int64(len(it.Data)))
+	}
 }
 
 func (c *countingTable) Write(ctx context.Context, ops ...table.Op) error {
@@ -131,6 +146,7 @@ type rigOptions struct {
 	every      string           // as the flag -every; a job that it does not name never runs
 	noWebhooks bool             // Cin7 Core sends none
 	metered    bool             // count the table's write units
+	table      table.Table      // that is used instead of the embedded store; nil = none
 	fill       func(*rig) error // adds records to the account before they are first read
 }
 
@@ -174,6 +190,9 @@ func (r *rig) startRunner(o rigOptions) (err error) {
 		never += job + "=0,"
 	}
 	change := func(d *app.Deps) {
+		if o.table != nil {
+			d.Table = o.table
+		}
 		r.meter.Table, r.table.Table = d.Table, d.Table
 		if o.metered {
 			r.table.Table = &r.meter
