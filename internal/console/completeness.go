@@ -107,7 +107,7 @@ func (a *api) completeness(r *http.Request, b tenant.Bundle) (completeness.Repor
 	if err != nil {
 		return completeness.Report{}, err
 	}
-	return a.Pair.Completeness.Last(r.Context(), b.Tenant.ID, from, to)
+	return a.Pair.Completeness.LastOf(r.Context(), b, from, to)
 }
 
 // check starts a check of a period; without days, of the standing one.
@@ -142,11 +142,24 @@ func (a *api) startCompleteness(w http.ResponseWriter, r *http.Request, b tenant
 	if err != nil {
 		return err
 	}
-	c, err := a.Pair.Completeness.Last(r.Context(), b.Tenant.ID, from, to)
+	c, err := a.Pair.Completeness.LastOf(r.Context(), b, from, to)
 	if err != nil {
 		return err
 	}
 	return respond(w, r, http.StatusAccepted, completenessOf(c, zoneOf(b)))
+}
+
+// comparedColumns are those of a file of a check's orders.
+func comparedColumns() []string {
+	return []string{"orderId", "orderNumber", "reference", "approvedAt", "orderTotal", "currency", "state",
+		"saleNumber", "saleTotal", "difference", "shipments", "tracking", "toldComplete", "code", "reason"}
+}
+
+// comparedCells are an order's, in the order of comparedColumns.
+func comparedCells(row completeness.Row, zone *time.Location) []string {
+	return []string{row.Order, row.Number, row.Reference, fileTime(row.Approved, zone), row.Total, row.Currency,
+		string(row.State), row.SaleNumber, row.SaleTotal, row.Difference, strconv.Itoa(row.Parcels), row.Tracking,
+		strconv.FormatBool(row.Complete), strings.Join(row.Codes, " "), row.Reason}
 }
 
 // completenessSheet answers a line for each approved order of a checked period.
@@ -161,8 +174,7 @@ func (a *api) completenessSheet(w http.ResponseWriter, r *http.Request, b tenant
 	}
 	zone := zoneOf(b)
 	out, err := a.newSheet(r, "Completeness", []string{"orderTotal", "saleTotal", "difference", "shipments"},
-		"orderId", "orderNumber", "reference", "approvedAt", "orderTotal", "currency", "state", "saleNumber",
-		"saleTotal", "difference", "shipments", "tracking", "toldComplete", "code", "reason")
+		comparedColumns()...)
 	if err != nil {
 		return err
 	}
@@ -174,14 +186,7 @@ func (a *api) completenessSheet(w http.ResponseWriter, r *http.Request, b tenant
 		if err != nil {
 			return err
 		}
-		approved := ""
-		if !row.Approved.IsZero() {
-			approved = row.Approved.In(zone).Format(time.RFC3339)
-		}
-		if err := out.line(row.Order, row.Number, row.Reference, approved, row.Total, row.Currency, string(row.State),
-			row.SaleNumber, row.SaleTotal, row.Difference,
-			strconv.Itoa(row.Parcels), row.Tracking, strconv.FormatBool(row.Complete), strings.Join(row.Codes, " "),
-			row.Reason); err != nil {
+		if err := out.line(comparedCells(row, zone)...); err != nil {
 			return err
 		}
 	}

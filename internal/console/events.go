@@ -111,6 +111,14 @@ const (
 	eventsAStep = 500
 )
 
+// eventColumns are those of a file of events.
+func eventColumns() []string { return []string{"at", "kind", "text", "order", "count", "who"} }
+
+// eventCells are an event's, in the order of eventColumns.
+func eventCells(e ledger.Event, zone *time.Location) []string {
+	return []string{fileTime(e.At, zone), e.Kind, e.Text, e.Order, strconv.Itoa(max(e.Count, 1)), e.Actor}
+}
+
 // eventsSheet answers the events that a filter chooses, newest first.
 func (a *api) eventsSheet(w http.ResponseWriter, r *http.Request, b tenant.Bundle) error {
 	f, err := a.eventFilter(r, b, r.URL.Query())
@@ -118,7 +126,7 @@ func (a *api) eventsSheet(w http.ResponseWriter, r *http.Request, b tenant.Bundl
 		return err
 	}
 	zone, after := zoneOf(b), ""
-	out, err := a.newSheet(r, "Activity", []string{"count"}, "at", "kind", "text", "order", "count", "who")
+	out, err := a.newSheet(r, "Activity", []string{"count"}, eventColumns()...)
 	if err != nil {
 		return err
 	}
@@ -131,8 +139,7 @@ func (a *api) eventsSheet(w http.ResponseWriter, r *http.Request, b tenant.Bundl
 			return err
 		}
 		for _, e := range events {
-			if err := out.line(e.At.In(zone).Format(time.RFC3339), e.Kind, e.Text, e.Order,
-				strconv.Itoa(max(e.Count, 1)), e.Actor); err != nil {
+			if err := out.line(eventCells(e, zone)...); err != nil {
 				return err
 			}
 		}

@@ -142,11 +142,14 @@ func (e *export) size() int {
 func (e *export) full() bool { return e.whole || e.size() >= exportEnough || time.Now().After(e.until) }
 
 // at is an instant in the tables.
-func (e *export) at(t time.Time) string {
+func (e *export) at(t time.Time) string { return fileTime(t, e.zone) }
+
+// fileTime is an instant as files have it; none is empty.
+func fileTime(t time.Time, zone *time.Location) string {
 	if t.IsZero() {
 		return ""
 	}
-	return t.In(e.zone).Format(time.RFC3339)
+	return t.In(zone).Format(time.RFC3339)
 }
 
 // exportPart makes the part that begins at a place. next is where the next one does; nil = it was the last.

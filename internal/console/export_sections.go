@@ -165,8 +165,7 @@ func (a *api) exportReport(ctx context.Context, e *export, after string) (string
 			return "", err
 		}
 	}
-	l, n := e.list("completeness-orders", "orderId", "orderNumber", "reference", "approvedAt", "orderTotal", "currency",
-		"state", "saleNumber", "saleTotal", "difference", "shipments", "tracking", "toldComplete", "code", "reason"), 0
+	l, n := e.list("completeness-orders", comparedColumns()...), 0
 	for row, err := range a.Pair.Completeness.Rows(ctx, e.Tenant.ID, c) {
 		if errors.Is(err, completeness.ErrRowsGone) {
 			return "", nil
@@ -177,9 +176,7 @@ func (a *api) exportReport(ctx context.Context, e *export, after string) (string
 		if n++; n <= skip {
 			continue
 		}
-		if err := l.add(row, row.Order, row.Number, row.Reference, e.at(row.Approved), row.Total, row.Currency,
-			string(row.State), row.SaleNumber, row.SaleTotal, row.Difference, strconv.Itoa(row.Parcels), row.Tracking,
-			strconv.FormatBool(row.Complete), strings.Join(row.Codes, " "), row.Reason); err != nil {
+		if err := l.add(row, comparedCells(row, e.zone)...); err != nil {
 			return "", err
 		}
 		if n%exportedAtOnce == 0 && e.full() {
@@ -194,10 +191,9 @@ func (a *api) exportEvents(ctx context.Context, e *export, after string) (string
 	if err != nil {
 		return "", err
 	}
-	l := e.list("events", "at", "kind", "text", "order", "count", "who")
+	l := e.list("events", eventColumns()...)
 	for _, ev := range events {
-		if err := l.add(eventOf(ev), e.at(ev.At), ev.Kind, ev.Text, ev.Order, strconv.Itoa(max(ev.Count, 1)),
-			ev.Actor); err != nil {
+		if err := l.add(eventOf(ev), eventCells(ev, e.zone)...); err != nil {
 			return "", err
 		}
 	}

@@ -97,12 +97,10 @@ func (a *api) health(w http.ResponseWriter, r *http.Request, b tenant.Bundle) er
 	if h.Jobs, err = a.jobs(ctx, b); err != nil {
 		return err
 	}
-	if h.Settings, err = a.lostSettings(ctx, b); err != nil {
-		return err
-	}
 	if h.Drift, err = a.driftOf(ctx, b); err != nil {
 		return err
 	}
+	h.Settings = a.uncounted(b, h.Drift)
 	var due []ledger.Ref
 	if h.Orders, due, err = a.count(ctx, b); err != nil {
 		return err
@@ -110,7 +108,7 @@ func (a *api) health(w http.ResponseWriter, r *http.Request, b tenant.Bundle) er
 	if h.Backlog, err = a.backlog(ctx, b, due, core); err != nil {
 		return err
 	}
-	c, err := a.Pair.Completeness.Last(ctx, b.Tenant.ID, time.Time{}, time.Time{})
+	c, err := a.Pair.Completeness.LastOf(ctx, b, time.Time{}, time.Time{})
 	if err != nil {
 		return err
 	}
@@ -129,11 +127,19 @@ func (a *api) health(w http.ResponseWriter, r *http.Request, b tenant.Bundle) er
 	return respond(w, r, http.StatusOK, h)
 }
 
-// lostSettings says what of the settings does not count or is not in Cin7 Core any more, a sentence each.
-func (a *api) lostSettings(ctx context.Context, b tenant.Bundle) ([]string, error) {
+// uncounted says what of the settings does not count or is not in Cin7 Core any more, a sentence each.
+func (a *api) uncounted(b tenant.Bundle, drift []driftAnswer) []string {
 	_, ignored := a.stored(b)
-	lost, err := a.Pair.LostSettings(ctx, b)
-	return append(append([]string{}, ignored...), lost...), err
+	said := append([]string{}, ignored...)
+	if why := a.Pair.Unchecked(b); why != "" {
+		said = append(said, why)
+	}
+	for _, d := range drift {
+		if d.About == upstockcin7.AboutSetting {
+			said = append(said, d.Text)
+		}
+	}
+	return said
 }
 
 // jobAnswer is how one of the jobs fares that compare both sides.
@@ -152,6 +158,14 @@ type jobAnswer struct {
 
 func (a *api) jobs(ctx context.Context, b tenant.Bundle) ([]jobAnswer, error) {
 	var list []jobAnswer
+	var names []string
+	for _, k := range a.Jobs.Kinds {
+		names = append(names, k.Name)
+	}
+	cursors, err := a.Ledger.CursorsOf(ctx, b.Tenant.ID, names...)
+	if err != nil {
+		return nil, fmt.Errorf("jobs: %w", err)
+	}
 	for _, k := range a.Jobs.Kinds {
 		if k.Every == 0 || k.Chosen { // by hand, or not every tenant's
 			continue
@@ -160,10 +174,7 @@ func (a *api) jobs(ctx context.Context, b tenant.Bundle) ([]jobAnswer, error) {
 			list = append(list, a.mirrorJob(b, k))
 			continue
 		}
-		c, err := a.Ledger.Cursor(ctx, b.Tenant.ID, k.Name)
-		if err != nil {
-			return nil, fmt.Errorf("job %s: %w", k.Name, err)
-		}
+		c := cursors[k.Name]
 		j := jobAnswer{
 			Job: k.Name, Every: a.Jobs.Interval(k).Seconds(), Started: when(c.Started), Checked: when(c.Checked),
 			Problem: known(c.Problem),

@@ -208,24 +208,29 @@ func TestOperatorLists(t *testing.T) {
 // counting counts what is read of a table: items and entries.
 type counting struct {
 	table.Table
-	read atomic.Int64
+	read, requests atomic.Int64
 }
 
 func (c *counting) Get(ctx context.Context, keys ...table.Key) ([]table.Item, error) {
-	c.read.Add(int64(len(keys)))
+	c.came(len(keys))
 	return c.Table.Get(ctx, keys...)
 }
 
 func (c *counting) Query(ctx context.Context, q table.Query) (table.Page, error) {
 	p, err := c.Table.Query(ctx, q)
-	c.read.Add(int64(len(p.Items)))
+	c.came(len(p.Items))
 	return p, err
 }
 
 func (c *counting) List(ctx context.Context, q table.Query) (table.Entries, error) {
 	p, err := c.Table.List(ctx, q)
-	c.read.Add(int64(len(p.Entries)))
+	c.came(len(p.Entries))
 	return p, err
+}
+
+func (c *counting) came(n int) {
+	c.requests.Add(1)
+	c.read.Add(int64(n))
 }
 
 // TestOperatorIsBounded: what a page or the health of all reads does not grow with the tenants there are.

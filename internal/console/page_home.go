@@ -9,11 +9,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"stockbridge/internal/joorcin7"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/limit"
+	"stockbridge/internal/parallel"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstockcin7"
 	"stockbridge/internal/upstockcin7/completeness"
@@ -95,62 +97,66 @@ type jobLine struct {
 	Soon          string // in place of Next
 }
 
-// home is a tenant's first page.
+// home is a tenant's first page. Its parts are read side by side: each waits for the table, and none for another.
 func (a *api) home(w http.ResponseWriter, r *http.Request, v visit) error {
-	h := homePage{}
-	list, orders, more, err := a.causesOf(r, v.Bundle, causesRead)
-	if err != nil {
+	h := homePage{Lacks: v.lackCards(), Gaps: v.gapCards(r.URL.Path), Alerts: alertsPath(v.Tenant.ID),
+		Checked: tenantPath(v.Tenant.ID) + "/completeness"}
+	var need needs
+	if err := together(
+		func() (err error) { need, err = a.needs(r, v); return err },
+		func() (err error) { h.States, err = a.stateLinks(r, v); return err },
+		func() (err error) { h.Connections, err = a.connectionLines(r, v); return err },
+		func() (err error) { h.Jobs, err = a.jobLines(r, v); return err },
+		func() (err error) { h.Week, h.Chart, err = a.weeks(r, v); return err },
+		func() (err error) { h.Drift, err = a.drift(r, v); return err },
+		func() (err error) { h.Catalogue, err = a.catalogCards(r, v); return err },
+		func() (err error) { h.Changed, err = a.changedOrders(r, v); return err },
+		func() (err error) { h.Paused, err = a.flowCards(r, v, true); return err },
+		func() (err error) { h.Silent, err = a.silent(r, v); return err },
+	); err != nil {
 		return err
 	}
-	if h.Causes, err = a.cards(r, v, list[:min(len(list), causesShown)], false); err != nil {
-		return err
-	}
-	if v.person.Changes() {
-		offerRetries(v, h.Causes, list, more)
-	}
-	if more {
-		h.More = fmt.Sprintf("These are the causes of the newest %d orders that need you.", orders)
-	}
-	if rest := len(list) - len(h.Causes); rest > 0 {
-		h.More = joined(" ", "And "+count(rest, "other cause", "other causes")+": mend these first.", h.More)
-	}
-	if h.States, err = a.stateLinks(r, v); err != nil {
-		return err
-	}
-	if h.Connections, err = a.connectionLines(r, v); err != nil {
-		return err
-	}
-	if h.Jobs, err = a.jobLines(r, v); err != nil {
-		return err
-	}
-	c, err := a.Pair.Completeness.Last(r.Context(), v.Tenant.ID, time.Time{}, time.Time{})
-	if err != nil {
-		return err
-	}
-	if h.Drift, err = a.drift(r, v); err != nil {
-		return err
-	}
-	h.Lacks, h.Gaps = v.lackCards(), v.gapCards(r.URL.Path)
-	if h.Catalogue, err = a.catalogCards(r, v); err != nil {
-		return err
-	}
+	h.Causes, h.More = need.cards, need.rest
 	if v.person.Changes() && len(h.Causes)+len(h.Drift.Settings)+len(h.Drift.Links) > 0 {
 		h.Look = tenantPath(v.Tenant.ID) + "/look"
 	}
-	if h.Changed, err = a.changedOrders(r, v); err != nil {
-		return err
-	}
-	h.Checked, h.Week, h.Chart = tenantPath(v.Tenant.ID)+"/completeness", weekOf(c), v.chart(c)
-	if h.Paused, err = a.flowCards(r, v, true); err != nil {
-		return err
-	}
-	h.Alerts = alertsPath(v.Tenant.ID)
-	if h.Silent, err = a.silent(r, v); err != nil {
-		return err
-	}
-	h.InStep, h.Sentence = inStep(orders, more,
+	h.InStep, h.Sentence = inStep(need.orders, need.more,
 		lackOf(v.Ready(upstockcin7.Systems()...), h.Drift, h.Gaps, h.Catalogue, h.Paused))
 	return a.show(w, r, http.StatusOK, "home", v.frame(r, "Home", h))
+}
+
+// needs are the causes of what needs a person. orders is how many orders they have; more = others were not read.
+type needs struct {
+	cards  []causeCard
+	rest   string // what is said of those that are not shown
+	orders int
+	more   bool
+}
+
+func (a *api) needs(r *http.Request, v visit) (n needs, err error) {
+	var list []*cause
+	if list, n.orders, n.more, err = a.causesOf(r, v.Bundle, causesRead); err != nil {
+		return n, err
+	}
+	if n.cards, err = a.cards(r, v, list[:min(len(list), causesShown)], false); err != nil {
+		return n, err
+	}
+	if v.person.Changes() {
+		offerRetries(v, n.cards, list, n.more)
+	}
+	if n.more {
+		n.rest = fmt.Sprintf("These are the causes of the newest %d orders that need you.", n.orders)
+	}
+	if rest := len(list) - len(n.cards); rest > 0 {
+		n.rest = joined(" ", "And "+count(rest, "other cause", "other causes")+": mend these first.", n.rest)
+	}
+	return n, nil
+}
+
+// weeks are what the last check found, in words and as a chart.
+func (a *api) weeks(r *http.Request, v visit) (string, *chart, error) {
+	c, err := a.Pair.Completeness.LastOf(r.Context(), v.Bundle, time.Time{}, time.Time{})
+	return weekOf(c), v.chart(c), err
 }
 
 // lackCard is a system that is not connected, or whose key is to be saved anew.
@@ -326,24 +332,44 @@ func stateName(s ledger.State) string {
 }
 
 func (a *api) stateLinks(r *http.Request, v visit) (list []stateLink, err error) {
+	counts, err := a.countStates(r, v, order.States())
 	for _, s := range stateNames {
-		n, err := a.Orders.CountIn(r.Context(), v.Tenant.ID, s.State)
-		if err != nil {
-			return nil, err
-		}
-		shown := counted(n)
 		address := tenantPath(v.Tenant.ID) + "/orders?state=" + string(s.State)
-		list = append(list, stateLink{s.Label, shown, address})
+		list = append(list, stateLink{s.Label, counts[s.State], address})
 	}
-	return list, nil
+	return list, err
 }
 
-// counted is a number of orders in a state, which is exact up to a most.
-func counted(n int) string {
-	if n > ledger.CountMost {
-		return fmt.Sprintf("more than %d", ledger.CountMost)
-	}
-	return strconv.Itoa(n)
+// Pages count so far. To count is to read an entry for each order: the states in which orders end hold nearly all there
+// are, and a person wants to know of the others.
+const (
+	countedUnfinished = 1000
+	countedFinished   = 100
+)
+
+// unfinished are the states in which something is still to be done.
+var unfinished = []ledger.State{ledger.Attention, ledger.Received, ledger.Working, ledger.Waiting}
+
+// countStates counts a tenant's orders in each of some states, in words.
+func (a *api) countStates(r *http.Request, v visit, states []ledger.State) (map[ledger.State]string, error) {
+	var mu sync.Mutex
+	counts := map[ledger.State]string{}
+	err := parallel.Each(len(states), slices.Values(states), func(s ledger.State) error {
+		most := countedFinished
+		if slices.Contains(unfinished, s) {
+			most = countedUnfinished
+		}
+		n, err := a.Orders.CountTo(r.Context(), v.Tenant.ID, s, most)
+		words := strconv.Itoa(n)
+		if n > most {
+			words = fmt.Sprintf("more than %d", most)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		counts[s] = words
+		return err
+	})
+	return counts, err
 }
 
 func (a *api) connectionLines(r *http.Request, v visit) (list []connectionLine, err error) {

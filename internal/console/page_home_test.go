@@ -2,13 +2,16 @@ package console
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"stockbridge/internal/ledger"
 	"stockbridge/internal/limit"
 	"stockbridge/internal/signin"
 	"stockbridge/internal/upstockcin7/completeness"
+	"stockbridge/internal/upstockcin7/order"
 )
 
 // TestHomeAtAGlance: home shows two weeks as a picture and as a table, today's orders, budgets and jobs.
@@ -146,6 +149,49 @@ func TestShippedOn(t *testing.T) {
 	} {
 		if got := v.shippedOn(at).Words; got != want {
 			t.Errorf("%v: %q, want %q", at, got, want)
+		}
+	}
+}
+
+// TestPagesReadWhatTheyShow: what a tenant's pages read does not grow with the orders that there are, and the parts of
+// home ask together.
+func TestPagesReadWhatTheyShow(t *testing.T) {
+	h := open(t)
+	c := &counting{Table: h.written.Table}
+	h.written.Table = c
+	_, id, path, token := h.supplier("Aroha Foods")
+	ana := h.signIn("Ana", signin.Admin, id)
+	requests := func() int64 {
+		before := c.requests.Load()
+		h.do("GET", path+"/health", token, nil).is(200)
+		return c.requests.Load() - before
+	}
+	requests()
+	plain := requests()
+	freight := h.do("GET", path+"/options", token, nil).is(200).get("freightProduct.0.value")
+	h.do("PATCH", path+"/settings", token, map[string]any{"freightProduct": freight}).is(200)
+	if n := requests() - plain; n != 1 {
+		t.Errorf("health reads what a setting names %d times", n)
+	}
+	for n := range 3 * countedFinished {
+		h.run(order.Order{Run: ledger.Run{Tenant: id, ID: strconv.Itoa(500_000 + n), State: order.Sold}})
+	}
+	for page, most := range map[string]struct{ read, requests int64 }{
+		"":        {countedFinished + 60, 32},
+		"/orders": {120, 8}, "/orders?state=sold": {180, 10}, "/orders/500001": {20, 5}, "/completeness": {20, 4},
+	} {
+		read, requests := c.read.Load(), c.requests.Load()
+		w := ana.get("/t/" + id + page)
+		if checkPage(t, page, w); w.Code != 200 {
+			t.Errorf("%s: %d", page, w.Code)
+		}
+		if page == "" {
+			has(t, w.Body.String(), fmt.Sprintf("<strong>more than %d</strong> Sold", countedFinished),
+				"<strong>0</strong> Waiting")
+		}
+		read, requests = c.read.Load()-read, c.requests.Load()-requests
+		if read > most.read || requests > most.requests {
+			t.Errorf("%q reads %d items and entries in %d requests", page, read, requests)
 		}
 	}
 }

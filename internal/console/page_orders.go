@@ -50,19 +50,23 @@ func (a *api) ordersPage(w http.ResponseWriter, r *http.Request, v visit) error 
 	if state != "" && !slices.Contains(order.States(), state) {
 		return notFound()
 	}
-	list, err := a.ordersOf(r, v.Bundle, state, search, q.Get("after"), 50)
+	path := tenantPath(v.Tenant.ID) + "/orders"
+	p := ordersPage{Path: path, Query: search, State: string(state), Tabs: tabs(path, state, search)}
+	var list ledger.Listing[*order.Order]
+	err := together(func() (err error) {
+		list, err = a.ordersOf(r, v.Bundle, state, search, q.Get("after"), 50)
+		return err
+	}, func() error {
+		if search != "" {
+			return nil
+		}
+		return a.countTabs(r, v, p.Tabs)
+	})
 	if errors.Is(err, ledger.ErrAfter) {
 		return notFound()
 	}
 	if err != nil {
 		return err
-	}
-	path := tenantPath(v.Tenant.ID) + "/orders"
-	p := ordersPage{Path: path, Query: search, State: string(state), Tabs: tabs(path, state, search)}
-	if search == "" {
-		if err := a.countTabs(r, v, p.Tabs); err != nil {
-			return err
-		}
 	}
 	for _, run := range list.Runs {
 		row := v.row(itemOf(v.Bundle, run))
@@ -102,23 +106,14 @@ func tabs(path string, state ledger.State, search string) []tab {
 	return list
 }
 
-// unfinished are the states in which something is still to be done. The others hold nearly all orders: to count them
-// reads more than a list shows.
-var unfinished = []ledger.State{ledger.Attention, ledger.Received, ledger.Working, ledger.Waiting}
-
-// countTabs says of the unfinished states how many orders are in each.
+// countTabs says of the unfinished states how many orders are in each: to count the others reads more than a list
+// shows.
 func (a *api) countTabs(r *http.Request, v visit, tabs []tab) error {
+	counts, err := a.countStates(r, v, unfinished)
 	for i, s := range stateNames {
-		if !slices.Contains(unfinished, s.State) {
-			continue
-		}
-		n, err := a.Orders.CountIn(r.Context(), v.Tenant.ID, s.State)
-		if err != nil {
-			return err
-		}
-		tabs[i+1].Count = counted(n)
+		tabs[i+1].Count = counts[s.State]
 	}
-	return nil
+	return err
 }
 
 func listAddress(path, state, search, after string) string {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -185,6 +186,20 @@ func (l *Ledger) Cursors(ctx context.Context, tenants []string, job string) (map
 	return found, nil
 }
 
+// CursorsOf reads the cursors of several of a tenant's jobs at once, by job; a new one where there is none.
+func (l *Ledger) CursorsOf(ctx context.Context, tenantID string, jobs ...string) (map[string]*Cursor, error) {
+	found, docs := map[string]*Cursor{}, map[string]any{}
+	for _, job := range jobs {
+		found[job] = &Cursor{tenant: tenantID, name: cursorDoc(job)}
+		docs[cursorDoc(job)] = found[job]
+	}
+	revs, err := l.Docs(ctx, tenantID, docs)
+	for _, c := range found {
+		c.rev = revs[c.name]
+	}
+	return found, err
+}
+
 func docKey(tenantID, name string) table.Key {
 	return table.Key{PK: partition(tenantID, "doc"), SK: name}
 }
@@ -204,6 +219,27 @@ func (l *Ledger) Doc(ctx context.Context, tenantID, name string, v any) (rev str
 		return "", err
 	}
 	return it.Rev, readDoc(it, v)
+}
+
+// Docs is Doc of several of a tenant's documents at once, by name: each is read into its value. It returns their
+// revisions.
+func (l *Ledger) Docs(ctx context.Context, tenantID string, into map[string]any) (revs map[string]string, err error) {
+	var keys []table.Key
+	for _, name := range slices.Sorted(maps.Keys(into)) {
+		keys = append(keys, docKey(tenantID, name))
+	}
+	items, err := table.ReadAll(ctx, l.table, keys)
+	if err != nil {
+		return nil, fmt.Errorf("documents of tenant %s: %w", tenantID, err)
+	}
+	revs = map[string]string{}
+	for _, it := range items {
+		if err := readDoc(it, into[it.SK]); err != nil {
+			return nil, err
+		}
+		revs[it.SK] = it.Rev
+	}
+	return revs, nil
 }
 
 // SaveDoc writes a document, at most 400 KB when packed (ErrTooLarge), if it

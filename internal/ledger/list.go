@@ -208,16 +208,21 @@ const CountMost = 10_000
 
 // CountIn counts a tenant's runs in a state, as far as CountMost and one more.
 func (j *Journal[T, P]) CountIn(ctx context.Context, tenantID string, s State) (n int, err error) {
-	return j.count(ctx, j.kind.list(tenantID, s), "", "", nil)
+	return j.CountTo(ctx, tenantID, s, CountMost)
 }
 
-// count counts entries of the second index.
+// CountTo counts a tenant's runs in a state, as far as most and one more. It reads as many entries as it counts.
+func (j *Journal[T, P]) CountTo(ctx context.Context, tenantID string, s State, most int) (n int, err error) {
+	return j.count(ctx, table.Query{PK: j.kind.list(tenantID, s)}, most, nil)
+}
+
+// count counts entries of the second index, as far as most and one more.
 func (j *Journal[T, P]) count(
-	ctx context.Context, group, from, until string, each func(table.Entry),
+	ctx context.Context, q table.Query, most int, each func(table.Entry),
 ) (n int, err error) {
-	q := table.Query{PK: group, Group: true, From: from, Until: until}
+	q.Group = true
 	for {
-		q.Limit = CountMost + 1 - n
+		q.Limit = most + 1 - n
 		p, err := j.ledger.table.List(ctx, q)
 		if err != nil {
 			return n, fmt.Errorf("count runs of %s: %w", j.kind.Name, err)
@@ -228,7 +233,7 @@ func (j *Journal[T, P]) count(
 				each(e)
 			}
 		}
-		if q.After = p.Next; p.Next == "" || n > CountMost {
+		if q.After = p.Next; p.Next == "" || n > most {
 			return n, nil
 		}
 	}
@@ -259,7 +264,8 @@ func (j *Journal[T, P]) DueOf(
 	var mu sync.Mutex
 	err = parallel.Each(len(counts), slices.Values(counts), func(c counting) error {
 		var refs []Ref
-		n, err := j.count(ctx, c.group, c.from, c.until, func(e table.Entry) {
+		due := table.Query{PK: c.group, From: c.from, Until: c.until}
+		n, err := j.count(ctx, due, CountMost, func(e table.Entry) {
 			if len(refs) < first {
 				at, _, _ := strings.Cut(e.Sort[len(open):], "#")
 				due, _ := time.Parse(timeKey, at)

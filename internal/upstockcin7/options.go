@@ -213,23 +213,14 @@ func (o Options) of(field string) []string {
 	return values
 }
 
-// LostSettings says what the settings name that the account has no more, or that is not checked yet; as the mirror has
-// it, without a call.
-func (p *Pair) LostSettings(ctx context.Context, b tenant.Bundle) ([]string, error) {
-	if why := unread(b); why != "" {
-		named := changedNames(sale.DefaultSettings(), sale.SettingsOf(b.Settings))
-		if len(named) == 0 {
-			return nil, nil
-		}
-		return []string{"Whether Cin7 Core has what the settings name (" + strings.Join(named, ", ") +
-			") is not checked yet: " + why}, nil
+// Unchecked says that nobody knows yet whether Cin7 Core has what the settings name; "" = Drift does, or they name
+// nothing.
+func (p *Pair) Unchecked(b tenant.Bundle) string {
+	why, named := unread(b), changedNames(sale.DefaultSettings(), sale.SettingsOf(b.Settings))
+	if why == "" || len(named) == 0 {
+		return ""
 	}
-	faults, err := p.lostSettings(ctx, b)
-	var said []string
-	for _, f := range faults {
-		said = append(said, f.Message)
-	}
-	return said, err
+	return "Whether Cin7 Core has what the settings name (" + strings.Join(named, ", ") + ") is not checked yet: " + why
 }
 
 // lostSettings are the settings that name what the account has no more, as the mirror has it.

@@ -173,6 +173,11 @@ func (c *Checker) Last(ctx context.Context, tenantID string, from, to time.Time)
 	if err != nil {
 		return Report{}, err
 	}
+	return c.LastOf(ctx, b, from, to)
+}
+
+// LastOf is Last of a tenant that was read already.
+func (c *Checker) LastOf(ctx context.Context, b tenant.Bundle, from, to time.Time) (Report, error) {
 	s, err := c.spanOf(b.Tenant, from, to)
 	if err != nil {
 		return Report{}, err
@@ -181,15 +186,17 @@ func (c *Checker) Last(ctx context.Context, tenantID string, from, to time.Time)
 	if s.standing() {
 		_, none.From, none.To = standing(b, c.Now())
 	}
-	r := none
-	if _, err := c.Ledger.Doc(ctx, tenantID, s.doc(), &r); err != nil {
+	r, now := none, underWay{}
+	if _, err := c.Ledger.Docs(ctx, b.Tenant.ID, map[string]any{
+		s.doc(): &r, docCheck: &now.check, docAsked: &now.asked,
+	}); err != nil {
 		return r, err
 	}
 	others := r.Accounts != "" && r.Accounts != comparedAccounts(b) // of other accounts than those connected now
 	if others {
 		r = none
 	}
-	if err := c.sayProgress(ctx, b, s, &r); err != nil {
+	if err := c.sayProgress(ctx, b, s, now, &r); err != nil {
 		return r, err
 	}
 	if r.Summary = r.summary(c.Now(), b); others {
@@ -198,16 +205,15 @@ func (c *Checker) Last(ctx context.Context, tenantID string, from, to time.Time)
 	return r, nil
 }
 
+// underWay is the check that runs, and those that wait.
+type underWay struct {
+	check check
+	asked asked
+}
+
 // sayProgress says of a period's report whether a check of it is under way, and what holds that up.
-func (c *Checker) sayProgress(ctx context.Context, b tenant.Bundle, s span, r *Report) error {
-	var k check
-	if _, err := c.Ledger.Doc(ctx, b.Tenant.ID, docCheck, &k); err != nil {
-		return err
-	}
-	var a asked
-	if _, err := c.Ledger.Doc(ctx, b.Tenant.ID, docAsked, &a); err != nil {
-		return err
-	}
+func (c *Checker) sayProgress(ctx context.Context, b tenant.Bundle, s span, now underWay, r *Report) error {
+	k, a := now.check, now.asked
 	cur, err := c.Ledger.Cursor(ctx, b.Tenant.ID, Job)
 	if err != nil {
 		return err
