@@ -237,12 +237,11 @@ func (w *world) month(r *rand.Rand) {
 				ids = append(ids, w.contact(fmt.Sprintf("Firm %d of day %d", n, day), ""))
 			case r.IntN(4) == 0: // JOOR's people
 				if of := w.of(id); len(of) == 1 && !of[0].Review {
-					w.put(fmt.Sprintf("/sim/joor/connections/%d", of[0].ID),
-						fmt.Sprintf(`{"customer_alias":"Theirs %d"}`, n))
+					w.control("PUT", w.there(of[0].ID), fmt.Sprintf(`{"customer_alias":"Theirs %d"}`, n))
 				}
 			case r.IntN(12) == 0:
 				if of := w.of(id); len(of) == 1 && !of[0].Review {
-					w.control("DELETE", fmt.Sprintf("/sim/joor/connections/%d", of[0].ID), "")
+					w.control("DELETE", w.there(of[0].ID), "")
 				}
 			default:
 				w.edit(id, pick(r, []string{fmt.Sprintf(`{"address1":"%d Quay Street"}`, n), `{"city":"Wellington"}`,
@@ -271,6 +270,11 @@ func (w *world) month(r *rand.Rand) {
 	w.pass(36 * time.Hour) // JOOR's side is read once a day
 	w.rest()
 	w.atRest("after a month", ids...)
+}
+
+// there is where the control API has a connection.
+func (w *world) there(id int) string {
+	return fmt.Sprintf("/sim/joor/connections/%d?account=%s", id, w.acc.JOOR.Account)
 }
 
 func pick[T any](r *rand.Rand, list []T) (one T) {
