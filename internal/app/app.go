@@ -297,13 +297,27 @@ func (a *App) Orders(ctx context.Context, batch []Message) (failed []string) {
 
 // Catalog handles messages of the catalog queue. What sends alerts is in this function and in no other.
 func (a *App) Catalog(ctx context.Context, batch []Message) (failed []string) {
-	teller := &alert.Teller{Store: a.Alerts, Mailer: a.deps.Mailer, Guard: a.deps.Guard, Wrong: a.Pair.Wrong,
+	teller := &alert.Teller{Store: a.Alerts, Mailer: a.deps.Mailer, Guard: a.deps.Guard, Wrong: a.wrong,
 		Console: a.deps.Console, Log: a.deps.Log}
 	runner := a.Jobs.With(job.Work{alert.Job: teller.Look})
 	for _, p := range a.pairs {
 		runner = runner.With(p.CatalogWork())
 	}
 	return a.jobs(ctx, batch, runner)
+}
+
+// wrong is what needs a person at a tenant's, between whichever systems.
+func (a *App) wrong(ctx context.Context, b tenant.Bundle) (list []alert.Matter, unsure []string, err error) {
+	for _, wrong := range []func(context.Context, tenant.Bundle) ([]alert.Matter, []string, error){
+		a.Pair.Wrong, a.JOORs.Wrong,
+	} {
+		some, of, err := wrong(ctx, b)
+		if err != nil {
+			return nil, nil, err
+		}
+		list, unsure = append(list, some...), append(unsure, of...)
+	}
+	return list, unsure, nil
 }
 
 // Shipments handles messages of the shipments queue.

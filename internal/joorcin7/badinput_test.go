@@ -164,6 +164,10 @@ func TestOverdue(t *testing.T) {
 		w.rest()
 		needs, err := w.pair().Needs(w.ctx(), w.bundle())
 		w.must(err)
+		wrong, _, err := w.pair().Wrong(w.ctx(), w.bundle())
+		if err != nil || len(wrong) != 1 || wrong[0].Key != "joor/overdue" {
+			t.Errorf("told: %+v, %v", wrong, err)
+		}
 		if c := w.customer(a); !c.Overdue || c.State != joorcin7.StateReview || needs.Overdue != 1 {
 			t.Errorf("%+v %+v", c, needs)
 		}
