@@ -31,7 +31,7 @@ func kills(ctx context.Context, args []string, out io.Writer) error {
 	orders := f.Int("orders", 200, "how many orders are approved")
 	times := f.Int("kills", 50, "how often the runner is killed")
 	speed := f.Float64("speed", 30, "divides every configured duration, in both processes")
-	most := f.Duration("most", 5*time.Minute, "how long the whole may take")
+	most := f.Duration("most", 15*time.Minute, "how long the whole may take")
 	seed := f.Uint64("seed", uint64(time.Now().UnixNano()), "of the times at which it is killed")
 	if err := f.Parse(args); err != nil {
 		return err
