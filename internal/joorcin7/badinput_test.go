@@ -294,3 +294,21 @@ func TestSharedEmail(t *testing.T) {
 		}
 	})
 }
+
+// TestSettingsShow: other settings show in the lists as soon as they are saved, with nothing sent by that.
+func TestSettingsShow(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		a := w.contact("Harbour Foods", `{"priceColumn":"VipPrice"}`)
+		w.pull()
+		if got := w.list(joorcin7.ListUpload); got != a+" leftOut" {
+			t.Errorf("without a label: %s", got)
+		}
+		w.settings(`{"joorPrices":{"vipprice":{"currency":"NZD","label":"Retail"}}}`)
+		w.pass(time.Minute)
+		w.rest()
+		if got := w.list(joorcin7.ListUpload); got != a+" new" || w.calls(sim.JOOR, "POST") != 0 {
+			t.Errorf("with a label: %s", got)
+		}
+	})
+}

@@ -23,7 +23,7 @@ func TestCrashProof(t *testing.T) {
 	if effects < 60 {
 		t.Fatalf("only %d effects", effects)
 	}
-	step := testsize.Of(1, 9, 43)
+	step := testsize.Of(1, 23, 61)
 	for _, f := range []fault{before, after, late, die} {
 		t.Run(f.String(), func(t *testing.T) {
 			t.Parallel()
@@ -209,7 +209,7 @@ func (c there) has(label string) bool {
 func TestMonth(t *testing.T) {
 	t.Parallel()
 	testsize.Large(t)
-	for seed := range uint64(testsize.Of(12, 2, 0)) {
+	for seed := range uint64(testsize.Of(12, 1, 0)) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			inWorld(t, func(w *world) { w.month(rand.New(rand.NewPCG(seed, 7))) })

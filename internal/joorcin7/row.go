@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -13,6 +15,7 @@ import (
 
 	"stockbridge/internal/joorcin7/customer"
 	"stockbridge/internal/joorcin7/list"
+	"stockbridge/internal/ledger"
 	"stockbridge/internal/mirror"
 	"stockbridge/internal/publish"
 	"stockbridge/internal/table"
@@ -432,9 +435,42 @@ func keysOf[V any](m map[string]V) iter.Seq[string] {
 	}
 }
 
-// stand makes all rows anew where somebody died who was writing what they are made of.
+// listedDoc names the note of the rules that the rows were made by.
+const listedDoc = "joorListed"
+
+// listed is by what the rows were made.
+type listed struct {
+	Account string `json:"account"`
+	Rules   string `json:"rules"` // a sum of them
+}
+
+// followRules has all rows made anew where the rules are others than they were made by: settings changed, or what the
+// JOOR account has.
+func (r *run) followRules(ctx context.Context) error {
+	rules, err := json.Marshal(r.rules)
+	if err != nil {
+		return err
+	}
+	now := listed{r.account, fmt.Sprintf("%x", sha256.Sum256(rules))}
+	var was listed
+	rev, err := r.Ledger.Doc(ctx, r.part.Tenant, listedDoc, &was)
+	if err != nil || was == now {
+		return err
+	}
+	if err := r.rebuild(ctx, r.b); err != nil {
+		return err
+	}
+	_, err = r.Ledger.SaveDoc(ctx, r.part.Tenant, listedDoc, rev, now)
+	if errors.Is(err, ledger.ErrBehind) {
+		return r.part.Soon()
+	}
+	return err
+}
+
+// stand makes all rows anew where they were made by other rules, or somebody died who was writing what they are made
+// of.
 func (r *run) stand(ctx context.Context) error {
-	if err := r.restandTouched(ctx); err != nil {
+	if err := cmp.Or(r.restandTouched(ctx), r.followRules(ctx)); err != nil {
 		return err
 	}
 	var left []table.Item
