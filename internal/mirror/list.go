@@ -85,7 +85,7 @@ func (r *listReading) page(ctx context.Context) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if _, err := r.store.Save(ctx, r.part.Tenant, r.changed(p.Rows)); err != nil {
+	if _, err := r.store.change(ctx, r.part.Tenant, r.changed(p.Rows), r.Numbered); err != nil {
 		return false, err
 	}
 	if err := r.trim(ctx, p.Rows); err != nil {

@@ -306,3 +306,54 @@ func TestBooks(t *testing.T) {
 		t.Errorf("%v, %v", got, err)
 	}
 }
+
+// batches notes which rows each write has.
+type batches struct {
+	table.Table
+	of []map[string]bool
+}
+
+func (b *batches) Write(ctx context.Context, ops ...table.Op) error {
+	keys := map[string]bool{}
+	for _, op := range ops {
+		keys[op.Item.SK] = true
+	}
+	b.of = append(b.of, keys)
+	return b.Table.Write(ctx, ops...)
+}
+
+// TestRecordIsWrittenWhole: the row of a record and its numbered ones change in one write, whoever dies between two, but
+// for a record that no write can hold.
+func TestRecordIsWrittenWhole(t *testing.T) {
+	f, err := table.Open("", table.Options{NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	b := &batches{Table: f}
+	s := New(b)
+	var rows []Row
+	for i, parts := range []int{30, 45, 0, 60, 20, 130, 3} {
+		id := fmt.Sprint("r", i)
+		rows = append(rows, row(id, "x", false))
+		for n := range parts {
+			rows = append(rows, Row{Key: Numbered("part", id, n), Data: []byte(`{}`)})
+		}
+	}
+	if _, err := s.SaveRecords(t.Context(), "t1", rows, "thing", "part"); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{"r0", "r1", "r2", "r3", "r4", "r6"} {
+		in := map[int]bool{}
+		for n, keys := range b.of {
+			for k := range keys {
+				if k == id || strings.HasPrefix(k, id+"#") {
+					in[n] = true
+				}
+			}
+		}
+		if len(in) != 1 {
+			t.Errorf("%s is in %d writes", id, len(in))
+		}
+	}
+}

@@ -13,7 +13,7 @@ import (
 
 // Save writes rows that are new or changed, and returns how many were.
 func (s *Store) Save(ctx context.Context, tenantID string, rows []Row) (written int, err error) {
-	return s.change(ctx, tenantID, rows)
+	return s.change(ctx, tenantID, rows, nil)
 }
 
 // Remove removes rows and their names, and returns how many there were.
@@ -22,15 +22,16 @@ func (s *Store) Remove(ctx context.Context, tenantID, kind string, ids []string)
 	for i, id := range ids {
 		gone[i].Key = Key{kind, id}
 	}
-	return s.change(ctx, tenantID, gone)
+	return s.change(ctx, tenantID, gone, nil)
 }
 
 // SaveRecords writes rows as Save does. Of each record, which a row of the kind of stands for, it then removes the
-// numbered rows that are not among them any more.
+// numbered rows that are not among them any more. Numbered rows stand behind the row that says how many there are, and
+// are written together with it, unless they are too many for one write.
 func (s *Store) SaveRecords(
 	ctx context.Context, tenantID string, rows []Row, of string, numbered ...string,
 ) (written int, err error) {
-	if written, err = s.change(ctx, tenantID, rows); err != nil {
+	if written, err = s.change(ctx, tenantID, rows, numbered); err != nil {
 		return written, err
 	}
 	_, err = s.trim(ctx, tenantID, ends(rows, of, numbered))
@@ -95,11 +96,14 @@ func (s *Store) trim(ctx context.Context, tenantID string, from []end) (removed 
 		from = next
 	}
 	slices.Reverse(beyond)
-	return s.change(ctx, tenantID, beyond)
+	return s.change(ctx, tenantID, beyond, nil)
 }
 
-// change makes rows what they should be (no Data = gone), in batches whose rows and names are read at once.
-func (s *Store) change(ctx context.Context, tenantID string, rows []Row) (changed int, err error) {
+// change makes rows what they should be (no Data = gone), in batches whose rows and names are read at once. Rows of the
+// numbered kinds are in the batch of the row before them, if they have room there.
+func (s *Store) change(
+	ctx context.Context, tenantID string, rows []Row, numbered []string,
+) (changed int, err error) {
 	rows = distinct(rows)
 	for len(rows) > 0 {
 		keys, n := 0, 0
@@ -107,7 +111,8 @@ func (s *Store) change(ctx context.Context, tenantID string, rows []Row) (change
 			keys += 1 + len(rows[n].Names)
 			n++
 		}
-		some, err := s.changeSome(ctx, tenantID, rows[:n])
+		n = whole(rows, n, numbered)
+		some, err := s.changeSome(ctx, tenantID, rows[:n], numbered)
 		changed += some
 		if err != nil {
 			return changed, err
@@ -115,6 +120,19 @@ func (s *Store) change(ctx context.Context, tenantID string, rows []Row) (change
 		rows = rows[n:]
 	}
 	return changed, nil
+}
+
+// whole is how many of the first n rows there are without those of a record that goes on behind them; n where all are
+// of one record.
+func whole(rows []Row, n int, numbered []string) int {
+	at := n
+	for at > 0 && at < len(rows) && slices.Contains(numbered, rows[at].Kind) {
+		at--
+	}
+	if at == 0 {
+		return n
+	}
+	return at
 }
 
 // distinct returns each row once, the first of its key, with no more names than count.
@@ -131,7 +149,9 @@ func distinct(rows []Row) (list []Row) {
 }
 
 // changeSome makes a few changes in one write, or in two halves where they are too much for one.
-func (s *Store) changeSome(ctx context.Context, tenantID string, rows []Row) (changed int, err error) {
+func (s *Store) changeSome(
+	ctx context.Context, tenantID string, rows []Row, numbered []string,
+) (changed int, err error) {
 	err = table.RetryOnConflict(ctx, func() error {
 		p, err := s.read(ctx, tenantID, rows)
 		if err != nil {
@@ -146,12 +166,12 @@ func (s *Store) changeSome(ctx context.Context, tenantID string, rows []Row) (ch
 	})
 	switch {
 	case errors.Is(err, table.ErrTooLarge) && len(rows) > 1:
-		half := len(rows) / 2
-		a, err := s.changeSome(ctx, tenantID, rows[:half])
+		half := whole(rows, len(rows)/2, numbered)
+		a, err := s.changeSome(ctx, tenantID, rows[:half], numbered)
 		if err != nil {
 			return a, err
 		}
-		b, err := s.changeSome(ctx, tenantID, rows[half:])
+		b, err := s.changeSome(ctx, tenantID, rows[half:], numbered)
 		return a + b, err
 	case err != nil:
 		return 0, fmt.Errorf("write mirror: %w", err)

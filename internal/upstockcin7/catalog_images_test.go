@@ -74,6 +74,9 @@ func TestCatalogImageRefused(t *testing.T) {
 			t.Fatalf("%+v", run)
 		}
 		s.rest()
+		time.Sleep(time.Hour)
+		s.newProduct(`{"SKU":"IMG-2","Name":"Later","PriceTier1":5}`) // the changes that are read next begin with this one
+		s.sync(upstockcin7.JobProducts)
 		time.Sleep(3 * time.Hour)
 		was := s.mirrored().Started
 		s.sync(upstockcin7.JobProducts)

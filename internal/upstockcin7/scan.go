@@ -33,6 +33,7 @@ type scan struct {
 	Whole   bool      `json:"whole,omitempty"`  // it was read to its end
 	Used    bool      `json:"used,omitempty"`   // and what it held is where it belongs
 	Proved  bool      `json:"proved,omitempty"` // this reading, or one before, saw all rows
+	Rows    uint64    `json:"rows,omitempty"`   // stands for all that the last whole reading saw
 }
 
 // scanning is one part's work on a scan, which stands under its name.
@@ -53,8 +54,11 @@ func (w *poll) openScan(name, of string, after time.Time) (*scanning, error) {
 	forgotten := w.Now().Sub(s.Began) > longestPass/2
 	early := s.Began.Before(after.Truncate(time.Second))
 	if s.Account != w.conn.Account || s.Of != of || early || forgotten && !s.Used {
-		proved := s.Proved && s.Account == w.conn.Account && s.Of == of
-		s.scan = scan{Account: w.conn.Account, Of: of, Began: w.Now().UTC().Truncate(time.Second), Proved: proved}
+		now := scan{Account: w.conn.Account, Of: of, Began: w.Now().UTC().Truncate(time.Second)}
+		if s.Account == now.Account && s.Of == of {
+			now.Proved, now.Rows = s.Proved, s.Rows
+		}
+		s.scan = now
 	}
 	return s, nil
 }
@@ -110,7 +114,7 @@ func each[T any](s *scanning, do func(T)) error {
 			return err
 		}
 		if !whole {
-			s.scan = scan{Account: s.Account, Of: s.Of, Proved: s.Proved} // of no time: it is begun anew
+			s.scan = scan{Account: s.Account, Of: s.Of, Proved: s.Proved, Rows: s.Rows} // of no time: it is begun anew
 			if err := s.save(); err != nil {
 				return err
 			}
@@ -175,20 +179,23 @@ func (p *Pair) readStock(ctx context.Context, part *job.Part, asked time.Time) e
 }
 
 // useStock writes what was read of the stock into the mirror. Nothing runs out by a reading that saw fewer rows than
-// there are.
+// there are, unless the one before saw the very same: then the vendor counts some that cannot be told apart.
 func (s *scanning) useStock() error {
-	sums, seen := map[string]decimal.Decimal{}, map[uint64]bool{}
+	sums, seen, rows := map[string]decimal.Decimal{}, map[uint64]bool{}, uint64(0)
 	if err := each(s, func(lines []stockLine) {
 		for _, l := range lines {
 			if !seen[l.Row] {
 				seen[l.Row] = true
+				rows ^= l.Row
 				sums[l.Product] = sums[l.Product].Add(l.Available)
 			}
 		}
 	}); err != nil {
 		return err
 	}
-	whole := len(seen) >= s.Total
+	rows ^= uint64(s.Total) // that they are as many as before is a part of it
+	whole := len(seen) >= s.Total || rows == s.Rows
+	s.Rows = rows
 	var gone []string
 	for row, err := range s.Mirror.All(s.ctx, s.part.Tenant, catalogue.StockKind) {
 		if err != nil {
