@@ -322,8 +322,8 @@ func (b *batches) Write(ctx context.Context, ops ...table.Op) error {
 	return b.Table.Write(ctx, ops...)
 }
 
-// TestRecordIsWrittenWhole: the row of a record and its numbered ones change in one write, whoever dies between two, but
-// for a record that no write can hold.
+// TestRecordIsWrittenWhole: the row of a record and its numbered ones change in one write, whoever dies between two,
+// but for a record that no write can hold.
 func TestRecordIsWrittenWhole(t *testing.T) {
 	f, err := table.Open("", table.Options{NoSync: true})
 	if err != nil {

@@ -188,6 +188,9 @@ func (r *catalogRun) buyers(ctx context.Context, w *wish) (map[string]bool, erro
 // matchCustomers looks which of Upstock's customers those are that were chosen, or are unsure still.
 func (r *catalogRun) matchCustomers(ctx context.Context) error {
 	shelf := r.chosenOf(r.part.Bundle, JobCustomers)
+	if r.place.After == "" { // it may be done once more
+		delete(r.place.Counts, "toLink")
+	}
 	var m *matcher
 	for row, err := range shelf.rows(ctx, r.place.After) {
 		if err != nil {

@@ -91,6 +91,7 @@ type catalogPlace struct {
 	Failures int            `json:"failures,omitempty"`
 	Unread   int            `json:"unread,omitempty"` // parts in a row that found own prices unread
 	Asked    bool           `json:"asked,omitempty"`  // people asked for the run
+	Odd      []string       `json:"odd,omitempty"`    // names of tiers that there were not when they were last read
 	Counts   map[string]int `json:"counts,omitempty"` // what the stages before those of sets came to
 
 	Gone   bool           `json:"gone,omitempty"`   // lists went, whose prices are to be forgotten
@@ -185,7 +186,7 @@ const mostAgain = 3
 // begin begins the stages. They answer whoever asked before.
 func (r *catalogRun) begin(first string) {
 	r.place.Asked, r.place.Counts, r.place.Gone = !r.progress.Asked.IsZero(), nil, false
-	r.place.Early, r.place.Again = false, 0
+	r.place.Early, r.place.Again, r.place.Odd = false, 0, nil
 	r.progress.Begun = job.Latest(time.Now(), r.progress.Asked)
 	r.progress.Done, r.progress.Of = 0, r.place.Wanted[ownSet(r.part.Kind.Name)]
 	r.progress.Left, r.progress.Result = nil, nil
@@ -256,6 +257,9 @@ func (r *catalogRun) outcome(ctx context.Context, err error) error {
 	}
 	if errors.Is(err, catalogue.ErrUnread) {
 		err = r.unread(ctx)
+	}
+	if errors.Is(err, catalogue.ErrTiers) {
+		err = r.oddTiers(ctx)
 	}
 	err = r.part.Verdict(ctx, err)
 	if down, ok := errors.AsType[*ledger.Down](err); ok {

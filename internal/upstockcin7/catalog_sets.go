@@ -4,7 +4,10 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"iter"
+	"maps"
+	"slices"
 
 	"stockbridge/internal/mirror"
 	"stockbridge/internal/publish"
@@ -69,6 +72,10 @@ func (p *Pair) inUpstock(b tenant.Bundle) catalogue.IDs {
 // setOf is a set without its far side, which no reading of it needs. Its label reads with ctx.
 func (p *Pair) setOf(ctx context.Context, b tenant.Bundle, name string) (publish.Set, error) {
 	s, err := p.sourceOf(b)
+	return p.setFrom(ctx, b, s, name), err
+}
+
+func (p *Pair) setFrom(ctx context.Context, b tenant.Bundle, s catalogue.Source, name string) publish.Set {
 	if name != setProducts {
 		s.ChosenProducts = p.inUpstock(b)
 	}
@@ -84,7 +91,7 @@ func (p *Pair) setOf(ctx context.Context, b tenant.Bundle, name string) (publish
 		set.Title, set.Want, set.Hold = "prices", s.WantPrices, s.Rules.Settings.Hold
 		set.Label = p.priceLabel(ctx, b)
 	}
-	return set, err
+	return set
 }
 
 // priceLabel names a price for people, by its product and its list.
@@ -112,9 +119,51 @@ func (p *Pair) productOf(ctx context.Context, tenantID, id string) (*catalogue.P
 	return &x, err
 }
 
+// source is what the sets are made of. A customer's card may be newer than the tiers, as another job reads customers
+// meanwhile: a tier that is not known ends what is made of it, unless the tiers were read anew for that.
+func (r *catalogRun) source() (catalogue.Source, error) {
+	s, err := r.sourceOf(r.part.Bundle)
+	s.Unknown = func(tier string) error {
+		if slices.Contains(r.place.Odd, tier) {
+			return nil
+		}
+		return fmt.Errorf("%w: %.100q", catalogue.ErrTiers, tier)
+	}
+	return s, err
+}
+
+// oddTiers has the tiers read anew, and notes which of the names on customers' cards are not known by now: those that
+// are not after that are of no tier.
+func (r *catalogRun) oddTiers(ctx context.Context) error {
+	s, err := r.sourceOf(r.part.Bundle)
+	if err != nil {
+		return err
+	}
+	odd := map[string]bool{}
+	for row, err := range r.Mirror.All(ctx, r.part.Tenant, catalogue.CustomerKind) {
+		var c catalogue.Customer
+		if err == nil {
+			c, err = catalogue.ReadCustomer(row)
+		}
+		if err != nil {
+			return err
+		}
+		if !s.Rules.HasTier(c.Tier) && len(odd) < mostOdd {
+			odd[c.Tier] = true
+		}
+	}
+	r.place.Odd = slices.Sorted(maps.Keys(odd))
+	r.enter("tiers")
+	return r.part.Soon()
+}
+
+// mostOdd is how many names are kept that no tier has.
+const mostOdd = 500
+
 // set is a set with Upstock as its far side.
 func (r *catalogRun) set(ctx context.Context, name string) (publish.Set, error) {
-	set, err := r.setOf(ctx, r.part.Bundle, name)
+	source, err := r.source()
+	set := r.setFrom(ctx, r.part.Bundle, source, name)
 	set.Still = r.still
 	if set.Of = r.place.Wanted[name]; name == ownSet(r.part.Kind.Name) {
 		set.Of += r.place.Counts["chosen"]
@@ -248,7 +297,7 @@ func (r *catalogRun) tellPrices(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	source, err := r.sourceOf(r.part.Bundle)
+	source, err := r.source()
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package catalogue
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -95,6 +96,13 @@ func (r Rules) tier(name string) (code int, why string) {
 	}
 	return 0, fmt.Sprintf("%d price tiers in Cin7 Core are called %s, which its card names: it has no prices but its "+
 		"own until each has a name for itself.", len(exact), prose.Quote(name))
+}
+
+// HasTier reports whether a card names no price tier, or one or more that there are.
+func (r Rules) HasTier(name string) bool {
+	return match.Visible(name) == "" || slices.ContainsFunc(r.Tiers, func(t cin7core.PriceTier) bool {
+		return strings.TrimSpace(t.Name) == strings.TrimSpace(name) || match.Same(t.Name, name)
+	})
 }
 
 // tierName is what a tier is called.

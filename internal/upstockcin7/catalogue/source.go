@@ -30,6 +30,10 @@ type Source struct {
 	ChosenProducts  IDs
 	ChosenCustomers IDs
 
+	// Unknown is asked about a price tier on a customer's card that the account does not have; an error ends the want:
+	// the tiers may be older than the card. nil: no tier has that name.
+	Unknown func(tier string) error
+
 	// Passing is told of each list as WantPrices comes to it, before its first price; nil = nobody asks. What is not
 	// passed before the price of a later list is none that a customer has.
 	Passing func(list string)
@@ -38,6 +42,10 @@ type Source struct {
 // ErrUnread is the error of a want where a customer's own prices are not in the mirror as the customer's row says: they
 // are just being read, or have to be.
 var ErrUnread = errors.New("the own prices of a customer are not read yet")
+
+// ErrTiers is the error of a want where a customer's card names a price tier that the account did not have when its
+// tiers were read.
+var ErrTiers = errors.New("a customer has a price tier that is not known")
 
 // AsksStock reports whether it counts what is available, and is known.
 func (s Source) AsksStock(ctx context.Context) (bool, error) {
@@ -140,6 +148,9 @@ func (s Source) buyers(ctx context.Context, g *goods, after string) iter.Seq2[bu
 			}
 			if err == nil && c.Unfit() != "" {
 				continue
+			}
+			if err == nil && s.Unknown != nil && !s.Rules.HasTier(c.Tier) {
+				err = s.Unknown(c.Tier)
 			}
 			if !yield(b, err) || err != nil {
 				return
