@@ -56,7 +56,7 @@ var mayImport = map[string][]string{
 	"joorcin7/customer": {"match", "prose", "tenant"},
 	"joorcin7/list":     {"match", "parallel", "table", "tenant"},
 	"joorcin7": {"alert", "joorcin7/customer", "joorcin7/list", "cin7omni", "joor", "job", "ledger", "limit", "match",
-		"mirror", "publish", "rest", "table", "tenant", "vendor"},
+		"mirror", "prose", "publish", "rest", "table", "tenant", "vendor"},
 	"upstockcin7": {"alert", "upstockcin7/catalogue", "upstockcin7/completeness", "upstockcin7/order",
 		"upstockcin7/reference", "upstockcin7/sale", "job", "prose", "publish", "table", "upstock",
 		"cin7core", "match", "mirror", "parallel", "tenant", "ledger", "limit", "rest",

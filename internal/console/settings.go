@@ -133,7 +133,11 @@ func (a *api) changeSettings(
 		if now, err = tenant.Write(nil, fresh...); err != nil {
 			return nil, err
 		}
-		said, err = a.Pair.CheckSettings(ctx, b, now)
+		if said, err = a.Pair.CheckSettings(ctx, b, now); err != nil {
+			return nil, err
+		}
+		more, err := a.JOOR.CheckSettings(ctx, b, now)
+		said = append(said, more...)
 		return fresh, err
 	}, func(saved int) (tenant.Ops, error) {
 		var texts []string

@@ -312,3 +312,29 @@ func TestSettingsShow(t *testing.T) {
 		}
 	})
 }
+
+// TestCheckSettings: what Cin7 Omni has not is refused with the choices; what JOOR is not known to have is said.
+func TestCheckSettings(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		w.theirs(`{"customer_alias":"Any","price_types":[{"price_currency":"NZD","price_label":"Wholesale"}]}`)
+		w.pull()
+		w.download()
+		check := func(doc string) ([]string, error) {
+			return w.pair().CheckSettings(w.ctx(), w.bundle(), []byte(doc))
+		}
+		said, err := check(`{"joorPrices":{"NoSuchPrice":{"currency":"NZD","label":"Wholesale"}}}`)
+		faults, _ := errors.AsType[tenant.FieldErrors](err)
+		if len(faults) != 1 || faults[0].Field != "joorPrices.NoSuchPrice" || len(faults[0].Choices) < 4 {
+			t.Errorf("%v %v", said, err)
+		}
+		said, err = check(`{"joorPrices":{"vipPrice":{"currency":"NZD","label":"Trade"}}}`)
+		if err != nil || len(said) != 1 || !strings.Contains(said[0], "“Trade NZD”") {
+			t.Errorf("%v %v", said, err)
+		}
+		said, err = check(`{"joorPrices":{"vipPrice":{"currency":"NZD","label":"Wholesale"}}}`)
+		if err != nil || said != nil {
+			t.Errorf("%v %v", said, err)
+		}
+	})
+}

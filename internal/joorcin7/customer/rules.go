@@ -30,8 +30,8 @@ type Named struct {
 	Code string `json:"code,omitempty"`
 }
 
-// is reports whether a text names it.
-func (n Named) is(text string) bool {
+// Is reports whether a text names it.
+func (n Named) Is(text string) bool {
 	return match.Same(n.Name, text) || n.Code != "" && match.Same(n.Code, text)
 }
 
@@ -42,7 +42,7 @@ func (a Account) Term(text string) Named { return named(a.Terms, text) }
 func (a Account) Group(text string) Named { return named(a.Groups, text) }
 
 func named(list []Named, text string) Named {
-	if i := slices.IndexFunc(list, func(n Named) bool { return n.is(text) }); i >= 0 && text != "" {
+	if i := slices.IndexFunc(list, func(n Named) bool { return n.Is(text) }); i >= 0 && text != "" {
 		return list[i]
 	}
 	return Named{Name: text}
@@ -174,7 +174,7 @@ func (r Rules) repFaults(code string) (faults []string) {
 
 // lost says that JOOR has no such thing as a setting names.
 func (r Rules) lost(what, name string, known []Named) []string {
-	if name == "" || !r.Account.Whole || slices.ContainsFunc(known, func(k Named) bool { return k.is(name) }) {
+	if name == "" || !r.Account.Whole || slices.ContainsFunc(known, func(k Named) bool { return k.Is(name) }) {
 		return nil
 	}
 	return []string{"JOOR has no " + what + " " + prose.Quote(name) + ": choose another one in the settings."}
