@@ -319,6 +319,20 @@ func TestHandleMeanwhile(t *testing.T) {
 				return nil
 			}
 		}, says: "Cin7 Core refused to pack the goods: The period is locked.", needs: true, did: 1},
+		"somebody took it back": {do: func(w *world, id int, sale string) {
+			undone := false
+			w.instead = func(r *http.Request, _ []byte) *http.Response {
+				if !strings.HasSuffix(r.URL.Path, "/pack") {
+					return nil
+				}
+				if !undone {
+					undone = true
+					w.person(sale, "undo", "")
+					w.person(sale, "authorise", "")
+				}
+				return answerJSON(503, `{}`)
+			}
+		}, says: "and Cin7 Core does not show it: somebody took it back.", needs: true, did: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			story(t, func(t *testing.T, w *world) {

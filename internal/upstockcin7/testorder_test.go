@@ -13,6 +13,7 @@ import (
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/sim"
 	simcin7core "stockbridge/internal/sim/cin7core"
+	"stockbridge/internal/tenant"
 	"stockbridge/internal/testsize"
 	"stockbridge/internal/upstockcin7"
 	"stockbridge/internal/upstockcin7/completeness"
@@ -124,6 +125,39 @@ func TestTestOrderNot(t *testing.T) {
 				got := w.testOrder()
 				_, standing := w.tests()
 				if got.State != upstockcin7.TestFailed || got.Why != c.says || got.Stands || standing != c.stands {
+					t.Errorf("%+v", got)
+				}
+			})
+		})
+	}
+	// While no call arrives, a test order waits: until another account is connected, in which its sale is none of ours,
+	// or for a day.
+	for name, c := range map[string]struct {
+		then func(w *world)
+		says string
+	}{
+		"another account": {func(w *world) {
+			must[tenant.Connection](w)(tenant.NewStore(w.store, w.box).Update(context.Background(), w.tenant,
+				tenant.Cin7Core, func(c *tenant.Connection) error { c.Account = "another"; return nil }))
+			w.turn(20 * time.Minute)
+		}, "Another Cin7 Core account is connected now."},
+		"a day": {func(w *world) { w.turnEach(25*time.Hour, 30*time.Minute) }, "It did not come to its end in a day."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			story(t, func(t *testing.T, w *world) {
+				w.instead = func(r *http.Request, _ []byte) *http.Response {
+					if strings.Contains(r.URL.Path, "/sale") {
+						return answerJSON(503, `{}`)
+					}
+					return nil
+				}
+				must[upstockcin7.TestOrder](w)(w.tryOrder())
+				w.turn(5 * time.Minute)
+				if got := w.testOrder(); got.State != upstockcin7.TestRunning {
+					t.Fatalf("%+v", got)
+				}
+				c.then(w)
+				if got := w.testOrder(); got.State != upstockcin7.TestFailed || !strings.Contains(got.Why, c.says) {
 					t.Errorf("%+v", got)
 				}
 			})
