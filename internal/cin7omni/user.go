@@ -27,15 +27,18 @@ func (u User) Name() string {
 // Users reads all users, active or not: a call for each page and one for the empty page.
 func (c *Client) Users(ctx context.Context) ([]User, error) {
 	var users []User
-	for u, err := range all(1, func(page int) (Page[User], error) {
-		return listPage(ctx, c, string(UserList), url.Values{"order": {"id ASC"}}, page, readUser)
-	}) {
+	for u, err := range all(1, func(page int) (Page[User], error) { return c.UsersPage(ctx, page) }) {
 		if err != nil {
 			return nil, err
 		}
 		users = append(users, u)
 	}
 	return users, nil
+}
+
+// UsersPage reads a page of the users, from 1: one call.
+func (c *Client) UsersPage(ctx context.Context, page int) (Page[User], error) {
+	return listPage(ctx, c, string(UserList), url.Values{"order": {"id ASC"}}, page, readUser)
 }
 
 // readUser reads a user. What cannot be read of it is zero, but for its id.

@@ -136,7 +136,12 @@ func (r *run) readOptions(ctx context.Context) error {
 		}
 		return err
 	}
-	err = call(func(ctx context.Context) (err error) { users, err = client.Users(ctx); return err })
+	// Each page is a call of its own: one that has to wait is made again, and not those before it.
+	for page, more := 1, true; more && err == nil; page++ {
+		var got cin7omni.Page[cin7omni.User]
+		err = call(func(ctx context.Context) (err error) { got, err = client.UsersPage(ctx, page); return err })
+		users, more = append(users, got.Items...), got.More
+	}
 	if err == nil {
 		err = call(func(ctx context.Context) (err error) { columns, err = client.PriceColumns(ctx); return err })
 	}
