@@ -7,6 +7,8 @@ import (
 
 	"stockbridge/internal/joorcin7"
 	"stockbridge/internal/sim"
+	"stockbridge/internal/table"
+	"stockbridge/internal/tenant"
 )
 
 // TestStory is the whole way of customers: uploaded, in review, linked, changed, updated; and a second press of each
@@ -95,6 +97,41 @@ func TestIdlePoll(t *testing.T) {
 		w.pass(4 * time.Hour)
 		if n := w.calls(sim.Cin7Omni, "GET") - before; n < 15 || n > 17 {
 			t.Errorf("in four hours there are %d calls", n)
+		}
+	})
+}
+
+// TestErase: with a tenant goes all that the pair keeps of it.
+func TestErase(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		a, b := w.contact("Harbour Foods", ""), w.contact("Royal Bakery", "")
+		ja := w.theirs(`{"customer_alias":"Harbour Foods","customer_contact_email":"harbourfoods@example.com"}`)
+		w.pull()
+		w.download()
+		w.until(w.pair().FindMatches(w.ctx(), w.tenant, "Mary"))
+		w.decide(joorcin7.MatchDecision{Accept: []joorcin7.MatchPair{{Contact: a, Connection: ja}}})
+		w.upload(b)
+		w.must(w.pair().Unmatch(w.ctx(), w.tenant, a, "Mary"))
+		_, err := w.pair().Upload(w.ctx(), w.tenant, joorcin7.Choice{All: true}, "Mary") // and nobody does it
+		w.must(err)
+		w.must(w.pair().Erase(w.ctx(), w.tenant))
+		kept := 0
+		for pk := range w.parts {
+			kind, ours := strings.CutPrefix(pk, tenant.Partition(w.tenant)+"#")
+			kind, _, _ = strings.Cut(kind, "#")
+			if !ours || kind != "joor" && kind != "told" && kind != "contact" {
+				continue
+			}
+			kept++
+			page, err := w.store.Query(w.ctx(), table.Query{PK: pk})
+			w.must(err)
+			if len(page.Items) > 0 {
+				t.Errorf("%s still has %d items", pk, len(page.Items))
+			}
+		}
+		if kept < 8 {
+			t.Errorf("only %d parts of the table were written to", kept)
 		}
 	})
 }

@@ -46,9 +46,10 @@ type world struct {
 	armed   bool
 	effects int
 	names   []string
-	faults  map[int]fault // by number of the effect
-	odds    func() fault  // by lot
-	flying  int           // messages under way, and effects still to come
+	faults  map[int]fault   // by number of the effect
+	odds    func() fault    // by lot
+	flying  int             // messages under way, and effects still to come
+	parts   map[string]bool // of the table, that were written to
 }
 
 // fault is what happens to one effect.
@@ -83,7 +84,7 @@ func inEmpty(t *testing.T, f func(w *world)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w := &world{t: t, box: box, joor: simjoor.New()}
+		w := &world{t: t, box: box, joor: simjoor.New(), parts: map[string]bool{}}
 		if w.sim, err = sim.New(sim.Options{Seed: "proof"}, simomni.New(), w.joor); err != nil {
 			t.Fatal(err)
 		}
@@ -273,6 +274,11 @@ func (g gateTable) List(ctx context.Context, q table.Query) (table.Entries, erro
 }
 
 func (g gateTable) Write(ctx context.Context, ops ...table.Op) error {
+	g.p.w.mu.Lock()
+	for _, op := range ops {
+		g.p.w.parts[op.Item.PK] = true
+	}
+	g.p.w.mu.Unlock()
 	return g.p.effect("write "+ops[0].Item.PK+" "+ops[0].Item.SK, func() error {
 		return g.p.w.store.Write(context.WithoutCancel(ctx), ops...)
 	})
