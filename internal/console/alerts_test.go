@@ -142,7 +142,7 @@ func TestAlertsTell(t *testing.T) {
 // TestAlertsOfWhatWasChosen: what was chosen and is not in Cin7 Core any more, and a time in which orders were not
 // taken in, are told; nothing is said to be over while nobody knows.
 func TestAlertsOfWhatWasChosen(t *testing.T) {
-	f := openForms(t, false)
+	f := openForms(t, ofOrders)
 	f.do("PUT", f.path+"/alerts", operator, map[string]any{"emails": []string{"ana@example.com"}}).is(200)
 	f.confirm()
 	f.work()

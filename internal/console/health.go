@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"stockbridge/internal/job"
+	"stockbridge/internal/joorcin7"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/limit"
 	"stockbridge/internal/tenant"
@@ -167,7 +168,7 @@ func (a *api) jobs(ctx context.Context, b tenant.Bundle) ([]jobAnswer, error) {
 		return nil, fmt.Errorf("jobs: %w", err)
 	}
 	for _, k := range a.Jobs.Kinds {
-		if k.Every == 0 || k.Chosen { // by hand, or not every tenant's
+		if k.Every == 0 || k.Chosen || !concerns(b, k) { // by hand, or not every tenant's
 			continue
 		}
 		if k.Name == upstockcin7.JobMirror { // it keeps its own place
@@ -192,6 +193,15 @@ func (a *api) jobs(ctx context.Context, b tenant.Bundle) ([]jobAnswer, error) {
 		list = append(list, j)
 	}
 	return list, nil
+}
+
+// concerns reports whether a tenant has to do with a kind of job: it has one of the systems, or none at all, when it is
+// told of those of orders.
+func concerns(b tenant.Bundle, k job.Kind) bool {
+	if slices.ContainsFunc(joorcin7.Systems(), func(sys tenant.System) bool { return slices.Contains(k.Needs, sys) }) {
+		return uses(b, k.Needs)
+	}
+	return uses(b, k.Needs) || !uses(b, joorcin7.Systems())
 }
 
 // mirrorJob is how the reading of the account's records fares.

@@ -18,14 +18,18 @@ import (
 
 	"stockbridge/internal/alert"
 	"stockbridge/internal/cin7core"
+	"stockbridge/internal/cin7omni"
 	"stockbridge/internal/console/consoletest"
 	"stockbridge/internal/job"
+	"stockbridge/internal/joor"
 	"stockbridge/internal/joorcin7"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/limit"
 	"stockbridge/internal/mirror"
 	"stockbridge/internal/sim"
 	simcin7core "stockbridge/internal/sim/cin7core"
+	simomni "stockbridge/internal/sim/cin7omni"
+	simjoor "stockbridge/internal/sim/joor"
 	simupstock "stockbridge/internal/sim/upstock"
 	"stockbridge/internal/table"
 	"stockbridge/internal/tenant"
@@ -60,6 +64,8 @@ type house struct {
 	sim        *sim.Sim
 	simUpstock *simupstock.Vendor
 	simCore    *simcin7core.Vendor
+	simJOOR    *simjoor.Vendor
+	later      bool // what is sent to be received later is not started before
 	log        bytes.Buffer
 	mu         sync.Mutex
 	woken      []ledger.Pointer
@@ -81,7 +87,9 @@ func open(t *testing.T) *house {
 	}
 	h.box = &lostBox{box}
 	h.simUpstock, h.simCore = simupstock.New(), simcin7core.New(simcin7core.Options{})
-	if h.sim, err = sim.New(sim.Options{Seed: "console", Deliver: hooks{h}}, h.simUpstock, h.simCore); err != nil {
+	h.simJOOR = simjoor.New()
+	if h.sim, err = sim.New(sim.Options{Seed: "console", Deliver: hooks{h}}, h.simUpstock, h.simCore, simomni.New(),
+		h.simJOOR); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { h.sim.Close() })
@@ -95,6 +103,12 @@ func open(t *testing.T) *house {
 	}
 	core := func(c tenant.Connection, s tenant.Secrets, _ bool) *cin7core.Client {
 		return cin7core.New(base+sim.PrefixCin7Core, h.sim.Transport(), nil, c.Account, string(s.Key))
+	}
+	omni := func(c tenant.Connection, s tenant.Secrets, _ bool) *cin7omni.Client {
+		return cin7omni.New(base+sim.PrefixCin7Omni, h.sim.Transport(), nil, c.Account, string(s.Key))
+	}
+	dealer := func(c tenant.Connection, s tenant.Secrets, _ bool) *joor.Client {
+		return joor.New(base+sim.PrefixJOOR, h.sim.Transport(), nil, string(s.Key))
 	}
 	h.vendors = vendor.New(vendor.Deps{
 		Tenants: h.tenants, Ledger: h.ledger,
@@ -123,11 +137,35 @@ func open(t *testing.T) *house {
 		Try: func(ctx context.Context, c tenant.Connection, s tenant.Secrets) (vendor.Account, error) {
 			return upstockcin7.CoreAccount(ctx, core(c, s, true))
 		},
+	}, vendor.Vendor{
+		System: tenant.Cin7Omni, Budget: limit.Budget{Rates: []limit.Rate{{Calls: 60, Window: limit.Minute}}},
+		Fields: []vendor.Field{{Name: "username", Title: "API username", Is: vendor.AccountID, Cased: true},
+			{Name: "key", Title: "API key", Is: vendor.Key}},
+		Try: func(ctx context.Context, c tenant.Connection, s tenant.Secrets) (a vendor.Account, err error) {
+			return a, omni(c, s, true).MayRead(ctx, cin7omni.ContactList)
+		},
+	}, vendor.Vendor{
+		System: tenant.JOOR,
+		Budget: limit.Budget{Rates: []limit.Rate{{Calls: 300, Window: limit.FiveMinutes, Fixed: true}}},
+		Fields: []vendor.Field{{Name: "account", Title: "Account id", Is: vendor.AccountID},
+			{Name: "token", Title: "API token", Is: vendor.Key}},
+		Try: func(ctx context.Context, c tenant.Connection, s tenant.Secrets) (a vendor.Account, err error) {
+			_, err = dealer(c, s, true).ConnectionsPage(ctx, joor.ConnectionsQuery{Count: 1})
+			return a, err
+		},
 	})
 	times := upstockcin7.DefaultTimes()
 	h.jobs = &job.Runner{
 		Verdicts: &job.Verdicts{Tenants: h.tenants, Ledger: h.ledger, Now: time.Now, Times: times.Times},
-		Send: func(_ context.Context, _ job.Queue, m job.Message, _ time.Duration) error {
+		Send: func(_ context.Context, _ job.Queue, m job.Message, delay time.Duration) error {
+			if h.later && delay > 0 {
+				time.AfterFunc(delay, func() {
+					h.mu.Lock()
+					defer h.mu.Unlock()
+					h.started = append(h.started, m)
+				})
+				return nil
+			}
 			h.mu.Lock()
 			defer h.mu.Unlock()
 			h.started = append(h.started, m)
@@ -150,7 +188,7 @@ func open(t *testing.T) *house {
 	looks := alert.Kind()
 	looks.Run = h.alerts.Look
 	h.joor = joorcin7.New(joorcin7.Deps{Table: h.deaf, Ledger: h.ledger, Tenants: h.tenants, Vendors: h.vendors,
-		Mirror: mirror.New(h.deaf), Runner: h.jobs, Times: joorcin7.DefaultTimes()})
+		Mirror: mirror.New(h.deaf), Runner: h.jobs, Times: joorcin7.DefaultTimes(), Omni: omni, JOOR: dealer})
 	h.jobs.Kinds = slices.Concat(h.pair.Jobs(), h.joor.Jobs(), []job.Kind{looks})
 	h.jobs.Kinds = h.jobs.With(h.pair.CatalogWork()).With(h.pair.ShipmentsWork()).With(h.joor.Work()).Kinds
 	h.vendors.Join(h.pair, h.joor)

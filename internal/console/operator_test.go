@@ -60,7 +60,7 @@ func troubles(a answer) (list []string) {
 // vendors are the states of the vendors of the operator's health.
 func vendors(a answer) string {
 	var list []string
-	for _, v := range elements(a.get("vendors")) {
+	for _, v := range elements(a.get("vendors"))[:2] { // no tenant has to do with the others
 		list = append(list, fmt.Sprint(object(v)["system"], " ", object(v)["state"]))
 	}
 	return strings.Join(list, ", ")

@@ -8,6 +8,7 @@ import (
 
 	"github.com/shopspring/decimal"
 
+	"stockbridge/internal/joorcin7"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/prose"
 	"stockbridge/internal/tenant"
@@ -50,6 +51,25 @@ var runWords = map[string]map[ledger.ProgressState]string{
 		ledger.ProgressDone:    "Upstock has the prices",
 		ledger.ProgressStopped: "Sending prices to Upstock has stopped",
 	},
+	joorcin7.JobUpload: joorWords("Customers are to be uploaded to JOOR", "Customers are being uploaded to JOOR",
+		"JOOR has the customers, and looks at them", "Uploading customers has stopped"),
+	joorcin7.JobUpdate: joorWords("Customers are to be updated in JOOR", "Customers are being updated in JOOR",
+		"JOOR has the customers as they are", "Updating customers has stopped"),
+	joorcin7.JobDownload: joorWords("JOOR’s connections are to be read", "JOOR’s connections are being read",
+		"JOOR’s connections were read", "Reading JOOR’s connections has stopped"),
+	joorcin7.JobMatches: joorWords("Matches are to be looked for", "Matches are being looked for",
+		"Matches were looked for", "Looking for matches has stopped"),
+	joorcin7.JobContacts: joorWords("Cin7 Omni’s customers are to be read", "Cin7 Omni’s customers are being read",
+		"Cin7 Omni’s customers were read", "Reading Cin7 Omni’s customers has stopped"),
+	joorcin7.JobJOOR: joorWords("JOOR is to be asked what became of customers",
+		"JOOR is being asked what became of customers",
+		"JOOR was asked what became of customers", "Asking JOOR has stopped"),
+}
+
+// joorWords are what is said of a run of JOOR's jobs.
+func joorWords(waiting, running, done, stopped string) map[ledger.ProgressState]string {
+	return map[ledger.ProgressState]string{ledger.ProgressWaiting: waiting, ledger.ProgressRunning: running,
+		ledger.ProgressDone: done, ledger.ProgressStopped: stopped}
 }
 
 // otherRun are the words of a run of a kind that has none of its own.

@@ -33,6 +33,8 @@ type homePage struct {
 	Lacks       []lackCard     // what keeps the systems from being called
 	Gaps        []gapCard      // times in which orders were not taken in
 	Catalogue   []lackCard     // what of the catalogue needs a person
+	JOOR        []lackCard     // and of JOOR
+	HasOrders   bool           // the tenant has to do with orders
 	Drift       driftView      // what was chosen here and Cin7 Core does not have any more
 	Look        string         // where the button goes that has Cin7 Core looked at now; "" = there is none
 	Changed     *changedOrders // nil = none was changed in Upstock after it was sold
@@ -99,8 +101,8 @@ type jobLine struct {
 
 // home is a tenant's first page. Its parts are read side by side: each waits for the table, and none for another.
 func (a *api) home(w http.ResponseWriter, r *http.Request, v visit) error {
-	h := homePage{Lacks: v.lackCards(), Gaps: v.gapCards(r.URL.Path), Alerts: alertsPath(v.Tenant.ID),
-		Checked: tenantPath(v.Tenant.ID) + "/completeness"}
+	h := homePage{HasOrders: v.usesOrders(), Lacks: v.lackCards(), Gaps: v.gapCards(r.URL.Path),
+		Alerts: alertsPath(v.Tenant.ID), Checked: tenantPath(v.Tenant.ID) + "/completeness"}
 	var need needs
 	if err := together(
 		func() (err error) { need, err = a.needs(r, v); return err },
@@ -110,6 +112,7 @@ func (a *api) home(w http.ResponseWriter, r *http.Request, v visit) error {
 		func() (err error) { h.Week, h.Chart, err = a.weeks(r, v); return err },
 		func() (err error) { h.Drift, err = a.drift(r, v); return err },
 		func() (err error) { h.Catalogue, err = a.catalogCards(r, v); return err },
+		func() (err error) { h.JOOR, err = a.joorCards(r, v); return err },
 		func() (err error) { h.Changed, err = a.changedOrders(r, v); return err },
 		func() (err error) { h.Paused, err = a.flowCards(r, v, true); return err },
 		func() (err error) { h.Silent, err = a.silent(r, v); return err },
@@ -121,7 +124,7 @@ func (a *api) home(w http.ResponseWriter, r *http.Request, v visit) error {
 		h.Look = tenantPath(v.Tenant.ID) + "/look"
 	}
 	h.InStep, h.Sentence = inStep(need.orders, need.more,
-		lackOf(v.Ready(upstockcin7.Systems()...), h.Drift, h.Gaps, h.Catalogue, h.Paused))
+		lackOf(v.Ready(v.systems()...), h.Drift, h.Gaps, slices.Concat(h.Catalogue, h.JOOR), h.Paused))
 	return a.show(w, r, http.StatusOK, "home", v.frame(r, "Home", h))
 }
 
@@ -165,9 +168,20 @@ type lackCard struct {
 	Do, Address string // what the link says, and where that is done; "" = others do it
 }
 
+// systems are those that the tenant has to do with.
+func (v visit) systems() (all []tenant.System) {
+	if v.usesOrders() {
+		all = append(all, upstockcin7.Systems()...)
+	}
+	if uses(v.Bundle, joorcin7.Systems()) {
+		all = append(all, joorcin7.Systems()...)
+	}
+	return all
+}
+
 // lackCards are what keeps the systems from being called.
 func (v visit) lackCards() (cards []lackCard) {
-	for _, l := range v.Lacks(upstockcin7.Systems()...) {
+	for _, l := range v.Lacks(v.systems()...) {
 		card := lackCard{State: l.State, Why: l.Why}
 		if v.person.Changes() {
 			card.Do, card.Address = strings.TrimSuffix(l.Fix, "."), integrationsPath(v.Tenant.ID)+"#"+string(l.System)

@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 
+	"stockbridge/internal/joorcin7"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstockcin7"
 	"stockbridge/internal/vendor"
@@ -84,6 +86,7 @@ func settingsMenu(tenantID, here string) []menuItem {
 	items := []menuItem{{Label: "Integrations", Address: integrationsPath(tenantID)},
 		{Label: "Orders", Address: tenantPath(tenantID) + "/settings/orders"},
 		{Label: "Catalogue", Address: catalogSettingsPath(tenantID)},
+		{Label: "JOOR", Address: joorSettingsPath(tenantID)},
 		{Label: "Alerts", Address: alertsPath(tenantID)},
 		{Label: "Access", Address: accessPath(tenantID)}}
 	for i := range items {
@@ -184,6 +187,16 @@ func (a *api) askDisconnect(w http.ResponseWriter, r *http.Request, v visit) err
 		return notFound()
 	}
 	title := sys.Title()
+	if slices.Contains(joorcin7.Systems(), sys) {
+		return a.ask(w, r, v, "Disconnect "+title, confirmPage{
+			Name: c.Name, Button: "Disconnect " + title, Back: integrationsPath(v.Tenant.ID),
+			Keep: "Keep it connected",
+			Happens: []string{"The keys of " + title + " are removed from here.",
+				"Customers are neither uploaded nor updated until it is connected again."},
+			Stays: []string{"Everything in Cin7 Omni and JOOR.", "Settings, and which customer is which connection.",
+				"When the same account is connected again, what waited goes on."},
+		})
+	}
 	p := confirmPage{
 		Name: c.Name, Button: "Disconnect " + title, Back: integrationsPath(v.Tenant.ID),
 		Keep: "Keep it connected",

@@ -39,21 +39,39 @@ type formsHouse struct {
 	path     string
 	subject  string
 	shelf    *shelf // what the catalogue has; nil = its forms are not looked for
+	joors    *joors // likewise of JOOR
 	olga     *visitor
 	patterns *http.ServeMux
 }
 
-// openForms makes one: with the forms of the catalogue, or with all others.
-func openForms(t *testing.T, ofCatalog bool) *formsHouse {
+// joors are customers of Cin7 Omni.
+type joors struct{ linked, proposed string }
+
+// Whose forms a house has.
+const (
+	ofOrders  = iota // and all that is neither of the others'
+	ofCatalog        // the catalogue's
+	ofJOOR           // JOOR's
+)
+
+// openForms makes one, with the forms of one of them.
+func openForms(t *testing.T, of int) *formsHouse {
 	t.Helper()
 	h := open(t)
 	f := &formsHouse{house: h, patterns: http.NewServeMux()}
 	var token string
 	f.acc, f.id, f.path, token = h.supplier("Aroha Foods")
-	if ofCatalog {
+	switch of {
+	case ofCatalog:
 		at := (&shopTest{house: h, acc: f.acc, id: f.id, path: f.path, token: token}).fill()
 		f.shelf = &at
-	} else {
+	case ofJOOR:
+		f.joors = &joors{linked: h.fillJOOR(f.acc, f.id, f.path, token)}
+		h.do("POST", f.path+"/joor/matches", token, `{"find":true}`).is(202)
+		h.work()
+		f.joors.proposed = idText(object(object(
+			h.do("GET", f.path+"/joor/matches", token, nil).is(200).get("items").([]any)[0])["contact"])["id"])
+	default:
 		f.trade(token)
 	}
 	for _, rt := range new(api).routes() {
@@ -85,6 +103,20 @@ func (f *formsHouse) trade(token string) {
 // catalogForm is of patterns that are the catalogue's.
 var catalogForm = regexp.MustCompile(`^(POST )?/t/\{tenant\}/(products|customers|prices)`)
 
+// joorForm is of patterns that are JOOR's.
+var joorForm = regexp.MustCompile(`^(POST )?/t/\{tenant\}/joor`)
+
+// formsLike says whose forms a pattern's form is among.
+func formsLike(pattern string) int {
+	switch {
+	case catalogForm.MatchString(pattern):
+		return ofCatalog
+	case joorForm.MatchString(pattern):
+		return ofJOOR
+	}
+	return ofOrders
+}
+
 // drift has a link lead to a customer that is deprecated, and a time in which orders were not taken in.
 func (f *formsHouse) drift(token string) {
 	f.t.Helper()
@@ -102,8 +134,8 @@ func (f *formsHouse) drift(token string) {
 // allForms are the forms of all pages, each as it is found first.
 func allForms(t *testing.T) (list []sent) {
 	t.Helper()
-	for _, ofCatalog := range []bool{false, true} {
-		openForms(t, ofCatalog).each(t, func(s sent) bool { list = append(list, s); return true })
+	for _, of := range []int{ofOrders, ofCatalog, ofJOOR} {
+		openForms(t, of).each(t, func(s sent) bool { list = append(list, s); return true })
 	}
 	for _, rt := range new(api).routes() {
 		if rt.method == "POST" && (rt.page != nil || rt.person != nil) &&
@@ -136,13 +168,23 @@ func (f *formsHouse) each(t *testing.T, more func(sent) bool) {
 		for _, found := range formsOf(w.Body.String()) {
 			r := httptest.NewRequest("POST", found.action, nil)
 			_, found.pattern = f.patterns.Handler(r)
-			ours := catalogForm.MatchString(found.pattern) == (f.shelf != nil)
+			ours := catalogForm.MatchString(found.pattern) == (f.shelf != nil) &&
+				joorForm.MatchString(found.pattern) == (f.joors != nil)
 			if found.pattern != "" && ours && !had[found.pattern] && !enough {
 				had[found.pattern] = true
 				found.page = address
 				enough = !more(found)
 			}
 		}
+	}
+	if f.joors != nil {
+		for _, rt := range new(api).routes() {
+			if rt.method == "GET" && rt.page != nil && joorForm.MatchString(rt.path) {
+				look(strings.NewReplacer("{tenant}", f.id, "{id}", f.joors.proposed,
+					"{contact}", f.joors.linked).Replace(rt.path))
+			}
+		}
+		return
 	}
 	if f.shelf != nil {
 		look("/t/" + f.id + "/customers?list=toLink")
@@ -235,8 +277,8 @@ func formsOf(page string) (list []sent) {
 // TestFormsAreKept: every form that comes after its session's end stands in its page again, as it was typed, once its
 // sender has signed in, and once.
 func TestFormsAreKept(t *testing.T) {
-	for _, ofCatalog := range []bool{false, true} {
-		openForms(t, ofCatalog).keepsForms(t)
+	for _, of := range []int{ofOrders, ofCatalog, ofJOOR} {
+		openForms(t, of).keepsForms(t)
 	}
 }
 
@@ -400,7 +442,7 @@ func TestFormsOnce(t *testing.T) {
 		for _, atOnce := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s at once %v", pattern, atOnce), func(t *testing.T) {
 				testsize.Sampled(t)
-				f := openForms(t, catalogForm.MatchString(pattern))
+				f := openForms(t, formsLike(pattern))
 				form := f.find(t, pattern)
 				f.chooseWell(&form)
 				before := f.came()
@@ -465,6 +507,8 @@ func (f *formsHouse) chooseWell(s *sent) {
 			s.fields.Set(name, value)
 		}
 	}
+	delete(s.fields, "priceColumn")
+	delete(s.fields, "priceLabel")
 	delete(s.fields, "percent")
 	delete(s.fields, "rule")
 }

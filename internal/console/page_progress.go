@@ -3,8 +3,10 @@ package console
 import (
 	"cmp"
 	"net/http"
+	"slices"
 	"strconv"
 
+	"stockbridge/internal/joorcin7"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/prose"
 	"stockbridge/internal/upstockcin7"
@@ -35,13 +37,16 @@ func (a *api) progressPage(w http.ResponseWriter, r *http.Request, v visit) erro
 	if err != nil || skip < 0 {
 		return notFound()
 	}
-	n, err := a.Pair.CatalogNeeds(r.Context(), v.Bundle)
-	if err != nil {
-		return err
-	}
 	p := v.progressOf(run, skip)
 	p.Path = r.URL.Path
-	f := v.catalogFrame(r, cmp.Or(p.BackName, "Progress"), run.Kind, n, p)
+	f := v.frame(r, cmp.Or(p.BackName, "Progress"), p)
+	if slices.Contains(catalogJobs, run.Kind) {
+		n, err := a.Pair.CatalogNeeds(r.Context(), v.Bundle)
+		if err != nil {
+			return err
+		}
+		f = v.catalogFrame(r, f.Title, run.Kind, n, p)
+	}
 	f.Heading, f.Moving = p.Run.Sentence, p.Run.Moving
 	return a.show(w, r, http.StatusOK, "progress", f)
 }
@@ -59,6 +64,11 @@ func (v visit) progressOf(run *ledger.Progress, skip int) progressPage {
 		record = func(of string) string { return customerPath(id, of) }
 	case upstockcin7.JobPrices:
 		p.Back, p.BackName = pricesPath(id), "Price lists"
+	case joorcin7.JobUpload, joorcin7.JobUpdate, joorcin7.JobContacts, joorcin7.JobJOOR:
+		p.Back, p.BackName = joorPath(id), "JOOR"
+		record = func(of string) string { return joorCustomerPath(id, of) }
+	case joorcin7.JobDownload, joorcin7.JobMatches:
+		p.Back, p.BackName = joorPath(id)+"/match", "Match Customers"
 	}
 	left := run.Left[min(skip, len(run.Left)):]
 	for _, l := range left[:min(len(left), leftShown)] {

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 
+	"stockbridge/internal/joorcin7"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstockcin7"
 )
@@ -30,24 +31,58 @@ type settingsPart struct {
 	questions      map[string]question // by the settings' names; the order is that of their section
 	replay         bool                // they can be tried on the newest orders
 	said           string              // by the page when they are saved
+	button         string
 }
 
 // settingsParts are the pages of settings, by the last part of their address.
 var settingsParts = map[string]*settingsPart{
-	"orders":    {"Orders", "Settings of orders", orderQuestions, true, "saved"},
-	"catalogue": {"Catalogue", "Settings of products, customers and prices", catalogQuestions, false, "savedCatalogue"},
+	"orders": {"Orders", "Settings of orders", orderQuestions, true, "saved", saveSettings},
+	"catalogue": {"Catalogue", "Settings of products, customers and prices", catalogQuestions, false, "savedCatalogue",
+		saveSettings},
+	"joor": {"JOOR", "JOOR: Customers", joorQuestions, false, "savedJOOR", "Save Settings"},
 }
+
+const saveSettings = "Save settings"
 
 // partOf is the part of settings that a request is for.
 func partOf(r *http.Request) *settingsPart { return settingsParts[path.Base(r.URL.Path)] }
 
 // questionOf is the question about a setting, whichever page asks it.
 func questionOf(name string) question {
-	if q, ok := orderQuestions[name]; ok {
-		return q
+	for _, part := range settingsParts {
+		if q, ok := part.questions[name]; ok {
+			return q
+		}
 	}
-	return catalogQuestions[name]
+	return question{}
 }
+
+// joorQuestions are the settings of JOOR, in the words of Cin7's own page.
+var joorQuestions = map[string]question{
+	"joorUpload": {"Upload Customers to JOOR", "Whether customers of Cin7 Omni that are new to JOOR may be sent there.",
+		switched, ""},
+	"joorUploadAlone": {"Are new customers uploaded by themselves?",
+		"Else somebody presses Upload Customers. It counts where uploading is enabled.",
+		map[string]string{"false": "No: somebody chooses them", "true": "Yes"}, ""},
+	"joorUpdate": {"Update Customers to JOOR", "Whether changes of customers that JOOR has may be sent there.",
+		switched, ""},
+	"joorUpdateAlone": {"Do changes go to JOOR by themselves?",
+		"Else somebody presses Update Customers. It counts where updating is enabled.",
+		map[string]string{"false": "No: somebody chooses them", "true": "Yes"}, ""},
+	"joorPrices": {"Which price label has a price column?",
+		"The currency and the label as JOOR has them, such as NZD Wholesale. Without a choice here, a column has the " +
+			"label of its own name, as WholesalePrice has Wholesale. A customer whose price " +
+			"column has no label is left out.", nil, "The label of its own name"},
+	"joorTerms": {"Which payment method belongs to which payment terms?", "Without one, none is sent.", nil,
+		"None is sent"},
+	"joorReps": {"Who is the sales rep in JOOR?",
+		"The rep’s code in JOOR, by the sales person in Cin7 Omni. Without one, none is sent.", nil,
+		"Nobody is sent"},
+	"joorGroups": {"Which customer group is which?", "Without one, none is sent.", nil, "None is sent"},
+}
+
+// switched are the two answers to what is enabled or not.
+var switched = map[string]string{"false": "Not enabled", "true": "Enabled"}
 
 // catalogQuestions are the settings of the catalogue.
 var catalogQuestions = map[string]question{
@@ -125,6 +160,7 @@ type settingsPage struct {
 	Note    string       // why there is nothing, or not everything, to choose from
 	Rows    []settingRow
 	Save    bool // the person may
+	Button  string
 	Try     bool // they can be tried on the newest orders
 	Replay  *replayView
 	Earlier []versionRow // newest first
@@ -160,12 +196,16 @@ type settingTable struct {
 	KeyTitle, ToTitle string
 	Decimal           bool // keys are numbers
 	Rows              []tableRow
+	Typed             bool     // answers are typed, with what is known offered: it may not be all that there is
+	Known             []option // what is known then
+	Empty             string   // what it means to type nothing
 }
 
 type tableRow struct {
 	Number  int
 	Key     string
 	Label   string // what a key is called that is known; "" = it is typed
+	Answer  string
 	Options []option
 }
 
@@ -200,7 +240,8 @@ type settingsShown struct {
 }
 
 func (a *api) showSettings(w http.ResponseWriter, r *http.Request, v visit, status int, s settingsShown) error {
-	o, err := a.Pair.Options(r.Context(), v.Bundle)
+	part := partOf(r)
+	o, err := a.known(r, v, part)
 	if err != nil {
 		return err
 	}
@@ -209,10 +250,9 @@ func (a *api) showSettings(w http.ResponseWriter, r *http.Request, v visit, stat
 		return err
 	}
 	p := settingsPage{
-		Address: r.URL.Path, Version: strconv.Itoa(v.Version), Note: cmp.Or(s.note, text(o.Why)),
-		Save: v.person.Changes(), Replay: s.replay,
+		Address: r.URL.Path, Version: strconv.Itoa(v.Version), Note: cmp.Or(s.note, o.why),
+		Save: v.person.Changes(), Button: part.button, Replay: s.replay,
 	}
-	part := partOf(r)
 	p.Try = p.Save && part.replay
 	for _, section := range a.Sections() {
 		for _, f := range section.Fields() {
@@ -264,7 +304,7 @@ func faultWords(f tenant.FieldError) string {
 
 // settingOf is a field as a question. mine is what was typed just now, where that was refused.
 func settingOf(
-	f tenant.Field, raw json.RawMessage, o upstockcin7.Options, mine url.Values, faults tenant.FieldErrors,
+	f tenant.Field, raw json.RawMessage, o choices, mine url.Values, faults tenant.FieldErrors,
 ) settingRow {
 	q := questionOf(f.Name)
 	row := settingRow{Name: f.Name, Title: q.Title, Help: q.Help}
@@ -274,7 +314,7 @@ func settingOf(
 		}
 	}
 	if t, ok := tables[f.Name]; ok {
-		row.Table = t.of(raw, o, mine, q.None)
+		row.Table = t.shown(raw, o.keys[f.Name], o.answers[f.Name], mine, q.None)
 		return row
 	}
 	if json.Unmarshal(raw, &row.Value) != nil {
@@ -283,10 +323,10 @@ func settingOf(
 	if mine != nil {
 		row.Value = mine.Get(f.Name)
 	}
-	known, named := map[string][]upstockcin7.Choice{
-		"location": o.Location, "freightProduct": o.FreightProduct, "defaultSalesRep": o.DefaultSalesRep,
-		"defaultPriceTier": tierChoices(o.DefaultTier, row.Value),
-	}[f.Name]
+	known, named := o.answers[f.Name]
+	if f.Name == "defaultPriceTier" {
+		known = tierChoices(known, row.Value)
+	}
 	switch {
 	case q.Answers != nil:
 		choices := f.Choices
@@ -297,7 +337,7 @@ func settingOf(
 			row.Options = append(row.Options, option{c, q.Answers[c], c == row.Value})
 		}
 	case named:
-		row.Options = names(known, row.Value, q.None)
+		row.Options = names(known, row.Value, q.None, tenant.Cin7Core)
 	}
 	return row
 }
@@ -313,7 +353,7 @@ func tierChoices(tiers []upstockcin7.Choice, chosen string) []upstockcin7.Choice
 }
 
 // names are what an account has to choose from. What is chosen stays, even where the account has it no more.
-func names(known []upstockcin7.Choice, chosen, none string) []option {
+func names(known []upstockcin7.Choice, chosen, none string, of tenant.System) []option {
 	list := []option{{"", none, chosen == ""}}
 	found := chosen == ""
 	for _, c := range known {
@@ -321,32 +361,98 @@ func names(known []upstockcin7.Choice, chosen, none string) []option {
 		found = found || c.Value == chosen
 	}
 	if !found {
-		list = append(list, option{chosen, chosen + " (not in Cin7 Core)", true})
+		list = append(list, option{chosen, chosen + " (not in " + of.Title() + ")", true})
 	}
 	return list
 }
 
+// choices are what the tenant's accounts have for settings to name, by the names of the settings.
+type choices struct {
+	answers map[string][]upstockcin7.Choice
+	keys    map[string][]upstockcin7.Choice // of settings that are tables
+	why     string                          // why there is nothing, or not everything, to choose from; "" = this is all
+}
+
+// known reads what the settings of a page may name.
+func (a *api) known(r *http.Request, v visit, part *settingsPart) (c choices, err error) {
+	if part == settingsParts["joor"] {
+		return a.knownOfJOOR(r, v)
+	}
+	o, err := a.Pair.Options(r.Context(), v.Bundle)
+	return choices{why: text(o.Why), answers: map[string][]upstockcin7.Choice{
+		"location": o.Location, "freightProduct": o.FreightProduct, "defaultSalesRep": o.DefaultSalesRep,
+		"defaultPriceTier": o.DefaultTier, "taxRules": o.TaxRules,
+	}}, err
+}
+
+// knownOfJOOR reads what both accounts have for the settings of JOOR to name.
+func (a *api) knownOfJOOR(r *http.Request, v visit) (choices, error) {
+	o, err := a.JOOR.Options(r.Context(), v.Bundle)
+	of := func(options []joorcin7.Option) (list []upstockcin7.Choice) {
+		for _, x := range options {
+			list = append(list, upstockcin7.Choice(x))
+		}
+		return list
+	}
+	var prices []upstockcin7.Choice
+	for _, p := range o.Prices {
+		prices = append(prices, upstockcin7.Choice{Value: p.Currency + " " + p.Label, Label: p.String()})
+	}
+	return choices{
+		why: o.Why,
+		keys: map[string][]upstockcin7.Choice{"joorPrices": of(o.Columns), "joorTerms": of(o.Terms),
+			"joorReps": of(o.People), "joorGroups": of(o.Groups)},
+		answers: map[string][]upstockcin7.Choice{"joorPrices": prices, "joorTerms": of(o.Methods),
+			"joorReps": of(o.Reps), "joorGroups": of(o.Theirs)},
+	}, err
+}
+
 // tableSetting is a setting that has an answer for each of several keys.
 type tableSetting struct {
-	settingTable                                                // without its rows
-	spare        int                                            // rows for further keys
-	to           func(upstockcin7.Options) []upstockcin7.Choice // the answers
+	settingTable               // without its rows
+	spare        int           // rows for further keys
+	of           tenant.System // that has the answers
+	priced       bool          // an answer is a price label with its currency
 }
 
 // tables are the settings that are tables, by their names.
 var tables = map[string]tableSetting{
-	"taxRules": {
-		settingTable{Key: "percent", To: "rule", KeyTitle: "Percentage", ToTitle: "Tax rule", Decimal: true},
-		2, func(o upstockcin7.Options) []upstockcin7.Choice { return o.TaxRules },
-	},
+	"taxRules": {settingTable{Key: "percent", To: "rule", KeyTitle: "Percentage", ToTitle: "Tax rule", Decimal: true},
+		2, tenant.Cin7Core, false},
+	"joorPrices": {settingTable{Key: "priceColumn", To: "priceLabel", KeyTitle: "Price column",
+		ToTitle: "Currency and price label",
+		Typed:   true}, 1, tenant.JOOR, true},
+	"joorTerms": {settingTable{Key: "terms", To: "method", KeyTitle: "Payment terms", ToTitle: "Payment method",
+		Typed: true}, 1, tenant.JOOR, false},
+	"joorReps": {settingTable{Key: "person", To: "rep", KeyTitle: "User id in Cin7 Omni", ToTitle: "Sales rep",
+		Typed: true}, 1, tenant.JOOR, false},
+	"joorGroups": {settingTable{Key: "group", To: "theirGroup", KeyTitle: "Group in Cin7 Omni",
+		ToTitle: "Group in JOOR",
+		Typed:   true}, 1, tenant.JOOR, false},
 }
 
-// of is the table as a page asks it: as it is stored, or as it was typed just now.
-func (t tableSetting) of(raw json.RawMessage, o upstockcin7.Options, mine url.Values, none string) *settingTable {
+// shown is a table as a page asks it: as it is stored, or as it was typed just now. Keys that the account has stand
+// there, whether they have an answer or not.
+func (t tableSetting) shown(
+	raw json.RawMessage, keys, answers []upstockcin7.Choice, mine url.Values, none string,
+) *settingTable {
 	shown := t.settingTable
+	label := map[string]string{}
+	for _, k := range keys {
+		label[strings.ToLower(k.Value)] = k.Label
+	}
 	add := func(key, answer string) {
-		shown.Rows = append(shown.Rows, tableRow{Number: len(shown.Rows) + 1, Key: key,
-			Options: names(t.to(o), answer, none)})
+		row := tableRow{Number: len(shown.Rows) + 1, Key: key, Label: label[strings.ToLower(key)], Answer: answer}
+		if !t.Typed {
+			row.Options = names(answers, answer, none, t.of)
+		}
+		shown.Rows = append(shown.Rows, row)
+	}
+	if t.Typed {
+		shown.Empty = none
+		for _, known := range answers {
+			shown.Known = append(shown.Known, option{Value: known.Value, Label: known.Label})
+		}
 	}
 	if mine != nil {
 		for i, key := range mine[t.Key] {
@@ -354,10 +460,16 @@ func (t tableSetting) of(raw json.RawMessage, o upstockcin7.Options, mine url.Va
 		}
 		return &shown
 	}
-	stored := map[string]string{}
-	_ = json.Unmarshal(raw, &stored)
+	stored := t.stored(raw)
+	has := map[string]bool{}
 	for _, key := range slices.Sorted(maps.Keys(stored)) {
 		add(key, stored[key])
+		has[strings.ToLower(key)] = true
+	}
+	for _, k := range keys {
+		if !has[strings.ToLower(k.Value)] {
+			add(k.Value, "")
+		}
 	}
 	for range t.spare {
 		add("", "")
@@ -365,14 +477,37 @@ func (t tableSetting) of(raw json.RawMessage, o upstockcin7.Options, mine url.Va
 	return &shown
 }
 
-// typed is the table that a form has.
-func (t tableSetting) typed(form url.Values) map[string]string {
+// stored are a table's answers by their keys.
+func (t tableSetting) stored(raw json.RawMessage) map[string]string {
 	answers := map[string]string{}
+	if !t.priced {
+		_ = json.Unmarshal(raw, &answers)
+		return answers
+	}
+	var prices map[string]struct{ Currency, Label string }
+	_ = json.Unmarshal(raw, &prices)
+	for key, p := range prices {
+		answers[key] = p.Currency + " " + p.Label
+	}
+	return answers
+}
+
+// typed is the table that a form has. A key that the account has and nothing was chosen for has no answer.
+func (t tableSetting) typed(form url.Values) any {
+	answers, prices := map[string]string{}, map[string]map[string]string{}
 	for i, key := range form[t.Key] {
 		key, answer := strings.TrimSpace(key), strings.TrimSpace(at(form[t.To], i))
-		if key != "" || answer != "" {
+		switch {
+		case key == "" && answer == "", answer == "" && !t.Decimal:
+		case t.priced:
+			currency, label, _ := strings.Cut(answer, " ")
+			prices[key] = map[string]string{"currency": currency, "label": label}
+		default:
 			answers[key] = answer
 		}
+	}
+	if t.priced {
+		return prices
 	}
 	return answers
 }

@@ -19,6 +19,7 @@ import (
 	"sync"
 	"time"
 
+	"stockbridge/internal/joorcin7"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/signin"
 	"stockbridge/internal/tenant"
@@ -45,7 +46,8 @@ func readPages() {
 }
 
 func parsePages() map[string]*template.Template {
-	parts := []string{"layout", "cause", "days", "chart", "flows", "gaps", "run", "match"} // of several pages
+	parts := []string{"layout", "cause", "days", "chart", "flows", "gaps", "run", "match", // of several pages
+		"joorwhich"}
 	layout := template.New("layout.html")
 	for _, name := range parts {
 		template.Must(layout.ParseFS(pageFiles, "pages/"+name+".html"))
@@ -132,16 +134,18 @@ type menuItem struct {
 }
 
 // menu is a tenant's: what stands on it, its first page, and where its pages are. The catalogue is on it where both
-// systems are connected, however well.
+// systems are connected, however well, and JOOR where one of its two is.
 func (v visit) menu(path string) (items []menuItem) {
 	base := tenantPath(v.Tenant.ID)
 	for _, it := range [][3]string{
 		{"Home", "", ""}, {"Orders", "/orders", "/orders"}, {"Products", "/products", "/products"},
-		{"Customers", "/customers", "/customers"}, {"Price lists", "/prices", "/prices"},
+		{"Customers", "/customers", "/customers"}, {"Price lists", "/prices", "/prices"}, {"JOOR", "/joor", "/joor"},
 		{"Completeness", "/completeness", "/completeness"}, {"Backfill", "/backfill", "/backfill"},
 		{"Activity", "/activity", "/activity"}, {"Settings", "/settings/integrations", "/settings"},
 	} {
-		if slices.Contains(catalogMenu, it[0]) && !v.usesCatalog() {
+		if slices.Contains(catalogMenu, it[0]) && !v.usesCatalog() ||
+			slices.Contains(ordersMenu, it[0]) && !v.usesOrders() ||
+			it[0] == "JOOR" && !uses(v.Bundle, joorcin7.Systems()) {
 			continue
 		}
 		here := path == base+it[1] || it[2] != "" && strings.HasPrefix(path, base+it[2]+"/") ||
@@ -151,8 +155,17 @@ func (v visit) menu(path string) (items []menuItem) {
 	return items
 }
 
-// catalogMenu is what stands on the menu for the catalogue.
-var catalogMenu = []string{"Products", "Customers", "Price lists"}
+// What stands on the menu for the catalogue, and for orders.
+var (
+	catalogMenu = []string{"Products", "Customers", "Price lists"}
+	ordersMenu  = []string{"Orders", "Completeness", "Backfill"}
+)
+
+// usesOrders reports whether the tenant has to do with orders: all have, but for those who have connected the systems
+// of JOOR alone.
+func (v visit) usesOrders() bool {
+	return uses(v.Bundle, upstockcin7.Systems()) || !uses(v.Bundle, joorcin7.Systems())
+}
 
 // usesCatalog reports whether the tenant has both of the systems that the catalogue goes between.
 func (v visit) usesCatalog() bool {
@@ -282,6 +295,12 @@ var notices = map[string]string{
 	"customerNew":      "This is noted: it is none of them. It is sent to Upstock as a customer of its own.",
 	"customerUnlinked": "The customer is linked no more.",
 	"customerGone":     "This customer does not wait to be linked any more.",
+
+	"savedJOOR":      "The settings are saved. The lists of customers go by them in a moment.",
+	"matchesDecided": "This is noted. Nothing is sent by it.",
+	"matchesLeft": "This is noted, but for some: they are linked otherwise by now, or one of the two is not there " +
+		"any more.",
+	"unmatched": "The match is undone. The customer does not go to JOOR by itself.",
 }
 
 // notice is what a page says after an act.

@@ -268,6 +268,7 @@ func TestPagesAreGuarded(t *testing.T) {
 	h.do("PUT", path+"/alerts", token, map[string]string{"url": "https://hooks.example.com"}).is(200)
 	h.work()
 	at := (&shopTest{house: h, acc: acc, id: id, path: path, token: token}).fill()
+	contact := h.fillJOOR(acc, id, path, token)
 	_, theirs, _ := h.tenant("Kauri Supplies")
 	_, other, _ := strings.Cut(theirs, "/tenants/")
 	people := map[string]*visitor{
@@ -285,14 +286,14 @@ func TestPagesAreGuarded(t *testing.T) {
 		if strings.Contains(rt.path, "/tokens/{id}") {
 			parts[3] = h.do("POST", path+"/tokens", token, nil).is(201).get("id").(string)
 		}
-		rt.path = at.address(rt.path)
+		rt.path = at.address(strings.NewReplacer("/joor/{id}", "/joor/"+contact, "{contact}", contact).Replace(rt.path))
 		address := strings.NewReplacer(append(parts, "{tenant}", id)...).Replace(rt.path)
 		for who, v := range people {
 			w := v.send(rt.method, address, nil, "same-origin")
 			want := map[string]int{"signed out": 303, "stranger": 404, "operator": 200, "admin": 200,
 				"viewer": 200}[who]
 			if who == "viewer" && (rt.admins ||
-				regexp.MustCompile(`/(disconnect|revoke|pause|finish|unlink)$`).MatchString(rt.path)) {
+				regexp.MustCompile(`/(disconnect|revoke|pause|finish|unlink|undo)$`).MatchString(rt.path)) {
 				want = 403 // it is an admin's, or asks whether to
 			}
 			if rt.method != "GET" && want == 200 {

@@ -178,7 +178,8 @@ func TestRetry(t *testing.T) {
 // described is answered.
 func TestJobsAreDescribed(t *testing.T) {
 	h := open(t)
-	_, path, token := h.tenant("Aroha Foods")
+	acc, _, path, token := h.supplier("Aroha Foods")
+	h.do("PUT", path+"/connections/joor", token, acc.JOOR).is(200)
 	var shown, described []string
 	for _, j := range h.do("GET", path+"/health", token, nil).is(200).get("jobs").([]any) {
 		shown = append(shown, fmt.Sprint(object(j)["job"]))

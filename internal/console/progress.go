@@ -3,6 +3,7 @@ package console
 import (
 	"maps"
 	"net/http"
+	"slices"
 
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/tenant"
@@ -49,8 +50,12 @@ func respondStarted(w http.ResponseWriter, r *http.Request, p *ledger.Progress) 
 
 // progress is the work of the path's id.
 func (a *api) progress(r *http.Request, b tenant.Bundle) (*ledger.Progress, error) {
-	p, err := a.Pair.CatalogProgress(r.Context(), b, r.PathValue("id"))
-	return p, catalogFault(err, "There is no such work, or it ended more than 7 days ago.")
+	const none = "There is no such work, or it ended more than 7 days ago."
+	p, err := a.Ledger.Progress(r.Context(), b.Tenant.ID, r.PathValue("id"))
+	if err == nil && slices.Contains(catalogJobs, p.Kind) {
+		p, err = a.Pair.CatalogProgress(r.Context(), b, p.ID)
+	}
+	return p, catalogFault(err, none)
 }
 
 func (a *api) getProgress(w http.ResponseWriter, r *http.Request, b tenant.Bundle) error {

@@ -204,6 +204,9 @@ func (w *pulling) keep(ctx context.Context, _ []cin7omni.Contact) (held time.Tim
 	if _, err := w.Mirror.Remove(ctx, w.part.Tenant, contactRows, w.gone); err != nil {
 		return held, err
 	}
+	if err := w.bear(ctx, w.fresh); err != nil {
+		return held, err
+	}
 	w.count("changed", len(ids))
 	if !w.first && len(ids) <= manyRows {
 		w.touch(ids...)

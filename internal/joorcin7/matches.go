@@ -225,11 +225,11 @@ func (p *Pair) DecideMatches(
 	if err := deciding.reject(ctx, d.Reject, &res); err != nil {
 		return res, err
 	}
-	if res.Accepted+res.Rejected == 0 {
+	if deciding.links+res.Rejected == 0 {
 		return res, nil
 	}
 	return res, p.Ledger.Record(ctx, tenantID, ledger.Event{Kind: "joor", Text: fmt.Sprintf(
-		"Matches of customers with JOOR's connections: a yes to %d, a no to %d.", res.Accepted, res.Rejected)})
+		"Matches of customers with JOOR's connections: a yes to %d, a no to %d.", deciding.links, res.Rejected)})
 }
 
 // deciding is what a decision about matches stands on.
@@ -239,6 +239,7 @@ type deciding struct {
 	contacts    map[string]standing
 	connections map[string]Downloaded
 	linked      map[string]string // JOOR's id → contact, as the lists have it
+	links       int               // that this decision made: one that is made at the same time is another's
 }
 
 func (p *Pair) deciding(ctx context.Context, b tenant.Bundle, pairs []MatchPair) (*deciding, error) {
@@ -477,6 +478,9 @@ func (d *deciding) claim(ctx context.Context, pair MatchPair) (why string, err e
 	it := table.Item{Key: d.claimKey(d.b, pair.Connection), Data: []byte(pair.Contact)}
 	err = d.table.Write(ctx, table.Create(it))
 	conflict, taken := errors.AsType[*table.Conflict](err)
+	if err == nil {
+		d.links++
+	}
 	if !taken {
 		return "", err
 	}
@@ -488,6 +492,9 @@ func (d *deciding) claim(ctx context.Context, pair MatchPair) (why string, err e
 		it.Rev = was.Rev
 		if err = d.table.Write(ctx, table.Save(it)); errors.Is(err, table.ErrConflict) {
 			return "Somebody else links this connection just now. Try again.", nil
+		}
+		if err == nil {
+			d.links++
 		}
 		return "", err
 	}

@@ -13,6 +13,7 @@ import (
 	"stockbridge/internal/joorcin7/customer"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/match"
+	"stockbridge/internal/mirror"
 	"stockbridge/internal/tenant"
 )
 
@@ -178,6 +179,28 @@ func (r *run) borne(ctx context.Context) (terms, groups, columns []string, err e
 		terms, groups, columns = with(terms, c.Terms), with(groups, c.Group), with(columns, c.PriceColumn)
 	}
 	return terms, groups, columns, nil
+}
+
+// bear has the settings offer what changed contacts bear for the first time.
+func (r *run) bear(ctx context.Context, rows []mirror.Row) error {
+	kept, _, err := r.optionsOf(ctx, r.b)
+	if err != nil || kept.Read.IsZero() { // all contacts are looked at then
+		return err
+	}
+	terms, groups, columns := kept.Terms, kept.Groups, kept.Columns
+	for _, row := range rows {
+		c, err := customer.ReadContact(row.Data)
+		if err != nil {
+			return err
+		}
+		terms, groups, columns = with(terms, c.Terms), with(groups, c.Group), with(columns, c.PriceColumn)
+	}
+	if len(terms) == len(kept.Terms) && len(groups) == len(kept.Groups) && len(columns) == len(kept.Columns) {
+		return nil
+	}
+	return r.keepOptions(ctx, func(o *optionsKept) {
+		o.Terms, o.Groups, o.Columns = with(o.Terms, terms...), with(o.Groups, groups...), with(o.Columns, columns...)
+	})
 }
 
 // mostOptions is how many names of one kind are kept.
