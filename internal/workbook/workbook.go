@@ -4,111 +4,207 @@
 // is one. So nothing in a file is reckoned when it is opened, and no leading zero is lost. The first row is what the
 // columns are called: it stays in sight, and is bold.
 //
-// [Write] holds a row at a time, and what is written of them. The library that it stands on is large: only the function
-// that serves the console carries it, and whoever makes files is handed Write as a value.
+// A file is a ZIP archive of XML (ECMA-376, Office Open XML). All of its parts but the sheet are always the same, and
+// [Write] writes the sheet cell by cell. Only the function that serves the console carries this package: whoever makes
+// files is handed Write as a value.
 package workbook
 
 import (
+	"archive/zip"
+	"bufio"
 	"fmt"
 	"io"
+	"strconv"
+	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 
-	"github.com/xuri/excelize/v2"
+	"stockbridge/internal/prose"
 )
 
 // How wide columns are, in characters, and how many rows that goes by.
 const (
-	narrowest, widest = 8.0, 60.0
+	narrowest, widest = 8, 60
 	measured          = 200
 )
 
+// What a spreadsheet takes: characters in a cell, and in the name of a sheet, as UTF-16.
+const mostInCell, mostInName = 32767, 31
+
 // Write writes a file with one sheet. A cell is a string, an int, or a float64, which is an amount of two places.
-func Write(w io.Writer, title string, rows [][]any) (err error) {
-	f := excelize.NewFile()
-	defer func() {
-		if cerr := f.Close(); err == nil {
-			err = cerr
+// An empty text leaves its cell out, and one that is longer than a cell can be is cut.
+func Write(w io.Writer, title string, rows [][]any) error {
+	if n := len(utf16.Encode([]rune(title))); n == 0 || n > mostInName || strings.ContainsAny(title, `:\/?*[]'`) {
+		return fmt.Errorf("a sheet cannot be named %q", title)
+	}
+	z := zip.NewWriter(w)
+	for _, p := range parts {
+		if err := add(z, p.name, func(b *bufio.Writer) { fmt.Fprintf(b, p.xml, text(title)) }); err != nil {
+			return err
 		}
-	}()
-	if err := f.SetSheetName(f.GetSheetName(0), title); err != nil {
-		return fmt.Errorf("sheet %q: %w", title, err)
 	}
-	styles, err := stylesOf(f)
+	if err := add(z, "xl/worksheets/sheet1.xml", func(b *bufio.Writer) { writeSheet(b, rows) }); err != nil {
+		return err
+	}
+	return z.Close()
+}
+
+// add adds a part to the archive. A writer keeps its first error until it is flushed.
+func add(z *zip.Writer, name string, write func(*bufio.Writer)) error {
+	part, err := z.Create(name)
 	if err != nil {
 		return err
 	}
-	sheet, err := f.NewStreamWriter(title)
-	if err != nil {
-		return err
+	b := bufio.NewWriter(part)
+	b.WriteString(`<?xml version="1.0" encoding="UTF-8" standalone="yes"?>` + "\n")
+	write(b)
+	return b.Flush()
+}
+
+// The styles of cells, by their place in cellXfs. Text's format, 49, keeps a text a text when somebody edits it; an
+// amount's, 2, is 0.00.
+const (
+	plain = iota
+	heading
+	writing
+	amount
+)
+
+const (
+	relations = "http://schemas.openxmlformats.org/package/2006/relationships"
+	office    = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+	main      = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+	kind      = "application/vnd.openxmlformats-officedocument.spreadsheetml."
+)
+
+// parts are all but the sheet. Each is a format whose only argument, where it has one, is the name of the sheet.
+var parts = []struct{ name, xml string }{
+	{"[Content_Types].xml", `<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">` +
+		`<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>` +
+		`<Default Extension="xml" ContentType="application/xml"/>` +
+		`<Override PartName="/xl/workbook.xml" ContentType="` + kind + `sheet.main+xml"/>` +
+		`<Override PartName="/xl/styles.xml" ContentType="` + kind + `styles+xml"/>` +
+		`<Override PartName="/xl/worksheets/sheet1.xml" ContentType="` + kind + `worksheet+xml"/></Types>%.0s`},
+	{"_rels/.rels", `<Relationships xmlns="` + relations + `">` +
+		`<Relationship Id="rId1" Type="` + office + `/officeDocument" Target="xl/workbook.xml"/></Relationships>%.0s`},
+	{"xl/workbook.xml", `<workbook xmlns="` + main + `" xmlns:r="` + office + `">` +
+		`<sheets><sheet name="%s" sheetId="1" r:id="rId1"/></sheets></workbook>`},
+	{"xl/_rels/workbook.xml.rels", `<Relationships xmlns="` + relations + `">` +
+		`<Relationship Id="rId1" Type="` + office + `/worksheet" Target="worksheets/sheet1.xml"/>` +
+		`<Relationship Id="rId2" Type="` + office + `/styles" Target="styles.xml"/></Relationships>%.0s`},
+	{"xl/styles.xml", `<styleSheet xmlns="` + main + `">` +
+		`<fonts count="2"><font><sz val="11"/><name val="Calibri"/></font>` +
+		`<font><b/><sz val="11"/><name val="Calibri"/></font></fonts>` +
+		`<fills count="2"><fill><patternFill patternType="none"/></fill>` +
+		`<fill><patternFill patternType="gray125"/></fill></fills>` +
+		`<borders count="1"><border><left/><right/><top/><bottom/><diagonal/></border></borders>` +
+		`<cellStyleXfs count="1"><xf numFmtId="0" fontId="0" fillId="0" borderId="0"/></cellStyleXfs>` +
+		`<cellXfs count="4"><xf numFmtId="0" fontId="0" fillId="0" borderId="0" xfId="0"/>` +
+		`<xf numFmtId="49" fontId="1" fillId="0" borderId="0" xfId="0" applyNumberFormat="1" applyFont="1"/>` +
+		`<xf numFmtId="49" fontId="0" fillId="0" borderId="0" xfId="0" applyNumberFormat="1"/>` +
+		`<xf numFmtId="2" fontId="0" fillId="0" borderId="0" xfId="0" applyNumberFormat="1"/></cellXfs>` +
+		`<cellStyles count="1"><cellStyle name="Normal" xfId="0" builtinId="0"/></cellStyles></styleSheet>%.0s`},
+}
+
+func writeSheet(b *bufio.Writer, rows [][]any) {
+	b.WriteString(`<worksheet xmlns="` + main + `"><sheetViews><sheetView tabSelected="1" workbookViewId="0">` +
+		`<pane ySplit="1" topLeftCell="A2" activePane="bottomLeft" state="frozen"/></sheetView></sheetViews>`)
+	if widths := widthsOf(rows); len(widths) > 0 {
+		b.WriteString("<cols>")
+		for i, width := range widths {
+			fmt.Fprintf(b, `<col min="%d" max="%[1]d" width="%d" customWidth="1"/>`, i+1, width)
+		}
+		b.WriteString("</cols>")
 	}
-	if err := layout(sheet, rows); err != nil {
-		return err
-	}
+	b.WriteString("<sheetData>")
 	for i, row := range rows {
-		if err := sheet.SetRow(fmt.Sprint("A", i+1), styles.cells(i == 0, row)); err != nil {
-			return fmt.Errorf("row %d: %w", i+1, err)
+		number := strconv.Itoa(i + 1)
+		b.WriteString(`<row r="` + number + `">`)
+		for j, v := range row {
+			writeCell(b, columnName(j)+number, i == 0, v)
 		}
+		b.WriteString("</row>")
 	}
-	if err := sheet.Flush(); err != nil {
-		return err
-	}
-	_, err = f.WriteTo(w)
-	return err
+	b.WriteString("</sheetData></worksheet>")
 }
 
-// styles are how cells look: text's format keeps a text a text when somebody edits it.
-type styles struct{ heading, text, amount int }
-
-// The numbers of formats that every spreadsheet knows: “Text”, and 0.00.
-const textFormat, amountFormat = 49, 2
-
-func stylesOf(f *excelize.File) (s styles, err error) {
-	if s.heading, err = f.NewStyle(&excelize.Style{Font: &excelize.Font{Bold: true}, NumFmt: textFormat}); err != nil {
-		return s, err
+func writeCell(b *bufio.Writer, at string, first bool, v any) {
+	var style int
+	var value string
+	switch v := v.(type) {
+	case string:
+		if v == "" {
+			return // nothing at all
+		}
+		style, value = writing, ` t="inlineStr"><is>`+inline(v)+`</is>`
+	case float64:
+		style, value = amount, `><v>`+strconv.FormatFloat(v, 'f', -1, 64)+`</v>`
+	default:
+		style, value = plain, `><v>`+fmt.Sprint(v)+`</v>`
 	}
-	if s.text, err = f.NewStyle(&excelize.Style{NumFmt: textFormat}); err != nil {
-		return s, err
+	if first {
+		style = heading
 	}
-	s.amount, err = f.NewStyle(&excelize.Style{NumFmt: amountFormat})
-	return s, err
+	b.WriteString(`<c r="` + at + `" s="` + strconv.Itoa(style) + `"` + value + `</c>`)
 }
 
-func (s styles) cells(heading bool, row []any) []any {
-	cells := make([]any, len(row))
-	for i, v := range row {
-		style := 0
-		switch v := v.(type) {
-		case string:
-			if v == "" {
-				continue // nothing at all
-			}
-			style = s.text
-		case float64:
-			style = s.amount
-		}
-		if heading {
-			style = s.heading
-		}
-		cells[i] = excelize.Cell{StyleID: style, Value: v}
+// inline is a text as it stands in its cell.
+func inline(s string) string {
+	s, _ = prose.Cut(s, mostInCell)
+	if strings.Trim(s, " \t\r\n") != s {
+		return `<t xml:space="preserve">` + text(s) + `</t>`
 	}
-	return cells
+	return `<t>` + text(s) + `</t>`
 }
 
-// layout makes columns as wide as what stands in them, and keeps the first row in sight.
-func layout(sheet *excelize.StreamWriter, rows [][]any) error {
-	var widths []float64
+// widthsOf makes columns as wide as what stands in them.
+func widthsOf(rows [][]any) (widths []int) {
 	for _, row := range rows[:min(len(rows), measured)] {
 		for j, v := range row {
 			if j == len(widths) {
 				widths = append(widths, narrowest)
 			}
-			widths[j] = max(widths[j], min(float64(utf8.RuneCountInString(fmt.Sprint(v))+2), widest))
+			widths[j] = max(widths[j], min(utf8.RuneCountInString(fmt.Sprint(v))+2, widest))
 		}
 	}
-	for j, width := range widths {
-		if err := sheet.SetColWidth(j+1, j+1, width); err != nil {
-			return err
-		}
+	return widths
+}
+
+// columnName is A for column 0, Z for 25, AA for 26.
+func columnName(i int) string {
+	if i < 26 {
+		return string(rune('A' + i))
 	}
-	return sheet.SetPanes(&excelize.Panes{Freeze: true, YSplit: 1, TopLeftCell: "A2", ActivePane: "bottomLeft"})
+	return columnName(i/26-1) + columnName(i%26)
+}
+
+// marked are what XML reads otherwise than as it stands.
+var marked = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;", "\r", "&#xD;")
+
+// text is a text as it stands in XML. Characters that XML cannot have are �, and where it looks like the escape of one
+// (_x0041_, ECMA-376 part 1, 22.9.2.19) its first _ is escaped itself.
+func text(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == '\uFFFE' || r == '\uFFFF' {
+			return '\uFFFD'
+		}
+		return r
+	}, strings.ToValidUTF8(s, "\uFFFD"))
+	s = marked.Replace(s)
+	for i := 0; ; {
+		next := strings.Index(s[i:], "_x")
+		if next < 0 {
+			return s
+		}
+		if i += next; looksEscaped(s[i:]) {
+			s = s[:i] + "_x005F" + s[i:]
+			i += len("_x005F")
+		}
+		i += len("_x")
+	}
+}
+
+// looksEscaped reports whether a text begins as _x0041_ does.
+func looksEscaped(s string) bool {
+	return len(s) >= len("_x0041_") && s[6] == '_' && strings.Trim(s[2:6], "0123456789ABCDEFabcdef") == ""
 }

@@ -18,7 +18,8 @@ import (
 // TestWrite reads a file back: every text is the text that it was, and is typed as one, and every number a number.
 func TestWrite(t *testing.T) {
 	texts := []string{"+64 21 555 123", "=1+1", "-1+1", "@SUM(A1)", "0624", "1e5", "12", "TRUE", "2026-01-05", "\t=1",
-		" both ends ", "two\nlines", `<b>&"'</b>`, "Tūī Bakery – ½ price", "\u202eabc", strings.Repeat("é", 2000)}
+		" both ends ", "two\nlines", `<b>&"'</b>`, "Tūī Bakery – ½ price", "\u202eabc", strings.Repeat("é", 2000),
+		"_x0041_", "_x005F_x0041_", "__x0041_x0042_", "a\rb\r\n"}
 	rows := [][]any{{"what", "is", "number"}}
 	for _, text := range texts {
 		rows = append(rows, []any{text, "", 12.5})
@@ -42,6 +43,9 @@ func TestWrite(t *testing.T) {
 			t.Errorf("%q: %s", text, d)
 		}
 	}
+	if d := cmp.Diff([]string{"what", "is", "number"}, got[0]); d != "" {
+		t.Error(d)
+	}
 	if d := cmp.Diff([][]string{{"", "x", "-0.01"}, {"three", "7", "1234567.89"}}, got[len(texts)+1:]); d != "" {
 		t.Error(d)
 	}
@@ -52,8 +56,43 @@ func TestWrite(t *testing.T) {
 	xml := sheetXML(t, out.Bytes())
 	if n := strings.Count(xml, `t="inlineStr"`); n != len(texts)+len(rows[0])+2 || strings.Contains(xml, "<f>") ||
 		!strings.Contains(xml, `<t>0624</t>`) || !strings.Contains(xml, `<t>=1+1</t>`) ||
-		!strings.Contains(xml, `<v>-0.01</v>`) || !strings.Contains(xml, `<v>7</v>`) || !strings.Contains(xml, `state="frozen"`) {
+		!strings.Contains(xml, `<v>-0.01</v>`) || !strings.Contains(xml, `<v>7</v>`) ||
+		!strings.Contains(xml, `state="frozen"`) {
 		t.Errorf("%d texts in %.3000s", n, xml)
+	}
+}
+
+// TestWriteBeyond: what a file cannot hold becomes what is nearest, in a file that opens. Columns go on behind Z.
+func TestWriteBeyond(t *testing.T) {
+	row := make([]any, 60)
+	for i := range row {
+		row[i] = fmt.Sprint(i)
+	}
+	row[0], row[1] = "a\x00b\xff\uFFFFc", strings.Repeat("😀", 20_000)
+	var out bytes.Buffer
+	if err := workbook.Write(&out, "Q&A <1>", [][]any{row}); err != nil {
+		t.Fatal(err)
+	}
+	f, err := excelize.OpenReader(bytes.NewReader(out.Bytes()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	got, err := f.GetRows("Q&A <1>")
+	if err != nil || len(got) != 1 || len(got[0]) != len(row) {
+		t.Fatal(got, err)
+	}
+	want := []string{"a�b��c", strings.Repeat("😀", 16_383)}
+	for _, v := range row[2:] {
+		want = append(want, v.(string))
+	}
+	if d := cmp.Diff(want, got[0]); d != "" {
+		t.Error(d)
+	}
+	for _, title := range []string{"", strings.Repeat("😀", 16), "a/b", "'a", "[a]"} {
+		if err := workbook.Write(io.Discard, title, nil); err == nil {
+			t.Errorf("%q names a sheet", title)
+		}
 	}
 }
 
