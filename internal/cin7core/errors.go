@@ -4,20 +4,20 @@ import (
 	"bytes"
 	"errors"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 
+	"stockbridge/internal/prose"
 	"stockbridge/internal/rest"
 )
 
 // limitText is the only sign of a throttle answer from some endpoints, with 400 or 200: "You have reached 60 calls per
 // 60 seconds API limit." (samples/cin7core/error.throttle-400.json; 429 and 503 say "You reached 60 calls per minute
 // API limit").
-var limitText = regexp.MustCompile(`(?i)reached 60 calls per`)
+var limitText = prose.Pattern(`(?i)reached 60 calls per`)
 
 // saysLimit reports whether an answer contains the limit's text. Most contain no 60, which is found faster.
-func saysLimit(b []byte) bool { return bytes.Contains(b, []byte("60 ")) && limitText.Match(b) }
+func saysLimit(b []byte) bool { return bytes.Contains(b, []byte("60 ")) && limitText().Match(b) }
 
 // fault is an error as the vendor writes it, in an array or alone, with any status.
 type fault struct {
@@ -48,7 +48,7 @@ func readError(status int, header http.Header, body []byte) *rest.Error {
 	named, limited := false, false
 	for _, f := range faults {
 		named = named || isID(f.ID) || isID(f.SaleID)
-		limited = limited || limitText.MatchString(f.Exception+f.Message)
+		limited = limited || limitText().MatchString(f.Exception+f.Message)
 		e.Messages = append(e.Messages, f.Exception, f.Message)
 	}
 	switch {
@@ -85,12 +85,12 @@ func faultsOf(body []byte, fine bool) []fault {
 		if rest.Unmarshal(body, &text) != nil && (saysLimit(head(body)) || !isMarkup(body)) {
 			text = string(head(body))
 		}
-		if !fine || limitText.MatchString(text) {
+		if !fine || limitText().MatchString(text) {
 			faults = []fault{{Exception: text}}
 		}
 	}
 	if fine && !slices.ContainsFunc(faults, func(f fault) bool {
-		return f.ErrorCode != 0 || f.Exception != "" || limitText.MatchString(f.Message)
+		return f.ErrorCode != 0 || f.Exception != "" || limitText().MatchString(f.Message)
 	}) {
 		return nil
 	}

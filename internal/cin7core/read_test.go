@@ -78,7 +78,7 @@ func FuzzErrors(f *testing.F) {
 		if e.Outcome == rest.Done || e.Kind == rest.Other {
 			t.Errorf("%+v", e)
 		}
-		if status/100 == 5 && e.Outcome == rest.Refused && !limitText.Match(body) && e.Kind != rest.Throttled {
+		if status/100 == 5 && e.Outcome == rest.Refused && !limitText().Match(body) && e.Kind != rest.Throttled {
 			t.Errorf("a 5xx without the limit text refused: %+v", e)
 		}
 	})

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"unicode"
 
+	"stockbridge/internal/prose"
 	"stockbridge/internal/rest"
 )
 
@@ -98,7 +99,7 @@ func (c *Client) webhooks(ctx context.Context, method string, query url.Values, 
 }
 
 // moduleText is what we assume a refused write says if the module is missing; no sample shows one.
-var moduleText = regexp.MustCompile(`(?i)\b(automation|module|subscription)\b`)
+var moduleText = prose.Pattern(`(?i)\b(automation|module|subscription)\b`)
 
 // lacksModule reports whether a refusal means that the account lacks the Automation module.
 func lacksModule(e *rest.Error) bool {
@@ -109,7 +110,7 @@ func lacksModule(e *rest.Error) bool {
 		return e.Status != http.StatusUnauthorized && text != "" &&
 			!strings.Contains(strings.ToLower(text), "credential")
 	case rest.Invalid, rest.NotFound:
-		return e.Method == http.MethodGet || moduleText.MatchString(text)
+		return e.Method == http.MethodGet || moduleText().MatchString(text)
 	}
 	return false
 }
@@ -147,12 +148,12 @@ func ParseWebhook(body []byte) WebhookHint {
 	if json.Valid(body) {
 		_ = rest.Unmarshal(body, &seen) // fields that cannot be read stay empty
 	} else {
-		seen.EventType = firstMatch(hintEvent, body)
-		seen.SaleID, seen.TaskID = firstMatch(hintSale, body), firstMatch(hintTask, body)
-		seen.SaleOrderNumber = firstMatch(hintNumber, body)
+		seen.EventType = firstMatch(hintEvent(), body)
+		seen.SaleID, seen.TaskID = firstMatch(hintSale(), body), firstMatch(hintTask(), body)
+		seen.SaleOrderNumber = firstMatch(hintNumber(), body)
 	}
 	h := WebhookHint{SaleID: parseGUID(seen.SaleID), TaskID: parseGUID(seen.TaskID)}
-	if hintEventShape.MatchString(seen.EventType) {
+	if hintEventShape().MatchString(seen.EventType) {
 		h.EventType = seen.EventType
 	}
 	number := strings.TrimSpace(seen.SaleOrderNumber)
@@ -167,12 +168,12 @@ const guidShape = `[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}`
 
 // The names and values in a body that is not JSON.
 var (
-	hintEventShape = regexp.MustCompile(`^[A-Za-z]{1,40}/[A-Za-z]{1,60}$`)
-	hintEvent      = regexp.MustCompile(`(?i)\bEventType\b["'\s]*[:=]["'\s]*([a-z]+/[a-z]+)`)
-	hintSale       = regexp.MustCompile(`(?i)\bSaleID\b["'\s]*[:=]["'\s{]*(` + guidShape + `)`)
-	hintTask       = regexp.MustCompile(`(?i)\b(?:Sale)?TaskID\b["'\s]*[:=]["'\s{]*(` + guidShape + `)`)
-	hintNumber     = regexp.MustCompile(`(?i)\b(?:Sale)?OrderNumber\b["'\s]*[:=]["'\s]*([^"'\s,{}\[\]]{1,256})`)
-	wholeGUID      = regexp.MustCompile(`^\{?(` + guidShape + `)\}?$`)
+	hintEventShape = prose.Pattern(`^[A-Za-z]{1,40}/[A-Za-z]{1,60}$`)
+	hintEvent      = prose.Pattern(`(?i)\bEventType\b["'\s]*[:=]["'\s]*([a-z]+/[a-z]+)`)
+	hintSale       = prose.Pattern(`(?i)\bSaleID\b["'\s]*[:=]["'\s{]*(` + guidShape + `)`)
+	hintTask       = prose.Pattern(`(?i)\b(?:Sale)?TaskID\b["'\s]*[:=]["'\s{]*(` + guidShape + `)`)
+	hintNumber     = prose.Pattern(`(?i)\b(?:Sale)?OrderNumber\b["'\s]*[:=]["'\s]*([^"'\s,{}\[\]]{1,256})`)
+	wholeGUID      = prose.Pattern(`^\{?(` + guidShape + `)\}?$`)
 )
 
 func firstMatch(pattern *regexp.Regexp, body []byte) string {
@@ -184,7 +185,7 @@ func firstMatch(pattern *regexp.Regexp, body []byte) string {
 
 // parseGUID returns a GUID in lower case; "" if it is none, or all zeros.
 func parseGUID(s string) string {
-	m := wholeGUID.FindStringSubmatch(strings.TrimSpace(s))
+	m := wholeGUID().FindStringSubmatch(strings.TrimSpace(s))
 	if m == nil || !isID(m[1]) {
 		return ""
 	}

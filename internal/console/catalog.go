@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"github.com/shopspring/decimal"
 
 	"stockbridge/internal/ledger"
+	"stockbridge/internal/prose"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstockcin7"
 )
@@ -113,26 +113,26 @@ func catalogQuery(q url.Values, lists ...string) (c upstockcin7.CatalogQuery, er
 // recordPaging is the paging of a list whose pages end with a record of Cin7 Core.
 func recordPaging(q url.Values) (after string, limit int, err error) {
 	after, limit, err = paging(q)
-	if err == nil && after != "" && !recordID.MatchString(after) {
+	if err == nil && after != "" && !recordID().MatchString(after) {
 		err = unknownAfter()
 	}
 	return after, limit, err
 }
 
 // recordID is what ids of Cin7 Core's records look like.
-var recordID = regexp.MustCompile(`^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$`)
+var recordID = prose.Pattern(`^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$`)
 
 // listPaging is that of price lists, whose pages end with a list.
 func listPaging(q url.Values) (after string, limit int, err error) {
 	after, limit, err = paging(q)
-	if err == nil && after != "" && !listID.MatchString(after) {
+	if err == nil && after != "" && !listID().MatchString(after) {
 		err = unknownAfter()
 	}
 	return after, limit, err
 }
 
 // listID is what ids of price lists look like: of a tier, of a tier with a discount, of a customer alone, and of none.
-var listID = regexp.MustCompile(`^(tier:([1-9]|10)(:[0-9]{1,3}(\.[0-9]{1,20})?)?|none|` +
+var listID = prose.Pattern(`^(tier:([1-9]|10)(:[0-9]{1,3}(\.[0-9]{1,20})?)?|none|` +
 	`customer:[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})$`)
 
 // catalogFault says what there is not, and of an after that it is none.

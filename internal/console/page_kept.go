@@ -6,10 +6,10 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 
+	"stockbridge/internal/prose"
 	"stockbridge/internal/signin"
 )
 
@@ -18,9 +18,9 @@ import (
 // html/template has written, so that tags and attributes are where these patterns look for them.
 
 var (
-	formTag   = regexp.MustCompile(`<(/?)(form|input|select|option|textarea)\b([^>]*)>`)
-	attribute = regexp.MustCompile(`\s([a-z-]+)(?:="([^"]*)")?`)
-	secrets   = regexp.MustCompile(`(?i)key|token|secret|password`)
+	formTag   = prose.Pattern(`<(/?)(form|input|select|option|textarea)\b([^>]*)>`)
+	attribute = prose.Pattern(`\s([a-z-]+)(?:="([^"]*)")?`)
+	secrets   = prose.Pattern(`(?i)key|token|secret|password`)
 )
 
 // What is said where a form comes again.
@@ -54,7 +54,7 @@ func (a *api) keep(w http.ResponseWriter, r *http.Request, page string) string {
 	f := signin.Form{Page: page, Action: r.URL.EscapedPath(), Fields: url.Values{}}
 	for name, values := range r.PostForm {
 		switch {
-		case !secrets.MatchString(name):
+		case !secrets().MatchString(name):
 			f.Fields[name] = values
 		case strings.Join(values, "") != "":
 			f.Secret = true
@@ -104,7 +104,7 @@ func filled(page []byte, kept signin.Form) (out []byte, found, typed bool) {
 	var b bytes.Buffer
 	last, inside := 0, false
 	its := itsForm(page, kept)
-	for _, at := range formTag.FindAllSubmatchIndex(page, -1) {
+	for _, at := range formTag().FindAllSubmatchIndex(page, -1) {
 		if at[0] < last {
 			continue
 		}
@@ -137,7 +137,7 @@ func filled(page []byte, kept signin.Form) (out []byte, found, typed bool) {
 func itsForm(page []byte, kept signin.Form) int {
 	var all, alike []int // where forms with the address begin, and those of them that say the same
 	inside := false
-	for _, at := range formTag.FindAllSubmatchIndex(page, -1) {
+	for _, at := range formTag().FindAllSubmatchIndex(page, -1) {
 		closing, kind := at[3] > at[2], string(page[at[4]:at[5]])
 		switch attrs := attributes(string(page[at[6]:at[7]])); {
 		case kind == "form":
@@ -237,7 +237,7 @@ func with(tag, name string, has bool) string {
 }
 
 func without(tag, name string) string {
-	return attribute.ReplaceAllStringFunc(tag, func(a string) string {
+	return attribute().ReplaceAllStringFunc(tag, func(a string) string {
 		if n, _, _ := strings.Cut(strings.TrimSpace(a), "="); n == name {
 			return ""
 		}
@@ -247,7 +247,7 @@ func without(tag, name string) string {
 
 func attributes(tag string) map[string]string {
 	all := map[string]string{}
-	for _, m := range attribute.FindAllStringSubmatch(tag, -1) {
+	for _, m := range attribute().FindAllStringSubmatch(tag, -1) {
 		all[m[1]] = html.UnescapeString(m[2])
 	}
 	return all
@@ -269,7 +269,7 @@ func (a *api) withAddress(r *http.Request, page []byte) []byte {
 	}
 	address := here.RequestURI()
 	field := []byte(`<input type="hidden" name="` + pageField + `" value="` + html.EscapeString(address) + `">`)
-	return formTag.ReplaceAllFunc(page, func(tag []byte) []byte {
+	return formTag().ReplaceAllFunc(page, func(tag []byte) []byte {
 		if !bytes.HasPrefix(tag, []byte("<form ")) {
 			return tag
 		}

@@ -12,15 +12,17 @@
 //	Clean   to another system, as written, without what no system accepts
 //	Cut     to another system that limits the length
 //
-// Count is a number of ours in a sentence: 12,000 orders.
+// Count is a number of ours in a sentence: 12,000 orders. Pattern is an expression that texts are searched for.
 //
 // Nothing here compares texts; that is package match.
 package prose
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf16"
 )
@@ -87,11 +89,13 @@ func Plain(s string) string {
 	}, strings.ToValidUTF8(s, " "))
 }
 
+var lineEnds = strings.NewReplacer("\r\n", "\n", "\r", "\n")
+
 // Clean makes a text fit to be sent: valid UTF-8, lines ended by \n, no control characters but that and tabs, no
 // surrounding blanks.
 func Clean(s string) string {
 	s = strings.ToValidUTF8(s, "\uFFFD")
-	s = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(s)
+	s = lineEnds.Replace(s)
 	return strings.TrimSpace(strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) && r != '\n' && r != '\t' {
 			return -1
@@ -118,4 +122,10 @@ func Count(n int) string {
 		return strconv.Itoa(n)
 	}
 	return fmt.Sprintf("%s,%03d", Count(n/1000), n%1000)
+}
+
+// Pattern is a regular expression that is compiled when it is first asked for: a function starts sooner without those
+// that most calls never need.
+func Pattern(expression string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expression) })
 }

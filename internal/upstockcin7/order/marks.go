@@ -3,10 +3,10 @@ package order
 import (
 	"context"
 	"errors"
-	"regexp"
 	"time"
 
 	"stockbridge/internal/ledger"
+	"stockbridge/internal/prose"
 )
 
 // Marks writes down in an order what was heard of it: that its sale changed
@@ -62,11 +62,11 @@ func On(t time.Time) string { return " " + t.UTC().Format(onLayout) }
 const onLayout = "2 January 2006 15:04:05 UTC"
 
 // instant finds what On writes.
-var instant = regexp.MustCompile(`[0-9]{1,2} [A-Z][a-z]+ [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2} UTC`)
+var instant = prose.Pattern(`[0-9]{1,2} [A-Z][a-z]+ [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2} UTC`)
 
 // Local is a sentence with its instants in a zone, which it names.
 func Local(sentence string, zone *time.Location) string {
-	return instant.ReplaceAllStringFunc(sentence, func(s string) string {
+	return instant().ReplaceAllStringFunc(sentence, func(s string) string {
 		t, err := time.Parse(onLayout, s)
 		if err != nil {
 			return s

@@ -1,21 +1,21 @@
 package sale
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/shopspring/decimal"
 
 	"stockbridge/internal/match"
+	"stockbridge/internal/prose"
 )
 
 // expectedTotal is how Cin7 Core refuses a row whose total it reckons otherwise. Seen on purchase orders, which check
 // the same field. There is nothing but the text.
-var expectedTotal = regexp.MustCompile(`attribute 'Total' doesn't match.*Expected value is: *(-?[0-9]+(?:\.[0-9]+)?)`)
+var expectedTotal = prose.Pattern(`attribute 'Total' doesn't match.*Expected value is: *(-?[0-9]+(?:\.[0-9]+)?)`)
 
 // namedRow is the row that such a refusal names, if it does: its SKU, or a charge's description.
-var namedRow = regexp.MustCompile(`(?i)\bline "([^"]+)"`)
+var namedRow = prose.Pattern(`(?i)\bline "([^"]+)"`)
 
 // Amend returns the plan with the total of one row as Cin7 Core expects it, where that is all it refused and the two
 // are a cent apart at most: each rounds in its own way. nil = it is a refusal like any other: more than one sentence, a
@@ -52,11 +52,11 @@ func totalRefusal(messages []string) (expected decimal.Decimal, row string, ok b
 	if len(messages) != 1 {
 		return expected, "", false
 	}
-	m := expectedTotal.FindStringSubmatch(messages[0])
+	m := expectedTotal().FindStringSubmatch(messages[0])
 	if m == nil {
 		return expected, "", false
 	}
-	if n := namedRow.FindStringSubmatch(messages[0]); n != nil {
+	if n := namedRow().FindStringSubmatch(messages[0]); n != nil {
 		row = n[1]
 	}
 	expected, err := decimal.NewFromString(m[1])
