@@ -69,6 +69,7 @@ import (
 	"html"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
 )
@@ -77,7 +78,7 @@ import (
 // HTML's &amp;, without unseen characters, and with one space for any blanks.
 func Fold(s string) string {
 	if isPlain(s) {
-		return strings.Join(strings.Fields(strings.ToLower(s)), " ")
+		return single(strings.ToLower(s))
 	}
 	for range 2 { // it may have been escaped twice
 		if !strings.Contains(s, "&") {
@@ -100,7 +101,15 @@ func Fold(s string) string {
 			}
 		}
 	}
-	return strings.Join(strings.Fields(b.String()), " ")
+	return single(b.String())
+}
+
+// single leaves one space of any blanks. Most texts have no others.
+func single(s string) string {
+	if strings.ContainsAny(s, "\t\n\r") || strings.Contains(s, "  ") || strings.Trim(s, " ") != s {
+		return strings.Join(strings.Fields(s), " ")
+	}
+	return s
 }
 
 // spaceNumbers puts blanks around numbers that are one character, such as ½ and ², so that they do not run into their
@@ -205,19 +214,21 @@ func Key(s string) string {
 // Words is Fold with punctuation as blanks, except apostrophes and the points of abbreviations, which are dropped:
 // “St. John's Rd, 12/4” is “st johns rd 12 4”.
 func Words(s string) string {
-	letters := []rune(Fold(s))
+	folded := Fold(s)
+	isDigit := func(r rune, _ int) bool { return unicode.IsDigit(r) }
 	var b strings.Builder
-	for i, r := range letters {
-		digit := func(at int) bool { return at >= 0 && at < len(letters) && unicode.IsDigit(letters[at]) }
+	b.Grow(len(folded))
+	for i, r := range folded {
 		switch {
 		case unicode.IsLetter(r) || unicode.IsNumber(r) || unicode.Is(unicode.Mc, r):
 			b.WriteRune(r)
-		case (r == '\'' || r == '.') && !(digit(i-1) && digit(i+1)):
+		case (r == '\'' || r == '.') && !(isDigit(utf8.DecodeLastRuneInString(folded[:i])) &&
+			isDigit(utf8.DecodeRuneInString(folded[i+1:]))):
 		default:
 			b.WriteByte(' ')
 		}
 	}
-	return strings.Join(strings.Fields(b.String()), " ")
+	return single(b.String())
 }
 
 // Code returns a postcode as a post office compares it: only letters and digits.

@@ -125,7 +125,10 @@ func (c *Client) attempt(
 	}
 	x.Took = time.Since(x.At)
 	if record, ok := ctx.Value(recorderKey{}).(func(Exchange)); ok {
-		x.Query, x.Request, x.Answer = hide.text(x.Query), hide.redact(x.Request), hide.redact(x.Answer)
+		if hide != c.redactAll || x.clean == nil {
+			x.clean = hide.redact(x.Answer)
+		}
+		x.Query, x.Request, x.Answer = hide.text(x.Query), hide.redact(x.Request), x.clean
 		record(x)
 	}
 	if a, ok := c.Limit.(interface{ Answered(context.Context) }); ok && x.Status != 0 &&
@@ -271,6 +274,7 @@ func (c *Client) request(x *Exchange, in any) (*http.Request, error) {
 // outcome returns the error that an answer stands for, or reads the answer into out.
 func (c *Client) outcome(x *Exchange, header http.Header, out any) *Error {
 	clean := c.redactAll.redact(x.Answer)
+	x.clean = clean
 	if c.Read != nil {
 		if e := c.Read(x.Status, c.redactAll.header(header), clean); e != nil {
 			if e.Outcome == Done { // an error without an outcome

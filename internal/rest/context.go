@@ -23,6 +23,8 @@ type Exchange struct {
 	Took                time.Duration
 	Date                time.Time // from the answer's header; zero: none, or not readable
 	Outcome             Outcome
+
+	clean []byte // Answer without secrets, where it was read
 }
 
 // WithGuard returns a context in which every call asks guard just before its request is written, after the limiter let

@@ -59,7 +59,7 @@ func Unmarshal(data []byte, out any) error {
 	}
 	r := &reader{data: data}
 	to := reflect.ValueOf(out).Elem()
-	if present := r.value(to, &field{}); !present && to.Kind() == reflect.Struct {
+	if present := r.value(to, &noField); !present && to.Kind() == reflect.Struct {
 		r.problem("is empty")
 	}
 	if len(r.problems) > 0 {
@@ -114,6 +114,9 @@ type field struct {
 	guid, named, required bool
 	most                  int // 0: any number
 }
+
+// noField is how a value is read that is no field.
+var noField field
 
 // shape is how a struct is read.
 type shape struct {
@@ -180,14 +183,16 @@ func (r *reader) peek() byte {
 }
 
 // text reads a string.
-func (r *reader) text() string {
-	raw := r.cutString()
+func (r *reader) text() string { return string(unquote(r.cutString())) }
+
+// unquote returns what a string as written says. It may be part of what it is given.
+func unquote(raw []byte) []byte {
 	if inner := raw[1 : len(raw)-1]; bytes.IndexByte(inner, '\\') < 0 && utf8.Valid(inner) {
-		return string(inner)
+		return inner
 	}
 	var s string
 	_ = json.Unmarshal(raw, &s)
-	return s
+	return []byte(s)
 }
 
 // cutString cuts off a string as written, with its quotes.
@@ -205,14 +210,14 @@ func (r *reader) cutString() []byte {
 }
 
 // cutLiteral cuts off a number, true, false or null.
-func (r *reader) cutLiteral() string {
+func (r *reader) cutLiteral() []byte {
 	end := 0
 	for end < len(r.data) && strings.IndexByte(" \t\r\n,]}", r.data[end]) < 0 {
 		end++
 	}
 	raw := r.data[:end]
 	r.data = r.data[end:]
-	return string(raw)
+	return raw
 }
 
 // cutValue cuts off a whole value as written, and reports whether there is any value in it.
@@ -221,13 +226,13 @@ func (r *reader) cutValue() (value []byte, given bool) {
 	from := r.data
 	switch first {
 	case '"':
-		given = strings.TrimSpace(r.text()) != ""
+		given = len(bytes.TrimSpace(unquote(r.cutString()))) > 0
 	case '{', '[':
 		r.skipBracket()
 		given = r.hasMore()
 		r.skip()
 	default:
-		given = r.cutLiteral() != "null"
+		given = string(r.cutLiteral()) != "null"
 	}
 	return from[:len(from)-len(r.data)], given
 }
@@ -301,7 +306,7 @@ func (r *reader) value(v reflect.Value, f *field) (present bool) {
 		r.cutLiteral()
 		return false
 	default:
-		r.scalar(v, r.cutLiteral(), f)
+		r.scalar(v, string(r.cutLiteral()), f)
 		return true
 	}
 }
@@ -357,7 +362,7 @@ func (r *reader) entries(v reflect.Value, f *field) {
 	for r.hasMore() && !r.full(v.Len(), f) {
 		key := r.text()
 		item := reflect.New(v.Type().Elem()).Elem()
-		r.valueAt(step{name: key}, item, &field{})
+		r.valueAt(step{name: key}, item, &noField)
 		v.SetMapIndex(reflect.ValueOf(key), item)
 	}
 }
@@ -367,7 +372,7 @@ func (r *reader) list(v reflect.Value, f *field) {
 	for i := 0; r.hasMore() && !r.full(i, f); i++ {
 		v.Grow(1)
 		v.SetLen(i + 1)
-		r.valueAt(step{inList: true, index: i}, v.Index(i), &field{})
+		r.valueAt(step{inList: true, index: i}, v.Index(i), &noField)
 	}
 }
 
@@ -385,12 +390,10 @@ func (r *reader) object(v reflect.Value) {
 	var seen []*field // of the mandatory ones
 	anything := false
 	for r.hasMore() {
-		name := r.cutString()
-		f := shape.fields[string(name[1:len(name)-1])]
+		name := unquote(r.cutString())
+		f := shape.fields[string(name)]
 		if f == nil {
-			var plain string
-			_ = json.Unmarshal(name, &plain)
-			f = shape.fields[strings.ToLower(plain)]
+			f = shape.fields[strings.ToLower(string(name))]
 		}
 		if f == nil {
 			_, given := r.cutValue()

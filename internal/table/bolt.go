@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -226,7 +227,7 @@ func newSpan(partition, from, until, after string, desc bool) span {
 		if key == "" {
 			return nil
 		}
-		return join(prefix, key)
+		return slices.Concat(prefix, []byte(key))
 	}
 	return span{prefix, bound(from), bound(until), bound(after), desc}
 }
@@ -645,10 +646,15 @@ func decode(k Key, v []byte) (Item, error) {
 	return it, nil
 }
 
-func itemKey(k Key) []byte { return join(sized(nil, k.PK), k.SK) }
+func itemKey(k Key) []byte { return appendKey(make([]byte, 0, 2+len(k.PK)+len(k.SK)), k) }
+
+func appendKey(to []byte, k Key) []byte { return append(sized(to, k.PK), k.SK...) }
 
 func indexKey(index, sort string, k Key) []byte {
-	return append(join(sized(nil, index), escaped(sort), terminator), itemKey(k)...)
+	sort = escaped(sort)
+	ik := make([]byte, 0, 4+len(index)+len(sort)+len(terminator)+len(k.PK)+len(k.SK))
+	ik = append(append(sized(ik, index), sort...), terminator...)
+	return appendKey(ik, k)
 }
 
 func dueKey(at int64, what byte, key []byte) []byte {
@@ -695,12 +701,4 @@ func split(k []byte) (pk, sk string, err error) {
 		return "", "", errFormat
 	}
 	return string(k[2 : 2+n]), string(k[2+n:]), nil
-}
-
-func join(k []byte, parts ...string) []byte {
-	k = bytes.Clone(k)
-	for _, p := range parts {
-		k = append(k, p...)
-	}
-	return k
 }

@@ -128,8 +128,11 @@ func ParseOrder(raw json.RawMessage) (Order, []FieldError) {
 func (o *Order) check(known []FieldError) []FieldError {
 	var wrong []FieldError
 	report := func(bad bool, message, field string, args ...any) {
+		if !bad {
+			return
+		}
 		field = fmt.Sprintf(field, args...)
-		if bad && !slices.ContainsFunc(known, func(e FieldError) bool { return e.Field == field }) {
+		if !slices.ContainsFunc(known, func(e FieldError) bool { return e.Field == field }) {
 			wrong = append(wrong, FieldError{Field: field, Message: message})
 		}
 	}

@@ -4,14 +4,13 @@ import (
 	"bytes"
 	"encoding/json"
 	"slices"
-	"strings"
 )
 
 // people are the fields of bodies that say who somebody is and how to reach
 // them, and that no reader of a timeline needs; the last two are what Cin7 Core
 // authenticates webhooks with, in the clear.
-var people = []string{"phone", "mobilephone", "fax", "email", "contact", "jobtitle", "website", "externalbearertoken",
-	"externalpassword"}
+var people = bytes.Fields([]byte(
+	"phone mobilephone fax email contact jobtitle website externalbearertoken externalpassword"))
 
 // redactPeople blanks those fields where they hold a text. It looks for names
 // and texts only: a body that breaks off, or is no JSON at all, is redacted as
@@ -63,9 +62,13 @@ func afterSpace(body []byte, at int) int {
 }
 
 func isPeople(quoted []byte) bool {
-	name := strings.Trim(string(quoted), `"`)
-	if strings.Contains(name, `\`) && json.Unmarshal(quoted, &name) != nil {
-		return false
+	name := bytes.Trim(quoted, `"`)
+	if bytes.IndexByte(name, '\\') >= 0 {
+		var plain string
+		if json.Unmarshal(quoted, &plain) != nil {
+			return false
+		}
+		name = []byte(plain)
 	}
-	return slices.ContainsFunc(people, func(p string) bool { return strings.EqualFold(p, name) })
+	return slices.ContainsFunc(people, func(p []byte) bool { return bytes.EqualFold(p, name) })
 }
