@@ -16,10 +16,11 @@
 //     start tells the runtime why, so that the invocation's answer shows it.
 //   - [NewTable] is table.Table over DynamoDB and passes package tabletest. One operation is one conditional request,
 //     several are one transaction. A write that the SDK repeats is recognised by its revision and reported as done.
-//   - [NewQueue] sends to standard queues with the tenant as message group. A message may arrive twice, and a Send
+//   - [Queue] sends to standard queues with the tenant as message group. A message may arrive twice, and a Send
 //     that failed may have been done.
-//   - [NewSealer] seals with KMS, with the tenant as encryption context: what was sealed for one tenant opens for no
+//   - [Sealer] seals with KMS, with the tenant as encryption context: what was sealed for one tenant opens for no
 //     other.
+//   - Of KMS, SQS and SES we make one or two calls each, ourselves: their own clients would be larger than the rest.
 //   - [NewMailer] sends e-mails by SES, for the one function that begins with [StartMailing]. What was not sent is told
 //     apart from what nobody knows.
 //   - [NewLogger] writes a JSON object a line; a metric is an attribute of its log line and costs no call.
@@ -46,8 +47,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/kms"
-	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"stockbridge/internal/alert"
 	"stockbridge/internal/app"
@@ -285,9 +284,9 @@ func Open(c Config) (app.Deps, io.Closer, error) {
 	}
 	deps.Table = NewTable(dynamodb.NewFromConfig(base,
 		func(o *dynamodb.Options) { o.BaseEndpoint = endpoint(c.aws.dynamodb) }), c.Table)
-	deps.Sealer = NewSealer(kms.NewFromConfig(base, func(o *kms.Options) { o.BaseEndpoint = endpoint(c.aws.kms) }),
-		c.KMSKey)
-	queues := NewQueue(sqs.NewFromConfig(base, func(o *sqs.Options) { o.BaseEndpoint = endpoint(c.aws.sqs) }),
+	transport := Transport()
+	deps.Sealer = newSealer(c.aws.service("kms", c.aws.kms, transport), c.KMSKey)
+	queues := newQueue(c.aws.service("sqs", c.aws.sqs, transport),
 		map[app.Queue]string{app.OrdersQueue: c.Orders, app.CatalogQueue: c.Catalog, app.ShipmentsQueue: c.Shipments,
 			app.JOORQueue: c.JOOR})
 	deps.Send, deps.Depth = queues.Send, queues.Depth

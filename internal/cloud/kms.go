@@ -9,9 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/kms"
-	"github.com/aws/aws-sdk-go-v2/service/kms/types"
-
 	"stockbridge/internal/tenant"
 )
 
@@ -22,8 +19,8 @@ import (
 // Opened values are kept for an hour, as each step of an order needs its
 // connection's secrets.
 type Sealer struct {
-	client *kms.Client
-	key    string
+	kms service
+	key string
 
 	mu    sync.Mutex
 	cache map[[sha256.Size]byte]opened
@@ -40,15 +37,23 @@ const (
 	mostOpened = 1000
 )
 
-// NewSealer returns a Sealer that uses the key with an id, ARN or alias.
-func NewSealer(client *kms.Client, key string) *Sealer {
-	return &Sealer{client: client, key: key, cache: map[[sha256.Size]byte]opened{}}
+// newSealer returns a Sealer that uses the key with an id, ARN or alias.
+func newSealer(kms service, key string) *Sealer {
+	return &Sealer{kms: kms, key: key, cache: map[[sha256.Size]byte]opened{}}
+}
+
+// sealed is what is said of a value to KMS, and by it: one of its two forms.
+type sealed struct {
+	KeyID             string            `json:"KeyId"`
+	Plaintext         []byte            `json:",omitempty"`
+	CiphertextBlob    []byte            `json:",omitempty"`
+	EncryptionContext map[string]string `json:",omitempty"`
 }
 
 // Seal encrypts plain for the tenant.
+// (https://docs.aws.amazon.com/kms/latest/APIReference/API_Encrypt.html)
 func (s *Sealer) Seal(ctx context.Context, tenant string, plain []byte) ([]byte, error) {
-	out, err := s.client.Encrypt(ctx, &kms.EncryptInput{KeyId: &s.key, Plaintext: plain,
-		EncryptionContext: encryptionContext(tenant)})
+	out, err := s.call(ctx, "Encrypt", tenant, sealed{Plaintext: plain})
 	if err != nil {
 		return nil, fmt.Errorf("seal: %w", err)
 	}
@@ -57,20 +62,30 @@ func (s *Sealer) Seal(ctx context.Context, tenant string, plain []byte) ([]byte,
 }
 
 // Open decrypts what Seal encrypted for the same tenant.
-func (s *Sealer) Open(ctx context.Context, tenant string, sealed []byte) ([]byte, error) {
+// (https://docs.aws.amazon.com/kms/latest/APIReference/API_Decrypt.html)
+func (s *Sealer) Open(ctx context.Context, tenant string, blob []byte) ([]byte, error) {
 	s.mu.Lock()
-	cached, ok := s.cache[cacheKey(tenant, sealed)]
+	cached, ok := s.cache[cacheKey(tenant, blob)]
 	s.mu.Unlock()
 	if ok && time.Now().Before(cached.until) {
 		return bytes.Clone(cached.plain), nil
 	}
-	out, err := s.client.Decrypt(ctx, &kms.DecryptInput{KeyId: &s.key, CiphertextBlob: sealed,
-		EncryptionContext: encryptionContext(tenant)})
+	out, err := s.call(ctx, "Decrypt", tenant, sealed{CiphertextBlob: blob})
 	if err != nil {
 		return nil, fmt.Errorf("open sealed: %w", permanent(err))
 	}
-	s.keep(tenant, sealed, out.Plaintext)
+	s.keep(tenant, blob, out.Plaintext)
 	return out.Plaintext, nil
+}
+
+// call has KMS say the other form of a tenant's value.
+func (s *Sealer) call(ctx context.Context, operation, tenant string, in sealed) (out sealed, err error) {
+	in.KeyID, in.EncryptionContext = s.key, map[string]string{"tenant": tenant}
+	err = s.kms.call(ctx, "1.1", "TrentService."+operation, in, &out)
+	if err == nil && len(out.CiphertextBlob)+len(out.Plaintext) == 0 {
+		err = errors.New("the answer has no value")
+	}
+	return out, err
 }
 
 func (s *Sealer) keep(tenant string, sealed, plain []byte) {
@@ -85,19 +100,15 @@ func (s *Sealer) keep(tenant string, sealed, plain []byte) {
 // permanent wraps err in tenant.ErrSealed if asking again cannot help: the KMS key was disabled or deleted, or is
 // another.
 func permanent(err error) error {
-	var disabled *types.DisabledException
-	var deleted *types.NotFoundException
-	var state *types.KMSInvalidStateException // pending deletion
-	var other *types.IncorrectKeyException
-	var broken *types.InvalidCiphertextException
-	if errors.As(err, &disabled) || errors.As(err, &deleted) || errors.As(err, &state) || errors.As(err, &other) ||
-		errors.As(err, &broken) {
-		return fmt.Errorf("%w: %w", tenant.ErrSealed, err)
+	if no, ok := errors.AsType[*refused](err); ok {
+		switch no.Code {
+		case "DisabledException", "NotFoundException", "IncorrectKeyException", "InvalidCiphertextException",
+			"KMSInvalidStateException": // pending deletion
+			return fmt.Errorf("%w: %w", tenant.ErrSealed, err)
+		}
 	}
 	return err
 }
-
-func encryptionContext(tenant string) map[string]string { return map[string]string{"tenant": tenant} }
 
 // cacheKey includes the tenant, so that no tenant gets from the cache what KMS
 // would refuse it.

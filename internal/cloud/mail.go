@@ -1,19 +1,10 @@
 package cloud
 
 import (
-	"bytes"
-	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
-	"time"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
-	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 
 	"stockbridge/internal/alert"
 	"stockbridge/internal/app"
@@ -31,24 +22,18 @@ func mailing(c Config, d *app.Deps) {
 	}
 }
 
-// Mailer sends e-mails by SES. It makes its one call itself: SES's own client would be a quarter of a megabyte more.
+// Mailer sends e-mails by SES.
 // (https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html)
 type Mailer struct {
-	from, endpoint, region string
-	credentials            aws.Credentials
-	http                   http.RoundTripper
+	from string
+	ses  service
 }
 
 // NewMailer returns the Mailer of a configuration.
 func NewMailer(c Config) *Mailer {
-	return &Mailer{
-		from: c.MailFrom, region: c.aws.region,
-		endpoint: cmp.Or(c.aws.ses, "https://email."+c.aws.region+".amazonaws.com"),
-		credentials: aws.Credentials{
-			AccessKeyID: c.aws.key, SecretAccessKey: c.aws.secret, SessionToken: c.aws.session,
-		},
-		http: Transport(),
-	}
+	ses := c.aws.service("email", c.aws.ses, Transport())
+	ses.name = "ses" // its signatures have another name than its address
+	return &Mailer{c.MailFrom, ses}
 }
 
 // sesText is a text of SES's API.
@@ -66,9 +51,6 @@ type sesEmail struct {
 	}
 }
 
-// maxAnswer bounds what is read of an answer.
-const maxAnswer = 64 << 10
-
 // Send implements alert.Mailer. SES knows no idempotency: what is sent again arrives twice.
 func (m *Mailer) Send(ctx context.Context, e alert.Email) error {
 	doc := sesEmail{FromEmailAddress: m.from}
@@ -79,33 +61,12 @@ func (m *Mailer) Send(ctx context.Context, e alert.Email) error {
 	if err != nil {
 		return err
 	}
-	req, err := m.signed(ctx, body)
-	if err != nil {
-		return err
-	}
-	resp, err := m.http.RoundTrip(req)
+	status, answer, err := m.ses.post(ctx, "/v2/email/outbound-emails",
+		http.Header{"Content-Type": {"application/json"}}, body)
 	if err != nil {
 		return fmt.Errorf("send an e-mail: %w", err)
 	}
-	defer resp.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-	if err != nil {
-		return fmt.Errorf("send an e-mail: %w", err)
-	}
-	return sent(resp.StatusCode, answer)
-}
-
-// signed is the request, with its signature.
-func (m *Mailer) signed(ctx context.Context, body []byte) (*http.Request, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, m.endpoint+"/v2/email/outbound-emails",
-		bytes.NewReader(body))
-	if err != nil {
-		return nil, err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	sum := sha256.Sum256(body)
-	err = v4.NewSigner().SignHTTP(ctx, m.credentials, req, hex.EncodeToString(sum[:]), "ses", m.region, time.Now())
-	return req, err
+	return sent(status, answer)
 }
 
 // refusal is what a tenant reads of a refusal; "" = nothing that is for tenants. What SES says itself names our own

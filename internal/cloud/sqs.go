@@ -2,26 +2,32 @@ package cloud
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"time"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/sqs"
-	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"stockbridge/internal/app"
 )
 
 // Queue sends to the SQS queues, which are all standard queues.
 type Queue struct {
-	client *sqs.Client
-	urls   map[app.Queue]string
+	sqs  service
+	urls map[app.Queue]string
 }
 
-// NewQueue returns a Queue that sends to the queues at the URLs.
-func NewQueue(client *sqs.Client, urls map[app.Queue]string) *Queue {
-	return &Queue{client, urls}
+// newQueue returns a Queue that sends to the queues at the URLs.
+func newQueue(sqs service, urls map[app.Queue]string) *Queue { return &Queue{sqs, urls} }
+
+// message is what SQS is asked to send. Without a delay it goes by the queue's own: 0 in the template.
+// (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html)
+type message struct {
+	QueueURL       string `json:"QueueUrl"`
+	MessageBody    string
+	MessageGroupID string `json:"MessageGroupId,omitempty"`
+	DelaySeconds   int    `json:",omitempty"`
 }
 
 // Send puts a message into a queue, to be received after the delay: whole
@@ -33,13 +39,14 @@ func (q *Queue) Send(ctx context.Context, to app.Queue, body []byte, group strin
 	if !ok {
 		return fmt.Errorf("send to queue %s: it has no address", to)
 	}
-	in := &sqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String(string(body))}
-	if group != "" {
-		in.MessageGroupId = &group
+	in := message{QueueURL: url, MessageBody: string(body), MessageGroupID: group,
+		DelaySeconds: int(min(max((delay+time.Second-1)/time.Second, 0), 900))}
+	var out struct{ MessageID string }
+	err := q.sqs.call(ctx, "1.0", "AmazonSQS.SendMessage", in, &out)
+	if err == nil && out.MessageID == "" {
+		err = errors.New("the answer names no message")
 	}
-	// The SDK leaves out a zero, for which SQS uses the queue's own delay: 0 in the template.
-	in.DelaySeconds = int32(min(max((delay+time.Second-1)/time.Second, 0), 900))
-	if _, err := q.client.SendMessage(ctx, in); err != nil {
+	if err != nil {
 		return fmt.Errorf("send to queue %s: %w", to, err)
 	}
 	return nil
@@ -51,21 +58,21 @@ func (q *Queue) Depth(ctx context.Context, of app.Queue) (d app.Depth, err error
 	if !ok {
 		return d, fmt.Errorf("depth of queue %s: it has no address", of)
 	}
-	wanted := map[types.QueueAttributeName]*int{
-		types.QueueAttributeNameApproximateNumberOfMessages:           &d.Ready,
-		types.QueueAttributeNameApproximateNumberOfMessagesDelayed:    &d.Delayed,
-		types.QueueAttributeNameApproximateNumberOfMessagesNotVisible: &d.Received,
+	wanted := map[string]*int{
+		"ApproximateNumberOfMessages":           &d.Ready,
+		"ApproximateNumberOfMessagesDelayed":    &d.Delayed,
+		"ApproximateNumberOfMessagesNotVisible": &d.Received,
 	}
-	in := &sqs.GetQueueAttributesInput{QueueUrl: &url}
-	for name := range wanted {
-		in.AttributeNames = append(in.AttributeNames, name)
-	}
-	out, err := q.client.GetQueueAttributes(ctx, in)
-	if err != nil {
+	in := struct {
+		QueueURL       string `json:"QueueUrl"`
+		AttributeNames []string
+	}{url, slices.Collect(maps.Keys(wanted))}
+	var out struct{ Attributes map[string]string }
+	if err = q.sqs.call(ctx, "1.0", "AmazonSQS.GetQueueAttributes", in, &out); err != nil {
 		return d, fmt.Errorf("depth of queue %s: %w", of, err)
 	}
 	for name, n := range wanted {
-		if *n, err = strconv.Atoi(out.Attributes[string(name)]); err != nil {
+		if *n, err = strconv.Atoi(out.Attributes[name]); err != nil {
 			return d, fmt.Errorf("depth of queue %s: %s: %w", of, name, err)
 		}
 	}
