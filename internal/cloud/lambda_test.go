@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"time"
@@ -33,6 +34,23 @@ func deployed() map[string]string {
 }
 
 // TestConfigFaults: all faults are listed at once, and no value is shown.
+func TestCollectSeldom(t *testing.T) {
+	percent, limit := debug.SetGCPercent(-1), debug.SetMemoryLimit(-1)
+	defer func() { debug.SetGCPercent(percent); debug.SetMemoryLimit(limit) }()
+	for given, want := range map[string]int64{"": limit, "x": limit, "0": limit, "-1": limit, "256": 192 << 20} {
+		debug.SetGCPercent(percent)
+		debug.SetMemoryLimit(limit)
+		collectSeldom(env(map[string]string{"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": given}))
+		at, wantAt := debug.SetGCPercent(percent), percent
+		if want != limit {
+			wantAt = GCPercent
+		}
+		if got := debug.SetMemoryLimit(-1); got != want || at != wantAt {
+			t.Errorf("%q: %d bytes, %d %%", given, got, at)
+		}
+	}
+}
+
 func TestConfigFaults(t *testing.T) {
 	_, err := ReadConfig(env(map[string]string{"ORDERS_QUEUE_URL": "orders", "SPEED": "fast", "LOG_LEVEL": "loud",
 		"CIN7CORE_URL": "ftp://secret.test", "API_TOKEN": "short", "API_TOKEN_SHA256": "secret",

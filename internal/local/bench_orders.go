@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"runtime/pprof"
 	"slices"
 	"strconv"
@@ -14,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"stockbridge/internal/cloud"
 	"stockbridge/internal/sim"
 	"stockbridge/internal/table"
 )
@@ -28,6 +30,7 @@ func benchRate(ctx context.Context, o benchOptions) ([]figure, error) {
 	if o.orders < rounds {
 		return nil, fmt.Errorf("%d orders are too few", o.orders)
 	}
+	defer debug.SetGCPercent(debug.SetGCPercent(cloud.GCPercent))
 	r, err := openRig(ctx, rigOptions{speed: 1, unlimited: true})
 	if err != nil {
 		return nil, err
@@ -61,7 +64,8 @@ func benchRate(ctx context.Context, o benchOptions) ([]figure, error) {
 	sold := float64(perRound * rounds)
 	cpu := (ownTime() - cpuBefore).Seconds() / sold
 	runtime.ReadMemStats(&after)
-	note := fmt.Sprintf("best of %d rounds of %d%s", rounds, perRound, others())
+	note := fmt.Sprintf("best of %d rounds of %d, GOGC=%d as the functions have it%s", rounds, perRound,
+		cloud.GCPercent, others())
 	if err := r.checkSales(warm + perRound*rounds); err != nil {
 		return nil, err
 	}
