@@ -30,8 +30,9 @@ import (
 	simupstock "stockbridge/internal/sim/upstock"
 )
 
-// memoryLimit is the memory from which the garbage collector works harder.
-const memoryLimit = 36 << 20
+// gcPercent is how much garbage the runner lets come, in percent of what it has in use: it works for one person, beside
+// whatever else that person has open.
+const gcPercent = 25
 
 // options are the runner's flags.
 type options struct {
@@ -94,7 +95,7 @@ func loopback(address string) bool {
 
 // run runs until ctx is done.
 func run(ctx context.Context, o options, getenv func(string) string, out io.Writer) error {
-	debug.SetMemoryLimit(memoryLimit)
+	debug.SetGCPercent(gcPercent)
 	data := o.data
 	if data == "" {
 		dir, err := os.MkdirTemp("", "stockbridge-")
