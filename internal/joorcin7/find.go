@@ -2,10 +2,14 @@ package joorcin7
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
 	"slices"
 
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/match"
+	"stockbridge/internal/table"
 )
 
 // mostOurs and mostTheirs are how many records of each side are matched at once: they are in memory together.
@@ -35,7 +39,10 @@ func (r *run) findMatches(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	found := match.Match(ours, theirs, known)
+	found, err := r.matchLists(ctx, ours, theirs, known)
+	if err != nil {
+		return err
+	}
 	rows := make([]matchRow, 0, len(found.Proposals))
 	now := r.Now().UTC()
 	for _, p := range found.Proposals {
@@ -67,6 +74,78 @@ func (r *run) findMatches(ctx context.Context) error {
 		}
 		return all, nil
 	})
+}
+
+// lookedAtOnce is how many customers are looked at before what they were found to be like is kept.
+const lookedAtOnce = 250
+
+// matchLists matches two lists, in as many parts as that takes: what customers were found to be like is kept as long as
+// the lists are the same.
+func (r *run) matchLists(ctx context.Context, ours, theirs []match.Record, known match.Known) (match.Result, error) {
+	lists := match.Prepare(ours, theirs, known)
+	if of := sumOfLists(ours, theirs, known); r.place.After != of {
+		r.place.After, r.place.Pages = of, 0
+	}
+	found, err := r.foundBefore(ctx)
+	if err != nil {
+		return match.Result{}, err
+	}
+	for len(found) < lists.Len() {
+		if err := r.part.Short(ctx); err != nil {
+			return match.Result{}, err
+		}
+		some := lists.Look(len(found), min(len(found)+lookedAtOnce, lists.Len()))
+		data, err := table.Marshal(some)
+		if err != nil {
+			return match.Result{}, err
+		}
+		err = r.Mirror.SaveSeen(ctx, r.part.Tenant, JobMatches, r.place.Since, r.place.Pages+1, data)
+		if err != nil {
+			return match.Result{}, err
+		}
+		found = append(found, some...)
+		r.place.Pages, r.progress.Done, r.progress.Of = r.place.Pages+1, len(found), lists.Len()
+		if err := r.save(ctx); err != nil {
+			return match.Result{}, err
+		}
+	}
+	return lists.Settle(found), nil
+}
+
+// foundBefore is what earlier parts found; where some of it is forgotten, nothing.
+func (r *run) foundBefore(ctx context.Context) (found []match.Found, err error) {
+	const some = 20
+	for from := 1; from <= r.place.Pages; from += some {
+		to := min(from+some-1, r.place.Pages)
+		pages, whole, err := r.Mirror.Seen(ctx, r.part.Tenant, JobMatches, r.place.Since, from, to)
+		if err != nil {
+			return nil, err
+		}
+		if !whole {
+			r.place.Pages = 0
+			return nil, nil
+		}
+		for _, data := range pages {
+			var page []match.Found
+			if err := table.Unmarshal(data, &page); err != nil {
+				return nil, err
+			}
+			found = append(found, page...)
+		}
+	}
+	return found, nil
+}
+
+// sumOfLists stands for two lists and what is known of them.
+func sumOfLists(ours, theirs []match.Record, known match.Known) string {
+	h := sha256.New()
+	for _, list := range [][]match.Record{ours, theirs} {
+		for _, r := range list {
+			fmt.Fprintf(h, "%s %s\n", r.ID, r.Fingerprint())
+		}
+	}
+	fmt.Fprintf(h, "%v", known)
+	return hex.EncodeToString(h.Sum(nil)[:12])
 }
 
 // ours are the customers that may be matched, what they are called, and what people have decided.

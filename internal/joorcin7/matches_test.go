@@ -146,6 +146,45 @@ func TestMatch(t *testing.T) {
 	})
 }
 
+// TestFindBrokenOff: a search that breaks off anywhere goes on where it was, and finds the same.
+func TestFindBrokenOff(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		var contacts, theirs []string
+		for n := range 520 {
+			contacts = append(contacts, fmt.Sprintf(`{"type":"Customer","company":"Firm %d",
+				"email":"f%d@example.com"}`, n, n))
+			theirs = append(theirs, fmt.Sprintf(`{"customer_alias":"Firm %d",
+				"customer_contact_email":"f%d@example.com"}`, n, n))
+		}
+		omni, joor := w.acc.Cin7Omni.Username, w.acc.JOOR.Account
+		w.control("POST", "/sim/cin7omni/contacts?account="+omni, "["+strings.Join(contacts, ",")+"]")
+		w.control("POST", "/sim/joor/connections?account="+joor, "["+strings.Join(theirs, ",")+"]")
+		w.pull()
+		w.download()
+		effects := 0
+		for n := 0; n <= effects; n++ {
+			w.mu.Lock()
+			w.armed, w.effects, w.faults = true, 0, map[int]fault{n: die}
+			w.mu.Unlock()
+			w.press(func() error {
+				_, err := w.pair().FindMatches(w.ctx(), w.tenant, "Mary")
+				return err
+			})
+			w.rest()
+			w.mu.Lock()
+			w.armed, effects = false, max(effects, min(w.effects, 20))
+			w.mu.Unlock()
+			if page := w.matches(""); page.Of != 520 || page.Counts["sure"] != 520 {
+				t.Fatalf("broken off at %d: %d found, %v", n, page.Of, page.Counts)
+			}
+		}
+		if effects < 8 {
+			t.Errorf("only %d effects", effects)
+		}
+	})
+}
+
 // TestThousand: how many calls a thousand customers cost.
 func TestThousand(t *testing.T) {
 	t.Parallel()
