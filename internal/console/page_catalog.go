@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/shopspring/decimal"
@@ -78,12 +79,31 @@ var otherRun = map[ledger.ProgressState]string{
 	ledger.ProgressDone: "It is done", ledger.ProgressStopped: "It has stopped",
 }
 
+type resultWord struct{ Key, Label string }
+
 // resultWords say what a run counts, in the order in which it is shown. What is not among them is for programs.
-var resultWords = []struct{ Key, Label string }{
+var resultWords = []resultWord{
 	{"chosen", "Chosen"}, {"new", "New in Upstock"}, {"changed", "Changed in Upstock"},
 	{"gone", "Taken out of Upstock"}, {"linked", "Linked to one that was there"}, {"toLink", "To be linked by you"},
 	{"held", "Waiting for your yes"}, {"declined", "Not sent, as you said no"}, {"refused", "Not taken by Upstock"},
 	{"pending", "To be decided by Upstock"}, {"doubt", "Being looked after"}, {"left", "Left out"},
+}
+
+// joorResults say what a run of JOOR's jobs counts.
+var joorResults = []resultWord{
+	{"changed", "Changed in Cin7 Omni"}, {"deleted", "Deleted in Cin7 Omni"}, {"uploaded", "In JOOR"},
+	{"updated", "Changed in JOOR"}, {"inReview", "In JOOR’s review"}, {"sending", "Being sent"},
+	{"refused", "Not taken by JOOR"}, {"leftOut", "Left out"}, {"connections", "Connections in JOOR"},
+	{"changedThere", "Changed by people in JOOR"}, {"removedThere", "Taken out by people in JOOR"},
+	{"proposed", "To be decided by you"}, {"sure", "Of these, sure"},
+}
+
+// resultsOf are the words for a kind of run.
+func resultsOf(kind string) []resultWord {
+	if slices.Contains(joorKinds, kind) {
+		return joorResults
+	}
+	return resultWords
 }
 
 // run is a run as a page shows it.
@@ -104,7 +124,7 @@ func (v visit) run(p *ledger.Progress) runCard {
 		c.Far = prose.Count(p.Done) + " are done so far."
 	}
 	var counts []string
-	for _, w := range resultWords {
+	for _, w := range resultsOf(p.Kind) {
 		if n := p.Result[w.Key]; n > 0 {
 			c.Facts = append(c.Facts, fact{w.Label, prose.Count(n)})
 			counts = append(counts, prose.Count(n)+" "+strings.ToLower(w.Label[:1])+w.Label[1:])
