@@ -7,7 +7,9 @@ import (
 )
 
 // Off says that a tenant has not enabled a kind of sending, JobUpload or JobUpdate; "" = it has.
-func Off(b tenant.Bundle, kind string) string { return switchedOff(customer.SettingsOf(b.Settings), kind) }
+func Off(b tenant.Bundle, kind string) string {
+	return switchedOff(customer.SettingsOf(b.Settings), kind)
+}
 
 // Lists are the lists of customers.
 func Lists() []List { return list.Lists() }
