@@ -122,6 +122,11 @@ func (w *world) atRest(when string, ids ...string) {
 		w.rest()
 		w.update()
 		w.rest()
+		if w.list(joorcin7.ListReview) != "" { // turned down: it is overdue, and somebody sends it again
+			w.pass(4 * 24 * time.Hour)
+			w.rest()
+			w.sendOverdue()
+		}
 		if w.list(joorcin7.ListUpload)+w.list(joorcin7.ListReview)+w.list(joorcin7.ListUpdate) == "" {
 			break
 		}
@@ -139,6 +144,23 @@ func (w *world) atRest(when string, ids ...string) {
 	}
 	if n := w.sim.OverLimit(sim.JOOR, ""); n > 0 {
 		w.t.Errorf("%s: %d credits over JOOR's limit", when, n)
+	}
+}
+
+// sendOverdue has a person send again what is overdue.
+func (w *world) sendOverdue() {
+	w.t.Helper()
+	page, err := w.pair().Customers(w.ctx(), w.tenant, joorcin7.Query{List: joorcin7.ListReview})
+	w.must(err)
+	var ids []string
+	for _, c := range page.Items {
+		if c.Overdue {
+			ids = append(ids, c.ID)
+		}
+	}
+	if len(ids) > 0 {
+		w.upload(ids...)
+		w.rest()
 	}
 }
 
