@@ -71,7 +71,13 @@ func (p *Pair) CatalogWork() job.Work { return nil }
 // ShipmentsWork is as CatalogWork.
 func (p *Pair) ShipmentsWork() job.Work { return nil }
 
-// Sync asks for one of the pair's jobs that people may start, and returns its progress.
+// Sync asks for one of the pair's jobs that people may start, and returns its progress. Who asks for a look at JOOR is
+// told of all that is in review, also of what was asked about a moment ago.
 func (p *Pair) Sync(ctx context.Context, b tenant.Bundle, name string) (*Progress, error) {
+	if name == JobJOOR {
+		if err := p.publisher.AskNow(ctx, b.Tenant.ID, shelfOf(b)); err != nil {
+			return nil, err
+		}
+	}
 	return p.ask(ctx, b, name)
 }

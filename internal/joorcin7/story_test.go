@@ -39,9 +39,12 @@ func TestStory(t *testing.T) {
 		if p = w.upload(); jobs != 1 || w.calls(sim.JOOR, "POST /bulk-connection") != jobs {
 			t.Errorf("a second upload sends again: %+v", p)
 		}
+		w.look()
+		if got := w.list(joorcin7.ListReview); got != a+" review" {
+			t.Errorf("in review still: %s", got)
+		}
 		w.review(true)
-		w.pass(5 * time.Hour)
-		w.rest()
+		w.look() // a person asks, and does not wait for the next question
 		got := w.customer(a)
 		if w.list(joorcin7.ListLinked) != a+" linked" || got.Connection == "" || w.list(joorcin7.ListReview) != "" {
 			t.Errorf("accepted: %+v; in review: %s", got, w.list(joorcin7.ListReview))

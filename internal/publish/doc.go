@@ -36,9 +36,9 @@
 // worker does nothing.
 //
 // [Publisher.Differences] says what a run would do. [Publisher.Decide] is what a person says: yes or no to what is
-// held, and that something be sent again. [Publisher.Notable] lists what people may have to look at. [Publisher.Learn]
-// notes what the far side was found to hold, when it was read: what was there before us is not told again, and what
-// somebody took away there is.
+// held, and that something be sent again. [Publisher.AskNow] has what is pending asked about before its time.
+// [Publisher.Notable] lists what people may have to look at. [Publisher.Learn] notes what the far side was found to
+// hold, when it was read: what was there before us is not told again, and what somebody took away there is.
 //
 // Sets that depend on each other are the pair's to order: it calls Sync for one after the other.
 //
