@@ -39,7 +39,7 @@ func TestStory(t *testing.T) {
 // begin makes an account at the simulated vendors, and a tenant that is connected to nothing, with its people.
 func (s *stage) begin() sim.Account {
 	s.t.Helper()
-	acc, err := s.demo.account(s.ctx)
+	acc, err := s.demo.account(s.ctx, demoName)
 	var made struct{ ID string }
 	if err == nil {
 		in := map[string]string{"name": demoName, "timeZone": "Pacific/Auckland"}

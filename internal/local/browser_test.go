@@ -104,7 +104,7 @@ func openStage(t *testing.T) *stage {
 func (s *stage) trade() {
 	s.t.Helper()
 	ctx := s.t.Context()
-	acc, err := s.demo.account(ctx)
+	acc, err := s.demo.account(ctx, demoName)
 	if err == nil {
 		s.tenant, _, err = s.demo.tenant(ctx, acc)
 	}

@@ -61,7 +61,7 @@ func (d *demo) run(ctx context.Context) error {
 	if d.sim.base == "" {
 		return errors.New("it needs the simulators: start with -sim, or with -demo=false")
 	}
-	acc, err := d.account(ctx)
+	acc, err := d.account(ctx, demoName)
 	if err != nil {
 		return err
 	}
@@ -75,6 +75,9 @@ func (d *demo) run(ctx context.Context) error {
 		return err
 	}
 	if !created {
+		if err := d.brandPeople(ctx); err != nil {
+			return err
+		}
 		return d.status(ctx, tenant)
 	}
 	place := func(title, body string) error {
@@ -101,44 +104,54 @@ func (d *demo) run(ctx context.Context) error {
 	if err := d.printShipping(ctx, tenant, acc); err != nil {
 		return err
 	}
-	return d.printCatalogue(ctx, tenant, acc)
+	if err := d.printCatalogue(ctx, tenant, acc); err != nil {
+		return err
+	}
+	return d.printBrand(ctx)
 }
 
 // people adds people who can sign in to the demo tenant, if the issuer is the runner's own.
 func (d *demo) people(ctx context.Context, tenant string) error {
-	if u, err := url.Parse(d.api.base); err != nil || !loopback(u.Host) {
-		return nil // it adds people from this machine alone
-	}
 	for _, person := range []issuer.Person{
 		{Name: "Ana (office manager)", Role: string(signin.Admin), Email: "ana@example.com"},
 		{Name: "Viktor (looks only)", Role: string(signin.Viewer), Email: "viktor@example.com"},
 	} {
 		person.Tenants = []string{tenant}
-		if err := d.api.call(ctx, http.MethodPost, issuer.Path+"/people", person, nil); err != nil {
-			return fmt.Errorf("people who can sign in: %w", err)
+		if err := d.person(ctx, person); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// account finds or makes the simulated wholesaler.
-func (d *demo) account(ctx context.Context) (sim.Account, error) {
+func (d *demo) person(ctx context.Context, person issuer.Person) error {
+	if u, err := url.Parse(d.api.base); err != nil || !loopback(u.Host) {
+		return nil // the issuer adds people from this machine alone
+	}
+	if err := d.api.call(ctx, http.MethodPost, issuer.Path+"/people", person, nil); err != nil {
+		return fmt.Errorf("people who can sign in: %w", err)
+	}
+	return nil
+}
+
+// account finds or makes a company at the simulated vendors.
+func (d *demo) account(ctx context.Context, name string) (sim.Account, error) {
 	var list struct{ Items []sim.Account }
 	if err := d.sim.call(ctx, http.MethodGet, "/sim/accounts", nil, &list); err != nil {
 		return sim.Account{}, err
 	}
 	for _, a := range list.Items {
-		if a.Name == demoName {
+		if a.Name == name {
 			return a, nil
 		}
 	}
 	var a sim.Account
-	err := d.sim.call(ctx, http.MethodPost, "/sim/accounts", map[string]string{"name": demoName, "currency": "NZD"}, &a)
+	err := d.sim.call(ctx, http.MethodPost, "/sim/accounts", map[string]string{"name": name, "currency": "NZD"}, &a)
 	return a, err
 }
 
-// findTenant returns the id of the demo's tenant; "" if there is none.
-func (d *demo) findTenant(ctx context.Context) (id string, err error) {
+// findTenant returns the id of a tenant; "" if there is none.
+func (d *demo) findTenant(ctx context.Context, name string) (id string, err error) {
 	for after := ""; ; {
 		var list struct {
 			Items []struct{ ID, Name string }
@@ -149,7 +162,7 @@ func (d *demo) findTenant(ctx context.Context) (id string, err error) {
 			return "", err
 		}
 		for _, t := range list.Items {
-			if t.Name == demoName {
+			if t.Name == name {
 				id = t.ID
 			}
 		}
@@ -162,7 +175,7 @@ func (d *demo) findTenant(ctx context.Context) (id string, err error) {
 
 // tenant returns the demo's tenant, which it makes and connects if it is not there.
 func (d *demo) tenant(ctx context.Context, acc sim.Account) (id string, created bool, err error) {
-	if id, err = d.findTenant(ctx); err != nil {
+	if id, err = d.findTenant(ctx, demoName); err != nil {
 		return "", false, err
 	}
 	if id != "" {

@@ -140,25 +140,31 @@ type ran struct {
 }
 
 // follow starts long work and waits until it is done.
-func (c *catalogStory) follow(ctx context.Context, what string, in any) (done ran, err error) {
-	c.say("   …         POST …/%s", what)
+func (d *demo) follow(ctx context.Context, tenant, what string, in any) (done ran, err error) {
+	d.say("   …         POST …/%s", what)
 	var started struct{ Progress struct{ ID string } }
-	if err := c.api.call(ctx, http.MethodPost, c.tenant+"/"+what, in, &started); err != nil {
+	if err := d.api.call(ctx, http.MethodPost, tenant+"/"+what, in, &started); err != nil {
 		return done, err
 	}
-	path := c.tenant + "/progress/" + started.Progress.ID
+	path := tenant + "/progress/" + started.Progress.ID
 	err = until(ctx, patience, 100*time.Millisecond, what, func() (bool, error) {
 		done = ran{}
-		err := c.api.call(ctx, http.MethodGet, path, nil, &done)
+		err := d.api.call(ctx, http.MethodGet, path, nil, &done)
 		return done.State == "done", err
 	})
 	if err != nil {
 		return done, fmt.Errorf("%w: %s", err, text(done.Problem))
 	}
+	return done, nil
+}
+
+// follow is the same for the catalogue, and prints what was left out.
+func (c *catalogStory) follow(ctx context.Context, what string, in any) (ran, error) {
+	done, err := c.demo.follow(ctx, c.tenant, what, in)
 	for _, l := range done.Left {
 		c.say("      %s: %s", l.Name, l.Why)
 	}
-	return done, nil
+	return done, err
 }
 
 // prices are those of a product in Upstock's price lists, by the names of these.
@@ -180,8 +186,8 @@ func (c *catalogStory) prices(ctx context.Context, product string) (map[string]s
 	return by, err
 }
 
-func (c *catalogStory) sayNow(format string, args ...any) {
-	c.say("   "+time.Now().Format("15:04:05")+"  "+format, args...)
+func (d *demo) sayNow(format string, args ...any) {
+	d.say("   "+time.Now().Format("15:04:05")+"  "+format, args...)
 }
 
 // find returns the id of a record in the simulated Cin7 Core, by its SKU or name.
