@@ -12,21 +12,11 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/google/go-cmp/cmp"
 
 	"stockbridge/internal/app"
 	"stockbridge/internal/tenant"
 )
-
-func awsTest(s *script) aws.Config {
-	return aws.Config{
-		Region: "ap-southeast-2", Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
-		BaseEndpoint: aws.String("http://aws.test"), HTTPClient: wholeAnswers{&http.Client{Transport: s}},
-		Retryer: func() aws.Retryer { return aws.NopRetryer{} },
-	}
-}
 
 func serviceTest(transport http.RoundTripper) service {
 	c := awsConfig{region: "ap-southeast-2", key: "key", secret: "hidden", session: "session"}
