@@ -665,7 +665,7 @@ func (v visit) joorMatchRow(m joorcin7.Match) joorMatchRow {
 	row := joorMatchRow{
 		ID: m.Contact.ID, Name: prose.Within(cmp.Or(m.Contact.Company, "Customer "+m.Contact.ID), mostOfName),
 		Address: joorCustomerPath(v.Tenant.ID, m.Contact.ID), Score: alikeBy(m.Score),
-		Reasons: prose.Within(strings.Join(m.Reasons, ", "), mostOfField), Sure: m.Sure, By: m.By, At: v.moment(m.At),
+		Reasons: prose.Within(strings.Join(m.Reasons, " "), mostOfField), Sure: m.Sure, By: m.By, At: v.moment(m.At),
 		Rejected: m.State == joorcin7.MatchRejected,
 	}
 	if c := m.Connection; c != nil {
@@ -690,7 +690,7 @@ func (v visit) joorMatchCard(m joorcin7.Match) joorMatchCard {
 	for _, c := range all[:min(len(all), candidatesShown)] {
 		card.Candidates = append(card.Candidates, candidateLine{
 			Theirs: c.ID, Name: prose.Within(cmp.Or(c.Name, "Connection "+c.ID), mostOfName), Score: alikeBy(c.Score),
-			Facts: prose.Within(c.Code, 60), Reasons: prose.Within(strings.Join(c.Reasons, ", "), mostOfWhy),
+			Facts: prose.Within(c.Code, 60), Reasons: prose.Within(strings.Join(c.Reasons, " "), mostOfWhy),
 			First: m.Connection != nil && c.ID == m.Connection.ID,
 		})
 	}
