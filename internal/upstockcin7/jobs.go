@@ -44,7 +44,7 @@ func (p *Pair) Jobs() []job.Kind {
 			Needs: both, List: tenant.Upstock, Every: reconcileEvery, Queue: job.Shipments, Class: limit.Second,
 		}, {
 			Name: JobWebhooks, Help: "keeps our webhooks in Cin7 Core registered and active",
-			Needs: both, List: tenant.Cin7Core, Every: 30 * time.Minute, Queue: job.Shipments, Class: limit.Second,
+			Needs: both, List: tenant.Cin7Core, Every: 30 * time.Minute, Queue: job.Shipments, Class: limit.First,
 			Sync: true,
 		}, {
 			Name: JobCompleteness, Help: "compares orders, sales and shipments of the last 7 days",
