@@ -471,7 +471,11 @@ func TestUnknownAfter(t *testing.T) {
 	h.do("POST", path+"/tokens", token, nil).is(201)
 	// of a filter, or of a part of the path
 	given := map[string]string{"q": "UP-7", "state": "sold", "kind": "customer", "by": "people", "order": "7",
-		"from": "2026-11-01", "to": "2099-01-01", "list": "imported"}
+		"from": "2026-11-01", "to": "2099-01-01", "list": "imported", "sort": "name"}
+	others := map[string]map[string]string{ // where a route takes other values
+		"/price-changes": {"state": "applied"}, "/joor/matches": {"state": "accepted"},
+		"/joor/customers": {"list": "linked"},
+	}
 	refused := func(target, token, after string) {
 		t.Helper()
 		h.do("GET", target, token, nil).is(200)
@@ -496,8 +500,10 @@ func TestUnknownAfter(t *testing.T) {
 		for _, name := range takes {
 			if name != "after" && name != "limit" {
 				value := given[name]
-				if strings.HasSuffix(rt.path, "/price-changes") {
-					value = "applied"
+				for path, of := range others {
+					if v, ok := of[name]; ok && strings.HasSuffix(rt.path, path) {
+						value = v
+					}
 				}
 				if value == "" {
 					t.Fatalf("%s: give this test a value for %s", rt.path, name)

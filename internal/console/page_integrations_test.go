@@ -71,7 +71,7 @@ func TestConnectOnPage(t *testing.T) {
 		}
 	}
 	h.do("GET", path+"/connections/cin7core", token, nil).is(404)
-	for _, address := range []string{page + "/nothing", page + "/joor"} {
+	for _, address := range []string{page + "/nothing", page + "/abacus"} {
 		if w := ana.post(address, core); w.Code != http.StatusNotFound {
 			t.Errorf("%s: %d", address, w.Code)
 		}

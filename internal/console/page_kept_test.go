@@ -487,7 +487,7 @@ func (f *formsHouse) twice(before, came []string, atOnce bool) {
 	for _, line := range before {
 		times[line]--
 	}
-	removed := regexp.MustCompile(`was revoked|was disconnected|was linked to|was removed`)
+	removed := regexp.MustCompile(`was revoked|was disconnected|was linked to|was removed|was undone`)
 	for line, n := range times {
 		if n > 1 && !strings.HasPrefix(line, "job ") && !strings.Contains(line, "was tested again: it works") &&
 			!(atOnce && removed.MatchString(line)) {

@@ -44,7 +44,7 @@ func TestConnections(t *testing.T) {
 		{"a bad webhook secret", conns + "/upstock",
 			map[string]string{"token": acc.Upstock.Token, "webhookSecret": "no secret"}, 422,
 			[]string{"webhookSecret"}},
-		{"not yet", conns + "/joor", `{"account":"x","token":"y"}`, 501, nil},
+		{"a key that JOOR refuses", conns + "/joor", `{"account":"x","token":"y"}`, 422, nil},
 		{"no such system", conns + "/abacus", `{}`, 404, nil},
 		{"cin7core", conns + "/cin7core", keys, 200, nil},
 		{"upstock", conns + "/upstock", map[string]string{"token": acc.Upstock.Token}, 200, nil},

@@ -372,5 +372,8 @@ func (p *Pair) Only(ctx context.Context, tenantID string, q Query) (page OnlyPag
 			page.Items = append(page.Items, c)
 		}
 	}
+	if !begun {
+		return OnlyPage{}, ErrAfter
+	}
 	return page, nil
 }

@@ -180,6 +180,9 @@ func (p *Pair) Matches(ctx context.Context, tenantID string, q MatchQuery) (page
 			page.Items = append(page.Items, m.shown())
 		}
 	}
+	if !begun {
+		return MatchPage{}, ErrAfter
+	}
 	return page, nil
 }
 
