@@ -75,9 +75,12 @@ func (v view) hold(c publish.Change) string {
 		}
 		return "It waits for Upload Customers."
 	}
+	was, err := customer.ReadConnection(c.Was)
 	switch {
 	case !s.Update:
 		return switchedOff(s, JobUpdate)
+	case err != nil || was.Code == "": // a bulk job finds connections by their codes, and would make another one
+		return "Its connection gets a customer code first."
 	case v.wanted[JobUpdate][c.ID], s.UpdateAlone:
 		return ""
 	}
@@ -186,7 +189,7 @@ func (r *run) choose(ctx context.Context) error {
 		return err
 	}
 	var again []publish.Key
-	r.progress.Of, r.progress.Left, r.place.Counts = len(ids), nil, nil
+	r.progress.Of, r.progress.Left, r.progress.Result, r.place.Counts = len(ids), nil, nil, nil
 	for _, s := range all {
 		if why := s.unsendable(r.part.Kind.Name); why != "" {
 			r.leave(s, why)
@@ -343,7 +346,7 @@ func (r *run) sum(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.place.Counts, r.progress.Done, r.progress.Left = nil, 0, nil
+	r.place.Counts, r.progress.Done, r.progress.Left, r.progress.Result = nil, 0, nil, nil
 	for _, s := range all {
 		name, why := s.outcome(r.part.Kind.Name)
 		r.count(name, 1)

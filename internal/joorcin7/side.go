@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -50,7 +51,7 @@ func (s side) Put(ctx context.Context, batch []publish.Telling) (answer publish.
 	if err != nil {
 		return publish.Answer{}, err
 	}
-	answer.Ticket = made.ID
+	answer.Ticket = ticketOf(made.ID, s.Now())
 	answer.Again = s.Now().Add(s.Times.MinRetry)
 	return answer, nil
 }
@@ -76,7 +77,8 @@ func (s side) Follow(ctx context.Context, ticket string, batch []publish.Telling
 	}
 	together := 0 // in review already
 	if ticket != "" {
-		made, again, err := s.works(ctx, ticket)
+		id, sent := jobOf(ticket)
+		made, again, err := s.works(ctx, id, sent)
 		if err != nil || !again.IsZero() {
 			return publish.Answer{Ticket: ticket, Again: again}, err
 		}
@@ -85,18 +87,30 @@ func (s side) Follow(ctx context.Context, ticket string, batch []publish.Telling
 	return s.lookUp(ctx, ticket, batch, together)
 }
 
+// ticketOf is a bulk job with when it was sent; jobOf reads it.
+func ticketOf(id string, sent time.Time) string { return id + "@" + strconv.FormatInt(sent.Unix(), 10) }
+
+func jobOf(ticket string) (id string, sent time.Time) {
+	id, at, _ := strings.Cut(ticket, "@")
+	if n, err := strconv.ParseInt(at, 10, 64); err == nil {
+		sent = time.Unix(n, 0)
+	}
+	return id, sent
+}
+
 // works is when to ask again about a bulk job that JOOR still works on; zero = it does not any more. One that has not
-// finished for long is not awaited: its connections are looked up all the same.
-func (s side) works(ctx context.Context, ticket string) (made joor.BulkJob, again time.Time, err error) {
-	made, err = s.client.BulkJob(ctx, ticket)
+// finished for long is not awaited: its connections are looked up all the same. An answer that refuses the question
+// says nothing of the job.
+func (s side) works(ctx context.Context, id string, sent time.Time) (made joor.BulkJob, again time.Time, err error) {
+	made, err = s.client.BulkJob(ctx, id)
 	switch {
 	case rest.KindOf(err) == rest.NotFound:
 		return made, again, nil
-	case err != nil, made.IsFinished():
+	case err != nil && !isRefusal(err), err == nil && made.IsFinished():
 		return made, again, err
 	}
-	waited := s.Now().Sub(made.Created)
-	if !made.Created.IsZero() && waited > s.Times.Lost {
+	waited := s.Now().Sub(sent)
+	if waited > s.Times.Lost {
 		return made, again, nil
 	}
 	return made, s.Now().Add(min(max(waited/4, s.Times.MinRetry), s.Times.Longest)), nil
@@ -131,6 +145,9 @@ func (s side) lookUp(
 	return a, nil
 }
 
+// isRefusal reports whether JOOR answered, and would not say what was asked.
+func isRefusal(err error) bool { return rest.KindOf(err) == rest.Invalid }
+
 // lookUpOne looks a connection up by its code. One that is not there is in review. One that JOOR has, and holds other
 // values of what cannot be typed in two ways, was not changed by its job.
 func (s side) lookUpOne(ctx context.Context, t publish.Telling, together int) (res publish.Result, err error) {
@@ -146,6 +163,9 @@ func (s side) lookUpOne(ctx context.Context, t publish.Telling, together int) (r
 		if together > 0 {
 			res.Due = customer.Due(together, s.Now())
 		}
+		return res, nil
+	case isRefusal(err): // it says nothing of the connection, which is asked for again
+		res.Pending, res.Ask = true, s.Now().Add(s.Times.Longest)
 		return res, nil
 	case err != nil:
 		return res, err

@@ -325,13 +325,13 @@ func TestInvokeAction(t *testing.T) {
 func TestJobTimes(t *testing.T) {
 	var warnings strings.Builder
 	times, err := jobTimes("orders=5s, teleport=1s", &warnings)
-	if err != nil || times["orders"] != 5*time.Second || times["shipments"] != 5*time.Minute || len(times) != 10 ||
+	if err != nil || times["orders"] != 5*time.Second || times["shipments"] != 5*time.Minute || len(times) != 12 ||
 		strings.Count(warnings.String(), "\n") != 1 ||
 		!strings.Contains(warnings.String(), "teleport=1s: there is no such job; there are alerts, completeness, "+
-			"customers, mirror, orders, prices, products, reconcile, shipments, webhooks") {
+			"contacts, customers, joor, mirror, orders, prices, products, reconcile, shipments, webhooks") {
 		t.Errorf("%v %v %q", times, err, warnings.String())
 	}
-	if times, err := jobTimes("orders=0", io.Discard); err != nil || times["orders"] != 0 || len(times) != 10 {
+	if times, err := jobTimes("orders=0", io.Discard); err != nil || times["orders"] != 0 || len(times) != 12 {
 		t.Errorf("0 = never: %v %v", times, err)
 	}
 	if _, err := jobTimes("orders=soon", io.Discard); err == nil {
