@@ -50,7 +50,7 @@ catalogue: ## the catalogue's crash proof, months and memory at their whole size
 
 pages: ## the pages in Chromium with axe-core, where .ci/run has put it, every event of make invoke, every hostile address
 	go test -count=1 ./internal/console -run '^TestHostileAddresses$$' -args -whole
-	go test -count=1 -timeout 30m ./internal/local -run '^(TestPages|TestStory|TestCatalogueStory|TestSeedAndInvoke)$$' -args -whole
+	go test -count=1 -timeout 30m ./internal/local -run '^(TestPages|TestStory|TestCatalogueStory|TestJOORStory|TestSeedAndInvoke)$$' -args -whole
 
 lint: ## gofmt, go mod tidy, vet, staticcheck, govulncheck; cfn-lint and sam validate where installed
 	@bad=$$(gofmt -l .); if [ -n "$$bad" ]; then echo "not gofmt'ed: $$bad"; exit 1; fi
@@ -92,7 +92,7 @@ bench: ## measures each number beside the one to reach: calls, orders a second, 
 	$(LOCAL) bench
 
 screenshots: ## every page of the console as a picture, both widths and themes: .cache/screenshots
-	go test -count=1 -run '^(TestPages|TestStory|TestCatalogueStory)$$' ./internal/local -args -shots $(CURDIR)/.cache/screenshots
+	go test -count=1 -run '^(TestPages|TestStory|TestCatalogueStory|TestJOORStory)$$' ./internal/local -args -shots $(CURDIR)/.cache/screenshots
 
 # Where the time is up, Go may end a target with a bare "context deadline exceeded" that is no finding (go.dev/issue/75804,
 # mended in Go 1.27): once more then.
