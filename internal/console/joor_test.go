@@ -177,6 +177,8 @@ func TestJOORCustomers(t *testing.T) {
 		}
 		has(t, ana.get(at).Body.String(), "Everything is in step")
 		hasNot(t, ana.get(at).Body.String(), "Completeness", "Upstock")
+		hasNot(t, ana.get(at+"/settings/integrations").Body.String(), "Catalogue", "Pause orders")
+		has(t, ana.get(at+"/joor/upload").Body.String(), "Nowhere") // which cannot be sent
 	})
 }
 

@@ -105,7 +105,7 @@ func (a *api) showAccess(
 		p.New, p.Export = &form, exportPath(v.Tenant.ID)
 	}
 	f := v.frame(r, "Access", p)
-	f.Sections = settingsMenu(v.Tenant.ID, accessPath(v.Tenant.ID))
+	f.Sections = v.settingsMenu(accessPath(v.Tenant.ID))
 	return a.show(w, r, status, "access", f)
 }
 

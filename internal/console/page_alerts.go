@@ -121,7 +121,7 @@ func (a *api) showAlerts(w http.ResponseWriter, r *http.Request, v visit, status
 	}
 	f := v.frame(r, "Alerts", p)
 	f.Moving = (p.Testing || p.Asking) && safe(r.Method) // else the script would ask for what a form was sent to
-	f.Sections = settingsMenu(v.Tenant.ID, path)
+	f.Sections = v.settingsMenu(path)
 	return a.show(w, r, status, "alerts", f)
 }
 

@@ -72,26 +72,31 @@ func (a *api) showIntegrations(
 	if v.Lack(upstockcin7.Systems()...) == nil {
 		p.Test = testOrderPath(v.Tenant.ID)
 	}
-	var err error
-	if p.Flows, err = a.flowCards(r, v, false); err != nil {
-		return err
+	if v.usesOrders() {
+		var err error
+		if p.Flows, err = a.flowCards(r, v, false); err != nil {
+			return err
+		}
 	}
 	f := v.frame(r, "Integrations", p)
-	f.Sections = settingsMenu(v.Tenant.ID, integrationsPath(v.Tenant.ID))
+	f.Sections = v.settingsMenu(integrationsPath(v.Tenant.ID))
 	return a.show(w, r, status, "integrations", f)
 }
 
-// settingsMenu are the pages of a tenant's settings.
-func settingsMenu(tenantID, here string) []menuItem {
-	items := []menuItem{{Label: "Integrations", Address: integrationsPath(tenantID)},
-		{Label: "Orders", Address: tenantPath(tenantID) + "/settings/orders"},
-		{Label: "Catalogue", Address: catalogSettingsPath(tenantID)},
-		{Label: "JOOR", Address: joorSettingsPath(tenantID)},
-		{Label: "Alerts", Address: alertsPath(tenantID)},
-		{Label: "Access", Address: accessPath(tenantID)}}
-	for i := range items {
-		items[i].Here = items[i].Address == here
+// settingsMenu are the pages of a tenant's settings: of what it uses, and the one that is shown.
+func (v visit) settingsMenu(here string) (items []menuItem) {
+	id := v.Tenant.ID
+	add := func(label, address string, used bool) {
+		if used || address == here {
+			items = append(items, menuItem{Label: label, Address: address, Here: address == here})
+		}
 	}
+	add("Integrations", integrationsPath(id), true)
+	add("Orders", tenantPath(id)+"/settings/orders", v.usesOrders())
+	add("Catalogue", catalogSettingsPath(id), v.usesOrders())
+	add("JOOR", joorSettingsPath(id), uses(v.Bundle, joorcin7.Systems()))
+	add("Alerts", alertsPath(id), true)
+	add("Access", accessPath(id), true)
 	return items
 }
 

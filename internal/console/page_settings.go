@@ -269,7 +269,7 @@ func (a *api) showSettings(w http.ResponseWriter, r *http.Request, v visit, stat
 		p.Faults = append(p.Faults, fieldFault{name, questionOf(name).Title, faultWords(f)})
 	}
 	fr := v.frame(r, part.label, p)
-	fr.Heading, fr.Sections = part.heading, settingsMenu(v.Tenant.ID, r.URL.Path)
+	fr.Heading, fr.Sections = part.heading, v.settingsMenu(r.URL.Path)
 	return a.show(w, r, status, "settings", fr)
 }
 

@@ -242,7 +242,7 @@ func (a *api) ask(w http.ResponseWriter, r *http.Request, v visit, title string,
 	}
 	p.Address = r.URL.Path
 	f := v.frame(r, title, p)
-	f.Sections = settingsMenu(v.Tenant.ID, p.Back)
+	f.Sections = v.settingsMenu(p.Back)
 	return a.show(w, r, http.StatusOK, "confirm", f)
 }
 

@@ -89,7 +89,7 @@ func (a *api) testOrderPage(w http.ResponseWriter, r *http.Request, v visit) err
 		}
 	}
 	f := v.frame(r, "Test order", p)
-	f.Sections = settingsMenu(v.Tenant.ID, integrationsPath(v.Tenant.ID))
+	f.Sections = v.settingsMenu(integrationsPath(v.Tenant.ID))
 	f.Moving = t.State == upstockcin7.TestRunning
 	return a.show(w, r, http.StatusOK, "testorder", f)
 }
