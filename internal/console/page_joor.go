@@ -333,7 +333,7 @@ func (v visit) joorList(found joorcin7.CustomerPage, q joorcin7.Query) joorListP
 	}
 	verb := strings.TrimSuffix(words.Title, " Customers")
 	p.One, p.Many, p.Chosen = verb+" 1 customer", verb+" # customers", verb+" the chosen customers"
-	if may && found.Of > 0 {
+	if may && (p.Choose || found.Next != "" || q.After != "") { // else nobody in the list can be sent
 		p.All = verb + " all " + prose.Count(found.Of) + " that are found"
 		if q.Q == "" {
 			p.All = verb + " all " + prose.Count(found.Of)

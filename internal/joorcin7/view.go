@@ -91,7 +91,7 @@ func (s standing) history(m *Match) (notes []Note) {
 		add(e.Since, "", "JOOR refused it: "+e.Why)
 	}
 	if s.linked() {
-		add(e.At, "", "JOOR has it as it is shown here.")
+		add(e.At, "", "JOOR has had it so since.")
 	}
 	if m != nil {
 		add(m.At, m.By, "It was matched with this connection.")
