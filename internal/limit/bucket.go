@@ -15,10 +15,6 @@ const (
 	maxExact        = 1000
 	slicesPerWindow = 96
 
-	// The second class leaves a call in leftOf to the first, and one in leftWanted where the first was refused a moment
-	// ago. It does not spread what is less than a call in fewOf, and may be late by a window in lateOf and make good.
-	leftOf, leftWanted, fewOf, lateOf = 25, 12, 2, 60
-
 	// believedAhead is how far in a worker's future a stamp is believed: further
 	// than clocks differ. A later stamp is of a wrong clock, and to wait for it
 	// would stop the account.
@@ -32,9 +28,8 @@ type bucket struct {
 	counts       []count // grants within the sliced window, oldest first
 	windows      []fixed // the last window of each fixed rate, as far as it was called
 	blockedUntil int64   // no grants before
-	wantedUntil  int64   // until then the second class leaves more of the budget to the first
+	wantedUntil  int64   // until then the second class leaves the budget to the first
 	lastSecond   int64   // newest grant to the second class
-	paced        int64   // when the second class's next grant is due, were they spread evenly
 
 	shares     []Share       // of each stamp
 	askedUntil [shares]int64 // until then a share's part is kept for it
@@ -87,8 +82,8 @@ func (k *bucket) take(b Budget, c Class, s Share, n int, turn, now int64) (at, u
 		}
 		until = max(until, k.freeFrom(r, b.fixedBefore(i), room, at))
 	}
-	if c == Second && at < k.lastSecond+turn {
-		until = max(until, min(k.secondFreeFrom(b, n, at), k.lastSecond+turn))
+	if c == Second && k.wantedUntil > at && at < k.lastSecond+turn {
+		until = max(until, min(k.wantedUntil, k.lastSecond+turn))
 	}
 	if b.Shared && !(c == Second && at >= k.lastSecond+turn) {
 		for _, r := range b.Rates {
@@ -100,51 +95,9 @@ func (k *bucket) take(b Budget, c Class, s Share, n int, turn, now int64) (at, u
 	}
 	k.add(b, at, s, n, 0)
 	if c == Second {
-		gap, late := b.pace()
-		k.lastSecond, k.paced = at, max(k.paced, at-late)+gap
+		k.lastSecond = at
 	}
 	return at, 0
-}
-
-// secondFreeFrom is freeFrom for the second class, which spreads its calls and leaves some to the first.
-func (k *bucket) secondFreeFrom(b Budget, n int, at int64) int64 {
-	free := int64(0)
-	for _, r := range b.Rates {
-		if r.Calls > maxExact || r.Fixed {
-			continue
-		}
-		if k.used(r, -1, at) >= int64(r.Calls/fewOf) {
-			free = max(free, k.paced)
-		}
-		free = max(free, k.hasFrom(r, n+r.Calls/leftOf))
-		if k.wantedUntil > at {
-			free = max(free, min(k.wantedUntil, k.hasFrom(r, n+max(1, r.Calls/leftWanted))))
-		}
-	}
-	return free
-}
-
-// hasFrom is the instant from which a rate has so many calls.
-func (k *bucket) hasFrom(r Rate, free int) int64 {
-	if i := len(k.stamps) - r.Calls + free - 1; i >= 0 && i < len(k.stamps) {
-		return k.stamps[i] + r.Window.Microseconds()
-	}
-	return 0
-}
-
-// pace is how far apart the second class's calls are where they come all the time, and how much of a delay it makes
-// good.
-func (b Budget) pace() (gap, late int64) {
-	for _, r := range b.Rates {
-		if r.Calls > maxExact || r.Fixed {
-			continue
-		}
-		window := r.Window.Microseconds()
-		if apart := window / int64(r.Calls-r.Calls/leftOf); apart >= gap {
-			gap, late = apart, window/lateOf
-		}
-	}
-	return gap, late
 }
 
 // freeFrom is the instant from which the rate has room for a call that costs n. If that is not after at, it has room.
@@ -306,7 +259,6 @@ func (k *bucket) clampFuture(now int64) (changed bool) {
 		pull(&k.windows[i].to, now+believedAhead)
 	}
 	pull(&k.lastSecond, now+believedAhead)
-	pull(&k.paced, now+believedAhead)
 	pull(&k.blockedUntil, now+believedAhead+longestBlock.Microseconds())
 	pull(&k.wantedUntil, now+believedAhead+longestBlock.Microseconds())
 	for i := range k.askedUntil {
@@ -321,8 +273,8 @@ var errFormat = errors.New("bucket in an unknown format")
 const format = 1
 
 // encode returns the format, then varints; stamps and slices as the difference
-// from the one before; then, if there is any, what belongs to shares, to fixed
-// windows, and the pace, which earlier versions neither wrote nor read. 300 stamps of a minute take less than
+// from the one before; then, if there is any, what belongs to shares, and then to
+// fixed windows, which earlier versions neither wrote nor read. 300 stamps of a minute take less than
 // 1 KB, which DynamoDB counts as one write unit.
 func (k *bucket) encode() []byte {
 	v := append(make([]byte, 0, 48+3*len(k.stamps)+4*len(k.counts)), format)
@@ -340,7 +292,7 @@ func (k *bucket) encode() []byte {
 		v = binary.AppendVarint(binary.AppendVarint(v, c.slice-last), c.n)
 		last = c.slice
 	}
-	some := k.trials != 0 || len(k.windows) > 0 || k.paced != 0
+	some := k.trials != 0 || len(k.windows) > 0
 	for i := range k.askedUntil {
 		some = some || k.askedUntil[i] != 0
 	}
@@ -365,17 +317,7 @@ func (k *bucket) encode() []byte {
 			v = binary.AppendVarint(v, n)
 		}
 	}
-	return binary.AppendVarint(v, k.paced)
-}
-
-// varints is how many of them there are.
-func varints(v []byte) (n int) {
-	for _, b := range v {
-		if b < 0x80 {
-			n++
-		}
-	}
-	return n
+	return v
 }
 
 func decode(v []byte) (bucket, error) {
@@ -427,12 +369,9 @@ func decode(v []byte) (bucket, error) {
 			}
 		}
 		v = v[min(len(v), (len(k.stamps)+3)/4):]
-		for varints(v) >= 3 && !bad {
+		for len(v) > 0 && !bad {
 			from, length, used := next(), next(), next()
 			k.windows = append(k.windows, fixed{from, from + length, used})
-		}
-		if len(v) > 0 {
-			k.paced = next()
 		}
 	}
 	if bad {

@@ -28,9 +28,7 @@ func TestBucketTake(t *testing.T) {
 	two := Budget{Rates: []Rate{{Calls: 2, Window: 10 * time.Second}}}
 	both := Budget{Rates: []Rate{{Calls: 2, Window: 10 * time.Second}, {Calls: 3, Window: 60 * time.Second}}}
 	daily := Budget{Rates: []Rate{{Calls: 2000, Window: 96 * time.Second}}} // slices of a second
-	ten := Budget{Rates: []Rate{{Calls: 10, Window: 10 * time.Second}}}
 	now := 1000 * s
-	nine, full := slices.Repeat([]int64{now - 4*s}, 9), slices.Repeat([]int64{now - 4*s}, 58)
 	for _, c := range []struct {
 		name      string
 		have      bucket
@@ -48,20 +46,9 @@ func TestBucketTake(t *testing.T) {
 		{"blocked", bucket{blockedUntil: now + s}, two, First, 0, now + s},
 		{"block over", bucket{blockedUntil: now}, two, First, now, 0},
 		{"first ignores the mark", bucket{wantedUntil: now + s}, two, First, now, 0},
-		{"second yields to the mark", bucket{stamps: nine, wantedUntil: now + s, lastSecond: now - s}, ten, Second, 0,
-			now + s},
-		{"second yields until calls are free", bucket{stamps: nine, wantedUntil: now + 60*s, lastSecond: now - s}, ten,
-			Second, 0, now + 6*s},
-		{"second has its turn", bucket{stamps: nine, wantedUntil: now + s, lastSecond: now - 60*s}, ten, Second,
-			now, 0},
-		{"second until its turn", bucket{stamps: nine, wantedUntil: now + 60*s, lastSecond: now - 58*s}, ten, Second, 0,
-			now + 2*s},
-		{"second without a mark", bucket{stamps: nine}, ten, Second, now, 0},
-		{"second before it is due", bucket{stamps: nine[:5], paced: now + s, lastSecond: now - s}, ten, Second, 0,
-			now + s},
-		{"second with few calls", bucket{stamps: nine[:4], paced: now + s, lastSecond: now - s}, ten, Second, now, 0},
-		{"second leaves calls free", bucket{stamps: full, lastSecond: now - s}, sixty(), Second, 0, now + 59*s},
-		{"first takes them", bucket{stamps: full}, sixty(), First, now, 0},
+		{"second yields to the mark", bucket{wantedUntil: now + s, lastSecond: now - s}, two, Second, 0, now + s},
+		{"second has its turn", bucket{wantedUntil: now + s, lastSecond: now - 60*s}, two, Second, now, 0},
+		{"second until its turn", bucket{wantedUntil: now + 60*s, lastSecond: now - 30*s}, two, Second, 0, now + 30*s},
 		{"slices, room", bucket{counts: []count{{900, 1999}}}, daily, First, now, 0},
 		{"slices, full", bucket{counts: []count{{990, 1000}, {995, 1000}}}, daily, First, 0, 1087 * s},
 		{"slices, over", bucket{counts: []count{{990, 1}, {995, 2000}}}, daily, First, 0, 1092 * s},
@@ -91,7 +78,6 @@ func TestBucketEncoding(t *testing.T) {
 		for i := range want.askedUntil {
 			want.askedUntil[i] = n.Draw(t, "asked")
 		}
-		want.paced = n.Draw(t, "paced")
 		want.trials = rapid.Int64Range(0, 100).Draw(t, "trials")
 		for range rapid.IntRange(0, 3).Draw(t, "windows") {
 			want.windows = append(want.windows, fixed{n.Draw(t, "from"), n.Draw(t, "to"), n.Draw(t, "used")})

@@ -28,18 +28,10 @@
 //
 // # Classes
 //
-// Orders and shipments are of the [First] class. An order finds calls free while an
-// import runs, as the [Second] class leaves it a few, one in 25, and spreads its own
-// over the window: calls that were made one after another come free one after
-// another, so that the few are there again within seconds. An import has more than
-// 95 % of what orders leave, and 19 of 20 orders do not wait. Orders that
-// come many at once wait a second for each call beyond the few, where 60 are allowed
-// a minute.
-//
-// When a call of the first class is refused, it leaves a mark until shortly after it
-// may come back, and the second class leaves more of the budget alone until then, one
-// call in 12. However much the first class wants, the second gets one call a minute.
-// The first class is divided further, see [Share].
+// Orders and shipments are of the [First] class. When a call of theirs is refused,
+// it leaves a mark until shortly after it may come back, and the [Second] class
+// leaves the budget alone until then. However much the first class wants, the
+// second gets one call a minute. The first class is divided further, see [Share].
 //
 // A rate of a long window, as a day's, would be spent by the second class long before it ends, and the first class
 // would have to wait for hours. Of such a rate some calls are kept for the first class all the time (Rate.Kept): as
