@@ -190,8 +190,15 @@ func (b *brandStory) review(ctx context.Context) error {
 		return err
 	}
 	b.sayNow("At JOOR: its data team accepts %d, which takes it days otherwise.", len(decided.Items))
-	if _, err := b.follow(ctx, b.tenant, "sync/joor", nil); err != nil {
-		return err
+	waiting := 1
+	for try := 0; waiting > 0 && try < looksAtReview; try++ { // a look that was under way already may have asked before
+		_, err := b.follow(ctx, b.tenant, "sync/joor", nil)
+		if err == nil {
+			waiting, _, err = b.list(ctx, "review")
+		}
+		if err != nil {
+			return err
+		}
 	}
 	n, _, err := b.list(ctx, "linked")
 	if err == nil {
@@ -199,6 +206,9 @@ func (b *brandStory) review(ctx context.Context) error {
 	}
 	return err
 }
+
+// looksAtReview is how often JOOR is looked at for what its people said yes to.
+const looksAtReview = 10
 
 // update changes a customer in Cin7 Omni and sends what differs.
 func (b *brandStory) update(ctx context.Context) error {
