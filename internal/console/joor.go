@@ -2,6 +2,7 @@ package console
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
@@ -10,13 +11,32 @@ import (
 	"strings"
 	"time"
 
+	"github.com/shopspring/decimal"
+
 	"stockbridge/internal/joorcin7"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/tenant"
 )
 
-// numericID is an id of Cin7 Omni's or JOOR's: a number, as an order's is.
-type numericID = orderID
+// numericID is an id of Cin7 Omni's or JOOR's: a whole number, which may come as text.
+type numericID string
+
+// MarshalJSON implements json.Marshaler.
+func (id numericID) MarshalJSON() ([]byte, error) { return orderID(id).MarshalJSON() }
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (id *numericID) UnmarshalJSON(data []byte) error {
+	var n json.Number
+	if err := json.Unmarshal(data, &n); err != nil || isNull(data) || len(n) > 30 {
+		return errors.New("an id is a number")
+	}
+	d, err := decimal.NewFromString(string(n))
+	if err != nil || d.Exponent() > 18 || !d.IsInteger() {
+		return errors.New("an id is a whole number")
+	}
+	*id = numericID(d.BigInt().String())
+	return nil
+}
 
 // joorCustomer is a customer of Cin7 Omni in a list.
 type joorCustomer struct {
@@ -224,8 +244,8 @@ func joorChoice(w http.ResponseWriter, r *http.Request) (c joorcin7.Choice, err 
 
 // isNumber reports whether a text is an id of Cin7 Omni's or JOOR's.
 func isNumber(id string) bool {
-	_, err := strconv.ParseUint(id, 10, 63)
-	return err == nil
+	n, err := strconv.ParseUint(id, 10, 63)
+	return err == nil && n > 0
 }
 
 // sendToJOOR has customers uploaded or updated.
@@ -363,12 +383,19 @@ type joorPair struct {
 // decideJOORMatches has matches found, or takes a person's word on some.
 func (a *api) decideJOORMatches(w http.ResponseWriter, r *http.Request, b tenant.Bundle) error {
 	var accept, reject []joorPair
-	var find, sure bool
-	into := map[string]any{"find": &find, "accept": &accept, "reject": &reject, "sure": &sure}
+	var finds, sures json.RawMessage // as either may be left out, and is true else
+	into := map[string]any{"find": &finds, "accept": &accept, "reject": &reject, "sure": &sures}
 	if err := decode(w, r, false, into, func() (errs tenant.FieldErrors) {
 		errs = append(pairFaults("accept", accept), pairFaults("reject", reject)...)
-		decides := len(accept)+len(reject) > 0 || sure
-		if find == decides {
+		for _, said := range []struct {
+			name string
+			raw  json.RawMessage
+		}{{"find", finds}, {"sure", sures}} {
+			if said.raw != nil && string(said.raw) != "true" {
+				errs = append(errs, tenant.FieldError{Field: said.name, Message: "Say true, or leave it out."})
+			}
+		}
+		if (finds != nil) == (accept != nil || reject != nil || sures != nil) {
 			errs = append(errs, tenant.FieldError{Field: "find",
 				Message: "Say find, to have matches found, or say which are right and which are not."})
 		}
@@ -377,14 +404,14 @@ func (a *api) decideJOORMatches(w http.ResponseWriter, r *http.Request, b tenant
 		return err
 	}
 	actor := ledger.ActorOf(r.Context())
-	if find {
+	if finds != nil {
 		p, err := a.JOOR.FindMatches(r.Context(), b.Tenant.ID, actor)
 		if err != nil {
 			return joorFault(err, noContact)
 		}
 		return respondStarted(w, r, p)
 	}
-	d := joorcin7.MatchDecision{Accept: pairsOf(accept), Reject: pairsOf(reject), Sure: sure}
+	d := joorcin7.MatchDecision{Accept: pairsOf(accept), Reject: pairsOf(reject), Sure: sures != nil}
 	res, err := a.JOOR.DecideMatches(r.Context(), b.Tenant.ID, d, actor)
 	if err != nil {
 		return joorFault(err, noContact)

@@ -100,6 +100,13 @@ type Prices map[string]Price
 // SameKey reports whether two keys are one.
 func (Prices) SameKey(a, b string) bool { return match.Same(a, b) }
 
+// UnmarshalJSON implements json.Unmarshaler: a price label has no other fields.
+func (p *Prices) UnmarshalJSON(data []byte) error {
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	return d.Decode((*map[string]Price)(p))
+}
+
 // MarshalJSON implements json.Marshaler.
 func (p Prices) MarshalJSON() ([]byte, error) {
 	if p == nil {
