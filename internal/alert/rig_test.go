@@ -280,7 +280,7 @@ func (rc *receiver) take(w http.ResponseWriter, req *http.Request) {
 		rc.mu.Unlock()
 		<-req.Context().Done()
 		rc.mu.Lock()
-		return
+		panic(http.ErrAbortHandler) // else it would answer now, and somebody slow might still read that
 	case "nonsense":
 		conn, _, err := w.(http.Hijacker).Hijack()
 		if err == nil {

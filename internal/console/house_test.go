@@ -323,12 +323,17 @@ func (h *house) supplier(name string) (acc sim.Account, id, path, token string) 
 func (h *house) work() {
 	h.t.Helper()
 	h.sim.Quiet()
-	for n := 0; len(h.started)+len(h.woken) > 0; n++ {
+	for n := 0; ; n++ {
 		if n > 1000 {
 			h.t.Fatal("the work does not end")
 		}
+		h.mu.Lock()
 		started, woken := h.started, h.woken
 		h.started, h.woken = nil, nil
+		h.mu.Unlock()
+		if len(started)+len(woken) == 0 {
+			return
+		}
 		for _, j := range started {
 			if err := h.jobs.Do(h.t.Context(), j); err != nil {
 				h.t.Fatal(err)
