@@ -33,7 +33,6 @@ func deployed() map[string]string {
 	}
 }
 
-// TestConfigFaults: all faults are listed at once, and no value is shown.
 func TestCollectSeldom(t *testing.T) {
 	percent, limit := debug.SetGCPercent(-1), debug.SetMemoryLimit(-1)
 	defer func() { debug.SetGCPercent(percent); debug.SetMemoryLimit(limit) }()
@@ -51,6 +50,7 @@ func TestCollectSeldom(t *testing.T) {
 	}
 }
 
+// TestConfigFaults: all faults are listed at once, and no value is shown.
 func TestConfigFaults(t *testing.T) {
 	_, err := ReadConfig(env(map[string]string{"ORDERS_QUEUE_URL": "orders", "SPEED": "fast", "LOG_LEVEL": "loud",
 		"CIN7CORE_URL": "ftp://secret.test", "API_TOKEN": "short", "API_TOKEN_SHA256": "secret",
