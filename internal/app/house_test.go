@@ -47,7 +47,7 @@ var mayImport = map[string][]string{
 	"alert":        {"job", "ledger", "limit", "prose", "table", "tenant"},
 	"upstock":      {"rest"},
 	"cin7core":     {"prose", "rest"},
-	"joor":         {"rest"},
+	"joor":         {"prose", "rest"},
 	"cin7omni":     {"rest"},
 	"vendor":       {"job", "ledger", "limit", "match", "prose", "rest", "tenant"},
 	"job":          {"ledger", "limit", "parallel", "prose", "rest", "tenant"},

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"regexp"
 
+	"stockbridge/internal/prose"
 	"stockbridge/internal/rest"
 )
 
@@ -58,7 +58,7 @@ func responseIn(body []byte) (r wireResponse, ok bool) {
 
 // notFoundText is how a comment may say that there is no such record. The codes are not documented and no comment was
 // seen, so this is [I]; what it does not know stays an Invalid.
-var notFoundText = regexp.MustCompile(`(?i)not found|does not exist|no such|could not be found`)
+var notFoundText = prose.Pattern(`(?i)not found|does not exist|no such|could not be found`)
 
 // asNotFound turns a refusal of a call about one record into NotFound where its comment says so.
 func asNotFound(err error) error {
@@ -67,7 +67,7 @@ func asNotFound(err error) error {
 		return err
 	}
 	for _, m := range e.Messages {
-		if notFoundText.MatchString(m) {
+		if notFoundText().MatchString(m) {
 			e.Kind = rest.NotFound
 		}
 	}

@@ -2,7 +2,6 @@ package joor
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -134,9 +133,6 @@ func (c *V4) PriceTypes(ctx context.Context) ([]PriceType, error) {
 		}
 	}
 }
-
-// errNoResponse is why an answer of v2 is none.
-var errNoResponse = errors.New("the answer has no response")
 
 // messagesV4 are the errors that an answer of v4 lists: {"data":[…],"errors":[{"status","message"}]} [C].
 func messagesV4(body []byte) (messages []string) {

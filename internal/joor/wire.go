@@ -3,6 +3,7 @@ package joor
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"time"
 
 	"stockbridge/internal/rest"
@@ -63,7 +64,7 @@ type answered struct{}
 
 func (*answered) UnmarshalJSON(raw []byte) error {
 	if _, ok := responseIn(raw); !ok {
-		return errNoResponse
+		return errors.New("the answer has no response")
 	}
 	return nil
 }
