@@ -67,15 +67,3 @@ func (c *Client) BulkJob(ctx context.Context, id string) (BulkJob, error) {
 func (w wireJob) job() BulkJob {
 	return BulkJob{w.ID, Status(w.Status), w.Created, w.Modified, w.Records, w.Progress}
 }
-
-// ReviewTime is how many business days JOOR says that its people take, at most, for the new ones of an upload of so
-// many records [C]. From 1001 on it says "4+".
-func ReviewTime(records int) (businessDays int) {
-	switch {
-	case records <= 100:
-		return 2
-	case records <= 500:
-		return 3
-	}
-	return 4
-}

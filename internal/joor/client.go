@@ -7,11 +7,10 @@
 // Connections are made and changed in bulk: [Client.Upload] gives JOOR a list and is answered with a [BulkJob], which
 // JOOR works on in the background ([Client.BulkJob] says how far it is). It is an upsert by customer code, so a list
 // may be sent again. A retailer that is new to the account is not there when the job is finished: JOOR's own people
-// look for it among all retailers first, which takes them days ([ReviewTime]), and only then it is found by
-// [Client.ByCode]. The job says nothing of single records. [Client.Update] changes one connection by its id,
-// [Client.Delete] takes one away from the brand. [Client.Connections] reads all of them, [Choices] is what they name:
-// JOOR has no call that lists the price types, sales representatives, payment methods and customer groups of an
-// account.
+// look for it among all retailers first, which takes them days, and only then it is found by [Client.ByCode]. The job
+// says nothing of single records. [Client.Update] changes one connection by its id, [Client.Delete] takes one away from
+// the brand. [Client.Connections] reads all of them, [Choices] is what they name: JOOR has no call that lists the price
+// types, sales representatives, payment methods and customer groups of an account.
 //
 // JOOR counts credits, see [Cost].
 //
