@@ -11,6 +11,7 @@ import (
 
 	"github.com/shopspring/decimal"
 
+	"stockbridge/internal/joorcin7"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/prose"
 	"stockbridge/internal/tenant"
@@ -58,9 +59,15 @@ type noteAnswer struct {
 	By   *string   `json:"by"` // null: it went by itself
 }
 
-func notesOf(notes []upstockcin7.CatalogNote) []noteAnswer {
+// noted is what either pair notes of a record.
+type noted interface {
+	upstockcin7.CatalogNote | joorcin7.Note
+}
+
+func notesOf[N noted](notes []N) []noteAnswer {
 	list := []noteAnswer{}
 	for _, n := range notes {
+		n := upstockcin7.CatalogNote(n)
 		list = append(list, noteAnswer{n.At.UTC(), n.Text, known(n.By)})
 	}
 	return list
@@ -182,8 +189,11 @@ func selectionFaults(s upstockcin7.Selection) (errs tenant.FieldErrors) {
 }
 
 // catalogReady refuses work for which a system is missing.
-func catalogReady(b tenant.Bundle) error {
-	if why := b.Ready(upstockcin7.Systems()...); why != "" {
+func catalogReady(b tenant.Bundle) error { return ready(b, upstockcin7.Systems()) }
+
+// ready refuses work for which one of some systems is missing.
+func ready(b tenant.Bundle, systems []tenant.System) error {
+	if why := b.Ready(systems...); why != "" {
 		return &problem{Status: http.StatusConflict, Detail: why}
 	}
 	return nil

@@ -201,16 +201,13 @@ func (a *api) getJOORCustomer(w http.ResponseWriter, r *http.Request, b tenant.B
 	}
 	ans := joorView{joorCustomer: joorCustomerOf(v.Customer), Active: v.Active,
 		LeftOut: append([]string{}, v.Faults...),
-		Fields:  []joorField{}, Told: when(v.Told), History: []noteAnswer{}}
+		Fields:  []joorField{}, Told: when(v.Told), History: notesOf(v.History)}
 	for _, f := range v.Fields {
 		ans.Fields = append(ans.Fields, joorField{f.Name, f.Ours, f.Theirs, f.Differs})
 	}
 	if m := cmp.Or(v.Match, v.Proposed); m != nil {
 		shown := joorMatchOf(*m)
 		ans.Match = &shown
-	}
-	for _, n := range v.History {
-		ans.History = append(ans.History, noteAnswer{n.At.UTC(), n.Text, known(n.By)})
 	}
 	return respond(w, r, http.StatusOK, ans)
 }

@@ -222,8 +222,11 @@ func withQuery(path string, pairs ...string) string {
 type nothing struct{ Why, Do, Address string }
 
 // unready says what is missing before anything of the catalogue can be done; nil = nothing is.
-func (v visit) unready() *nothing {
-	why := v.Ready(upstockcin7.Systems()...)
+func (v visit) unready() *nothing { return v.unconnected(upstockcin7.Systems()) }
+
+// unconnected says which of some systems is missing, and where it is connected; nil = none is.
+func (v visit) unconnected(systems []tenant.System) *nothing {
+	why := v.Ready(systems...)
 	if why == "" {
 		return nil
 	}
@@ -381,28 +384,37 @@ type historyLine struct {
 	Text, By string
 }
 
-func (v visit) history(notes []upstockcin7.CatalogNote) (lines []historyLine) {
+// historyOf is a record's history, of either pair's notes.
+func historyOf[N noted](v visit, notes []N) (lines []historyLine) {
 	for _, n := range notes[:min(len(notes), entriesShown)] {
+		n := upstockcin7.CatalogNote(n)
 		lines = append(lines, historyLine{v.moment(n.At), prose.Within(v.local(n.Text), mostOfEvent), n.By})
 	}
 	return lines
 }
 
-// bothSides is a field of a record in Cin7 Core and in Upstock.
+// bothSides is a record as it should be over there, and as it is.
 type bothSides struct {
-	Name, Core, Upstock string
-	Differs             bool
+	Ours, Theirs string // the systems
+	Fields       []fieldLine
+	Known        moment // since when theirs is known; zero = nothing is said of it
+}
+
+type fieldLine struct {
+	Name, Ours, Theirs string
+	Differs            bool
 }
 
 // mostOfField is how many characters of a field are shown.
 const mostOfField = 300
 
-func sidesOf(fields []upstockcin7.CatalogField) (rows []bothSides) {
+func sidesOf(fields []upstockcin7.CatalogField) bothSides {
+	s := bothSides{Ours: tenant.Cin7Core.Title(), Theirs: tenant.Upstock.Title()}
 	for _, f := range fields {
-		rows = append(rows, bothSides{f.Name, prose.Within(f.Cin7Core, mostOfField),
+		s.Fields = append(s.Fields, fieldLine{f.Name, prose.Within(f.Cin7Core, mostOfField),
 			prose.Within(f.Upstock, mostOfField), f.Cin7Core != f.Upstock})
 	}
-	return rows
+	return s
 }
 
 // trimmed is a person's text without blanks around it.

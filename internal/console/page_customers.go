@@ -22,14 +22,14 @@ type matchPage struct {
 	Next    string
 	Further string
 	Nothing *nothing
-	Decide  bool // the person may
 }
 
-// matchCard is a customer of Cin7 Core, with those of Upstock's that it may be.
+// matchCard is a customer, with those on the other side that it may be.
 type matchCard struct {
 	Name, Address, Why string
 	Key                string // of its elements on the page
-	Post               string // where the choice goes
+	Post               string // where the choice goes; "" = the person may not
+	Question, Yes      string // what is asked, and what the button says
 	Candidates         []candidateLine
 }
 
@@ -117,8 +117,7 @@ func (v visit) noCustomers(q upstockcin7.CatalogQuery) *nothing {
 func (v visit) toLink(
 	rows []upstockcin7.CustomerRow, n upstockcin7.CatalogNeeds, q upstockcin7.CatalogQuery, next string,
 ) matchPage {
-	p := matchPage{Path: customersPath(v.Tenant.ID), Run: v.lastRun(n, upstockcin7.JobCustomers),
-		Decide: v.person.Changes()}
+	p := matchPage{Path: customersPath(v.Tenant.ID), Run: v.lastRun(n, upstockcin7.JobCustomers)}
 	for i, x := range rows { // one without candidates is decided with the next run
 		if card := v.matchCard(x, i+1); len(card.Candidates) > 0 || x.Why != "" {
 			p.Cards = append(p.Cards, card)
@@ -141,7 +140,10 @@ func (v visit) matchCard(x upstockcin7.CustomerRow, number int) matchCard {
 	c := matchCard{
 		Name: prose.Within(cmp.Or(x.Name, x.ID), mostOfName), Address: customerPath(v.Tenant.ID, x.ID),
 		Why: prose.Within(x.Why, mostOfWhy), Key: strconv.Itoa(number),
-		Post: customerPath(v.Tenant.ID, x.ID) + "/link",
+		Question: "Which customer in Upstock is it?", Yes: "Link",
+	}
+	if v.person.Changes() {
+		c.Post = customerPath(v.Tenant.ID, x.ID) + "/link"
 	}
 	for _, o := range x.Candidates {
 		if o.Rejected || len(c.Candidates) == candidatesShown {
@@ -150,7 +152,7 @@ func (v visit) matchCard(x upstockcin7.CustomerRow, number int) matchCard {
 		line := candidateLine{
 			Theirs:  strconv.FormatInt(o.Theirs, 10),
 			Name:    prose.Within(cmp.Or(o.Name, "A customer without a name"), mostOfName),
-			Score:   strconv.Itoa(int(o.Score*100+0.5)) + " %",
+			Score:   alikeBy(o.Score),
 			Facts:   prose.Within(joined(" · ", o.Town, o.Email, o.Phone), mostOfWhy),
 			Reasons: prose.Within(strings.Join(o.Reasons, ", "), mostOfWhy), Back: prose.Within(o.Back, mostOfWhy),
 			First: len(c.Candidates) == 0,
@@ -332,10 +334,9 @@ type customerPage struct {
 	Facts    []fact
 	Needs    *nothing   // it is not imported
 	Match    *matchCard // it is to be linked
-	Decide   bool
 	Linked   string
 	Unlink   string // address of the page that asks; "" = it is not linked, or the person may not
-	Fields   []bothSides
+	Sides    bothSides
 	Explain  string
 	History  []historyLine
 	NoList   string // why it has no price list
@@ -356,12 +357,13 @@ func (a *api) customerPage(w http.ResponseWriter, r *http.Request, v visit) erro
 
 func (v visit) customer(x upstockcin7.CustomerView) customerPage {
 	p := customerPage{
-		standing: v.standing(x.Standing, ""), Inactive: !x.Active, Decide: v.person.Changes(),
-		Linked: prose.Within(v.local(x.Linked), mostOfField), Fields: sidesOf(x.Fields), History: v.history(x.History),
+		standing: v.standing(x.Standing, ""), Inactive: !x.Active,
+		Linked: prose.Within(v.local(x.Linked), mostOfField), Sides: sidesOf(x.Fields),
+		History: historyOf(v, x.History),
 		Explain: withQuery(pricesPath(v.Tenant.ID)+"/explain", "customer", x.ID),
 	}
 	if x.PriceList != nil {
-		nameList(p.Fields, *x.PriceList)
+		nameList(p.Sides.Fields, *x.PriceList)
 		p.List, p.ListAt = prose.Within(cmp.Or(x.PriceList.Name, x.PriceList.ID), mostOfName),
 			listPath(v.Tenant.ID, x.PriceList.ID)
 	} else {
@@ -388,20 +390,20 @@ func (v visit) customer(x upstockcin7.CustomerView) customerPage {
 			p.Needs = &nothing{Why: "It waits for you to say who it is."}
 		}
 	}
-	if p.Linked != "" && p.Decide {
+	if p.Linked != "" && v.person.Changes() {
 		p.Unlink = customerPath(v.Tenant.ID, x.ID) + "/unlink"
 	}
 	return p
 }
 
 // nameList puts a price list's name in the place of its id.
-func nameList(fields []bothSides, list upstockcin7.CatalogRef) {
+func nameList(fields []fieldLine, list upstockcin7.CatalogRef) {
 	for i, f := range fields {
-		if f.Core == list.ID {
-			fields[i].Core = list.Name
+		if f.Ours == list.ID {
+			fields[i].Ours = list.Name
 		}
-		if f.Upstock == list.ID {
-			fields[i].Upstock = list.Name
+		if f.Theirs == list.ID {
+			fields[i].Theirs = list.Name
 		}
 	}
 }

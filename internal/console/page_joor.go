@@ -72,18 +72,13 @@ func (v visit) joorFrame(r *http.Request, title string, counts map[joorcin7.List
 	return f
 }
 
-// joorUnready says what is missing before anything of JOOR can be done; nil = nothing is.
-func (v visit) joorUnready() *nothing {
-	why := v.Ready(joorcin7.Systems()...)
-	if why == "" {
-		return nil
-	}
-	n := &nothing{Why: why}
-	if v.person.Changes() {
-		n.Do, n.Address = "Go to Integrations", integrationsPath(v.Tenant.ID)
-	}
-	return n
+// joorCounts says how many customers each list has, and since when that is known.
+func (a *api) joorCounts(r *http.Request, v visit) (joorcin7.CustomerPage, error) {
+	return a.JOOR.Customers(r.Context(), v.Tenant.ID, joorcin7.Query{List: joorcin7.ListReview, Limit: 1})
 }
+
+// joorUnready says what is missing before anything of JOOR can be done; nil = nothing is.
+func (v visit) joorUnready() *nothing { return v.unconnected(joorcin7.Systems()) }
 
 // joorKinds are the kinds of long work that JOOR's pages show.
 var joorKinds = []string{joorcin7.JobUpload, joorcin7.JobUpdate, joorcin7.JobDownload, joorcin7.JobMatches,
@@ -112,7 +107,7 @@ func (a *api) joorRun(r *http.Request, v visit, kinds ...string) (*runCard, erro
 }
 
 func (a *api) joorPage(w http.ResponseWriter, r *http.Request, v visit) error {
-	customers, err := a.JOOR.Customers(r.Context(), v.Tenant.ID, joorcin7.Query{List: joorcin7.ListReview, Limit: 1})
+	customers, err := a.joorCounts(r, v)
 	if err != nil {
 		return err
 	}
@@ -163,7 +158,7 @@ func (a *api) joorSync(kind string) func(http.ResponseWriter, *http.Request, vis
 		case joorcin7.JobMatches:
 			p, err = a.JOOR.FindMatches(r.Context(), v.Tenant.ID, actor)
 		default:
-			if err := joorReady(v.Bundle); err != nil {
+			if err := ready(v.Bundle, joorcin7.Systems()); err != nil {
 				return err
 			}
 			p, err = a.JOOR.Sync(r.Context(), v.Bundle, kind)
@@ -174,14 +169,6 @@ func (a *api) joorSync(kind string) func(http.ResponseWriter, *http.Request, vis
 		toRun(w, r, v, p)
 		return nil
 	}
-}
-
-// joorReady refuses work for which a system is missing.
-func joorReady(b tenant.Bundle) error {
-	if why := b.Ready(joorcin7.Systems()...); why != "" {
-		return &problem{Status: http.StatusConflict, Detail: why}
-	}
-	return nil
 }
 
 // joorListPage is one of the lists of customers.
@@ -459,7 +446,7 @@ func (a *api) joorOnlyPage(w http.ResponseWriter, r *http.Request, v visit) erro
 			p.Nothing.Why = "JOOR’s connections were not read in the last 7 days. Download Contacts reads them."
 		}
 	}
-	counts, err := a.JOOR.Customers(r.Context(), v.Tenant.ID, joorcin7.Query{List: joorcin7.ListReview, Limit: 1})
+	counts, err := a.joorCounts(r, v)
 	if err != nil {
 		return err
 	}
@@ -471,12 +458,11 @@ type joorCustomerPage struct {
 	joorRow
 	Inactive bool
 	LeftOut  []string
-	Told     moment
-	Fields   []bothSides
+	Sides    bothSides
 	Facts    []fact
 	Match    *joorMatchRow // by which it was linked
 	Unmatch  string        // address of the page that asks; "" = it was not matched, or the person may not
-	Proposed *joorMatchCard
+	Proposed *matchCard
 	History  []historyLine
 }
 
@@ -485,12 +471,13 @@ func (a *api) joorCustomerPage(w http.ResponseWriter, r *http.Request, v visit) 
 	if err != nil {
 		return err
 	}
-	p := joorCustomerPage{joorRow: v.joorRow(x.Customer), Inactive: !x.Active, Told: v.moment(x.Told)}
+	p := joorCustomerPage{joorRow: v.joorRow(x.Customer), Inactive: !x.Active, History: historyOf(v, x.History)}
 	for _, f := range x.Faults {
 		p.LeftOut = append(p.LeftOut, prose.Within(f, mostOfField))
 	}
+	p.Sides = bothSides{Ours: tenant.Cin7Omni.Title(), Theirs: tenant.JOOR.Title(), Known: v.moment(x.Told)}
 	for _, f := range x.Fields {
-		p.Fields = append(p.Fields, bothSides{f.Name, prose.Within(f.Ours, mostOfField),
+		p.Sides.Fields = append(p.Sides.Fields, fieldLine{f.Name, prose.Within(f.Ours, mostOfField),
 			prose.Within(f.Theirs, mostOfField), f.Differs})
 	}
 	p.Facts = []fact{{"Id in Cin7 Omni", x.ID}}
@@ -510,10 +497,7 @@ func (a *api) joorCustomerPage(w http.ResponseWriter, r *http.Request, v visit) 
 		card := v.joorMatchCard(*x.Proposed)
 		p.Proposed = &card
 	}
-	for _, n := range x.History[:min(len(x.History), entriesShown)] {
-		p.History = append(p.History, historyLine{v.moment(n.At), prose.Within(v.local(n.Text), mostOfEvent), n.By})
-	}
-	counts, err := a.JOOR.Customers(r.Context(), v.Tenant.ID, joorcin7.Query{List: joorcin7.ListReview, Limit: 1})
+	counts, err := a.joorCounts(r, v)
 	if err != nil {
 		return err
 	}
@@ -533,7 +517,7 @@ type joorMatchPage struct {
 	Sure        string // what the button says that accepts all that are sure; "" = there are none
 	Scores      []option
 	Rows        []joorMatchRow
-	Cards       []joorMatchCard // those where a person has to say which one it is
+	Cards       []matchCard // those where a person has to say which one it is
 	Choose      bool
 	Next        string
 	Further     string
@@ -551,12 +535,6 @@ type joorMatchRow struct {
 	At                moment
 	Undo              string // address of the page that asks
 	Rejected          bool
-}
-
-// joorMatchCard is a customer with several connections that it may be.
-type joorMatchCard struct {
-	matchCard
-	Decide bool
 }
 
 const matchesShown = 50
@@ -578,7 +556,7 @@ func (a *api) joorMatchPage(w http.ResponseWriter, r *http.Request, v visit) err
 	if p.Run, err = a.joorRun(r, v, joorcin7.JobDownload, joorcin7.JobMatches); err != nil {
 		return err
 	}
-	counts, err := a.JOOR.Customers(r.Context(), v.Tenant.ID, joorcin7.Query{List: joorcin7.ListReview, Limit: 1})
+	counts, err := a.joorCounts(r, v)
 	if err != nil {
 		return err
 	}
@@ -677,12 +655,15 @@ func (v visit) joorMatchRow(m joorcin7.Match) joorMatchRow {
 func alikeBy(score float64) string { return strconv.Itoa(int(score*100+0.5)) + " %" }
 
 // joorMatchCard is a match of which a person says which connection it is.
-func (v visit) joorMatchCard(m joorcin7.Match) joorMatchCard {
-	card := joorMatchCard{Decide: v.person.Changes(), matchCard: matchCard{
+func (v visit) joorMatchCard(m joorcin7.Match) matchCard {
+	card := matchCard{
 		Name:    prose.Within(cmp.Or(m.Contact.Company, "Customer "+m.Contact.ID), mostOfName),
-		Address: joorCustomerPath(v.Tenant.ID, m.Contact.ID),
-		Post:    joorPath(v.Tenant.ID) + "/match/" + url.PathEscape(m.Contact.ID), Key: "1",
-	}}
+		Address: joorCustomerPath(v.Tenant.ID, m.Contact.ID), Key: "1",
+		Question: "Which connection in JOOR is it?", Yes: "Accept",
+	}
+	if v.person.Changes() {
+		card.Post = joorPath(v.Tenant.ID) + "/match/" + url.PathEscape(m.Contact.ID)
+	}
 	all := m.Candidates
 	if m.Connection != nil {
 		all = append([]joorcin7.Candidate{{ConnectionRef: *m.Connection, Score: m.Score, Reasons: m.Reasons}}, all...)

@@ -301,7 +301,7 @@ type productPage struct {
 	SKU, Price, Status string
 	Needs              *nothing // it is not imported
 	Rule               string   // of Cin7 Core that is not imported; "" = there is none
-	Fields             []bothSides
+	Sides              bothSides
 	PriceColumn        string
 	Prices             []pricedRow
 	More               string
@@ -332,8 +332,8 @@ func (a *api) productPage(w http.ResponseWriter, r *http.Request, v visit) error
 func (v visit) product(x upstockcin7.ProductView) productPage {
 	p := productPage{
 		standing: v.standing(x.Standing, x.Why), SKU: prose.Within(x.SKU, 100), Price: priceText(x.Price),
-		Rule: prose.Within(x.DiscountRule, mostOfField), Fields: sidesOf(x.Fields), PriceColumn: v.priced("Price"),
-		Explain: withQuery(pricesPath(v.Tenant.ID)+"/explain", "product", x.ID), History: v.history(x.History),
+		Rule: prose.Within(x.DiscountRule, mostOfField), Sides: sidesOf(x.Fields), PriceColumn: v.priced("Price"),
+		Explain: withQuery(pricesPath(v.Tenant.ID)+"/explain", "product", x.ID), History: historyOf(v, x.History),
 	}
 	if c := v.currency(); x.Price != nil && c != "" {
 		p.Price += " " + c

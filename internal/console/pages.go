@@ -46,8 +46,7 @@ func readPages() {
 }
 
 func parsePages() map[string]*template.Template {
-	parts := []string{"layout", "cause", "days", "chart", "flows", "gaps", "run", "match", // of several pages
-		"joorwhich"}
+	parts := []string{"layout", "cause", "days", "chart", "flows", "gaps", "run", "match"} // of several pages
 	layout := template.New("layout.html")
 	for _, name := range parts {
 		template.Must(layout.ParseFS(pageFiles, "pages/"+name+".html"))
