@@ -26,7 +26,7 @@ const (
 type bucket struct {
 	stamps       []int64 // grants within the longest exact window, oldest first; at least the newest grant
 	counts       []count // grants within the sliced window, oldest first
-	windows      []fixed // the last window of each fixed rate, as far as it was called
+	windows      []fixed // the last window of each fixed rate, in its place among the rates; zero of the others
 	blockedUntil int64   // no grants before
 	wantedUntil  int64   // until then the second class leaves the budget to the first
 	lastSecond   int64   // newest grant to the second class
@@ -47,20 +47,10 @@ func (w fixed) over(r Rate) int64 { return w.to + r.Window.Microseconds() }
 // unsure is the instant from which a call may arrive after the window's end.
 func (w fixed) unsure(r Rate) int64 { return w.from + (r.Window - 2*r.margin).Microseconds() }
 
-// fixedBefore counts the fixed rates before the i-th one, which is the index of its window.
-func (b Budget) fixedBefore(i int) (n int) {
-	for _, r := range b.Rates[:i] {
-		if r.Fixed {
-			n++
-		}
-	}
-	return n
-}
-
-// window is the last window of a fixed rate; the zero value if it was not called yet.
-func (k *bucket) window(i int) fixed {
-	if i < len(k.windows) {
-		return k.windows[i]
+// window is the last window of a fixed rate, by its place in the budget; the zero value if it was not called yet.
+func (k *bucket) window(index int) fixed {
+	if index < len(k.windows) {
+		return k.windows[index]
 	}
 	return fixed{}
 }
@@ -80,7 +70,7 @@ func (k *bucket) take(b Budget, c Class, s Share, n int, turn, now int64) (at, u
 		if c == Second {
 			room += r.Kept
 		}
-		until = max(until, k.freeFrom(r, b.fixedBefore(i), room, at))
+		until = max(until, k.freeFrom(r, i, room, at))
 	}
 	if c == Second && k.wantedUntil > at && at < k.lastSecond+turn {
 		until = max(until, min(k.wantedUntil, k.lastSecond+turn))
@@ -101,7 +91,7 @@ func (k *bucket) take(b Budget, c Class, s Share, n int, turn, now int64) (at, u
 }
 
 // freeFrom is the instant from which the rate has room for a call that costs n. If that is not after at, it has room.
-// A rate that is fixed has the window of an index.
+// index is its place in the budget.
 func (k *bucket) freeFrom(r Rate, index, n int, at int64) int64 {
 	window := r.Window.Microseconds()
 	n = min(n, r.Calls) // or it would wait for ever
@@ -162,7 +152,7 @@ func (k *bucket) shareFreeFrom(r Rate, s Share, n int, at int64) int64 {
 	return free
 }
 
-// used is what was spent in the rate's window at an instant. A rate that is fixed has the window of an index.
+// used is what was spent in the rate's window at an instant. index is its place in the budget.
 func (k *bucket) used(r Rate, index int, at int64) (n int64) {
 	window := r.Window.Microseconds()
 	if r.Fixed {
@@ -194,7 +184,7 @@ func (k *bucket) allowances(b Budget, at int64) (all []Allowance) {
 		if r.brief && !brief {
 			continue
 		}
-		left := max(0, r.Calls-int(k.used(r, b.fixedBefore(i), at)))
+		left := max(0, r.Calls-int(k.used(r, i, at)))
 		all = append(all, Allowance{left, r.Calls, r.Window})
 	}
 	slices.SortFunc(all, func(a, b Allowance) int { return cmp.Compare(a.Per, b.Per) })
@@ -208,7 +198,7 @@ func (k *bucket) add(b Budget, at int64, s Share, n int, ago int64) {
 	for i, r := range b.Rates {
 		window := r.Window.Microseconds()
 		if r.Fixed {
-			k.spend(r, b.fixedBefore(i), at, n, ago)
+			k.spend(r, i, at, n, ago)
 			continue
 		}
 		if r.Calls <= maxExact {
@@ -232,7 +222,7 @@ func (k *bucket) add(b Budget, at int64, s Share, n int, ago int64) {
 	}
 }
 
-// spend notes a grant in the window of a fixed rate.
+// spend notes a grant in the window of a fixed rate. index is its place in the budget.
 func (k *bucket) spend(r Rate, index int, at int64, n int, ago int64) {
 	for len(k.windows) <= index {
 		k.windows = append(k.windows, fixed{})
