@@ -2,7 +2,6 @@ package joor
 
 import (
 	"cmp"
-	"context"
 	"slices"
 )
 
@@ -14,18 +13,6 @@ type Choices struct {
 	PaymentMethods  []Named
 	ShippingMethods []Named
 	Groups          []Named
-}
-
-// Choices reads all connections for what they name: a credit for each page.
-func (c *Client) Choices(ctx context.Context) (Choices, error) {
-	var all Choices
-	for x, err := range c.Connections(ctx, ConnectionsQuery{}) {
-		if err != nil {
-			return Choices{}, err
-		}
-		all.Add(x)
-	}
-	return all, nil
 }
 
 // Add adds what a connection names. Each list stays in order, without repeats.
