@@ -96,6 +96,7 @@
 //	                                                    T#<tenant>#told#<set>#noted where one of them is of note,
 //	                                                    with how many are in which state
 //	                       w#<account>⇥<time>#<random>  pending records, and when to ask
+//	                       w#<account>⇥                 the last AskNow
 //
 // How far a run is stands in ledger.Progress, with what is being sent.
 package publish

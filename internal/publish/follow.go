@@ -21,30 +21,41 @@ type waiting struct {
 	IDs    []string  `json:"ids"`
 	Since  time.Time `json:"since"`
 	Ask    time.Time `json:"ask"`
+	Asked  string    `json:"asked,omitempty"` // the call of AskNow after which they were asked about last
+
+	item table.Item // as it was read
 }
+
+// due reports whether the far side is to be asked: the time has come, or it was not asked since the last AskNow.
+func (w waiting) due(now time.Time, last string) bool { return !w.Ask.After(now) || w.Asked != last }
 
 // waitKey is where a waiting stands that is asked about at a time.
 func (s shelf) waitKey(ask time.Time, id string) table.Key {
 	return table.Key{PK: s.pk, SK: "w#" + s.account + "\t" + ask.UTC().Format("2006-01-02T15:04:05.000Z") + "#" + id}
 }
 
-// waitings reads what is waited for and is to be asked about by a time; zero = all.
-func (s shelf) waitings(ctx context.Context, by time.Time) (list []waiting, items []table.Item, err error) {
-	q := table.Query{PK: s.pk, From: "w#" + s.account + "\t", Until: "w#" + s.account + "\n"}
-	if !by.IsZero() {
-		q.Until = s.waitKey(by, "~").SK
-	}
+// askNowKey is where the last call of AskNow stands, as a waiting without records.
+func (s shelf) askNowKey() table.Key { return table.Key{PK: s.pk, SK: "w#" + s.account + "\t"} }
+
+// waitings reads what is waited for, and the name of the last AskNow.
+func (s shelf) waitings(ctx context.Context) (list []waiting, last string, err error) {
+	first := s.askNowKey()
+	q := table.Query{PK: first.PK, From: first.SK, Until: "w#" + s.account + "\n"}
 	for it, err := range table.QueryAll(ctx, s.table, q) {
-		var w waiting
+		w := waiting{item: it}
 		if err == nil {
 			err = table.Unmarshal(it.Data, &w)
 		}
 		if err != nil {
-			return nil, nil, fmt.Errorf("what is waited for: %w", err)
+			return nil, "", fmt.Errorf("what is waited for: %w", err)
 		}
-		list, items = append(list, w), append(items, it)
+		if it.Key == first {
+			last = w.ID
+			continue
+		}
+		list = append(list, w)
 	}
-	return list, items, nil
+	return list, last, nil
 }
 
 // waits gathers the records of one answer that are pending, by what they wait for.
@@ -54,11 +65,13 @@ type waits struct {
 	times job.Times
 	now   time.Time
 	since time.Time
+	asked string
 	by    map[string]*waiting
 }
 
 func (r *run) waits(group string, now time.Time) *waits {
-	return &waits{shelf: r.shelf, group: group, times: r.part.Times(), now: now, since: now, by: map[string]*waiting{}}
+	return &waits{shelf: r.shelf, group: group, times: r.part.Times(), now: now, since: now, asked: r.asked,
+		by: map[string]*waiting{}}
 }
 
 // mostWaits is about how many waitings one answer makes: one write of the table must hold them.
@@ -73,7 +86,7 @@ func (w *waits) pending(rec Record, due, ask time.Time, ticket string, now time.
 	}
 	one := w.by[what]
 	if one == nil {
-		one = &waiting{ID: rand.Text(), Group: w.group, Ticket: ticket, Since: w.since}
+		one = &waiting{ID: rand.Text(), Group: w.group, Ticket: ticket, Since: w.since, Asked: w.asked}
 		w.by[what] = one
 	}
 	one.IDs = append(one.IDs, rec.ID)
@@ -122,11 +135,15 @@ func (w *waits) ops() (ops []table.Op, err error) {
 	return ops, nil
 }
 
-// nextTicket is when the far side is asked next about a ticket; zero = there is none.
-func (r *run) nextTicket(ctx context.Context) (next time.Time, err error) {
-	list, _, err := r.shelf.waitings(ctx, time.Time{})
+// nextAsk is when the far side is asked next about what the run waits for: tickets, and what it was not asked about
+// since the last AskNow. Zero = the run waits for nothing.
+func (r *run) nextAsk(ctx context.Context, now time.Time) (next time.Time, err error) {
+	list, last, err := r.shelf.waitings(ctx)
 	for _, w := range list {
-		if w.Ticket != "" {
+		switch {
+		case w.Asked != last:
+			next = earlier(next, now)
+		case w.Ticket != "":
 			next = earlier(next, w.Ask)
 		}
 	}
@@ -135,15 +152,20 @@ func (r *run) nextTicket(ctx context.Context) (next time.Time, err error) {
 
 // follow asks what became of what is waited for, where its time has come.
 func (r *run) follow(ctx context.Context) error {
-	list, items, err := r.shelf.waitings(ctx, time.Now())
+	list, last, err := r.shelf.waitings(ctx)
 	if err != nil {
 		return err
 	}
-	for i, w := range list {
+	r.asked = last // what is asked from now on is asked after it
+	now := time.Now()
+	for _, w := range list {
+		if !w.due(now, last) {
+			continue
+		}
 		if err := r.part.Short(ctx); err != nil {
 			return err
 		}
-		if err := r.followOne(ctx, w, items[i]); err != nil {
+		if err := r.followOne(ctx, w); err != nil {
 			return err
 		}
 	}
@@ -151,7 +173,7 @@ func (r *run) follow(ctx context.Context) error {
 }
 
 // followOne asks about the records of one waiting that still wait in it.
-func (r *run) followOne(ctx context.Context, w waiting, it table.Item) error {
+func (r *run) followOne(ctx context.Context, w waiting) error {
 	var keys []Key
 	for _, id := range w.IDs {
 		keys = append(keys, Key{w.Group, id})
@@ -165,7 +187,7 @@ func (r *run) followOne(ctx context.Context, w waiting, it table.Item) error {
 		return e.State != IsPending || e.Wait != w.ID || e.Again
 	})
 	if len(entries) == 0 {
-		return r.save(ctx, r.shelf, nil, table.Remove(it))
+		return r.save(ctx, r.shelf, nil, table.Remove(w.item))
 	}
 	batch := make([]Telling, len(entries))
 	for i, e := range entries {
@@ -187,15 +209,18 @@ func (r *run) followOne(ctx context.Context, w waiting, it table.Item) error {
 		return err
 	}
 	r.place.Failures = 0
-	return r.heard(ctx, w, it, entries, a)
+	return r.heard(ctx, w, entries, a)
 }
 
 // heard keeps what the far side said of pending records. Of which it says nothing, these go on waiting.
-func (r *run) heard(ctx context.Context, w waiting, it table.Item, entries []Entry, a Answer) error {
+func (r *run) heard(ctx context.Context, w waiting, entries []Entry, a Answer) error {
 	now := time.Now().UTC()
 	results := believed(a.Results)
-	waits := r.waits(w.Group, now)
-	waits.since = w.Since
+	heard, others := r.waits(w.Group, now), r.waits(w.Group, now)
+	heard.since, others.since = w.Since, w.Since
+	if slices.ContainsFunc(entries, func(e Entry) bool { _, ok := results[e.ID]; return ok }) {
+		others.asked = w.Asked // it did not come to those that it says nothing of
+	}
 	ticket := w.Ticket
 	if a.Ticket != "" {
 		ticket = a.Ticket
@@ -208,12 +233,12 @@ func (r *run) heard(ctx context.Context, w waiting, it table.Item, entries []Ent
 		case ok && res.Refused != "":
 			change = func(e Entry) Entry { return e.refused(rec.Data, res, now) }
 		case ok && res.Pending:
-			change = waits.pending(rec, res.Due, res.ask(), "", now)
+			change = heard.pending(rec, res.Due, res.ask(), "", now)
 		case ok:
 			r.count(e.kind(rec.Data))
 			change = func(e Entry) Entry { return e.told(rec.Data, res.TheirID, e.Since, now) }
 		default:
-			change = waits.pending(rec, time.Time{}, a.Again, ticket, now)
+			change = others.pending(rec, time.Time{}, a.Again, ticket, now)
 		}
 		notes = append(notes, note{e.Key, func(now Entry) Entry {
 			if now.State != IsPending || now.Wait != w.ID {
@@ -222,9 +247,13 @@ func (r *run) heard(ctx context.Context, w waiting, it table.Item, entries []Ent
 			return change(now)
 		}})
 	}
-	ops, err := waits.ops()
-	if err != nil {
-		return err
+	ops := []table.Op{table.Remove(w.item)}
+	for _, some := range []*waits{heard, others} {
+		more, err := some.ops()
+		if err != nil {
+			return err
+		}
+		ops = append(ops, more...)
 	}
-	return r.save(ctx, r.shelf, notes, append(ops, table.Remove(it))...)
+	return r.save(ctx, r.shelf, notes, ops...)
 }

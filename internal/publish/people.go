@@ -2,6 +2,7 @@ package publish
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"iter"
 	"slices"
@@ -98,32 +99,15 @@ func (e Entry) decided(d Decision, now time.Time) (_ Entry, ok bool) {
 	return e.in(to, e.Sent, e.Why, now), true
 }
 
-// AskNow has the next run ask what became of everything that is pending in a set, of which Name and Account count,
-// though its time has not come. The caller starts a run. What a run asks about just now is left alone, as its time has
-// come.
-func (p *Publisher) AskNow(ctx context.Context, tenantID string, set Set) error {
+// AskNow has the far side asked what became of everything that is pending in a set, of which Name and Account count,
+// though its time has not come: no run that is asked for from now on is done before. The caller asks for one. What a
+// run has asked already, and has not heard yet, is asked again.
+func (p *Publisher) AskNow(ctx context.Context, tenantID string, set Set) (err error) {
 	s := shelfOf(p.table, tenantID, set.Name, set.Account)
-	err := table.RetryOnConflict(ctx, func() error {
-		now := time.Now()
-		list, items, err := s.waitings(ctx, time.Time{})
-		if err != nil {
-			return err
-		}
-		for i, w := range list {
-			if !w.Ask.After(now) {
-				continue
-			}
-			w.Ask = now.UTC()
-			it := table.Item{Key: s.waitKey(w.Ask, w.ID)}
-			if it.Data, err = table.Marshal(w); err != nil {
-				return err
-			}
-			if err := s.table.Write(ctx, table.Remove(items[i]), table.Create(it)); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	it := table.Item{Key: s.askNowKey()}
+	if it.Data, err = table.Marshal(waiting{ID: rand.Text()}); err == nil {
+		err = s.table.Write(ctx, table.Put(it))
+	}
 	if err != nil {
 		return fmt.Errorf("ask about %s: %w", set.Name, err)
 	}

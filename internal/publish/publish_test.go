@@ -7,6 +7,7 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -664,6 +665,66 @@ func TestReview(t *testing.T) {
 		}
 		w.quiet()
 	})
+}
+
+// TestAskNow: a run that was asked for after AskNow is not done before everything was asked about that was pending.
+func TestAskNow(t *testing.T) {
+	for name, c := range map[string]struct {
+		asked string // when a person asks
+		due   string // what a run asks about by itself then
+		fault trouble
+	}{
+		"nothing runs":              {},
+		"an answer leaves some out": {fault: fewer},
+		"a call is repeated":        {fault: before},
+		"just asked about":          {asked: "meanwhile", due: "a/1 a/2 b/1"},
+		"asked about others":        {asked: "meanwhile", due: "a/1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			play(t, func(t *testing.T, w *world) {
+				w.far.review = 1000 * time.Hour
+				for k := range strings.FieldsSeq(c.due) {
+					w.far.due[key(k)] = time.Now().Add(72 * time.Hour)
+				}
+				w.wants("a/1=x a/2=x b/1=x")
+				w.sync()
+				time.Sleep(72 * time.Hour)
+				for k := range strings.FieldsSeq(c.due) {
+					w.far.due[key(k)] = time.Now().Add(1000 * time.Hour)
+				}
+				var asked *ledger.Progress
+				ask := func() {
+					clear(w.far.due)
+					err := w.AskNow(t.Context(), w.tenant, w.set())
+					if asked == nil && err == nil {
+						asked, err = w.Ask(t.Context(), w.tenant, goods)
+					}
+					if err != nil {
+						t.Fatal(err)
+					}
+				}
+				if w.far.trouble = then(c.fault); c.asked == "" {
+					ask()
+				} else {
+					w.far.hears = sync.OnceFunc(ask)
+				}
+				w.start()
+				w.rest()
+				if asked == nil {
+					t.Fatal("nobody asked")
+				}
+				got, err := w.ledger.Progress(t.Context(), w.tenant, asked.ID)
+				if err != nil || got.State != ledger.ProgressDone || w.progress().ID != asked.ID {
+					t.Errorf("%+v, %v", got, err)
+				}
+				w.agree()
+				n := len(w.far.follow)
+				if w.quiet(); len(w.far.follow) > n {
+					t.Errorf("asked again about %v", w.far.follow[n:])
+				}
+			})
+		})
+	}
 }
 
 // TestOverdue: a decision that does not come is said, and asked for ever more rarely.

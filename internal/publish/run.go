@@ -46,6 +46,7 @@ type run struct {
 	refusal int    // calls in a row that were refused for one record
 	skipped string // the group whose records are not sent any more in this part …
 	skips   bool   // … if there is one
+	asked   string // the last AskNow when this part began to ask
 	lost    bool   // it is not known what of place is written
 }
 
@@ -247,7 +248,7 @@ func (r *run) settle(ctx context.Context) (ended bool, err error) {
 		why = fmt.Sprintf("What became of %s of the %s is not known. They are sent again when what was sent before "+
 			"can take effect no more.", prose.Count(r.place.Sum.Unknown), r.Title)
 	}
-	asks, err := r.nextTicket(ctx)
+	asks, err := r.nextAsk(ctx, now)
 	if err != nil {
 		return false, err
 	}

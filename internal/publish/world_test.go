@@ -394,6 +394,7 @@ type shop struct {
 	open   map[string][]publish.Telling // by ticket
 	due    map[publish.Key]time.Time
 	follow []string
+	hears  func() // between what it says to Follow and that it is heard
 }
 
 // trouble is what goes wrong with a call.
@@ -593,6 +594,9 @@ func (s *shop) Follow(_ context.Context, ticket string, batch []publish.Telling)
 	}
 	if a, err = s.decided(ticket, batch); err != nil {
 		return a, err
+	}
+	if s.hears != nil {
+		s.hears()
 	}
 	switch trouble {
 	case after, late:
