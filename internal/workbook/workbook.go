@@ -39,7 +39,8 @@ func Write(w io.Writer, title string, rows [][]any) error {
 	}
 	z := zip.NewWriter(w)
 	for _, p := range parts {
-		if err := add(z, p.name, func(b *bufio.Writer) { fmt.Fprintf(b, p.xml, text(title)) }); err != nil {
+		xml := strings.Replace(p.xml, sheetName, text(title), 1)
+		if err := add(z, p.name, func(b *bufio.Writer) { b.WriteString(xml) }); err != nil {
 			return err
 		}
 	}
@@ -77,21 +78,24 @@ const (
 	kind      = "application/vnd.openxmlformats-officedocument.spreadsheetml."
 )
 
-// parts are all but the sheet. Each is a format whose only argument, where it has one, is the name of the sheet.
+// sheetName stands in parts where the name of the sheet comes.
+const sheetName = "SHEET"
+
+// parts are all of a file but the sheet.
 var parts = []struct{ name, xml string }{
 	{"[Content_Types].xml", `<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">` +
 		`<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>` +
 		`<Default Extension="xml" ContentType="application/xml"/>` +
 		`<Override PartName="/xl/workbook.xml" ContentType="` + kind + `sheet.main+xml"/>` +
 		`<Override PartName="/xl/styles.xml" ContentType="` + kind + `styles+xml"/>` +
-		`<Override PartName="/xl/worksheets/sheet1.xml" ContentType="` + kind + `worksheet+xml"/></Types>%.0s`},
+		`<Override PartName="/xl/worksheets/sheet1.xml" ContentType="` + kind + `worksheet+xml"/></Types>`},
 	{"_rels/.rels", `<Relationships xmlns="` + relations + `">` +
-		`<Relationship Id="rId1" Type="` + office + `/officeDocument" Target="xl/workbook.xml"/></Relationships>%.0s`},
+		`<Relationship Id="rId1" Type="` + office + `/officeDocument" Target="xl/workbook.xml"/></Relationships>`},
 	{"xl/workbook.xml", `<workbook xmlns="` + main + `" xmlns:r="` + office + `">` +
-		`<sheets><sheet name="%s" sheetId="1" r:id="rId1"/></sheets></workbook>`},
+		`<sheets><sheet name="` + sheetName + `" sheetId="1" r:id="rId1"/></sheets></workbook>`},
 	{"xl/_rels/workbook.xml.rels", `<Relationships xmlns="` + relations + `">` +
 		`<Relationship Id="rId1" Type="` + office + `/worksheet" Target="worksheets/sheet1.xml"/>` +
-		`<Relationship Id="rId2" Type="` + office + `/styles" Target="styles.xml"/></Relationships>%.0s`},
+		`<Relationship Id="rId2" Type="` + office + `/styles" Target="styles.xml"/></Relationships>`},
 	{"xl/styles.xml", `<styleSheet xmlns="` + main + `">` +
 		`<fonts count="2"><font><sz val="11"/><name val="Calibri"/></font>` +
 		`<font><b/><sz val="11"/><name val="Calibri"/></font></fonts>` +
@@ -103,7 +107,7 @@ var parts = []struct{ name, xml string }{
 		`<xf numFmtId="49" fontId="1" fillId="0" borderId="0" xfId="0" applyNumberFormat="1" applyFont="1"/>` +
 		`<xf numFmtId="49" fontId="0" fillId="0" borderId="0" xfId="0" applyNumberFormat="1"/>` +
 		`<xf numFmtId="2" fontId="0" fillId="0" borderId="0" xfId="0" applyNumberFormat="1"/></cellXfs>` +
-		`<cellStyles count="1"><cellStyle name="Normal" xfId="0" builtinId="0"/></cellStyles></styleSheet>%.0s`},
+		`<cellStyles count="1"><cellStyle name="Normal" xfId="0" builtinId="0"/></cellStyles></styleSheet>`},
 }
 
 func writeSheet(b *bufio.Writer, rows [][]any) {
