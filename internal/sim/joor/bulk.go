@@ -164,7 +164,7 @@ func (b *brand) apply(raw json.RawMessage, at time.Time, batch int) result {
 		return r
 	}
 	d := merged(document{}, in)
-	if err := b.check(d, in); err != nil {
+	if err := b.check(d); err != nil {
 		r.Outcome, r.Why = "refused", err.Error()
 		return r
 	}

@@ -55,7 +55,7 @@ var withState = []string{"australia", "au", "canada", "ca", "japan", "jp", "unit
 
 // check returns why a connection is refused as it would be; nil = it is not. The lengths and what is needed are
 // documented, the words are decided.
-func (b *brand) check(d document, in sent) error {
+func (b *brand) check(d document) error {
 	for _, f := range []struct {
 		name, value string
 		most        int
@@ -87,13 +87,13 @@ func (b *brand) check(d document, in sent) error {
 func checkStreets(d document) error {
 	var streets []street
 	for _, a := range d.Billing.BillingAddresses {
-		if len(a.BillingCode) > 50 {
+		if utf8.RuneCountInString(a.BillingCode) > 50 {
 			return fmt.Errorf("billing_code is longer than 50")
 		}
 		streets = append(streets, a.street)
 	}
 	for _, a := range d.Shipping.ShippingAddresses {
-		if len(a.ShippingCode) > 50 {
+		if utf8.RuneCountInString(a.ShippingCode) > 50 {
 			return fmt.Errorf("shipping_code is longer than 50")
 		}
 		streets = append(streets, a.street)

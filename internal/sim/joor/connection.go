@@ -171,7 +171,7 @@ func (b *brand) write(x *connection, raw json.RawMessage) error {
 		return fmt.Errorf("the connection could not be read")
 	}
 	to := merged(x.document, in)
-	if err := b.check(to, in); err != nil {
+	if err := b.check(to); err != nil {
 		return err
 	}
 	if other := b.coded(string(to.CustomerCode)); to.CustomerCode != "" && other != nil && other != x {

@@ -103,6 +103,8 @@ func TestRecordsAreChecked(t *testing.T) {
 			{address(obj{"country": ""}), "country is required"},
 			{address(obj{"country": "Australia"}), "region is required in Australia"},
 			{address(obj{"country": "AU", "region": "NSW"}), ""},
+			{address(obj{"billing_code": long[:100]}), ""},
+			{address(obj{"billing_code": long}), "billing_code is longer than 50"},
 			{obj{"price_types": nil}, "price_currency and price_label are required"},
 			{obj{"price_types": []obj{{"price_currency": "NZD", "price_label": "wholesale"}}},
 				`price type NZD "wholesale" does not exist`},
