@@ -163,10 +163,10 @@ type call struct {
 	*account
 }
 
-// route is what serves a method of a path, and the permission that it needs.
+// route is what serves a method of a path, and what the key must be allowed for it.
 type route struct {
-	serve              func() (any, error)
-	resource, mayCheck string
+	serve          func() (any, error)
+	resource, what string
 }
 
 // Serve routes, authenticates and counts a call.
@@ -192,7 +192,7 @@ func (v *Vendor) Serve(r *sim.Request) *sim.Response {
 		resp.Header.Set("Allow", strings.Join(slices.Sorted(maps.Keys(verbs)), ", "))
 		return resp
 	}
-	if !slices.Contains(c.Permissions[do.resource], do.mayCheck) {
+	if !c.may(do.resource, do.what) {
 		return refusal{http.StatusForbidden, "Access is forbidden"}.answer()
 	}
 	answer, err := do.serve()

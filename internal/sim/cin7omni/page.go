@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"html/template"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -171,25 +172,15 @@ func (a *account) pressContact(found *record, do string, r *http.Request) error 
 }
 
 func (a *account) may(resource, what string) bool {
-	for _, m := range a.Permissions[resource] {
-		if m == what {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(a.Permissions[resource], what)
 }
 
 // allow switches a permission on or off.
 func (a *account) allow(resource, what string, on bool) {
-	var kept []string
-	for _, m := range a.Permissions[resource] {
-		if m != what {
-			kept = append(kept, m)
-		}
-	}
+	may := slices.DeleteFunc(slices.Clone(a.Permissions[resource]), func(m string) bool { return m == what })
 	if on {
-		kept = append(kept, what)
+		may = append(may, what)
 	}
-	a.Permissions[resource] = kept
+	a.Permissions[resource] = may
 	a.seat.Changed()
 }
