@@ -1,6 +1,7 @@
 package publish_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -673,9 +674,11 @@ func TestAskNow(t *testing.T) {
 		asked string // when a person asks
 		due   string // what a run asks about by itself then
 		fault trouble
+		wants string // "" = records of two groups
 	}{
-		"nothing runs":              {},
-		"an answer leaves some out": {fault: fewer},
+		"nothing runs": {},
+		// Of one group: which of two is asked about first is chance, and an answer about nobody is one.
+		"an answer leaves some out": {fault: fewer, wants: "a/1=x a/2=x"},
 		"a call is repeated":        {fault: before},
 		"just asked about":          {asked: "meanwhile", due: "a/1 a/2 b/1"},
 		"asked about others":        {asked: "meanwhile", due: "a/1"},
@@ -686,7 +689,7 @@ func TestAskNow(t *testing.T) {
 				for k := range strings.FieldsSeq(c.due) {
 					w.far.due[key(k)] = time.Now().Add(72 * time.Hour)
 				}
-				w.wants("a/1=x a/2=x b/1=x")
+				w.wants(cmp.Or(c.wants, "a/1=x a/2=x b/1=x"))
 				w.sync()
 				time.Sleep(72 * time.Hour)
 				for k := range strings.FieldsSeq(c.due) {

@@ -234,6 +234,7 @@ func (w *world) turnWhatever(d time.Duration) {
 // counts are true, and each order is sold once.
 func TestBackfillCrashes(t *testing.T) {
 	testsize.Large(t)
+	testsize.OneSize(t)
 	t.Parallel()
 	hit := map[string]bool{}
 	for n := range 14 {
