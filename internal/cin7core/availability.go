@@ -5,6 +5,8 @@ import (
 	"iter"
 
 	"github.com/shopspring/decimal"
+
+	"stockbridge/internal/rest"
 )
 
 // Availability is the stock of a product in one place: a location, a bin and a batch. A product has a row for each, and
@@ -42,7 +44,7 @@ func (c *Client) AvailabilityPage(ctx context.Context, q AvailabilityQuery) (Pag
 
 // Availability reads all from q.Page on. Their order is undocumented, and rows may move between pages.
 func (c *Client) Availability(ctx context.Context, q AvailabilityQuery) iter.Seq2[Availability, error] {
-	return all(q.Page, func(page int) (Page[Availability], error) {
+	return rest.Pages(q.Page, func(page int) (Page[Availability], error) {
 		q.Page = page
 		return c.AvailabilityPage(ctx, q)
 	})

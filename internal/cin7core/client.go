@@ -22,7 +22,6 @@ package cin7core
 
 import (
 	"context"
-	"iter"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -67,6 +66,9 @@ type Page[T any] struct {
 	More  bool
 }
 
+// Rows implements rest.Paged.
+func (p Page[T]) Rows() (items []T, more bool) { return p.Items, p.More }
+
 // envelope is the answer of any list. Only the name of the rows differs.
 type envelope[T any] struct {
 	Total, Page int
@@ -101,32 +103,10 @@ func hasMore(rows, limit, page, total int) bool {
 	return rows > 0 && total > page*rows && total != (page-1)*limit+rows
 }
 
-// all iterates over a list, page by page, from the given page on.
-func all[T any](from int, read func(page int) (Page[T], error)) iter.Seq2[T, error] {
-	return func(yield func(T, error) bool) {
-		for page := max(1, from); ; page++ {
-			p, err := read(page)
-			if err != nil {
-				var none T
-				yield(none, err)
-				return
-			}
-			for _, item := range p.Items {
-				if !yield(item, nil) {
-					return
-				}
-			}
-			if !p.More {
-				return
-			}
-		}
-	}
-}
-
 // collect reads a whole list, which is small.
 func collect[T any](ctx context.Context, c *Client, path string) ([]T, error) {
 	var items []T
-	for item, err := range all(1, func(page int) (Page[T], error) {
+	for item, err := range rest.Pages(1, func(page int) (Page[T], error) {
 		return listPage[T](ctx, c, path, params{}, page)
 	}) {
 		if err != nil {

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/shopspring/decimal"
+
+	"stockbridge/internal/rest"
 )
 
 // Customer is a customer card. It has no e-mail; its contacts have.
@@ -95,7 +97,7 @@ func (c *Client) CustomersPage(ctx context.Context, q CustomersQuery) (Page[Cust
 
 // Customers reads all from q.Page on. Their order is undocumented, and rows may move between pages.
 func (c *Client) Customers(ctx context.Context, q CustomersQuery) iter.Seq2[Customer, error] {
-	return all(q.Page, func(page int) (Page[Customer], error) {
+	return rest.Pages(q.Page, func(page int) (Page[Customer], error) {
 		q.Page = page
 		return c.CustomersPage(ctx, q)
 	})

@@ -101,7 +101,7 @@ func (c *Client) ProductsPage(ctx context.Context, q ProductsQuery) (Page[Produc
 
 // Products reads all from q.Page on. Their order is undocumented, and rows may move between pages.
 func (c *Client) Products(ctx context.Context, q ProductsQuery) iter.Seq2[Product, error] {
-	return all(q.Page, func(page int) (Page[Product], error) {
+	return rest.Pages(q.Page, func(page int) (Page[Product], error) {
 		q.Page = page
 		return c.ProductsPage(ctx, q)
 	})

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/shopspring/decimal"
+
+	"stockbridge/internal/rest"
 )
 
 // SaleRow is a row of the sale list. It has no lines, and no totals but those of its invoices.
@@ -66,7 +68,7 @@ func (c *Client) SalesPage(ctx context.Context, q SalesQuery) (Page[SaleRow], er
 
 // Sales reads all from q.Page on. Their order is undocumented, and rows may move between pages.
 func (c *Client) Sales(ctx context.Context, q SalesQuery) iter.Seq2[SaleRow, error] {
-	return all(q.Page, func(page int) (Page[SaleRow], error) {
+	return rest.Pages(q.Page, func(page int) (Page[SaleRow], error) {
 		q.Page = page
 		return c.SalesPage(ctx, q)
 	})

@@ -32,7 +32,6 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
-	"iter"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -77,6 +76,9 @@ type Page[T any] struct {
 	More  bool // another page may follow: this one has rows, however few
 }
 
+// Rows implements rest.Paged.
+func (p Page[T]) Rows() (items []T, more bool) { return p.Items, p.More }
+
 // listPage reads a page of a list.
 func listPage[T any](
 	ctx context.Context, c *Client, path string, query url.Values, page int, read func(row []byte) (T, error),
@@ -116,28 +118,6 @@ func list(
 	}
 	err = json.Unmarshal(answer, &rows) // what Do has read is JSON
 	return rows, err
-}
-
-// all iterates over a list, from a page on, until an empty page.
-func all[T any](from int, read func(page int) (Page[T], error)) iter.Seq2[T, error] {
-	return func(yield func(T, error) bool) {
-		for page := max(1, from); ; page++ {
-			p, err := read(page)
-			if err != nil {
-				var none T
-				yield(none, err)
-				return
-			}
-			for _, item := range p.Items {
-				if !yield(item, nil) {
-					return
-				}
-			}
-			if !p.More {
-				return
-			}
-		}
-	}
 }
 
 // choose adds the fields that a list is asked for, without which it shows all. Nested fields are not asked for.

@@ -145,7 +145,7 @@ func (c *Client) ContactsPage(ctx context.Context, q ContactsQuery) (Page[Contac
 
 // Contacts reads all from q.Page on, to the empty page. Rows move between pages while contacts change.
 func (c *Client) Contacts(ctx context.Context, q ContactsQuery) iter.Seq2[Contact, error] {
-	return all(q.Page, func(page int) (Page[Contact], error) {
+	return rest.Pages(q.Page, func(page int) (Page[Contact], error) {
 		q.Page = page
 		return c.ContactsPage(ctx, q)
 	})

@@ -27,7 +27,7 @@ func (u User) Name() string {
 // Users reads all users, active or not: a call for each page and one for the empty page.
 func (c *Client) Users(ctx context.Context) ([]User, error) {
 	var users []User
-	for u, err := range all(1, func(page int) (Page[User], error) { return c.UsersPage(ctx, page) }) {
+	for u, err := range rest.Pages(1, func(page int) (Page[User], error) { return c.UsersPage(ctx, page) }) {
 		if err != nil {
 			return nil, err
 		}
