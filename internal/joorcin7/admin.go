@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"stockbridge/internal/joorcin7/list"
 	"stockbridge/internal/ledger"
@@ -101,8 +100,4 @@ func (p *Pair) Needs(ctx context.Context, b tenant.Bundle) (n Needs, err error) 
 		n.Proposed = matches.Counts[MatchProposed]
 	}
 	return n, err
-}
-
-func sortNotes(notes []Note) {
-	slices.SortStableFunc(notes, func(a, b Note) int { return b.At.Compare(a.At) })
 }

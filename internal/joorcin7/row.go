@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -92,10 +93,13 @@ func (v view) stand(id string, contact *customer.Contact, entry publish.Entry) (
 // linked reports whether JOOR is known to have it.
 func (s standing) linked() bool { return s.entry.Told != nil }
 
-// pending reports whether it was sent and JOOR has not said what became of it; sent, that its data team has it.
+// pending reports whether it was sent and JOOR has not said what became of it.
 func (s standing) pending() bool { return s.entry.State == publish.IsPending }
 
-// last is what was sent last and not answered; nil = nothing.
+// sending reports whether it is pending and JOOR's job works on it; its data team has it not yet.
+func (s standing) sending() bool { return s.pending() && s.entry.Due.IsZero() }
+
+// last is what JOOR was sent last, if it has not answered, else what it has; nil = nothing.
 func (s standing) last() json.RawMessage {
 	switch d := s.entry.Doubt; {
 	case s.pending():
@@ -127,7 +131,7 @@ func (s standing) row() (c list.Customer, ok bool) {
 	switch {
 	case s.linked():
 		s.rowLinked(&c)
-	case s.pending() && s.entry.Due.IsZero():
+	case s.sending():
 		c.In, c.State, c.Why = []list.List{list.Review}, StateSending, "JOOR works on it."
 	case s.pending():
 		c.In, c.State, c.Due = []list.List{list.Review}, StateReview, s.entry.Due
@@ -177,7 +181,7 @@ func (s standing) rowLinked(c *list.Customer) {
 		c.State, c.Why = StateDeleted, "It was deleted in Cin7 Omni. JOOR keeps it."
 	case !s.contact.Active:
 		c.State, c.Why = StateInactive, "It is inactive in Cin7 Omni: changes are not sent."
-	case s.pending() && s.entry.Due.IsZero():
+	case s.sending():
 		c.State, c.Why = StateSending, "JOOR works on its changes."
 	case s.pending():
 		c.In, c.State, c.Due = []list.List{list.Review}, StateReview, s.entry.Due
@@ -408,7 +412,7 @@ func (r *run) restandTouched(ctx context.Context) error {
 			return err
 		}
 	case len(r.touched) > 0:
-		ids := slices.Collect(keysOf(r.touched))
+		ids := slices.Collect(maps.Keys(r.touched))
 		if err := r.restand(ctx, r.b, ids...); err != nil {
 			return err
 		}
@@ -423,16 +427,6 @@ func (r *run) restandTouched(ctx context.Context) error {
 	}
 	r.noted = table.Key{}
 	return err
-}
-
-func keysOf[V any](m map[string]V) iter.Seq[string] {
-	return func(yield func(string) bool) {
-		for k := range m {
-			if !yield(k) {
-				return
-			}
-		}
-	}
 }
 
 // listedDoc names the note of the rules that the rows were made by.

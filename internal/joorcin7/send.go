@@ -235,7 +235,7 @@ func (s standing) unsendable(kind string) string {
 		return "It is inactive in Cin7 Omni."
 	case kind == JobUpload && s.linked():
 		return "JOOR has it already: changes go by Update Customers."
-	case kind == JobUpload && s.pending() && s.entry.Due.IsZero():
+	case kind == JobUpload && s.sending():
 		return "It was sent, and JOOR works on it."
 	case kind == JobUpdate && !s.linked():
 		return "JOOR does not have it yet."
@@ -378,7 +378,7 @@ func (r *run) sum(ctx context.Context) error {
 func (s standing) outcome(kind string) (name, why string) {
 	told := s.linked() && !s.differs()
 	switch {
-	case s.pending() && s.entry.Due.IsZero():
+	case s.sending():
 		return "sending", ""
 	case s.pending():
 		return "inReview", ""

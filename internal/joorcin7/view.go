@@ -2,6 +2,7 @@ package joorcin7
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,7 +19,7 @@ type CustomerView struct {
 	Fields []customer.Field // as JOOR should have it, and as it has it as far as we know
 	Told   time.Time        // when JOOR last had what we know that it has; zero = it has nothing
 	Match  *Match           // by which it was linked; nil = it was not
-	// Candidates are the connections that it may be, if it was looked for and nobody has decided.
+	// Proposed is the match that was found for it, while nobody has decided.
 	Proposed *Match
 	History  []Note // newest first
 }
@@ -99,6 +100,6 @@ func (s standing) history(m *Match) (notes []Note) {
 	if s.kept != nil {
 		add(s.kept.At, s.kept.By, s.kept.Why)
 	}
-	sortNotes(notes)
+	slices.SortStableFunc(notes, func(a, b Note) int { return b.At.Compare(a.At) })
 	return notes
 }
