@@ -68,6 +68,22 @@ func (f Field) sameKey(a, b string) bool {
 	return a == b
 }
 
+// YesNo is a yes or no as a setting: true or false, read from these words as texts too, as a form sends them.
+type YesNo bool
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (y *YesNo) UnmarshalJSON(data []byte) error {
+	switch string(bytes.Trim(data, `"`)) {
+	case "true":
+		*y = true
+	case "false":
+		*y = false
+	default:
+		return FieldError{Message: "Use true or false."}
+	}
+	return nil
+}
+
 // FieldError says what is wrong with one field of a document. UnmarshalJSON of a
 // setting's value may return one, to say it in its own words.
 type FieldError struct {

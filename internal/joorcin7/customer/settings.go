@@ -29,13 +29,13 @@ func SettingsOf(stored []byte) (s Settings) {
 // Fields implements tenant.Section.
 func (s *Settings) Fields() []tenant.Field {
 	return []tenant.Field{
-		{Name: "joorUpload", To: (*yesNo)(&s.Upload),
+		{Name: "joorUpload", To: (*tenant.YesNo)(&s.Upload),
 			Help: "Upload Customers to JOOR: whether customers of Cin7 Omni that are new to JOOR may be sent there."},
-		{Name: "joorUpdate", To: (*yesNo)(&s.Update),
+		{Name: "joorUpdate", To: (*tenant.YesNo)(&s.Update),
 			Help: "Update Customers to JOOR: whether changes of linked customers may be sent there."},
-		{Name: "joorUploadAlone", To: (*yesNo)(&s.UploadAlone),
+		{Name: "joorUploadAlone", To: (*tenant.YesNo)(&s.UploadAlone),
 			Help: "With joorUpload: whether new customers go to JOOR by themselves."},
-		{Name: "joorUpdateAlone", To: (*yesNo)(&s.UpdateAlone),
+		{Name: "joorUpdateAlone", To: (*tenant.YesNo)(&s.UpdateAlone),
 			Help: "With joorUpdate: whether changes go to JOOR by themselves."},
 		{Name: "joorPrices", To: &s.Prices,
 			Help: "JOOR's price label and its currency for each price column of Cin7 Omni. Empty: a column has the " +
@@ -192,20 +192,4 @@ func twice(keys []string) bool {
 		seen[k] = true
 	}
 	return false
-}
-
-// yesNo is a yes or no as a setting: true or false, read from these words as texts too, as a form sends them.
-type yesNo bool
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (y *yesNo) UnmarshalJSON(data []byte) error {
-	switch string(bytes.Trim(data, `"`)) {
-	case "true":
-		*y = true
-	case "false":
-		*y = false
-	default:
-		return tenant.FieldError{Message: "Use true or false."}
-	}
-	return nil
 }

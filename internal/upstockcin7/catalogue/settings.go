@@ -42,11 +42,11 @@ func SettingsOf(stored []byte) Settings {
 // Fields implements tenant.Section.
 func (s *Settings) Fields() []tenant.Field {
 	return []tenant.Field{
-		{Name: "importNewProducts", To: (*yesNo)(&s.ImportNewProducts),
+		{Name: "importNewProducts", To: (*tenant.YesNo)(&s.ImportNewProducts),
 			Help: "Whether a product that is new in Cin7 Core is imported by itself."},
-		{Name: "outOfStock", To: (*yesNo)(&s.OutOfStock),
+		{Name: "outOfStock", To: (*tenant.YesNo)(&s.OutOfStock),
 			Help: "Whether a product of which nothing is available in Cin7 Core is out of stock in Upstock."},
-		{Name: "productImages", To: (*yesNo)(&s.ProductImages),
+		{Name: "productImages", To: (*tenant.YesNo)(&s.ProductImages),
 			Help: "Whether products are imported with their default image."},
 		{Name: "defaultPriceTier", To: &s.DefaultPriceTier, Max: 256,
 			Help: "The code, 1 to 10, or the name of the Cin7 Core price tier that is a product's default price; " +
@@ -80,22 +80,6 @@ func (s *Settings) Check() (errs tenant.FieldErrors) {
 	}
 	check("priceCheckPercent", s.PriceCheckPercent)
 	return errs
-}
-
-// yesNo is a yes or no as a setting: true or false, read from these words as texts too, as a form sends them.
-type yesNo bool
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (y *yesNo) UnmarshalJSON(data []byte) error {
-	switch string(bytes.Trim(data, `"`)) {
-	case "true":
-		*y = true
-	case "false":
-		*y = false
-	default:
-		return tenant.FieldError{Message: "Use true or false."}
-	}
-	return nil
 }
 
 // percent is a percentage as a setting: a text, read from a number too.
