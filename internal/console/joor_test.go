@@ -277,6 +277,38 @@ func TestJOORSettings(t *testing.T) {
 	})
 }
 
+// TestJOOROptions: what the settings may name in JOOR is listed beside what they may name in Cin7 Core, once its
+// connections were read; of a tenant who has nothing to do with JOOR it is not.
+func TestJOOROptions(t *testing.T) {
+	inBrand(t, func(b *brand) {
+		_, other, token := b.tenant("Aroha Foods")
+		if a := b.do("GET", other+"/options", token, nil).is(200); strings.Contains(a.raw, "joor") {
+			t.Errorf("without JOOR: %s", a.raw)
+		}
+		if a := b.do("GET", b.path+"/options", b.token, nil).is(200); len(a.get("joorPrices").([]any)) != 0 ||
+			a.get("why") != "Cin7 Core is not connected." {
+			t.Errorf("before any connection was read: %s", a.raw)
+		}
+		b.control("POST", "/sim/joor/connections?account="+b.acc.JOOR.Account, map[string]any{
+			"customer_name": "Kauri Mill", "customer_alias": "Kauri Mill",
+			"price_types": []map[string]string{{"price_currency": "NZD", "price_label": "Landed price"}},
+			"payment_methods": []map[string]string{
+				{"payment_method_name": "30 days", "payment_method_code": "N30"}},
+			"sales_rep_name":      "Mere Parata",
+			"sales_rep_code":      "7",
+			"customer_group_name": "Retail",
+		}).is(200)
+		b.progress(b.do("POST", b.path+"/joor/contacts/download", b.token, nil))
+		a := b.do("GET", b.path+"/options", b.token, nil).is(200)
+		for setting, want := range map[string]string{"joorPrices": "NZD Landed price", "joorTerms": "30 days",
+			"joorReps": "7", "joorGroups": "Retail"} {
+			if got := values(a.get(setting)); len(got) != 1 || got[0] != want {
+				t.Errorf("%s: %q, want %q", setting, got, want)
+			}
+		}
+	})
+}
+
 // fillJOOR makes a customer that is matched, for the pages' own tests; its id.
 func (h *house) fillJOOR(acc sim.Account, id, path, token string) string {
 	h.t.Helper()

@@ -241,7 +241,7 @@ type settingsShown struct {
 
 func (a *api) showSettings(w http.ResponseWriter, r *http.Request, v visit, status int, s settingsShown) error {
 	part := partOf(r)
-	o, err := a.known(r, v, part)
+	o, err := a.known(r, v.Bundle, part)
 	if err != nil {
 		return err
 	}
@@ -374,11 +374,11 @@ type choices struct {
 }
 
 // known reads what the settings of a page may name.
-func (a *api) known(r *http.Request, v visit, part *settingsPart) (c choices, err error) {
+func (a *api) known(r *http.Request, b tenant.Bundle, part *settingsPart) (c choices, err error) {
 	if part == settingsParts["joor"] {
-		return a.knownOfJOOR(r, v)
+		return a.knownOfJOOR(r, b)
 	}
-	o, err := a.Pair.Options(r.Context(), v.Bundle)
+	o, err := a.Pair.Options(r.Context(), b)
 	return choices{why: text(o.Why), answers: map[string][]upstockcin7.Choice{
 		"location": o.Location, "freightProduct": o.FreightProduct, "defaultSalesRep": o.DefaultSalesRep,
 		"defaultPriceTier": o.DefaultTier, "taxRules": o.TaxRules,
@@ -386,8 +386,8 @@ func (a *api) known(r *http.Request, v visit, part *settingsPart) (c choices, er
 }
 
 // knownOfJOOR reads what both accounts have for the settings of JOOR to name.
-func (a *api) knownOfJOOR(r *http.Request, v visit) (choices, error) {
-	o, err := a.JOOR.Options(r.Context(), v.Bundle)
+func (a *api) knownOfJOOR(r *http.Request, b tenant.Bundle) (choices, error) {
+	o, err := a.JOOR.Options(r.Context(), b)
 	of := func(options []joorcin7.Option) (list []upstockcin7.Choice) {
 		for _, x := range options {
 			list = append(list, upstockcin7.Choice(x))

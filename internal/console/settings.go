@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"stockbridge/internal/joorcin7"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstockcin7"
@@ -33,13 +34,26 @@ func (a *api) getSettings(w http.ResponseWriter, r *http.Request, b tenant.Bundl
 	return respond(w, r, http.StatusOK, json.RawMessage(doc))
 }
 
-// options lists what each setting may name in the tenant's Cin7 Core account.
+// options lists what each setting may name in the tenant's accounts: those of JOOR where it has to do with that.
 func (a *api) options(w http.ResponseWriter, r *http.Request, b tenant.Bundle) error {
-	o, err := a.Pair.Options(r.Context(), b)
-	if err != nil {
-		return err
+	ans := map[string]any{}
+	var why []string
+	parts := []string{"orders"} // with what settings of the catalogue name
+	if uses(b, joorcin7.Systems()) {
+		parts = append(parts, "joor")
 	}
-	return respond(w, r, http.StatusOK, o)
+	for _, part := range parts {
+		c, err := a.known(r, b, settingsParts[part])
+		if err != nil {
+			return err
+		}
+		for setting, list := range c.answers {
+			ans[setting] = append([]upstockcin7.Choice{}, list...)
+		}
+		why = append(why, c.why)
+	}
+	ans["why"] = known(joined(" ", why...))
+	return respond(w, r, http.StatusOK, ans)
 }
 
 // putSettings replaces all settings: what the body leaves out gets its default.
