@@ -101,7 +101,7 @@ func number(cell string) any {
 // tooLong refuses a file that holds more than one answer can.
 func tooLong(what string) error {
 	return &problem{Status: http.StatusUnprocessableEntity,
-		Detail: "The lines of this period are " + what + ". Ask for a shorter one."}
+		Detail: "These lines are " + what + ". Ask for fewer: a shorter time, or what a search finds."}
 }
 
 // send answers the file, under a name without its ending.
