@@ -153,7 +153,7 @@ func catalogFault(err error, what string) error {
 	return err
 }
 
-// mostNamed is how many records one import names; more are imported with all.
+// mostNamed is how many records one request names; more are sent with all.
 const mostNamed = 10_000
 
 // selection reads what is to be imported; more are the fields that stand beside.
@@ -162,15 +162,15 @@ func selection(w http.ResponseWriter, r *http.Request, more map[string]any) (s u
 	for name, p := range more {
 		into[name] = p
 	}
-	return s, decode(w, r, false, into, func() tenant.FieldErrors { return selectionFaults(s) })
+	return s, decode(w, r, false, into, func() tenant.FieldErrors { return selectionFaults(tenant.Cin7Core, s) })
 }
 
-// selectionFaults says what is wrong with a selection.
-func selectionFaults(s upstockcin7.Selection) (errs tenant.FieldErrors) {
+// selectionFaults says what is wrong with a selection of a system's records.
+func selectionFaults(of tenant.System, s upstockcin7.Selection) (errs tenant.FieldErrors) {
 	add := func(field, message string) { errs = append(errs, tenant.FieldError{Field: field, Message: message}) }
 	switch {
 	case len(s.IDs) == 0 && !s.All:
-		add("ids", "Give the ids of what is to be imported, or say all.")
+		add("ids", "Give the ids of what is to be sent, or say all.")
 	case len(s.IDs) > 0 && s.All:
 		add("ids", "Give ids or say all, not both.")
 	case len(s.IDs) > mostNamed:
@@ -180,8 +180,8 @@ func selectionFaults(s upstockcin7.Selection) (errs tenant.FieldErrors) {
 		add("q", "This goes with all alone.")
 	}
 	for _, id := range s.IDs {
-		if !fitsKey(id, 100) {
-			add("ids", "One of these is no id of Cin7 Core's.")
+		if !fitsKey(id, 100) || of == tenant.Cin7Omni && !isNumber(id) {
+			add("ids", "One of these is no id of "+of.Title()+"'s.")
 			break
 		}
 	}

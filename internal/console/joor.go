@@ -16,6 +16,7 @@ import (
 	"stockbridge/internal/joorcin7"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/tenant"
+	"stockbridge/internal/upstockcin7"
 )
 
 // numericID is an id of Cin7 Omni's or JOOR's: a whole number, which may come as text.
@@ -215,26 +216,11 @@ func (a *api) getJOORCustomer(w http.ResponseWriter, r *http.Request, b tenant.B
 // joorChoice reads which customers are to be sent.
 func joorChoice(w http.ResponseWriter, r *http.Request) (c joorcin7.Choice, err error) {
 	var ids []numericID
-	err = decode(w, r, false, map[string]any{"ids": &ids, "all": &c.All, "q": &c.Q}, func() (errs tenant.FieldErrors) {
-		add := func(field, message string) { errs = append(errs, tenant.FieldError{Field: field, Message: message}) }
-		switch {
-		case len(ids) == 0 && !c.All:
-			add("ids", "Give the ids of customers, or say all.")
-		case len(ids) > 0 && c.All:
-			add("ids", "Give ids or say all, not both.")
-		case len(ids) > mostNamed:
-			add("ids", "These are more than 10,000. Say all, with a q that finds them.")
-		}
-		if c.Q != "" && !c.All {
-			add("q", "This goes with all alone.")
-		}
+	err = decode(w, r, false, map[string]any{"ids": &ids, "all": &c.All, "q": &c.Q}, func() tenant.FieldErrors {
 		for _, id := range ids {
-			if c.IDs = append(c.IDs, string(id)); !isNumber(string(id)) {
-				add("ids", "One of these is no id of Cin7 Omni's: they are numbers.")
-				break
-			}
+			c.IDs = append(c.IDs, string(id))
 		}
-		return errs
+		return selectionFaults(tenant.Cin7Omni, upstockcin7.Selection{IDs: c.IDs, All: c.All, Q: c.Q})
 	})
 	return c, err
 }

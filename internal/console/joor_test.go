@@ -140,6 +140,9 @@ func TestJOORCustomers(t *testing.T) {
 		if w := ana.post(at+"/joor/upload", url.Values{}); !strings.Contains(w.Header().Get("Location"), "unpicked") {
 			t.Errorf("nothing chosen: %d %v", w.Code, w.Header())
 		}
+		if w := ana.post(at+"/joor/upload", url.Values{"choice": {"x"}}); w.Code != 400 {
+			t.Errorf("chosen is what has no id: %d %s", w.Code, w.Body)
+		}
 		w := ana.post(at+"/joor/upload", url.Values{"choice": {harbour}})
 		if w.Code != 303 {
 			t.Fatalf("upload: %d %s", w.Code, w.Body)
@@ -242,6 +245,35 @@ func TestJOORMatches(t *testing.T) {
 		has(t, ana.get(at+"/match?state=rejected").Body.String(), "Harbour Foods")
 		for _, bad := range []string{`{}`, `{"find":true,"sure":true}`, `{"accept":[{"contact":"x","connection":1}]}`} {
 			b.do("POST", b.path+"/joor/matches", b.token, bad).is(422)
+		}
+	})
+}
+
+// TestJOORMatchesAbove: those alike by so much or more are accepted, and none below.
+func TestJOORMatchesAbove(t *testing.T) {
+	inBrand(t, func(b *brand) {
+		b.contact(map[string]any{"company": "Kauri Mills", "email": "info@kaurimills.example"})
+		b.control("POST", "/sim/joor/connections?account="+b.acc.JOOR.Account, map[string]any{
+			"customer_name": "Kauri Mill", "customer_alias": "Kauri Mill", "customer_contact_email": "jo@mill.example",
+			"shipping": map[string]any{"shipping_addresses": []any{map[string]any{"address_1": "1 Mill Lane",
+				"city": "Auckland", "postal_code": "1010", "country": "New Zealand"}}}}).is(200)
+		b.pull()
+		b.progress(b.do("POST", b.path+"/joor/contacts/download", b.token, nil))
+		b.progress(b.do("POST", b.path+"/joor/matches", b.token, `{"find":true}`))
+		a := b.do("GET", b.path+"/joor/matches", b.token, nil).is(200)
+		score := object(a.get("items").([]any)[0])["score"].(float64)
+		if score < 0.51 || score >= 0.99 {
+			t.Fatalf("nothing above or below: %s", a.raw)
+		}
+		ana, at := b.signIn("Ana", signin.Admin, b.id), "/t/"+b.id+"/joor/match"
+		for _, try := range []struct {
+			percent int
+			says    string
+		}{{int(score*100) + 1, "unpicked"}, {int(score * 100), "matchesDecided"}} {
+			w := ana.post(at, url.Values{"do": {"score"}, "score": {fmt.Sprint(try.percent)}})
+			if !strings.Contains(w.Header().Get("Location"), try.says) {
+				t.Errorf("%s at %d %%: %d %v", a.raw, try.percent, w.Code, w.Header())
+			}
 		}
 	})
 }

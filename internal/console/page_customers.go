@@ -311,7 +311,7 @@ func (v visit) importableCustomers(
 // importCustomersForm imports whom a person chose, or everybody whom a search finds, and goes on to the page that shows
 // how far it is.
 func (a *api) importCustomersForm(w http.ResponseWriter, r *http.Request, v visit) error {
-	s, form, err := chosenRecords(w, r)
+	s, form, err := chosenRecords(w, r, tenant.Cin7Core)
 	if err != nil {
 		return err
 	}

@@ -369,25 +369,14 @@ func (v visit) joorRow(c joorcin7.Customer) joorRow {
 // is.
 func (a *api) sendForm(l joorcin7.List) func(http.ResponseWriter, *http.Request, visit) error {
 	return func(w http.ResponseWriter, r *http.Request, v visit) error {
-		form, err := formOf(w, r)
+		s, form, err := chosenRecords(w, r, tenant.Cin7Omni)
 		if err != nil {
 			return err
 		}
-		c := joorcin7.Choice{IDs: form["choice"]}
-		if strings.HasSuffix(r.URL.Path, "/all") {
-			c = joorcin7.Choice{All: true, Q: trimmed(form, "q")}
-		}
-		if len(c.IDs) == 0 && !c.All {
+		if len(s.IDs) == 0 && !s.All {
 			return unchosen(w, r)
 		}
-		if len(c.IDs) > mostNamed {
-			return notOurForm()
-		}
-		for _, id := range c.IDs {
-			if !isNumber(id) {
-				return notOurForm()
-			}
-		}
+		c := joorcin7.Choice{IDs: s.IDs, All: s.All, Q: s.Q}
 		p, err := a.sendThose(r, v.Bundle, joorLists[l].Kind, c)
 		if why, ok := errors.AsType[*problem](err); ok && why.Status == http.StatusConflict {
 			return a.showJOORList(w, r, v, http.StatusConflict, l, url.Values{"q": {trimmed(form, "q")}}, why.Detail)

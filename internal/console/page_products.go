@@ -244,7 +244,7 @@ func importState(importable, imported bool) string {
 // importProductsForm imports what a person chose, or everything that a search finds, and goes on to the page that shows
 // how far it is.
 func (a *api) importProductsForm(w http.ResponseWriter, r *http.Request, v visit) error {
-	s, _, err := chosenRecords(w, r)
+	s, _, err := chosenRecords(w, r, tenant.Cin7Core)
 	if err != nil {
 		return err
 	}
@@ -255,8 +255,10 @@ func (a *api) importProductsForm(w http.ResponseWriter, r *http.Request, v visit
 	return a.imported(w, r, v, run, err, a.showImportProducts)
 }
 
-// chosenRecords reads what a person chose to import.
-func chosenRecords(w http.ResponseWriter, r *http.Request) (s upstockcin7.Selection, form url.Values, err error) {
+// chosenRecords reads which of a system's records a person chose to have sent.
+func chosenRecords(
+	w http.ResponseWriter, r *http.Request, of tenant.System,
+) (s upstockcin7.Selection, form url.Values, err error) {
 	if form, err = formOf(w, r); err != nil {
 		return s, nil, err
 	}
@@ -264,7 +266,7 @@ func chosenRecords(w http.ResponseWriter, r *http.Request) (s upstockcin7.Select
 		return upstockcin7.Selection{All: true, Q: trimmed(form, "q")}, form, nil
 	}
 	s.IDs = slices.Compact(slices.Sorted(slices.Values(form["choice"])))
-	if errs := selectionFaults(s); len(s.IDs) > 0 && errs != nil {
+	if errs := selectionFaults(of, s); len(s.IDs) > 0 && errs != nil {
 		return s, nil, notOurForm()
 	}
 	return s, form, nil
