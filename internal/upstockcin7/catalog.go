@@ -137,7 +137,7 @@ type PriceListRow struct {
 // PriceListView is a page of a price list: its prices, in the order of products.
 type PriceListView struct {
 	PriceListRow
-	Members []CatalogRef // its customers, the first 100
+	Members []CatalogRef // its customers, the first 100 by their names
 	Prices  []ListedPrice
 	Next    string // the page after this one begins after it; "" = it is the last
 }

@@ -110,10 +110,19 @@ func (r *catalogRun) knowCustomers(ctx context.Context, page []upstock.CustomerR
 			linked[t.ExternalID] = x
 		}
 	}
-	if _, err := r.Mirror.Save(ctx, r.part.Tenant, rows); err != nil {
+	if err := r.saveTheirs(ctx, rows...); err != nil {
 		return err
 	}
 	return r.knowLinked(ctx, linked)
+}
+
+// saveTheirs keeps customers of Upstock's, and notes where one of them is not as it was.
+func (r *catalogRun) saveTheirs(ctx context.Context, rows ...mirror.Row) error {
+	changed, err := r.Mirror.Save(ctx, r.part.Tenant, rows)
+	if changed == 0 || err != nil {
+		return err
+	}
+	return r.noteLearned(ctx, func(l *learned) { l.Theirs = time.Now().UTC() })
 }
 
 // knowLinked notes customers that are linked in Upstock: what it has of those of which nothing was told yet.
@@ -185,18 +194,37 @@ func (r *catalogRun) buyers(ctx context.Context, w *wish) (map[string]bool, erro
 	return r.readBuyers(ctx, r.part, since)
 }
 
-// matchCustomers looks which of Upstock's customers those are that were chosen, or are unsure still.
+// matchCustomers looks which of Upstock's customers those are that were chosen, or are unsure still. Where nothing of
+// either side changed since all were looked at, those who are unsure stay so.
 func (r *catalogRun) matchCustomers(ctx context.Context) error {
 	shelf := r.chosenOf(r.part.Bundle, JobCustomers)
 	if r.place.After == "" { // it may be done once more
 		delete(r.place.Counts, "toLink")
 	}
+	last, err := r.learned(ctx)
+	if err != nil {
+		return err
+	}
 	var m *matcher
+	basis := "" // "" = nobody needed it
 	for row, err := range shelf.rows(ctx, r.place.After) {
 		if err != nil {
 			return err
 		}
 		if row.State != isAsked && row.State != isUnsure {
+			continue
+		}
+		if basis == "" {
+			if basis, err = r.matchBasis(ctx); err != nil {
+				return err
+			}
+			if r.place.After == "" {
+				r.place.Basis = basis
+			}
+		}
+		if row.State == isUnsure && basis == last.Basis {
+			r.count("toLink", 1)
+			r.place.After = row.ID
 			continue
 		}
 		if err := r.part.Short(ctx); err != nil {
@@ -212,7 +240,10 @@ func (r *catalogRun) matchCustomers(ctx context.Context) error {
 		}
 		r.place.After = row.ID
 	}
-	return nil
+	if basis == last.Basis || basis != r.place.Basis { // or it changed between two parts
+		return nil
+	}
+	return r.noteLearned(ctx, func(l *learned) { l.Basis = basis })
 }
 
 // matchOne decides about one customer.
@@ -326,12 +357,12 @@ func (r *catalogRun) callLink(ctx context.Context, t theirs, id string) (now cho
 		t.ExternalID = id
 		row, err := t.row()
 		if err == nil {
-			_, err = r.Mirror.Save(ctx, r.part.Tenant, []mirror.Row{row})
+			err = r.saveTheirs(ctx, row)
 		}
 		return isLinked, "", err
 	case rest.KindOf(err) == rest.NotFound: // it was taken away in Upstock
 		_, err := r.Mirror.Remove(ctx, r.part.Tenant, theirKind, []string{theirKey(t.ID).ID})
-		return isAsked, "", err
+		return isAsked, "", cmp.Or(err, r.noteLearned(ctx, func(l *learned) { l.Theirs = time.Now().UTC() }))
 	case refused:
 		why = "Upstock did not link its customer " + prose.Quote(t.Name) + ": " +
 			cmp.Or(strings.Join(said, " "), "it did not say why.")

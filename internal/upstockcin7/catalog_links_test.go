@@ -2,9 +2,14 @@ package upstockcin7_test
 
 import (
 	"errors"
+	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
+	"stockbridge/internal/match"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstockcin7"
 )
@@ -67,6 +72,106 @@ func TestCatalogUnlinkBrokenOff(t *testing.T) {
 		s.sync(upstockcin7.JobCustomers)
 		if v := s.customer(ours); !s.active(theirs) || v.Standing.Has {
 			t.Errorf("active in Upstock: %v; %+v", s.active(theirs), v.Standing)
+		}
+	})
+}
+
+// comparisons counts how often Upstock's customers were read whole, to compare ours with them.
+func (s *shop) comparisons() (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for name, times := range s.seen {
+		if strings.Contains(name, "query ") && strings.Contains(name, "#upstockcustomer#") {
+			n += times
+		}
+	}
+	return n
+}
+
+// Customers of whom a person has to say which they are, are compared with Upstock's again where something of either
+// side changed, and not each hour.
+func TestCatalogComparesWhatChanged(t *testing.T) {
+	t.Parallel()
+	inShop(t, nil, func(s *shop) {
+		torn := s.newCustomer(`{"Name":"Twin Peaks Deli"}`)
+		s.read()
+		their := s.theirs(`[{"name":"Twin Peaks Deli"},{"name":"twin peaks deli"}]`)
+		s.importCustomers(torn)
+		s.sync(upstockcin7.JobCustomers)
+		s.reads = true
+		s.armedWith(map[int]fault{})
+		for _, c := range []struct {
+			what       string
+			change     func()
+			compares   bool
+			candidates int
+		}{
+			{"nothing changed", func() {}, false, 2},
+			{"an hour later", func() { time.Sleep(time.Hour) }, false, 2},
+			{"ours changed", func() {
+				s.edit("customers", torn, `{"Contacts":[{"Name":"Bo","Phone":"04 555 0101","Default":true}]}`)
+			}, true, 2},
+			{"theirs changed", func() { s.theirs(`{"name":"Twin Peaks Deli"}`) }, true, 3},
+			{"nothing since", func() {}, false, 3},
+		} {
+			c.change()
+			before := s.comparisons()
+			s.sync(upstockcin7.JobCustomers)
+			if n := s.comparisons() - before; n > 0 != c.compares || len(s.customer(torn).Candidates) != c.candidates {
+				t.Errorf("%s: %d comparisons, %+v", c.what, n, s.customer(torn).Candidates)
+			}
+		}
+		s.must(s.linked(their, torn))
+		s.sync(upstockcin7.JobCustomers)
+		if c := s.customerInUpstock(torn); c == nil || int64(c.ID) != their {
+			t.Errorf("orders of one are sold to it: %+v", c)
+		}
+	})
+}
+
+// linked has orders of a customer of Upstock's sold to one of Cin7 Core, as a person wants it.
+func (s *shop) linked(their int64, ours string) error {
+	_, err := s.pair().SetLink(s.ctx(), s.tenant, "customer", strconv.FormatInt(their, 10), ours)
+	return err
+}
+
+// Price lists come in the order of their names, as a reader compares these, and so do the customers of one.
+func TestCatalogListsByName(t *testing.T) {
+	t.Parallel()
+	inShop(t, nil, func(s *shop) {
+		own := fmt.Sprintf(`"ProductPrices":[{"ProductID":%q,"Price":1.25}]`, s.coreProducts()[0].ID)
+		for _, name := range []string{"zebra Pantry", "Ōtaki Stores", "alpha Foods", "Otago Grocers", "Beta Foods"} {
+			s.newCustomer(fmt.Sprintf(`{"Name":%q,%s}`, name, own))
+			s.newCustomer(fmt.Sprintf(`{"Name":%q,"PriceTier":%q,"Discount":3}`, name+" Annex", s.tier(1)))
+		}
+		s.read()
+		s.importAll()
+		var names []string
+		for after := ""; ; {
+			rows, next, err := s.pair().PriceLists(s.ctx(), s.bundle(), after, 2)
+			s.must(err)
+			for _, r := range rows {
+				if r.Customers == 0 {
+					t.Errorf("%s has no customers", r.Name)
+				}
+				names = append(names, match.Fold(r.Name))
+			}
+			if after = next; next == "" {
+				break
+			}
+		}
+		own = "otaki stores (own prices)"
+		if there := len(s.upLists()); !slices.IsSorted(names) || len(names) != there || !slices.Contains(names, own) {
+			t.Errorf("%d lists of %d: %q", len(names), there, names)
+		}
+		list, err := s.pair().PriceList(s.ctx(), s.bundle(), "tier:1:3", "", 1)
+		s.must(err)
+		names = nil
+		for _, m := range list.Members {
+			names = append(names, match.Fold(m.Name))
+		}
+		if !slices.IsSorted(names) || len(names) != 5 {
+			t.Errorf("%q", names)
 		}
 	})
 }

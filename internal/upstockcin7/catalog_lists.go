@@ -1,13 +1,16 @@
 package upstockcin7
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 
 	"stockbridge/internal/ledger"
+	"stockbridge/internal/match"
 	"stockbridge/internal/mirror"
 	"stockbridge/internal/publish"
 	"stockbridge/internal/tenant"
@@ -433,24 +436,36 @@ func namedList(rules catalogue.Rules, c catalogue.Customer, told *catalogue.List
 	return told
 }
 
-// PriceLists lists the price lists, a page in the order of ids.
+// PriceLists lists the price lists, a page in the order of their names: those after a list, or after its id as a name
+// where it is gone. What a page costs grows with how many lists there are, which are read all for their names.
 func (p *Pair) PriceLists(
 	ctx context.Context, b tenant.Bundle, after string, limit int,
 ) (rows []PriceListRow, next string, err error) {
 	set := publish.Set{Name: setLists, Account: catalogAccount(b)}
 	limit = min(max(limit, 1), 100)
-	for e, err := range p.publisher.All(ctx, b.Tenant.ID, set, publish.Key{ID: after}) {
+	last := namePlace{match.Fold(after), after}
+	lists := map[namePlace]PriceListRow{}
+	for e, err := range p.publisher.All(ctx, b.Tenant.ID, set, publish.Key{}) {
 		if err != nil {
 			return nil, "", err
 		}
-		if e.ID == after || e.Told == nil && e.State == "" && e.Doubt == nil {
+		if e.Told == nil && e.State == "" && e.Doubt == nil {
 			continue
 		}
-		if len(rows) == limit {
-			next = rows[limit-1].ID
-			break
+		row := priceListRow(e)
+		if lists[nameOf(row.CatalogRef)] = row; e.ID == after {
+			last = nameOf(row.CatalogRef)
 		}
-		rows = append(rows, priceListRow(e))
+	}
+	order := slices.SortedFunc(maps.Keys(lists), namePlace.compare)
+	if after != "" {
+		order = slices.DeleteFunc(order, func(n namePlace) bool { return n.compare(last) <= 0 })
+	}
+	if len(order) > limit {
+		order, next = order[:limit], order[limit-1].id
+	}
+	for _, n := range order {
+		rows = append(rows, lists[n])
 	}
 	members, err := p.members(ctx, b, func(list string) bool {
 		return slices.ContainsFunc(rows, func(r PriceListRow) bool { return r.ID == list })
@@ -459,6 +474,15 @@ func (p *Pair) PriceLists(
 		rows[i].Customers = members[rows[i].ID].n
 	}
 	return rows, next, err
+}
+
+// namePlace is the place of a record among others for people: by its name, as a reader compares it, then by its id.
+type namePlace struct{ name, id string }
+
+func nameOf(r CatalogRef) namePlace { return namePlace{match.Fold(r.Name), r.ID} }
+
+func (n namePlace) compare(other namePlace) int {
+	return cmp.Or(cmp.Compare(n.name, other.name), cmp.Compare(n.id, other.id))
 }
 
 func priceListRow(e publish.Entry) PriceListRow {
@@ -476,7 +500,7 @@ type listMembers struct {
 	first []CatalogRef
 }
 
-// members counts the customers of lists, and names the first so many of each.
+// members counts the customers of lists, and names so many of each, the first by their names.
 func (p *Pair) members(
 	ctx context.Context, b tenant.Bundle, wanted func(list string) bool, names int,
 ) (map[string]listMembers, error) {
@@ -491,11 +515,16 @@ func (p *Pair) members(
 			continue
 		}
 		m := all[list.ID]
-		if m.n++; len(m.first) < names {
+		if m.n++; names > 0 {
 			name := catalogue.CustomerLabel(publish.Record{Key: e.Key, Data: e.Told})
 			m.first = append(m.first, CatalogRef{e.ID, name})
 		}
 		all[list.ID] = m
+	}
+	for list, m := range all {
+		slices.SortFunc(m.first, func(a, b CatalogRef) int { return nameOf(a).compare(nameOf(b)) })
+		m.first = m.first[:min(len(m.first), names)]
+		all[list] = m
 	}
 	return all, nil
 }

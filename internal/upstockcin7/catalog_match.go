@@ -6,6 +6,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -203,26 +205,64 @@ func (r *catalogRun) newMatcher(ctx context.Context) (*matcher, error) {
 	return m, r.readLinks(ctx, m)
 }
 
-// readLinks reads which customers of Cin7 Core orders of Upstock's are sold to. Those that an e-mail made in earlier
-// versions decide nothing.
+// readLinks reads which customers of Cin7 Core orders of Upstock's are sold to.
 func (r *catalogRun) readLinks(ctx context.Context, m *matcher) error {
-	who := supplierAt(r.part.Bundle.Connections[tenant.Upstock])
-	for after := ""; ; {
-		links, next, err := r.Ledger.ListLinks(ctx, r.part.Tenant, sale.CustomerLinks, after, 1000)
+	for l, err := range r.customerLinks(ctx) {
 		if err != nil {
 			return err
 		}
-		for _, l := range links {
-			id, err := strconv.ParseInt(linkFrom(sale.CustomerLinks, l), 10, 64)
-			if err == nil && who.owns(l.From) && l.By != ledger.ByMatch {
-				ours := strings.ToLower(l.ID)
-				m.linked[ours], m.soldTo[id] = append(m.linked[ours], id), ours
+		m.linked[l.ours], m.soldTo[l.theirs] = append(m.linked[l.ours], l.theirs), l.ours
+	}
+	return nil
+}
+
+// soldTo is a link that orders go by.
+type soldTo struct {
+	ours   string
+	theirs int64
+}
+
+// customerLinks are the links of customers. Those that an e-mail made in earlier versions decide nothing.
+func (r *catalogRun) customerLinks(ctx context.Context) iter.Seq2[soldTo, error] {
+	who := supplierAt(r.part.Bundle.Connections[tenant.Upstock])
+	return func(yield func(soldTo, error) bool) {
+		for after, more := "", true; more; more = after != "" {
+			links, next, err := r.Ledger.ListLinks(ctx, r.part.Tenant, sale.CustomerLinks, after, 1000)
+			if err != nil {
+				yield(soldTo{}, err)
+				return
 			}
-		}
-		if after = next; next == "" {
-			return nil
+			for _, l := range links {
+				id, err := strconv.ParseInt(linkFrom(sale.CustomerLinks, l), 10, 64)
+				if err == nil && who.owns(l.From) && l.By != ledger.ByMatch &&
+					!yield(soldTo{strings.ToLower(l.ID), id}, nil) {
+					return
+				}
+			}
+			after = next
 		}
 	}
+}
+
+// matchBasis stands for all that customers are compared by: it is another one as soon as anything of that may be.
+func (r *catalogRun) matchBasis(ctx context.Context) (string, error) {
+	read, err := r.Ledger.Cursor(ctx, r.part.Tenant, changedCustomers)
+	if err != nil {
+		return "", err
+	}
+	l, err := r.learned(ctx)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.New()
+	fmt.Fprintln(sum, read.Since.UnixNano(), MirrorOf(r.part.Bundle).Ready.UnixNano(), l.Theirs.UnixNano())
+	for l, err := range r.customerLinks(ctx) {
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintln(sum, l.ours, l.theirs)
+	}
+	return hex.EncodeToString(sum.Sum(nil)[:8]), nil
 }
 
 // decide says which of Upstock's customers a customer is.

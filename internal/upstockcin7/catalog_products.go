@@ -53,6 +53,9 @@ type learned struct {
 	Account   string    `json:"account"`
 	Products  time.Time `json:"products,omitzero"`
 	Customers time.Time `json:"customers,omitzero"`
+
+	Theirs time.Time `json:"theirs,omitzero"` // when something of Upstock's customers was last found to be another
+	Basis  string    `json:"basis,omitempty"` // what those were last compared by of whom it is not sure which they are
 }
 
 // learnedDoc is where that is noted.

@@ -91,6 +91,7 @@ type catalogPlace struct {
 	Failures int            `json:"failures,omitempty"`
 	Unread   int            `json:"unread,omitempty"` // parts in a row that found own prices unread
 	Asked    bool           `json:"asked,omitempty"`  // people asked for the run
+	Basis    string         `json:"basis,omitempty"`  // what the match stood on when it began
 	Odd      []string       `json:"odd,omitempty"`    // names of tiers that there were not when they were last read
 	Counts   map[string]int `json:"counts,omitempty"` // what the stages before those of sets came to
 
