@@ -48,31 +48,23 @@ func (a *api) standing(ctx context.Context, ids []string) ([]*tenantState, error
 	var named map[string]tenant.Tenant
 	var bundles map[string]tenant.Bundle
 	var attention map[string]int
-	stopped, mu := map[string][]*ledger.Cursor{}, sync.Mutex{}
-	parts := []func() error{
+	var cursors []ledger.JobCursor
+	if err := together(
 		func() (err error) { named, err = a.Tenants.Named(ctx, ids); return err },
 		func() (err error) {
 			bundles, err = a.Tenants.ConnectionsOf(ctx, ids, a.Vendors.Systems()...)
 			return err
 		},
 		func() (err error) { attention, err = a.needing(ctx, ids); return err },
-	}
-	names := map[*ledger.Cursor]string{}
-	for _, k := range a.polled() {
-		parts = append(parts, func() error {
-			cursors, err := a.Ledger.Cursors(ctx, ids, k.Name)
-			mu.Lock()
-			defer mu.Unlock()
-			for id, c := range cursors {
-				if c.Stopped.How != "" {
-					stopped[id], names[c] = append(stopped[id], c), k.Name
-				}
-			}
-			return err
-		})
-	}
-	if err := together(parts...); err != nil {
+		func() (err error) { cursors, err = a.Ledger.CursorsOfAll(ctx, ids, a.polledJobs()...); return err },
+	); err != nil {
 		return nil, err
+	}
+	stopped := map[string][]ledger.JobCursor{}
+	for _, c := range cursors {
+		if c.Cursor.Stopped.How != "" {
+			stopped[c.Job.Tenant] = append(stopped[c.Job.Tenant], c)
+		}
 	}
 	var list []*tenantState
 	for _, id := range ids {
@@ -81,9 +73,9 @@ func (a *api) standing(ctx context.Context, ids []string) ([]*tenantState, error
 			continue
 		}
 		s := &tenantState{Tenant: t, Bundle: bundles[id], attention: attention[id]}
-		slices.SortFunc(stopped[id], func(x, y *ledger.Cursor) int { return strings.Compare(names[x], names[y]) })
+		slices.SortFunc(stopped[id], func(x, y ledger.JobCursor) int { return strings.Compare(x.Job.Name, y.Job.Name) })
 		for _, c := range stopped[id] {
-			s.stopped = append(s.stopped, names[c])
+			s.stopped = append(s.stopped, c.Job.Name)
 		}
 		s.judge(stopped[id])
 		list = append(list, s)
@@ -115,7 +107,7 @@ func (a *api) needing(ctx context.Context, ids []string) (map[string]int, error)
 }
 
 // judge says what is wrong with a tenant. cursors are those of its jobs that do not get on.
-func (s *tenantState) judge(cursors []*ledger.Cursor) {
+func (s *tenantState) judge(cursors []ledger.JobCursor) {
 	s.worst, s.sentences = noTrouble, []string{}
 	for _, sys := range tenant.Systems() {
 		if c, ok := s.Connections[sys]; ok && c.State == tenant.NeedsReconnecting {
@@ -144,7 +136,7 @@ func (s *tenantState) judge(cursors []*ledger.Cursor) {
 		return
 	}
 	for _, c := range cursors {
-		if why := c.Stopped.Why; why != "" && !slices.Contains(s.sentences, why) {
+		if why := c.Cursor.Stopped.Why; why != "" && !slices.Contains(s.sentences, why) {
 			s.sentences = append(s.sentences, why)
 		}
 		if s.worst == noTrouble {
@@ -229,6 +221,11 @@ func (a *api) troubled(ctx context.Context, after string, limit int, all bool) (
 	if err != nil {
 		return list, err
 	}
+	if after == "" {
+		if err := ahead(ctx, lists, limit); err != nil {
+			return list, err
+		}
+	}
 	looked := 0
 	for s, err := range a.spots(ctx, lists, at, place, limit) {
 		if err != nil {
@@ -246,6 +243,26 @@ func (a *api) troubled(ctx context.Context, after string, limit int, all bool) (
 		break
 	}
 	return list, nil
+}
+
+// ahead reads the first places of all lists at once, for whoever asks for them one after the other. They are entries of
+// indexes; the tenants there are read when it is known that they are shown.
+func ahead(ctx context.Context, lists []troubleList, most int) error {
+	reads := make([]func() error, len(lists))
+	for i := range lists {
+		reads[i] = func() error {
+			page := lists[i].page
+			first, more, err := page(ctx, "", most)
+			lists[i].page = func(ctx context.Context, after string, n int) ([]string, bool, error) {
+				if after == "" && n == most {
+					return first, more, nil
+				}
+				return page(ctx, after, n)
+			}
+			return err
+		}
+	}
+	return together(reads...)
 }
 
 // spot is a place of the lists, looked at.

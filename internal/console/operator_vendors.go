@@ -3,40 +3,55 @@ package console
 import (
 	"context"
 	"fmt"
+	"maps"
+	"sync"
 	"time"
 
 	"stockbridge/internal/job"
 	"stockbridge/internal/ledger"
+	"stockbridge/internal/parallel"
 	"stockbridge/internal/tenant"
 )
 
-// vendorStates tells from a sample of tenants how each vendor answers: by how the last call of each of their jobs
-// ended, as their cursors have it.
+// vendorStates tells from a sample of tenants how each vendor answers: by how the last calls of their jobs ended, as
+// their cursors have it.
 func (a *api) vendorStates(ctx context.Context) ([]vendorAnswer, error) {
 	ids, err := a.Tenants.Some(ctx, sampled)
 	if err != nil {
 		return nil, err
 	}
-	calls, every := callsSeen{}, map[tenant.System]time.Duration{}
-	for _, k := range a.polled() {
-		if d := a.Jobs.Interval(k); d > 0 && (every[k.List] == 0 || d < every[k.List]) {
-			every[k.List] = d
-		}
+	kinds := a.telling()
+	calls := callsSeen{}
+	var mu sync.Mutex
+	if err := parallel.Each(atOnce, maps.Values(kinds), func(k job.Kind) error {
 		cursors, err := a.Ledger.Cursors(ctx, ids, k.Name)
-		if err != nil {
-			return nil, err
+		mu.Lock()
+		defer mu.Unlock()
+		for id, c := range cursors {
+			calls.see(id, k.List, c)
 		}
-		for _, id := range ids {
-			if c := cursors[id]; c != nil {
-				calls.see(id, k.List, c)
-			}
-		}
+		return err
+	}); err != nil {
+		return nil, err
 	}
 	list, now := []vendorAnswer{}, a.Jobs.Now()
 	for _, sys := range a.Vendors.Systems() {
-		list = append(list, calls.of(sys, now.Add(-2*every[sys]), now.Add(-2*a.Jobs.Longest)))
+		every := a.Jobs.Interval(kinds[sys])
+		list = append(list, calls.of(sys, now.Add(-2*every), now.Add(-2*a.Jobs.Longest)))
 	}
 	return list, nil
+}
+
+// telling are the jobs that tell how the vendors answer: of each vendor the one that reads a list of it most often.
+func (a *api) telling() map[tenant.System]job.Kind {
+	often := map[tenant.System]job.Kind{}
+	for _, k := range a.polled() {
+		before, ok := often[k.List]
+		if d := a.Jobs.Interval(k); d > 0 && (!ok || d < a.Jobs.Interval(before)) {
+			often[k.List] = k
+		}
+	}
+	return often
 }
 
 // polled are the jobs that read a vendor's list again and again.
@@ -47,6 +62,14 @@ func (a *api) polled() (kinds []job.Kind) {
 		}
 	}
 	return kinds
+}
+
+// polledJobs are their names.
+func (a *api) polledJobs() (names []string) {
+	for _, k := range a.polled() {
+		names = append(names, k.Name)
+	}
+	return names
 }
 
 // callsSeen are the last calls of tenants to vendors, as jobs noted how they ended.

@@ -1,7 +1,6 @@
 package console
 
 import (
-	"fmt"
 	"strconv"
 
 	"stockbridge/internal/upstockcin7/completeness"
@@ -12,7 +11,6 @@ import (
 type chart struct {
 	Days    []chartDay // oldest first
 	Most    string     // what the line on top stands for
-	Today   string     // today's orders in words
 	Checked moment     // when they were last compared
 }
 
@@ -62,9 +60,6 @@ func (v visit) chart(r completeness.Report) *chart {
 	if !some {
 		return nil
 	}
-	if n, compared := byDay[v.day(v.now)]; compared {
-		c.Today = inWords(n)
-	}
 	return c
 }
 
@@ -81,24 +76,4 @@ func bars(x int, n completeness.Counts, most int) (list []chartBar) {
 		list = append(list, chartBar{b.is, x + 2 + i*(barWidth+1), chartBottom - height, barWidth, height})
 	}
 	return list
-}
-
-// inWords says what became of a day's orders.
-func inWords(n completeness.Counts) string {
-	if n.Approved == 0 {
-		return "no order was approved."
-	}
-	says := []string{count(n.Approved, "order", "orders") + " approved"}
-	for _, s := range []struct {
-		n    int
-		what string
-	}{
-		{n.Sold, "sold"}, {n.Shipped, "shipped"}, {n.PartlyShipped, "shipped in part"}, {n.UnderWay, "being sold"},
-		{n.Cancelled, "cancelled"}, {n.Missing, "missing"},
-	} {
-		if s.n > 0 {
-			says = append(says, fmt.Sprintf("%d %s", s.n, s.what))
-		}
-	}
-	return joined(", ", says...) + "."
 }

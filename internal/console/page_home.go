@@ -43,7 +43,8 @@ type homePage struct {
 	Week        string         // what of the last days is sold and shipped
 	Checked     string         // address of what that stands on
 	Chart       *chart         // nil = nothing is compared yet
-	States      []stateLink
+	Today       todaysOrders
+	States      []stateLink // of the orders that are not finished, of whatever day
 	Connections []connectionLine
 	Jobs        []jobLine
 }
@@ -85,6 +86,12 @@ type stateLink struct {
 	Label, Count, Address string
 }
 
+// todaysOrders are the orders that were approved today, by the state they are in now.
+type todaysOrders struct {
+	Sentence string
+	States   []stateLink // of those in which any is
+}
+
 type connectionLine struct {
 	Title, Name, State, Why string
 	Good                    bool
@@ -107,6 +114,7 @@ func (a *api) home(w http.ResponseWriter, r *http.Request, v visit) error {
 	if err := together(
 		func() (err error) { need, err = a.needs(r, v); return err },
 		func() (err error) { h.States, err = a.stateLinks(r, v); return err },
+		func() (err error) { h.Today, err = a.today(r, v); return err },
 		func() (err error) { h.Connections, err = a.connectionLines(r, v); return err },
 		func() (err error) { h.Jobs, err = a.jobLines(r, v); return err },
 		func() (err error) { h.Week, h.Chart, err = a.weeks(r, v); return err },
@@ -346,20 +354,67 @@ func stateName(s ledger.State) string {
 }
 
 func (a *api) stateLinks(r *http.Request, v visit) (list []stateLink, err error) {
-	counts, err := a.countStates(r, v, order.States())
+	counts, err := a.countStates(r, v, unfinished)
 	for _, s := range stateNames {
-		address := tenantPath(v.Tenant.ID) + "/orders?state=" + string(s.State)
-		list = append(list, stateLink{s.Label, counts[s.State], address})
+		if slices.Contains(unfinished, s.State) {
+			list = append(list, v.stateLink(s.State, counts[s.State]))
+		}
 	}
 	return list, err
 }
 
-// Pages count so far. To count is to read an entry for each order: the states in which orders end hold nearly all there
-// are, and a person wants to know of the others.
+// stateLink leads to the list of the orders in a state.
+func (v visit) stateLink(s ledger.State, count string) stateLink {
+	return stateLink{stateName(s), count, tenantPath(v.Tenant.ID) + "/orders?state=" + string(s)}
+}
+
+// Today's orders are among the newest: so many are read at a time, until none of them is of today, and so often.
 const (
-	countedUnfinished = 1000
-	countedFinished   = 100
+	todayPage  = 50
+	todayPages = 2
 )
+
+// today reads the orders that were approved today in the tenant's time zone.
+func (a *api) today(r *http.Request, v visit) (todaysOrders, error) {
+	if !v.usesOrders() {
+		return todaysOrders{}, nil
+	}
+	counts, today, more := map[ledger.State]int{}, 0, true
+	after := ""
+	for page := 0; page < todayPages && more; page++ {
+		list, next, err := a.Orders.Runs(r.Context(), v.Tenant.ID, after, todayPage)
+		if err != nil {
+			return todaysOrders{}, err
+		}
+		some := false
+		for _, run := range list {
+			if v.isToday(cmp.Or(run.Approved, run.Received)) {
+				counts[run.State]++
+				today, some = today+1, true
+			}
+		}
+		after, more = next, some && next != ""
+	}
+	t := todaysOrders{Sentence: "No order was approved today."}
+	if today > 0 {
+		t.Sentence = count(today, "order was", "orders were") + " approved today."
+	}
+	if more { // as far as was looked, there were orders of today
+		t.Sentence = fmt.Sprintf("More than %d orders were approved today. Of the newest of them:", today)
+	}
+	for _, s := range stateNames {
+		if n := counts[s.State]; n > 0 {
+			t.States = append(t.States, v.stateLink(s.State, strconv.Itoa(n)))
+		}
+	}
+	return t, nil
+}
+
+// isToday reports whether an instant is of the present day in the tenant's time zone.
+func (v visit) isToday(at time.Time) bool { return v.day(at) == v.day(v.now) }
+
+// countedOrders is how far pages count the orders in a state. To count is to read an entry for each.
+const countedOrders = 1000
 
 // unfinished are the states in which something is still to be done.
 var unfinished = []ledger.State{ledger.Attention, ledger.Received, ledger.Working, ledger.Waiting}
@@ -369,14 +424,10 @@ func (a *api) countStates(r *http.Request, v visit, states []ledger.State) (map[
 	var mu sync.Mutex
 	counts := map[ledger.State]string{}
 	err := parallel.Each(len(states), slices.Values(states), func(s ledger.State) error {
-		most := countedFinished
-		if slices.Contains(unfinished, s) {
-			most = countedUnfinished
-		}
-		n, err := a.Orders.CountTo(r.Context(), v.Tenant.ID, s, most)
+		n, err := a.Orders.CountTo(r.Context(), v.Tenant.ID, s, countedOrders)
 		words := strconv.Itoa(n)
-		if n > most {
-			words = fmt.Sprintf("more than %d", most)
+		if n > countedOrders {
+			words = fmt.Sprintf("more than %d", countedOrders)
 		}
 		mu.Lock()
 		defer mu.Unlock()

@@ -102,8 +102,11 @@ func (a *api) operatorPage(w http.ResponseWriter, r *http.Request, p signin.Pers
 	return a.showOperator(w, r, p, http.StatusOK, nil, tenantForm{ID: tenant.NewID()})
 }
 
-// operatorTenants is how many tenants a page shows.
-const operatorTenants = 50
+// So many tenants are on a page; fewer on the first, which shows all the rest as well.
+const (
+	operatorTenants = 50
+	operatorFirst   = 20
+)
 
 // showOperator shows the page with a tenant that was just made, if one was, and a form for another.
 func (a *api) showOperator(
@@ -124,7 +127,11 @@ func (a *api) showOperator(
 		if query != "" {
 			tenants, err = a.searchTenants(r.Context(), query, after, operatorTenants)
 		} else {
-			tenants, err = a.troubled(r.Context(), after, operatorTenants, true)
+			most := operatorTenants
+			if page.First {
+				most = operatorFirst
+			}
+			tenants, err = a.troubled(r.Context(), after, most, true)
 		}
 		return err
 	}, func() (err error) {

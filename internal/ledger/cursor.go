@@ -165,23 +165,42 @@ func (l *Ledger) ChangeCursor(ctx context.Context, tenantID, job string, change 
 // Cursors reads one job's cursors of many tenants, by tenant; a tenant without
 // one is left out.
 func (l *Ledger) Cursors(ctx context.Context, tenants []string, job string) (map[string]*Cursor, error) {
+	all, err := l.CursorsOfAll(ctx, tenants, job)
 	found := map[string]*Cursor{}
-	keys := make([]table.Key, len(tenants))
-	byKey := map[table.Key]string{}
-	for i, t := range tenants {
-		keys[i] = docKey(t, cursorDoc(job))
-		byKey[keys[i]] = t
+	for _, c := range all {
+		found[c.Job.Tenant] = c.Cursor
+	}
+	return found, err
+}
+
+// JobCursor is the cursor of a tenant's job.
+type JobCursor struct {
+	Job    Job
+	Cursor *Cursor
+}
+
+// CursorsOfAll reads the cursors of several jobs of many tenants, as many at once as the table takes; a job without one
+// is left out.
+func (l *Ledger) CursorsOfAll(ctx context.Context, tenants []string, jobs ...string) (found []JobCursor, err error) {
+	byKey := map[table.Key]Job{}
+	var keys []table.Key
+	for _, t := range tenants {
+		for _, job := range jobs {
+			k := docKey(t, cursorDoc(job))
+			keys, byKey[k] = append(keys, k), Job{t, job}
+		}
 	}
 	items, err := table.ReadAll(ctx, l.table, keys)
 	if err != nil {
-		return nil, fmt.Errorf("cursors of %s: %w", job, err)
+		return nil, fmt.Errorf("cursors of %s: %w", strings.Join(jobs, ", "), err)
 	}
 	for _, it := range items {
-		c := &Cursor{tenant: byKey[it.Key], name: cursorDoc(job), rev: it.Rev}
+		job := byKey[it.Key]
+		c := &Cursor{tenant: job.Tenant, name: cursorDoc(job.Name), rev: it.Rev}
 		if err := readDoc(it, c); err != nil {
 			return nil, err
 		}
-		found[c.tenant] = c
+		found = append(found, JobCursor{job, c})
 	}
 	return found, nil
 }

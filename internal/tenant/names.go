@@ -2,10 +2,12 @@ package tenant
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 
 	"stockbridge/internal/match"
 	"stockbridge/internal/table"
@@ -207,27 +209,60 @@ func IsFindAfter(query, after string) bool {
 }
 
 // Some reads tenants at random, at most so many: where there are no more than that, all.
-func (s *Store) Some(ctx context.Context, most int) (ids []string, err error) {
+func (s *Store) Some(ctx context.Context, most int) ([]string, error) {
+	ids, whole, err := s.someOfEach(ctx, most/Shards)
+	if err != nil || whole || len(ids) == most {
+		return ids, err
+	}
+	return s.someInTurn(ctx, most)
+}
+
+// someOfEach reads tenants of each shard at random, all shards at once; whole = there are no others.
+func (s *Store) someOfEach(ctx context.Context, share int) (ids []string, whole bool, err error) {
+	var found [Shards][]string
+	var errs [Shards]error
+	var running sync.WaitGroup
 	for shard := range Shards {
-		letters := make([]byte, tenantID)
-		for i := range letters {
-			letters[i] = "234567abcdefghijklmnopqrstuvwxyz"[rand.IntN(32)]
+		running.Go(func() { found[shard], errs[shard] = s.someOf(ctx, shard, share) })
+	}
+	running.Wait()
+	whole = true
+	for _, some := range found {
+		ids, whole = append(ids, some...), whole && len(some) < share
+	}
+	return ids, whole, errors.Join(errs[:]...)
+}
+
+// someInTurn reads tenants at random, shard by shard: what one of them does not have, the next may.
+func (s *Store) someInTurn(ctx context.Context, most int) (ids []string, err error) {
+	for shard := range Shards {
+		some, err := s.someOf(ctx, shard, (shard+1)*most/Shards-len(ids))
+		if err != nil {
+			return nil, err
 		}
-		from := string(letters)
-		q := listQuery(shard)
-		q.From, q.Limit = from, most/Shards
-		for _, part := range []table.Query{q, {PK: q.PK, Until: from, Limit: q.Limit}} {
-			part.Limit = min(part.Limit, (shard+1)*most/Shards-len(ids))
-			if part.Limit <= 0 {
-				break
-			}
-			p, err := s.table.Query(ctx, part)
-			if err != nil {
-				return nil, fmt.Errorf("read some tenants: %w", err)
-			}
-			for _, it := range p.Items {
-				ids = append(ids, it.SK)
-			}
+		ids = append(ids, some...)
+	}
+	return ids, nil
+}
+
+// someOf reads tenants of a shard, at most so many, from a random one on.
+func (s *Store) someOf(ctx context.Context, shard, most int) (ids []string, err error) {
+	letters := make([]byte, tenantID)
+	for i := range letters {
+		letters[i] = "234567abcdefghijklmnopqrstuvwxyz"[rand.IntN(32)]
+	}
+	from := string(letters)
+	q := listQuery(shard)
+	for _, part := range []table.Query{{PK: q.PK, From: from}, {PK: q.PK, Until: from}} {
+		if part.Limit = most - len(ids); part.Limit <= 0 {
+			break
+		}
+		p, err := s.table.Query(ctx, part)
+		if err != nil {
+			return nil, fmt.Errorf("read some tenants: %w", err)
+		}
+		for _, it := range p.Items {
+			ids = append(ids, it.SK)
 		}
 	}
 	return ids, nil

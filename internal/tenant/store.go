@@ -416,43 +416,40 @@ func (s *Store) Connection(ctx context.Context, tenant string, sys System, progr
 
 // Connections reads one system's connections of many tenants, by tenant.
 func (s *Store) Connections(ctx context.Context, tenants []string, sys System) (map[string]Connection, error) {
+	bundles, err := s.ConnectionsOf(ctx, tenants, sys)
 	found := map[string]Connection{}
-	keys := make([]table.Key, len(tenants))
-	for i, t := range tenants {
-		keys[i] = connKey(t, sys)
+	for id, b := range bundles {
+		found[id] = b.Connections[sys]
+	}
+	return found, err
+}
+
+// ConnectionsOf reads the connections of many tenants to some systems, as many at once as the table takes: by tenant,
+// bundles that hold these alone. A tenant that has none of them is left out.
+func (s *Store) ConnectionsOf(ctx context.Context, tenants []string, systems ...System) (map[string]Bundle, error) {
+	var keys []table.Key
+	for _, t := range tenants {
+		for _, sys := range systems {
+			keys = append(keys, connKey(t, sys))
+		}
 	}
 	items, err := table.ReadAll(ctx, s.table, keys)
 	if err != nil {
-		return nil, fmt.Errorf("connections to %s: %w", sys, err)
+		return nil, fmt.Errorf("connections of %d tenants: %w", len(tenants), err)
 	}
+	found := map[string]Bundle{}
 	for _, it := range items {
 		c, err := connectionOf(it)
 		if err != nil {
 			return nil, err
 		}
 		if c.State == NeedsReconnecting && it.Group == "" { // an earlier version listed none
-			_, _ = s.Update(ctx, c.Tenant, sys, func(*Connection) error { return nil })
+			_, _ = s.Update(ctx, c.Tenant, c.System, func(*Connection) error { return nil })
 		}
-		found[c.Tenant] = c
-	}
-	return found, nil
-}
-
-// ConnectionsOf reads the connections of many tenants to some systems: by tenant,
-// bundles that hold these alone. A tenant that has none of them is left out.
-func (s *Store) ConnectionsOf(ctx context.Context, tenants []string, systems ...System) (map[string]Bundle, error) {
-	found := map[string]Bundle{}
-	for _, sys := range systems {
-		connections, err := s.Connections(ctx, tenants, sys)
-		if err != nil {
-			return nil, err
+		if found[c.Tenant].Connections == nil {
+			found[c.Tenant] = Bundle{Connections: map[System]Connection{}}
 		}
-		for id, c := range connections {
-			if found[id].Connections == nil {
-				found[id] = Bundle{Connections: map[System]Connection{}}
-			}
-			found[id].Connections[sys] = c
-		}
+		found[c.Tenant].Connections[c.System] = c
 	}
 	return found, nil
 }
