@@ -5,10 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"stockbridge/internal/table"
 )
@@ -144,4 +147,48 @@ func TestOver(t *testing.T) {
 	if got := foundRows(t, s, byName("x")); fmt.Sprint(got) != "[a=two and three]" {
 		t.Errorf("%s", got)
 	}
+}
+
+// slowTable answers a query after a while.
+type slowTable struct {
+	table.Table
+	queries atomic.Int32
+}
+
+const slowness = 8 * time.Millisecond
+
+func (b *slowTable) Query(ctx context.Context, q table.Query) (table.Page, error) {
+	b.queries.Add(1)
+	time.Sleep(slowness)
+	return b.Table.Query(ctx, q)
+}
+
+// TestOrderedReadsSideBySide: who goes through all rows waits for the partitions together, and who reads the first of
+// them reads little more.
+func TestOrderedReadsSideBySide(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	var rows []Row
+	noise := rand.New(rand.NewPCG(1, 2)) // which takes as much room as it is long
+	for n := range 3000 {
+		text := make([]byte, 1000)
+		for i := range text {
+			text[i] = "0123456789abcdef"[noise.IntN(16)]
+		}
+		rows = append(rows, row(fmt.Sprintf("%04x", n*37%65536), string(text), false))
+	}
+	saveRows(t, s, len(rows), rows...)
+	synctest.Test(t, func(t *testing.T) {
+		slow := &slowTable{Table: s.table}
+		of := &Store{table: slow}
+		for _, c := range []struct{ most, queries, waits int }{{-1, 90, 30}, {100, 30, 10}} {
+			begun, before := time.Now(), slow.queries.Load()
+			orderedIDs(t, of, "thing", "", c.most)
+			n, waits := int(slow.queries.Load()-before), int(time.Since(begun)/slowness)
+			t.Logf("%d rows: %d queries, %d one after another", c.most, n, waits)
+			if n > c.queries || waits > c.waits {
+				t.Errorf("%d rows: %d queries, %d one after another", c.most, n, waits)
+			}
+		}
+	})
 }
