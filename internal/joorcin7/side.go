@@ -75,27 +75,30 @@ func (s side) Follow(ctx context.Context, ticket string, batch []publish.Telling
 	if err := s.touching(ctx, batch); err != nil {
 		return publish.Answer{}, err
 	}
-	together := 0 // in review already
-	if ticket != "" {
-		id, sent := jobOf(ticket)
+	id, sent, together := jobOf(ticket)
+	if id != "" && together == 0 {
 		made, again, err := s.works(ctx, id, sent)
 		if err != nil || !again.IsZero() {
 			return publish.Answer{Ticket: ticket, Again: again}, err
 		}
 		together = max(made.Records, len(batch))
+		ticket += "/" + strconv.Itoa(together)
 	}
 	return s.lookUp(ctx, ticket, batch, together)
 }
 
-// ticketOf is a bulk job with when it was sent; jobOf reads it.
+// ticketOf is a bulk job with when it was sent. Once it has ended, how many it was of follows after a slash.
 func ticketOf(id string, sent time.Time) string { return id + "@" + strconv.FormatInt(sent.Unix(), 10) }
 
-func jobOf(ticket string) (id string, sent time.Time) {
-	id, at, _ := strings.Cut(ticket, "@")
+// jobOf reads a ticket. together is 0 where it is not known that the job has ended.
+func jobOf(ticket string) (id string, sent time.Time, together int) {
+	id, rest, _ := strings.Cut(ticket, "@")
+	at, of, _ := strings.Cut(rest, "/")
 	if n, err := strconv.ParseInt(at, 10, 64); err == nil {
 		sent = time.Unix(n, 0)
 	}
-	return id, sent
+	together, _ = strconv.Atoi(of) // none follows: 0
+	return id, sent, together
 }
 
 // works is when to ask again about a bulk job that JOOR still works on; zero = it does not any more. One that has not
@@ -135,7 +138,7 @@ func (s side) lookUp(
 		return a, err
 	}
 	if len(a.Results) < len(batch) {
-		a.Ticket = ticket
+		a.Ticket, a.Again = ticket, s.Now().Add(time.Second) // it goes on at once
 		if wait, ok := errors.AsType[*rest.Wait](err); ok {
 			a.Again = wait.Until
 		} else if err != nil {
