@@ -104,7 +104,8 @@ func onlyFulfilment(s cin7core.Sale) (f cin7core.Fulfilment, why string) {
 	}
 	switch len(live) {
 	case 0:
-		return f, "Cin7 Core shows no fulfilment of the sale. Begin one there."
+		return f, "Cin7 Core shows no fulfilment of the sale yet, as an Advanced sale may have none. Open the sale " +
+			"there and add one; then come back."
 	case 1:
 		return live[0], ""
 	}

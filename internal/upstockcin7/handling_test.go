@@ -183,6 +183,13 @@ func TestHandleNot(t *testing.T) {
 			w.person(sale, "pick", `{"lines":[{"sku":"SLT-FLK"}]}`)
 			w.person(sale, "pick", `{"task":2}`)
 		}, "2 fulfilments"},
+		"an Advanced sale without a fulfilment": {func(w *world, id int, sale string) {
+			w.altered = func(r *http.Request, doc map[string]any) {
+				if r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/sale") {
+					doc["Type"], doc["Fulfilments"] = "Advanced Sale", []any{}
+				}
+			}
+		}, "no fulfilment of the sale yet, as an Advanced sale may have none. Open the sale there and add one"},
 		"shipped": {func(w *world, id int, sale string) { w.person(sale, "ship", "") }, "shipped already"},
 		"some boxes are": {func(w *world, id int, sale string) {
 			w.person(sale, "ship", `{"boxes":["A"],"of":["A","B"]}`)
@@ -359,6 +366,33 @@ func TestHandleMeanwhile(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestCancelledWhileHandled: an order is cancelled while nobody knows whether its goods were picked from here. Its sale
+// is not voided, which is said; once Cin7 Core must have said how far that came, a person's retry has it voided.
+func TestCancelledWhileHandled(t *testing.T) {
+	story(t, func(t *testing.T, w *world) {
+		id, _ := w.authorisedSale()
+		w.change(void)
+		w.fault(sim.Fault{Match: "POST /sale/fulfilment/pick", Kind: "before", How: "502", Times: -1})
+		if err := w.press(id, upstockcin7.HandlingWish{To: order.StepPick}); err != nil {
+			t.Fatal(err)
+		}
+		w.turn(10 * time.Second)
+		w.cancel(id)
+		w.turn(time.Minute)
+		w.attention(id, "cancelledAfterWork", "SO-00001 was not voided: its goods were being handled from here, and "+
+			"Cin7 Core has not said how far that came.")
+		if len(w.live(id)) != 1 {
+			t.Error("the sale was voided")
+		}
+		w.turn(10 * time.Minute)
+		w.retry(id, false)
+		w.turn(30 * time.Minute)
+		if r := w.run(id); w.sale(id).Status != "VOIDED" || r.State != order.Cancelled {
+			t.Errorf("sale %s, order %s %+v\n%s", w.sale(id).Status, r.State, r.Problems, timeline(r))
+		}
+	})
 }
 
 // sent is how many effects of a name there were.
