@@ -51,7 +51,8 @@ var abouts = []about{
 	{Value: "orders", Label: "Orders", kinds: []string{"backfill", "deadLetter", "missed", "missedWebhook", "noOrderId",
 		"restored"}},
 	{Value: "catalogue", Label: "Products, customers and prices", kinds: []string{"catalogue"}},
-	{Value: "webhooks", Label: "Webhooks", kinds: []string{"ping", "webhooks", "webhookRefused", "webhookCut"}},
+	{Value: "webhooks", Label: "Webhooks", kinds: []string{"ping", "webhooks", "webhookRefused", "hintRefused",
+		"webhookCut"}},
 	{Value: "alerts", Label: "Alerts", kinds: []string{"alerts"}},
 	{Value: "access", Label: "Access", kinds: []string{"tenant", "token", "export"}},
 }

@@ -6,10 +6,13 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"stockbridge/internal/joorcin7"
+	"stockbridge/internal/ledger"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstockcin7"
+	"stockbridge/internal/upstockcin7/order"
 	"stockbridge/internal/vendor"
 )
 
@@ -30,6 +33,7 @@ type systemCard struct {
 	Warnings             []string
 	WebhookURL, Paste    string // what is to be pasted, and where; "" = nothing is
 	Webhooks             string // how we hear of what changes there
+	Heard                *heard // what was received of Upstock's; nil = it is another system
 	Gaps                 []gapCard
 	Steps                []string // where the keys are found
 	Fields               []typedField
@@ -136,6 +140,9 @@ func (a *api) systemCard(r *http.Request, v visit, sys tenant.System) (systemCar
 	}
 	if sys == tenant.Upstock {
 		card.Gaps = v.gapCards(integrationsPath(v.Tenant.ID))
+		if card.Heard, err = a.heard(r, v); err != nil {
+			return card, err
+		}
 	}
 	for i := range card.Fields {
 		if card.Fields[i].Empty = "empty: stays as it is"; !card.Fields[i].Secret {
@@ -144,6 +151,54 @@ func (a *api) systemCard(r *http.Request, v visit, sys tenant.System) (systemCar
 	}
 	card.Disconnect = address + "/disconnect"
 	return card, nil
+}
+
+// heard is what Upstock's webhooks brought lately.
+type heard struct {
+	What string // "" = nothing
+	Last moment
+	// Why the newest delivery was refused; "" = it was not. RefusedAt is when.
+	Refused   string
+	RefusedAt moment
+	Look      string // address of this page, to look again after a test
+}
+
+// heardIn is how many of the newest orders and events are looked through for it.
+const heardIn = 20
+
+// heard looks for what Upstock delivered last: an order, a test, or something that was refused.
+func (a *api) heard(r *http.Request, v visit) (*heard, error) {
+	var orders []*order.Order
+	var events []ledger.Event
+	if err := together(
+		func() (err error) { orders, _, err = a.Orders.Runs(r.Context(), v.Tenant.ID, "", heardIn); return err },
+		func() (err error) {
+			events, _, err = a.Ledger.Events(r.Context(), v.Tenant.ID, "", heardIn)
+			return err
+		},
+	); err != nil {
+		return nil, err
+	}
+	h := heard{Look: integrationsPath(v.Tenant.ID)}
+	var last, refused time.Time
+	for _, o := range orders {
+		if o.ByWebhook && o.Received.After(last) {
+			last, h.What = o.Received, "an approved order"
+		}
+	}
+	for _, e := range events {
+		switch {
+		case e.Kind == upstockcin7.PingEvent && e.At.After(last):
+			last, h.What = e.At, "a test, whose signature fits"
+		case e.Kind == upstockcin7.RefusedEvent && e.At.After(refused):
+			refused, h.Refused = e.At, v.local(e.Text)
+		}
+	}
+	if !refused.After(last) {
+		h.Refused = ""
+	}
+	h.Last, h.RefusedAt = v.moment(last), v.moment(refused)
+	return &h, nil
 }
 
 // refused says on the card why nothing was saved, and keeps what was typed, but for secrets.

@@ -77,3 +77,32 @@ func TestConnectOnPage(t *testing.T) {
 		}
 	}
 }
+
+// TestHeardOnPage: the page says what Upstock's webhook brought last, and why the newest delivery was refused; before
+// anything came it says how to test it.
+func TestHeardOnPage(t *testing.T) {
+	h := open(t)
+	silent, path, token := h.tenant("Kauri Supplies")
+	h.do("PUT", path+"/connections/upstock", token,
+		map[string]string{"token": h.sim.AddAccount("Kauri Supplies", "NZD").Upstock.Token}).is(200)
+	page := func(id string) string {
+		return readable(h.signIn("Ana", signin.Admin, id).get("/t/" + id + "/settings/integrations"))
+	}
+	has(t, page(silent), "Nothing was received from Upstock’s webhook lately. To test it, send a test")
+
+	acc, id, path, token := h.supplier("Aroha Foods")
+	has(t, page(id), "Last received from Upstock’s webhook: a test, whose signature fits, today")
+	h.approve(acc, path, `{"reference":"PO-1"}`)
+	has(t, page(id), "Last received from Upstock’s webhook: an approved order, today")
+	hasNot(t, page(id), "was refused")
+
+	hook := h.do("GET", path+"/connections/upstock", token, nil).is(200).get("webhookUrl").(string)
+	r, err := http.NewRequest("POST", hook, strings.NewReader("{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w, err := (hooks{h}).RoundTrip(r); err != nil || w.StatusCode != http.StatusUnauthorized {
+		t.Fatalf("a delivery without a signature: %v, %v", w, err)
+	}
+	has(t, page(id), "A delivery from Upstock was refused (401)", "That was today")
+}

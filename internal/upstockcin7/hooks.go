@@ -79,7 +79,7 @@ func (p *Pair) receiveHint(req *http.Request) (int, string) {
 	}
 	if !p.hasSecret(secrets, req.Header.Get("Authorization")) {
 		p.Ledger.RecordSome(ctx, c.Tenant,
-			ledger.Event{Kind: "webhookRefused",
+			ledger.Event{Kind: "hintRefused",
 				Text: "A delivery from Cin7 Core was refused (401): it did not bear this connection's secret. " +
 					"If somebody changed the webhook in Cin7 Core, there is nothing to do: it is put right within " +
 					"half an hour."})

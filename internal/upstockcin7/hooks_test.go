@@ -349,7 +349,7 @@ func TestWebhookRefused(t *testing.T) {
 				t.Errorf("%s: %d %s", c.name, resp.StatusCode, answer)
 			}
 		}
-		if n := len(w.eventTexts("webhookRefused")); n != 1 {
+		if n := len(w.eventTexts("hintRefused")); n != 1 {
 			t.Errorf("%d events", n)
 		}
 		w.turn(time.Minute)

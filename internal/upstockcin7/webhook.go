@@ -68,7 +68,7 @@ func (p *Pair) receive(req *http.Request) (int, string) {
 	}
 	refuse := func(status int, text string) (int, string) {
 		p.Ledger.RecordSome(ctx, c.Tenant,
-			ledger.Event{Kind: "webhookRefused",
+			ledger.Event{Kind: RefusedEvent,
 				Text: fmt.Sprintf("A delivery from Upstock was refused (%d): %s", status, text)})
 		return status, text
 	}
@@ -103,6 +103,12 @@ func (p *Pair) receive(req *http.Request) (int, string) {
 	return http.StatusAccepted, "Taken in."
 }
 
+// The kinds of the events that tell how Upstock reaches us: its test arrived; a delivery was refused, and why.
+const (
+	PingEvent    = "ping"
+	RefusedEvent = "webhookRefused"
+)
+
 func unavailable() (int, string) {
 	return http.StatusServiceUnavailable, "Not taken in. Send it again."
 }
@@ -128,7 +134,7 @@ func (p *Pair) take(ctx context.Context, c tenant.Connection, e upstock.Event, b
 	}
 	switch e.Type {
 	case upstock.Ping:
-		return note("ping", "Upstock reached this address and its signature fits.")
+		return note(PingEvent, "Upstock reached this address and its signature fits.")
 	case upstock.OrderApproved:
 		_, err := p.approved(ctx, supplierAt(c), cmp.Or(e.ID, hashed(body)), ledger.OriginWebhook, e.RawOrder, body)
 		return err
@@ -171,6 +177,7 @@ func (p *Pair) takeIn(ctx context.Context, s supplier, a arrival) (fresh bool, e
 		run.ID = strconv.FormatInt(id, 10)
 	}
 	describe(run, o)
+	run.ByWebhook = a.origin == ledger.OriginWebhook
 	if !ok {
 		a.problem = ledger.Problem{Code: "noOrderId",
 			Message: "Upstock delivered an approved order without a usable id.",

@@ -102,7 +102,8 @@ type Order struct {
 	Rounding  string    `json:"rounding,omitempty"`  // what of their difference was reckoned beforehand; "" = nothing
 	Sums      []Sum     `json:"sums,omitempty"`      // where the two totals differ: what each way of reckoning comes to
 	Approved  time.Time `json:"approved,omitzero"`
-	Cancelled time.Time `json:"cancelled,omitzero"` // the mark of a cancellation: when it was heard of
+	ByWebhook bool      `json:"byWebhook,omitempty"` // false also of what an earlier version took in
+	Cancelled time.Time `json:"cancelled,omitzero"`  // the mark of a cancellation: when it was heard of
 
 	// A cancellation has its place among approvals by Upstock's clock, whenever it came. Where the two disagree, or a
 	// sale hangs on it, reads of the order say whether it counts.
