@@ -132,7 +132,8 @@ var orderQuestions = map[string]question{
 		nil, "No rule"},
 	"defaultSalesRep": {"Who is the sales representative where the customer has none?", "", nil, "Nobody"},
 	"addressField": {"Which custom field in Upstock chooses the delivery address?",
-		"Its value is compared with the addresses of the customer's card. Empty: none does.", nil, ""},
+		"Its value is compared with the addresses of the customer's card. Fields of the newest orders can be chosen.",
+		nil, "None does"},
 	"addressMatch": {"What of an address is that field's value?", "",
 		map[string]string{"line1": "Its first line", "city": "Its city", "postcode": "Its postcode",
 			"any": "Any of these"}, ""},
@@ -337,7 +338,11 @@ func settingOf(
 			row.Options = append(row.Options, option{c, q.Answers[c], c == row.Value})
 		}
 	case named:
-		row.Options = names(known, row.Value, q.None, tenant.Cin7Core)
+		lacks := "not in Cin7 Core"
+		if f.Name == "addressField" {
+			lacks = "not in the newest orders"
+		}
+		row.Options = names(known, row.Value, q.None, lacks)
 	}
 	return row
 }
@@ -352,8 +357,9 @@ func tierChoices(tiers []upstockcin7.Choice, chosen string) []upstockcin7.Choice
 	return tiers
 }
 
-// names are what an account has to choose from. What is chosen stays, even where the account has it no more.
-func names(known []upstockcin7.Choice, chosen, none string, of tenant.System) []option {
+// names are what an account has to choose from. What is chosen stays, even where the account has it no more, which
+// lacks says.
+func names(known []upstockcin7.Choice, chosen, none, lacks string) []option {
 	list := []option{{"", none, chosen == ""}}
 	found := chosen == ""
 	for _, c := range known {
@@ -361,7 +367,7 @@ func names(known []upstockcin7.Choice, chosen, none string, of tenant.System) []
 		found = found || c.Value == chosen
 	}
 	if !found {
-		list = append(list, option{chosen, chosen + " (not in " + of.Title() + ")", true})
+		list = append(list, option{chosen, chosen + " (" + lacks + ")", true})
 	}
 	return list
 }
@@ -378,11 +384,25 @@ func (a *api) known(r *http.Request, b tenant.Bundle, part *settingsPart) (c cho
 	if part == settingsParts["joor"] {
 		return a.knownOfJOOR(r, b)
 	}
-	o, err := a.Pair.Options(r.Context(), b)
-	return choices{why: text(o.Why), answers: map[string][]upstockcin7.Choice{
+	var o upstockcin7.Options
+	var fields []upstockcin7.Choice
+	err = together(
+		func() (err error) { o, err = a.Pair.Options(r.Context(), b); return err },
+		func() (err error) {
+			if part == settingsParts["orders"] {
+				fields, err = a.Pair.SeenFields(r.Context(), b.Tenant.ID)
+			}
+			return err
+		},
+	)
+	c = choices{why: text(o.Why), answers: map[string][]upstockcin7.Choice{
 		"location": o.Location, "freightProduct": o.FreightProduct, "defaultSalesRep": o.DefaultSalesRep,
 		"defaultPriceTier": o.DefaultTier, "taxRules": o.TaxRules,
-	}}, err
+	}}
+	if len(fields) > 0 { // else one that no order has yet can be typed
+		c.answers["addressField"] = fields
+	}
+	return c, err
 }
 
 // knownOfJOOR reads what both accounts have for the settings of JOOR to name.
@@ -444,7 +464,7 @@ func (t tableSetting) shown(
 	add := func(key, answer string) {
 		row := tableRow{Number: len(shown.Rows) + 1, Key: key, Label: label[strings.ToLower(key)], Answer: answer}
 		if !t.Typed {
-			row.Options = names(answers, answer, none, t.of)
+			row.Options = names(answers, answer, none, "not in "+t.of.Title())
 		}
 		shown.Rows = append(shown.Rows, row)
 	}

@@ -131,6 +131,22 @@ func TestSettingsPage(t *testing.T) {
 	}
 }
 
+// TestSeenFields: the custom field that chooses the address is chosen among those of the newest orders. One that none
+// of them has stays as it is, and can be typed while there are none at all.
+func TestSeenFields(t *testing.T) {
+	h := open(t)
+	acc, id, path, token := h.supplier("Aroha Foods")
+	page, ana := "/t/"+id+"/settings/orders", h.signIn("Ana", signin.Admin, id)
+	has(t, ana.get(page).Body.String(), `<input id="addressField"`)
+	h.approve(acc, path, `{"reference":"PO-1","customFields":{"Branch":"North","Gate code":"1234"}}`)
+	has(t, ana.get(page).Body.String(), `<select id="addressField"`, `<option value="Branch">Branch</option>`, "Gate code")
+	if a := h.do("GET", path+"/options", token, nil).is(200); a.get("addressField.0.value") != "Branch" {
+		t.Error(a.raw)
+	}
+	h.do("PATCH", path+"/settings", token, `{"addressField":"Depot"}`).is(200)
+	has(t, ana.get(page).Body.String(), "Depot (not in the newest orders)")
+}
+
 // TestReplay: what is chosen is tried on the newest orders, and nothing is saved or sent.
 func TestReplay(t *testing.T) {
 	h := open(t)

@@ -3,20 +3,26 @@ package upstockcin7
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"unicode/utf8"
 
 	"github.com/shopspring/decimal"
 
+	"stockbridge/internal/ledger"
 	"stockbridge/internal/match"
 	"stockbridge/internal/mirror"
+	"stockbridge/internal/parallel"
 	"stockbridge/internal/prose"
 	"stockbridge/internal/rest"
 	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstock"
+	"stockbridge/internal/upstockcin7/order"
 	"stockbridge/internal/upstockcin7/reference"
 	"stockbridge/internal/upstockcin7/sale"
 )
@@ -41,6 +47,36 @@ type Choice struct {
 
 // mostServices bounds how many services are offered for freight: an account has few.
 const mostServices = 500
+
+// Custom fields are looked for in so many of the newest orders; a setting takes no longer name than that.
+const seenIn, longestName = 10, 256
+
+// SeenFields are the custom fields of Upstock's that the tenant's newest orders have, by name.
+func (p *Pair) SeenFields(ctx context.Context, tenantID string) (list []Choice, err error) {
+	runs, _, err := p.Orders.Runs(ctx, tenantID, "", seenIn)
+	if err != nil {
+		return nil, err
+	}
+	seen, mu := map[string]bool{}, sync.Mutex{}
+	err = parallel.Each(seenIn, slices.Values(runs), func(r *order.Order) error {
+		_, body, _, err := p.Orders.Load(ctx, tenantID, r.ID, r.Body())
+		if errors.Is(err, ledger.ErrNotFound) {
+			return nil
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		for name := range documentOf(body).order().CustomFields {
+			if name = strings.TrimSpace(name); name != "" && utf8.RuneCountInString(name) <= longestName {
+				seen[name] = true
+			}
+		}
+		return err
+	})
+	for _, name := range slices.Sorted(maps.Keys(seen)) {
+		list = append(list, Choice{name, name})
+	}
+	return list, err
+}
 
 // Options lists what the tenant's settings may name.
 func (p *Pair) Options(ctx context.Context, b tenant.Bundle) (Options, error) {
