@@ -11,7 +11,6 @@ import (
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/parallel"
 	"stockbridge/internal/tenant"
-	"stockbridge/internal/upstockcin7"
 )
 
 // trouble is what is wrong with a tenant, the worst of it.
@@ -61,8 +60,9 @@ func (a *api) standing(ctx context.Context, ids []string) ([]*tenantState, error
 		return nil, err
 	}
 	stopped := map[string][]ledger.JobCursor{}
-	for _, c := range cursors {
-		if c.Cursor.Stopped.How != "" {
+	for _, c := range cursors { // a job that waits for a connection noted its stop long ago
+		k, _ := a.Jobs.Kind(c.Job.Name)
+		if c.Cursor.Stopped.How != "" && bundles[c.Job.Tenant].Ready(k.Needs...) == "" {
 			stopped[c.Job.Tenant] = append(stopped[c.Job.Tenant], c)
 		}
 	}
@@ -130,10 +130,6 @@ func (s *tenantState) judge(cursors []ledger.JobCursor) {
 		if s.worst == noTrouble {
 			s.worst = troubleAttention
 		}
-	}
-	if s.Ready(upstockcin7.Systems()...) != "" { // jobs wait for the connection, and what they noted is old
-		s.stopped = nil
-		return
 	}
 	for _, c := range cursors {
 		if why := c.Cursor.Stopped.Why; why != "" && !slices.Contains(s.sentences, why) {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"stockbridge/internal/job"
+	"stockbridge/internal/joorcin7"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/limit"
 	"stockbridge/internal/signin"
@@ -392,4 +393,28 @@ func TestMakeTenantOnPage(t *testing.T) {
 	if to := olga.get("/").Header().Get("Location"); to != "/t/"+id {
 		t.Errorf("the only tenant: %s", to)
 	}
+}
+
+// TestOperatorOfBrand: a tenant that has to do with JOOR alone is set up once that is connected, and its jobs that do
+// not get on are trouble as well.
+func TestOperatorOfBrand(t *testing.T) {
+	h := open(t)
+	acc := h.sim.AddAccount("Kauri Apparel", "NZD")
+	id, path, token := h.tenant("Kauri Apparel")
+	olga := h.signIn("Olga", signin.Operator)
+	page := func() string { return readable(olga.get("/operator?q=kauri")) }
+	has(t, page(), "Not set up")
+	h.do("PUT", path+"/connections/cin7omni", token, acc.Cin7Omni).is(200)
+	h.do("PUT", path+"/connections/joor", token, acc.JOOR).is(200)
+	hasNot(t, page(), "Not set up")
+	c, err := h.ledger.Cursor(t.Context(), id, joorcin7.JobContacts)
+	if err == nil {
+		c.Stopped = ledger.Stopped{At: time.Now(), Since: time.Now(), By: tenant.Cin7Omni, How: ledger.NoAnswer,
+			Why: "Cin7 Omni gave no usable answer (status 500)."}
+		err = h.ledger.SaveCursor(t.Context(), c)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	has(t, page(), "Does not get on", "Cin7 Omni gave no usable answer")
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"stockbridge/internal/joorcin7"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/prose"
 	"stockbridge/internal/signin"
@@ -195,7 +196,7 @@ func rowOf(t *tenantState) tenantRow {
 	if row.Connected = strings.Join(connected, ", "); len(connected) == 0 {
 		row.Connected = "Nothing yet"
 	}
-	if row.Good && t.Ready(upstockcin7.Systems()...) != "" {
+	if row.Good && t.Ready(upstockcin7.Systems()...) != "" && t.Ready(joorcin7.Systems()...) != "" {
 		row.Good, row.State = false, "Not set up"
 	}
 	return row
