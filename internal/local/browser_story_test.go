@@ -8,17 +8,19 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
 	"stockbridge/internal/sim"
+	"stockbridge/internal/tenant"
 )
 
 // TestStory is a supplier's first days: both systems are connected, the demo's three orders come to their ends, what
 // needs somebody is put right in place, by keyboard alone and without script, on a phone too; an order's goods are
 // picked, packed and shipped in one press; settings are tried, taken back, and saved by two at once; a token is used
-// and revoked; a system is disconnected and connected again.
+// and revoked; a system is disconnected and connected again; days whose orders were missed are said.
 func TestStory(t *testing.T) {
 	s := openStage(t)
 	acc := s.begin()
@@ -33,6 +35,7 @@ func TestStory(t *testing.T) {
 	s.useToken()
 	s.withoutScript(acc)
 	s.reconnect(acc)
+	s.missedDays()
 	s.onPhone()
 }
 
@@ -412,6 +415,43 @@ func (s *stage) reconnect(acc sim.Account) {
 	s.press("button", "Connect Cin7 Core")
 	s.said("The key works and is saved")
 	s.await(id, "✓ Told to Upstock")
+}
+
+// missedDays has it noted that orders of some days were not taken in, as after a reconnection; sees that said, with the
+// backfill of these days a press away; and takes note of it.
+func (s *stage) missedDays() {
+	s.t.Helper()
+	now := time.Now()
+	if _, err := s.kept.Update(s.ctx, s.tenant, tenant.Upstock, func(c *tenant.Connection) error {
+		c.Gaps = []tenant.Gap{{From: now.AddDate(0, 0, -9), To: now.AddDate(0, 0, -3), Orders: 4, Known: true}}
+		return nil
+	}); err != nil {
+		s.t.Fatal(err)
+	}
+	home := "/t/" + s.tenant
+	s.look("integrations-missed", home+"/settings/integrations")
+	s.look("home-missed", home)
+	s.press("a", "Look for them")
+	s.heading("Take in earlier orders")
+	if at := s.address(); !strings.Contains(at, "from="+now.AddDate(0, 0, -9).In(auckland(s.t)).Format(time.DateOnly)) {
+		s.t.Errorf("the days to take in: %s", at)
+	}
+	s.open(home, "Home")
+	s.press("button", "Do not show this again")
+	s.do(chromedp.WaitVisible(`//p[@role="status"]`))
+	if text := s.text(); strings.Contains(text, "were not taken in") {
+		s.t.Errorf("noted: %s", text)
+	}
+}
+
+// auckland is the tenant's time zone.
+func auckland(t *testing.T) *time.Location {
+	t.Helper()
+	zone, err := time.LoadLocation("Pacific/Auckland")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return zone
 }
 
 // onPhone goes through the pages on a phone by touch: no page is wider than it, and all that is pressed is large

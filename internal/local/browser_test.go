@@ -22,6 +22,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"stockbridge/internal/app"
+	"stockbridge/internal/tenant"
 	"stockbridge/internal/testsize"
 )
 
@@ -44,6 +45,7 @@ type stage struct {
 	base   string
 	tenant string
 	demo   *demo
+	kept   *tenant.Store
 	axe    string // axe-core's source; "" = the pages are not audited
 }
 
@@ -63,7 +65,9 @@ func openStage(t *testing.T) *stage {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var kept *tenant.Store
 	o.change = func(d *app.Deps) { // no name leads anywhere: nothing of a test leaves the machine
+		kept = tenant.NewStore(d.Table, d.Sealer)
 		d.Guard.Lookup = func(context.Context, string) ([]netip.Addr, error) { return nil, errors.New("no names") }
 	}
 	dir := t.TempDir()
@@ -86,7 +90,7 @@ func openStage(t *testing.T) *stage {
 	if err != nil {
 		t.Fatal(err)
 	}
-	st := &stage{t: t, base: r.web.url, demo: d, axe: readAxe(t)}
+	st := &stage{t: t, base: r.web.url, demo: d, kept: kept, axe: readAxe(t)}
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox)
 	alloc, cancel := chromedp.NewExecAllocator(t.Context(), options...)
 	t.Cleanup(cancel)
