@@ -20,7 +20,7 @@ const columns = 120
 // TestColumns: no line of code is wider than a reader's window. Lines of raw strings are what they are: documents in
 // tests, and tags of fields.
 func TestColumns(t *testing.T) {
-	testsize.Large(t) // it reads texts
+	testsize.Unraced(t) // it reads texts
 	root := filepath.Join("..", "..")
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() && strings.HasPrefix(d.Name(), ".") && path != root {

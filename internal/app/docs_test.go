@@ -166,7 +166,7 @@ func (s source) missing(text, pkg string) (list []string) {
 // TestDocumentsNameWhatIsThere: a file, a function, a field or a test that the architecture or the essay of a package
 // names is there.
 func TestDocumentsNameWhatIsThere(t *testing.T) {
-	testsize.Large(t) // it reads texts
+	testsize.Unraced(t) // it reads texts
 	s := readSource(t, filepath.Join("..", ".."))
 	text := document(t, "architecture.md")
 	for _, name := range s.missing(text, "") {

@@ -214,7 +214,7 @@ var vendorNames = regexp.MustCompile(`(?i)upstock|cin7|\bomni\b|joor`)
 
 // TestCentreNamesNoVendor: no identifier and no text of the centre names a vendor, but for tenant's list of systems.
 func TestCentreNamesNoVendor(t *testing.T) {
-	testsize.Large(t) // it reads texts
+	testsize.Unraced(t) // it reads texts
 	listed := 0
 	for _, dir := range centre {
 		files, err := filepath.Glob(filepath.Join("..", dir, "*.go"))
@@ -303,7 +303,7 @@ var saidOnce = map[string]string{
 // TestSaidOnce: what a failed call means and how a connection is are worded in
 // one place each. Who wants to say it calls that place.
 func TestSaidOnce(t *testing.T) {
-	testsize.Large(t) // it reads texts
+	testsize.Unraced(t) // it reads texts
 	root := filepath.Join("..", "..", "internal")
 	found := map[string]bool{}
 	err := filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {

@@ -28,7 +28,7 @@ var spared = map[string]string{
 // TestWords: what a person may read says what happened, what it means and what to press, in words of the business.
 // Every text of several words in the product counts, but those that only logs and programs see.
 func TestWords(t *testing.T) {
-	testsize.Large(t) // it reads texts
+	testsize.Unraced(t) // it reads texts
 	seen := 0
 	root := filepath.Join("..", "..", "internal")
 	err := filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {

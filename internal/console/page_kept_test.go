@@ -441,7 +441,7 @@ func TestFormsOnce(t *testing.T) {
 		pattern := form.pattern
 		for _, atOnce := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s at once %v", pattern, atOnce), func(t *testing.T) {
-				testsize.Sampled(t)
+				testsize.Few(t)
 				f := openForms(t, formsLike(pattern))
 				form := f.find(t, pattern)
 				f.chooseWell(&form)

@@ -110,7 +110,7 @@ func TestCells(t *testing.T) {
 // TestLargeSheet: a file of 50,000 lines fits into an answer: as XLSX, and as CSV for whoever reads what is compressed.
 // Whoever does not is told so, in an answer that is not.
 func TestLargeSheet(t *testing.T) {
-	testsize.Large(t)
+	testsize.Unraced(t)
 	send := func(path, accept string) (*httptest.ResponseRecorder, error) {
 		r := httptest.NewRequest("GET", path, nil)
 		r.Header.Set("Accept-Encoding", accept)

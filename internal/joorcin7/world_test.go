@@ -27,6 +27,7 @@ import (
 	simjoor "stockbridge/internal/sim/joor"
 	"stockbridge/internal/table"
 	"stockbridge/internal/tenant"
+	"stockbridge/internal/testsize"
 	"stockbridge/internal/vendor"
 )
 
@@ -78,6 +79,7 @@ func inWorld(t *testing.T, f func(w *world)) { inEmpty(t, func(w *world) { w.con
 // inEmpty runs f in a world with a tenant that has nothing connected yet.
 func inEmpty(t *testing.T, f func(w *world)) {
 	t.Helper()
+	testsize.Sampled(t)
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
 		box, err := tenant.NewBox(bytes.Repeat([]byte{7}, 32))

@@ -136,9 +136,9 @@ func TestSure(t *testing.T) {
 
 // Of what is sure next to nothing is wrong, and next to nothing is missed, whatever made the lists.
 func TestGenerated(t *testing.T) {
-	testsize.Large(t)
+	testsize.Unraced(t)
 	const seeds = 10
-	n := testsize.Of(5000, 500, 0)
+	n := testsize.Of(5000, 500, 500)
 	for _, make := range []func(uint64, int) matchtest.Case{matchtest.Traders, matchtest.Persons, matchtest.Firms} {
 		sure, right, truth, offered := 0.0, 0.0, 0.0, 0.0
 		var wrong []string

@@ -195,7 +195,7 @@ func (*many) Follow(context.Context, string, []publish.Telling) (a publish.Answe
 	return a, nil
 }
 
-// TestMemory: a hundred thousand records, in make test fewer, stream through: told, told anew, looked through, and
+// TestMemory: a hundred thousand records, in make full fewer, stream through: told, told anew, looked through, and
 // taken away.
 func TestMemory(t *testing.T) {
 	testsize.Large(t)

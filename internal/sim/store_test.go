@@ -35,7 +35,7 @@ func reread(t *testing.T, file []byte) string {
 // TestChangesAreSaved: at each moment, the snapshot and the changes in the file make the whole state; and a change that
 // is not complete in the file counts as not written.
 func TestChangesAreSaved(t *testing.T) {
-	testsize.Large(t)
+	testsize.Unraced(t)
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()
 		b := newBench(t, sim.Options{Dir: dir, Deliver: &simtest.Inbox{Statuses: []int{200}}, NoLimits: true})
@@ -164,7 +164,7 @@ func (b *bench) catalogue() {
 
 // TestSavingCostsWhatChanged: the bytes that a change writes do not grow with the state.
 func TestSavingCostsWhatChanged(t *testing.T) {
-	testsize.Large(t)
+	testsize.Unraced(t)
 	written := func(t *testing.T, accounts, orders int) (n int64) {
 		synctest.Test(t, func(t *testing.T) {
 			b := newBench(t, sim.Options{Dir: t.TempDir(), Deliver: &simtest.Inbox{Statuses: []int{200}},

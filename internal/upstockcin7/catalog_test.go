@@ -653,7 +653,7 @@ func TestCatalogTokenRevoked(t *testing.T) {
 // Two workers at once, and a message that comes twice, do what one does.
 func TestCatalogTwoWorkers(t *testing.T) {
 	t.Parallel()
-	inShop(t, nil, func(s *shop) {
+	inAnyShop(t, nil, func(s *shop) {
 		for i := range 150 {
 			s.newProduct(fmt.Sprintf(`{"SKU":"P-%03d","Name":"Product %03d","PriceTier1":%d}`, i, i, i+1))
 		}

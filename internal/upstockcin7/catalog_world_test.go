@@ -23,6 +23,7 @@ import (
 	"stockbridge/internal/sim"
 	"stockbridge/internal/table"
 	"stockbridge/internal/tenant"
+	"stockbridge/internal/testsize"
 	"stockbridge/internal/upstockcin7"
 	"stockbridge/internal/vendor"
 )
@@ -34,6 +35,13 @@ type shop struct{ *world }
 // inShop runs f in a world of its own with a tenant that has just been connected: the base's was told of the books of
 // another one. before, if any, sees to the books before they are read.
 func inShop(t *testing.T, before func(s *shop), f func(s *shop)) {
+	t.Helper()
+	testsize.Sampled(t)
+	inAnyShop(t, before, f)
+}
+
+// inAnyShop is inShop for what works at once: no sample leaves it out.
+func inAnyShop(t *testing.T, before func(s *shop), f func(s *shop)) {
 	t.Helper()
 	bubble(t, func() {
 		box, err := tenant.NewBox(bytes.Repeat([]byte{7}, 32))

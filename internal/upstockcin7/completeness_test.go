@@ -583,7 +583,7 @@ func TestCompletenessPeriods(t *testing.T) {
 // TestCompletenessFaults: whatever becomes of a call, the check comes to the
 // same end, and says meanwhile what is wrong.
 func TestCompletenessFaults(t *testing.T) {
-	testsize.Large(t)
+	testsize.Unraced(t)
 	type way struct{ vendor, match, kind, how string }
 	var ways []way
 	for _, call := range [][2]string{{sim.Upstock, "GET /orders"}, {sim.Cin7Core, "GET /saleList"},
@@ -758,7 +758,7 @@ func TestCompletenessMany(t *testing.T) {
 // many are asked for one by one, within the budget of calls, and the others are
 // said in other words.
 func TestCompletenessDoubts(t *testing.T) {
-	testsize.Large(t)
+	testsize.Unraced(t)
 	story(t, func(t *testing.T, w *world) {
 		for _, id := range w.written(130) {
 			w.edit(id, func(r *order.Order) { r.SaleID = fmt.Sprintf("3f0c9a50-8a5e-4b6e-9a47-%012d", id) })

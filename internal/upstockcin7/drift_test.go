@@ -249,7 +249,7 @@ func (w *world) onlyRead(since time.Time) {
 
 // TestHealCrashes: wherever the job breaks off that has orders go on, each of them is sold once.
 func TestHealCrashes(t *testing.T) {
-	testsize.Large(t)
+	testsize.Unraced(t)
 	testsize.OneSize(t)
 	t.Parallel()
 	hit := map[string]bool{}

@@ -100,7 +100,7 @@ func TestFoundRetryAfterDead(t *testing.T) {
 
 // A finished order whose worker died at the last write does not stay due for ever.
 func TestFoundFinishedDue(t *testing.T) {
-	testsize.Large(t)
+	testsize.Unraced(t)
 	t.Parallel()
 	for n := 20; n <= 48; n += testsize.Of(1, 3, 3) {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {

@@ -487,7 +487,7 @@ func TestCrashProofHandling(t *testing.T) {
 		t.Logf("effect %d: %s", i+1, e)
 	}
 	list := schedulesOf(len(effects), 6)
-	list = sample(list, testsize.Of(len(list), 160, 12))
+	list = sample(t, list, 160, 12)
 	for s, verdict := range v.walkAll(t, b, list, false) {
 		t.Errorf("%s: %s", s, verdict)
 	}

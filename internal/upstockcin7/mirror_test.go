@@ -717,7 +717,7 @@ func (e emptyList) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 func TestMirrorThousands(t *testing.T) {
-	testsize.Large(t)
+	testsize.Unraced(t)
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		m := newMirrorTest(t, sim.Options{NoLimits: true})

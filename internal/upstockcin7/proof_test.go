@@ -281,7 +281,7 @@ func TestCrashProof(t *testing.T) {
 	start := time.Now()
 	n := wayEffects(t, b)
 	list := schedules(n, 8)
-	list = sample(list, testsize.Of(len(list), 500, 60))
+	list = sample(t, list, 500, 60)
 	failed := playAll(t, b, list, false, horizon)
 	for s, verdict := range failed {
 		t.Errorf("%s: %s", s, verdict)
@@ -324,7 +324,7 @@ func TestCrashProofReads(t *testing.T) {
 			}
 		}
 	}
-	list = sample(list, testsize.Of(len(list), 100, 12))
+	list = sample(t, list, 100, 12)
 	failed := playAll(t, b, list, false, horizon)
 	for s, verdict := range failed {
 		t.Errorf("%s: %s", s, verdict)
@@ -354,7 +354,7 @@ func TestCrashProofPeople(t *testing.T) {
 			}
 		}
 	}
-	list = sample(list, testsize.Of(len(list), 100, 12))
+	list = sample(t, list, 100, 12)
 	failed := playAll(t, b, list, false, horizon)
 	for s, verdict := range failed {
 		t.Errorf("%s: %s", s, verdict)
@@ -458,7 +458,10 @@ func TestProofCanFail(t *testing.T) {
 		mustFind(t, playAll(t, b, list, true, most))
 		return
 	}
-	if failed := playAll(t, b, sample(list, testsize.Of(len(list), 120, 0)), false, most); len(failed) > 0 {
+	if !testsize.Whole() {
+		list = sample(t, list, 12, 12)
+	}
+	if failed := playAll(t, b, list, false, most); len(failed) > 0 {
 		t.Fatalf("with all rules on: %v", failed)
 	}
 	overMutants(t, "a doubtful create is made again without a look", "a create is sent without being on record",

@@ -309,8 +309,15 @@ func (v way) walkAll(t *testing.T, b *base, list []schedule, stopAtFirst bool) m
 	return failed
 }
 
-// sample keeps about so many of a list, the same ones each time.
-func sample(list []schedule, most int) (some []schedule) {
+// sample keeps of a list what this run's size wants: the whole, or about so many, the same ones each time.
+func sample(t *testing.T, list []schedule, full, short int) (some []schedule) {
+	if testsize.Whole() {
+		return testsize.Part(t, list)
+	}
+	most := testsize.Of(0, full, short)
+	if testsize.Sample() {
+		most = max(3, most/5)
+	}
 	by := max(1, len(list)/most)
 	for i := by / 2; i < len(list); i += by {
 		some = append(some, list[i])
@@ -336,7 +343,7 @@ func TestCrashProofJobs(t *testing.T) {
 				t.Fatalf("undisturbed: %s", verdict)
 			}
 			list := schedulesOf(len(effects), 5)
-			list = sample(list, testsize.Of(len(list), 40, 3))
+			list = sample(t, list, 40, 3)
 			for s, verdict := range v.walkAll(t, b, list, false) {
 				t.Errorf("%s: %s", s, verdict)
 			}

@@ -500,7 +500,7 @@ func TestDoubtOverManyParcels(t *testing.T) {
 
 // TestDoubtGivenUp: parcels that cannot be told again are a person's in the end.
 func TestDoubtGivenUp(t *testing.T) {
-	testsize.Large(t)
+	testsize.Unraced(t)
 	live(t, 1, 0, func(t *testing.T, h *house) {
 		id := h.approve(groceries)
 		h.idle()

@@ -1378,7 +1378,7 @@ func (w *world) neighbour(name string, acc sim.Account) *world {
 
 // TestSweepIsFair: a sweep wakes the oldest orders, of one account no more than a minute's budget serves.
 func TestSweepIsFair(t *testing.T) {
-	testsize.Large(t)
+	testsize.Unraced(t)
 	t.Parallel()
 	for _, shared := range []bool{false, true} {
 		t.Run(map[bool]string{false: "accounts of their own", true: "one account"}[shared], func(t *testing.T) {

@@ -194,7 +194,7 @@ func TestSweepCutOff(t *testing.T) {
 // TestResumeOfThousands: two thousand tenants whose key was replaced, with ten
 // parked orders each, go on within 45 seconds of the first sweep.
 func TestResumeOfThousands(t *testing.T) {
-	testsize.Large(t)
+	testsize.Unraced(t)
 	t.Parallel()
 	many, each := testsize.Of(2000, 300, 300), 10
 	synctest.Test(t, func(t *testing.T) {

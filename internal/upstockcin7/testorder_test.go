@@ -14,7 +14,6 @@ import (
 	"stockbridge/internal/sim"
 	simcin7core "stockbridge/internal/sim/cin7core"
 	"stockbridge/internal/tenant"
-	"stockbridge/internal/testsize"
 	"stockbridge/internal/upstockcin7"
 	"stockbridge/internal/upstockcin7/completeness"
 	"stockbridge/internal/upstockcin7/order"
@@ -226,7 +225,7 @@ func TestCrashProofTestOrder(t *testing.T) {
 		t.Fatalf("undisturbed: %s", verdict)
 	}
 	list := schedulesOf(len(effects), 6)
-	list = sample(list, testsize.Of(len(list), 120, 12))
+	list = sample(t, list, 120, 12)
 	for s, verdict := range v.walkAll(t, b, list, false) {
 		t.Errorf("%s: %s", s, verdict)
 	}

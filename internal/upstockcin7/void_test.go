@@ -228,9 +228,9 @@ func TestFewCreates(t *testing.T) {
 // table that is cheap to write, and what was tried is still counted. A thousand
 // retries have their test in package ledger.
 func TestRunStaysSmall(t *testing.T) {
-	testsize.Large(t)
+	testsize.Unraced(t)
 	sizedStory(t, func(t *testing.T, w *world) {
-		rounds := testsize.Of(150, 40, 0)
+		rounds := testsize.Of(150, 40, 40)
 		id, _ := unsellable(w)
 		must[simupstock.OrderSummary](w)(w.simUpstock.Approve(id))
 		w.settle(id, horizon)

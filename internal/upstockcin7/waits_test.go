@@ -100,7 +100,7 @@ func TestTellingHoldsUpNoSale(t *testing.T) {
 
 // TestSoldBesideThoseNotTold: orders that only Upstock is to be told of are in no count of Cin7 Core's calls.
 func TestSoldBesideThoseNotTold(t *testing.T) {
-	testsize.Large(t)
+	testsize.Unraced(t)
 	story(t, func(t *testing.T, w *world) {
 		w.pile(400, "s-1", func(r *order.Order) { r.Told = false })
 		w.upstockFault(sim.Fault{Match: "*", Kind: "before", How: "503", Times: -1})

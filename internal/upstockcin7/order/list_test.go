@@ -76,7 +76,7 @@ func keepAll(*order.Order) bool { return true }
 // TestListsReadWhatTheyShow: lists, searches and what is due of one tenant cost
 // the same reads with thirty times as many orders, of its own and of a neighbour's.
 func TestListsReadWhatTheyShow(t *testing.T) {
-	testsize.Large(t)
+	testsize.Unraced(t)
 	costs := map[string][2]int64{}
 	for _, many := range []int{100, 3000} {
 		c, l := openReads(t)
@@ -342,7 +342,7 @@ func TestRelist(t *testing.T) {
 // TestCountsAreATenantsOwn: counts are exact to 10,000 beside a neighbour's longer
 // backlog, and one more says that there are more.
 func TestCountsAreATenantsOwn(t *testing.T) {
-	testsize.Large(t)
+	testsize.Unraced(t)
 	c, l := openReads(t)
 	now := time.Now().UTC().Truncate(time.Second)
 	due := func(id string, at time.Time) string {

@@ -58,7 +58,7 @@ func TestMarkedWhileAPersonsMatter(t *testing.T) {
 // TestThousandRetries: a run that made and voided a sale at each of a thousand
 // retries is written in 100 KB, knows its newest intents, and counts the others.
 func TestThousandRetries(t *testing.T) {
-	testsize.Large(t)
+	testsize.Unraced(t)
 	l, r := sold(t)
 	now, largest, rounds := time.Now(), 0, 1000
 	for n := range rounds {
@@ -115,7 +115,7 @@ func TestThousandRetries(t *testing.T) {
 // TestLongNotes: what is noted of an order of very many lines, again and again,
 // never outgrows an item of the table.
 func TestLongNotes(t *testing.T) {
-	testsize.Large(t)
+	testsize.Unraced(t)
 	l, r := sold(t)
 	for n := range 12 {
 		if err := l.Update(t.Context(), r, func(r *order.Order, _ *ledger.Extra) error {

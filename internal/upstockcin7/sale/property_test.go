@@ -42,7 +42,7 @@ type far struct {
 // accepts what Make makes, with exactly the total that was predicted; or
 // Make says what stands against the order, and what would fix it.
 func TestProperty(t *testing.T) {
-	testsize.Large(t)
+	testsize.Unraced(t)
 	t.Parallel()
 	planned, sold := 0, 0
 	codes := map[string]int{}

@@ -29,7 +29,7 @@ import (
 )
 
 var (
-	seeds = flag.Int("seeds", 0, "how many seeds; 0 = those of make test")
+	seeds = flag.Int("seeds", 0, "how many seeds; 0 = as many as are usual")
 	from  = flag.Uint64("from", 1, "the first seed")
 	step  = flag.Uint64("step", 1, "from one seed to the next")
 	secs  = flag.Int("seconds", 0, "end after so many; 0 = when the seeds are through")
@@ -40,8 +40,10 @@ var (
 	whole = flag.Bool("story", false, "print the whole story of each seed")
 )
 
-// usual is how many seeds make test runs, usualTwice how many of them it runs twice.
-const usual, usualTwice = 240, 100
+// fixedSeeds returns how many seeds are run where no number was asked for, and how many of them are run twice.
+func fixedSeeds() (n int, again uint64) {
+	return testsize.Of(240, 240, 200), uint64(testsize.Of(100, 100, 10))
+}
 
 func sorted(list []string) []string { slices.Sort(list); return list }
 
@@ -54,7 +56,7 @@ func bubble(t *testing.T, seed uint64, f func(t *testing.T)) {
 // TestSimulate runs seeds, and tells the story of those that end badly. Run twice, a seed has the same story, byte by
 // byte.
 func TestSimulate(t *testing.T) {
-	testsize.Large(t)
+	testsize.Unraced(t)
 	n, again, wait := shared(t)
 	defer wait()
 	start := time.Now()
@@ -130,28 +132,29 @@ func retold(t *testing.T, seed uint64, verdict string) string {
 
 var orderID = regexp.MustCompile(`\b12\d{4}\b`)
 
-// shared says how many seeds to run and how many of them twice: those that were asked for, or as many as are usual, of
+// shared says how many seeds to run and how many of them twice: those that were asked for, or the fixed ones, of
 // which a second process does every other one; wait waits for it.
 func shared(t *testing.T) (mine int, again uint64, wait func()) {
 	if *seeds > 0 {
 		return *seeds, uint64(*twice), func() {}
 	}
+	mine, again = fixedSeeds()
 	if runtime.NumCPU() < 2 {
-		return usual, usualTwice, func() {}
+		return mine, again, func() {}
 	}
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := exec.CommandContext(t.Context(), self, "-test.run", "^"+t.Name()+"$", "-seeds", fmt.Sprint(usual/2), "-twice",
-		fmt.Sprint(usualTwice/2), "-from", "2", "-step", "2")
+	c := exec.CommandContext(t.Context(), self, "-test.run", "^"+t.Name()+"$", "-seeds", fmt.Sprint(mine/2), "-twice",
+		fmt.Sprint(again/2), "-from", "2", "-step", "2")
 	var out bytes.Buffer
 	c.Stdout, c.Stderr = &out, &out
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
 	*step = 2
-	return usual - usual/2, usualTwice - usualTwice/2, func() {
+	return mine - mine/2, again - again/2, func() {
 		*step = 1
 		if err := c.Wait(); err != nil {
 			t.Errorf("every other seed: %v\n%s", err, out.String())
