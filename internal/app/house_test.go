@@ -50,7 +50,7 @@ var mayImport = map[string][]string{
 	"joor":         {"prose", "rest"},
 	"cin7omni":     {"rest"},
 	"vendor":       {"job", "ledger", "limit", "match", "prose", "rest", "tenant"},
-	"job":          {"ledger", "limit", "parallel", "prose", "rest", "tenant"},
+	"job":          {"ledger", "limit", "parallel", "prose", "rest", "table", "tenant"},
 	"upstockcin7/reference": {"upstockcin7/sale", "upstock", "cin7core", "match", "mirror", "prose", "rest", "tenant",
 		"ledger"},
 	"joorcin7/customer": {"match", "prose", "tenant"},

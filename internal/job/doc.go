@@ -10,6 +10,9 @@
 //	window   what changed in the list since: it is read page by page, and again as a whole (Window)
 //	pass     one reading of the window's pages
 //	verdict  what a failed call means for the work (Verdicts)
+//	run      long work that people follow by its progress, done by as many parts as it takes (Run)
+//	stage    a piece of a run (Stage)
+//	place    how far a run is: its stage, and how far that is (Place)
 //
 // # How it is used
 //
@@ -40,6 +43,24 @@
 // that keeps a place of its own, as its work is no window, has no cursor (Kind.List is empty): it reads its failed
 // calls by Part.Verdict, and says itself when it comes back (Part.Again). What its list shares with a window are
 // Turn, RefusedPage and Part.Short.
+//
+// # Long work
+//
+// Work that takes many parts, and that people want to see, is a run. Its kind takes the run's turn, does the stages in
+// order, and ends:
+//
+//	func (p *Pair) contacts(ctx context.Context, part *job.Part) (err error) {
+//		r := &run{place: new(place)} // run embeds *job.Run; place embeds job.Place, and has a Reset
+//		if r.Run, err = part.TakeRun(ctx, account, r.place, turn); r.Run == nil {
+//			return err
+//		}
+//		return r.End(ctx, r.Do(ctx, []job.Stage{{Name: "read", Work: r.read}, {Name: "match", Work: r.match}}))
+//	}
+//
+// A stage notes in its place how far it is, and has that on record with Save. It returns nil when it is done, and the
+// error of a call as it is: then the run waits, people see for what, and the part that comes back goes on in the same
+// stage. A stage that is to be followed by another than the next says so (GoTo). Whoever asks for the run while it is
+// under way has it done once more. What a far side is to be told is a stage too: see publish.Publisher.Tell.
 //
 // # A failed call
 //

@@ -40,7 +40,8 @@
 // [Publisher.Notable] lists what people may have to look at. [Publisher.Learn] notes what the far side was found to
 // hold, when it was read: what was there before us is not told again, and what somebody took away there is.
 //
-// Sets that depend on each other are the pair's to order: it calls Sync for one after the other.
+// Sets that depend on each other are the pair's to order: it calls Sync for one after the other, or has each told by a
+// stage of a run of its own ([Publisher.Tell]), which people follow instead.
 //
 // # What a record goes through
 //

@@ -295,7 +295,7 @@ func (r *run) end(ctx context.Context, err error) error {
 	case r.lost: // what is written would hide what is not: the turn ends by itself
 		return err
 	}
-	err = r.outcome(ctx, err)
+	err = r.part.Waits(ctx, r.progress, &r.place.Failures, err, "The rest of the "+r.Title+" goes by itself.")
 	ctx = context.WithoutCancel(ctx) // the turn goes back though the invocation is over
 	perr := r.note()
 	if perr == nil {
@@ -303,30 +303,6 @@ func (r *run) end(ctx context.Context, err error) error {
 	}
 	if perr != nil && !errors.Is(perr, ledger.ErrBehind) {
 		return errors.Join(perr, err)
-	}
-	return err
-}
-
-// outcome reads how the part ended, and notes for people what the run waits for. No answer is waited for longer each
-// time, and not until the schedule comes.
-func (r *run) outcome(ctx context.Context, err error) error {
-	r.progress.Problem = ""
-	if errors.Is(err, job.ErrShort) { // it goes on at once
-		return err
-	}
-	err = r.part.Verdict(ctx, err)
-	if down, ok := errors.AsType[*ledger.Down](err); ok {
-		times := r.part.Times()
-		wait := job.Backoff(r.place.Failures, times.MinRetry, times.Longest)
-		r.place.Failures++
-		err = &ledger.Later{At: time.Now().Add(wait).UTC(), Who: down.Who, Ended: ledger.NoAnswer,
-			Why: down.Why + " The rest of the " + r.Title + " goes by itself."}
-	}
-	switch out := err.(type) {
-	case *ledger.Later:
-		r.progress.State, r.progress.Problem = ledger.ProgressWaiting, out.Why
-	case *ledger.Park:
-		r.progress.State, r.progress.Problem = ledger.ProgressWaiting, out.Why
 	}
 	return err
 }

@@ -21,7 +21,7 @@ import (
 
 // readCustomers reads what changed of the account's customers.
 func (r *catalogRun) readCustomers(ctx context.Context) error {
-	return r.readChanges(ctx, r.part, changedCustomers, r.progress.Begun)
+	return r.readChanges(ctx, r.Part, changedCustomers, r.Progress.Begun)
 }
 
 // theirsAge is how old the copy of Upstock's customers may be while some wait for a person.
@@ -39,7 +39,7 @@ func (r *catalogRun) learnCustomers(ctx context.Context) error {
 	}
 	for more := true; more; {
 		var page upstock.Rows[upstock.CustomerRecord]
-		if err := r.part.Call(ctx, func(ctx context.Context) (err error) {
+		if err := r.Part.Call(ctx, func(ctx context.Context) (err error) {
 			page, err = r.upstock.CustomersPage(ctx, r.place.After, upstock.MaxPage)
 			return err
 		}); err != nil {
@@ -50,13 +50,16 @@ func (r *catalogRun) learnCustomers(ctx context.Context) error {
 		}
 		if more = page.Next != ""; more {
 			r.place.After = page.Next
-			if err := r.save(ctx); err != nil {
+			if err := r.Save(ctx); err != nil {
 				return err
 			}
 		}
 	}
-	began := r.place.Since
-	return r.noteLearned(ctx, func(l *learned) { l.Customers = began })
+	if err := r.noteLearned(ctx, func(l *learned) { l.Customers = r.place.Since }); err != nil {
+		return err
+	}
+	r.place.Since = time.Time{}
+	return nil
 }
 
 // pageGone has a list read from its first page again whose page is not known any more.
@@ -74,11 +77,12 @@ func (r *catalogRun) learnDue(ctx context.Context) (bool, error) {
 	if err != nil || l.Customers.IsZero() {
 		return true, err
 	}
-	shelf := r.chosenOf(r.part.Bundle, JobCustomers)
+	shelf := r.chosenOf(r.Part.Bundle, JobCustomers)
 	if w, err := shelf.nextWish(ctx); w != nil || err != nil {
 		return w != nil, err
 	}
-	if !r.place.Asked && time.Since(l.Customers) < theirsAge {
+	asked := !r.Progress.Asked.IsZero() && !r.Progress.Asked.After(r.Progress.Begun)
+	if !asked && time.Since(l.Customers) < theirsAge {
 		return false, nil
 	}
 	waits, err := shelf.waiting(ctx, 1)
@@ -94,7 +98,7 @@ func (s shelfOfChosen) waiting(ctx context.Context, most int) (int, error) {
 
 // knowCustomers keeps a page of Upstock's customers, and notes those that are linked to the account's.
 func (r *catalogRun) knowCustomers(ctx context.Context, page []upstock.CustomerRecord) error {
-	supplier := r.part.Bundle.Connections[tenant.Upstock].Account
+	supplier := r.Part.Bundle.Connections[tenant.Upstock].Account
 	linked := map[string]upstock.CustomerRecord{}
 	var rows []mirror.Row
 	for _, x := range page {
@@ -118,7 +122,7 @@ func (r *catalogRun) knowCustomers(ctx context.Context, page []upstock.CustomerR
 
 // saveTheirs keeps customers of Upstock's, and notes where one of them is not as it was.
 func (r *catalogRun) saveTheirs(ctx context.Context, rows ...mirror.Row) error {
-	changed, err := r.Mirror.Save(ctx, r.part.Tenant, rows)
+	changed, err := r.Mirror.Save(ctx, r.Part.Tenant, rows)
 	if changed == 0 || err != nil {
 		return err
 	}
@@ -131,7 +135,7 @@ func (r *catalogRun) knowLinked(ctx context.Context, linked map[string]upstock.C
 	if err != nil || len(ours) == 0 {
 		return err
 	}
-	shelf := r.chosenOf(r.part.Bundle, JobCustomers)
+	shelf := r.chosenOf(r.Part.Bundle, JobCustomers)
 	set := publish.Set{Name: setCustomers, Account: r.account}
 	var ids []string
 	var keys []publish.Key
@@ -143,7 +147,7 @@ func (r *catalogRun) knowLinked(ctx context.Context, linked map[string]upstock.C
 		return err
 	}
 	told := map[string]bool{}
-	entries, err := r.publisher.Entries(ctx, r.part.Tenant, set, keys...)
+	entries, err := r.publisher.Entries(ctx, r.Part.Tenant, set, keys...)
 	if err != nil {
 		return err
 	}
@@ -162,7 +166,7 @@ func (r *catalogRun) knowLinked(ctx context.Context, linked map[string]upstock.C
 				Data: catalogue.CustomerSeen(linked[id])}})
 		}
 	}
-	if err := r.publisher.Learn(ctx, r.part.Tenant, set, seen...); err != nil {
+	if err := r.publisher.Learn(ctx, r.Part.Tenant, set, seen...); err != nil {
 		return err
 	}
 	added, err := shelf.add(ctx, func(id string) chosen {
@@ -170,7 +174,7 @@ func (r *catalogRun) knowLinked(ctx context.Context, linked map[string]upstock.C
 		c.State, c.Theirs, c.How = isLinked, linked[id].ID, "It is linked in Upstock."
 		return c
 	}, fresh...)
-	r.count("chosen", added)
+	r.Count("chosen", added)
 	return err
 }
 
@@ -187,17 +191,17 @@ func importableCustomer(row mirror.Row) (importing, error) {
 
 // buyers are the customers who bought since the day that a wish names.
 func (r *catalogRun) buyers(ctx context.Context, w *wish) (map[string]bool, error) {
-	since, err := time.ParseInLocation(time.DateOnly, w.BoughtSince, r.part.Bundle.Tenant.Zone())
+	since, err := time.ParseInLocation(time.DateOnly, w.BoughtSince, r.Part.Bundle.Tenant.Zone())
 	if err != nil {
 		return nil, err
 	}
-	return r.readBuyers(ctx, r.part, since)
+	return r.readBuyers(ctx, r.Part, since)
 }
 
 // matchCustomers looks which of Upstock's customers those are that were chosen, or are unsure still. Where nothing of
 // either side changed since all were looked at, those who are unsure stay so.
 func (r *catalogRun) matchCustomers(ctx context.Context) error {
-	shelf := r.chosenOf(r.part.Bundle, JobCustomers)
+	shelf := r.chosenOf(r.Part.Bundle, JobCustomers)
 	if r.place.After == "" { // it may be done once more
 		delete(r.place.Counts, "toLink")
 	}
@@ -223,12 +227,12 @@ func (r *catalogRun) matchCustomers(ctx context.Context) error {
 			}
 		}
 		if row.State == isUnsure && basis == last.Basis {
-			r.count("toLink", 1)
+			r.Count("toLink", 1)
 			r.place.After = row.ID
 			continue
 		}
-		if err := r.part.Short(ctx); err != nil {
-			return cmp.Or(r.save(ctx), err)
+		if err := r.Part.Short(ctx); err != nil {
+			return cmp.Or(r.Save(ctx), err)
 		}
 		if m == nil {
 			if m, err = r.newMatcher(ctx); err != nil {
@@ -266,7 +270,7 @@ func (r *catalogRun) matchOne(ctx context.Context, shelf shelfOfChosen, m *match
 		return write, nil, nil
 	})
 	if state == isUnsure {
-		r.count("toLink", 1)
+		r.Count("toLink", 1)
 	}
 	return err
 }
@@ -289,12 +293,12 @@ func (p *Pair) customerOf(ctx context.Context, tenantID, id string) (*catalogue.
 }
 
 func (r *catalogRun) customer(ctx context.Context, id string) (*catalogue.Customer, error) {
-	return r.customerOf(ctx, r.part.Tenant, id)
+	return r.customerOf(ctx, r.Part.Tenant, id)
 }
 
 // linkCustomers tells Upstock which of its customers ours are.
 func (r *catalogRun) linkCustomers(ctx context.Context) error {
-	shelf := r.chosenOf(r.part.Bundle, JobCustomers)
+	shelf := r.chosenOf(r.Part.Bundle, JobCustomers)
 	for row, err := range shelf.rows(ctx, r.place.After) {
 		if err != nil {
 			return err
@@ -302,8 +306,8 @@ func (r *catalogRun) linkCustomers(ctx context.Context) error {
 		if row.State != chooseLink {
 			continue
 		}
-		if err := r.part.Short(ctx); err != nil {
-			return cmp.Or(r.save(ctx), err)
+		if err := r.Part.Short(ctx); err != nil {
+			return cmp.Or(r.Save(ctx), err)
 		}
 		if err := r.linkOne(ctx, shelf, row); err != nil {
 			return err
@@ -315,7 +319,7 @@ func (r *catalogRun) linkCustomers(ctx context.Context) error {
 
 // linkOne links one customer in Upstock. It may be done twice: the second time changes nothing.
 func (r *catalogRun) linkOne(ctx context.Context, shelf shelfOfChosen, row chosenRow) error {
-	t, err := r.theirsAt(ctx, r.part.Bundle, row.Theirs)
+	t, err := r.theirsAt(ctx, r.Part.Bundle, row.Theirs)
 	if err != nil {
 		return err
 	}
@@ -332,7 +336,7 @@ func (r *catalogRun) linkOne(ctx context.Context, shelf shelfOfChosen, row chose
 		}
 	}
 	if now == isLinked {
-		r.count("linked", 1)
+		r.Count("linked", 1)
 	}
 	return shelf.change(ctx, row.ID, func(c *chosenRow) (bool, []ledger.Event, error) {
 		if c.State != chooseLink || c.Theirs != row.Theirs { // a person was faster
@@ -350,7 +354,7 @@ func (r *catalogRun) linkOne(ctx context.Context, shelf shelfOfChosen, row chose
 
 // callLink makes the call, and keeps what it comes to.
 func (r *catalogRun) callLink(ctx context.Context, t theirs, id string) (now choice, why string, err error) {
-	err = r.part.Call(ctx, func(ctx context.Context) error { return r.upstock.LinkCustomer(ctx, t.ID, id) })
+	err = r.Part.Call(ctx, func(ctx context.Context) error { return r.upstock.LinkCustomer(ctx, t.ID, id) })
 	said, refused := job.Refused(err)
 	switch {
 	case err == nil:
@@ -361,7 +365,7 @@ func (r *catalogRun) callLink(ctx context.Context, t theirs, id string) (now cho
 		}
 		return isLinked, "", err
 	case rest.KindOf(err) == rest.NotFound: // it was taken away in Upstock
-		_, err := r.Mirror.Remove(ctx, r.part.Tenant, theirKind, []string{theirKey(t.ID).ID})
+		_, err := r.Mirror.Remove(ctx, r.Part.Tenant, theirKind, []string{theirKey(t.ID).ID})
 		return isAsked, "", cmp.Or(err, r.noteLearned(ctx, func(l *learned) { l.Theirs = time.Now().UTC() }))
 	case refused:
 		why = "Upstock did not link its customer " + prose.Quote(t.Name) + ": " +

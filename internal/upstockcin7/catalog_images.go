@@ -10,7 +10,7 @@ import (
 
 // images returns the links to products' images, as they were last read.
 func (r *catalogRun) images(ctx context.Context, products []string) (map[string]string, error) {
-	rows, err := r.rowsAt(ctx, r.part.Bundle, catalogue.ProductKind, products...)
+	rows, err := r.rowsAt(ctx, r.Part.Bundle, catalogue.ProductKind, products...)
 	links := map[string]string{}
 	for id, row := range rows {
 		x, rerr := catalogue.ReadProduct(row)
@@ -30,25 +30,25 @@ func (r *catalogRun) awaitImages(ctx context.Context, set publish.Set) error {
 	if !r.settings.ProductImages || r.place.Set != "" {
 		return nil
 	}
-	now, m := r.Now().UTC(), MirrorOf(r.part.Bundle)
+	now, m := r.Now().UTC(), MirrorOf(r.Part.Bundle)
 	if r.place.Since.IsZero() {
 		if old, err := r.oldImages(ctx, set, now); err != nil || !old {
 			return err
 		}
 		r.place.Since = now.Truncate(time.Second)
-		if err := r.save(ctx); err != nil {
+		if err := r.Save(ctx); err != nil {
 			return err
 		}
 	} else if m.Step == "" && m.Started.After(r.place.Since) || now.Sub(r.place.Since) > catalogue.LinkGood {
 		return nil
 	}
-	return r.waitForRecords(ctx, r.part, "Cin7 Core's products are being read anew, for their images.")
+	return r.waitForRecords(ctx, r.Part, "Cin7 Core's products are being read anew, for their images.")
 }
 
 // oldImages reports whether a product is to be told with an image whose link may not work any more. What waits for
 // somebody to decide, or for a change, is not told now.
 func (r *catalogRun) oldImages(ctx context.Context, set publish.Set, now time.Time) (bool, error) {
-	for c, err := range r.publisher.Differences(ctx, r.part.Tenant, set) {
+	for c, err := range r.publisher.Differences(ctx, r.Part.Tenant, set) {
 		if err != nil {
 			return false, err
 		}
@@ -59,7 +59,7 @@ func (r *catalogRun) oldImages(ctx context.Context, set publish.Set, now time.Ti
 		if !catalogue.HasNewImage(c) {
 			continue
 		}
-		x, err := r.productOf(ctx, r.part.Tenant, c.ID)
+		x, err := r.productOf(ctx, r.Part.Tenant, c.ID)
 		if err != nil || x != nil && now.Sub(x.ImageRead) > catalogue.LinkGood {
 			return err == nil, err
 		}

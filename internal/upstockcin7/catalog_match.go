@@ -171,7 +171,7 @@ func keysOf(p match.Party) (keys []string) {
 func (r *catalogRun) newMatcher(ctx context.Context) (*matcher, error) {
 	m := &matcher{byID: map[int64]theirs{}, byOurs: map[string]int64{}, index: map[string][]int64{},
 		linked: map[string][]int64{}, soldTo: map[int64]string{}, names: map[string]int{}}
-	for row, err := range r.Mirror.All(ctx, r.part.Tenant, theirKind) {
+	for row, err := range r.Mirror.All(ctx, r.Part.Tenant, theirKind) {
 		var t theirs
 		if err == nil {
 			err = json.Unmarshal(row.Data, &t)
@@ -179,7 +179,7 @@ func (r *catalogRun) newMatcher(ctx context.Context) (*matcher, error) {
 		if err != nil {
 			return nil, err
 		}
-		if t.Of != r.part.Bundle.Connections[tenant.Upstock].Account {
+		if t.Of != r.Part.Bundle.Connections[tenant.Upstock].Account {
 			continue
 		}
 		m.byID[t.ID] = t
@@ -190,7 +190,7 @@ func (r *catalogRun) newMatcher(ctx context.Context) (*matcher, error) {
 			m.index[key] = append(m.index[key], t.ID)
 		}
 	}
-	for row, err := range r.Mirror.All(ctx, r.part.Tenant, catalogue.CustomerKind) {
+	for row, err := range r.Mirror.All(ctx, r.Part.Tenant, catalogue.CustomerKind) {
 		var c catalogue.Customer
 		if err == nil {
 			c, err = catalogue.ReadCustomer(row)
@@ -224,10 +224,10 @@ type soldTo struct {
 
 // customerLinks are the links of customers. Those that an e-mail made in earlier versions decide nothing.
 func (r *catalogRun) customerLinks(ctx context.Context) iter.Seq2[soldTo, error] {
-	who := supplierAt(r.part.Bundle.Connections[tenant.Upstock])
+	who := supplierAt(r.Part.Bundle.Connections[tenant.Upstock])
 	return func(yield func(soldTo, error) bool) {
 		for after, more := "", true; more; more = after != "" {
-			links, next, err := r.Ledger.ListLinks(ctx, r.part.Tenant, sale.CustomerLinks, after, 1000)
+			links, next, err := r.Ledger.ListLinks(ctx, r.Part.Tenant, sale.CustomerLinks, after, 1000)
 			if err != nil {
 				yield(soldTo{}, err)
 				return
@@ -246,7 +246,7 @@ func (r *catalogRun) customerLinks(ctx context.Context) iter.Seq2[soldTo, error]
 
 // matchBasis stands for all that customers are compared by: it is another one as soon as anything of that may be.
 func (r *catalogRun) matchBasis(ctx context.Context) (string, error) {
-	read, err := r.Ledger.Cursor(ctx, r.part.Tenant, changedCustomers)
+	read, err := r.Ledger.Cursor(ctx, r.Part.Tenant, changedCustomers)
 	if err != nil {
 		return "", err
 	}
@@ -255,7 +255,7 @@ func (r *catalogRun) matchBasis(ctx context.Context) (string, error) {
 		return "", err
 	}
 	sum := sha256.New()
-	fmt.Fprintln(sum, read.Since.UnixNano(), MirrorOf(r.part.Bundle).Ready.UnixNano(), l.Theirs.UnixNano())
+	fmt.Fprintln(sum, read.Since.UnixNano(), MirrorOf(r.Part.Bundle).Ready.UnixNano(), l.Theirs.UnixNano())
 	for l, err := range r.customerLinks(ctx) {
 		if err != nil {
 			return "", err

@@ -61,7 +61,7 @@ func (s recordedPrices) Put(ctx context.Context, batch []publish.Telling) (publi
 		return a, nil
 	}
 	if err := s.run.recordPrices(ctx, changes); err != nil { // Upstock has them: that counts
-		s.run.Log.Error("changes of prices are not recorded", "tenant", s.run.part.Tenant, "error", err)
+		s.run.Log.Error("changes of prices are not recorded", "tenant", s.run.Part.Tenant, "error", err)
 	}
 	return a, nil
 }
@@ -71,7 +71,7 @@ func (r *catalogRun) recordPrices(ctx context.Context, changes []appliedPrice) e
 	for i, c := range changes {
 		keys[i] = publish.Key{Group: c.List, ID: c.Product}
 	}
-	by, err := r.decisions(ctx, r.part.Tenant, r.account, keys)
+	by, err := r.decisions(ctx, r.Part.Tenant, r.account, keys)
 	if err != nil {
 		return err
 	}
@@ -85,7 +85,7 @@ func (r *catalogRun) recordPrices(ctx context.Context, changes []appliedPrice) e
 		return err
 	}
 	now := time.Now().UTC()
-	key := table.Key{PK: pricePartition(r.part.Tenant),
+	key := table.Key{PK: pricePartition(r.Part.Tenant),
 		SK: fmt.Sprintf("a#%s\t%s#%s", r.account, now.Format(priceTime), rand.Text()[:priceMark])}
 	return r.table.Write(context.WithoutCancel(ctx), table.Put(table.Item{Key: key, Data: data,
 		Expires: now.Add(keepPriceChanges).Truncate(time.Second)}))

@@ -21,18 +21,18 @@ import (
 
 // readProducts reads what changed of the account's products, and what is in stock where that counts.
 func (r *catalogRun) readProducts(ctx context.Context) error {
-	if err := r.readChanges(ctx, r.part, changedProducts, r.progress.Begun); err != nil {
+	if err := r.readChanges(ctx, r.Part, changedProducts, r.Progress.Begun); err != nil {
 		return err
 	}
-	if r.part.Kind.Name != JobProducts || !r.settings.OutOfStock {
+	if r.Part.Kind.Name != JobProducts || !r.settings.OutOfStock {
 		return nil
 	}
-	return r.readStock(ctx, r.part, r.progress.Begun)
+	return r.readStock(ctx, r.Part, r.Progress.Begun)
 }
 
 // nameTiers reads how the account's price tiers are called by now.
 func (r *catalogRun) nameTiers(ctx context.Context) error {
-	if err := r.readTiers(ctx, r.part); err != nil {
+	if err := r.readTiers(ctx, r.Part); err != nil {
 		return err
 	}
 	return r.reload(ctx)
@@ -40,11 +40,11 @@ func (r *catalogRun) nameTiers(ctx context.Context) error {
 
 // reload has the part stand on the tenant as it is now: what was read is written there.
 func (r *catalogRun) reload(ctx context.Context) error {
-	b, err := r.Tenants.Load(ctx, r.part.Tenant)
+	b, err := r.Tenants.Load(ctx, r.Part.Tenant)
 	if err != nil {
 		return err
 	}
-	r.part.Bundle.Books = b.Books
+	r.Part.Bundle.Books = b.Books
 	return nil
 }
 
@@ -63,7 +63,7 @@ const learnedDoc = "catalogLearned"
 
 // learned is what was read of the account's.
 func (r *catalogRun) learned(ctx context.Context) (l learned, err error) {
-	if _, err = r.Ledger.Doc(ctx, r.part.Tenant, learnedDoc, &l); l.Account != r.account {
+	if _, err = r.Ledger.Doc(ctx, r.Part.Tenant, learnedDoc, &l); l.Account != r.account {
 		l = learned{Account: r.account}
 	}
 	return l, err
@@ -71,7 +71,7 @@ func (r *catalogRun) learned(ctx context.Context) (l learned, err error) {
 
 // noteLearned notes that Upstock's catalogue was read.
 func (r *catalogRun) noteLearned(ctx context.Context, note func(*learned)) error {
-	_, err := ledger.ChangeDoc(ctx, r.Ledger, r.part.Tenant, learnedDoc, func(l *learned) (bool, error) {
+	_, err := ledger.ChangeDoc(ctx, r.Ledger, r.Part.Tenant, learnedDoc, func(l *learned) (bool, error) {
 		if l.Account != r.account {
 			*l = learned{Account: r.account}
 		}
@@ -89,7 +89,7 @@ func (r *catalogRun) learnProducts(ctx context.Context) error {
 	}
 	for more := true; more; {
 		var page upstock.Rows[upstock.Product]
-		if err := r.part.Call(ctx, func(ctx context.Context) (err error) {
+		if err := r.Part.Call(ctx, func(ctx context.Context) (err error) {
 			page, err = r.upstock.ProductsPage(ctx, r.place.After, upstock.MaxPage)
 			return err
 		}); err != nil {
@@ -100,7 +100,7 @@ func (r *catalogRun) learnProducts(ctx context.Context) error {
 		}
 		if more = page.Next != ""; more {
 			r.place.After = page.Next
-			if err := r.save(ctx); err != nil {
+			if err := r.Save(ctx); err != nil {
 				return err
 			}
 		}
@@ -128,11 +128,11 @@ func (r *catalogRun) knowProducts(ctx context.Context, page []upstock.Product) e
 		ids = append(ids, row.ID)
 	}
 	set := publish.Set{Name: setProducts, Account: r.account}
-	if err := r.publisher.Learn(ctx, r.part.Tenant, set, seen...); err != nil {
+	if err := r.publisher.Learn(ctx, r.Part.Tenant, set, seen...); err != nil {
 		return err
 	}
-	added, err := r.chosenOf(r.part.Bundle, JobProducts).add(ctx, func(string) chosen { return r.asItWas() }, ids...)
-	r.count("chosen", added)
+	added, err := r.chosenOf(r.Part.Bundle, JobProducts).add(ctx, func(string) chosen { return r.asItWas() }, ids...)
+	r.Count("chosen", added)
 	return err
 }
 
@@ -148,7 +148,7 @@ func rowsOf[T any](ctx context.Context, r *catalogRun, kind string, ids map[stri
 	for _, id := range slices.Sorted(maps.Keys(ids)) {
 		keys = append(keys, mirror.Key{Kind: kind, ID: id})
 	}
-	rows, _, err := r.Mirror.Find(ctx, r.part.Tenant, keys)
+	rows, _, err := r.Mirror.Find(ctx, r.Part.Tenant, keys)
 	return rows, err
 }
 
@@ -174,7 +174,7 @@ type importing struct {
 
 // workOff chooses what people asked for, wish by wish. How far it is of a wish that names no ids stands in the place.
 func (r *catalogRun) workOff(ctx context.Context, kind string, look func(mirror.Row) (importing, error)) error {
-	shelf := r.chosenOf(r.part.Bundle, kind)
+	shelf := r.chosenOf(r.Part.Bundle, kind)
 	for {
 		w, err := shelf.nextWish(ctx)
 		if w == nil || err != nil {
@@ -200,12 +200,7 @@ func (r *catalogRun) workOff(ctx context.Context, kind string, look func(mirror.
 // doneWith forgets a wish, together with how far the run is.
 func (r *catalogRun) doneWith(ctx context.Context, w *wish) error {
 	r.place.Wish, r.place.After = "", ""
-	if err := r.note(); err != nil {
-		return err
-	}
-	err := r.Ledger.SaveProgress(ctx, r.progress, r.turn, table.Remove(w.item))
-	r.lost = err != nil
-	return err
+	return r.Save(ctx, table.Remove(w.item))
 }
 
 func (w *wish) chosen(kind string) func(string) chosen {
@@ -234,7 +229,7 @@ func (r *catalogRun) chooseThese(
 		for i, id := range ids {
 			keys[i] = mirror.Key{Kind: shelf.kindOf(), ID: id}
 		}
-		rows, _, err := r.Mirror.Find(ctx, r.part.Tenant, keys)
+		rows, _, err := r.Mirror.Find(ctx, r.Part.Tenant, keys)
 		if err != nil {
 			return err
 		}
@@ -260,14 +255,14 @@ func (r *catalogRun) chooseThese(
 		if err != nil {
 			return err
 		}
-		r.count("chosen", added)
+		r.Count("chosen", added)
 	}
 	return nil
 }
 
 func (r *catalogRun) leave(id, name, why string) {
-	r.count("left", 1)
-	r.progress.Leave(ledger.LeftOut{ID: id, Name: name, Why: why})
+	r.Count("left", 1)
+	r.Progress.Leave(ledger.LeftOut{ID: id, Name: name, Why: why})
 }
 
 // chooseAll chooses all that can be imported and has the words of a wish.
@@ -298,12 +293,12 @@ func (r *catalogRun) chooseRows(
 	add := func() error {
 		added, err := shelf.add(ctx, as, some...)
 		if some = nil; !as("").No {
-			r.count("chosen", added)
+			r.Count("chosen", added)
 		}
 		return err
 	}
 	seen := 0
-	for row, err := range r.Mirror.Ordered(ctx, r.part.Tenant, shelf.kindOf(), r.place.After) {
+	for row, err := range r.Mirror.Ordered(ctx, r.Part.Tenant, shelf.kindOf(), r.place.After) {
 		if err != nil {
 			return err
 		}
@@ -321,7 +316,7 @@ func (r *catalogRun) chooseRows(
 			return err
 		}
 		r.place.After = row.ID
-		if err := cmp.Or(r.save(ctx), r.part.Short(ctx)); err != nil {
+		if err := cmp.Or(r.Save(ctx), r.Part.Short(ctx)); err != nil {
 			return err
 		}
 	}
@@ -340,14 +335,14 @@ const newProductsDoc = "catalogNew"
 // first met are noted as not wanted: they are not new.
 func (r *catalogRun) chooseNew(ctx context.Context) error {
 	var since newProducts
-	if _, err := r.Ledger.Doc(ctx, r.part.Tenant, newProductsDoc, &since); err != nil {
+	if _, err := r.Ledger.Doc(ctx, r.Part.Tenant, newProductsDoc, &since); err != nil {
 		return err
 	}
 	if !r.settings.ImportNewProducts {
 		if since.Account == "" {
 			return nil
 		}
-		_, err := ledger.ChangeDoc(ctx, r.Ledger, r.part.Tenant, newProductsDoc, func(d *newProducts) (bool, error) {
+		_, err := ledger.ChangeDoc(ctx, r.Ledger, r.Part.Tenant, newProductsDoc, func(d *newProducts) (bool, error) {
 			*d = newProducts{}
 			return true, nil
 		})
@@ -362,7 +357,7 @@ func (r *catalogRun) chooseNew(ctx context.Context) error {
 	if err := r.chooseUnknown(ctx, fresh, first); err != nil || !first {
 		return err
 	}
-	_, err := ledger.ChangeDoc(ctx, r.Ledger, r.part.Tenant, newProductsDoc, func(d *newProducts) (bool, error) {
+	_, err := ledger.ChangeDoc(ctx, r.Ledger, r.Part.Tenant, newProductsDoc, func(d *newProducts) (bool, error) {
 		*d = newProducts{r.account, now}
 		return true, nil
 	})
@@ -371,7 +366,7 @@ func (r *catalogRun) chooseNew(ctx context.Context) error {
 
 // chooseUnknown chooses products of which nothing is known: all of them, or those that can be imported.
 func (r *catalogRun) chooseUnknown(ctx context.Context, as chosen, all bool) error {
-	shelf := r.chosenOf(r.part.Bundle, JobProducts)
+	shelf := r.chosenOf(r.Part.Bundle, JobProducts)
 	next, stop := iter.Pull2(shelf.rows(ctx, r.place.After))
 	defer stop()
 	known, err, there := next()

@@ -122,7 +122,7 @@ func (p *Pair) productOf(ctx context.Context, tenantID, id string) (*catalogue.P
 // source is what the sets are made of. A customer's card may be newer than the tiers, as another job reads customers
 // meanwhile: a tier that is not known ends what is made of it, unless the tiers were read anew for that.
 func (r *catalogRun) source() (catalogue.Source, error) {
-	s, err := r.sourceOf(r.part.Bundle)
+	s, err := r.sourceOf(r.Part.Bundle)
 	s.Unknown = func(tier string) error {
 		if slices.Contains(r.place.Odd, tier) {
 			return nil
@@ -135,12 +135,12 @@ func (r *catalogRun) source() (catalogue.Source, error) {
 // oddTiers has the tiers read anew, and notes which of the names on customers' cards are not known by now: those that
 // are not after that are of no tier.
 func (r *catalogRun) oddTiers(ctx context.Context) error {
-	s, err := r.sourceOf(r.part.Bundle)
+	s, err := r.sourceOf(r.Part.Bundle)
 	if err != nil {
 		return err
 	}
 	odd := map[string]bool{}
-	for row, err := range r.Mirror.All(ctx, r.part.Tenant, catalogue.CustomerKind) {
+	for row, err := range r.Mirror.All(ctx, r.Part.Tenant, catalogue.CustomerKind) {
 		var c catalogue.Customer
 		if err == nil {
 			c, err = catalogue.ReadCustomer(row)
@@ -153,8 +153,8 @@ func (r *catalogRun) oddTiers(ctx context.Context) error {
 		}
 	}
 	r.place.Odd = slices.Sorted(maps.Keys(odd))
-	r.enter("tiers")
-	return r.part.Soon()
+	r.GoTo("tiers")
+	return r.Part.Soon()
 }
 
 // mostOdd is how many names are kept that no tier has.
@@ -163,9 +163,9 @@ const mostOdd = 500
 // set is a set with Upstock as its far side.
 func (r *catalogRun) set(ctx context.Context, name string) (publish.Set, error) {
 	source, err := r.source()
-	set := r.setFrom(ctx, r.part.Bundle, source, name)
+	set := r.setFrom(ctx, r.Part.Bundle, source, name)
 	set.Still = r.still
-	if set.Of = r.place.Wanted[name]; name == ownSet(r.part.Kind.Name) {
+	if set.Of = r.place.Wanted[name]; name == ownSet(r.Part.Kind.Name) {
 		set.Of += r.place.Counts["chosen"]
 	}
 	switch name {
@@ -185,20 +185,20 @@ func (r *catalogRun) set(ctx context.Context, name string) (publish.Set, error) 
 // not connected any more, or a person has paused it. The next part finds how it is.
 func (r *catalogRun) still(ctx context.Context) error {
 	for _, sys := range []tenant.System{tenant.Upstock, tenant.Cin7Core} {
-		now, err := r.Tenants.Connection(ctx, r.part.Tenant, sys)
+		now, err := r.Tenants.Connection(ctx, r.Part.Tenant, sys)
 		if errors.Is(err, tenant.ErrNotFound) {
-			return r.part.Soon()
+			return r.Part.Soon()
 		}
 		if err != nil {
 			return err
 		}
-		if mirror.Moved(now, r.part.Bundle.Connections[sys]) != nil {
-			return r.part.Soon()
+		if mirror.Moved(now, r.Part.Bundle.Connections[sys]) != nil {
+			return r.Part.Soon()
 		}
 	}
-	paused, _, err := r.Tenants.Paused(ctx, r.part.Tenant, string(order.CatalogueFlow))
+	paused, _, err := r.Tenants.Paused(ctx, r.Part.Tenant, string(order.CatalogueFlow))
 	if err == nil && paused {
-		err = r.part.Soon()
+		err = r.Part.Soon()
 	}
 	return err
 }
@@ -238,7 +238,7 @@ func (r *catalogRun) keepsCustomer(ctx context.Context, e publish.Entry) bool {
 	if e.Told == nil && e.Doubt == nil {
 		return false
 	}
-	known, err := r.chosenOf(r.part.Bundle, JobCustomers).get(ctx, e.ID)
+	known, err := r.chosenOf(r.Part.Bundle, JobCustomers).get(ctx, e.ID)
 	if row, there := known[e.ID]; err != nil || there && !row.State.told() {
 		return true
 	}
@@ -252,7 +252,7 @@ func (r *catalogRun) tellOfLists(
 	ctx context.Context, set publish.Set, keep func(publish.Entry) bool, list func(publish.Record) string,
 ) error {
 	told := map[string]bool{"": true}
-	for l, err := range r.publisher.All(ctx, r.part.Tenant, r.shelfOf(setLists), publish.Key{}) {
+	for l, err := range r.publisher.All(ctx, r.Part.Tenant, r.shelfOf(setLists), publish.Key{}) {
 		if err != nil {
 			return err
 		}
@@ -272,7 +272,7 @@ func (r *catalogRun) tellOfLists(
 			}
 		}
 	}
-	set.Want = r.publisher.Keeping(r.part.Tenant, set, func(e publish.Entry) bool {
+	set.Want = r.publisher.Keeping(r.Part.Tenant, set, func(e publish.Entry) bool {
 		return early[cmp.Or(e.Group, e.ID)] || keep != nil && keep(e)
 	})
 	err := r.tell(ctx, set)
@@ -286,7 +286,7 @@ func (r *catalogRun) tellLists(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	set.Want = r.publisher.Keeping(r.part.Tenant, set, func(publish.Entry) bool { return true })
+	set.Want = r.publisher.Keeping(r.Part.Tenant, set, func(publish.Entry) bool { return true })
 	return r.tell(ctx, set)
 }
 
@@ -302,7 +302,7 @@ func (r *catalogRun) tellPrices(ctx context.Context) error {
 		return err
 	}
 	passed := map[string]bool{} // lists that are wanted, as far as they come before what is compared
-	source.ChosenProducts = r.inUpstock(r.part.Bundle)
+	source.ChosenProducts = r.inUpstock(r.Part.Bundle)
 	source.Passing = func(list string) { passed[list] = true }
 	set.Want = func(ctx context.Context, after publish.Key) iter.Seq2[publish.Record, error] {
 		clear(passed)
@@ -327,7 +327,7 @@ func (r *catalogRun) forgetPrices(ctx context.Context) error {
 		return nil
 	}
 	there := map[string]bool{}
-	for l, err := range r.publisher.All(ctx, r.part.Tenant, r.shelfOf(setLists), publish.Key{}) {
+	for l, err := range r.publisher.All(ctx, r.Part.Tenant, r.shelfOf(setLists), publish.Key{}) {
 		if err != nil {
 			return err
 		}
@@ -335,7 +335,7 @@ func (r *catalogRun) forgetPrices(ctx context.Context) error {
 	}
 	prices := r.shelfOf(setPrices)
 	var gone []publish.Seen
-	for e, err := range r.publisher.All(ctx, r.part.Tenant, prices, publish.Key{}) {
+	for e, err := range r.publisher.All(ctx, r.Part.Tenant, prices, publish.Key{}) {
 		if err != nil {
 			return err
 		}
@@ -345,19 +345,19 @@ func (r *catalogRun) forgetPrices(ctx context.Context) error {
 		if gone = append(gone, publish.Seen{Record: publish.Record{Key: e.Key}}); len(gone) < forgottenAtOnce {
 			continue
 		}
-		if err := r.publisher.Learn(ctx, r.part.Tenant, prices, gone...); err != nil {
+		if err := r.publisher.Learn(ctx, r.Part.Tenant, prices, gone...); err != nil {
 			return err
 		}
 		gone = nil
 	}
-	return r.publisher.Learn(ctx, r.part.Tenant, prices, gone...)
+	return r.publisher.Learn(ctx, r.Part.Tenant, prices, gone...)
 }
 
 // listGone forgets a list that somebody removed in Upstock, with its prices: the next run tells them anew.
 func (r *catalogRun) listGone(ctx context.Context, list string) error {
 	prices := r.shelfOf(setPrices)
 	var gone []publish.Seen
-	for e, err := range r.publisher.All(ctx, r.part.Tenant, prices, publish.Key{Group: list}) {
+	for e, err := range r.publisher.All(ctx, r.Part.Tenant, prices, publish.Key{Group: list}) {
 		if err != nil {
 			return err
 		}
@@ -366,10 +366,10 @@ func (r *catalogRun) listGone(ctx context.Context, list string) error {
 		}
 		gone = append(gone, publish.Seen{Record: publish.Record{Key: e.Key}})
 	}
-	if err := r.publisher.Learn(ctx, r.part.Tenant, prices, gone...); err != nil {
+	if err := r.publisher.Learn(ctx, r.Part.Tenant, prices, gone...); err != nil {
 		return err
 	}
-	return r.publisher.Learn(ctx, r.part.Tenant, r.shelfOf(setLists),
+	return r.publisher.Learn(ctx, r.Part.Tenant, r.shelfOf(setLists),
 		publish.Seen{Record: publish.Record{Key: publish.Key{ID: list}}})
 }
 
