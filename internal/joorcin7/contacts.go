@@ -55,8 +55,8 @@ func (r *run) pull(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	asked := r.place.Since
-	return r.part.Beside(ctx, changedContacts, func(ctx context.Context, list *job.Part) error {
+	asked := r.Progress.Begun
+	return r.Part.Beside(ctx, changedContacts, func(ctx context.Context, list *job.Part) error {
 		cur := list.Cursor
 		read := func() bool { return !cur.Started.Before(asked) && !cur.Checked.Before(cur.Started) }
 		for range 2 { // a reading that began before it was asked for is ended first
@@ -155,7 +155,7 @@ func (w *pulling) sort(ctx context.Context, items []cin7omni.Contact) error {
 	for _, c := range items {
 		keys = append(keys, mirror.Key{Kind: contactRows, ID: strconv.FormatInt(c.ID, 10)})
 	}
-	rows, _, err := w.Mirror.Find(ctx, w.part.Tenant, keys)
+	rows, _, err := w.Mirror.Find(ctx, w.Part.Tenant, keys)
 	if err != nil {
 		return err
 	}
@@ -198,16 +198,16 @@ func (w *pulling) keep(ctx context.Context, _ []cin7omni.Contact) (held time.Tim
 	if err := w.unsure(ctx); err != nil { // what is written is not in the lists yet
 		return held, err
 	}
-	if _, err := w.Mirror.Save(ctx, w.part.Tenant, w.fresh); err != nil {
+	if _, err := w.Mirror.Save(ctx, w.Part.Tenant, w.fresh); err != nil {
 		return held, err
 	}
-	if _, err := w.Mirror.Remove(ctx, w.part.Tenant, contactRows, w.gone); err != nil {
+	if _, err := w.Mirror.Remove(ctx, w.Part.Tenant, contactRows, w.gone); err != nil {
 		return held, err
 	}
 	if err := w.bear(ctx, w.fresh); err != nil {
 		return held, err
 	}
-	w.count("changed", len(ids))
+	w.Count("changed", len(ids))
 	if !w.first && len(ids) <= manyRows {
 		w.touch(ids...)
 	} else {
@@ -226,24 +226,24 @@ type ownedContacts struct {
 // ownContacts takes the contacts of another account away.
 func (r *run) ownContacts(ctx context.Context) error {
 	var owned ownedContacts
-	rev, err := r.Ledger.Doc(ctx, r.part.Tenant, contactsDoc, &owned)
+	rev, err := r.Ledger.Doc(ctx, r.Part.Tenant, contactsDoc, &owned)
 	account := r.b.Connections[tenant.Cin7Omni].Account
 	if err != nil || owned.Account == account {
 		return err
 	}
 	var ids []string
-	for row, err := range r.Mirror.All(ctx, r.part.Tenant, contactRows) {
+	for row, err := range r.Mirror.All(ctx, r.Part.Tenant, contactRows) {
 		if err != nil {
 			return err
 		}
 		ids = append(ids, row.ID)
 	}
 	for some := range slices.Chunk(ids, 500) {
-		if _, err := r.Mirror.Remove(ctx, r.part.Tenant, contactRows, some); err != nil {
+		if _, err := r.Mirror.Remove(ctx, r.Part.Tenant, contactRows, some); err != nil {
 			return err
 		}
 	}
-	cur, err := r.Ledger.Cursor(ctx, r.part.Tenant, changedContacts)
+	cur, err := r.Ledger.Cursor(ctx, r.Part.Tenant, changedContacts)
 	if err != nil {
 		return err
 	}
@@ -251,14 +251,14 @@ func (r *run) ownContacts(ctx context.Context) error {
 	cur.Elsewhere = nil // what was read of another account is not here any more
 	cur.Since, cur.Checked, cur.From = time.Time{}, time.Time{}, time.Time{}
 	if err := r.Ledger.SaveCursor(ctx, cur); errors.Is(err, ledger.ErrBehind) {
-		return r.part.Soon()
+		return r.Part.Soon()
 	} else if err != nil {
 		return err
 	}
 	r.touchAll()
-	_, err = r.Ledger.SaveDoc(ctx, r.part.Tenant, contactsDoc, rev, ownedContacts{account})
+	_, err = r.Ledger.SaveDoc(ctx, r.Part.Tenant, contactsDoc, rev, ownedContacts{account})
 	if errors.Is(err, ledger.ErrBehind) {
-		return r.part.Soon()
+		return r.Part.Soon()
 	}
 	return err
 }
@@ -283,7 +283,7 @@ func (r *run) awaitContacts(ctx context.Context) error {
 	if err != nil || !at.IsZero() {
 		return err
 	}
-	if err := r.Runner.Kick(ctx, r.part.Tenant, JobContacts); err != nil {
+	if err := r.Runner.Kick(ctx, r.Part.Tenant, JobContacts); err != nil {
 		return err
 	}
 	return &ledger.Later{At: r.Now().Add(r.Times.MinRetry),

@@ -101,12 +101,12 @@ func (r *run) downloadPages(ctx context.Context) error {
 	}
 	from, _ := strconv.Atoi(r.place.After)
 	if r.place.After == "" {
-		r.place.Pages, r.progress.Done = 0, 0
+		r.place.Pages, r.Progress.Done = 0, 0
 		r.place.Choices = joor.Choices{}
 	}
 	for {
 		var page joor.Page
-		err := r.part.Call(ctx, func(ctx context.Context) (err error) {
+		err := r.Part.Call(ctx, func(ctx context.Context) (err error) {
 			page, err = client.ConnectionsPage(ctx, joor.ConnectionsQuery{StartFrom: from})
 			return err
 		})
@@ -116,12 +116,12 @@ func (r *run) downloadPages(ctx context.Context) error {
 		if err := r.keepPage(ctx, page.Connections, linked); err != nil {
 			return err
 		}
-		r.place.Pages, r.progress.Done = r.place.Pages+1, r.progress.Done+len(page.Connections)
+		r.place.Pages, r.Progress.Done = r.place.Pages+1, r.Progress.Done+len(page.Connections)
 		if from = page.Next; from == 0 {
 			return r.downloadedAll(ctx)
 		}
 		r.place.After = strconv.Itoa(from)
-		if err := r.save(ctx); err != nil {
+		if err := r.Save(ctx); err != nil {
 			return err
 		}
 	}
@@ -135,7 +135,7 @@ func (r *run) keepPage(ctx context.Context, page []joor.Connection, linked map[s
 		r.place.Choices.Add(x)
 		s, ok := linked[x.ID]
 		kept[i] = Downloaded{x.ID, x.Retailer, foundOf(x, s.ours)}
-		if !ok || !s.atRest(r.place.Since) {
+		if !ok || !s.atRest(r.Progress.Begun) {
 			continue
 		}
 		data, err := kept[i].Connection.Known(s.theirs).Pack()
@@ -151,7 +151,7 @@ func (r *run) keepPage(ctx context.Context, page []joor.Connection, linked map[s
 	if err != nil {
 		return err
 	}
-	it := table.Item{Key: connectionsKey(r.part.Tenant, r.runName(), r.place.Pages+1), Data: data,
+	it := table.Item{Key: connectionsKey(r.Part.Tenant, r.runName(), r.place.Pages+1), Data: data,
 		Expires: r.Now().Add(keepConnections + 24*time.Hour).Truncate(time.Second)}
 	if err := r.table.Write(ctx, table.Put(it)); err != nil {
 		return err
@@ -159,16 +159,16 @@ func (r *run) keepPage(ctx context.Context, page []joor.Connection, linked map[s
 	if len(seen) == 0 {
 		return nil
 	}
-	r.count("changedThere", len(seen))
+	r.Count("changedThere", len(seen))
 	if err := r.unsure(ctx); err != nil {
 		return err
 	}
-	return r.publisher.Learn(ctx, r.part.Tenant, shelfOf(r.b), seen...)
+	return r.publisher.Learn(ctx, r.Part.Tenant, shelfOf(r.b), seen...)
 }
 
 // runName names the reading of a run: it begins anew where somebody asked meanwhile.
 func (r *run) runName() string {
-	return r.progress.ID + "@" + strconv.FormatInt(r.place.Since.Unix(), 10)
+	return r.Progress.ID + "@" + strconv.FormatInt(r.Progress.Begun.Unix(), 10)
 }
 
 // atRest reports whether nothing is on its way to a connection, and nothing was told since a time: then what is read of
@@ -197,12 +197,12 @@ func (r *run) linkedConnections(ctx context.Context) (map[string]standing, error
 
 // downloadedAll has a whole reading count.
 func (r *run) downloadedAll(ctx context.Context) error {
-	d := download{Account: r.account, Run: r.runName(), Pages: r.place.Pages, Of: r.progress.Done, At: r.Now().UTC()}
+	d := download{Account: r.account, Run: r.runName(), Pages: r.place.Pages, Of: r.Progress.Done, At: r.Now().UTC()}
 	before, err := r.downloadOf(ctx, r.b)
 	if err != nil {
 		return err
 	}
-	_, err = ledger.ChangeDoc(ctx, r.Ledger, r.part.Tenant, downloadDoc, func(was *download) (bool, error) {
+	_, err = ledger.ChangeDoc(ctx, r.Ledger, r.Part.Tenant, downloadDoc, func(was *download) (bool, error) {
 		*was = d
 		return true, nil
 	})
@@ -210,7 +210,7 @@ func (r *run) downloadedAll(ctx context.Context) error {
 		return err
 	}
 	for page := 1; before.Run != d.Run && page <= before.Pages; page++ {
-		it, err := table.Read(ctx, r.table, connectionsKey(r.part.Tenant, before.Run, page))
+		it, err := table.Read(ctx, r.table, connectionsKey(r.Part.Tenant, before.Run, page))
 		if err == nil && it.Rev != "" {
 			err = r.table.Write(ctx, table.Remove(it))
 		}
@@ -218,7 +218,7 @@ func (r *run) downloadedAll(ctx context.Context) error {
 			return err
 		}
 	}
-	r.count("connections", r.progress.Done)
+	r.Count("connections", r.Progress.Done)
 	return r.keepOptions(ctx, func(o *optionsKept) { o.JOOR = accountOfChoices(r.place.Choices) })
 }
 
@@ -251,7 +251,7 @@ func (r *run) lookForRemoved(ctx context.Context) error {
 		return err
 	}
 	there := map[string]bool{}
-	for c, err := range r.downloaded(ctx, r.part.Tenant, d) {
+	for c, err := range r.downloaded(ctx, r.Part.Tenant, d) {
 		if err != nil {
 			return err
 		}
@@ -265,14 +265,14 @@ func (r *run) lookForRemoved(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if there[s.entry.TheirID] || !s.atRest(r.place.Since) {
+		if there[s.entry.TheirID] || !s.atRest(r.Progress.Begun) {
 			continue
 		}
 		if err := r.lookForOne(ctx, client, s); err != nil {
 			return err
 		}
 		r.place.After = s.id
-		if err := r.save(ctx); err != nil {
+		if err := r.Save(ctx); err != nil {
 			return err
 		}
 	}
@@ -282,7 +282,7 @@ func (r *run) lookForRemoved(ctx context.Context) error {
 // lookForOne asks JOOR for a connection that a reading did not show, by its code, else by its id.
 func (r *run) lookForOne(ctx context.Context, client *joor.Client, s standing) error {
 	var found joor.Connection
-	err := r.part.Call(ctx, func(ctx context.Context) (err error) {
+	err := r.Part.Call(ctx, func(ctx context.Context) (err error) {
 		if s.theirs.Code != "" {
 			found, err = client.ByCode(ctx, s.theirs.Code)
 		} else {
@@ -295,14 +295,14 @@ func (r *run) lookForOne(ctx context.Context, client *joor.Client, s standing) e
 			return err
 		}
 		r.touch(s.id)
-		r.count("removedThere", 1)
+		r.Count("removedThere", 1)
 		return r.removed(ctx, s)
 	}
 	if err != nil || found.ID == s.entry.TheirID {
 		return err
 	}
 	r.touch(s.id)
-	return r.publisher.Learn(ctx, r.part.Tenant, shelfOf(r.b), publish.Seen{
+	return r.publisher.Learn(ctx, r.Part.Tenant, shelfOf(r.b), publish.Seen{
 		Record: publish.Record{Key: s.entry.Key, Data: s.entry.Told}, TheirID: found.ID})
 }
 

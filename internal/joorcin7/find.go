@@ -55,14 +55,14 @@ func (r *run) findMatches(ctx context.Context) error {
 		for _, c := range p.Candidates {
 			row.Candidates = append(row.Candidates, Candidate{refs[c.Theirs], c.Score, texts(c.Reasons)})
 		}
-		if r.count("proposed", 1); p.Sure {
-			r.count("sure", 1)
+		if r.Count("proposed", 1); p.Sure {
+			r.Count("sure", 1)
 		}
 		rows = append(rows, row)
 	}
-	r.progress.Done, r.progress.Of = len(ours), len(ours)
-	return r.matches.Rebuild(ctx, r.part.Tenant, r.account, func(ctx context.Context) ([]matchRow, error) {
-		sheet, err := r.matches.Read(ctx, r.part.Tenant, r.account)
+	r.Progress.Done, r.Progress.Of = len(ours), len(ours)
+	return r.matches.Rebuild(ctx, r.Part.Tenant, r.account, func(ctx context.Context) ([]matchRow, error) {
+		sheet, err := r.matches.Read(ctx, r.Part.Tenant, r.account)
 		if err != nil {
 			return nil, err
 		}
@@ -91,7 +91,7 @@ func (r *run) matchLists(ctx context.Context, ours, theirs []match.Record, known
 		return match.Result{}, err
 	}
 	for len(found) < lists.Len() {
-		if err := r.part.Short(ctx); err != nil {
+		if err := r.Part.Short(ctx); err != nil {
 			return match.Result{}, err
 		}
 		some := lists.Look(len(found), min(len(found)+lookedAtOnce, lists.Len()))
@@ -99,13 +99,13 @@ func (r *run) matchLists(ctx context.Context, ours, theirs []match.Record, known
 		if err != nil {
 			return match.Result{}, err
 		}
-		err = r.Mirror.SaveSeen(ctx, r.part.Tenant, JobMatches, r.place.Since, r.place.Pages+1, data)
+		err = r.Mirror.SaveSeen(ctx, r.Part.Tenant, JobMatches, r.Progress.Begun, r.place.Pages+1, data)
 		if err != nil {
 			return match.Result{}, err
 		}
 		found = append(found, some...)
-		r.place.Pages, r.progress.Done, r.progress.Of = r.place.Pages+1, len(found), lists.Len()
-		if err := r.save(ctx); err != nil {
+		r.place.Pages, r.Progress.Done, r.Progress.Of = r.place.Pages+1, len(found), lists.Len()
+		if err := r.Save(ctx); err != nil {
 			return match.Result{}, err
 		}
 	}
@@ -117,7 +117,7 @@ func (r *run) foundBefore(ctx context.Context) (found []match.Found, err error) 
 	const some = 20
 	for from := 1; from <= r.place.Pages; from += some {
 		to := min(from+some-1, r.place.Pages)
-		pages, whole, err := r.Mirror.Seen(ctx, r.part.Tenant, JobMatches, r.place.Since, from, to)
+		pages, whole, err := r.Mirror.Seen(ctx, r.Part.Tenant, JobMatches, r.Progress.Begun, from, to)
 		if err != nil {
 			return nil, err
 		}
@@ -170,7 +170,7 @@ func (r *run) ours(ctx context.Context) (list []match.Record, names map[string]s
 			names[s.id] = s.contact.Name()
 		}
 	}
-	sheet, err := r.matches.Read(ctx, r.part.Tenant, r.account)
+	sheet, err := r.matches.Read(ctx, r.Part.Tenant, r.account)
 	if err != nil {
 		return nil, nil, known, err
 	}
@@ -186,7 +186,7 @@ func (r *run) ours(ctx context.Context) (list []match.Record, names map[string]s
 // theirs are JOOR's connections as they were downloaded.
 func (r *run) theirs(ctx context.Context, d download) (list []match.Record, refs map[string]ConnectionRef, err error) {
 	refs = map[string]ConnectionRef{}
-	for c, err := range r.downloaded(ctx, r.part.Tenant, d) {
+	for c, err := range r.downloaded(ctx, r.Part.Tenant, d) {
 		if err != nil {
 			return nil, nil, err
 		}

@@ -29,7 +29,7 @@ func (r *run) listAll(ctx context.Context) error {
 	for {
 		since, n := placeOf(beginning(), r.place.After)
 		var got cin7omni.Page[cin7omni.Contact]
-		err := r.part.Call(ctx, func(ctx context.Context) (err error) {
+		err := r.Part.Call(ctx, func(ctx context.Context) (err error) {
 			got, err = client.ContactsPage(ctx, cin7omni.ContactsQuery{Since: since, Fields: []string{"type"}, Page: n})
 			return err
 		})
@@ -45,14 +45,14 @@ func (r *run) listAll(ctx context.Context) error {
 				ids = append(ids, strconv.FormatInt(c.ID, 10))
 			}
 		}
-		err = r.Mirror.SaveSeen(ctx, r.part.Tenant, JobAllContacts, r.place.Since, r.place.Pages+1,
+		err = r.Mirror.SaveSeen(ctx, r.Part.Tenant, JobAllContacts, r.Progress.Begun, r.place.Pages+1,
 			[]byte(strings.Join(ids, " ")))
 		if err != nil {
 			return err
 		}
 		r.place.Pages, r.place.After = r.place.Pages+1, nextPage(got.Items, since, n)
-		r.progress.Done += len(ids)
-		if err := r.save(ctx); err != nil {
+		r.Progress.Done += len(ids)
+		if err := r.Save(ctx); err != nil {
 			return err
 		}
 	}
@@ -65,7 +65,7 @@ func (r *run) takeMissing(ctx context.Context) error {
 		return err
 	}
 	seen := map[string]bool{}
-	pages, whole, err := r.Mirror.Seen(ctx, r.part.Tenant, JobAllContacts, r.place.Since, 1, r.place.Pages)
+	pages, whole, err := r.Mirror.Seen(ctx, r.Part.Tenant, JobAllContacts, r.Progress.Begun, 1, r.place.Pages)
 	if err != nil || !whole {
 		return err // what is forgotten proves nothing: the next reading does
 	}
@@ -74,7 +74,7 @@ func (r *run) takeMissing(ctx context.Context) error {
 			seen[id] = true
 		}
 	}
-	for row, err := range r.Mirror.Ordered(ctx, r.part.Tenant, contactRows, r.place.After) {
+	for row, err := range r.Mirror.Ordered(ctx, r.Part.Tenant, contactRows, r.place.After) {
 		if err != nil {
 			return err
 		}
@@ -85,12 +85,12 @@ func (r *run) takeMissing(ctx context.Context) error {
 			return err
 		}
 		r.place.After = row.ID
-		if err := r.save(ctx); err != nil {
+		if err := r.Save(ctx); err != nil {
 			return err
 		}
 	}
 	if n := r.place.Counts["deleted"]; n > 0 {
-		return r.Ledger.RecordOnce(ctx, r.part.Tenant, r.progress.Begun, "joor "+r.progress.ID, ledger.Event{
+		return r.Ledger.RecordOnce(ctx, r.Part.Tenant, r.Progress.Begun, "joor "+r.Progress.ID, ledger.Event{
 			Kind: "joor", Text: fmt.Sprintf("%d customers are not in Cin7 Omni any more.", n)})
 	}
 	return nil
@@ -103,7 +103,7 @@ func (r *run) takeIfMissing(ctx context.Context, client *cin7omni.Client, id str
 		return err
 	}
 	var found cin7omni.Contact
-	err = r.part.Call(ctx, func(ctx context.Context) (err error) {
+	err = r.Part.Call(ctx, func(ctx context.Context) (err error) {
 		found, err = client.Contact(ctx, number)
 		return err
 	})
@@ -118,9 +118,9 @@ func (r *run) takeIfMissing(ctx context.Context, client *cin7omni.Client, id str
 		return err
 	}
 	r.touch(id)
-	if _, err := r.Mirror.Remove(ctx, r.part.Tenant, contactRows, []string{id}); err != nil {
+	if _, err := r.Mirror.Remove(ctx, r.Part.Tenant, contactRows, []string{id}); err != nil {
 		return err
 	}
-	r.count("deleted", 1)
+	r.Count("deleted", 1)
 	return nil
 }

@@ -50,19 +50,11 @@ func (p *Pair) Jobs() []job.Kind {
 
 // Work is what does the jobs of the queue. It is no method of app.Pair: the function that calls it has it alone.
 func (p *Pair) Work() job.Work {
-	stand := stage{"stand", (*run).stand}
-	return job.Work{
-		JobContacts: p.long(stage{"read", (*run).pull}, stage{"options", (*run).readOptions}, stand,
-			stage{"follow", (*run).afterContacts}),
-		JobAllContacts: p.long(stage{"list", (*run).listAll}, stage{"missing", (*run).takeMissing}, stand),
-		JobJOOR: p.long(stand, stage{"codes", (*run).codes}, stage{"tell", (*run).tell},
-			stage{"follow", (*run).afterJOOR}),
-		JobUpload: p.long(stage{"choose", (*run).choose}, stage{"tell", (*run).tell}, stage{"sum", (*run).sum}),
-		JobUpdate: p.long(stage{"choose", (*run).choose}, stage{"codes", (*run).codes}, stage{"tell", (*run).tell},
-			stage{"sum", (*run).sum}),
-		JobMatches:  p.long(stage{"find", (*run).findMatches}),
-		JobDownload: p.long(stage{"pages", (*run).downloadPages}, stage{"removed", (*run).lookForRemoved}, stand),
+	work := job.Work{}
+	for _, k := range p.Jobs() {
+		work[k.Name] = p.doPart
 	}
+	return work
 }
 
 // CatalogWork and ShipmentsWork: the pair has jobs in its own queue alone.

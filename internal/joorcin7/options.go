@@ -131,7 +131,7 @@ func (r *run) readOptions(ctx context.Context) error {
 	var users []cin7omni.User
 	var columns []string
 	call := func(f func(context.Context) error) error {
-		err := r.part.Call(ctx, f)
+		err := r.Part.Call(ctx, f)
 		if errors.Is(err, cin7omni.ErrPermission) { // the key need not have it: such a table is typed
 			return nil
 		}
@@ -168,7 +168,7 @@ func (r *run) readOptions(ctx context.Context) error {
 
 // borne are the payment terms, groups and price columns that contacts bear.
 func (r *run) borne(ctx context.Context) (terms, groups, columns []string, err error) {
-	for row, err := range r.Mirror.All(ctx, r.part.Tenant, contactRows) {
+	for row, err := range r.Mirror.All(ctx, r.Part.Tenant, contactRows) {
 		if err != nil {
 			return nil, nil, nil, err
 		}
@@ -222,7 +222,7 @@ func with(list []string, texts ...string) []string {
 
 // keepOptions changes what is kept of both accounts.
 func (r *run) keepOptions(ctx context.Context, change func(*optionsKept)) error {
-	kept, err := ledger.ChangeDoc(ctx, r.Ledger, r.part.Tenant, optionsDoc, func(o *optionsKept) (bool, error) {
+	kept, err := ledger.ChangeDoc(ctx, r.Ledger, r.Part.Tenant, optionsDoc, func(o *optionsKept) (bool, error) {
 		if o.Account != r.account {
 			*o = optionsKept{Account: r.account}
 		}
@@ -230,7 +230,7 @@ func (r *run) keepOptions(ctx context.Context, change func(*optionsKept)) error 
 		return true, nil
 	})
 	if errors.Is(err, ledger.ErrBehind) {
-		return r.part.Soon()
+		return r.Part.Soon()
 	}
 	r.rules.Account = kept.JOOR
 	return err
@@ -242,14 +242,14 @@ func (r *run) afterContacts(ctx context.Context) error {
 	s := r.rules.Settings
 	alone := s.Upload && s.UploadAlone || s.Update && s.UpdateAlone
 	if alone && r.place.Counts["changed"] > 0 {
-		if err := r.Runner.Kick(ctx, r.part.Tenant, JobJOOR); err != nil {
+		if err := r.Runner.Kick(ctx, r.Part.Tenant, JobJOOR); err != nil {
 			return err
 		}
 	}
-	whole, err := r.Ledger.Cursor(ctx, r.part.Tenant, JobAllContacts)
+	whole, err := r.Ledger.Cursor(ctx, r.Part.Tenant, JobAllContacts)
 	if err != nil || whole.Account == r.b.Connections[tenant.Cin7Omni].Account &&
 		r.Now().Sub(whole.Checked) < r.Times.Whole {
 		return err
 	}
-	return r.Runner.Kick(ctx, r.part.Tenant, JobAllContacts)
+	return r.Runner.Kick(ctx, r.Part.Tenant, JobAllContacts)
 }

@@ -386,7 +386,7 @@ func (r *run) unsure(ctx context.Context) error {
 	if r.noted != (table.Key{}) {
 		return nil
 	}
-	key := table.Key{PK: unsurePartition(r.part.Tenant), SK: strings.ToLower(rand.Text())}
+	key := table.Key{PK: unsurePartition(r.Part.Tenant), SK: strings.ToLower(rand.Text())}
 	until := r.Now().Add(noteKept).Truncate(time.Second)
 	if err := r.table.Write(ctx, table.Put(table.Item{Key: key, Data: []byte("{}"), Expires: until})); err != nil {
 		return err
@@ -447,16 +447,16 @@ func (r *run) followRules(ctx context.Context) error {
 	}
 	now := listed{r.account, fmt.Sprintf("%x", sha256.Sum256(rules))}
 	var was listed
-	rev, err := r.Ledger.Doc(ctx, r.part.Tenant, listedDoc, &was)
+	rev, err := r.Ledger.Doc(ctx, r.Part.Tenant, listedDoc, &was)
 	if err != nil || was == now {
 		return err
 	}
 	if err := r.rebuild(ctx, r.b); err != nil {
 		return err
 	}
-	_, err = r.Ledger.SaveDoc(ctx, r.part.Tenant, listedDoc, rev, now)
+	_, err = r.Ledger.SaveDoc(ctx, r.Part.Tenant, listedDoc, rev, now)
 	if errors.Is(err, ledger.ErrBehind) {
-		return r.part.Soon()
+		return r.Part.Soon()
 	}
 	return err
 }
@@ -468,11 +468,11 @@ func (r *run) stand(ctx context.Context) error {
 		return err
 	}
 	var left []table.Item
-	for it, err := range table.QueryAll(ctx, r.table, table.Query{PK: unsurePartition(r.part.Tenant)}) {
+	for it, err := range table.QueryAll(ctx, r.table, table.Query{PK: unsurePartition(r.Part.Tenant)}) {
 		if err != nil {
 			return err
 		}
-		if begun := it.Expires.Add(-noteKept); r.Now().Sub(begun) > 2*r.turn { // else somebody is at it
+		if begun := it.Expires.Add(-noteKept); r.Now().Sub(begun) > 2*r.Turn { // else somebody is at it
 			left = append(left, it)
 		}
 	}

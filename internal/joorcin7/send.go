@@ -112,9 +112,9 @@ func (r *run) set(ctx context.Context) (publish.Set, error) {
 // still ends a part whose tenant is not as it was when the part began: what it would send may be of an account that is
 // not connected any more, or a setting may be switched off. The next part finds how it is.
 func (r *run) still(ctx context.Context) error {
-	now, err := r.Tenants.Load(ctx, r.part.Tenant)
+	now, err := r.Tenants.Load(ctx, r.Part.Tenant)
 	if errors.Is(err, tenant.ErrNotFound) {
-		return r.part.Soon()
+		return r.Part.Soon()
 	}
 	if err != nil {
 		return err
@@ -122,50 +122,26 @@ func (r *run) still(ctx context.Context) error {
 	for _, sys := range Systems() {
 		c, was := now.Connections[sys], r.b.Connections[sys]
 		if c.Generation != was.Generation || c.State != tenant.Connected || c.Account != was.Account {
-			return r.part.Soon()
+			return r.Part.Soon()
 		}
 	}
 	if now.Version != r.b.Version {
-		return r.part.Soon()
+		return r.Part.Soon()
 	}
 	return nil
 }
 
 // tell has JOOR told, and returns nil when it has everything, or has said why not, or looks at it.
 func (r *run) tell(ctx context.Context) error {
-	if r.place.Set == "" {
-		asked, err := r.publisher.Ask(ctx, r.part.Tenant, setName)
-		if err != nil {
-			return err
-		}
-		r.place.Set = asked.ID
-		if err := r.save(ctx); err != nil {
-			return err
-		}
-	}
 	set, err := r.set(ctx)
 	if err != nil {
 		return err
 	}
-	own := *r.part
-	own.Cursor = nil // the run's end closes it
-	for synced := false; ; synced = true {
-		of, err := r.Ledger.Progress(ctx, r.part.Tenant, r.place.Set)
-		switch {
-		case errors.Is(err, ledger.ErrNotFound): // it ended, and others did since
-			return nil
-		case err != nil:
-			return err
-		case !of.IsOpen():
-			r.count("refused", of.Result["refused"])
-			return nil
-		case synced: // another worker does it
-			return r.part.Soon()
-		}
-		if _, err := r.publisher.Sync(ctx, &own, set); err != nil {
-			return err
-		}
+	of, err := r.publisher.Tell(ctx, r.Run, set)
+	if of != nil {
+		r.Count("refused", of.Result["refused"])
 	}
+	return err
 }
 
 // joor is a client of the connections' account.
@@ -189,14 +165,14 @@ func (r *run) choose(ctx context.Context) error {
 		return err
 	}
 	var again []publish.Key
-	r.progress.Of, r.progress.Left, r.progress.Result, r.place.Counts = len(ids), nil, nil, nil
+	r.Progress.Of, r.Progress.Left, r.Progress.Result, r.place.Counts = len(ids), nil, nil, nil
 	for _, s := range all {
-		if why := s.unsendable(r.part.Kind.Name); why != "" {
+		if why := s.unsendable(r.Part.Kind.Name); why != "" {
 			r.leave(s, why)
-			r.count("leftOut", 1)
+			r.Count("leftOut", 1)
 			continue
 		}
-		r.count("wanted", 1)
+		r.Count("wanted", 1)
 		refused := s.entry.State == publish.IsRefused && s.isSent(s.entry)
 		overdue := s.pending() && !s.entry.Due.IsZero() && r.Now().After(s.entry.Due)
 		if refused || overdue {
@@ -209,7 +185,7 @@ func (r *run) choose(ctx context.Context) error {
 		}
 		r.touch(ids...)
 	}
-	_, err = r.publisher.Decide(ctx, r.part.Tenant, shelfOf(r.b), publish.SendAgain, nil, again...)
+	_, err = r.publisher.Decide(ctx, r.Part.Tenant, shelfOf(r.b), publish.SendAgain, nil, again...)
 	return err
 }
 
@@ -217,7 +193,7 @@ func (r *run) choose(ctx context.Context) error {
 func (r *run) own(ctx context.Context) (own []wish, ids []string, err error) {
 	all, err := r.wished(ctx, r.b)
 	for _, w := range all {
-		if w.kind == r.part.Kind.Name {
+		if w.kind == r.Part.Kind.Name {
 			own = append(own, w)
 			ids = append(ids, w.IDs...)
 		}
@@ -251,7 +227,7 @@ func (r *run) leave(s standing, why string) {
 	if s.contact != nil {
 		name = s.contact.Name()
 	}
-	r.progress.Leave(ledger.LeftOut{ID: s.id, Name: name, Why: why})
+	r.Progress.Leave(ledger.LeftOut{ID: s.id, Name: name, Why: why})
 }
 
 // codes gives connections that were linked and have no customer code the contact's id as code: JOOR's bulk job finds
@@ -277,7 +253,7 @@ func (r *run) codes(ctx context.Context) error {
 			return err
 		}
 		r.place.After = s.id
-		if err := r.save(ctx); err != nil {
+		if err := r.Save(ctx); err != nil {
 			return err
 		}
 	}
@@ -293,7 +269,7 @@ func (r *run) code(ctx context.Context, client *joor.Client, s standing) error {
 		return err
 	}
 	r.touch(s.id)
-	err := r.part.Call(ctx, func(ctx context.Context) error {
+	err := r.Part.Call(ctx, func(ctx context.Context) error {
 		return client.Update(ctx, s.entry.TheirID, sentOf(s.ours, r.rules.Account))
 	})
 	switch {
@@ -309,7 +285,7 @@ func (r *run) code(ctx context.Context, client *joor.Client, s standing) error {
 	if err != nil {
 		return err
 	}
-	return r.publisher.Learn(ctx, r.part.Tenant, shelfOf(r.b),
+	return r.publisher.Learn(ctx, r.Part.Tenant, shelfOf(r.b),
 		publish.Seen{Record: publish.Record{Key: s.entry.Key, Data: data}, TheirID: s.entry.TheirID})
 }
 
@@ -318,11 +294,11 @@ func (r *run) removed(ctx context.Context, s standing) error {
 	if err := r.keepBack(ctx, r.b, s.id, "Its connection was removed in JOOR."); err != nil {
 		return err
 	}
-	if err := r.publisher.Learn(ctx, r.part.Tenant, shelfOf(r.b),
+	if err := r.publisher.Learn(ctx, r.Part.Tenant, shelfOf(r.b),
 		publish.Seen{Record: publish.Record{Key: s.entry.Key}}); err != nil {
 		return err
 	}
-	return r.Ledger.Record(ctx, r.part.Tenant, ledger.Event{Kind: "joor", Text: fmt.Sprintf(
+	return r.Ledger.Record(ctx, r.Part.Tenant, ledger.Event{Kind: "joor", Text: fmt.Sprintf(
 		"JOOR has the connection of %s no more. The customer is listed for upload again.", nameOfStanding(s))})
 }
 
@@ -346,24 +322,24 @@ func (r *run) sum(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.place.Counts, r.progress.Done, r.progress.Left, r.progress.Result = nil, 0, nil, nil
+	r.place.Counts, r.Progress.Done, r.Progress.Left, r.Progress.Result = nil, 0, nil, nil
 	for _, s := range all {
-		name, why := s.outcome(r.part.Kind.Name)
-		r.count(name, 1)
+		name, why := s.outcome(r.Part.Kind.Name)
+		r.Count(name, 1)
 		if why != "" {
 			r.leave(s, why)
 		} else {
-			r.progress.Done++
+			r.Progress.Done++
 		}
 	}
-	r.progress.Of = len(ids)
+	r.Progress.Of = len(ids)
 	if len(ids) > 0 {
 		if err := r.unsure(ctx); err != nil {
 			return err
 		}
 		r.touch(ids...)
 		if err := r.granted(ctx, slices.DeleteFunc(wishes, func(w wish) bool {
-			return w.At.After(r.progress.Begun) // somebody asked since: the run goes on
+			return w.At.After(r.Progress.Begun) // somebody asked since: the run goes on
 		})); err != nil {
 			return err
 		}
@@ -410,7 +386,7 @@ func (r *run) said(ctx context.Context, n int) error {
 		}
 	}
 	text := fmt.Sprintf("Customers were sent to JOOR: of %d, %s.", n, strings.Join(parts, ", "))
-	return r.Ledger.RecordOnce(ctx, r.part.Tenant, r.progress.Begun, "joor "+r.progress.ID,
+	return r.Ledger.RecordOnce(ctx, r.Part.Tenant, r.Progress.Begun, "joor "+r.Progress.ID,
 		ledger.Event{Kind: "joor", Text: text})
 }
 
@@ -423,7 +399,7 @@ func (r *run) afterJOOR(ctx context.Context) error {
 	}
 	for kind, ids := range wantedOf(wishes) {
 		if len(ids) > 0 {
-			if err := r.Runner.Kick(ctx, r.part.Tenant, kind); err != nil {
+			if err := r.Runner.Kick(ctx, r.Part.Tenant, kind); err != nil {
 				return err
 			}
 		}
@@ -432,5 +408,5 @@ func (r *run) afterJOOR(ctx context.Context) error {
 	if err != nil || r.Now().Sub(read.At) < r.Times.Reread {
 		return err
 	}
-	return r.Runner.Kick(ctx, r.part.Tenant, JobDownload)
+	return r.Runner.Kick(ctx, r.Part.Tenant, JobDownload)
 }

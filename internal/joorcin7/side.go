@@ -125,7 +125,7 @@ func (s side) lookUp(
 	ctx context.Context, ticket string, batch []publish.Telling, together int,
 ) (a publish.Answer, err error) {
 	for _, t := range batch[:min(len(batch), lookedUpAtOnce)] {
-		if err = s.part.Short(ctx); err != nil {
+		if err = s.Part.Short(ctx); err != nil {
 			break
 		}
 		var res publish.Result
