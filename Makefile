@@ -44,9 +44,9 @@ power: ## each rule of the protocol switched off, each mended fault put back: ho
 	@cd internal/upstockcin7/simulate && GOGC=400 go test -count=1 -v -timeout 0 -run '^TestPower$$' . -args -power -only '$(ONLY)'
 
 PART ?= 1/1
-proof: ## the whole crash proof, and what of orders and of publish has a larger size: many minutes; a part: PART=2/3
+proof: ## the whole crash proof of orders and customers, and what of them and of publish has a larger size: an hour; a part: PART=2/3
 	@mkdir -p .cache; echo "part $(PART) of the crash proof's schedules"
-	@GOGC=400 go test -count=1 -v -timeout 60m -skip '^TestCatalog' ./internal/upstockcin7 ./internal/upstockcin7/sale ./internal/publish -args -whole -part $(PART) >.cache/proof.log 2>&1 || \
+	@GOGC=400 go test -count=1 -v -timeout 90m -skip '^TestCatalog' ./internal/upstockcin7 ./internal/upstockcin7/sale ./internal/publish ./internal/joorcin7 -args -whole -part $(PART) >.cache/proof.log 2>&1 || \
 	  { grep -E -B 20 -A 40 -e '--- FAIL|^panic: |^FAIL' .cache/proof.log; exit 1; }; \
 	  grep -vE '=== |--- (PASS|SKIP)' .cache/proof.log | grep -E 'crash proof|lost|backlog|tenants|missing|^ok'
 

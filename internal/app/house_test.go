@@ -20,6 +20,7 @@ var mayImport = map[string][]string{
 	"table":                 {},
 	"table/tabletest":       {"table"},
 	"testsize":              {},
+	"mutant":                {"testsize"}, // for tests alone
 	"rest":                  {},
 	"match":                 {},
 	"match/matchtest":       {"match"}, // for tests and the bench
@@ -28,7 +29,6 @@ var mayImport = map[string][]string{
 	"upstockcin7/sale":      {"upstock", "cin7core", "match", "prose", "tenant", "ledger"},
 	"upstockcin7/order":     {"cin7core", "job", "ledger", "prose", "tenant"},
 	"upstockcin7/catalogue": {"upstock", "cin7core", "match", "mirror", "prose", "publish", "rest", "tenant"},
-	"upstockcin7/mutant":    {}, // for tests alone
 	"upstockcin7/completeness": {"upstockcin7/order", "upstockcin7/sale", "upstock", "cin7core", "job", "prose", "rest",
 		"tenant", "ledger"},
 	"sim":          {},

@@ -159,6 +159,10 @@ func TestOverdue(t *testing.T) {
 		a := w.contact("Harbour Foods", "")
 		w.pull()
 		w.upload()
+		w.upload(a) // it is in review, which is no reason to send it again
+		if n := w.calls(sim.JOOR, "POST /bulk-connection"); n != 1 {
+			t.Errorf("pressed while it is in review: %d jobs", n)
+		}
 		w.review(false)
 		w.pass(5 * 24 * time.Hour)
 		w.rest()

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"stockbridge/internal/joorcin7"
+	"stockbridge/internal/mutant"
 	"stockbridge/internal/sim"
 	"stockbridge/internal/testsize"
 )
@@ -304,4 +305,69 @@ func pick[T any](r *rand.Rand, list []T) (one T) {
 		one = list[r.IntN(len(list))]
 	}
 	return one
+}
+
+// TestOldValue: what nobody heard of may take effect late, or have taken effect already. Whatever was typed since is
+// what JOOR has in the end.
+func TestOldValue(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		fault fault
+		then  string
+	}{
+		{late, `{"address1":"3 Later Road"}`}, // the call takes effect after a newer one, if that is too early
+		{die, `{"address1":"1 First Road"}`},  // and JOOR's is as it was, as far as anybody was told
+	} {
+		t.Run(c.fault.String(), func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(w *world) {
+				a := w.contact("Harbour Foods", `{"address1":"1 First Road"}`)
+				w.pull()
+				w.upload()
+				w.review(true)
+				w.pass(5 * time.Hour)
+				w.rest()
+				w.edit(a, `{"address1":"2 Second Road"}`)
+				w.pull()
+				w.mu.Lock()
+				w.on = map[string]fault{"joor: POST " + sim.PrefixJOOR + "/v2/bulk-connection": c.fault}
+				w.mu.Unlock()
+				w.press(w.sends(w.pair().Update))
+				time.Sleep(30 * time.Second)
+				w.edit(a, c.then)
+				w.until(w.pair().Sync(w.ctx(), w.bundle(), joorcin7.JobContacts))
+				w.press(w.sends(w.pair().Update))
+				w.rest()
+				w.pull()
+				w.update()
+				w.rest()
+				if len(w.on) > 0 {
+					t.Error("nothing went wrong")
+				}
+				if wrong := w.differences(a); wrong != "" { // before JOOR's side is read anew
+					t.Error(wrong)
+				}
+			})
+		})
+	}
+}
+
+// TestProofCanFail: with each of the pair's rules switched off, one of its tests finds something wrong.
+func TestProofCanFail(t *testing.T) {
+	testsize.Large(t)
+	for _, by := range []struct {
+		test    string
+		mutants []string
+	}{
+		{"TestCrashProof", []string{"a connection is sent without its code", "a bulk job's ticket is not kept",
+			"a linked connection without a code goes in a bulk job"}},
+		{"TestStory", []string{"one that JOOR has not looked at counts as linked"}},
+		{"TestOldValue", []string{"a call is made without being on record", "what is in doubt is sent again at once"}},
+		{"TestBadContacts", []string{"a contact that lacks what JOOR asks for is sent"}},
+		{"TestOverdue", []string{"one that is in review is sent again"}},
+		{"TestSwitchedOff", []string{"a switch counts for what is pressed alone"}},
+		{"TestRemovedThere", []string{"what was removed in JOOR comes back by itself"}},
+	} {
+		mutant.Caught(t, by.test, by.mutants...)
+	}
 }

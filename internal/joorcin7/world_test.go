@@ -2,6 +2,7 @@ package joorcin7_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -47,10 +48,11 @@ type world struct {
 	armed   bool
 	effects int
 	names   []string
-	faults  map[int]fault   // by number of the effect
-	odds    func() fault    // by lot
-	flying  int             // messages under way, and effects still to come
-	parts   map[string]bool // of the table, that were written to
+	faults  map[int]fault    // by number of the effect
+	on      map[string]fault // by its name, once
+	odds    func() fault     // by lot
+	flying  int              // messages under way, and effects still to come
+	parts   map[string]bool  // of the table, that were written to
 }
 
 // fault is what happens to one effect.
@@ -195,11 +197,12 @@ func (p *process) effect(name string, do func() error) error {
 	}
 	w := p.w
 	w.mu.Lock()
-	f := none
+	f := w.on[p.name+": "+name]
+	delete(w.on, p.name+": "+name)
 	if w.armed {
 		w.effects++
 		w.names = append(w.names, p.name+": "+name)
-		if f = w.faults[w.effects]; f == none && w.odds != nil && p.name != "console" {
+		if f = cmp.Or(f, w.faults[w.effects]); f == none && w.odds != nil && p.name != "console" {
 			f = w.odds()
 		}
 	}

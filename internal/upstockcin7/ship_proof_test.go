@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"stockbridge/internal/ledger"
+	"stockbridge/internal/mutant"
 	"stockbridge/internal/sim"
 	"stockbridge/internal/testsize"
 	"stockbridge/internal/upstockcin7/order"
@@ -361,7 +362,7 @@ func TestJobsProofCanFail(t *testing.T) {
 	b := prepare(t)
 	const doubtless = "a shipment in doubt is not told again"
 	v := shippingWay(sim.Shuffled)
-	if *mutated == doubtless {
+	if mutant.Compiled() == doubtless {
 		v = shippingWayOf(sim.Shuffled, true)
 	}
 	var list []schedule
@@ -369,16 +370,17 @@ func TestJobsProofCanFail(t *testing.T) {
 	for n := 1; n <= 3; n++ {
 		list = append(list, schedule{scenario: "plain", like: map[string]map[int]fault{"/shipments/": {n: slow}}})
 	}
-	if *mutated == "" {
+	if mutant.Compiled() == "" {
 		for _, v := range []way{v, shippingWayOf(sim.Shuffled, true)} {
 			if failed := v.walkAll(t, b, list, false); len(failed) > 0 {
 				t.Fatalf("with all rules on: %v", failed)
 			}
 		}
-		overMutants(t, doubtless, "a window of several pages is read once", "the cursor moves before the marks")
+		mutant.Caught(t, "TestJobsProofCanFail", doubtless,
+			"a window of several pages is read once", "the cursor moves before the marks")
 		return
 	}
-	if *mutated != doubtless {
+	if mutant.Compiled() != doubtless {
 		_, effects := v.walk(t, b, filepath.Join(t.TempDir(), "way.db"), schedule{scenario: "plain"})
 		for i := range effects {
 			for _, k := range []fault{die, late} {

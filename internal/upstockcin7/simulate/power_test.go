@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"stockbridge/internal/upstockcin7/mutant"
+	"stockbridge/internal/mutant"
 )
 
 var (
@@ -37,7 +37,7 @@ func TestPower(t *testing.T) {
 			t.Fatalf("the code as it is: %d hits in %d seeds, %v: %s", hits, seeds, err, example)
 		}
 	}
-	for _, m := range mutant.All() {
+	for _, m := range mutant.Orders() {
 		if !strings.Contains(m.Name, *only) {
 			continue
 		}

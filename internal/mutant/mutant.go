@@ -1,20 +1,18 @@
-// Package mutant holds the proof's opponents: the code with one rule of the
-// protocol switched off, or with one fault put back that was mended.
+// Package mutant holds the proofs' opponents: the code with one rule switched off, or with one fault put back that was
+// mended.
 //
-// A [Mutant] is a list of replacements of source text. It is built into a test
-// binary by an overlay (go help build, -overlay), so that nothing in the product
-// knows of it: no switch, no branch, no field. [Mutant.Build] makes such a binary
-// of a package's own tests; that binary must then find something wrong, or the
-// tests prove nothing.
+// A [Mutant] is a list of replacements of source text. It is built into a test binary by an overlay (go help build,
+// -overlay), so that nothing in the product knows of it: no switch, no branch, no field. [Mutant.Build] makes such a
+// binary of a package's own tests; that binary must then find something wrong, or the tests prove nothing.
 //
-// Three tests use the list:
+// There is a list for each pair ([Orders], [Customers]). Who uses them:
 //
-//   - the crash proof (upstockcin7, TestProofCanFail and TestJobsProofCanFail)
-//     replays its schedules against the rules that it names;
-//   - make power counts which of the simulator's fixed seeds meet each mutant;
-//   - TestFit says, in a moment, whether each text still stands in the code, exactly
-//     once, and TestCompile whether what it becomes still compiles. Whoever changes
-//     such a text changes the mutant too, so that it still means what its name says.
+//   - a proof has [Caught] run one of its package's tests over the mutants that it names; compiled over one
+//     ([Compiled]), a test must fail;
+//   - make power counts which of the simulator's fixed seeds meet each mutant of Orders;
+//   - TestFit says, in a moment, whether each text still stands in the code, exactly once, and TestCompile whether what
+//     it becomes still compiles. Whoever changes such a text changes the mutant too, so that it still means what its
+//     name says.
 //
 // The package is for tests alone and is part of no program.
 package mutant
@@ -25,6 +23,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -42,7 +41,7 @@ func Named(names ...string) ([]Mutant, error) {
 	var list []Mutant
 	for _, name := range names {
 		n := len(list)
-		for _, m := range All() {
+		for _, m := range all() {
 			if m.Name == name {
 				list = append(list, m)
 			}
@@ -53,6 +52,9 @@ func Named(names ...string) ([]Mutant, error) {
 	}
 	return list, nil
 }
+
+// all are the mutants of both lists.
+func all() []Mutant { return slices.Concat(Orders(), Customers()) }
 
 // Sources returns the changed files, by their paths below internal.
 func (m Mutant) Sources() (map[string]string, error) {

@@ -19,7 +19,7 @@ import (
 // TestFit: what a mutant replaces stands in the code, once.
 func TestFit(t *testing.T) {
 	seen := map[string]bool{}
-	for _, m := range All() {
+	for _, m := range all() {
 		if seen[m.Name] {
 			t.Errorf("%s: two mutants have this name", m.Name)
 		}
@@ -37,7 +37,7 @@ func TestCompile(t *testing.T) {
 		t.Skip("reads every changed package once for each mutant")
 	}
 	c := newChecker(t)
-	for _, m := range All() {
+	for _, m := range all() {
 		sources, err := m.Sources()
 		if err != nil {
 			continue // TestFit says so
@@ -73,7 +73,8 @@ func newChecker(t *testing.T) *checker {
 	if err != nil {
 		t.Fatal(err)
 	}
-	list := exec.Command("go", "list", "-export", "-deps", "-f", "{{.ImportPath}} {{.Export}}", "./upstockcin7/...")
+	list := exec.Command("go", "list", "-export", "-deps", "-f", "{{.ImportPath}} {{.Export}}",
+		"./upstockcin7/...", "./joorcin7/...")
 	list.Dir = root
 	out, err := list.Output()
 	if err != nil {

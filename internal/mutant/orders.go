@@ -1,8 +1,8 @@
 package mutant
 
-// All returns the rules of the protocol, each switched off, and the faults that
-// were mended, each put back.
-func All() []Mutant {
+// Orders are the rules by which an order becomes one sale, each switched off, and the faults that were mended, each put
+// back.
+func Orders() []Mutant {
 	one := func(name, file, before, after string) Mutant {
 		return Mutant{name, []Edit{{"upstockcin7/" + file, before, after}}}
 	}
