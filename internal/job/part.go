@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"stockbridge/internal/ledger"
+	"stockbridge/internal/limit"
 	"stockbridge/internal/rest"
 	"stockbridge/internal/tenant"
 )
@@ -43,7 +44,7 @@ func (p *Part) Times() Times { return p.runner.Times }
 
 // Call makes a call, unless too little time is left for it by the time that it may be sent (ErrShort). Where the
 // limiter lets nobody pass for a moment, it waits: of a long reading nobody is kept waiting by that, and a message
-// costs more. All calls of a part together wait for Times.Soon at most.
+// costs more. All calls of a part together wait for Times.Soon at most; of Bulk, whose calls are spread, each does.
 func (p *Part) Call(ctx context.Context, f func(context.Context) error) error {
 	guarded := rest.WithGuard(ctx, func() error { return p.Short(ctx) })
 	for {
@@ -56,7 +57,10 @@ func (p *Part) Call(ctx context.Context, f func(context.Context) error) error {
 			return err
 		}
 		nap := max(0, wait.Until.Sub(p.Now())) + Jitter(10*time.Millisecond, 100*time.Millisecond)
-		if p.napped += nap; p.napped > p.runner.Soon {
+		if p.Kind.Class != limit.Bulk {
+			p.napped += nap
+		}
+		if max(p.napped, nap) > p.runner.Soon {
 			return err
 		}
 		select {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"stockbridge/internal/ledger"
+	"stockbridge/internal/limit"
 	"stockbridge/internal/parallel"
 	"stockbridge/internal/prose"
 	"stockbridge/internal/tenant"
@@ -217,7 +218,11 @@ func (r *Runner) Do(ctx context.Context, m Message) error {
 	if p == nil || err != nil {
 		return err
 	}
-	return p.End(ctx, k.Run(ctx, p))
+	work := ctx
+	if k.Class == limit.Bulk {
+		work = limit.WithBulk(ctx)
+	}
+	return p.End(ctx, k.Run(work, p))
 }
 
 // begin loads what a part stands on. nil = there is nothing to do: the tenant is not (or no longer) connected, or a

@@ -15,6 +15,10 @@ const (
 	maxExact        = 1000
 	slicesPerWindow = 96
 
+	// Bulk leaves a call in leftOf to the others. It spreads its calls where a call in spreadOf or more is in use, and
+	// makes good what it is late by up to a window in lateOf.
+	leftOf, spreadOf, lateOf = 25, 2, 60
+
 	// believedAhead is how far in a worker's future a stamp is believed: further
 	// than clocks differ. A later stamp is of a wrong clock, and to wait for it
 	// would stop the account.
@@ -30,6 +34,7 @@ type bucket struct {
 	blockedUntil int64   // no grants before
 	wantedUntil  int64   // until then the second class leaves the budget to the first
 	lastSecond   int64   // newest grant to the second class
+	paced        int64   // when Bulk's next grant is due, were they spread evenly
 
 	shares     []Share       // of each stamp
 	askedUntil [shares]int64 // until then a share's part is kept for it
@@ -67,15 +72,18 @@ func (k *bucket) take(b Budget, c Class, s Share, n int, turn, now int64) (at, u
 	until = k.blockedUntil
 	for i, r := range b.Rates {
 		room := n
-		if c == Second {
+		if c != First {
 			room += r.Kept
 		}
 		until = max(until, k.freeFrom(r, i, room, at))
 	}
-	if c == Second && k.wantedUntil > at && at < k.lastSecond+turn {
+	if c != First && k.wantedUntil > at && at < k.lastSecond+turn {
 		until = max(until, min(k.wantedUntil, k.lastSecond+turn))
 	}
-	if b.Shared && !(c == Second && at >= k.lastSecond+turn) {
+	if c == Bulk && at < k.lastSecond+turn {
+		until = max(until, min(k.bulkFreeFrom(b, n, at), k.lastSecond+turn))
+	}
+	if b.Shared && !(c != First && at >= k.lastSecond+turn) {
 		for _, r := range b.Rates {
 			until = max(until, k.shareFreeFrom(r, s, n, at))
 		}
@@ -84,10 +92,45 @@ func (k *bucket) take(b Budget, c Class, s Share, n int, turn, now int64) (at, u
 		return 0, until
 	}
 	k.add(b, at, s, n, 0)
-	if c == Second {
+	if c != First {
 		k.lastSecond = at
 	}
+	if c == Bulk {
+		gap, late := b.pace()
+		k.paced = max(k.paced, at-late) + gap*int64(n)
+	}
 	return at, 0
+}
+
+// bulkFreeFrom is freeFrom for Bulk, which spreads its calls and leaves some to the others.
+func (k *bucket) bulkFreeFrom(b Budget, n int, at int64) (free int64) {
+	for i, r := range b.Rates {
+		if !r.spread() {
+			continue
+		}
+		if k.used(r, i, at) >= int64(r.Calls/spreadOf) {
+			free = max(free, k.paced)
+		}
+		free = max(free, k.freeFrom(r, i, n+r.Calls/leftOf, at))
+	}
+	return free
+}
+
+// spread reports whether Bulk spreads its calls over the rate's window.
+func (r Rate) spread() bool { return r.Calls <= maxExact && !r.Fixed }
+
+// pace is how far apart Bulk's calls are where they come all the time, and how much of a delay it makes good.
+func (b Budget) pace() (gap, late int64) {
+	for _, r := range b.Rates {
+		if !r.spread() {
+			continue
+		}
+		window := r.Window.Microseconds()
+		if apart := window / int64(r.Calls-r.Calls/leftOf); apart >= gap {
+			gap, late = apart, window/lateOf
+		}
+	}
+	return gap, late
 }
 
 // freeFrom is the instant from which the rate has room for a call that costs n. If that is not after at, it has room.
@@ -249,6 +292,7 @@ func (k *bucket) clampFuture(now int64) (changed bool) {
 		pull(&k.windows[i].to, now+believedAhead)
 	}
 	pull(&k.lastSecond, now+believedAhead)
+	pull(&k.paced, now+believedAhead+longestBlock.Microseconds())
 	pull(&k.blockedUntil, now+believedAhead+longestBlock.Microseconds())
 	pull(&k.wantedUntil, now+believedAhead+longestBlock.Microseconds())
 	for i := range k.askedUntil {
@@ -260,12 +304,15 @@ func (k *bucket) clampFuture(now int64) (changed bool) {
 // errFormat is the error of a bucket that another version wrote, or of a broken one.
 var errFormat = errors.New("bucket in an unknown format")
 
-const format = 1
+const (
+	format   = 1
+	paceMark = -1
+)
 
 // encode returns the format, then varints; stamps and slices as the difference
 // from the one before; then, if there is any, what belongs to shares, and then to
-// fixed windows, which earlier versions neither wrote nor read. 300 stamps of a minute take less than
-// 1 KB, which DynamoDB counts as one write unit.
+// fixed windows, which earlier versions neither wrote nor read, and the pace as one window more, of which paceMark was
+// used. 300 stamps of a minute take less than 1 KB, which DynamoDB counts as one write unit.
 func (k *bucket) encode() []byte {
 	v := append(make([]byte, 0, 48+3*len(k.stamps)+4*len(k.counts)), format)
 	for _, n := range []int64{k.blockedUntil, k.wantedUntil, k.lastSecond, int64(len(k.stamps))} {
@@ -282,7 +329,7 @@ func (k *bucket) encode() []byte {
 		v = binary.AppendVarint(binary.AppendVarint(v, c.slice-last), c.n)
 		last = c.slice
 	}
-	some := k.trials != 0 || len(k.windows) > 0
+	some := k.trials != 0 || len(k.windows) > 0 || k.paced != 0
 	for i := range k.askedUntil {
 		some = some || k.askedUntil[i] != 0
 	}
@@ -302,7 +349,11 @@ func (k *bucket) encode() []byte {
 		}
 		v[len(v)-1] |= byte(s) << (2 * (i % 4))
 	}
-	for _, w := range k.windows {
+	windows := k.windows
+	if k.paced != 0 {
+		windows = append(slices.Clone(windows), fixed{k.paced, k.paced, paceMark})
+	}
+	for _, w := range windows {
 		for _, n := range []int64{w.from, w.to - w.from, w.used} {
 			v = binary.AppendVarint(v, n)
 		}
@@ -361,6 +412,10 @@ func decode(v []byte) (bucket, error) {
 		v = v[min(len(v), (len(k.stamps)+3)/4):]
 		for len(v) > 0 && !bad {
 			from, length, used := next(), next(), next()
+			if used == paceMark {
+				k.paced = from
+				continue
+			}
 			k.windows = append(k.windows, fixed{from, from + length, used})
 		}
 	}

@@ -28,7 +28,9 @@ func TestBucketTake(t *testing.T) {
 	two := Budget{Rates: []Rate{{Calls: 2, Window: 10 * time.Second}}}
 	both := Budget{Rates: []Rate{{Calls: 2, Window: 10 * time.Second}, {Calls: 3, Window: 60 * time.Second}}}
 	daily := Budget{Rates: []Rate{{Calls: 2000, Window: 96 * time.Second}}} // slices of a second
+	ten := Budget{Rates: []Rate{{Calls: 10, Window: 10 * time.Second}}}
 	now := 1000 * s
+	five, most := slices.Repeat([]int64{now - 4*s}, 5), slices.Repeat([]int64{now - 4*s}, 58)
 	for _, c := range []struct {
 		name      string
 		have      bucket
@@ -49,6 +51,13 @@ func TestBucketTake(t *testing.T) {
 		{"second yields to the mark", bucket{wantedUntil: now + s, lastSecond: now - s}, two, Second, 0, now + s},
 		{"second has its turn", bucket{wantedUntil: now + s, lastSecond: now - 60*s}, two, Second, now, 0},
 		{"second until its turn", bucket{wantedUntil: now + 60*s, lastSecond: now - 30*s}, two, Second, 0, now + 30*s},
+		{"second does not spread", bucket{stamps: five, paced: now + s, lastSecond: now - s}, ten, Second, now, 0},
+		{"bulk before it is due", bucket{stamps: five, paced: now + s, lastSecond: now - s}, ten, Bulk, 0, now + s},
+		{"bulk when it is due", bucket{stamps: five, paced: now, lastSecond: now - s}, ten, Bulk, now, 0},
+		{"bulk where most is free", bucket{stamps: five[1:], paced: now + s, lastSecond: now - s}, ten, Bulk, now, 0},
+		{"bulk leaves calls free", bucket{stamps: most, lastSecond: now - s}, sixty(), Bulk, 0, now + 59*s},
+		{"second takes them", bucket{stamps: most, lastSecond: now - s}, sixty(), Second, now, 0},
+		{"bulk has its turn", bucket{stamps: most, paced: now + s, lastSecond: now - 60*s}, sixty(), Bulk, now, 0},
 		{"slices, room", bucket{counts: []count{{900, 1999}}}, daily, First, now, 0},
 		{"slices, full", bucket{counts: []count{{990, 1000}, {995, 1000}}}, daily, First, 0, 1087 * s},
 		{"slices, over", bucket{counts: []count{{990, 1}, {995, 2000}}}, daily, First, 0, 1092 * s},
@@ -78,9 +87,11 @@ func TestBucketEncoding(t *testing.T) {
 		for i := range want.askedUntil {
 			want.askedUntil[i] = n.Draw(t, "asked")
 		}
+		want.paced = n.Draw(t, "paced")
 		want.trials = rapid.Int64Range(0, 100).Draw(t, "trials")
 		for range rapid.IntRange(0, 3).Draw(t, "windows") {
-			want.windows = append(want.windows, fixed{n.Draw(t, "from"), n.Draw(t, "to"), n.Draw(t, "used")})
+			want.windows = append(want.windows, fixed{n.Draw(t, "from"), n.Draw(t, "to"),
+				rapid.Int64Range(0, math.MaxInt64).Draw(t, "used")})
 		}
 		got, err := decode(want.encode())
 		if err != nil {

@@ -37,3 +37,13 @@ func shareOf(ctx context.Context) Share {
 	s, _ := ctx.Value(shareKey{}).(Share)
 	return s
 }
+
+type bulkKey struct{}
+
+// WithBulk returns a context whose calls of the class Second are of Bulk.
+func WithBulk(ctx context.Context) context.Context { return context.WithValue(ctx, bulkKey{}, true) }
+
+func isBulk(ctx context.Context) bool {
+	is, _ := ctx.Value(bulkKey{}).(bool)
+	return is
+}

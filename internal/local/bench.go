@@ -161,10 +161,41 @@ func benchBudget(ctx context.Context, _ benchOptions) ([]figure, error) {
 	if math.IsInf(least, 1) || least == 0 {
 		return nil, fmt.Errorf("%s logs no number of calls", budgetTest)
 	}
-	return []figure{{
+	list := []figure{{
 		what: "use of the 60-a-minute budget, 16 workers, none throttled",
 		got:  math.Floor(least/most*1000) / 10, goal: 95, unit: "%", atLeast: true, note: "half an hour of fake time",
-	}}, nil
+	}}
+	imports, err := benchImports(ctx)
+	return append(list, imports...), err
+}
+
+// importTest has orders come while an import runs, and while none does.
+const importTest = "TestImportLeavesOrdersAlone"
+
+// benchImports measures what an import has of a budget, and what orders wait for it. Where ten orders come at once
+// their wait has no goal: 20 calls cannot be free all the time to an account of 60 of which an import is to use 95 %.
+func benchImports(ctx context.Context) (list []figure, err error) {
+	log, err := runTest(ctx, importTest, "./internal/limit", "-whole")
+	if err != nil {
+		return nil, err
+	}
+	said := regexp.MustCompile(`go:\d+: (.*): ([\d.]+) % of what orders leave, p95 of orders (\d+) % \((.*)\)`)
+	for _, m := range said.FindAllStringSubmatch(log, -1) {
+		use, errUse := strconv.ParseFloat(m[2], 64)
+		p95, errP95 := strconv.ParseFloat(m[3], 64)
+		if err := errors.Join(errUse, errP95); err != nil {
+			return list, err
+		}
+		list = append(list,
+			figure{what: "budget use of an import, " + m[1], got: use, goal: 95, unit: "%",
+				atLeast: true, note: "of what orders leave; fake time"},
+			figure{what: "orders' p95 meanwhile, without an import 100 %", got: p95, goal: 110, unit: "%",
+				noGoal: strings.Contains(m[1], "at once"), note: m[4]})
+	}
+	if len(list) == 0 {
+		err = fmt.Errorf("%s logs no numbers", importTest)
+	}
+	return list, err
 }
 
 // fanOutTest sends 5,000 tenants their part of a job, at full size.

@@ -22,10 +22,10 @@ const (
 
 func catalogJobs() []string { return []string{JobProducts, JobCustomers, JobPrices} }
 
-// catalogJob is a row of the table of jobs. Orders go first: the calls are of the second class.
+// catalogJob is a row of the table of jobs. Orders go first, and find calls free in the midst of an import.
 func (p *Pair) catalogJob(name, help string) job.Kind {
 	return job.Kind{Name: name, Help: help, Needs: []tenant.System{tenant.Upstock, tenant.Cin7Core},
-		List: tenant.Cin7Core, Every: time.Hour, Queue: job.Catalog, Class: limit.Second, Sync: true}
+		List: tenant.Cin7Core, Every: time.Hour, Queue: job.Catalog, Class: limit.Bulk, Sync: true}
 }
 
 // kickCatalog starts the runs that are under way: what held them up is over.

@@ -62,7 +62,7 @@ func (p *Pair) Jobs() []job.Kind {
 		}, {
 			Name: JobMirror, Help: "reads the reference data", // of the first class until there is some
 			Needs: []tenant.System{tenant.Cin7Core}, Every: time.Hour, Nightly: true, Queue: job.Catalog,
-			Class: limit.Second, Sync: true,
+			Class: limit.Bulk, Sync: true,
 			Anew: "It starts anew in the night, or by hand. An order that waits for it starts it too.",
 		}, {
 			Name: JobDrift, Help: "compares settings and links with the reference data, " +
