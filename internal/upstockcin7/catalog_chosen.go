@@ -35,6 +35,7 @@ type chosen struct {
 	Why        string      `json:"why,omitempty"`    // of isUnsure
 	Candidates []candidate `json:"candidates,omitempty"`
 	Rejected   []rejection `json:"rejected,omitempty"`
+	Anew       bool        `json:"anew,omitempty"` // of isUnsure: it is looked at though neither side changed
 }
 
 // choice is how far it is known which customer of Upstock's a customer is.

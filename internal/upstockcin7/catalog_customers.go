@@ -226,7 +226,7 @@ func (r *catalogRun) matchCustomers(ctx context.Context) error {
 				r.place.Basis = basis
 			}
 		}
-		if row.State == isUnsure && basis == last.Basis {
+		if row.State == isUnsure && !row.Anew && basis == last.Basis {
 			r.Count("toLink", 1)
 			r.place.After = row.ID
 			continue
@@ -343,7 +343,7 @@ func (r *catalogRun) linkOne(ctx context.Context, shelf shelfOfChosen, row chose
 			return false, nil, nil
 		}
 		if c.State, c.Why = now, why; now != isLinked {
-			c.Theirs, c.How = 0, ""
+			c.Theirs, c.How, c.Anew = 0, "", true
 		}
 		if why != "" {
 			c.chosen = c.noted(time.Now(), "", why)

@@ -268,7 +268,7 @@ func (r *catalogRun) matchBasis(ctx context.Context) (string, error) {
 // decide says which of Upstock's customers a customer is.
 func (m *matcher) decide(c catalogue.Customer, was chosen) chosen {
 	now := was
-	now.Theirs, now.How, now.Why, now.Candidates = 0, "", "", nil
+	now.Theirs, now.How, now.Why, now.Candidates, now.Anew = 0, "", "", nil, false
 	ours := partyOfCustomer(c)
 	if id, ok := m.byOurs[c.ID]; ok {
 		t := m.byID[id]

@@ -445,7 +445,7 @@ func (c chosen) reject(ours catalogue.Customer, t theirs, by string, now time.Ti
 	no := rejection{Theirs: t.ID, Name: prose.Within(t.Name, 60), By: by, At: now.UTC().Truncate(time.Second),
 		Ours: fingerprint(partyOfCustomer(ours)), Other: fingerprint(t.party())}
 	kept := c.rejectedBut(t.ID)
-	c.Rejected = append(kept[max(0, len(kept)-mostRejected+1):], no)
+	c.Rejected, c.Anew = append(kept[max(0, len(kept)-mostRejected+1):], no), true
 	c.Candidates = slices.DeleteFunc(slices.Clone(c.Candidates), func(x candidate) bool { return x.Theirs == t.ID })
 	if c.State == chooseLink && c.Theirs == t.ID {
 		c.State, c.Theirs, c.How = isAsked, 0, ""
