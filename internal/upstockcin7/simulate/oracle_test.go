@@ -10,6 +10,7 @@ import (
 	"maps"
 	"math"
 	"net/http"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -56,6 +57,9 @@ func (w *world) judge(o *order) string {
 			return ""
 		}
 		return "lost: nothing is written down"
+	}
+	if text := w.othersWork(o, r); text != "" {
+		return text
 	}
 	live, _ := w.sales(o)
 	var full, empty []string
@@ -111,6 +115,22 @@ func (w *world) judge(o *order) string {
 		return ""
 	}
 	return w.toldOf(o, live[0].ID, up, r)
+}
+
+// saysOthersWork is how an order says that somebody else handled its goods.
+var saysOthersWork = regexp.MustCompile(`Somebody (has )?(picked|packed|shipped|begun to)`)
+
+// othersWork finds what an order calls somebody else's work on its goods though nobody had begun with them: it was ours.
+func (w *world) othersWork(o *order, r *stored.Order) string {
+	if !w.restored.IsZero() || len(o.edits) > 0 { // forgotten, or of another sale
+		return ""
+	}
+	for _, e := range r.Timeline {
+		if saysOthersWork.MatchString(e.Text) && (o.handled.IsZero() || e.At.Before(o.handled)) {
+			return "nobody had begun with its goods then, and it says: " + e.Text
+		}
+	}
+	return ""
 }
 
 // waits reports whether an order can only go on when another company, or another

@@ -106,6 +106,7 @@ type order struct {
 	heard     time.Time // when we took its cancellation in
 	silent    bool      // it was cancelled while Upstock was not connected
 	shown     []string  // the goods that somebody was shown, and then wanted handled
+	handled   time.Time // when the warehouse began with its goods
 
 	run  *stored.Order // as read last
 	seen int           // the table's writes until then
@@ -384,6 +385,9 @@ func (w *world) ship(o *order) {
 		return
 	}
 	o.shipped++
+	if o.handled.IsZero() {
+		o.handled = time.Now()
+	}
 	body := fmt.Sprintf(`{"of":["A","B"],"boxes":["A"],"carrier":"Parcel Post","trackingNumber":"T-%d-%d"}`, o.id,
 		o.shipped)
 	if o.shipped > 1 {
