@@ -121,7 +121,8 @@ func (w *world) trouble(c class, name string) fault {
 	if w.stage.rng.IntN(4096) >= w.profile.often[c] {
 		return none
 	}
-	if c == vendorWrite && w.chance(w.profile.flows.refuse) {
+	if c == vendorWrite && w.chance(max(w.profile.flows.refuse, w.profile.flows.doubt/2)) {
+		w.doubtVoids()
 		return refuses
 	}
 	list := kinds[c]
@@ -166,6 +167,14 @@ func (w *world) bad() {
 	w.spells = append(w.spells, s)
 	w.tell("spell: %s for %s of all %s %q, %d/256", s.fault, time.Until(s.until).Round(time.Second), className[s.class],
 		s.match, s.often)
+}
+
+// doubtVoids has voids go without an answer for a while, most of which take effect.
+func (w *world) doubtVoids() {
+	if w.chance(w.profile.flows.doubt) {
+		w.spells = append(w.spells, spell{class: vendorWrite, match: "DELETE ", fault: pick(w, late, late, lost, hangs),
+			often: 160, until: time.Now().Add(w.between(time.Minute, 40*time.Minute))})
+	}
 }
 
 // spoilt is an answer with something wrong in it.

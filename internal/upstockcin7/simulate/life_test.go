@@ -125,6 +125,7 @@ func (w *world) fate(o *order) {
 					spell{until: time.Now().Add(w.between(time.Minute, 90*time.Minute)), class: hookIn,
 						match: cancelled, fault: failed, often: 256})
 			}
+			w.doubtVoids()
 			w.cancel(o)
 			if revived {
 				w.stage.at(w.between(2*time.Second, 30*time.Minute), func() { w.revive(o) })

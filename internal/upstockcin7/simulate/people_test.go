@@ -36,6 +36,7 @@ type flows struct {
 	restore int // the table is restored to some minutes ago
 	setting int // settings change
 	pause   int // a flow of a tenant is paused for a while, each of the two
+	doubt   int // voids go without an answer, once lines were refused or an order was cancelled
 	handle  int // somebody presses to have an order's goods picked, packed or shipped
 }
 

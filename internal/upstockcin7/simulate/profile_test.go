@@ -70,5 +70,8 @@ func draw(seed uint64) profile {
 	p.flows.pause = f(70)
 	p.flows.handle = f(90)
 	p.catalogue = seed%20 == 7
+	if r.IntN(3) == 0 && rate > 0 {
+		p.flows.doubt = 160
+	}
 	return p
 }
