@@ -28,7 +28,11 @@ func TestCrashProof(t *testing.T) {
 	for _, f := range []fault{before, after, late, die} {
 		t.Run(f.String(), func(t *testing.T) {
 			t.Parallel()
+			var at []int
 			for n := 1 + int(f)%step; n <= effects; n += step {
+				at = append(at, n)
+			}
+			for _, n := range testsize.Part(t, at) {
 				proofStory(t, n, f)
 				if t.Failed() {
 					t.Fatalf("with %s at effect %d of %d", f, n, effects)
