@@ -12,13 +12,13 @@ import (
 
 // storedNames are those of an order's fields in the table. A name may be added. None may go or change: orders stay for
 // years, and the version before reads those of this one.
-const storedNames = `account adopted ahead alive anew approved ask asked atPrices attempts autoPick awaits beside by cancelled
-	confirmed copied createdFor currency customer dead doubt dropped edits exchanges failed failing failures foreign
-	former found granted handling id intents kept lease listed looked looks needs newSale next none number occurred ofPlan
-	owed parcels parked parkedAt parts past plans problems readBack received reference replan reread rounding said
-	saleId saleNumber saleTotal searched seen soldAs soldAt stale state sums supplier tellDoubt timeline told total
-	unclear unpicked unsettled unwanted void voided waits watches why wishes
-	without`
+const storedNames = `account adopted ahead alive anew approved ask asked atPrices attempts autoPick awaits
+	beside by byWebhook cancelled confirmed copied createdFor currency customer dead doubt dropped edits
+	exchanges failed failing failures foreign former found granted handling id intents kept lease listed looked
+	looks needs newSale next none number occurred ofPlan owed parcels parked parkedAt parts past plans problems
+	readBack received reference replan reread rounding said saleId saleNumber saleTotal searched seen soldAs
+	soldAt stale state sums supplier tellDoubt timeline told total unclear unpicked unsettled unwanted void
+	voided waits watches why wishes without`
 
 // TestStoredNames: an order is one flat object, of its own fields and the run's.
 func TestStoredNames(t *testing.T) {

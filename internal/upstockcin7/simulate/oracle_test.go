@@ -120,7 +120,8 @@ func (w *world) judge(o *order) string {
 // saysOthersWork is how an order says that somebody else handled its goods.
 var saysOthersWork = regexp.MustCompile(`Somebody (has )?(picked|packed|shipped|begun to)`)
 
-// othersWork finds what an order calls somebody else's work on its goods though nobody had begun with them: it was ours.
+// othersWork finds what an order calls somebody else's work on its goods though nobody had begun with them: it was
+// ours.
 func (w *world) othersWork(o *order, r *stored.Order) string {
 	if !w.restored.IsZero() || len(o.edits) > 0 { // forgotten, or of another sale
 		return ""
