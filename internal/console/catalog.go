@@ -165,6 +165,9 @@ func selection(w http.ResponseWriter, r *http.Request, more map[string]any) (s u
 	return s, decode(w, r, false, into, func() tenant.FieldErrors { return selectionFaults(tenant.Cin7Core, s) })
 }
 
+// coreID is what ids of Cin7 Core look like, in any case of letters.
+var coreID = prose.Pattern(`^[0-9A-Fa-f-]{1,100}$`)
+
 // selectionFaults says what is wrong with a selection of a system's records.
 func selectionFaults(of tenant.System, s upstockcin7.Selection) (errs tenant.FieldErrors) {
 	add := func(field, message string) { errs = append(errs, tenant.FieldError{Field: field, Message: message}) }
@@ -180,7 +183,8 @@ func selectionFaults(of tenant.System, s upstockcin7.Selection) (errs tenant.Fie
 		add("q", "This goes with all alone.")
 	}
 	for _, id := range s.IDs {
-		if !fitsKey(id, 100) || of == tenant.Cin7Omni && !isNumber(id) {
+		if !fitsKey(id, 100) || of == tenant.Cin7Core && !coreID().MatchString(id) ||
+			of == tenant.Cin7Omni && !isNumber(id) {
 			add("ids", "One of these is no id of "+of.Title()+"'s.")
 			break
 		}

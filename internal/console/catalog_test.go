@@ -215,6 +215,8 @@ func TestCatalogAPIRefuses(t *testing.T) {
 		{"POST", "/products/import", `{"ids":["` + guid + `"],"q":"tea"}`, 422, "q"},
 		{"POST", "/products/import", `{"all":true,"boughtSince":"2026-01-01"}`, 422, "boughtSince"},
 		{"POST", "/customers/import", `{"all":true,"boughtSince":"soon"}`, 422, "boughtSince"},
+		{"POST", "/customers/import", `{"ids":["Zoë"]}`, 422, "ids"},
+		{"POST", "/products/import", `{"ids":["TEA-999"]}`, 422, "ids"},
 		{"POST", "/customers/import", `{"all":true,"boughtSince":""}`, 422, "boughtSince"},
 		{"POST", "/customers/matches", `{}`, 422, "accept"},
 		{"POST", "/customers/matches", `{"accept":[{"id":"` + guid + `"}]}`, 422, "accept.0"},
