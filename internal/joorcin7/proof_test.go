@@ -65,7 +65,7 @@ func proofStory(t *testing.T, at int, f fault) (effects int) {
 				Accept: []joorcin7.MatchPair{{Contact: c, Connection: fmt.Sprint(w.connections()[0].ID)}}}, "Mary")
 			return err
 		})
-		w.press(w.sends(w.pair().Upload))
+		w.press(w.sends((*joorcin7.Pair).Upload))
 		w.rest()
 		w.review(true)
 		w.pass(5 * time.Hour)
@@ -77,7 +77,7 @@ func proofStory(t *testing.T, at int, f fault) (effects int) {
 			return err
 		})
 		w.rest()
-		w.press(w.sends(w.pair().Update))
+		w.press(w.sends((*joorcin7.Pair).Update))
 		w.rest()
 		w.mu.Lock()
 		effects, w.armed = w.effects, false
@@ -93,10 +93,10 @@ func proofStory(t *testing.T, at int, f fault) (effects int) {
 
 // sends is what a button does: all that its list has.
 func (w *world) sends(
-	button func(context.Context, string, joorcin7.Choice, string) (*joorcin7.Progress, error),
+	button func(*joorcin7.Pair, context.Context, string, joorcin7.Choice, string) (*joorcin7.Progress, error),
 ) func() error {
 	return func() error {
-		_, err := button(w.ctx(), w.tenant, joorcin7.Choice{All: true}, "Mary")
+		_, err := button(w.pair(), w.ctx(), w.tenant, joorcin7.Choice{All: true}, "Mary")
 		return err
 	}
 }
@@ -279,9 +279,9 @@ func (w *world) month(r *rand.Rand) {
 		}
 		switch r.IntN(4) {
 		case 0:
-			w.press(w.sends(w.pair().Upload))
+			w.press(w.sends((*joorcin7.Pair).Upload))
 		case 1:
-			w.press(w.sends(w.pair().Update))
+			w.press(w.sends((*joorcin7.Pair).Update))
 		case 2:
 			w.review(r.IntN(5) > 0)
 		}
@@ -336,11 +336,11 @@ func TestOldValue(t *testing.T) {
 				w.mu.Lock()
 				w.on = map[string]fault{"joor: POST " + sim.PrefixJOOR + "/v2/bulk-connection": c.fault}
 				w.mu.Unlock()
-				w.press(w.sends(w.pair().Update))
+				w.press(w.sends((*joorcin7.Pair).Update))
 				time.Sleep(30 * time.Second)
 				w.edit(a, c.then)
 				w.until(w.pair().Sync(w.ctx(), w.bundle(), joorcin7.JobContacts))
-				w.press(w.sends(w.pair().Update))
+				w.press(w.sends((*joorcin7.Pair).Update))
 				w.rest()
 				w.pull()
 				w.update()

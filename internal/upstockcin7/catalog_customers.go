@@ -126,6 +126,11 @@ func (r *catalogRun) saveTheirs(ctx context.Context, rows ...mirror.Row) error {
 	if changed == 0 || err != nil {
 		return err
 	}
+	return r.noteTheirs(ctx)
+}
+
+// noteTheirs notes that the copy of Upstock's customers is another one now: what customers are matched with.
+func (r *catalogRun) noteTheirs(ctx context.Context) error {
 	return r.noteLearned(ctx, func(l *learned) { l.Theirs = time.Now().UTC() })
 }
 
@@ -366,7 +371,10 @@ func (r *catalogRun) callLink(ctx context.Context, t theirs, id string) (now cho
 		return isLinked, "", err
 	case rest.KindOf(err) == rest.NotFound: // it was taken away in Upstock
 		_, err := r.Mirror.Remove(ctx, r.Part.Tenant, theirKind, []string{theirKey(t.ID).ID})
-		return isAsked, "", cmp.Or(err, r.noteLearned(ctx, func(l *learned) { l.Theirs = time.Now().UTC() }))
+		if err == nil {
+			err = r.noteTheirs(ctx)
+		}
+		return isAsked, "", err
 	case refused:
 		why = "Upstock did not link its customer " + prose.Quote(t.Name) + ": " +
 			cmp.Or(strings.Join(said, " "), "it did not say why.")
