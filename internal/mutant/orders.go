@@ -97,6 +97,8 @@ func Orders() []Mutant {
 			{"upstockcin7/work.go", "case len(r.OpenVoids()) > 0:", "case false:"},
 			{"upstockcin7/order/sales.go", " || len(o.OpenVoids()) > 0 }", " }"},
 			{"upstockcin7/push.go", "len(r.OpenVoids()) > 0 || len(r.Unwanted) > 0", "len(r.Unwanted) > 0"},
+			{"upstockcin7/push.go", "i.Target == s.ID && i.Answer != ledger.Refused &&",
+				"i.Target == s.ID && i.Answer == ledger.Done &&"},
 		}},
 		one("after a void another sale is made by itself", "void.go",
 			"	if sellsAnew(r) {\n		return nil\n	}\n	for _, i := range undone(r)",

@@ -113,7 +113,8 @@ func TestHandle(t *testing.T) {
 			if err := w.press(id, wish); err != nil {
 				t.Fatal(err)
 			}
-			if err := w.press(id, wish); err != nil { // twice
+			// Twice: the work on the first press may be done by then.
+			if err := w.press(id, wish); err != nil && !isWhy(err, "shipped already") {
 				t.Fatal(err)
 			}
 			w.turn(5 * time.Minute)
