@@ -34,22 +34,20 @@ import (
 // ---- the pair
 
 // The vendors: growers list what they have picked, and shops are told of it.
-const (
-	growers tenant.System = "growers"
-	shops   tenant.System = "shops"
-)
+const growers, shops tenant.System = "growers", "shops"
 
 // orchard is the business between growers and shops.
 type orchard struct {
+	vendor.Quiet
+	job.NoWork
 	app       *App
 	publisher *publish.Publisher
 }
 
 // crate is what a grower has picked.
 type crate struct {
-	ID      string
-	Fruit   string
-	Changed time.Time
+	ID, Fruit string
+	Changed   time.Time
 }
 
 // label is the pair's section of the settings.
@@ -63,29 +61,21 @@ func (l *label) Fields() []tenant.Field {
 func (l *label) Check() tenant.FieldErrors { return nil }
 
 func (o *orchard) Settings() []tenant.Section { return []tenant.Section{&label{Prefix: "Fresh"}} }
+func (o *orchard) CatalogWork() job.Work      { return job.Work{"crates": o.crates, "shelf": o.shelf} }
 
 func (o *orchard) Jobs() []job.Kind {
 	return []job.Kind{{
 		Name: "crates", Help: "What was picked, told to the shop", Needs: []tenant.System{growers, shops},
-		List:  growers,
-		Every: 10 * time.Minute, Queue: job.Catalog, Class: limit.Second, Sync: true,
+		List: growers, Every: 10 * time.Minute, Queue: job.Catalog, Class: limit.Second, Sync: true,
 	}, {
 		Name: "shelf", Help: "What should be on the shop's shelf", Needs: []tenant.System{growers, shops},
 		List: shops, Every: time.Hour, Queue: job.Catalog, Class: limit.Second, Sync: true,
 	}}
 }
 
-func (o *orchard) CatalogWork() job.Work { return job.Work{"crates": o.crates, "shelf": o.shelf} }
-
-func (o *orchard) ShipmentsWork() job.Work { return nil }
-
 // crates tells the shop of every crate that changed.
 func (o *orchard) crates(ctx context.Context, p *job.Part) error {
-	grower, err := o.client(ctx, p.Bundle.Connections[growers])
-	if err != nil {
-		return err
-	}
-	shop, err := o.client(ctx, p.Bundle.Connections[shops])
+	grower, shop, err := o.sides(ctx, p.Bundle.Connections)
 	if err != nil {
 		return err
 	}
@@ -112,11 +102,7 @@ func (o *orchard) crates(ctx context.Context, p *job.Part) error {
 
 // shelf tells the shop which crates should be on its shelf.
 func (o *orchard) shelf(ctx context.Context, p *job.Part) error {
-	grower, err := o.client(ctx, p.Bundle.Connections[growers])
-	if err != nil {
-		return err
-	}
-	shop, err := o.client(ctx, p.Bundle.Connections[shops])
+	grower, shop, err := o.sides(ctx, p.Bundle.Connections)
 	if err != nil {
 		return err
 	}
@@ -125,15 +111,14 @@ func (o *orchard) shelf(ctx context.Context, p *job.Part) error {
 		Want: func(ctx context.Context, after publish.Key) iter.Seq2[publish.Record, error] {
 			return func(yield func(publish.Record, error) bool) {
 				var page job.Page[crate]
-				err := grower.Do(ctx, http.MethodGet, "/crates", nil, nil, &page)
+				if err := grower.Do(ctx, http.MethodGet, "/crates", nil, nil, &page); err != nil {
+					yield(publish.Record{}, err)
+				}
 				for _, c := range page.Rows {
 					r := publish.Record{Key: publish.Key{ID: c.ID}, Data: fmt.Appendf(nil, "%q", c.Fruit)}
 					if c.ID > after.ID && !yield(r, nil) {
 						return
 					}
-				}
-				if err != nil {
-					yield(publish.Record{}, err)
 				}
 			}
 		},
@@ -154,13 +139,15 @@ func (s shelf) Follow(ctx context.Context, ticket string, _ []publish.Telling) (
 	return a, s.shop.Do(ctx, http.MethodGet, "/shelf/"+ticket, nil, nil, &a)
 }
 
-// client calls a vendor with a connection's key.
-func (o *orchard) client(ctx context.Context, c tenant.Connection) (*rest.Client, error) {
-	s, err := o.app.Vendors.Secrets(ctx, c)
-	return o.caller(c, s), err
+// sides are the clients of both vendors.
+func (o *orchard) sides(ctx context.Context, c map[tenant.System]tenant.Connection) (g, s *rest.Client, err error) {
+	keyOf, err1 := o.app.Vendors.Secrets(ctx, c[growers])
+	keyTo, err2 := o.app.Vendors.Secrets(ctx, c[shops])
+	return o.client(c[growers], keyOf), o.client(c[shops], keyTo), errors.Join(err1, err2)
 }
 
-func (o *orchard) caller(c tenant.Connection, s tenant.Secrets) *rest.Client {
+// client calls a vendor with a connection's key.
+func (o *orchard) client(c tenant.Connection, s tenant.Secrets) *rest.Client {
 	base, _ := url.Parse(o.app.base(c.System))
 	client := &rest.Client{Who: string(c.System), Base: base, HTTP: o.app.deps.HTTP, Limit: o.app.limiter(c, false),
 		Sign: func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+string(s.Key)) }}
@@ -177,14 +164,12 @@ func (o *orchard) vendors() []vendor.Vendor {
 			Budget: limit.Budget{Rates: []limit.Rate{{Calls: 100, Window: time.Minute}}},
 			Fields: []vendor.Field{{Name: "farm", Is: vendor.AccountID}, {Name: "key", Is: vendor.Key}},
 			Try: func(ctx context.Context, c tenant.Connection, s tenant.Secrets) (a vendor.Account, err error) {
-				return a, o.caller(c, s).Do(ctx, http.MethodGet, "/me", nil, nil, &a)
+				return a, o.client(c, s).Do(ctx, http.MethodGet, "/me", nil, nil, &a)
 			},
 		}
 	}
 	return []vendor.Vendor{row(growers), row(shops)}
 }
-
-func (o *orchard) Connecting(context.Context, vendor.Change) error { return nil }
 
 // Connected has the first crates read as soon as both are connected.
 func (o *orchard) Connected(ctx context.Context, c vendor.Change) error {
@@ -193,10 +178,6 @@ func (o *orchard) Connected(ctx context.Context, c vendor.Change) error {
 	}
 	return o.app.Jobs.Kick(ctx, c.New.Tenant, "crates")
 }
-
-func (o *orchard) Notes(tenant.Bundle, tenant.Connection, tenant.Secrets) []string { return nil }
-
-func (o *orchard) Hooks() map[tenant.System]http.Handler { return nil }
 
 // ---- its far sides, and what is expected of it
 

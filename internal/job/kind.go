@@ -37,6 +37,12 @@ type Kind struct {
 // Work is what does jobs, by their names.
 type Work map[string]func(context.Context, *Part) error
 
+// NoWork is embedded by a pair that has no jobs in one of the queues: what the pair does not write is nothing.
+type NoWork struct{}
+
+func (NoWork) CatalogWork() Work   { return nil }
+func (NoWork) ShipmentsWork() Work { return nil }
+
 // Queue names a queue by the function that reads it.
 type Queue string
 

@@ -57,12 +57,6 @@ func (p *Pair) Work() job.Work {
 	return work
 }
 
-// CatalogWork and ShipmentsWork: the pair has jobs in its own queue alone.
-func (p *Pair) CatalogWork() job.Work { return nil }
-
-// ShipmentsWork is as CatalogWork.
-func (p *Pair) ShipmentsWork() job.Work { return nil }
-
 // Sync asks for one of the pair's jobs that people may start, and returns its progress. Who asks for a look at JOOR is
 // told of all that is in review, also of what was asked about a moment ago.
 func (p *Pair) Sync(ctx context.Context, b tenant.Bundle, name string) (*Progress, error) {

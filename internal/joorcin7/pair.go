@@ -1,9 +1,7 @@
 package joorcin7
 
 import (
-	"context"
 	"log/slog"
-	"net/http"
 	"time"
 
 	"stockbridge/internal/cin7omni"
@@ -22,6 +20,9 @@ import (
 // Pair is the business between Cin7 Omni and JOOR.
 type Pair struct {
 	Deps
+	vendor.Quiet // neither system delivers anything
+	job.NoWork   // but for that of its own queue
+
 	table     table.Table
 	publisher *publish.Publisher
 	customers *list.Book[list.Customer]
@@ -88,15 +89,6 @@ func Systems() []tenant.System { return []tenant.System{tenant.Cin7Omni, tenant.
 
 // Settings are what a tenant decides of the pair's work, at their defaults.
 func (p *Pair) Settings() []tenant.Section { return []tenant.Section{new(customer.Settings)} }
-
-// Hooks: neither system delivers anything.
-func (p *Pair) Hooks() map[tenant.System]http.Handler { return nil }
-
-// Notes implements vendor.Pair.
-func (p *Pair) Notes(tenant.Bundle, tenant.Connection, tenant.Secrets) []string { return nil }
-
-// Connecting implements vendor.Pair.
-func (p *Pair) Connecting(context.Context, vendor.Change) error { return nil }
 
 // accountOf is whose customers they are: nothing that is known of another company's counts.
 func accountOf(b tenant.Bundle) string {

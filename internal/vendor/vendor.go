@@ -2,6 +2,7 @@ package vendor
 
 import (
 	"context"
+	"net/http"
 	"slices"
 
 	"stockbridge/internal/ledger"
@@ -102,6 +103,14 @@ type Pair interface {
 	// whose address a person pastes: of others nothing is typed in that could lack.
 	Notes(tenant.Bundle, tenant.Connection, tenant.Secrets) []string
 }
+
+// Quiet is embedded by a pair that has less to say of connections: what the pair does not write is nothing.
+type Quiet struct{}
+
+func (Quiet) Connecting(context.Context, Change) error                        { return nil }
+func (Quiet) Connected(context.Context, Change) error                         { return nil }
+func (Quiet) Notes(tenant.Bundle, tenant.Connection, tenant.Secrets) []string { return nil }
+func (Quiet) Hooks() map[tenant.System]http.Handler                           { return nil }
 
 // Deps are what vendors stand on.
 type Deps struct {
