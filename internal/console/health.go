@@ -143,13 +143,13 @@ func (a *api) uncounted(b tenant.Bundle, drift []driftAnswer) []string {
 	return said
 }
 
-// jobAnswer is how one of the jobs fares that compare both sides.
+// jobAnswer is how one of the jobs fares that run by themselves.
 type jobAnswer struct {
 	Job     string     `json:"job"`
 	Every   float64    `json:"every"`   // seconds
 	Started *time.Time `json:"started"` // of its last run
 	Checked *time.Time `json:"checked"` // when it was last through
-	Next    *time.Time `json:"next"`    // about when it runs again; null: it runs, or does not run by itself
+	Next    *time.Time `json:"next"`    // about when it runs, or is tried, again; null: see nextTry
 	Problem *string    `json:"problem"` // why it does not get on
 	Running bool       `json:"running"` // asked for, or begun and not through
 	Rows    int        `json:"rows"`    // read, when it was last through
@@ -187,12 +187,25 @@ func (a *api) jobs(ctx context.Context, b tenant.Bundle) ([]jobAnswer, error) {
 		}
 		if why := b.Ready(k.Needs...); why != "" {
 			j.Problem, j.Running = known("Skipped: "+why), false
-		} else if j.Every > 0 && !j.Running && !c.Started.IsZero() {
-			j.Next = when(c.Started.Add(a.Jobs.Interval(k)))
+		} else {
+			j.Next = when(nextTry(c, a.Jobs.Interval(k), a.Jobs.Now(), j))
 		}
 		list = append(list, j)
 	}
 	return list, nil
+}
+
+// nextTry is about when a job runs again, or is tried again as it does not get on; zero while it is running.
+func nextTry(c *ledger.Cursor, every time.Duration, now time.Time, j jobAnswer) (none time.Time) {
+	switch {
+	case c.Started.IsZero() || j.Running && j.Problem == nil:
+		return none
+	case !j.Running:
+		return c.Started.Add(every)
+	case c.Again.After(now):
+		return c.Again
+	}
+	return now.Add(every - now.Sub(c.Started)%every)
 }
 
 // concerns reports whether a tenant has to do with a kind of job: it has one of the systems, or none at all, when it is

@@ -463,7 +463,7 @@ func (a *api) connectionLines(r *http.Request, v visit) (list []connectionLine, 
 // budget says how many calls to an account are left.
 func (v visit) budget(s limit.State) string {
 	if s.BlockedUntil.After(v.now) {
-		return "It was called too often; it is called again from " + v.moment(s.BlockedUntil).Words + " on."
+		return "It did not answer, or said that it was called too often; it is called again from " + v.moment(s.BlockedUntil).Words + " on."
 	}
 	var left []string
 	unit := cmp.Or(s.Unit, "call")
@@ -512,7 +512,7 @@ func (a *api) jobLines(r *http.Request, v visit) (list []jobLine, err error) {
 		}
 		line := jobLine{Name: cmp.Or(jobNames[j.Job], j.Job), Last: v.momentOf(j.Started), Problem: text(j.Problem)}
 		switch {
-		case j.Running:
+		case j.Running && j.Next == nil && j.Problem == nil:
 			line.Soon = "is running"
 		case j.Next != nil && j.Next.After(v.now):
 			line.Next = v.moment(*j.Next)

@@ -5,11 +5,13 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/limit"
 	"stockbridge/internal/signin"
+	"stockbridge/internal/sim"
 	"stockbridge/internal/upstockcin7/completeness"
 	"stockbridge/internal/upstockcin7/order"
 )
@@ -52,6 +54,34 @@ func TestHomeAtAGlance(t *testing.T) {
 			t.Errorf("the job %s has no words", k.Name)
 		}
 	}
+}
+
+// TestJobsTryAgain: home and health say of a job that does not get on what holds it up and when it is tried again,,
+// and not that it is running.
+func TestJobsTryAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t)
+		_, id, path, token := h.supplier("Aroha Foods")
+		zone := zoneNamed(t, "Pacific/Auckland")
+		says := func(says ...string) {
+			t.Helper()
+			time.Sleep(2 * time.Second)
+			h.polls(id)
+			row := between(h.signIn("Viktor", signin.Viewer, id).get("/t/"+id).Body.String(),
+				"Look for what was shipped in Cin7 Core", "</tr>")
+			has(t, row, says...)
+			hasNot(t, row, "is running")
+			health := between(h.do("GET", path+"/health", token, nil).is(200).raw, `"job":"shipments"`, "}")
+			if got := between(health, `"next":`, ","); !strings.HasPrefix(got, `"20`) {
+				t.Errorf("next %s in %s", got, health)
+			}
+		}
+		says("Next: ")
+		h.fault(sim.Fault{Match: "GET /saleList", Kind: "html", Times: 1})
+		time.Sleep(5 * time.Minute)
+		began := time.Now().Add(2 * time.Second)
+		says("no usable answer", began.Add(5*time.Minute).In(zone).Format("15:04"))
+	})
 }
 
 // TestTodaysOrders: home counts the orders that were approved since midnight in the tenant's zone, by the state they
@@ -123,7 +153,7 @@ func TestBudgetWords(t *testing.T) {
 			{Left: 58, Of: 60, Per: limit.Minute}, {Left: 4900, Of: 5000, Per: 24 * time.Hour}}},
 		"7 of 300 credits in 5 minutes are left.": {Unit: "credit",
 			Rates: []limit.Allowance{{Left: 7, Of: 300, Per: limit.FiveMinutes}}},
-		"It was called too often; it is called again from today 10:05 on.": {
+		"It did not answer, or said that it was called too often; it is called again from today 10:05 on.": {
 			BlockedUntil: v.now.Add(5 * time.Minute)},
 	} {
 		if got := v.budget(s); got != want {

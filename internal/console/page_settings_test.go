@@ -33,7 +33,11 @@ func TestQuestions(t *testing.T) {
 		if ofOrders == ofCatalogue || q.Title == "" {
 			t.Errorf("the page of settings does not ask for %s", f.Name)
 		}
-		for _, c := range f.Choices {
+		choices := f.Choices
+		if _, yesNo := f.To.(*tenant.YesNo); yesNo {
+			choices = []string{"true", "false"}
+		}
+		for _, c := range choices {
 			if q.Answers[c] == "" {
 				t.Errorf("%s: nothing says what %s is", f.Name, c)
 			}

@@ -223,12 +223,12 @@ func TestSettingsOfAnotherVersion(t *testing.T) {
 	h := open(t)
 	id, path, token := h.tenant("Aroha Foods")
 	saved := table.Item{Key: table.Key{PK: tenant.Partition(id), SK: "settings"},
-		Data: []byte(`{"version":3,"at":"2026-11-20T02:15:00Z","settings":{"onCancel":"delete","sellOnSundays":false,"location":"Main"}}`)}
+		Data: []byte(`{"version":3,"at":"2026-11-20T02:15:00Z","settings":{"onCancel":"delete","ofTomorrow":false,"location":"Main"}}`)}
 	if err := h.deaf.Write(t.Context(), table.Create(saved)); err != nil {
 		t.Fatal(err)
 	}
 	read := h.do("GET", path+"/settings", token, nil).is(200)
-	if read.get("onCancel") != "tell" || read.get("location") != "Main" || strings.Contains(read.raw, "Sundays") {
+	if read.get("onCancel") != "tell" || read.get("location") != "Main" || strings.Contains(read.raw, "ofTomorrow") {
 		t.Errorf("%s", read.raw)
 	}
 	if a := h.do("GET", path+"/health", token, nil).is(200); !strings.Contains(fmt.Sprint(a.get("settings")),
@@ -241,7 +241,7 @@ func TestSettingsOfAnotherVersion(t *testing.T) {
 		t.Errorf("health: %v", a.get("settings"))
 	}
 	items, err := h.deaf.Get(t.Context(), saved.Key)
-	if err != nil || len(items) != 1 || !strings.Contains(string(items[0].Data), `"sellOnSundays":false`) {
+	if err != nil || len(items) != 1 || !strings.Contains(string(items[0].Data), `"ofTomorrow":false`) {
 		t.Errorf("stored: %s %v", items, err)
 	}
 }

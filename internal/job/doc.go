@@ -39,7 +39,8 @@
 //		}.Read(ctx, part)
 //	}
 //
-// Part.End then writes down how far the part came and what holds it up, and the part comes back by itself. A kind
+// Part.End then writes down how far the part came and what holds it up. The part comes back by itself when the vendor
+// allows it; after no believable answer with its next schedule, after a refused key when a new one is saved. A kind
 // that keeps a place of its own, as its work is no window, has no cursor (Kind.List is empty): it reads its failed
 // calls by Part.Verdict, and says itself when it comes back (Part.Again). What its list shares with a window are
 // Turn, RefusedPage and Part.Short.
@@ -74,7 +75,7 @@
 //	too little time is left    *ledger.Later: soon (see ErrShort)
 //	the key is refused         *ledger.Park; the connection is marked, and the tenant told
 //	… and has been replaced    *ledger.Later: at once
-//	no believable answer       *ledger.Down
+//	no believable answer       *ledger.Down: a job with its next schedule, an order after a pause
 //	none of these              the error as it is: one of our own, or the invocation is over
 //
 // A caller first reads what only it can understand: that Invalid means a refused order, that NotFound means a page

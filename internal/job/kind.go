@@ -49,7 +49,7 @@ type Queue string
 // The queues of jobs.
 const (
 	Catalog   Queue = "catalog"   // reading reference data, which takes long
-	Shipments Queue = "shipments" // comparing both sides
+	Shipments Queue = "shipments" // what is read often: changes, orders, comparisons
 )
 
 // MaxDelay is the longest that a queue holds a message back.

@@ -15,7 +15,7 @@ import (
 //	*Later   go on by itself at a time; no failure
 //	*Reject  a person must act
 //	*Park    go on when a connection works again, however long that takes
-//	*Down    a vendor gave no believable answer; go on after a pause, counted
+//	*Down    a vendor gave no believable answer; a run goes on after a pause, counted; a job with its schedule
 //
 // What a failed call means is read in one place, job.Verdicts.Of, which returns
 // Later, Park or Down. How long a pause lasts, whether work is ever given up,

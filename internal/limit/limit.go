@@ -288,7 +288,7 @@ func (l *Limiter) mark(k *bucket, share Share, until int64) (news bool) {
 }
 
 // Throttled blocks the account for everybody: the vendor refused a call for its
-// limit. retryAfter is what its answer says, 0 = nothing.
+// limit, or answered 503. retryAfter is what its answer says, 0 = nothing.
 func (l *Limiter) Throttled(ctx context.Context, retryAfter time.Duration) {
 	// The caller may be out of time; others must know all the same.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)

@@ -123,7 +123,7 @@ func Orders() []Mutant {
 			{"job/window.go", "if cur.Since.After(p.Now().Add(FarAhead)) {", "if false {"},
 			{"job/window.go", "!page.At.IsZero() && from.After(page.At) && from.After(w.Begin)",
 				"false && from.After(w.Begin)"},
-			{"upstockcin7/poll.go", "if r.Seen.After(w.most) {", "if false {"},
+			{"upstockcin7/shipments.go", "if r.Seen.After(w.most) {", "if false {"},
 			{"upstockcin7/order/reading.go", "if r.Seen.After(said.clock) {", "if false {"},
 			{"upstockcin7/ship.go", "if r.Seen.After(is.clock) {", "if false {"},
 		}},

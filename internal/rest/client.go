@@ -20,8 +20,8 @@ type Limiter interface {
 	// Take grants one call, which costs so much of the budget, and returns the grant's stamp; the grant is good for a
 	// second. A refusal is a *Wait.
 	Take(ctx context.Context, cost int) (time.Time, error)
-	// Throttled is called when the vendor refused a call as one too many; retryAfter is 0 if it did not say for how
-	// long. If a Limiter also has Answered(ctx), that is called for every other answer.
+	// Throttled is called when the vendor refused a call as one too many, and for any 503, which may be that;
+	// retryAfter is 0 if it did not say for how long. If a Limiter also has Answered(ctx), that is called for every other answer.
 	Throttled(ctx context.Context, retryAfter time.Duration)
 }
 

@@ -311,7 +311,7 @@ func TestSettingsOfAnotherVersion(t *testing.T) {
 		t.Fatal(err)
 	}
 	it, err := item(Partition(a.ID), "settings",
-		savedSettings{3, time.Now(), "", json.RawMessage(`{"onCancel":"delete","sellOnSundays":false}`)})
+		savedSettings{3, time.Now(), "", json.RawMessage(`{"onCancel":"delete","ofTomorrow":false}`)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -332,7 +332,7 @@ func TestSettingsOfAnotherVersion(t *testing.T) {
 		t.Fatal(err)
 	}
 	b, err = s.Load(ctx, a.ID)
-	const want = `{"onCancel":"tell","mode":"byHand","place":"Main","rules":{},"most":"1.00","sellOnSundays":false}`
+	const want = `{"onCancel":"tell","mode":"byHand","place":"Main","rules":{},"most":"1.00","ofTomorrow":false}`
 	if err != nil || b.Version != 4 || string(b.Settings) != want {
 		t.Errorf("version %d: %s %v", b.Version, b.Settings, err)
 	}

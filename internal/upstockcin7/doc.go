@@ -33,7 +33,7 @@
 //
 //	a sale changed in Cin7 Core           functions/webhook and functions/shipments
 //	  Pair.Cin7Webhook                    hooks.go      a webhook names the sale; it is a hint, never a fact
-//	  Pair.shipments                      poll.go       the list of changed sales, every 5 minutes
+//	  Pair.shipments                      shipments.go     the list of changed sales, every 5 minutes
 //	    Marks.SaleChanged                 order/reading.go  a mark in the run, in one write, and a pointer
 //
 //	the pointer, once more                functions/orders
@@ -43,7 +43,8 @@
 //	      work.putShipment                ship.go           PUT /orders/{id}/shipments/{parcel}
 //
 // What an order becomes is decided by package sale, from the order, the tenant's settings and the mirror of its Cin7
-// Core account; work.makePlan gives it what it needs. Other ways lead to the same places: Pair.reconcile takes in
+// Core account (whose card it is: planner.findCustomer, sale/customer.go); work.makePlan (push.go) gives it what it
+// needs. Other ways lead to the same places: Pair.reconcile takes in
 // orders that no webhook brought, Pair.backfill those of earlier days, and Pair.Sweep sends a pointer again to all
 // that is due, so that it never matters what became of a message. Pair.Retry is a person's, Pair.DeadLetter counts
 // pointers that died, and a [completeness.Checker] compares both sides and says what is missing.
@@ -55,7 +56,8 @@
 //	    Pair.readChanges, readTiers       changes.go            what changed in Cin7 Core, into the mirror
 //	    catalogRun.learnProducts, …       catalog_products.go, catalog_customers.go   what Upstock has already
 //	    catalogRun.chooseProducts, …      catalog_chosen.go     what people asked to have imported
-//	    catalogRun.matchCustomers         catalog_match.go      which of Upstock's customers ours are
+//	    catalogRun.matchCustomers         catalog_customers.go  which of Upstock's customers each of Cin7 Core's is:
+//	      matcher.decide                  catalog_match.go        an order's customer is another question
 //	    catalogRun.tell                   catalog_sets.go       products; lists, prices, customers, lists that go
 //	people's questions and answers        catalog_people.go, catalog_lists.go, catalog_changes.go
 //

@@ -21,8 +21,8 @@ import (
 )
 
 // A link remembers which Cin7 Core record a record of Upstock's is: a customer by its id, a product by its SKU. A
-// person makes one, or the only card of a customer's name does; it is used before any name is looked at, and can be
-// seen, changed and taken away.
+// person makes one, or the only card of a customer's name does; it is used after Upstock's own link, before any name is
+// looked at (planner.findCustomer in package sale), and can be seen, changed and taken away.
 
 // LinkView is a link for people.
 type LinkView struct {

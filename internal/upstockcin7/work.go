@@ -383,6 +383,7 @@ func (w *work) find() error {
 		return w.cancel()
 	case w.barred(w.run) != nil:
 		return w.barred(w.run)
+	// What else may keep an order waiting goes here: what is in doubt or cancelled goes on meanwhile.
 	case !w.plain && w.Now().Sub(w.run.Looked) > w.Times.Settle:
 		return w.look()
 	}

@@ -14,7 +14,8 @@ import (
 // wrongRead is how many of the orders that need a person are read to tell what is wrong, the newest first.
 const wrongRead = 500
 
-// The kinds of what is wrong: keys begin with one.
+// The kinds of what is wrong: keys begin with one. A job that does not get on is none of them: nobody has to do
+// anything, and its row on home says why (console/health.go).
 const (
 	wrongOrder  = "order/"  // orders wait for it
 	wrongChoice = "choice/" // it was chosen, and Cin7 Core does not have it any more

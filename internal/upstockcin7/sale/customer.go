@@ -24,9 +24,9 @@ func (p *planner) customer() {
 	p.checkCard()
 }
 
-// findCustomer takes the card that Upstock names, else the one that is remembered, else the only one of the customer's
-// name. An e-mail decides nothing: offices share theirs, and many have none. Where no card is certain, a person picks
-// one.
+// findCustomer takes the card that Upstock names, else the one that a link of ours names, made by a person or by a name
+// before, else the only one of the customer's name. A person's link stands in too for an Upstock's that leads nowhere.
+// An e-mail decides nothing: offices share theirs, and many have none. Where no card is certain, a person picks one.
 func (p *planner) findCustomer() (none cin7core.Customer, found bool) {
 	buyer, link := p.o.Customer, p.ref.Link
 	p.plan.link, p.plan.buyer = link, prose.Short(buyer.Name)

@@ -13,7 +13,7 @@ import (
 type Reference struct {
 	Supplier  int64 // Upstock's id of the tenant, for the sale's ExternalID
 	Books     Books
-	Customers []cin7core.Customer    // every candidate: by linked id, stored link, name, e-mail
+	Customers []cin7core.Customer    // by linked id, stored link, name; by e-mail, for people to pick from
 	Products  []cin7core.Product     // every candidate: by id, by SKU whatever its case; the freight product
 	Link      ledger.Link            // of the order's customer
 	Goods     map[string]ledger.Link // that a person made for products that Upstock does not link, by match.SKU
