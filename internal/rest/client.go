@@ -21,7 +21,8 @@ type Limiter interface {
 	// second. A refusal is a *Wait.
 	Take(ctx context.Context, cost int) (time.Time, error)
 	// Throttled is called when the vendor refused a call as one too many, and for any 503, which may be that;
-	// retryAfter is 0 if it did not say for how long. If a Limiter also has Answered(ctx), that is called for every other answer.
+	// retryAfter is 0 if it did not say for how long. If a Limiter also has Answered(ctx), that is called for every
+	// other answer.
 	Throttled(ctx context.Context, retryAfter time.Duration)
 }
 
