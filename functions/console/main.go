@@ -12,7 +12,7 @@ import (
 
 func main() {
 	err := cloud.Start(os.Getenv, func(a *app.App) cloud.Handler { return cloud.HTTP(a.Console(workbook.Write)) },
-		"PUBLIC_URL", "API_TOKEN")
+		"PUBLIC_URL", "API_TOKEN_SHA256")
 	fmt.Fprintln(os.Stderr, "console:", err)
 	os.Exit(1)
 }

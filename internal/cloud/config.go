@@ -65,12 +65,10 @@ type Config struct {
 	JOOR      string // JOOR_QUEUE_URL; "" = a version that has none is being replaced
 	KMSKey    string // KMS_KEY_ID: seals the tenants' secrets
 
-	PublicURL string // PUBLIC_URL: the beginning of webhook URLs
-	// Operators are the hashes of the operator's bearer tokens: API_TOKEN is one as it is, API_TOKEN_SHA256 has the
-	// hashes of others.
-	Operators tenant.Operators
-	SignIn    signin.Config // OIDC_ISSUER, OIDC_CLIENT_ID, OIDC_CLIENT_SECRET, OIDC_SIGN_OUT_URL, CONSOLE_URL
-	MailFrom  string        // ALERT_FROM: who alerts by e-mail come from; "" = none are sent
+	PublicURL string           // PUBLIC_URL: the beginning of webhook URLs
+	Operators tenant.Operators // API_TOKEN_SHA256: the hashes of the operator's bearer tokens
+	SignIn    signin.Config    // OIDC_ISSUER, OIDC_CLIENT_ID, OIDC_CLIENT_SECRET, OIDC_SIGN_OUT_URL, CONSOLE_URL
+	MailFrom  string           // ALERT_FROM: who alerts by e-mail come from; "" = none are sent
 	URLs      map[tenant.System]string
 	OrderPage string  // UPSTOCK_ORDER_PAGE: an order's page in Upstock, with {id} for its id; "" = not known
 	Speed     float64 // SPEED: divides every configured duration; 0 = 1
@@ -129,9 +127,6 @@ func ReadConfig(getenv func(string) string, needs ...string) (Config, error) {
 			"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 	}
 	e.require(needs...)
-	if v := getenv("API_TOKEN"); v != "" && len(v) < 16 && c.Store == "" {
-		e.fault("API_TOKEN", "is shorter than 16 characters")
-	}
 	if c.SignIn.Issuer != "" && c.SignIn.ClientID == "" {
 		e.fault("OIDC_CLIENT_ID", "is not set, and OIDC_ISSUER is")
 	}
@@ -152,10 +147,10 @@ func (e *environment) fault(name, what string) {
 	e.faults = append(e.faults, fmt.Errorf("%s %s", name, what))
 }
 
-// require finds fault with variables that are not set. An operator's token may be given as a hash instead.
+// require finds fault with variables that are not set.
 func (e *environment) require(names ...string) {
 	for _, name := range names {
-		if e.getenv(name) == "" && (name != "API_TOKEN" || e.getenv("API_TOKEN_SHA256") == "") {
+		if e.getenv(name) == "" {
 			e.fault(name, "is not set")
 		}
 	}
@@ -201,15 +196,15 @@ func (e *environment) level() (level slog.Level) {
 	return level
 }
 
-// operators reads the operator's tokens.
+// operators reads the hashes of the operator's tokens.
 func (e *environment) operators() tenant.Operators {
-	all := tenant.OperatorsOf(tenant.Secret(e.getenv("API_TOKEN")))
-	if v := e.getenv("API_TOKEN_SHA256"); v != "" {
-		more, err := tenant.ParseOperators(v)
-		if err != nil {
-			e.fault("API_TOKEN_SHA256", err.Error())
-		}
-		all = append(all, more...)
+	v := e.getenv("API_TOKEN_SHA256")
+	if v == "" {
+		return nil
+	}
+	all, err := tenant.ParseOperators(v)
+	if err != nil {
+		e.fault("API_TOKEN_SHA256", err.Error())
 	}
 	return all
 }

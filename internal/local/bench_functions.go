@@ -206,7 +206,7 @@ func (a startAPI) start(ctx context.Context, path string, env []string) (time.Du
 		"AWS_LAMBDA_RUNTIME_API="+strings.TrimPrefix(a.url, "http://"),
 		"LOG_LEVEL=error",
 		"PUBLIC_URL=https://hooks.example.test",
-		"API_TOKEN=not-a-secret-of-anybody")
+		"API_TOKEN_SHA256="+operatorHash("nobody's"))
 	var output bytes.Buffer
 	cmd.Stderr = &output
 	begun := time.Now()

@@ -95,7 +95,7 @@ func samEnvironment() map[string]map[string]string {
 		}
 		all[function] = vars
 	}
-	all["ConsoleFunction"]["API_TOKEN"] = demoToken
+	all["ConsoleFunction"]["API_TOKEN_SHA256"] = operatorHash(demoToken)
 	for _, function := range []string{"ConsoleFunction", "CatalogFunction"} {
 		all[function]["ALERT_FROM"] = "alerts@stockbridge.test"
 		all[function]["CONSOLE_URL"] = "http://127.0.0.1:3000"

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"flag"
 	"fmt"
@@ -82,6 +83,9 @@ func parse(args []string, usage io.Writer) (options, error) {
 
 // defaultToken is no secret: everybody can read it here.
 const defaultToken = "dev"
+
+// operatorHash is what the functions know of an operator's token.
+func operatorHash(token string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(token))) }
 
 // loopback reports whether an address can be reached only from this machine.
 func loopback(address string) bool {
@@ -260,14 +264,14 @@ func start(o options, data, simURL string, getenv func(string) string, out io.Wr
 		return nil, err
 	}
 	deps, store, err := openDeps(environment(getenv, simURL, map[string]string{
-		"STORE":          "file:" + filepath.Join(data, storeFile),
-		"PUBLIC_URL":     cmp.Or(getenv("PUBLIC_URL"), address(ln)),
-		"CONSOLE_URL":    cmp.Or(getenv("CONSOLE_URL"), address(ln)),
-		"OIDC_ISSUER":    cmp.Or(getenv("OIDC_ISSUER"), address(ln)+issuer.Path),
-		"OIDC_CLIENT_ID": cmp.Or(getenv("OIDC_CLIENT_ID"), clientID),
-		"API_TOKEN":      o.token,
-		"SPEED":          fmt.Sprint(o.speed),
-		"LOG_LEVEL":      cmp.Or(getenv("LOG_LEVEL"), "warn"),
+		"STORE":            "file:" + filepath.Join(data, storeFile),
+		"PUBLIC_URL":       cmp.Or(getenv("PUBLIC_URL"), address(ln)),
+		"CONSOLE_URL":      cmp.Or(getenv("CONSOLE_URL"), address(ln)),
+		"OIDC_ISSUER":      cmp.Or(getenv("OIDC_ISSUER"), address(ln)+issuer.Path),
+		"OIDC_CLIENT_ID":   cmp.Or(getenv("OIDC_CLIENT_ID"), clientID),
+		"API_TOKEN_SHA256": operatorHash(o.token),
+		"SPEED":            fmt.Sprint(o.speed),
+		"LOG_LEVEL":        cmp.Or(getenv("LOG_LEVEL"), "warn"),
 	}))
 	if err != nil {
 		return nil, err

@@ -33,7 +33,8 @@ func TestMain(m *testing.M) {
 	switch os.Getenv("FUNCTION") {
 	case "console":
 		fmt.Fprintln(os.Stderr, cloud.Start(os.Getenv,
-			func(a *app.App) cloud.Handler { return cloud.HTTP(a.Console(workbook.Write)) }, "PUBLIC_URL", "API_TOKEN"))
+			func(a *app.App) cloud.Handler { return cloud.HTTP(a.Console(workbook.Write)) }, "PUBLIC_URL",
+			"API_TOKEN_SHA256"))
 		os.Exit(1)
 	case "panic":
 		fmt.Fprintln(os.Stderr, cloud.Start(os.Getenv, func(*app.App) cloud.Handler {
@@ -51,7 +52,7 @@ func TestInvokeBinary(t *testing.T) {
 		t.Fatal(err)
 	}
 	vars := map[string]string{"FUNCTION": "console", "STORE": "file:" + filepath.Join(t.TempDir(), "s.db"),
-		"PUBLIC_URL": "http://127.0.0.1:1", "API_TOKEN": demoToken}
+		"PUBLIC_URL": "http://127.0.0.1:1", "API_TOKEN_SHA256": operatorHash(demoToken)}
 	payload, err := readEvent(filepath.Join(root, "events/console-health.json"))
 	if err != nil {
 		t.Fatal(err)
@@ -66,9 +67,9 @@ func TestInvokeBinary(t *testing.T) {
 		t.Errorf("answer: %+v %s", res, res.body)
 	}
 
-	delete(vars, "API_TOKEN")
+	delete(vars, "API_TOKEN_SHA256")
 	res, err = invokeBinary(t.Context(), exe, vars, "ConsoleFunction", payload, longest)
-	if err != nil || !res.failed || !strings.Contains(string(res.body), "API_TOKEN is not set") {
+	if err != nil || !res.failed || !strings.Contains(string(res.body), "API_TOKEN_SHA256 is not set") {
 		t.Errorf("a fault of the environment: %s %v", res.body, err)
 	}
 	vars["FUNCTION"] = "panic"

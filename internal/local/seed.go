@@ -52,6 +52,7 @@ func seed(ctx context.Context, args []string, getenv func(string) string, out io
 		return err
 	}
 	setStore(vars, *data, getenv)
+	vars["API_TOKEN_SHA256"] = operatorHash(demoToken) // with which the tenant is connected below
 	s, up, err := openSim(options{speed: 1, seed: demoSeed}, filepath.Join(*data, "sim"))
 	if err != nil {
 		return err
@@ -70,7 +71,7 @@ func seed(ctx context.Context, args []string, getenv func(string) string, out io
 	if err != nil {
 		return err
 	}
-	if err := plantDemo(ctx, cfg, s, acc, vars["API_TOKEN"]); err != nil {
+	if err := plantDemo(ctx, cfg, s, acc); err != nil {
 		return err
 	}
 	where := "table " + cfg.Table
@@ -80,12 +81,12 @@ func seed(ctx context.Context, args []string, getenv func(string) string, out io
 	fmt.Fprintf(out, "tenant         %s (%s), in %s\nwebhook path   /webhooks/upstock/%s   /webhooks/cin7core/%s\n",
 		demoTenant, demoName, where, demoURLToken, demoCoreURLToken)
 	fmt.Fprintf(out, "webhook secret %s   bearer %s   (a demonstration's: known to all)\nAPI token      %s\n",
-		demoSigningSecret, demoBearer, vars["API_TOKEN"])
+		demoSigningSecret, demoBearer, demoToken)
 	return nil
 }
 
 // plantDemo writes the demo tenant, reads its mirror and delivers its first order.
-func plantDemo(ctx context.Context, cfg cloud.Config, s *sim.Sim, acc sim.Account, apiToken string) error {
+func plantDemo(ctx context.Context, cfg cloud.Config, s *sim.Sim, acc sim.Account) error {
 	deps, store, err := cloud.Open(cfg)
 	if err != nil {
 		return err
@@ -107,7 +108,7 @@ func plantDemo(ctx context.Context, cfg cloud.Config, s *sim.Sim, acc sim.Accoun
 	if err != nil {
 		return err
 	}
-	return connectDemo(ctx, app.New(deps), jobs, apiToken, acc)
+	return connectDemo(ctx, app.New(deps), jobs, demoToken, acc)
 }
 
 // connectDemo connects the planted tenant with real keys, reads its mirror and delivers its first order.
