@@ -11,8 +11,8 @@
 // and [Client.SaveOrder] (its lines). Unknown filters are ignored, so every row found must be compared. Statuses are an
 // open set (compare with [Status.Is]), names and GUIDs come in any case, and null, "" and absence mean the same. The
 // order of lists is not documented, and rows move between pages while they are read. A 200 may hold an error, and too
-// many calls may be a 429, or a 503 or 400 of which only the text says so (see errors.go). A webhook is not signed and only names what
-// changed ([ParseWebhook]): it is a hint.
+// many calls may be a 429, or a 503 or 400 of which only the text says so (see errors.go). A webhook is not signed and
+// only names what changed ([ParseWebhook]): it is a hint.
 //
 // Where the documentation is silent or wrong, the comment of the type or method says what was observed. Undocumented
 // behaviour is never taken for success: the outcome of a doubtful answer is Unknown.

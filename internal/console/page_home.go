@@ -463,7 +463,8 @@ func (a *api) connectionLines(r *http.Request, v visit) (list []connectionLine, 
 // budget says how many calls to an account are left.
 func (v visit) budget(s limit.State) string {
 	if s.BlockedUntil.After(v.now) {
-		return "It did not answer, or said that it was called too often; it is called again from " + v.moment(s.BlockedUntil).Words + " on."
+		return "It did not answer, or said that it was called too often; it is called again from " +
+			v.moment(s.BlockedUntil).Words + " on."
 	}
 	var left []string
 	unit := cmp.Or(s.Unit, "call")
