@@ -342,3 +342,32 @@ func TestCheckSettings(t *testing.T) {
 		}
 	})
 }
+
+// TestGivenUp: the message of a run is received too often and given up, at a point where nothing but the run itself
+// says that there is something left to do. It goes on with the next look at JOOR.
+func TestGivenUp(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		w.contact("Harbour Foods", "")
+		w.pull()
+		last := false
+		w.armed, w.odds = true, func(kind string) fault {
+			switch {
+			case strings.HasPrefix(kind, "joor: write T#tenant#joor#wishes"):
+				last = true // what the person wants is forgotten: it was done
+			case last && len(w.givenUp) == 0 && kind == "joor: write T#tenant#progress kind#joorUpload":
+				return before
+			}
+			return none
+		}
+		w.press(w.sends((*joorcin7.Pair).Upload))
+		w.rest()
+		if len(w.givenUp) != 1 || !strings.Contains(w.givenUp[0], joorcin7.JobUpload) {
+			t.Errorf("given up: %v", w.givenUp)
+		}
+		if c, err := w.pair().Ledger.LastProgress(w.ctx(), w.tenant, joorcin7.JobUpload); err != nil ||
+			c.State != "done" || c.Result["inReview"] != 1 {
+			t.Errorf("%+v, %v", c, err)
+		}
+	})
+}

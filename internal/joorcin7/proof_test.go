@@ -3,6 +3,7 @@ package joorcin7_test
 import (
 	"context"
 	"fmt"
+	"hash/fnv"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -239,19 +240,31 @@ func TestMonth(t *testing.T) {
 	for seed := range uint64(testsize.Of(12, 1, 0)) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
-			inWorld(t, func(w *world) { w.month(rand.New(rand.NewPCG(seed, 7))) })
+			inWorld(t, func(w *world) { w.month(seed) })
 		})
 	}
 }
 
-func (w *world) month(r *rand.Rand) {
-	var ids []string
-	w.odds = func() fault {
+// lot draws one effect in thirty to go wrong: which ones follows from the seed and from how often there was one of its
+// kind, and not from the order in which effects of several processes come.
+func lot(seed uint64) func(kind string) fault {
+	met := map[string]int{}
+	return func(kind string) fault {
+		met[kind]++
+		h := fnv.New64a()
+		fmt.Fprintf(h, "%d %s %d", seed, kind, met[kind])
+		r := rand.New(rand.NewPCG(seed, h.Sum64()))
 		if r.IntN(30) > 0 {
 			return none
 		}
 		return []fault{before, after, late, die}[r.IntN(4)]
 	}
+}
+
+func (w *world) month(seed uint64) {
+	r := rand.New(rand.NewPCG(seed, 7))
+	var ids []string
+	w.odds = lot(seed)
 	n := 0
 	for day := range testsize.Of(30, 12, 12) {
 		w.mu.Lock()
@@ -370,6 +383,8 @@ func TestProofCanFail(t *testing.T) {
 		{"TestBadContacts", []string{"a contact that lacks what JOOR asks for is sent"}},
 		{"TestOverdue", []string{"one that is in review is sent again"}},
 		{"TestSwitchedOff", []string{"a switch counts for what is pressed alone"}},
+		{"TestGivenUp", []string{"nobody wakes a run whose message was given up",
+			"what a run came to is counted once more when it is done"}},
 		{"TestRemovedThere", []string{"what was removed in JOOR comes back by itself"}},
 	} {
 		mutant.Caught(t, by.test, by.mutants...)

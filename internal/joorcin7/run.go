@@ -52,7 +52,7 @@ func (r *run) stages() []job.Stage {
 	case JobAllContacts:
 		return []job.Stage{{Name: "list", Work: r.listAll}, {Name: "missing", Work: r.takeMissing}, stand}
 	case JobJOOR:
-		return []job.Stage{stand, codes, tell, {Name: "follow", Work: r.afterJOOR}}
+		return []job.Stage{{Name: "wake", Work: r.wake}, codes, tell, {Name: "follow", Work: r.afterJOOR}}
 	case JobUpload:
 		return []job.Stage{choose, tell, sum}
 	case JobUpdate:

@@ -309,12 +309,41 @@ func nameOfStanding(s standing) string {
 	return s.theirs.Name
 }
 
-// sum says what became of what somebody wanted sent, and forgets the wishes that the run answers.
+// sum says what became of what somebody wanted sent, and forgets the wishes that the run answers. What it says is on
+// record before that: whoever goes on after it would find none of them.
 func (r *run) sum(ctx context.Context) error {
 	wishes, ids, err := r.own(ctx)
 	if err != nil {
 		return err
 	}
+	if r.place.After == "" {
+		if err := r.sumUp(ctx, ids); err != nil {
+			return err
+		}
+		r.place.After = "said"
+		if err := r.Save(ctx); err != nil {
+			return err
+		}
+	}
+	if len(ids) > 0 {
+		if err := r.unsure(ctx); err != nil {
+			return err
+		}
+		r.touch(ids...)
+		if err := r.granted(ctx, slices.DeleteFunc(wishes, func(w wish) bool {
+			return w.At.After(r.Progress.Begun) // somebody asked since: the run goes on
+		})); err != nil {
+			return err
+		}
+	}
+	if err := r.said(ctx); err != nil {
+		return err
+	}
+	return r.restandTouched(ctx)
+}
+
+// sumUp counts what became of customers that somebody wanted sent.
+func (r *run) sumUp(ctx context.Context, ids []string) error {
 	if err := r.restandTouched(ctx); err != nil {
 		return err
 	}
@@ -333,21 +362,7 @@ func (r *run) sum(ctx context.Context) error {
 		}
 	}
 	r.Progress.Of = len(ids)
-	if len(ids) > 0 {
-		if err := r.unsure(ctx); err != nil {
-			return err
-		}
-		r.touch(ids...)
-		if err := r.granted(ctx, slices.DeleteFunc(wishes, func(w wish) bool {
-			return w.At.After(r.Progress.Begun) // somebody asked since: the run goes on
-		})); err != nil {
-			return err
-		}
-		if err := r.said(ctx, len(ids)); err != nil {
-			return err
-		}
-	}
-	return r.restandTouched(ctx)
+	return nil
 }
 
 // outcome is what became of a customer that somebody wanted sent: a name to count by, and why it was not; "" = it was.
@@ -373,9 +388,12 @@ func (s standing) outcome(kind string) (name, why string) {
 	return "leftOut", why
 }
 
-// said records what a run came to.
-func (r *run) said(ctx context.Context, n int) error {
-	c := r.place.Counts
+// said records what a run came to, unless that is nothing.
+func (r *run) said(ctx context.Context) error {
+	c, n := r.place.Counts, r.Progress.Of
+	if n == 0 {
+		return nil
+	}
 	var parts []string
 	for _, of := range []struct{ name, text string }{
 		{"uploaded", "are in JOOR"}, {"updated", "were updated"}, {"inReview", "are in review at JOOR"},
@@ -390,20 +408,44 @@ func (r *run) said(ctx context.Context, n int) error {
 		ledger.Event{Kind: "joor", Text: text})
 }
 
-// afterJOOR starts what people asked for and nobody has begun, and once a day a reading of JOOR's connections where
-// customers are linked.
-func (r *run) afterJOOR(ctx context.Context) error {
+// wake has work go on that nobody is at: what people asked for and nobody has begun, and runs whose message was given
+// up or lost. No schedule starts these jobs. Then it does as stand.
+func (r *run) wake(ctx context.Context) error {
 	wishes, err := r.wished(ctx, r.b)
 	if err != nil {
 		return err
 	}
-	for kind, ids := range wantedOf(wishes) {
-		if len(ids) > 0 {
-			if err := r.Runner.Kick(ctx, r.Part.Tenant, kind); err != nil {
-				return err
-			}
+	wanted := wantedOf(wishes)
+	for _, k := range r.Jobs() {
+		if k.Every > 0 {
+			continue
+		}
+		stranded, err := r.stranded(ctx, k.Name)
+		if err == nil && (stranded || len(wanted[k.Name]) > 0) {
+			err = r.Runner.Kick(ctx, r.Part.Tenant, k.Name)
+		}
+		if err != nil {
+			return err
 		}
 	}
+	return r.stand(ctx)
+}
+
+// stranded reports whether the run of a kind is to go on, and neither has a worker its turn nor is a message expected.
+func (r *run) stranded(ctx context.Context, kind string) (bool, error) {
+	last, err := r.Ledger.LastProgress(ctx, r.Part.Tenant, kind)
+	if errors.Is(err, ledger.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil || !last.IsOpen() || last.Turn.Until.After(r.Now()) {
+		return false, err
+	}
+	cur, err := r.Ledger.Cursor(ctx, r.Part.Tenant, kind)
+	return err == nil && !cur.Again.After(r.Now()), err
+}
+
+// afterJOOR starts once a day a reading of JOOR's connections where customers are linked.
+func (r *run) afterJOOR(ctx context.Context) error {
 	read, err := r.downloadOf(ctx, r.b)
 	if err != nil || r.Now().Sub(read.At) < r.Times.Reread {
 		return err

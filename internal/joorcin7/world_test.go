@@ -48,11 +48,12 @@ type world struct {
 	armed   bool
 	effects int
 	names   []string
-	faults  map[int]fault    // by number of the effect
-	on      map[string]fault // by its name, once
-	odds    func() fault     // by lot
-	flying  int              // messages under way, and effects still to come
-	parts   map[string]bool  // of the table, that were written to
+	faults  map[int]fault           // by number of the effect
+	on      map[string]fault        // by its name, once
+	odds    func(kind string) fault // by lot
+	flying  int                     // messages under way, and effects still to come
+	givenUp []string                // messages that were received too often
+	parts   map[string]bool         // of the table, that were written to
 }
 
 // fault is what happens to one effect.
@@ -203,7 +204,10 @@ func (p *process) effect(name string, do func() error) error {
 		w.effects++
 		w.names = append(w.names, p.name+": "+name)
 		if f = cmp.Or(f, w.faults[w.effects]); f == none && w.odds != nil && p.name != "console" {
-			f = w.odds()
+			f = w.odds(w.kindOf(p.name + ": " + name))
+		}
+		if f != none && w.odds != nil {
+			w.t.Logf("%s %s: %s", time.Now().Format("2 15:04:05.000"), f, p.name+": "+name)
 		}
 	}
 	w.mu.Unlock()
@@ -230,6 +234,17 @@ func (p *process) effect(name string, do func() error) error {
 		return errDead
 	}
 	return do()
+}
+
+// kindOf is what effects have in common whose names differ by what is drawn by lot.
+func (w *world) kindOf(name string) string {
+	at, sort, _ := strings.Cut(strings.ReplaceAll(name, w.tenant, "tenant"), "\t")
+	at, _, _ = strings.Cut(at, "@")
+	if begin, _, note := strings.Cut(at, "#unsure "); note {
+		at = begin + "#unsure"
+	}
+	_, sort, _ = strings.Cut(sort, "\t")
+	return at + sort[:min(len(sort), 4)]
 }
 
 type gateHTTP struct{ p *process }
@@ -312,6 +327,10 @@ func (w *world) deliver(m app.Message, delay time.Duration) {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if m.Receives > 5 {
+			w.mu.Lock()
+			w.givenUp = append(w.givenUp, m.Body)
+			w.mu.Unlock()
+			w.t.Logf("%s given up: %s", time.Now().Format("2 15:04:05.000"), m.Body)
 			p.app.DeadLetters(ctx, []app.Message{m})
 			return
 		}
