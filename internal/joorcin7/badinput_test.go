@@ -371,3 +371,32 @@ func TestGivenUp(t *testing.T) {
 		}
 	})
 }
+
+// TestListsBehind: a process dies when it has noted what JOOR says of a customer, before the lists show it. The next
+// look that may count on nobody being at it makes them anew.
+func TestListsBehind(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		a := w.contact("Harbour Foods", "")
+		w.pull()
+		w.upload()
+		w.review(true)
+		found, died := false, false
+		w.armed, w.odds = true, func(kind string) fault {
+			switch {
+			case strings.HasPrefix(kind, "joor: GET ") && strings.HasSuffix(kind, "/customer_code/"+a+"/"):
+				found = true
+			case found && !died && kind == "joor: write T#tenant#progress kind#joorConnections":
+				died = true
+				return die
+			}
+			return none
+		}
+		w.look()
+		w.pass(2 * time.Hour)
+		w.rest()
+		if got := w.list(joorcin7.ListLinked); got != a+" linked" || !died {
+			t.Errorf("linked: %q, in review: %q; died: %t", got, w.list(joorcin7.ListReview), died)
+		}
+	})
+}

@@ -383,6 +383,7 @@ func TestProofCanFail(t *testing.T) {
 		{"TestBadContacts", []string{"a contact that lacks what JOOR asks for is sent"}},
 		{"TestOverdue", []string{"one that is in review is sent again"}},
 		{"TestSwitchedOff", []string{"a switch counts for what is pressed alone"}},
+		{"TestListsBehind", []string{"nobody notes that lists are behind"}},
 		{"TestGivenUp", []string{"nobody wakes a run whose message was given up",
 			"what a run came to is counted once more when it is done"}},
 		{"TestRemovedThere", []string{"what was removed in JOOR comes back by itself"}},
