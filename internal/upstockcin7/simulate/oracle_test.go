@@ -58,7 +58,7 @@ func (w *world) judge(o *order) string {
 		}
 		return "lost: nothing is written down"
 	}
-	if text := w.othersWork(o, r); text != "" {
+	if text := w.othersWork(o, r) + w.othersVoid(o, r); text != "" {
 		return text
 	}
 	live, _ := w.sales(o)
@@ -129,6 +129,22 @@ func (w *world) othersWork(o *order, r *stored.Order) string {
 	for _, e := range r.Timeline {
 		if saysOthersWork.MatchString(e.Text) && (o.handled.IsZero() || e.At.Before(o.handled)) {
 			return "nobody had begun with its goods then, and it says: " + e.Text
+		}
+	}
+	return ""
+}
+
+// saysOthersVoid is how an order says that somebody else voided its sale.
+var saysOthersVoid = regexp.MustCompile(`of this order was voided in Cin7 Core`)
+
+// othersVoid finds what an order calls somebody else's void though nobody voided a sale of it: the void was ours.
+func (w *world) othersVoid(o *order, r *stored.Order) string {
+	if !w.restored.IsZero() || len(o.edits) > 0 {
+		return ""
+	}
+	for _, e := range r.Timeline {
+		if saysOthersVoid.MatchString(e.Text) {
+			return "nobody voided a sale of it, and it says: " + e.Text
 		}
 	}
 	return ""
