@@ -4,10 +4,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
 	"stockbridge/internal/joorcin7"
+	"stockbridge/internal/limit"
 	"stockbridge/internal/sim"
 	"stockbridge/internal/testsize"
 )
@@ -20,15 +22,7 @@ func TestCalls(t *testing.T) {
 	inWorld(t, func(w *world) {
 		n := testsize.Of(1000, 100, 0)
 		w.put("/sim/joor/accounts/"+w.acc.JOOR.Account, `{"reviewSeconds":1}`)
-		rows := make([]map[string]any, n)
-		for i := range rows {
-			rows[i] = map[string]any{"type": "Customer", "isActive": true, "company": fmt.Sprintf("Firm %d", i),
-				"email": fmt.Sprintf("firm%d@example.com", i), "address1": "1 Quay Street", "city": "Auckland",
-				"country": "New Zealand", "priceColumn": "WholesalePrice"}
-		}
-		body, err := json.Marshal(rows)
-		w.must(err)
-		w.control("POST", "/sim/cin7omni/contacts?account="+w.acc.Cin7Omni.Username, string(body))
+		w.firms(n)
 		before := w.calls(sim.Cin7Omni, "GET /v1/Contacts")
 		w.pull()
 		w.rest()
@@ -49,6 +43,52 @@ func TestCalls(t *testing.T) {
 			if over := w.sim.OverLimit(system, ""); over > 0 {
 				t.Errorf("%s: %d calls over the limit", system, over)
 			}
+		}
+	})
+}
+
+// firms makes so many customers in Cin7 Omni.
+func (w *world) firms(n int) {
+	w.t.Helper()
+	rows := make([]map[string]any, n)
+	for i := range rows {
+		rows[i] = map[string]any{"type": "Customer", "isActive": true, "company": fmt.Sprintf("Firm %d", i),
+			"email": fmt.Sprintf("firm%d@example.com", i), "address1": "1 Quay Street", "city": "Auckland",
+			"country": "New Zealand", "priceColumn": "WholesalePrice"}
+	}
+	for some := range slices.Chunk(rows, 1000) {
+		body, err := json.Marshal(some)
+		w.must(err)
+		w.control("POST", "/sim/cin7omni/contacts?account="+w.acc.Cin7Omni.Username, string(body))
+	}
+}
+
+// TestReading: a long list is read about as fast as the limiter lets anybody read, which gives 60 calls in 63 seconds.
+// make bench reads what it logs.
+func TestReading(t *testing.T) {
+	t.Parallel()
+	testsize.Large(t)
+	inWorld(t, func(w *world) {
+		n := testsize.Of(16_000, 2000, 0)
+		w.firms(n)
+		w.pass(2 * time.Minute) // nothing is spent of the next minute
+		before := len(w.sim.Calls(sim.Cin7Omni, ""))
+		w.pull()
+		calls := w.sim.Calls(sim.Cin7Omni, "")[before:]
+		took, first := calls[len(calls)-1].At.Sub(calls[0].At), 0
+		for _, c := range calls {
+			if c.At.Sub(calls[0].At) < limit.Minute {
+				first++
+			}
+		}
+		used := 100 * float64(first) / 60
+		t.Logf("%d contacts: %d calls in %v, %.1f %% of Cin7 Omni's limit", n, len(calls),
+			took.Round(time.Second), used)
+		if took > limit.Minute && used < 90 {
+			t.Error("it could be faster")
+		}
+		if over := w.sim.OverLimit(sim.Cin7Omni, ""); over > 0 {
+			t.Errorf("%d calls over the limit", over)
 		}
 	})
 }

@@ -75,6 +75,8 @@ func measurements() []measurement {
 		{"shown", benchShown},
 		{"catalogue", benchCatalogue},
 		{"catalogueMemory", benchCatalogueMemory},
+		{"customers", benchCustomers},
+		{"customersDynamo", benchCustomersDynamo},
 		{"match", benchMatch},
 		{"fanout", benchFanOut},
 		{"budget", benchBudget},

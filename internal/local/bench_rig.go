@@ -18,6 +18,8 @@ import (
 	"stockbridge/internal/cloud"
 	"stockbridge/internal/sim"
 	simcin7core "stockbridge/internal/sim/cin7core"
+	simomni "stockbridge/internal/sim/cin7omni"
+	simjoor "stockbridge/internal/sim/joor"
 	simupstock "stockbridge/internal/sim/upstock"
 	"stockbridge/internal/table"
 	"stockbridge/internal/upstockcin7/order"
@@ -148,6 +150,7 @@ type rigOptions struct {
 	metered    bool             // count the table's write units
 	table      table.Table      // that is used instead of the embedded store; nil = none
 	fill       func(*rig) error // adds records to the account before they are first read
+	brand      bool             // the tenant has Cin7 Omni and JOOR
 }
 
 func openRig(ctx context.Context, o rigOptions) (_ *rig, err error) {
@@ -166,6 +169,9 @@ func openRig(ctx context.Context, o rigOptions) (_ *rig, err error) {
 	if err := r.startRunner(o); err != nil {
 		return nil, err
 	}
+	if o.brand {
+		return r, r.connectBrand(ctx)
+	}
 	return r, r.connectTenant(ctx)
 }
 
@@ -173,11 +179,17 @@ func (r *rig) startVendors(o rigOptions) (err error) {
 	r.simUpstock = simupstock.New()
 	r.simCore = simcin7core.New(simcin7core.Options{NoAutomation: o.noWebhooks})
 	options := sim.Options{Speed: o.speed, NoLimits: true, Deliver: cloud.Transport()}
-	if r.sim, err = sim.New(options, r.simUpstock, r.simCore); err != nil {
+	vendors := []sim.Vendor{r.simUpstock, r.simCore}
+	if o.brand {
+		vendors = []sim.Vendor{simomni.New(), simjoor.New()}
+	}
+	if r.sim, err = sim.New(options, vendors...); err != nil {
 		return err
 	}
 	r.cin7 = callCounter{next: r.sim.Transport(), byPath: map[string]int{}, changes: map[string]int{}}
-	r.acc = r.sim.AddAccount("Kiln & Crate", "NZD")
+	if r.acc = r.sim.AddAccount("Kiln & Crate", "NZD"); o.brand {
+		r.acc = r.sim.AddEmptyAccount(brandName, "NZD")
+	}
 	if r.control, err = listen("127.0.0.1:0", r.sim.Handler()); err == nil && o.fill != nil {
 		err = o.fill(r)
 	}
