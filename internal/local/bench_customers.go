@@ -161,9 +161,9 @@ func (r *rig) fillContacts(ctx context.Context, n int) error {
 			no := strconv.Itoa(i)
 			some = append(some, map[string]any{"type": "Customer", "company": names[i%4] + " " + no,
 				"firstName": "Aroha", "lastName": "Ngata " + no, "email": "buyer" + no + "@example.com",
-				"accountNumber": "C" + no,
-				"address1":      no + " Quay Street", "city": towns[i/4%4], "postCode": "0624", "country": "New Zealand",
-				"phone": "+64 9 555 " + no, "priceColumn": "WholesalePrice", "isActive": true})
+				"accountNumber": "C" + no, "address1": no + " Quay Street", "city": towns[i/4%4], "postCode": "0624",
+				"country": "New Zealand", "phone": "+64 9 555 " + no, "priceColumn": "WholesalePrice",
+				"isActive": true})
 		}
 		if err := (client{r.control.url, ""}).call(ctx, http.MethodPost, path, some, nil); err != nil {
 			return err
