@@ -20,15 +20,18 @@ run: ## everything on this machine, with a demo; ARGS="-listen … -demo=false" 
 
 # They take the longest, and so are begun first.
 LONG := ./internal/upstockcin7 ./internal/console
+# Where several work at once; make race looks at the others too.
+MANY := ./internal/job ./internal/joorcin7 ./internal/limit ./internal/publish ./internal/table
 test: ## every story, then a sample with the race detector; without large tests
 	GOGC=400 go test -short -shuffle=on -timeout 30m $(LONG) ./...
-	GOGC=400 go test -short -race -shuffle=on -timeout 30m $(LONG) ./...
+	GOGC=400 go test -short -race -shuffle=on -timeout 30m $(LONG) $(MANY)
 
 full: ## all tests once, the larger ones too
 	GOGC=400 go test -shuffle=on -timeout 30m $(LONG) ./...
 
-race: ## every story and every page with the race detector, where make test runs a sample
+race: ## every package, story and page with the race detector, of which make test runs a sample
 	GOGC=400 go test -short -race -shuffle=on -timeout 30m $(LONG) ./internal/joorcin7 -args -every
+	GOGC=400 go test -short -race -shuffle=on -timeout 30m $$(go list ./... | grep -vE '/internal/(upstockcin7|console|joorcin7)$$')
 
 SEEDS   ?= 2000
 FROM    ?= 1

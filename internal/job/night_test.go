@@ -8,11 +8,13 @@ import (
 
 	"stockbridge/internal/job"
 	"stockbridge/internal/tenant"
+	"stockbridge/internal/testsize"
 )
 
 // TestNight: a tenant's turn comes once a day, in the night of its own clock, and at the same time each night; tenants
 // have different ones. Where clocks are put forward or back, it still comes once.
 func TestNight(t *testing.T) {
+	testsize.Unraced(t) // it reckons
 	hours := map[int]int{}
 	for n := range 6 {
 		for _, zone := range []string{"Pacific/Auckland", "America/New_York", "Asia/Kathmandu", "no zone"} {

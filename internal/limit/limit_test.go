@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"stockbridge/internal/table"
+	"stockbridge/internal/testsize"
 )
 
 // store is an embedded table that is as slow as one far away.
@@ -443,6 +444,7 @@ func TestSpeed(t *testing.T) {
 // rate, and the vendor, which counts for itself, refuses none. Meanwhile the first class calls every quarter of an
 // hour, and is never told to wait for long.
 func TestThreeRates(t *testing.T) {
+	testsize.Unraced(t) // others have as many workers
 	synctest.Test(t, func(t *testing.T) {
 		s := newStore(t, 0)
 		vendors := []*vendor{{most: 3, window: time.Second}, {most: 60, window: time.Minute},

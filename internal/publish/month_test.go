@@ -17,6 +17,7 @@ import (
 // TestMonth: thirty days of edits of what is wanted, with calls, writes and processes that fail, and people who stop
 // runs, send again and change things over there. Each night nothing fails any more: then both sides agree.
 func TestMonth(t *testing.T) {
+	testsize.Unraced(t) // one works after the other
 	for seed := range uint64(testsize.Of(60, 4, 1)) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "table.db")

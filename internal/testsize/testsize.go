@@ -4,8 +4,8 @@
 // There are five sizes. Each is chosen by flags, never by a list of tests' names:
 //
 //	go test -short ./...                     short    what make test runs first: every story, small numbers
-//	go test -short -race ./...               sample   what make test runs then: one story in eight, always the same
-//	                                                  ones, with the race detector
+//	go test -short -race PACKAGE             sample   what make test runs then, where several work at once: one story
+//	                                                  in eight, always the same ones, with the race detector
 //	go test -short -race PACKAGE -args -every
 //	                                         stories  what make race runs: a sample with every story
 //	go test ./...                            full     what make full runs: every test
