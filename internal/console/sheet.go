@@ -56,8 +56,8 @@ func (a *api) newSheet(r *http.Request, title string, numbers []string, columns 
 	return s, nil
 }
 
-// maxSheet is what an answer of a Lambda function can carry, with room for its envelope: 6 MB, as JSON. A table of more
-// lines is compressed on its way; maxCells bounds what is gathered for it.
+// maxSheet is what an answer of a Lambda function can carry, with room for its envelope: 6 MB, as JSON, and in base64. A
+// file of more lines is compressed; maxCells bounds what is gathered for it.
 const maxSheet, maxCells = 4 << 20, 48 << 20
 
 // line adds a line, as long as the file may fit into an answer.
@@ -121,16 +121,21 @@ func (s *sheet) send(w http.ResponseWriter, r *http.Request, name string) error 
 			body = append([]byte("\uFEFF"), body...)
 		}
 		w.Header().Add("Vary", "Accept-Encoding")
-		if len(body) > packedFrom && strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+		unpacks := strings.Contains(r.Header.Get("Accept-Encoding"), "gzip")
+		if len(body) > maxSheet || unpacks && len(body) > packedFrom {
 			packed, err := pack(body)
 			if err != nil {
 				return err
 			}
-			body, encoding = packed, "gzip"
+			if body = packed; unpacks {
+				encoding = "gzip"
+			} else { // what no answer could hold as it is comes as a file that whoever asks unpacks
+				kind, ending = "application/gzip", ".csv.gz"
+			}
 		}
 	}
 	if len(body) > maxSheet {
-		return tooLong("more than 4 MiB")
+		return tooLong("more than 4 MiB, compressed")
 	}
 	w.Header().Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", name+ending))
 	if encoding != "" {

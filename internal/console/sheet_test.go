@@ -4,8 +4,10 @@ import (
 	"archive/zip"
 	"bytes"
 	"compress/gzip"
+	"encoding/base64"
 	"encoding/csv"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -107,52 +109,64 @@ func TestCells(t *testing.T) {
 	}
 }
 
-// TestLargeSheet: a file of 50,000 lines fits into an answer: as XLSX, and as CSV for whoever reads what is compressed.
-// Whoever does not is told so, in an answer that is not.
+// TestLargeSheet: a file of 50,000 customers fits into an answer of a function, which holds 6 MB with what base64 adds:
+// as XLSX, and as CSV, which is compressed on its way for whoever unpacks that, and is a compressed file for others.
 func TestLargeSheet(t *testing.T) {
 	testsize.Unraced(t)
-	send := func(path, accept string) (*httptest.ResponseRecorder, error) {
+	const lines, most = 50_000, 6_000_000
+	send := func(path, accept string) *httptest.ResponseRecorder {
 		r := httptest.NewRequest("GET", path, nil)
 		r.Header.Set("Accept-Encoding", accept)
 		w := httptest.NewRecorder()
-		s, err := (&api{Deps: Deps{Workbook: workbook.Write}}).newSheet(r, "Customers", nil, "name", "email", "why")
+		s, err := (&api{Deps: Deps{Workbook: workbook.Write}}).newSheet(r, "Customers", nil, joorColumns...)
 		if err != nil {
 			t.Fatal(err)
 		}
 		s.marked = true
-		for i := range 50_000 {
-			n := strconv.Itoa(i)
-			if err := s.line("Kōwhai Fashion House "+n, "buyer"+n+"@example.com",
-				"It has no country, which JOOR needs. Add it in Cin7 Omni: customer "+n); err != nil {
+		draw := rand.New(rand.NewPCG(7, 7))
+		for i := range lines {
+			n, word := strconv.Itoa(i), func() string { return strconv.FormatUint(draw.Uint64N(1<<32), 36) }
+			if err := s.line(n, "Kōwhai "+word()+" House "+n, word()+" "+word(), word()+"@"+word()+".example.com",
+				"0"+n, "leftOut", "It has no country, which JOOR needs.", "2026-12-01", "yes", n, word()); err != nil {
 				t.Fatal(err)
 			}
 		}
-		return w, s.send(w, r, "customers")
+		begun := time.Now()
+		if err := s.send(w, r, "customers"); err != nil {
+			t.Fatal(err)
+		}
+		size := base64.StdEncoding.EncodedLen(w.Body.Len())
+		t.Logf("%s, accepting %q: %v, %d kB of an answer", path, accept, time.Since(begun).Round(time.Millisecond),
+			size/1000)
+		if size > most {
+			t.Errorf("%s, accepting %q: %d bytes", path, accept, size)
+		}
+		return w
 	}
-	begun := time.Now()
-	w, err := send("/customers.xlsx", "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Logf("50,000 rows as XLSX: %v, %d KB", time.Since(begun).Round(time.Millisecond), w.Body.Len()>>10)
-	if !strings.Contains(unzipped(t, w.Body.Bytes(), "xl/worksheets/sheet1.xml"), "buyer49999@example.com") {
+	last := strconv.Itoa(lines - 1)
+	w := send("/customers.xlsx", "")
+	if !strings.Contains(unzipped(t, w.Body.Bytes(), "xl/worksheets/sheet1.xml"), " House "+last) {
 		t.Error("the last row is not there")
 	}
-	if w, err = send("/customers.csv", "br, gzip"); err != nil || w.Header().Get("Content-Encoding") != "gzip" {
-		t.Fatalf("%v: %v", err, w.Header())
-	}
-	z, err := gzip.NewReader(w.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	body, err := io.ReadAll(z)
-	if err != nil || !strings.HasPrefix(string(body), "\uFEFFname,email,why\r\n") ||
-		strings.Count(string(body), "\n") != 50_001 {
-		t.Errorf("%v, %d bytes that begin with %q", err, len(body), body[:30])
-	}
-	if w, err = send("/customers.csv", "br"); err == nil || w.Header().Get("Content-Encoding") != "" ||
-		w.Header().Get("Content-Disposition") != "" {
-		t.Errorf("who cannot read it: %v, %v", err, w.Header())
+	for _, c := range []struct{ accept, encoding, kind, name string }{
+		{"br, gzip", "gzip", "text/csv; charset=utf-8", "customers.csv"},
+		{"br", "", "application/gzip", "customers.csv.gz"},
+	} {
+		w := send("/customers.csv", c.accept)
+		h := w.Header()
+		if h.Get("Content-Encoding") != c.encoding || h.Get("Content-Type") != c.kind ||
+			h.Get("Content-Disposition") != `attachment; filename="`+c.name+`"` {
+			t.Errorf("%s: %v", c.accept, h)
+		}
+		z, err := gzip.NewReader(w.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(z)
+		if err != nil || len(body) <= maxSheet || !strings.HasPrefix(string(body), "\uFEFFid,company,") ||
+			strings.Count(string(body), "\n") != lines+1 || !strings.Contains(string(body), " House "+last) {
+			t.Errorf("%s: %v, %d bytes that begin with %q", c.accept, err, len(body), body[:30])
+		}
 	}
 }
 

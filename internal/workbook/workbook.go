@@ -110,6 +110,8 @@ var parts = []struct{ name, xml string }{
 		`<cellStyles count="1"><cellStyle name="Normal" xfId="0" builtinId="0"/></cellStyles></styleSheet>`},
 }
 
+// writeSheet writes the rows. A cell that follows the one before does not say where it is, which makes a long file
+// smaller by a third; one that comes after empty ones does.
 func writeSheet(b *bufio.Writer, rows [][]any) {
 	b.WriteString(`<worksheet xmlns="` + main + `"><sheetViews><sheetView tabSelected="1" workbookViewId="0">` +
 		`<pane ySplit="1" topLeftCell="A2" activePane="bottomLeft" state="frozen"/></sheetView></sheetViews>`)
@@ -124,21 +126,29 @@ func writeSheet(b *bufio.Writer, rows [][]any) {
 	for i, row := range rows {
 		number := strconv.Itoa(i + 1)
 		b.WriteString(`<row r="` + number + `">`)
+		next := 0 // the column where a cell is that says nothing
 		for j, v := range row {
-			writeCell(b, columnName(j)+number, i == 0, v)
+			at := ""
+			if j != next {
+				at = ` r="` + columnName(j) + number + `"`
+			}
+			if writeCell(b, at, i == 0, v) {
+				next = j + 1
+			}
 		}
 		b.WriteString("</row>")
 	}
 	b.WriteString("</sheetData></worksheet>")
 }
 
-func writeCell(b *bufio.Writer, at string, first bool, v any) {
+// writeCell writes a cell, if there is anything in it. at is its attribute that says where it is.
+func writeCell(b *bufio.Writer, at string, first bool, v any) bool {
 	var style int
 	var value string
 	switch v := v.(type) {
 	case string:
 		if v == "" {
-			return // nothing at all
+			return false // nothing at all
 		}
 		style, value = writing, ` t="inlineStr"><is>`+inline(v)+`</is>`
 	case float64:
@@ -149,7 +159,8 @@ func writeCell(b *bufio.Writer, at string, first bool, v any) {
 	if first {
 		style = heading
 	}
-	b.WriteString(`<c r="` + at + `" s="` + strconv.Itoa(style) + `"` + value + `</c>`)
+	b.WriteString(`<c` + at + ` s="` + strconv.Itoa(style) + `"` + value + `</c>`)
+	return true
 }
 
 // inline is a text as it stands in its cell.

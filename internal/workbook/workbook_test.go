@@ -3,15 +3,20 @@ package workbook_test
 import (
 	"archive/zip"
 	"bytes"
+	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/xuri/excelize/v2"
 
+	"stockbridge/internal/testsize"
 	"stockbridge/internal/workbook"
 )
 
@@ -68,6 +73,7 @@ func TestWriteBeyond(t *testing.T) {
 	for i := range row {
 		row[i] = fmt.Sprint(i)
 	}
+	row[40] = ""
 	row[0], row[1] = "a\x00b\xff\uFFFFc", strings.Repeat("😀", 20_000)
 	var out bytes.Buffer
 	if err := workbook.Write(&out, "Q&A <1>", [][]any{row}); err != nil {
@@ -136,5 +142,57 @@ func TestWriteFails(t *testing.T) {
 	}
 	if err := workbook.Write(io.Discard, "Orders", nil); err != nil {
 		t.Errorf("nothing: %v", err)
+	}
+}
+
+// TestLibreOffice: another program, where it is installed, finds each text to be the text that it was, where it was.
+func TestLibreOffice(t *testing.T) {
+	testsize.Large(t)
+	office, err := exec.LookPath("soffice")
+	if err != nil {
+		t.Skip("LibreOffice is not installed")
+	}
+	texts := []string{"+64 9 555 0101", "=1+1", "0624", "-1+1", "@SUM(A1)", "1e5", "TRUE", "2026-01-05", "1/2", "'x",
+		"Tūī Bakery"}
+	rows := [][]any{{"first", "none", "last"}}
+	for _, text := range texts {
+		rows = append(rows, []any{text, "", text})
+	}
+	var out bytes.Buffer
+	if err := workbook.Write(&out, "Customers", rows); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "cells.xlsx"), out.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run := exec.CommandContext(t.Context(), office, "-env:UserInstallation=file://"+dir, "--headless", "--convert-to",
+		"fods", "--outdir", dir, filepath.Join(dir, "cells.xlsx"))
+	if said, err := run.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, said)
+	}
+	raw, err := os.ReadFile(filepath.Join(dir, "cells.fods"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc struct {
+		Rows []struct {
+			Cells []struct {
+				Type    string `xml:"value-type,attr"`
+				Formula string `xml:"formula,attr"`
+				Text    string `xml:"p"`
+			} `xml:"table-cell"`
+		} `xml:"body>spreadsheet>table>table-row"`
+	}
+	if err := xml.Unmarshal(raw, &doc); err != nil || len(doc.Rows) <= len(texts) {
+		t.Fatalf("%v: %d rows", err, len(doc.Rows))
+	}
+	for i, text := range texts {
+		cells := doc.Rows[i+1].Cells
+		for _, at := range []int{0, 2} {
+			if c := cells[at]; c.Type != "string" || c.Formula != "" || c.Text != text {
+				t.Errorf("%q is %+v", text, c)
+			}
+		}
 	}
 }
