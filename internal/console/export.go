@@ -60,6 +60,8 @@ func exportSections() []exportSection {
 		{"importedProducts", (*api).exportImportedProducts, cursor},
 		{"importedCustomers", (*api).exportImportedCustomers, cursor},
 		{"priceChanges", (*api).exportPriceChanges, cursor},
+		{"joorCustomers", (*api).exportJOORCustomers, cursor},
+		{"joorMatches", (*api).exportJOORMatches, cursor},
 		{"completeness", (*api).exportReport, isCount},
 		{"events", (*api).exportEvents, ledger.IsEventKey},
 		{"orders", (*api).exportOrders, isOrdersPlace},
@@ -250,6 +252,8 @@ links-product           which product of Cin7 Core each SKU of Upstock is
 imported-products       the products that are to be in Upstock, and how each stands there
 imported-customers      the customers that are, likewise
 price-changes           how prices changed in Upstock's lists within 90 days
+joor-customers          the customers that JOOR was told of, or cannot be, and how each stands there
+joor-matches            which connections of JOOR's they were found to be, and who decided about that
 completeness.json       what the last comparison of both systems found
 completeness-orders     and its orders
 events                  what happened within 90 days, and who did it
@@ -263,8 +267,8 @@ orders/…/calls….json    requests and answers of the order, for 90 days. A li
 Lists are there twice: as .json and as .csv, a table for a spreadsheet. A text in a table that a spreadsheet would take
 for a formula has a ' in front. Instants are in UTC in .json, and in the tenant's time zone in .csv.
 
-Keys, tokens, webhook secrets and addresses are in none of the files. Nor is the copy of Cin7 Core's own records, which
-Cin7 Core exports itself.
+Keys, tokens, webhook secrets and addresses are in none of the files. Nor are the copies of the systems' own records, which
+they export themselves.
 `
 
 func exportPath(tenantID string) string { return tenantPath(tenantID) + "/export" }

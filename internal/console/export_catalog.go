@@ -1,11 +1,15 @@
 package console
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"strconv"
 
 	"github.com/shopspring/decimal"
 
+	"stockbridge/internal/joorcin7"
+	"stockbridge/internal/tenant"
 	"stockbridge/internal/upstockcin7"
 )
 
@@ -71,4 +75,76 @@ func priceCell(d *decimal.Decimal) string {
 		return *text
 	}
 	return ""
+}
+
+// Of JOOR's customers it is how each stands there, and what was decided about matches. Those that only could be
+// uploaded are left out.
+
+func (a *api) exportJOORCustomers(ctx context.Context, e *export, after string) (string, error) {
+	if e.Connections[tenant.JOOR].Account == "" {
+		return "", nil
+	}
+	page, err := a.JOOR.Customers(ctx, e.Tenant.ID, joorcin7.Query{})
+	if err != nil {
+		return "", err
+	}
+	rows := slices.DeleteFunc(page.Items, func(c joorcin7.Customer) bool {
+		return c.State == joorcin7.StateNew && c.Why == ""
+	})
+	l := e.list("joor-customers", joorColumns...)
+	rows, next := rowsAfter(rows, func(c joorcin7.Customer) string { return c.ID }, after)
+	for _, c := range rows {
+		if err := l.add(joorCustomerOf(c), joorCells(c, e.zone)...); err != nil {
+			return "", err
+		}
+	}
+	return next, nil
+}
+
+func (a *api) exportJOORMatches(ctx context.Context, e *export, after string) (string, error) {
+	if e.Connections[tenant.JOOR].Account == "" {
+		return "", nil
+	}
+	var all []joorcin7.Match
+	for _, state := range matchStates {
+		page, err := a.JOOR.Matches(ctx, e.Tenant.ID, joorcin7.MatchQuery{State: state})
+		if err != nil {
+			return "", err
+		}
+		all = append(all, page.Items...)
+	}
+	l := e.list("joor-matches", "state", "id", "company", "connection", "name", "score", "by", "at")
+	rows, next := rowsAfter(all, func(m joorcin7.Match) string {
+		return m.State + " " + m.Contact.ID + " " + connectionOfMatch(m).ID
+	}, after)
+	for _, m := range rows {
+		c := connectionOfMatch(m)
+		if err := l.add(joorMatchOf(m), m.State, m.Contact.ID, m.Contact.Company, c.ID, c.Name,
+			strconv.FormatFloat(m.Score, 'f', 2, 64), m.By, e.at(m.At)); err != nil {
+			return "", err
+		}
+	}
+	return next, nil
+}
+
+// connectionOfMatch is the connection of a match; where it may be one of several, none.
+func connectionOfMatch(m joorcin7.Match) (c joorcin7.ConnectionRef) {
+	if m.Connection != nil {
+		c = *m.Connection
+	}
+	return c
+}
+
+// exportedRows is how many rows are added at once of what is read whole.
+const exportedRows = 5000
+
+// rowsAfter are the rows that come after a key, in the order of their keys, as many as are added at once. next is the
+// last one's key; "" = these are the last ones.
+func rowsAfter[T any](all []T, key func(T) string, after string) (some []T, next string) {
+	slices.SortFunc(all, func(a, b T) int { return cmp.Compare(key(a), key(b)) })
+	all = slices.DeleteFunc(all, func(row T) bool { return key(row) <= after })
+	if len(all) <= exportedRows {
+		return all, ""
+	}
+	return all[:exportedRows], key(all[exportedRows-1])
 }

@@ -156,19 +156,24 @@ func (a *api) joorFile(w http.ResponseWriter, r *http.Request, b tenant.Bundle, 
 		if err != nil {
 			return joorFault(err, noContact)
 		}
-		due, overdue := "", ""
-		if !c.Due.IsZero() {
-			due = c.Due.In(zone).Format(time.DateOnly)
-		}
-		if c.Overdue {
-			overdue = "yes"
-		}
-		if err := out.line(c.ID, c.Company, c.Name, c.Email, c.AccountNumber, c.State, c.Why, due, overdue, c.Code,
-			c.Connection); err != nil {
+		if err := out.line(joorCells(c, zone)...); err != nil {
 			return err
 		}
 	}
 	return out.send(w, r, "joor-"+string(q.List)+"-"+time.Now().In(zone).Format(time.DateOnly))
+}
+
+// joorCells are a customer's cells in those columns.
+func joorCells(c joorcin7.Customer, zone *time.Location) []string {
+	due, overdue := "", ""
+	if !c.Due.IsZero() {
+		due = c.Due.In(zone).Format(time.DateOnly)
+	}
+	if c.Overdue {
+		overdue = "yes"
+	}
+	return []string{c.ID, c.Company, c.Name, c.Email, c.AccountNumber, c.State, c.Why, due, overdue, c.Code,
+		c.Connection}
 }
 
 // joorField is a mapped field on both sides.

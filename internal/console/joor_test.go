@@ -364,3 +364,40 @@ func (h *house) fillJOOR(acc sim.Account, id, path, token string) string {
 
 // idText is a number as it stands in an address.
 func idText(id any) string { return fmt.Sprintf("%.0f", id) }
+
+// TestJOORKept: how customers stand in JOOR and what was decided about matches is in the export. With the tenant goes
+// all of it, and what still comes for the tenant leaves nothing.
+func TestJOORKept(t *testing.T) {
+	inBrand(t, func(b *brand) {
+		b.do("PATCH", b.path+"/settings", b.token, `{"joorUpload":true,
+			"joorPrices":{"WholesalePrice":{"currency":"NZD","label":"Wholesale"}}}`).is(200)
+		harbour := b.contact(map[string]any{"company": "=Harbour Foods", "email": "buyer@harbour.example"})
+		royal := b.contact(map[string]any{"company": "Royal Bakery", "email": "bread@royal.example"})
+		b.contact(map[string]any{"company": "Never Sent", "email": "none@never.example"})
+		b.control("POST", "/sim/joor/connections?account="+b.acc.JOOR.Account, map[string]any{
+			"customer_name": "Royal Bakery", "customer_alias": "Royal Bakery",
+			"customer_contact_email": "bread@royal.example"}).is(200)
+		b.pull()
+		b.progress(b.do("POST", b.path+"/joor/contacts/download", b.token, nil))
+		b.progress(b.do("POST", b.path+"/joor/matches", b.token, `{"find":true}`))
+		b.do("POST", b.path+"/joor/matches", b.token, `{"sure":true}`).is(200)
+		b.progress(b.do("POST", b.path+"/joor/upload", b.token, `{"ids":[`+harbour+`]}`))
+
+		parts, _ := b.exportAll(b.path, b.token)
+		lines := readTable(t, parts[0]["joor-customers.csv"])
+		if len(lines) != 2 || lines[0][0] != harbour || lines[0][1] != "'=Harbour Foods" || lines[0][5] != "review" ||
+			lines[1][0] != royal || lines[1][10] == "" {
+			t.Errorf("%q", lines)
+		}
+		if lines := readTable(t, parts[0]["joor-matches.csv"]); len(lines) != 1 || lines[0][0] != "accepted" ||
+			lines[0][1] != royal || lines[0][4] != "Royal Bakery" || !strings.Contains(lines[0][6], "token") {
+			t.Errorf("%q", lines)
+		}
+
+		b.do("DELETE", b.path, operator, map[string]string{"name": "Tōtara Apparel"}).is(200)
+		b.rest()
+		if left := b.written.left(t, b.id); len(left) != 0 {
+			t.Errorf("what is left: %v", left)
+		}
+	})
+}
