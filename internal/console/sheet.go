@@ -56,7 +56,7 @@ func (a *api) newSheet(r *http.Request, title string, numbers []string, columns 
 	return s, nil
 }
 
-// maxSheet is what an answer of a Lambda function can carry, with room for its envelope: 6 MB, as JSON, and in base64. A
+// maxSheet is what an answer of a Lambda function can carry, with room for its envelope: 6 MB, as JSON and in base64. A
 // file of more lines is compressed; maxCells bounds what is gathered for it.
 const maxSheet, maxCells = 4 << 20, 48 << 20
 
