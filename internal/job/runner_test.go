@@ -11,6 +11,7 @@ import (
 
 	"stockbridge/internal/job"
 	"stockbridge/internal/ledger"
+	"stockbridge/internal/limit"
 	"stockbridge/internal/rest"
 	"stockbridge/internal/tenant"
 )
@@ -301,6 +302,49 @@ func TestDead(t *testing.T) {
 			if err != nil || len(list) != 1 || !strings.HasSuffix(list[0].Text, " given up for now. "+want) {
 				t.Errorf("%+v %v", list, err)
 			}
+		})
+	}
+}
+
+// TestCallWaits: a part sits out short waits of the limiter's: all of them together for a quick second try's time, and
+// bulk work, whose calls are spread, each of them. A longer one ends the part, which comes back by then.
+func TestCallWaits(t *testing.T) {
+	for name, c := range map[string]struct {
+		class limit.Class
+		waits []time.Duration
+		calls int
+		took  time.Duration // at least
+	}{
+		"one":                   {limit.Second, []time.Duration{2 * time.Second}, 2, 2 * time.Second},
+		"many":                  {limit.Second, slices.Repeat([]time.Duration{2 * time.Second}, 9), 3, 4 * time.Second},
+		"many, of bulk work":    {limit.Bulk, slices.Repeat([]time.Duration{2 * time.Second}, 9), 10, 18 * time.Second},
+		"a long, of bulk work":  {limit.Bulk, []time.Duration{2 * time.Second, time.Minute}, 2, 2 * time.Second},
+		"a long one":            {limit.First, []time.Duration{time.Minute}, 1, 0},
+		"none":                  {limit.Bulk, nil, 1, 0},
+		"time that has gone by": {limit.First, []time.Duration{-time.Second}, 2, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			play(t, func(t *testing.T, w *world) {
+				calls, begun := 0, time.Now()
+				r := w.runner(func(ctx context.Context, p *job.Part) error {
+					return p.Call(ctx, func(context.Context) error {
+						if calls++; calls > len(c.waits) {
+							return nil
+						}
+						return failed(rest.Error{Kind: rest.Waiting, Err: &rest.Wait{
+							Until: time.Now().Add(c.waits[calls-1])}})
+					})
+				})
+				r.Kinds[0].Class = c.class
+				r.do(w.message())
+				took, ended := time.Since(begun), calls > len(c.waits)
+				if calls != c.calls || took < c.took || took > c.took+2*time.Second || ended == (len(r.sent) > 0) {
+					t.Errorf("%d calls in %s, then %+v", calls, took, r.sent)
+				}
+				if !ended && r.sent[0].delay < c.waits[calls-1]-time.Second {
+					t.Errorf("it comes back after %s", r.sent[0].delay)
+				}
+			})
 		})
 	}
 }
