@@ -10,7 +10,7 @@ import (
 )
 
 func main() {
-	err := cloud.Start(os.Getenv, func(a *app.App) cloud.Handler { return cloud.HTTP(a.Webhook()) })
+	err := cloud.Start(os.Getenv, func(a *app.App) cloud.Handler { return cloud.Webhook(a.Webhook()) })
 	fmt.Fprintln(os.Stderr, "webhook:", err)
 	os.Exit(1)
 }

@@ -7,8 +7,8 @@
 //
 // Start reads the environment ([ReadConfig]), makes the app's dependencies ([Open]), composes the app and passes its
 // handler to the Lambda runtime. A [Handler] is a plain function from event to answer. There are three kinds of events,
-// and a function that makes a Handler for each: [HTTP] (API Gateway and function URLs), [SQS] (batches, answered
-// message by message) and [Raw] (a schedule's input, unchanged). The local runner serves the same handlers.
+// and a function that makes a Handler for each: [HTTP] (API Gateway and function URLs), and [Webhook] where the sender
+// does not wait; [SQS] (batches, answered message by message) and [Raw] (a schedule's input, unchanged). The local runner serves the same handlers.
 //
 // # What it promises
 //
@@ -23,6 +23,8 @@
 //   - Of KMS, SQS and SES we make one or two calls each, ourselves: their own clients would be larger than the rest.
 //   - [NewMailer] sends e-mails by SES, for the one function that begins with [StartMailing]. What was not sent is told
 //     apart from what nobody knows.
+//   - A call of AWS that hears nothing for 1.5 s ends and is made again, three times in all. [Webhook] answers within
+//     4.5 s, whatever hangs.
 //   - [NewLogger] writes a JSON object a line; a metric is an attribute of its log line and costs no call.
 //
 // With STORE=file:<path> everything is stored in one file, sealed with a key beside it, and no AWS client is made. That
@@ -30,7 +32,6 @@
 package cloud
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -242,7 +243,10 @@ func (e *environment) aws() awsConfig {
 }
 
 // Open makes the app's dependencies. The Closer closes them.
-func Open(c Config) (app.Deps, io.Closer, error) {
+func Open(c Config) (app.Deps, io.Closer, error) { return open(c, Transport()) }
+
+// open is Open with the way to AWS.
+func open(c Config, far http.RoundTripper) (app.Deps, io.Closer, error) {
 	deps := app.Deps{
 		HTTP: Transport(), URLs: c.URLs, PublicURL: c.PublicURL, Operators: c.Operators, SignIn: c.SignIn,
 		OrderPage: c.OrderPage,
@@ -272,14 +276,14 @@ func Open(c Config) (app.Deps, io.Closer, error) {
 		}
 		return deps, file, nil
 	}
+	transport := impatiently(far)
 	base := aws.Config{
 		Region:      c.aws.region,
 		Credentials: credentials.NewStaticCredentialsProvider(c.aws.key, c.aws.secret, c.aws.session),
-		HTTPClient:  wholeAnswers{&http.Client{Transport: Transport()}},
+		HTTPClient:  &http.Client{Transport: transport},
 	}
 	deps.Table = NewTable(dynamodb.NewFromConfig(base,
 		func(o *dynamodb.Options) { o.BaseEndpoint = endpoint(c.aws.dynamodb) }), c.Table)
-	transport := Transport()
 	deps.Sealer = newSealer(c.aws.service("kms", c.aws.kms, transport), c.KMSKey)
 	queues := newQueue(c.aws.service("sqs", c.aws.sqs, transport),
 		map[app.Queue]string{app.OrdersQueue: c.Orders, app.CatalogQueue: c.Catalog, app.ShipmentsQueue: c.Shipments,
@@ -315,23 +319,4 @@ func Transport() *http.Transport {
 		// side closed meanwhile looks alive, and the outcome of a write on it is Unknown.
 		IdleConnTimeout: 10 * time.Second,
 	}
-}
-
-// wholeAnswers is an HTTP client that reads an answer to its end before the SDK
-// sees it. The SDK closes the request's body as soon as Do returns. On loopback
-// that may cut short an answer above some 4 KB, which the SDK then asks for again.
-type wholeAnswers struct{ client *http.Client }
-
-func (w wholeAnswers) Do(req *http.Request) (*http.Response, error) {
-	resp, err := w.client.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	body, err := io.ReadAll(resp.Body)
-	resp.Body.Close()
-	if err != nil {
-		return nil, err
-	}
-	resp.Body = io.NopCloser(bytes.NewReader(body))
-	return resp, nil
 }

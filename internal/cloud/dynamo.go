@@ -106,7 +106,7 @@ func NewTableAt(ctx context.Context, endpoint, name string) (table.Table, error)
 	client := dynamodb.New(dynamodb.Options{
 		Region: "ap-southeast-2", BaseEndpoint: &endpoint,
 		Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
-		HTTPClient:  wholeAnswers{&http.Client{Transport: Transport()}},
+		HTTPClient:  &http.Client{Transport: impatiently(Transport())},
 	})
 	return NewTable(client, name), CreateTable(ctx, client, name)
 }

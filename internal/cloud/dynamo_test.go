@@ -30,7 +30,7 @@ func testClient(endpoint string, rt http.RoundTripper, again bool) *dynamodb.Cli
 		Region:       "ap-southeast-2",
 		Credentials:  credentials.NewStaticCredentialsProvider("test", "test", ""),
 		BaseEndpoint: aws.String(endpoint),
-		HTTPClient:   wholeAnswers{&http.Client{Transport: rt}},
+		HTTPClient:   &http.Client{Transport: impatiently(rt)},
 	}, func(o *dynamodb.Options) {
 		o.Retryer = aws.NopRetryer{}
 		if again {

@@ -139,18 +139,76 @@ func SQS(do func(context.Context, []app.Message) (failed []string)) Handler {
 // which send the same event (payload format 2.0).
 func HTTP(h http.Handler) Handler {
 	return func(ctx context.Context, payload []byte) ([]byte, error) {
-		var ev events.APIGatewayV2HTTPRequest
-		if err := json.Unmarshal(payload, &ev); err != nil {
-			return nil, fmt.Errorf("read HTTP event: %w", err)
-		}
-		req, err := request(ctx, &ev)
+		req, _, err := readHTTP(ctx, payload)
 		if err != nil {
-			return nil, fmt.Errorf("read HTTP event: %w", err)
+			return nil, err
 		}
 		w := &answer{header: http.Header{}}
 		h.ServeHTTP(w, req)
 		return json.Marshal(w.event())
 	}
+}
+
+// WebhookPatience is how long a delivery is worked on before it is answered, whatever hangs: Upstock waits 5 s
+// (vendors' documents), and what it gets no answer to, it counts as failed.
+const WebhookPatience = 4500 * time.Millisecond
+
+// Webhook is HTTP for what vendors deliver: each delivery has its answer within WebhookPatience after the API took it
+// in, a cold start included. What goes on for longer is ended, and answered 503: the vendor sends it again.
+func Webhook(h http.Handler) Handler {
+	return func(ctx context.Context, payload []byte) ([]byte, error) {
+		req, ev, err := readHTTP(ctx, payload)
+		if err != nil {
+			return nil, err
+		}
+		end := patienceEnds(time.Now(), time.UnixMilli(ev.RequestContext.TimeEpoch))
+		// Handlers end with their context, a moment before. What does not is left to itself.
+		within, cancel := context.WithDeadline(ctx, end.Add(-lastMoment))
+		defer cancel()
+		answered := make(chan *answer, 1)
+		go func() {
+			w := &answer{header: http.Header{}}
+			h.ServeHTTP(w, req.WithContext(within))
+			answered <- w
+		}()
+		late := time.NewTimer(time.Until(end))
+		defer late.Stop()
+		select {
+		case w := <-answered:
+			return json.Marshal(w.event())
+		case <-late.C:
+			w := &answer{header: http.Header{"Content-Type": {"application/json"}, "Retry-After": {"5"}}}
+			w.WriteHeader(http.StatusServiceUnavailable)
+			fmt.Fprint(w, `{"detail":"Not taken in. Send it again."}`)
+			return json.Marshal(w.event())
+		}
+	}
+}
+
+// lastMoment is what a handler has for its answer once its context has ended.
+const lastMoment = 200 * time.Millisecond
+
+// patienceEnds is when a delivery must have its answer that the API took in at a time. Less than a second is not left to
+// it. A time that is long ago, or to come, is none: an event from a file has such.
+func patienceEnds(now, taken time.Time) time.Time {
+	ago := now.Sub(taken)
+	if ago < 0 || ago > 2*WebhookPatience {
+		ago = 0
+	}
+	return now.Add(max(WebhookPatience-ago, time.Second))
+}
+
+// readHTTP reads an event of an HTTP API or a function URL.
+func readHTTP(ctx context.Context, payload []byte) (*http.Request, *events.APIGatewayV2HTTPRequest, error) {
+	var ev events.APIGatewayV2HTTPRequest
+	if err := json.Unmarshal(payload, &ev); err != nil {
+		return nil, nil, fmt.Errorf("read HTTP event: %w", err)
+	}
+	req, err := request(ctx, &ev)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read HTTP event: %w", err)
+	}
+	return req, &ev, nil
 }
 
 func request(ctx context.Context, ev *events.APIGatewayV2HTTPRequest) (*http.Request, error) {

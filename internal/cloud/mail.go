@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"time"
 
 	"stockbridge/internal/alert"
 	"stockbridge/internal/app"
@@ -22,6 +23,9 @@ func mailing(c Config, d *app.Deps) {
 	}
 }
 
+// mailPatience is how long SES may be silent: an e-mail whose answer was not awaited arrives twice.
+const mailPatience = 10 * time.Second
+
 // Mailer sends e-mails by SES.
 // (https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html)
 type Mailer struct {
@@ -31,7 +35,7 @@ type Mailer struct {
 
 // NewMailer returns the Mailer of a configuration.
 func NewMailer(c Config) *Mailer {
-	ses := c.aws.service("email", c.aws.ses, Transport())
+	ses := c.aws.service("email", c.aws.ses, impatient{Transport(), mailPatience})
 	ses.name = "ses" // its signatures have another name than its address
 	return &Mailer{c.MailFrom, ses}
 }

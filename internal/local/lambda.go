@@ -32,7 +32,7 @@ import (
 // functions returns the handlers by their names in the template.
 func functions(a *app.App) map[string]cloud.Handler {
 	return map[string]cloud.Handler{
-		"WebhookFunction":     cloud.HTTP(a.Webhook()),
+		"WebhookFunction":     cloud.Webhook(a.Webhook()),
 		"OrdersFunction":      cloud.SQS(a.Orders),
 		"DeadLettersFunction": cloud.SQS(a.DeadLetters),
 		"ScheduleFunction":    cloud.Raw(a.Schedule),
