@@ -139,8 +139,9 @@ func delivery(t *testing.T, s Seed, taken time.Time) []byte {
 // is written down, else 503, and Upstock sends it again.
 func TestWebhookInTime(t *testing.T) {
 	seed := Seed{Tenant: "acme", Name: "Acme", TimeZone: "Pacific/Auckland", Supplier: "1", UpstockToken: "token",
-		URLToken: "acmeacmeacmeacmeacmeacmeacmeacme", SigningSecret: "whsec_c3RvY2ticmlkZ2UgdGVzdCBzZWNyZXQsIG5vdCByZWFs",
-		CoreURLToken: "corecorecorecorecorecorecorecore", CoreBearer: "bearer"}
+		URLToken:      "acmeacmeacmeacmeacmeacmeacmeacme",
+		SigningSecret: "whsec_c3RvY2ticmlkZ2UgdGVzdCBzZWNyZXQsIG5vdCByZWFs",
+		CoreURLToken:  "corecorecorecorecorecorecorecore", CoreBearer: "bearer"}
 	for _, c := range []struct {
 		hangs  string
 		before time.Duration // that the function took to start

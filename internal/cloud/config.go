@@ -7,8 +7,9 @@
 //
 // Start reads the environment ([ReadConfig]), makes the app's dependencies ([Open]), composes the app and passes its
 // handler to the Lambda runtime. A [Handler] is a plain function from event to answer. There are three kinds of events,
-// and a function that makes a Handler for each: [HTTP] (API Gateway and function URLs), and [Webhook] where the sender
-// does not wait; [SQS] (batches, answered message by message) and [Raw] (a schedule's input, unchanged). The local runner serves the same handlers.
+// and functions that make Handlers for them: [HTTP] for API Gateway and function URLs, and [Webhook] where the sender
+// does not wait; [SQS] for batches, answered message by message; [Raw] for a schedule's input, unchanged. The local
+// runner serves the same handlers.
 //
 // # What it promises
 //

@@ -188,8 +188,8 @@ func Webhook(h http.Handler) Handler {
 // lastMoment is what a handler has for its answer once its context has ended.
 const lastMoment = 200 * time.Millisecond
 
-// patienceEnds is when a delivery must have its answer that the API took in at a time. Less than a second is not left to
-// it. A time that is long ago, or to come, is none: an event from a file has such.
+// patienceEnds is when a delivery must have its answer that the API took in at a time. At least a second is left to it.
+// A time that is long ago, or to come, is none: an event from a file has such.
 func patienceEnds(now, taken time.Time) time.Time {
 	ago := now.Sub(taken)
 	if ago < 0 || ago > 2*WebhookPatience {

@@ -44,6 +44,8 @@ type options struct {
 
 	seed   string          // makes the simulators' ids and tokens the same each time
 	change func(*app.Deps) // changes the app's dependencies, to measure them
+	// apart gives a function dependencies and an App of its own, as each has on Lambda; nil = all share one App.
+	apart func(function string, shared app.Deps) app.Deps
 }
 
 func parse(args []string, usage io.Writer) (options, error) {
@@ -304,6 +306,11 @@ func start(o options, data, simURL string, getenv func(string) string, out io.Wr
 	}
 	a := app.New(deps)
 	l.functions, l.token, l.admits, l.issuer = functions(a), o.token, a.Admits, people.Handler()
+	if o.apart != nil {
+		for name := range l.functions {
+			l.functions[name] = functions(app.New(o.apart(name, deps)))[name]
+		}
+	}
 	l.mail = post
 	if err := checkSealingKey(ctx, a, filepath.Join(data, storeFile)+".key", out); err != nil {
 		cancel()
