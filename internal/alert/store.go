@@ -261,7 +261,7 @@ func (s *Store) newSecret(ctx context.Context, tenantID string, a *Alerts, old S
 	if err != nil {
 		return "", err
 	}
-	a.Sealed, err = s.Sealer.Seal(ctx, tenantID, plain)
+	a.Sealed, err = s.Sealer.Seal(ctx, tenantID, sealedAs, plain)
 	a.Made, a.Number = now, a.Number+1
 	return tenant.Secret(c.Current), err
 }
@@ -277,9 +277,12 @@ type clearOld struct {
 	Until  time.Time
 }
 
+// sealedAs is what the secrets of alerts are bound to, beside their tenant.
+const sealedAs = "alerts"
+
 // Secrets opens those of a tenant's alerts.
 func (s *Store) Secrets(ctx context.Context, tenantID string, a Alerts) (v Secrets, err error) {
-	plain, err := s.Sealer.Open(ctx, tenantID, a.Sealed)
+	plain, err := s.Sealer.Open(ctx, tenantID, sealedAs, a.Sealed)
 	if err != nil {
 		return v, fmt.Errorf("open the secret of alerts: %w", err)
 	}

@@ -58,7 +58,7 @@ func TestSilence(t *testing.T) {
 			return err
 		},
 		"key": func(ctx context.Context, d app.Deps) error {
-			_, err := d.Sealer.Open(ctx, "acme", []byte("sealed"))
+			_, err := d.Sealer.Open(ctx, "acme", "upstock", []byte("sealed"))
 			return err
 		},
 		"queue": func(ctx context.Context, d app.Deps) error {

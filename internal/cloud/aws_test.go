@@ -2,7 +2,6 @@ package cloud
 
 import (
 	"crypto/md5"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -15,7 +14,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stockbridge/internal/app"
-	"stockbridge/internal/tenant"
 )
 
 func serviceTest(transport http.RoundTripper) service {
@@ -84,66 +82,6 @@ type said struct {
 type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
-
-func TestSealer(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b64 := base64.StdEncoding.EncodeToString
-		answer := fmt.Sprintf(`{"KeyId":"k","CiphertextBlob":%q,"Plaintext":%q}`, b64([]byte("sealed")),
-			b64([]byte("plain")))
-		const refuse = `InvalidCiphertextException {"message":"m"}`
-		s := &script{answers: []string{answer, answer, refuse, refuse, answer}}
-		open := func(sealer *Sealer, tenant, want string) {
-			t.Helper()
-			got, err := sealer.Open(t.Context(), tenant, []byte("sealed"))
-			if string(got) != want || (err == nil) != (want != "") {
-				t.Errorf("%q, %v", got, err)
-			}
-			clear(got) // the caller may
-		}
-		a := newSealer(serviceTest(s), "alias/seal")
-		if sealed, err := a.Seal(t.Context(), "acme", []byte("plain")); err != nil || string(sealed) != "sealed" {
-			t.Errorf("%q, %v", sealed, err)
-		}
-		open(a, "acme", "plain")
-		b := newSealer(serviceTest(s), "alias/seal")
-		open(b, "acme", "plain")
-		open(b, "acme", "plain")
-		open(b, "zenith", "") // KMS is asked, and what it refuses is not kept
-		open(b, "zenith", "")
-		time.Sleep(openedFor)
-		open(b, "acme", "plain")
-
-		bound := func(tenant string) map[string]any { return map[string]any{"tenant": tenant} }
-		sealed, plain := b64([]byte("sealed")), b64([]byte("plain"))
-		decrypt := func(tenant string) map[string]any {
-			return map[string]any{"KeyId": "alias/seal", "CiphertextBlob": sealed, "EncryptionContext": bound(tenant)}
-		}
-		if d := cmp.Diff([]map[string]any{
-			{"KeyId": "alias/seal", "Plaintext": plain, "EncryptionContext": bound("acme")},
-			decrypt("acme"), decrypt("zenith"), decrypt("zenith"), decrypt("acme"),
-		}, s.asked); d != "" {
-			t.Error(d)
-		}
-	})
-}
-
-// TestSealerPermanent: errors that asking again cannot help are told from those that may pass.
-func TestSealerPermanent(t *testing.T) {
-	for code, permanent := range map[string]bool{
-		"DisabledException": true, "NotFoundException": true, "KMSInvalidStateException": true,
-		"IncorrectKeyException": true, "InvalidCiphertextException": true,
-		"AccessDeniedException": false, "ThrottlingException": false, "KMSInternalException": false,
-		"KeyUnavailableException": false,
-	} {
-		synctest.Test(t, func(t *testing.T) {
-			s := &script{answers: []string{code + ` {"message":"m"}`}}
-			_, err := newSealer(serviceTest(s), "alias/seal").Open(t.Context(), "acme", []byte("sealed"))
-			if err == nil || errors.Is(err, tenant.ErrSealed) != permanent {
-				t.Errorf("%s: %v", code, err)
-			}
-		})
-	}
-}
 
 func TestQueue(t *testing.T) {
 	body := []byte(`{"tenant":"acme","order":"🚚"}`)

@@ -19,8 +19,8 @@
 //     several are one transaction. A write that the SDK repeats is recognised by its revision and reported as done.
 //   - [Queue] sends to standard queues with the tenant as message group. A message may arrive twice, and a Send
 //     that failed may have been done.
-//   - [Sealer] seals with KMS, with the tenant as encryption context: what was sealed for one tenant opens for no
-//     other.
+//   - [Sealer] seals with a data key that KMS opens once an hour, bound to a tenant: what was sealed for one opens for
+//     no other.
 //   - Of KMS, SQS and SES we make one or two calls each, ourselves: their own clients would be larger than the rest.
 //   - [NewMailer] sends e-mails by SES, for the one function that begins with [StartMailing]. What was not sent is told
 //     apart from what nobody knows.
@@ -285,7 +285,7 @@ func open(c Config, far http.RoundTripper) (app.Deps, io.Closer, error) {
 	}
 	deps.Table = NewTable(dynamodb.NewFromConfig(base,
 		func(o *dynamodb.Options) { o.BaseEndpoint = endpoint(c.aws.dynamodb) }), c.Table)
-	deps.Sealer = newSealer(c.aws.service("kms", c.aws.kms, transport), c.KMSKey)
+	deps.Sealer = newSealer(c.aws.service("kms", c.aws.kms, transport), c.KMSKey, deps.Table)
 	queues := newQueue(c.aws.service("sqs", c.aws.sqs, transport),
 		map[app.Queue]string{app.OrdersQueue: c.Orders, app.CatalogQueue: c.Catalog, app.ShipmentsQueue: c.Shipments,
 			app.JOORQueue: c.JOOR})

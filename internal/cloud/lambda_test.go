@@ -124,14 +124,14 @@ func TestFileStore(t *testing.T) {
 			t.Fatal(err)
 		}
 		if len(items) == 0 {
-			sealed, err := deps.Sealer.Seal(t.Context(), "t", []byte("plain"))
+			sealed, err := deps.Sealer.Seal(t.Context(), "t", "upstock", []byte("plain"))
 			if err != nil || bytes.Contains(sealed, []byte("plain")) {
 				t.Fatalf("seal: %q %v", sealed, err)
 			}
 			if err := deps.Table.Write(t.Context(), table.Create(table.Item{Key: key, Data: sealed})); err != nil {
 				t.Fatal(err)
 			}
-		} else if plain, err := deps.Sealer.Open(t.Context(), "t", items[0].Data); err != nil ||
+		} else if plain, err := deps.Sealer.Open(t.Context(), "t", "upstock", items[0].Data); err != nil ||
 			string(plain) != "plain" {
 			t.Errorf("open: %q %v", plain, err)
 		}

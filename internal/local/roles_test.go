@@ -207,7 +207,9 @@ var seldom = map[call]string{
 	{"ShipmentsFunction", "dynamodb:DeleteItem", "table", "T"}:         "Journal.Look: no order needs anybody any more",
 	{"ShipmentsFunction", "dynamodb:ConditionCheckItem", "table", "T"}: "Store.Connect: a connection of before",
 	{"ShipmentsFunction", "dynamodb:PutItem", "table", "HOOK"}:         "Store.Connect, likewise",
-	{"ShipmentsFunction", "kms:Encrypt", "key", ""}:                    "Store.Connect, likewise",
+	{"ShipmentsFunction", "kms:GenerateDataKey", "key", ""}:            "Store.Connect, likewise",
+	{"ShipmentsFunction", "dynamodb:GetItem", "table", "SEALING"}:      "Store.Connect, likewise",
+	{"ShipmentsFunction", "dynamodb:PutItem", "table", "SEALING"}:      "Store.Connect, likewise",
 	{"ShipmentsFunction", "dynamodb:PutItem", "table", "ACCOUNT"}:      "Store.Hold: an account of a version before",
 
 	{"ConsoleFunction", "dynamodb:BatchWriteItem", "table", "T"}: "Journal.Change: an order that is retried",
@@ -342,8 +344,9 @@ func TestRoles(t *testing.T) {
 					t.Errorf("%s may %v what begins with %s, and does not", function, s.Action, key)
 				}
 			}
-			bound := s.Condition["StringLike"]["kms:EncryptionContext:tenant"]
-			if strings.HasPrefix(s.Action[0], "kms:") && bound != "?*" {
+			bound := fmt.Sprint(s.Condition["Null"], s.Condition["ForAllValues:StringEquals"])
+			if strings.HasPrefix(s.Action[0], "kms:") && bound !=
+				"map[kms:EncryptionContextKeys:false] map[kms:EncryptionContextKeys:[purpose tenant]]" {
 				t.Errorf("%s uses the key for anything", function)
 			}
 		}

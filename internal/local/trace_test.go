@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -131,7 +132,7 @@ func (tr *trace) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, "{}")
 	case service == "TrentService":
 		note("kms:"+operation, "key", "")
-		fmt.Fprint(w, `{"CiphertextBlob":"c2VhbGVk","Plaintext":"c2VhbGVk"}`)
+		fmt.Fprintf(w, `{"CiphertextBlob":"c2VhbGVk","Plaintext":%q}`, base64.StdEncoding.EncodeToString(make([]byte, 32)))
 	case service == "AmazonSQS":
 		url := textOf(doc["QueueUrl"])
 		note("sqs:"+operation, url[strings.LastIndex(url, "/")+1:], "")
@@ -269,20 +270,20 @@ type tracedSealer struct {
 	own, far tenant.Sealer
 }
 
-func (s tracedSealer) Seal(ctx context.Context, tenant string, plain []byte) ([]byte, error) {
+func (s tracedSealer) Seal(ctx context.Context, tenant, what string, plain []byte) ([]byte, error) {
 	s.tr.also(ctx, s.function+" seal", func(ctx context.Context) error {
-		_, err := s.far.Seal(ctx, tenant, plain)
+		_, err := s.far.Seal(ctx, tenant, what, plain)
 		return err
 	})
-	return s.own.Seal(ctx, tenant, plain)
+	return s.own.Seal(ctx, tenant, what, plain)
 }
 
-func (s tracedSealer) Open(ctx context.Context, tenant string, sealed []byte) ([]byte, error) {
+func (s tracedSealer) Open(ctx context.Context, tenant, what string, sealed []byte) ([]byte, error) {
 	s.tr.also(ctx, s.function+" open", func(ctx context.Context) error {
-		_, err := s.far.Open(ctx, tenant, sealed)
+		_, err := s.far.Open(ctx, tenant, what, sealed)
 		return err
 	})
-	return s.own.Open(ctx, tenant, sealed)
+	return s.own.Open(ctx, tenant, what, sealed)
 }
 
 type tracedMailer struct {

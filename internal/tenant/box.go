@@ -11,8 +11,8 @@ import (
 	"os"
 )
 
-// Box is a Sealer with a key of its own (AES-256-GCM, the tenant as
-// additional data), for stores outside AWS; there KMS seals.
+// Box is a Sealer with a key of its own (AES-256-GCM, what a value is bound to as
+// additional data): that of a file for stores outside AWS, a data key of KMS there.
 type Box struct{ aead cipher.AEAD }
 
 // NewBox returns a Box with a 32-byte key.
@@ -59,15 +59,21 @@ func OpenBox(path string) (*Box, error) {
 }
 
 // Seal implements Sealer.
-func (b *Box) Seal(_ context.Context, tenant string, plain []byte) ([]byte, error) {
-	return b.aead.Seal(nil, nil, plain, []byte(tenant)), nil
+func (b *Box) Seal(_ context.Context, tenant, what string, plain []byte) ([]byte, error) {
+	return b.aead.Seal(nil, nil, plain, boundTo(tenant, what)), nil
 }
 
-// Open implements Sealer.
-func (b *Box) Open(_ context.Context, tenant string, sealed []byte) ([]byte, error) {
-	plain, err := b.aead.Open(nil, nil, sealed, []byte(tenant))
+// Open implements Sealer. It also opens what earlier versions bound to the tenant alone.
+func (b *Box) Open(_ context.Context, tenant, what string, sealed []byte) ([]byte, error) {
+	plain, err := b.aead.Open(nil, nil, sealed, boundTo(tenant, what))
+	if err != nil {
+		plain, err = b.aead.Open(nil, nil, sealed, []byte(tenant))
+	}
 	if err != nil {
 		return nil, ErrSealed
 	}
 	return plain, nil
 }
+
+// boundTo is the additional data of a value. No tenant's id has a zero byte in it.
+func boundTo(tenant, what string) []byte { return []byte(tenant + "\x00" + what) }

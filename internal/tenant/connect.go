@@ -79,7 +79,7 @@ func (s *Store) prepare(
 		return t, err
 	}
 	t.secrets.Replaced = replaced(t.oldSecrets, t.secrets, t.now)
-	if t.Sealed, err = s.Sealed(ctx, tenant, t.secrets); err != nil {
+	if t.Sealed, err = s.Sealed(ctx, tenant, t.System, t.secrets); err != nil {
 		return t, err
 	}
 	t.known, err = s.formerly(ctx, t.old, t.Connection)

@@ -583,7 +583,7 @@ func (s *Store) ConnectionByURLToken(
 // Secrets opens what a connection keeps sealed.
 func (s *Store) Secrets(ctx context.Context, c Connection) (Secrets, error) {
 	var v Secrets
-	plain, err := s.seal.Open(ctx, c.Tenant, c.Sealed)
+	plain, err := s.seal.Open(ctx, c.Tenant, string(c.System), c.Sealed)
 	if err != nil {
 		return v, fmt.Errorf("open secrets of %s: %w", c.System, err)
 	}
@@ -611,8 +611,8 @@ type clearReplaced struct {
 	Until  time.Time
 }
 
-// Sealed seals secrets for a tenant.
-func (s *Store) Sealed(ctx context.Context, tenant string, v Secrets) ([]byte, error) {
+// Sealed seals a tenant's secrets of a system.
+func (s *Store) Sealed(ctx context.Context, tenant string, sys System, v Secrets) ([]byte, error) {
 	c := clear{Key: string(v.Key), User: v.User, WebhookSecret: string(v.WebhookSecret), URLToken: string(v.URLToken)}
 	for _, r := range v.Replaced {
 		c.Replaced = append(c.Replaced, clearReplaced{string(r.Secret), r.Until})
@@ -621,7 +621,7 @@ func (s *Store) Sealed(ctx context.Context, tenant string, v Secrets) ([]byte, e
 	if err != nil {
 		return nil, err
 	}
-	return s.seal.Seal(ctx, tenant, plain)
+	return s.seal.Seal(ctx, tenant, string(sys), plain)
 }
 
 // Broken marks a connection as needing a new key, unless its key was replaced

@@ -301,8 +301,9 @@ func (s Secrets) WebhookSecrets(at time.Time) []Secret {
 	return list
 }
 
-// Sealer encrypts what must not be stored in the clear, bound to a tenant.
+// Sealer encrypts what must not be stored in the clear, bound to a tenant and to what of the tenant's it is: the
+// secrets of a system, or of alerts.
 type Sealer interface {
-	Seal(ctx context.Context, tenant string, plain []byte) ([]byte, error)
-	Open(ctx context.Context, tenant string, sealed []byte) ([]byte, error)
+	Seal(ctx context.Context, tenant, what string, plain []byte) ([]byte, error)
+	Open(ctx context.Context, tenant, what string, sealed []byte) ([]byte, error)
 }

@@ -46,19 +46,19 @@ func TestStoredSecrets(t *testing.T) {
 	const stored = `{"Key":"k1","User":"u","Webhook":"w1","Hook":"t1",` +
 		`"Replaced":[{"Secret":"w0","Until":"2026-12-01T00:00:00Z"}]}`
 	s := newStore(t)
-	sealed, err := s.seal.Seal(t.Context(), "t", []byte(stored))
+	sealed, err := s.seal.Seal(t.Context(), "t", "upstock", []byte(stored))
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := s.Secrets(t.Context(), Connection{Tenant: "t", Sealed: sealed})
+	got, err := s.Secrets(t.Context(), Connection{Tenant: "t", System: Upstock, Sealed: sealed})
 	if err != nil || got.WebhookSecret != "w1" || got.URLToken != "t1" {
 		t.Errorf("read: %q %q %v", string(got.WebhookSecret), string(got.URLToken), err)
 	}
-	again, err := s.Sealed(t.Context(), "t", got)
+	again, err := s.Sealed(t.Context(), "t", Upstock, got)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if plain, err := s.seal.Open(t.Context(), "t", again); err != nil || string(plain) != stored {
+	if plain, err := s.seal.Open(t.Context(), "t", "upstock", again); err != nil || string(plain) != stored {
 		t.Errorf("stored again: %s %v", plain, err)
 	}
 }
@@ -181,20 +181,45 @@ func TestConnect(t *testing.T) {
 	}
 }
 
+// TestBox: what is sealed opens for its tenant and as what it is alone; what an earlier version bound to its tenant
+// alone opens for it.
+func TestBox(t *testing.T) {
+	box, err := NewBox(bytes.Repeat([]byte{1}, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed, _ := box.Seal(t.Context(), "acme", "upstock", []byte("plain"))
+	before := box.aead.Seal(nil, nil, []byte("plain"), []byte("acme"))
+	for _, c := range []struct {
+		tenant, what string
+		sealed       []byte
+		opens        bool
+	}{
+		{"acme", "upstock", sealed, true}, {"acme", "cin7core", sealed, false}, {"zenith", "upstock", sealed, false},
+		{"acmeups", "tock", sealed, false}, {"acme", "upstock", before, true}, {"zenith", "upstock", before, false},
+		{"acme", "upstock", sealed[:11], false}, {"acme", "upstock", nil, false},
+	} {
+		got, err := box.Open(t.Context(), c.tenant, c.what, c.sealed)
+		if (string(got) == "plain") != c.opens || (err == nil) != c.opens || !c.opens && !errors.Is(err, ErrSealed) {
+			t.Errorf("%s of %s: %q %v", c.what, c.tenant, got, err)
+		}
+	}
+}
+
 // noting is a Sealer beside which somebody else notes something on a connection.
 type noting struct {
 	Sealer
 	note func()
 }
 
-func (n *noting) Seal(ctx context.Context, tenant string, plain []byte) ([]byte, error) {
+func (n *noting) Seal(ctx context.Context, tenant, what string, plain []byte) ([]byte, error) {
 	n.note()
-	return n.Sealer.Seal(ctx, tenant, plain)
+	return n.Sealer.Seal(ctx, tenant, what, plain)
 }
 
-func (n *noting) Open(ctx context.Context, tenant string, sealed []byte) ([]byte, error) {
+func (n *noting) Open(ctx context.Context, tenant, what string, sealed []byte) ([]byte, error) {
 	n.note()
-	return n.Sealer.Open(ctx, tenant, sealed)
+	return n.Sealer.Open(ctx, tenant, what, sealed)
 }
 
 // TestNotedMeanwhile: jobs note how far they are while a person changes or takes away their connection.
@@ -527,7 +552,7 @@ func TestEarlierProgress(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	sealed, err := s.Sealed(ctx, a.ID, Secrets{Key: "k"})
+	sealed, err := s.Sealed(ctx, a.ID, Cin7Core, Secrets{Key: "k"})
 	if err != nil {
 		t.Fatal(err)
 	}
