@@ -2,6 +2,7 @@ package joorcin7
 
 import (
 	"testing"
+	"time"
 
 	"stockbridge/internal/joorcin7/customer"
 	"stockbridge/internal/publish"
@@ -31,6 +32,17 @@ func TestHold(t *testing.T) {
 		}
 		if why := v.hold(change); (why != "") != c.held {
 			t.Errorf("%s: %q", c.name, why)
+		}
+	}
+}
+
+// TestDueBySpeed: JOOR's days are as much shorter as all that is waited for.
+func TestDueBySpeed(t *testing.T) {
+	monday := time.Date(2026, 11, 30, 9, 0, 0, 0, time.UTC)
+	for speed, want := range map[float64]time.Duration{1: 48 * time.Hour, 60: 48 * time.Minute} {
+		p := &Pair{Deps: Deps{Times: DefaultTimes().Divided(speed), Now: func() time.Time { return monday }}}
+		if got := (side{run: &run{Pair: p}}).due(10).Sub(monday); got.Round(time.Second) != want {
+			t.Errorf("at speed %v it is due after %v, want %v", speed, got, want)
 		}
 	}
 }

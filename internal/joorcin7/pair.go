@@ -64,6 +64,7 @@ type Times struct {
 	job.Times
 	Publish publish.Times // of what JOOR is told
 	Ask     time.Duration // between two questions about a connection in review
+	Day     time.Duration // of those by which JOOR says how long its review takes
 	Lost    time.Duration // after which a bulk job that has not finished is not awaited any more
 	Whole   time.Duration // between two readings of all contacts
 	Reread  time.Duration // between two readings of JOOR's connections
@@ -72,13 +73,13 @@ type Times struct {
 // DefaultTimes are the times at full speed.
 func DefaultTimes() Times {
 	return Times{Times: job.DefaultTimes(), Publish: publish.DefaultTimes(), Ask: 4 * time.Hour,
-		Lost: 24 * time.Hour, Whole: 7 * 24 * time.Hour, Reread: 24 * time.Hour}
+		Day: 24 * time.Hour, Lost: 24 * time.Hour, Whole: 7 * 24 * time.Hour, Reread: 24 * time.Hour}
 }
 
 // Divided returns the times, each divided.
 func (t Times) Divided(by float64) Times {
 	t.Times, t.Publish = t.Times.Divided(by), t.Publish.Divided(by)
-	for _, d := range []*time.Duration{&t.Ask, &t.Lost, &t.Whole, &t.Reread} {
+	for _, d := range []*time.Duration{&t.Ask, &t.Day, &t.Lost, &t.Whole, &t.Reread} {
 		*d = time.Duration(float64(*d) / by)
 	}
 	return t

@@ -164,7 +164,7 @@ func (s side) lookUpOne(ctx context.Context, t publish.Telling, together int) (r
 	case rest.KindOf(err) == rest.NotFound:
 		res.Pending, res.Ask = true, s.Now().Add(s.Times.Ask)
 		if together > 0 {
-			res.Due = customer.Due(together, s.Now())
+			res.Due = s.due(together)
 		}
 		return res, nil
 	case isRefusal(err): // it says nothing of the connection, which is asked for again
@@ -180,6 +180,13 @@ func (s side) lookUpOne(ctx context.Context, t publish.Telling, together int) (r
 			" of before. What it says of that it sends by e-mail, if it was asked to."
 	}
 	return res, err
+}
+
+// due is when JOOR says that it has looked at what it was sent, by how many were sent together.
+func (s side) due(together int) time.Time {
+	now := s.Now().UTC()
+	takes := customer.Due(together, now).Sub(now)
+	return now.Add(time.Duration(float64(takes) * float64(s.Times.Day) / float64(24*time.Hour)))
 }
 
 // notTaken names what JOOR was sent otherwise than it was before, and still holds as before: its job has left it out.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"time"
 
 	"stockbridge/internal/issuer"
 	"stockbridge/internal/prose"
@@ -76,9 +77,9 @@ func (b *brandStory) connect(ctx context.Context) (err error) {
 	if _, err := b.follow(ctx, b.tenant, "sync/contacts", nil); err != nil {
 		return err
 	}
-	n, _, err := b.list(ctx, "upload")
+	all, err := b.list(ctx, "upload")
 	if err == nil {
-		b.say("   => Cin7 Omni has %d active customers, and none is known to be in JOOR.", n)
+		b.say("   => Cin7 Omni has %d active customers, and none is known to be in JOOR.", len(all))
 	}
 	return err
 }
@@ -105,29 +106,47 @@ type brandCustomer struct {
 	ID            int64
 	Company, Name string
 	State, Why    string
+	Due           *time.Time
 }
 
-// list is one of the lists of customers: how many are in it, and those that cannot be sent as they are.
-func (b *brandStory) list(ctx context.Context, name string) (n int, leftOut []brandCustomer, err error) {
+// list is one of the lists of customers.
+func (b *brandStory) list(ctx context.Context, name string) (all []brandCustomer, err error) {
 	for after := ""; ; {
 		var page struct {
 			Items []brandCustomer
-			Of    int
 			Next  *string
 		}
 		path := b.tenant + "/joor/customers?" + url.Values{"list": {name}, "limit": {"100"}, "after": {after}}.Encode()
 		if err := b.api.call(ctx, http.MethodGet, path, nil, &page); err != nil {
-			return 0, nil, err
+			return nil, err
 		}
-		for _, c := range page.Items {
-			if c.State == "leftOut" {
-				leftOut = append(leftOut, c)
-			}
-		}
+		all = append(all, page.Items...)
 		if after = *cmp.Or(page.Next, new(string)); after == "" {
-			return page.Of, leftOut, nil
+			return all, nil
 		}
 	}
+}
+
+// leftOut is how many of a list cannot be sent as they are.
+func leftOut(list []brandCustomer) (n int) {
+	for _, c := range list {
+		if c.State == "leftOut" {
+			n++
+		}
+	}
+	return n
+}
+
+// connection is one of JOOR's, as the simulator has it.
+type connection struct {
+	Code   string `json:"customer_code"`
+	Review bool   `json:"review"`
+}
+
+func (b *brandStory) connections(ctx context.Context) ([]connection, error) {
+	var all struct{ Items []connection }
+	err := b.sim.call(ctx, http.MethodGet, "/sim/joor/connections?account="+b.acc.JOOR.Account, nil, &all)
+	return all.Items, err
 }
 
 // match finds out whom of the customers JOOR has already.
@@ -182,29 +201,50 @@ func (b *brandStory) upload(ctx context.Context) error {
 	return nil
 }
 
-// review has JOOR's people say yes.
+// review has JOOR's people say yes to all that are in review but one, which they take long over.
 func (b *brandStory) review(ctx context.Context) error {
-	in := map[string]any{"account": b.acc.JOOR.Account, "all": true, "accept": true}
-	var decided struct{ Items []struct{} }
-	if err := b.sim.call(ctx, http.MethodPost, "/sim/joor/review", in, &decided); err != nil {
+	in := map[string]any{"reviewSeconds": (30 * 24 * time.Hour).Seconds()}
+	if err := b.sim.call(ctx, http.MethodPut, "/sim/joor/accounts/"+b.acc.JOOR.Account, in, nil); err != nil {
 		return err
 	}
-	b.sayNow("At JOOR: its data team accepts %d, which takes it days otherwise.", len(decided.Items))
-	waiting := 1
-	for try := 0; waiting > 0 && try < looksAtReview; try++ { // a look that was under way already may have asked before
+	all, err := b.connections(ctx)
+	if err != nil {
+		return err
+	}
+	var codes []string
+	for _, c := range all {
+		if c.Review {
+			codes = append(codes, c.Code)
+		}
+	}
+	codes = codes[min(1, len(codes)):]
+	in = map[string]any{"account": b.acc.JOOR.Account, "customerCodes": codes, "accept": true}
+	if err := b.sim.call(ctx, http.MethodPost, "/sim/joor/review", in, nil); err != nil {
+		return err
+	}
+	b.sayNow("At JOOR: its data team accepts %d, which takes it days otherwise.", len(codes))
+	var left []brandCustomer
+	for try := 0; try == 0 || len(left) > 1 && try < looksAtReview; try++ { // one that was under way may have asked before
 		_, err := b.follow(ctx, b.tenant, "sync/joor", nil)
 		if err == nil {
-			waiting, _, err = b.list(ctx, "review")
+			left, err = b.list(ctx, "review")
 		}
 		if err != nil {
 			return err
 		}
 	}
-	n, _, err := b.list(ctx, "linked")
-	if err == nil {
-		b.say("   => %d customers are linked.", n)
+	linked, err := b.list(ctx, "linked")
+	if err != nil {
+		return err
 	}
-	return err
+	b.say("   => %d customers are linked.", len(linked))
+	for _, c := range left {
+		if c.Due != nil {
+			b.say("      %s stays in review: JOOR decides by %s, and it is listed as overdue after that.", c.Company,
+				c.Due.Format("Monday, 2 January"))
+		}
+	}
+	return nil
 }
 
 // looksAtReview is how often JOOR is looked at for what its people said yes to.
@@ -230,11 +270,11 @@ func (b *brandStory) update(ctx context.Context) error {
 	if _, err := b.follow(ctx, b.tenant, "sync/contacts", nil); err != nil {
 		return err
 	}
-	n, _, err := b.list(ctx, "update")
+	changed, err := b.list(ctx, "update")
 	if err != nil {
 		return err
 	}
-	b.say("   => %d customers are not in JOOR as they are in Cin7 Omni.", n)
+	b.say("   => %d customers are not in JOOR as they are in Cin7 Omni.", len(changed))
 	done, err := b.follow(ctx, b.tenant, "joor/update", map[string]bool{"all": true})
 	if err == nil {
 		b.say("   => updated: %d.", done.Result["updated"])
@@ -248,28 +288,24 @@ func (b *brandStory) uploadAgain(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	n, leftOut, err := b.list(ctx, "upload")
+	all, err := b.list(ctx, "upload")
 	if err != nil {
 		return err
 	}
+	out := leftOut(all)
 	b.say("   => a second upload sends %d: it offers %d, and lists %d that cannot be sent as they are.",
-		again.Result["inReview"], n-len(leftOut), len(leftOut))
-	var there struct {
-		Items []struct {
-			Code string `json:"customer_code"`
-		}
-	}
-	path := "/sim/joor/connections?account=" + b.acc.JOOR.Account
-	if err := b.sim.call(ctx, http.MethodGet, path, nil, &there); err != nil {
+		again.Result["inReview"], len(all)-out, out)
+	there, err := b.connections(ctx)
+	if err != nil {
 		return err
 	}
 	codes, twice := map[string]bool{}, 0
-	for _, c := range there.Items {
+	for _, c := range there {
 		if c.Code != "" && codes[c.Code] {
 			twice++
 		}
 		codes[c.Code] = true
 	}
-	b.say("      JOOR has %d connections, %d of them twice.", len(there.Items), twice)
+	b.say("      JOOR has %d connections, %d of them twice.", len(there), twice)
 	return nil
 }
