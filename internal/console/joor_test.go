@@ -153,6 +153,14 @@ func TestJOORCustomers(t *testing.T) {
 			t.Errorf("in review: %s", got)
 		}
 		has(t, ana.get(at+"/joor/review").Body.String(), "Harbour Foods", "In review")
+		hasNot(t, ana.get(at+"/joor/review").Body.String(), "overdue")
+		b.control("PUT", "/sim/joor/accounts/"+b.acc.JOOR.Account,
+			map[string]any{"reviewSeconds": (30 * 24 * time.Hour).Seconds()}).is(200)
+		time.Sleep(5 * 24 * time.Hour)
+		ana = b.signIn("Ana", signin.Admin, b.id)
+		has(t, ana.get(at+"/joor/review").Body.String(), "Harbour Foods", "overdue")
+		has(t, ana.get(at+"/joor").Body.String(), "1 for longer than JOOR says")
+		has(t, ana.get(at).Body.String(), "1 customer is in JOOR’s review for longer than it says")
 		b.control("POST", "/sim/joor/review",
 			map[string]any{"account": b.acc.JOOR.Account, "all": true, "accept": true}).is(200)
 		time.Sleep(5 * time.Hour)
@@ -170,6 +178,10 @@ func TestJOORCustomers(t *testing.T) {
 		if p.get("state") != string(ledger.ProgressDone) || b.listed("update") != "" {
 			t.Errorf("updated: %s, left %s", p.raw, b.listed("update"))
 		}
+		// What a job leaves out is said with its reasons, on its page too.
+		p = b.progress(b.do("POST", b.path+"/joor/upload", b.token, `{"all":true}`))
+		has(t, ana.get(fmt.Sprint(at, "/progress/", p.get("id"))).Body.String(), "Nowhere",
+			"It has no street in its address", "It has no city")
 		b.do("GET", b.path+"/joor/customers/"+harbour, b.token, nil).is(200)
 		b.do("GET", b.path+"/joor/customers/9999999", b.token, nil).is(404)
 		b.do("POST", b.path+"/joor/upload", b.token, `{"ids":["x"]}`).is(422)
