@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"stockbridge/internal/issuer"
@@ -217,14 +218,16 @@ func (b *brandStory) review(ctx context.Context) error {
 			codes = append(codes, c.Code)
 		}
 	}
-	codes = codes[min(1, len(codes)):]
+	if len(codes) > 1 {
+		codes = slices.Delete(codes, 1, 2)
+	}
 	in = map[string]any{"account": b.acc.JOOR.Account, "customerCodes": codes, "accept": true}
 	if err := b.sim.call(ctx, http.MethodPost, "/sim/joor/review", in, nil); err != nil {
 		return err
 	}
 	b.sayNow("At JOOR: its data team accepts %d, which takes it days otherwise.", len(codes))
 	var left []brandCustomer
-	for try := 0; try == 0 || len(left) > 1 && try < looksAtReview; try++ { // one that was under way may have asked before
+	for try := 0; try == 0 || len(left) > 1 && try < looksAtReview; try++ { // a look under way may have asked before
 		_, err := b.follow(ctx, b.tenant, "sync/joor", nil)
 		if err == nil {
 			left, err = b.list(ctx, "review")
