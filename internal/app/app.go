@@ -253,8 +253,19 @@ func (a *App) send(ctx context.Context, q Queue, v any, group string, delay time
 	return a.deps.Send(ctx, q, body, group, min(delay, job.MaxDelay))
 }
 
+// noteLag tells of a part of a job that begins later than its schedule's next turn.
+func (a *App) noteLag(ctx context.Context, part job.Message) {
+	k, _ := a.Jobs.Kind(part.Job)
+	if lag := a.deps.Now().Sub(part.At); !part.At.IsZero() && k.Every > 0 && lag > k.Every {
+		a.deps.Log.WarnContext(ctx, "a job is late", "job", part.Job, "tenant", part.Tenant,
+			"JobLag", lag.Round(time.Second).Seconds(), "metric", "JobLag")
+	}
+}
+
 // Webhook handles POST /webhooks/{system}/{token}.
-func (a *App) Webhook() http.Handler {
+func (a *App) Webhook() http.Handler { return countRefused(a.hooks(), a.deps.Log) }
+
+func (a *App) hooks() http.Handler {
 	mux := http.NewServeMux()
 	for _, p := range a.pairs {
 		for sys, h := range p.Hooks() {
@@ -343,7 +354,8 @@ func (a *App) DeadLetters(ctx context.Context, batch []Message) (failed []string
 			pointers = append(pointers, m)
 			continue
 		}
-		a.deps.Log.Error("a job was given up", "job", part.Job, "tenant", part.Tenant, "message", m.ID)
+		a.deps.Log.ErrorContext(ctx, "a job was given up", "job", part.Job, "tenant", part.Tenant, "message", m.ID,
+			"metric", "JobsGivenUp")
 		if err := a.Jobs.Dead(ctx, part); err != nil {
 			failed = append(failed, m.ID)
 		}
@@ -357,16 +369,16 @@ func (a *App) each(ctx context.Context, batch []Message, do func(Message, ledger
 	for _, m := range batch {
 		var p ledger.Pointer
 		if err := json.Unmarshal([]byte(m.Body), &p); err != nil || p.Tenant == "" || p.ID == "" {
-			a.deps.Log.Error("a message is no pointer", "message", m.ID) // it would never be one
+			a.deps.Log.ErrorContext(ctx, "a message is no pointer", "message", m.ID) // it would never be one
 			continue
 		}
 		if p.Kind != "" && p.Kind != a.Book.Kind().Name { // of a newer version, which may take it yet
-			a.deps.Log.Error("a pointer is of a kind that nobody works on", "kind", p.Kind, "message", m.ID)
+			a.deps.Log.ErrorContext(ctx, "a pointer is of a kind that nobody works on", "kind", p.Kind, "message", m.ID)
 			failed = append(failed, m.ID)
 			continue
 		}
 		if err := do(m, p); err != nil {
-			a.deps.Log.Error("order", "tenant", p.Tenant, "order", p.ID, "message", m.ID, "error", err)
+			a.deps.Log.ErrorContext(ctx, "order", "tenant", p.Tenant, "order", p.ID, "message", m.ID, "error", err)
 			failed = append(failed, m.ID)
 		}
 	}
@@ -377,11 +389,12 @@ func (a *App) jobs(ctx context.Context, batch []Message, runner *job.Runner) (fa
 	for _, m := range batch {
 		part, ok := partOf(m)
 		if _, known := runner.Kind(part.Job); !ok || !known {
-			a.deps.Log.Error("a message is no job", "message", m.ID)
+			a.deps.Log.ErrorContext(ctx, "a message is no job", "message", m.ID)
 			continue
 		}
+		a.noteLag(ctx, part)
 		if err := runner.Do(ctx, part); err != nil {
-			a.deps.Log.Error("job", "job", part.Job, "tenant", part.Tenant, "message", m.ID, "error", err)
+			a.deps.Log.ErrorContext(ctx, "job", "job", part.Job, "tenant", part.Tenant, "message", m.ID, "error", err)
 			failed = append(failed, m.ID)
 		}
 	}
@@ -435,6 +448,7 @@ func (a *App) Schedule(ctx context.Context, payload json.RawMessage) error {
 		return fmt.Errorf("schedule: %w", err)
 	}
 	var err error
+	a.deps.Log.InfoContext(ctx, "schedule", "job", j.Job, "metric", "JobsStarted")
 	switch {
 	case j.Job == sweep:
 		err = a.Pair.Sweep(ctx)

@@ -179,17 +179,6 @@ func (a *App) base(sys tenant.System) string {
 	return row.Base
 }
 
-// limiter lets package limit speak for package rest.
-type limiter struct{ *limit.Limiter }
-
-func (l *limiter) Take(ctx context.Context, cost int) (time.Time, error) {
-	at, err := l.Limiter.TakeN(ctx, cost)
-	if w, ok := errors.AsType[*limit.Wait](err); ok {
-		return at, &rest.Wait{Until: w.Until}
-	}
-	return at, err
-}
-
 // limiters are one per account and class in a process: each remembers its bucket.
 type limiters struct {
 	mu sync.Mutex
@@ -221,7 +210,7 @@ func (a *App) bucket(c tenant.Connection, first bool) *limiter {
 	l, ok := a.limiters.of[key]
 	if !ok {
 		row, _ := a.Vendors.Of(c.System)
-		l = &limiter{a.newLimiter(string(c.System), c.Account, row.Budget, class)}
+		l = &limiter{a.newLimiter(string(c.System), c.Account, row.Budget, class), c.System, first, a.deps.Log}
 		a.limiters.of[key] = l
 	}
 	return l

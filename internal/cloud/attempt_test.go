@@ -1,9 +1,11 @@
 package cloud
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -165,7 +167,8 @@ func TestWebhookInTime(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			d := app.Deps{Table: file, Sealer: box,
+			var said bytes.Buffer
+			d := app.Deps{Table: file, Sealer: box, Log: NewLogger(&said, slog.LevelError, Namespace),
 				Send: func(context.Context, app.Queue, []byte, string, time.Duration) error { return nil }}
 			if err := seed.Plant(t.Context(), d); err != nil {
 				t.Fatal(err)
@@ -195,6 +198,9 @@ func TestWebhookInTime(t *testing.T) {
 			if err != nil || json.Unmarshal(answer, &a) != nil || a.StatusCode != c.status ||
 				took > WebhookPatience || c.hangs != "" && took < WebhookPatience-lastMoment {
 				t.Errorf("%q hangs: %s, %v after %v", c.hangs, answer, err, took)
+			}
+			if strings.Contains(said.String(), `"OrdersAccepted":1`) != (c.status == http.StatusAccepted) {
+				t.Errorf("%q hangs: what is counted is %s", c.hangs, said.String())
 			}
 		})
 	}

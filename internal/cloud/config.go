@@ -33,6 +33,7 @@
 package cloud
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -75,6 +76,7 @@ type Config struct {
 	OrderPage string  // UPSTOCK_ORDER_PAGE: an order's page in Upstock, with {id} for its id; "" = not known
 	Speed     float64 // SPEED: divides every configured duration; 0 = 1
 	Level     slog.Level
+	Namespace string // METRICS_NAMESPACE: of the metrics; each stack has its own
 
 	aws awsConfig
 }
@@ -107,7 +109,7 @@ func ReadConfig(getenv func(string) string, needs ...string) (Config, error) {
 		Table: getenv("TABLE"), Orders: e.address("ORDERS_QUEUE_URL"), Catalog: e.address("CATALOG_QUEUE_URL"),
 		Shipments: e.address("SHIPMENTS_QUEUE_URL"), JOOR: e.address("JOOR_QUEUE_URL"), KMSKey: getenv("KMS_KEY_ID"),
 		PublicURL: e.address("PUBLIC_URL"), Operators: e.operators(), URLs: map[tenant.System]string{},
-		MailFrom: e.mailFrom(),
+		MailFrom: e.mailFrom(), Namespace: cmp.Or(getenv("METRICS_NAMESPACE"), Namespace),
 		SignIn: signin.Config{
 			Issuer: e.whole("OIDC_ISSUER"), ClientID: getenv("OIDC_CLIENT_ID"),
 			Secret: tenant.Secret(getenv("OIDC_CLIENT_SECRET")), URL: e.address("CONSOLE_URL"),
@@ -254,7 +256,7 @@ func open(c Config, far http.RoundTripper) (app.Deps, io.Closer, error) {
 		Speed:     c.Speed,
 		MailFrom:  c.MailFrom,
 		Console:   c.SignIn.URL,
-		Log:       NewLogger(os.Stderr, c.Level),
+		Log:       NewLogger(os.Stderr, c.Level, c.Namespace),
 	}
 	deps.OnEnd = logEnd(deps.Log)
 	if c.Store != "" {

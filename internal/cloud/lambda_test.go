@@ -17,6 +17,8 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
+	"github.com/google/go-cmp/cmp"
+
 	"stockbridge/internal/app"
 	"stockbridge/internal/ledger"
 	"stockbridge/internal/table"
@@ -117,7 +119,7 @@ func TestFileStore(t *testing.T) {
 			t.Fatal(err)
 		}
 		var said bytes.Buffer
-		deps.Log = NewLogger(&said, slog.LevelInfo)
+		deps.Log = NewLogger(&said, slog.LevelInfo, Namespace)
 		key := table.Key{PK: "p", SK: "s"}
 		items, err := deps.Table.Get(t.Context(), key)
 		if err != nil {
@@ -236,7 +238,7 @@ func TestSQSHandler(t *testing.T) {
 // CloudWatch's embedded metric format.
 func TestLog(t *testing.T) {
 	var b bytes.Buffer
-	log := NewLogger(&b, slog.LevelInfo)
+	log := NewLogger(&b, slog.LevelInfo, Namespace)
 	ctx := lambdacontext.NewContext(t.Context(), &lambdacontext.LambdaContext{AwsRequestID: "r-1"})
 	log.With("tenant", "t").InfoContext(ctx, "order", "metric", "OrdersSold")
 	var line struct {
@@ -280,6 +282,45 @@ func TestLog(t *testing.T) {
 	}
 	if got := strings.Join(metrics, " "); got != "OrdersSold OrdersAttention OrdersWaiting AnswersUnknown" {
 		t.Errorf("metrics: %s", got)
+	}
+}
+
+// TestMetricsAtEveryLevel: a metric is written whatever the level is, as a line that Lambda lets through at that level;
+// nothing else is written below it.
+func TestMetricsAtEveryLevel(t *testing.T) {
+	for _, level := range []slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError} {
+		var b bytes.Buffer
+		log := NewLogger(&b, level, "Stockbridge/two")
+		log.Info("nothing is counted")
+		log.Info("schedule", "job", "prices", "metric", "JobsStarted")
+		log.Warn("a job is late", "job", "prices", "tenant", "t", "JobLag", 90.0, "metric", "JobLag")
+		log.Debug("never counted", "metric", "OrdersSold")
+		type line struct {
+			Level, Message      string
+			JobsStarted, JobLag float64
+			AWS                 struct{ CloudWatchMetrics []directive } `json:"_aws"`
+		}
+		var lines []line
+		for text := range strings.Lines(b.String()) {
+			var l line
+			if err := json.Unmarshal([]byte(text), &l); err != nil {
+				t.Fatal(err)
+			}
+			if l.Message == "schedule" || l.Message == "a job is late" {
+				lines = append(lines, l)
+			} else if level > slog.LevelInfo {
+				t.Errorf("at %v: %s", level, text)
+			}
+		}
+		if len(lines) != 2 || lines[0].JobsStarted != 1 || lines[1].JobLag != 90 ||
+			lines[0].Level != max(level, slog.LevelInfo).String() ||
+			lines[1].Level != max(level, slog.LevelWarn).String() {
+			t.Fatalf("at %v: %s", level, b.String())
+		}
+		want := []directive{{"Stockbridge/two", [][]string{{}, {"job"}}, []definition{{"JobLag", "Seconds"}}}}
+		if diff := cmp.Diff(want, lines[1].AWS.CloudWatchMetrics); diff != "" {
+			t.Error(diff)
+		}
 	}
 }
 

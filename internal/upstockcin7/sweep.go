@@ -81,7 +81,8 @@ const (
 // What is due is read page by page, of all kinds of work at once, and woken
 // meanwhile: each page at least in part, and what is left of an account's calls
 // goes at the end to what found no room, in turn to the tenants who share it.
-// So a sweep that is cut off has woken what it read; reading ends in time for it.
+// So a sweep that is cut off has woken what it read; reading ends in time for it. The log says for how long the oldest
+// has been due: minutes, where nothing is wrong.
 func (p *Pair) Sweep(ctx context.Context) error {
 	s := &sweep{Pair: p, ctx: ctx, now: p.Now(), accounts: map[string]*allotment{}, account: map[string]string{},
 		listed: map[ledger.RunKey]bool{}, work: make(chan waking, 10*sweepers), turn: make(chan struct{}, 1)}
@@ -101,6 +102,7 @@ func (p *Pair) Sweep(ctx context.Context) error {
 	s.failed(s.resume()) // last: however many orders were parked, what is due goes first
 	close(s.work)
 	wakers.Wait()
+	p.Log.InfoContext(ctx, "swept", "OldestDue", s.oldest.Round(time.Second).Seconds(), "metric", "OldestDue")
 	return errors.Join(s.errs, ctx.Err())
 }
 
@@ -127,6 +129,7 @@ type sweep struct {
 	accounts map[string]*allotment
 	account  map[string]string      // by tenant: whose allotment it shares
 	listed   map[ledger.RunKey]bool // what is due, as far as it was read
+	oldest   time.Duration          // for how long something was due
 	errs     error
 	many     int // errors
 }
@@ -192,6 +195,7 @@ func (s *sweep) page(refs []ledger.Ref) error {
 			continue
 		}
 		s.listed[k] = true
+		s.oldest = max(s.oldest, s.now.Sub(ref.Due))
 		if g, ok := s.allotment(ref.Tenant).take(ref, s.now); ok {
 			now = append(now, g)
 		}

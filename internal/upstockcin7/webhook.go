@@ -205,6 +205,8 @@ func (p *Pair) takeIn(ctx context.Context, s supplier, a arrival) (fresh bool, e
 	}
 	// A pointer that cannot be sent is no loss: the sweep finds the order.
 	_ = p.Wake(ctx, ledger.Pointer{Tenant: s.tenant, ID: run.ID, Origin: a.origin, Body: run.Body()}, a.delay)
+	p.Log.InfoContext(ctx, "accepted", "tenant", s.tenant, "order", run.ID, "origin", a.origin,
+		"metric", "OrdersAccepted")
 	return true, nil
 }
 
