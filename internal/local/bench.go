@@ -68,6 +68,7 @@ func measurements() []measurement {
 	return []measurement{
 		{"calls", benchCalls},
 		{"units", benchUnits},
+		{"cost", benchCost},
 		{"lists", benchLists},
 		{"pages", benchPages},
 		{"pagesDynamo", benchPagesDynamo},

@@ -213,6 +213,10 @@ func benchUnits(ctx context.Context, _ benchOptions) ([]figure, error) {
 			figure{what: fmt.Sprintf("DynamoDB write units per order of %d lines, webhook included", c.lines),
 				got: units, goal: c.goal, note: "the limiter among them"},
 			figure{what: fmt.Sprintf("and for lists and search, of %d lines", c.lines), got: lists, goal: 10})
+		if c.lines == 3 {
+			list = append(list, figure{what: "storage writes of 1,000 such orders", unit: "$", goal: 0.02,
+				got: 1000 * (units + lists) * prices.write, note: "by list prices of us-east-1"})
+		}
 	}
 	pause(ctx, budgetMinute/speed)
 	idle, _, err := r.unitsOf(func() error { return r.poll(ctx) })

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -53,9 +54,11 @@ type callCounter struct {
 	changes map[string]int // of these, those that read only what changed
 	all     int
 	writes  int
+	every   atomic.Int64 // calls to vendors
 }
 
 func (c *callCounter) RoundTrip(req *http.Request) (*http.Response, error) {
+	c.every.Add(1)
 	if path, ok := strings.CutPrefix(req.URL.Path, sim.PrefixCin7Core); ok {
 		c.mu.Lock()
 		c.byPath[path]++
@@ -333,23 +336,30 @@ func (r *rig) shipAll() error {
 	return nil
 }
 
-// poll invokes the shipments function to poll for the tenant.
-func (r *rig) poll(ctx context.Context) error {
-	body, err := json.Marshal(map[string]string{"job": "shipments", "tenant": r.tenant})
+// poll has the shipments function poll for the tenant.
+func (r *rig) poll(ctx context.Context) error { return r.part(ctx, "shipments") }
+
+// part has the function of its queue do the tenant's part of a job.
+func (r *rig) part(ctx context.Context, name string) error {
+	queue, function := "shipments", "ShipmentsFunction"
+	if slices.Contains([]string{"mirror", "products", "customers", "prices"}, name) {
+		queue, function = "catalog", "CatalogFunction"
+	}
+	body, err := json.Marshal(map[string]string{"job": name, "tenant": r.tenant})
 	if err != nil {
 		return err
 	}
 	batch := []message{{id: newUUID(), body: string(body), sent: time.Now(), receives: 1}}
-	payload, err := json.Marshal(newSQSEvent("shipments", batch))
+	payload, err := json.Marshal(newSQSEvent(queue, batch))
 	if err != nil {
 		return err
 	}
-	answer, err := r.runner.lambda.invoke(ctx, "ShipmentsFunction", payload)
+	answer, err := r.runner.lambda.invoke(ctx, function, payload)
 	if err != nil {
 		return err
 	}
 	if failed, all := failures(answer, batch); all || len(failed) > 0 {
-		return errors.New("the poll failed")
+		return errors.New("a part of " + name + " failed")
 	}
 	return nil
 }

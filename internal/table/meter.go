@@ -7,15 +7,56 @@ import (
 	"sync/atomic"
 )
 
-// unitBytes is what DynamoDB counts as one write unit, each item rounded up.
-const unitBytes = 1 << 10
+// unitBytes is what DynamoDB counts as one write unit, each item rounded up; readBytes, as one read unit of a
+// consistent read. A read of an index is not consistent, and costs half.
+const unitBytes, readBytes = 1 << 10, 4 << 10
 
-// Meter counts the write units that a Table's writes would cost on DynamoDB.
+// Meter counts the write units and read units that a Table's requests would cost on DynamoDB.
 // It reads each item before it is written, so it is for measuring only.
 type Meter struct {
 	Table
 	Apart        func(Key) bool // the items that are counted separately, as the second index is; nil = none
 	units, apart atomic.Int64
+	halves       atomic.Int64 // read units, doubled
+}
+
+// ReadUnits returns the read units counted so far.
+func (m *Meter) ReadUnits() float64 { return float64(m.halves.Load()) / 2 }
+
+// readUnits are those of so many bytes that are read at once.
+func readUnits(bytes int) int64 { return int64(max(1, (bytes+readBytes-1)/readBytes)) }
+
+// Get implements Table. Each item counts for itself, one that is not there too.
+func (m *Meter) Get(ctx context.Context, keys ...Key) ([]Item, error) {
+	items, err := m.Table.Get(ctx, keys...)
+	units := int64(len(keys) - len(items))
+	for _, it := range items {
+		units += readUnits(size(it))
+	}
+	m.halves.Add(2 * units)
+	return items, err
+}
+
+// Query implements Table.
+func (m *Meter) Query(ctx context.Context, q Query) (Page, error) {
+	page, err := m.Table.Query(ctx, q)
+	bytes := 0
+	for _, it := range page.Items {
+		bytes += size(it)
+	}
+	m.halves.Add(2 * readUnits(bytes))
+	return page, err
+}
+
+// List implements Table. An entry counts by its keys.
+func (m *Meter) List(ctx context.Context, q Query) (Entries, error) {
+	list, err := m.Table.List(ctx, q)
+	bytes := 0
+	for _, e := range list.Entries {
+		bytes += size(Item{Key: e.Key, Index: q.PK, Sort: e.Sort})
+	}
+	m.halves.Add(readUnits(bytes))
+	return list, err
 }
 
 // Units returns the units counted so far, and those counted separately.
