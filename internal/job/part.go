@@ -20,6 +20,7 @@ type Part struct {
 
 	runner *Runner
 	napped time.Duration // see Call
+	turn   bool          // it has the turn of a run
 }
 
 // Connection is the one to the system whose list the kind reads.
@@ -136,18 +137,44 @@ func (p *Part) Reload(ctx context.Context) error {
 // Close ends a window that is read to its end: the cursor moves to the newest change that was seen, less the overlap.
 // Zero leaves it where it is.
 func (p *Part) Close(ctx context.Context, newest time.Time) error {
-	cur := p.Cursor
-	leave(cur)
-	if since := newest.Add(-p.runner.Overlap); since.After(cur.Since) {
-		cur.Since = since.UTC()
-	}
-	cur.Problem, cur.Stopped, cur.Again = "", ledger.Stopped{}, time.Time{}
-	cur.Checked, cur.Last, cur.Tally = p.Now().UTC(), cur.Tally, ledger.Tally{}
-	asked := cur.Asked.After(cur.Started)
-	if err := p.Save(ctx); err != nil || !asked {
+	return p.close(ctx, newest, time.Time{})
+}
+
+// close is Close of work that answers whoever asked until then.
+func (p *Part) close(ctx context.Context, newest, answered time.Time) error {
+	asked := false
+	err := p.keep(ctx, func(cur *ledger.Cursor) {
+		leave(cur)
+		if since := newest.Add(-p.runner.Overlap); since.After(cur.Since) {
+			cur.Since = since.UTC()
+		}
+		if !cur.Asked.After(answered) {
+			cur.Started = Latest(cur.Started, cur.Asked)
+		}
+		cur.Problem, cur.Stopped, cur.Again = "", ledger.Stopped{}, time.Time{}
+		cur.Checked, cur.Last, cur.Tally = p.Now().UTC(), cur.Tally, ledger.Tally{}
+		asked = cur.Asked.After(cur.Started)
+	})
+	if err != nil || !asked {
 		return err
 	}
 	return p.Again(ctx, p.runner.Soon)
+}
+
+// keep changes the cursor and saves it. While a part has the turn of a run, others write the cursor only to ask for the
+// job (Runner.Kick), and their message finds the turn taken: nobody else would go on, so the change is made beside what
+// they wrote. Without a turn, ledger.ErrBehind says that another worker was faster.
+func (p *Part) keep(ctx context.Context, change func(*ledger.Cursor)) error {
+	for {
+		change(p.Cursor)
+		err := p.Save(ctx)
+		if !p.turn || !errors.Is(err, ledger.ErrBehind) {
+			return err
+		}
+		if err := p.Reload(ctx); err != nil {
+			return err
+		}
+	}
 }
 
 // End reads how a part's work ended. For a kind with a cursor it is the one place that does: the cursor, as it is, is
@@ -195,12 +222,13 @@ func (p *Part) stopped(by tenant.System, how ledger.Ending, why string) {
 // goOn saves how far the part is and what holds it up, and has it come back; at zero = somebody else sees to that.
 // One message on its way is enough.
 func (p *Part) goOn(ctx context.Context, problem string, at time.Time) error {
-	now := p.Now()
-	comes := at.IsZero() || p.Cursor.Again.After(now)
-	if p.Cursor.Problem = problem; !comes {
-		p.Cursor.Again = at.UTC()
-	}
-	err := p.Save(ctx)
+	now, stopped, comes := p.Now(), p.Cursor.Stopped, false
+	err := p.keep(ctx, func(cur *ledger.Cursor) {
+		comes = at.IsZero() || cur.Again.After(now)
+		if cur.Problem, cur.Stopped = problem, stopped; !comes {
+			cur.Again = at.UTC()
+		}
+	})
 	if errors.Is(err, ledger.ErrBehind) {
 		return nil
 	}

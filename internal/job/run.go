@@ -62,6 +62,7 @@ func (p *Part) TakeRun(ctx context.Context, account string, place Placed, turn t
 	if err != nil || !mine {
 		return nil, err
 	}
+	p.turn = true
 	r := &Run{Part: p, Progress: progress, Place: place.Core(), whole: place, Turn: turn}
 	if len(progress.Place) > 0 {
 		if err := json.Unmarshal(progress.Place, place); err != nil {
@@ -144,7 +145,7 @@ func (r *Run) finish(ctx context.Context) (ended bool, err error) {
 		return ended, err
 	}
 	if cur := r.Part.Cursor; cur.Checked.Before(cur.Started) {
-		err = r.Part.Close(ctx, time.Time{})
+		err = r.Part.close(ctx, time.Time{}, r.Progress.Begun)
 	}
 	return true, err
 }

@@ -133,3 +133,45 @@ func TestRun(t *testing.T) {
 		}
 	})
 }
+
+// TestAskedMeanwhile: somebody asks for a job while a part of its run is at work, and their message finds the turn
+// taken. The part comes back by itself all the same, whatever ended it, and the run answers them.
+func TestAskedMeanwhile(t *testing.T) {
+	for name, ends := range map[string]error{
+		"the time is short": job.ErrShort, "the vendor is down": failed(rest.Error{Kind: rest.Unavailable, Status: 502}),
+		"it ends well": nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			play(t, func(t *testing.T, w *world) {
+				x := &reading{at: map[string]func() error{}}
+				r := w.runner(x.part)
+				x.at["2"] = func() error {
+					_, err := w.Ledger.AskProgress(t.Context(), w.tenant, things)
+					if err = errors.Join(err, r.Kick(t.Context(), w.tenant, things)); err != nil {
+						return err
+					}
+					asked := r.sent[len(r.sent)-1]
+					r.sent = nil
+					return errors.Join(r.Do(t.Context(), asked.Message), ends)
+				}
+				r.do(w.message())
+				for n := 0; len(r.sent) > 0; n++ {
+					if n == 5 {
+						t.Fatalf("it comes again and again: %+v", r.sent)
+					}
+					next := r.sent[0]
+					r.sent = r.sent[1:]
+					time.Sleep(next.delay)
+					r.do(next.Message)
+				}
+				p, err := w.Ledger.LastProgress(t.Context(), w.tenant, things)
+				if err != nil || p.State != ledger.ProgressDone || !strings.HasSuffix(x.did, "12323") {
+					t.Errorf("%+v, read %s, %v", p, x.did, err)
+				}
+				if c := r.cursor(); c.Checked.IsZero() || c.Asked.After(c.Started) || c.Problem != "" {
+					t.Errorf("%+v", c)
+				}
+			})
+		})
+	}
+}
