@@ -138,8 +138,8 @@ func TestRun(t *testing.T) {
 // taken. The part comes back by itself all the same, whatever ended it, and the run answers them.
 func TestAskedMeanwhile(t *testing.T) {
 	for name, ends := range map[string]error{
-		"the time is short": job.ErrShort, "the vendor is down": failed(rest.Error{Kind: rest.Unavailable, Status: 502}),
-		"it ends well": nil,
+		"the time is short": job.ErrShort, "it ends well": nil,
+		"the vendor is down": failed(rest.Error{Kind: rest.Unavailable, Status: 502}),
 	} {
 		t.Run(name, func(t *testing.T) {
 			play(t, func(t *testing.T, w *world) {
