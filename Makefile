@@ -3,7 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 # How large a test is, and which flag says so: internal/testsize.
-.PHONY: help test full race simulate power proof customers catalogue pages lint run build invoke event events seed conformance contract bench kills screenshots fuzz
+.PHONY: help test full race simulate power proof catalogue pages lint run build invoke event events seed conformance contract bench kills screenshots fuzz
 
 LOCAL   := go run ./internal/local
 FN      ?= orders
@@ -47,15 +47,11 @@ power: ## each rule of the protocol switched off, each mended fault put back: ho
 	@cd internal/upstockcin7/simulate && GOGC=400 go test -count=1 -v -timeout 0 -run '^TestPower$$' . -args -power -only '$(ONLY)'
 
 PART ?= 1/1
-proof: ## the whole crash proof, and what of orders and of publish has a larger size: half an hour; a part: PART=2/3
+proof: ## the whole crash proofs, of orders, publish and JOOR's customers, and what of them has a larger size: 40 minutes; a part: PART=2/3
 	@mkdir -p .cache; echo "part $(PART) of the crash proof's schedules"
-	@GOGC=400 go test -count=1 -v -timeout 90m -skip '^TestCatalog' ./internal/upstockcin7 ./internal/upstockcin7/sale ./internal/publish -args -whole -part $(PART) >.cache/proof.log 2>&1 || \
+	@GOGC=400 go test -count=1 -v -timeout 90m -skip '^TestCatalog' ./internal/upstockcin7 ./internal/upstockcin7/sale ./internal/publish ./internal/joorcin7 -args -whole -part $(PART) >.cache/proof.log 2>&1 || \
 	  { grep -E -B 20 -A 40 -e '--- FAIL|^panic: |^FAIL' .cache/proof.log; exit 1; }; \
 	  grep -vE '=== |--- (PASS|SKIP)' .cache/proof.log | grep -E 'crash proof|lost|backlog|tenants|missing|^ok'
-	GOGC=400 go test -count=1 -timeout 30m ./internal/joorcin7 -run '^TestProofCanFail$$' -args -whole
-
-customers: ## JOOR's crash proof and months at their whole size, which make full runs a sample of
-	GOGC=400 go test -count=1 -timeout 60m ./internal/joorcin7 -run '^(TestCrashProof|TestMonth|TestCalls)$$' -args -whole
 
 catalogue: ## the catalogue's crash proof, months and memory at their whole size, which make full runs a sample of: half an hour
 	GOGC=400 go test -count=1 -v -timeout 90m ./internal/upstockcin7 ./internal/upstockcin7/catalogue ./internal/mirror -run '^TestCatalog|^TestSides|^TestGoodsAreSmall|^TestMemory' -args -whole
