@@ -19,10 +19,9 @@ import (
 	"stockbridge/internal/tenant"
 )
 
-// JOOR's connections are read as people ask for it, and once a day where customers are linked. They are kept for 7
-// days, to be matched with and to show what is in JOOR alone, and never become customers here. What a reading shows of
-// linked ones is what JOOR holds of them: what its people changed is listed for update, and what they removed is not
-// linked any more.
+// JOOR's connections are read as people ask for it, and once a day. What was read is kept for 7 days, to be matched
+// with and to show what is in JOOR alone, and never becomes customers here. What a reading shows of linked ones is what
+// JOOR holds of them: what its people changed is listed for update, and what they removed is not linked any more.
 
 // keepConnections is how long what was read is kept.
 const keepConnections = 7 * 24 * time.Hour

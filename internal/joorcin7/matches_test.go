@@ -8,6 +8,8 @@ import (
 
 	"stockbridge/internal/joorcin7"
 	"stockbridge/internal/sim"
+	"stockbridge/internal/table"
+	"stockbridge/internal/tenant"
 )
 
 // theirs makes a connection in JOOR as somebody typed it there, and returns JOOR's id.
@@ -208,6 +210,34 @@ func TestThousand(t *testing.T) {
 		}
 		if n := w.sim.OverLimit(sim.JOOR, "") + w.sim.OverLimit(sim.Cin7Omni, ""); n > 0 {
 			t.Errorf("%d over a limit", n)
+		}
+	})
+}
+
+// TestForgotten: what was read of JOOR's connections is forgotten after 7 days, where nobody can read them anew.
+func TestForgotten(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		w.theirs(`{"customer_alias":"Quite Another"}`)
+		w.download()
+		w.put("/sim/joor/accounts/"+w.acc.JOOR.Account, `{"revoked":true}`)
+		for days, want := range []int{1, 0} {
+			w.pass(time.Duration(6-4*days) * 24 * time.Hour) // after 6 days, and after 8
+			_, n, err := w.pair().DownloadedAt(w.ctx(), w.bundle())
+			w.must(err)
+			only, err := w.pair().Only(w.ctx(), w.tenant, joorcin7.Query{})
+			if w.must(err); n != want || only.Of != want {
+				t.Errorf("%d are known, and %d in JOOR alone, want %d", n, only.Of, want)
+			}
+		}
+		page, err := w.store.Query(w.ctx(), table.Query{PK: tenant.Partition(w.tenant) + "#joor#connections"})
+		if w.must(err); len(page.Items) == 0 {
+			t.Error("nothing was kept")
+		}
+		for _, it := range page.Items {
+			if it.Expires.IsZero() || it.Expires.After(time.Now().Add(24*time.Hour)) {
+				t.Errorf("%s is kept until %v", it.SK, it.Expires)
+			}
 		}
 	})
 }

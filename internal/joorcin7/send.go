@@ -444,7 +444,7 @@ func (r *run) stranded(ctx context.Context, kind string) (bool, error) {
 	return err == nil && !cur.Again.After(r.Now()), err
 }
 
-// afterJOOR starts once a day a reading of JOOR's connections where customers are linked.
+// afterJOOR starts once a day a reading of JOOR's connections.
 func (r *run) afterJOOR(ctx context.Context) error {
 	read, err := r.downloadOf(ctx, r.b)
 	if err != nil || r.Now().Sub(read.At) < r.Times.Reread {
