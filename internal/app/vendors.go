@@ -24,7 +24,7 @@ func (a *App) vendors() []vendor.Vendor {
 	return []vendor.Vendor{{
 		System: tenant.Upstock, Base: upstock.BaseURL, CallsUs: true, Exclusive: true,
 		Budget: limit.Budget{Rates: []limit.Rate{{Calls: 300, Window: limit.Minute}}},
-		Paste:  "Settings > Webhooks",
+		Paste:  "Settings › Webhooks",
 		Fields: []vendor.Field{
 			{Name: "token", Title: "API token", Is: vendor.Key},
 			{Name: "webhookSecret", Title: "Webhook secret", Is: vendor.WebhookSecret, Optional: true,

@@ -28,6 +28,13 @@ type connectionAnswer struct {
 	WebhookURL string                 `json:"webhookUrl,omitempty"` // to paste into Upstock
 	Webhooks   *webhooksAnswer        `json:"webhooks,omitempty"`   // Cin7 Core's to us
 	Gaps       []gapAnswer            `json:"gaps,omitempty"`       // Upstock's
+	OwnOff     *ownOffAnswer          `json:"ownIntegrationOff,omitempty"`
+}
+
+// ownOffAnswer is a person's word that Upstock's own Cin7 integration is off.
+type ownOffAnswer struct {
+	By *string   `json:"by"`
+	At time.Time `json:"at"`
 }
 
 // gapAnswer is a time in which approved orders were not taken in.
@@ -91,12 +98,16 @@ func webhooksOf(b tenant.Bundle, c tenant.Connection) *webhooksAnswer {
 }
 
 func connectionOf(b tenant.Bundle, c tenant.Connection) connectionAnswer {
-	return connectionAnswer{
+	ans := connectionAnswer{
 		System: c.System, State: c.State, Why: known(c.Why), Refused: when(c.Refused), Account: c.Account,
 		Name: known(c.Name), Currency: known(c.Currency),
 		TimeZone: known(c.TimeZone), Warnings: append([]string{}, c.Warnings...), Since: c.Since, Changed: c.Changed,
 		Webhooks: webhooksOf(b, c),
 	}
+	if own := upstockcin7.OwnIntegration(c); !own.At.IsZero() {
+		ans.OwnOff = &ownOffAnswer{known(own.By), own.At}
+	}
+	return ans
 }
 
 // withNotes adds what is to be said of a connection now, and the webhook URL of a system that a tenant has to tell
@@ -170,6 +181,34 @@ func (a *api) notConnected(sys string) error {
 		return missing(row.System.NotConnected())
 	}
 	return missing("There is no such system. There are: " + strings.Join(a.systems(), ", ") + ".")
+}
+
+// putOwnIntegration takes a person's word that Upstock's own Cin7 integration is off, or takes it back.
+func (a *api) putOwnIntegration(w http.ResponseWriter, r *http.Request, b tenant.Bundle) error {
+	if _, ok := b.Connections[tenant.Upstock]; !ok {
+		return a.notConnected(string(tenant.Upstock))
+	}
+	var off *bool
+	if err := decode(w, r, false, map[string]any{"off": &off}, func() tenant.FieldErrors {
+		if off == nil {
+			return tenant.FieldErrors{{Field: "off", Message: "Say true or false."}}
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	err := a.Pair.SayOwnOff(r.Context(), b.Tenant.ID, *off)
+	if err != nil {
+		return err
+	}
+	if b, err = a.Tenants.Load(r.Context(), b.Tenant.ID); err != nil {
+		return err
+	}
+	ans, err := a.withNotes(r, b, b.Connections[tenant.Upstock])
+	if err != nil {
+		return err
+	}
+	return respond(w, r, http.StatusOK, ans)
 }
 
 func (a *api) deleteConnection(w http.ResponseWriter, r *http.Request, b tenant.Bundle) error {

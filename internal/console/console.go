@@ -252,6 +252,7 @@ func (a *api) routes() []route {
 		{method: "GET", path: "/t/{tenant}/settings/integrations/test-order", page: a.testOrderPage},
 		{method: "POST", path: "/t/{tenant}/settings/integrations/test-order", page: a.startTestOrderPage},
 		{method: "POST", path: "/t/{tenant}/settings/integrations/{system}", page: a.connectPage},
+		{method: "POST", path: "/t/{tenant}/settings/integrations/upstock/own", page: a.sayOwnOffPage},
 		{method: "GET", path: "/t/{tenant}/settings/integrations/{system}/disconnect", page: a.askDisconnect},
 		{method: "POST", path: "/t/{tenant}/settings/integrations/{system}/disconnect", page: a.disconnectPage},
 		{method: "GET", path: "/t/{tenant}/settings/orders", page: a.settingsPage},
@@ -321,6 +322,7 @@ func (a *api) routes() []route {
 		{method: "GET", path: t + "/connections/{system}", of: a.getConnection},
 		{method: "PUT", path: t + "/connections/{system}", of: a.putConnection},
 		{method: "DELETE", path: t + "/connections/{system}", of: a.deleteConnection},
+		{method: "PUT", path: t + "/connections/upstock/ownIntegration", of: a.putOwnIntegration},
 		{method: "DELETE", path: t + "/gaps/{from}", of: a.dismissGap},
 
 		{method: "GET", path: t + "/orders", query: "state q after limit", of: a.listOrders},

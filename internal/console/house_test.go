@@ -116,7 +116,7 @@ func open(t *testing.T) *house {
 			return "https://hooks.example.com/webhooks/" + string(sys) + "/" + token
 		},
 	}, vendor.Vendor{
-		System: tenant.Upstock, CallsUs: true, Exclusive: true, Paste: "Settings > Webhooks",
+		System: tenant.Upstock, CallsUs: true, Exclusive: true, Paste: "Settings › Webhooks",
 		Budget: limit.Budget{Rates: []limit.Rate{{Calls: 300, Window: limit.Minute}}},
 		Fields: []vendor.Field{
 			{Name: "token", Title: "API token", Is: vendor.Key},

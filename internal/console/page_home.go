@@ -96,6 +96,7 @@ type connectionLine struct {
 	Title, Name, State, Why string
 	Good                    bool
 	Warnings                []string
+	Own, OwnAt              string // that Upstock's own integration is to be switched off, and where to say that it is
 	Budget                  string // how many calls are left
 }
 
@@ -447,6 +448,9 @@ func (a *api) connectionLines(r *http.Request, v visit) (list []connectionLine, 
 			Why: c.Why, Good: c.State == tenant.Connected, Warnings: c.Warnings}
 		if !line.Good {
 			line.State = "Needs reconnecting"
+		}
+		if sys == tenant.Upstock && upstockcin7.OwnIntegration(c).At.IsZero() {
+			line.Own, line.OwnAt = upstockcin7.SwitchOffOwn, integrationsPath(v.Tenant.ID)+"#upstock"
 		}
 		if _, ok := a.Vendors.Of(sys); ok {
 			left, err := a.Budget(r.Context(), c)

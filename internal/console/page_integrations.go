@@ -35,11 +35,20 @@ type systemCard struct {
 	Webhooks             string // how we hear of what changes there
 	Heard                *heard // what was received of Upstock's; nil = it is another system
 	Gaps                 []gapCard
+	Own                  *ownCard // Upstock's own Cin7 integration; nil = it is another system, or not connected
 	Steps                []string // where the keys are found
 	Fields               []typedField
 	Fault                string // why nothing was saved just now
 	Address, Button      string
 	Disconnect           string // address of the page that asks
+}
+
+// ownCard is what is known of Upstock's own Cin7 integration, which must be off.
+type ownCard struct {
+	Warning string // what is to be done; "" = a person has said that it is
+	By      string // who has
+	At      moment
+	Post    string // where the button goes; "" = the person may not
 }
 
 type typedField struct {
@@ -139,6 +148,7 @@ func (a *api) systemCard(r *http.Request, v visit, sys tenant.System) (systemCar
 		card.Webhooks = ans.Webhooks.Text
 	}
 	if sys == tenant.Upstock {
+		card.own(v, c)
 		card.Gaps = v.gapCards(integrationsPath(v.Tenant.ID))
 		if card.Heard, err = a.heard(r, v); err != nil {
 			return card, err
@@ -151,6 +161,38 @@ func (a *api) systemCard(r *http.Request, v visit, sys tenant.System) (systemCar
 	}
 	card.Disconnect = address + "/disconnect"
 	return card, nil
+}
+
+// own takes what is to be said of Upstock's own Cin7 integration out of the warnings, to stand with its button.
+func (card *systemCard) own(v visit, c tenant.Connection) {
+	said, warning := upstockcin7.OwnIntegration(c), upstockcin7.SwitchOffOwn
+	card.Own = &ownCard{By: said.By, At: v.moment(said.At)}
+	if said.At.IsZero() {
+		card.Own.Warning = warning
+	}
+	if v.person.Changes() {
+		card.Own.Post = card.Address + "/own"
+	}
+	card.Warnings = slices.DeleteFunc(card.Warnings, func(s string) bool { return s == warning })
+}
+
+// sayOwnOffPage takes a person's word that Upstock's own Cin7 integration is off, or takes it back.
+func (a *api) sayOwnOffPage(w http.ResponseWriter, r *http.Request, v visit) error {
+	form, err := formOf(w, r)
+	if err != nil {
+		return err
+	}
+	off, said := form.Get("off") == "yes", "ownOn"
+	if off {
+		said = "ownOff"
+	}
+	if err := a.Pair.SayOwnOff(r.Context(), v.Tenant.ID, off); errors.Is(err, tenant.ErrNotFound) {
+		return notFound()
+	} else if err != nil {
+		return err
+	}
+	http.Redirect(w, r, integrationsPath(v.Tenant.ID)+"?said="+said+"#upstock", http.StatusSeeOther)
+	return nil
 }
 
 // heard is what Upstock's webhooks brought lately.

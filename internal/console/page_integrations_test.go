@@ -106,3 +106,51 @@ func TestHeardOnPage(t *testing.T) {
 	}
 	has(t, page(id), "A delivery from Upstock was refused (401)", "That was today")
 }
+
+// TestOwnIntegration: that Upstock's own integration is to be switched off is said until a person says that it is. That
+// is kept with who and when, can be taken back, survives a new key, and has to be said of another supplier again.
+func TestOwnIntegration(t *testing.T) {
+	h := open(t)
+	acc, id, path, token := h.supplier("Aroha Foods")
+	home, page := "/t/"+id, "/t/"+id+"/settings/integrations"
+	ana, viewer := h.signIn("Ana", signin.Admin, id), h.signIn("Viktor", signin.Viewer, id)
+	asked := func(want bool) {
+		t.Helper()
+		for _, body := range []string{readable(ana.get(home)), readable(ana.get(page)), readable(viewer.get(page)),
+			h.do("GET", path+"/connections/upstock", token, nil).is(200).raw} {
+			if strings.Contains(body, "Switch off Upstock's own Cin7 integration") != want {
+				t.Errorf("asked for: %v; %s", !want, body)
+			}
+		}
+	}
+	asked(true)
+	checkPage(t, page, ana.get(page))
+	for range 2 { // pressed twice
+		if w := ana.post(page+"/upstock/own", url.Values{"off": {"yes"}}); w.Code != http.StatusSeeOther {
+			t.Fatalf("%d %s", w.Code, w.Body)
+		}
+	}
+	asked(false)
+	checkPage(t, page, ana.get(page))
+	has(t, readable(ana.get(page)), "own Cin7 integration is off: Ana", "said so today", "Take that back")
+	hasNot(t, readable(viewer.get(page)), "Take that back")
+	if n := strings.Count(readable(ana.get(home+"/activity")), "own Cin7 integration is off"); n != 1 {
+		t.Errorf("%d events", n)
+	}
+	h.do("PUT", path+"/connections/upstock", token, map[string]string{"token": acc.Upstock.Token}).is(200)
+	asked(false)
+	if w := ana.post(page+"/upstock/own", url.Values{"off": {"no"}}); w.Code != http.StatusSeeOther {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	asked(true)
+
+	own := path + "/connections/upstock/ownIntegration"
+	h.do("PUT", own, token, map[string]any{"off": nil}).is(422)
+	h.do("PUT", own, token, map[string]bool{"off": true}).is(200).get("ownIntegrationOff.by")
+	asked(false)
+	h.do("DELETE", path+"/connections/upstock", token, nil).is(204)
+	h.do("PUT", own, token, map[string]bool{"off": true}).is(404)
+	other := h.sim.AddAccount("Kauri Supplies", "NZD")
+	h.do("PUT", path+"/connections/upstock", token, map[string]string{"token": other.Upstock.Token}).is(200)
+	asked(true)
+}

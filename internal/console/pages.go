@@ -271,6 +271,8 @@ var notices = map[string]string{
 	"saved":          "The settings are saved. They count for orders from now on, and for those that waited for them.",
 	"savedCatalogue": "The settings are saved. They count from the next sync on.",
 	"connected":      "The key works and is saved.",
+	"ownOff":         "This is noted. Connect another supplier, and it is asked again.",
+	"ownOn":          "This is taken back. Orders are sold twice while both integrations are on.",
 	"revoked":        "The token is revoked. Whatever still sends it is refused from now on.",
 	"disconnected":   "It is disconnected. Connect it again at any time.",
 	"paused":         "It is paused. Everything that comes in waits until somebody resumes it here.",

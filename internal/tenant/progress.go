@@ -40,7 +40,7 @@ func (p Progress[T]) Of(c Connection) T {
 // the same name meanwhile, and returns it. An error of change ends it and is returned; ErrNotFound where there is no
 // such connection.
 func (p Progress[T]) Change(
-	ctx context.Context, s *Store, tenant string, sys System, change func(Connection, *T) error,
+	ctx context.Context, s *Store, tenant string, sys System, change func(Connection, *T) error, with ...With[T],
 ) (T, error) {
 	var v T
 	err := table.RetryOnConflict(ctx, func() error {
@@ -56,7 +56,11 @@ func (p Progress[T]) Change(
 		if err != nil {
 			return err
 		}
-		return s.table.Write(ctx, table.Save(it))
+		more, err := beside(v, with)
+		if err != nil {
+			return err
+		}
+		return s.table.Write(ctx, append(Ops{table.Save(it)}, more...)...)
 	})
 	if errors.Is(err, table.ErrConflict) {
 		err = fmt.Errorf("progress %s of %s: %w", string(p), sys, ErrChanged)

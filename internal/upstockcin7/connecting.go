@@ -63,8 +63,6 @@ func UpstockAccount(ctx context.Context, client *upstock.Client, connected strin
 	}
 	return vendor.Account{
 		ID: id, Name: sup.Name, Currency: sup.Currency, TimeZone: sup.TimeZone,
-		Warnings: []string{"Switch off Upstock's own Cin7 integration (Upstock: Settings > Integrations), " +
-			"or every order is sold twice."},
 	}, nil
 }
 
@@ -131,11 +129,19 @@ func (p *Pair) Connected(ctx context.Context, change vendor.Change) error {
 	return nil
 }
 
-// Notes implements vendor.Pair: what Upstock's webhook secret lacks.
+// Notes implements vendor.Pair: what is still to be done in Upstock, and what its webhook secret lacks.
 func (p *Pair) Notes(b tenant.Bundle, c tenant.Connection, s tenant.Secrets) (notes []string) {
 	if c.System != tenant.Upstock {
 		return nil
 	}
+	if OwnIntegration(c).At.IsZero() {
+		notes = append(notes, SwitchOffOwn)
+	}
+	return append(notes, secretNotes(b, c, s)...)
+}
+
+// secretNotes say what Upstock's webhook secret lacks.
+func secretNotes(b tenant.Bundle, c tenant.Connection, s tenant.Secrets) []string {
 	n := webhookKey(s.WebhookSecret)
 	switch {
 	case s.WebhookSecret == "":
@@ -145,13 +151,13 @@ func (p *Pair) Notes(b tenant.Bundle, c tenant.Connection, s tenant.Secrets) (no
 			list = "its list of approved orders is not read until both systems are connected"
 		}
 		return []string{"No webhook secret is saved, so what Upstock delivers is refused, and " + list + ". Paste " +
-			"the webhook URL into Upstock (Settings > Webhooks), and save the secret that Upstock then shows."}
+			"the webhook URL into Upstock (Settings › Webhooks), and save the secret that Upstock then shows."}
 	case n == 0:
 		return []string{"The webhook secret that is saved is empty, so what Upstock delivers is refused. Let Upstock " +
-			"make a new one (Settings > Webhooks), and save it here."}
+			"make a new one (Settings › Webhooks), and save it here."}
 	case n < leastWebhookKey:
 		return []string{fmt.Sprintf("The webhook secret that is saved is too short: %d bytes, where %d are the least. "+
-			"Let Upstock make a new one (Settings > Webhooks), and save it here; until then it is good.",
+			"Let Upstock make a new one (Settings › Webhooks), and save it here; until then it is good.",
 			n, leastWebhookKey)}
 	}
 	return nil

@@ -1562,9 +1562,6 @@ func TestConnecting(t *testing.T) {
 			c := must[tenant.Connection](w)(w.process("console").app.Tenants.Connection(t.Context(), w.tenant,
 				tenant.Cin7Core))
 			w.says(strings.Join(c.Warnings, " "), "discounts by itself")
-			c = must[tenant.Connection](w)(w.process("console").app.Tenants.Connection(t.Context(), w.tenant,
-				tenant.Upstock))
-			w.says(strings.Join(c.Warnings, " "), "Switch off Upstock's own Cin7 integration")
 		})
 	})
 	t.Run("before the first mirror is complete", func(t *testing.T) {
