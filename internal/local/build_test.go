@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// TestBuildFlags: who builds with SAM, by the README or by .ci/run, gets what make build makes.
+// TestBuildFlags: who builds with SAM gets what make build makes: each function's folder has the repository's targets,
+// which have its flags.
 func TestBuildFlags(t *testing.T) {
 	var flags []string
 	for _, f := range buildFlags[1:] { // the first is go's command
@@ -16,14 +17,24 @@ func TestBuildFlags(t *testing.T) {
 		}
 		flags = append(flags, f)
 	}
-	want := `GOFLAGS="` + strings.Join(flags, " ") + `" sam build`
-	for _, name := range []string{"README.md", ".ci/run"} {
-		text, err := os.ReadFile(filepath.Join(root, name))
-		if err != nil {
-			t.Fatal(err)
+	makefile, err := os.ReadFile(filepath.Join(root, "Makefile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "\nbuild-%Function:\n\tGOOS=linux GOARCH=arm64 CGO_ENABLED=0 GOFLAGS= go build " +
+		strings.Join(flags, " ") + ` -o "$(ARTIFACTS_DIR)/bootstrap" .` + "\n"
+	if !strings.Contains(string(makefile), want) {
+		t.Errorf("Makefile has no %s", want)
+	}
+	all := resources(t)
+	for name := range timeouts() {
+		dir := strings.ToLower(strings.TrimSuffix(name, "Function"))
+		own, err := os.ReadFile(filepath.Join(root, "functions", dir, "Makefile"))
+		if err != nil || string(own) != "include ../../Makefile\n" {
+			t.Errorf("functions/%s/Makefile: %q %v", dir, own, err)
 		}
-		if !strings.Contains(string(text), want) {
-			t.Errorf("%s has no %s", name, want)
+		if how, _ := all[name]["Metadata"].(map[string]any); how["BuildMethod"] != "makefile" {
+			t.Errorf("%s is built by %v", name, how)
 		}
 	}
 }
