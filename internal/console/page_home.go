@@ -97,7 +97,7 @@ type connectionLine struct {
 	Good                    bool
 	Warnings                []string
 	Own, OwnAt              string // that Upstock's own integration is to be switched off, and where to say that it is
-	Budget                  string // how many calls are left
+	Budget                  string // how much of what it may be asked was used
 }
 
 // jobLine is what is done by itself, again and again.
@@ -464,18 +464,26 @@ func (a *api) connectionLines(r *http.Request, v visit) (list []connectionLine, 
 	return list, nil
 }
 
-// budget says how many calls to an account are left.
+// budget says how much of what an account may be asked was used, and that what waits goes on where little is left.
 func (v visit) budget(s limit.State) string {
 	if s.BlockedUntil.After(v.now) {
 		return "It did not answer, or said that it was called too often; it is called again from " +
 			v.moment(s.BlockedUntil).Words + " on."
 	}
-	var left []string
-	unit := cmp.Or(s.Unit, "call")
+	var said []string
+	scarce := false
 	for _, r := range s.Rates {
-		left = append(left, fmt.Sprintf("%d of %s %s", r.Left, count(r.Of, unit, unit+"s"), window(r.Per)))
+		used := "Asked " + count(r.Of-r.Left, "time", "times")
+		if s.Unit != "" {
+			used = count(r.Of-r.Left, s.Unit, s.Unit+"s") + " used"
+		}
+		said = append(said, fmt.Sprintf("%s in the last %s; %d are allowed.", used, window(r.Per), r.Of))
+		scarce = scarce || r.Left*10 < r.Of
 	}
-	return strings.Join(left, " and ") + " are left."
+	if scarce {
+		said = append(said, "What waits goes on by itself.")
+	}
+	return strings.Join(said, " ")
 }
 
 // window is how long a window is by the vendor's words, without the seconds that are our margin.
@@ -483,13 +491,13 @@ func window(per time.Duration) string {
 	minutes := per.Truncate(time.Minute)
 	switch {
 	case minutes == 0 || per-minutes > limit.Minute-time.Minute:
-		return fmt.Sprintf("in %.0f seconds", per.Seconds())
+		return fmt.Sprintf("%.0f seconds", per.Seconds())
 	case minutes == time.Minute:
-		return "a minute"
+		return "minute"
 	case minutes == 24*time.Hour:
-		return "a day"
+		return "day"
 	}
-	return fmt.Sprintf("in %.0f minutes", minutes.Minutes())
+	return fmt.Sprintf("%.0f minutes", minutes.Minutes())
 }
 
 // jobNames say what each job does.

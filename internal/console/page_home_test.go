@@ -23,7 +23,7 @@ func TestHomeAtAGlance(t *testing.T) {
 	viewer := h.signIn("Viktor", signin.Viewer, id)
 	home := "/t/" + id
 	body := viewer.get(home).Body.String()
-	has(t, body, "calls a minute are left", "Compare both sides", "not yet")
+	has(t, body, "in the last minute; 60 are allowed.", "Compare both sides", "not yet")
 	hasNot(t, body, "<svg", "approved in the last 7 days")
 
 	h.approve(acc, path, `{"reference":"PO-1"}`)
@@ -147,11 +147,14 @@ func TestChart(t *testing.T) {
 func TestBudgetWords(t *testing.T) {
 	v := visit{zone: time.UTC, now: time.Date(2026, 11, 27, 10, 0, 0, 0, time.UTC)}
 	for want, s := range map[string]limit.State{
-		"58 of 60 calls a minute are left.":    {Rates: []limit.Allowance{{Left: 58, Of: 60, Per: limit.Minute}}},
-		"0 of 3 calls in 10 seconds are left.": {Rates: []limit.Allowance{{Of: 3, Per: 10 * time.Second}}},
-		"58 of 60 calls a minute and 4900 of 5000 calls a day are left.": {Rates: []limit.Allowance{
-			{Left: 58, Of: 60, Per: limit.Minute}, {Left: 4900, Of: 5000, Per: 24 * time.Hour}}},
-		"7 of 300 credits in 5 minutes are left.": {Unit: "credit",
+		"Asked 2 times in the last minute; 60 are allowed.": {
+			Rates: []limit.Allowance{{Left: 58, Of: 60, Per: limit.Minute}}},
+		"Asked 3 times in the last 10 seconds; 3 are allowed. What waits goes on by itself.": {
+			Rates: []limit.Allowance{{Of: 3, Per: 10 * time.Second}}},
+		"Asked 1 time in the last minute; 60 are allowed. Asked 100 times in the last day; 5000 are allowed.": {
+			Rates: []limit.Allowance{
+				{Left: 59, Of: 60, Per: limit.Minute}, {Left: 4900, Of: 5000, Per: 24 * time.Hour}}},
+		"293 credits used in the last 5 minutes; 300 are allowed. What waits goes on by itself.": {Unit: "credit",
 			Rates: []limit.Allowance{{Left: 7, Of: 300, Per: limit.FiveMinutes}}},
 		"It did not answer, or said that it was called too often; it is called again from today 10:05 on.": {
 			BlockedUntil: v.now.Add(5 * time.Minute)},

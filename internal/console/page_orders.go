@@ -198,9 +198,10 @@ type parcelLine struct {
 }
 
 type entryLine struct {
-	At   moment
-	Text string
-	Call string // address of the page with what was sent and answered; "" = none was made, or it is kept no more
+	At     moment
+	Text   string
+	Detail string // of a call: method, path and status, for who knows them; "" = it is none
+	Call   string // address of the page with what was sent and answered; "" = none was made, or it is kept no more
 }
 
 func (a *api) orderPage(w http.ResponseWriter, r *http.Request, v visit) error {
@@ -350,6 +351,9 @@ func (v visit) parcel(p parcelAnswer) parcelLine {
 
 func (v visit) entry(id orderID, e entryAnswer) entryLine {
 	line := entryLine{At: v.moment(e.At), Text: v.local(e.Text)}
+	if words := callSentence(e.Text); words != "" {
+		line.Text, line.Detail = words, e.Text
+	}
 	if e.Times > 1 {
 		line.Text += " (" + count(e.Times, "time", "times") + ")"
 	}
@@ -363,6 +367,7 @@ func (v visit) entry(id orderID, e entryAnswer) entryLine {
 type callPage struct {
 	Order, Address, Line string
 	At                   moment
+	Outcome              string // what came of it, and how long that took
 	Sent, Answer         string
 	Cut                  bool // of one of them only the beginning is shown
 }
@@ -390,6 +395,10 @@ func (a *api) callPage(w http.ResponseWriter, r *http.Request, v visit) error {
 		Order: numberOf(itemOf(v.Bundle, run)), Address: orderPath(v.Tenant.ID, orderID(run.ID)),
 		Line: x.Method + " " + x.Path, At: v.moment(x.At),
 		Sent: prose.Within(x.Request, shownOfCall), Answer: prose.Within(x.Answer, shownOfCall),
+	}
+	p.Outcome = fmt.Sprintf("No answer after %d ms.", x.Millis)
+	if x.Status != 0 {
+		p.Outcome = fmt.Sprintf("Answered after %d ms with status %d.", x.Millis, x.Status)
 	}
 	p.Cut = p.Sent != x.Request || p.Answer != x.Answer
 	return a.show(w, r, http.StatusOK, "call", v.frame(r, "A call to "+tenant.System(x.System).Title(), p))
