@@ -43,7 +43,7 @@ func callSentence(line string) string {
 		case "refused":
 			return c.words + ". " + who + " refused."
 		case "unknown":
-			return c.words + ". " + who + " gave no usable answer."
+			return c.words + ". What came of it is not known."
 		}
 		return c.words + "."
 	}
