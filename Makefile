@@ -3,7 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 # How large a test is, and which flag says so: internal/testsize.
-.PHONY: help test full race simulate power proof catalogue pages lint run build invoke event events seed conformance contract bench kills screenshots fuzz
+.PHONY: help test full race simulate power proof catalogue pages lint run build sbom invoke event events seed conformance contract bench kills screenshots fuzz
 
 LOCAL   := go run ./internal/local
 FN      ?= orders
@@ -74,6 +74,10 @@ lint: ## gofmt, go mod tidy, vet, staticcheck, govulncheck; cfn-lint and sam val
 
 build: ## the functions for Lambda: dist/<function>.zip, linux/arm64
 	@$(LOCAL) build
+
+sbom: ## what make build's functions are made of, as CycloneDX with each module's license: dist/sbom.cdx.json
+	@$(LOCAL) sbom >dist/sbom.cdx.json
+	@grep -hE '"(name|version|id)":' dist/sbom.cdx.json | sed -E 's/.*": "?([^",]*).*/\1/' | tail -n +2 | paste - - -
 
 # sam build asks for these in a function's folder, whose Makefile includes this one. A test compares the flags.
 build-%Function:

@@ -8,6 +8,7 @@
 //	go run ./internal/local seed         put a demo tenant into the store (make seed)
 //	go run ./internal/local fire JOB     start a scheduled job of the runner by hand
 //	go run ./internal/local build        make the functions' zips (make build)
+//	go run ./internal/local sbom         say what they are made of: modules, versions, licenses (make sbom)
 //	go run ./internal/local kills        the kill test (make kills)
 //	go run ./internal/local bench        measure (make bench)
 //
@@ -65,6 +66,8 @@ func command(ctx context.Context, args []string, getenv func(string) string, out
 		return fire(ctx, args[1:], out)
 	case "build":
 		return build(ctx, args[1:], out)
+	case "sbom":
+		return materials(ctx, args[1:], out)
 	case "kills":
 		return kills(ctx, args[1:], out)
 	case "bench":
