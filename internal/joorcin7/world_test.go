@@ -52,6 +52,7 @@ type world struct {
 	on      map[string]fault        // by its name, once
 	odds    func(kind string) fault // by lot
 	flying  int                     // messages under way, and effects still to come
+	closed  bool                    // no message is delivered any more
 	givenUp []string                // messages that were received too often
 	parts   map[string]bool         // of the table, that were written to
 }
@@ -107,7 +108,12 @@ func inEmpty(t *testing.T, f func(w *world)) {
 	})
 }
 
+// close lets what is under way end, and nothing else begin, whatever the test came to.
 func (w *world) close() {
+	w.mu.Lock()
+	w.closed = true
+	w.mu.Unlock()
+	time.Sleep(10 * time.Minute)
 	w.sim.Close()
 	w.store.Close()
 }
@@ -322,6 +328,12 @@ func (w *world) deliver(m app.Message, delay time.Duration) {
 	w.mu.Unlock()
 	time.AfterFunc(delay, func() {
 		defer func() { w.mu.Lock(); w.flying--; w.mu.Unlock() }()
+		w.mu.Lock()
+		closed := w.closed
+		w.mu.Unlock()
+		if closed {
+			return
+		}
 		m.Receives++
 		p := w.process("joor")
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)

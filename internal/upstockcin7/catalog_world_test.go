@@ -54,6 +54,7 @@ func inAnyShop(t *testing.T, before func(s *shop), f func(s *shop)) {
 			t.Fatal(err)
 		}
 		defer w.close()
+		defer time.Sleep(10 * time.Minute) // let all work end, whatever the test came to
 		s := &shop{world: w}
 		if before != nil {
 			before(s)
