@@ -21,6 +21,7 @@
 //	  run.choose, run.tell        send.go         what fails JOOR's rules is left out; the set is told the rest
 //	    side.Put, side.Follow     side.go         a bulk job; what became of it; each connection looked up for its id
 //	joor, each 30 minutes         functions/joor: bulk jobs and reviews that are open
+//	  run.wake                    send.go         runs of before go on whose message was lost or given up
 //	Pair.DownloadConnections      download.go     JOOR's connections, kept for 7 days, and what changed there
 //	Pair.FindMatches              matches.go      proposals over both; people accept, reject and undo
 //	run.listAll                   gone.go         once a week: what was deleted in Cin7 Omni
