@@ -32,7 +32,7 @@ func TestActivity(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	const retried, sold = "An order was retried", "saleType"
+	const retried, sold = "An order was retried", "Which type of sale is made?"
 	for query, want := range map[string]struct{ has, hasNot []string }{
 		"":                         {has: []string{retried, "The tenant was made", "&lt;script&gt;"}},
 		"about=people":             {[]string{retried, "Ana ("}, []string{"&lt;script&gt;"}},
@@ -147,7 +147,7 @@ func TestRetriedBy(t *testing.T) {
 		h.do("POST", path+"/orders/retry", token, nil).is(202)
 	}
 	got := h.do("GET", path+"/events?kind=retry", token, nil).is(200)
-	if got.get("items.0.text") != "Orders were retried: 2." || strings.Count(got.raw, `"kind"`) != 1 ||
+	if got.get("items.0.text") != "2 orders were retried." || strings.Count(got.raw, `"kind"`) != 1 ||
 		got.get("items.0.actor") == nil {
 		t.Errorf("%s", got.raw)
 	}

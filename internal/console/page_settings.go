@@ -47,6 +47,15 @@ const saveSettings = "Save settings"
 // partOf is the part of settings that a request is for.
 func partOf(r *http.Request) *settingsPart { return settingsParts[path.Base(r.URL.Path)] }
 
+// titlesOf are the questions of settings, as people are asked them.
+func titlesOf(names []string) string {
+	titles := make([]string, len(names))
+	for i, name := range names {
+		titles[i] = cmp.Or(questionOf(name).Title, name+".")
+	}
+	return strings.Join(titles, " ")
+}
+
 // questionOf is the question about a setting, whichever page asks it.
 func questionOf(name string) question {
 	for _, part := range settingsParts {
@@ -148,7 +157,7 @@ var orderQuestions = map[string]question{
 		map[string]string{"say": "The sale goes to the order's address, and that is said",
 			"reject": "The order needs a person"}, ""},
 	"onMissingTaxRate": {"What if an order gives a line no tax rate?",
-		"And no totals either, by which Cin7 Core's rule could be checked.",
+		"Without the order's totals too, Cin7 Core's tax cannot be checked by them.",
 		map[string]string{"useRule": "The product's tax rule is used, and that is said",
 			"reject": "The order needs a person"}, ""},
 }
@@ -277,14 +286,10 @@ func (a *api) showSettings(w http.ResponseWriter, r *http.Request, v visit, stat
 func (a *api) versionRows(r *http.Request, v visit) (rows []versionRow, err error) {
 	list, _, err := a.versionsOf(r.Context(), v.Tenant.ID, 0, versionsShown)
 	for _, s := range list {
-		titles := make([]string, len(s.Changed))
-		for i, name := range s.Changed {
-			titles[i] = questionOf(name).Title
-		}
 		number := strconv.Itoa(s.Version)
 		rows = append(rows, versionRow{
 			Number: number, Address: r.URL.Path + "?version=" + number, By: text(s.By),
-			Changed: strings.Join(titles, " "), At: v.moment(s.At), Now: s.Version == v.Version,
+			Changed: titlesOf(s.Changed), At: v.moment(s.At), Now: s.Version == v.Version,
 		})
 	}
 	return rows, err

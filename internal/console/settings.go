@@ -156,8 +156,7 @@ func (a *api) changeSettings(
 	}, func(saved int) (tenant.Ops, error) {
 		var texts []string
 		if changed = changedSettings(old, now); len(changed) > 0 {
-			texts = append(texts, "Settings were changed (version "+strconv.Itoa(saved)+"): "+
-				strings.Join(changed, ", ")+".")
+			texts = append(texts, "Settings were changed (version "+strconv.Itoa(saved)+"): "+titlesOf(changed))
 		}
 		return events(ctx, tenantID, "settings", append(texts, said...)...)
 	})

@@ -64,7 +64,7 @@ func TestTokensAreListed(t *testing.T) {
 		{"tenant", "first token", "the operator"},
 		{"token", "made: token night job", "token first ("},
 		{"token", "made: token wall screen", "token night job ("},
-		{"settings", "onCancel", "token night job ("},
+		{"settings", "What happens to a sale whose order", "token night job ("},
 		{"connection", "was connected", "the operator"},
 		{"connection", "was disconnected", "token first ("},
 		{"token", "revoked: token night job", "token first ("},

@@ -223,7 +223,10 @@ func (p *Pair) retryMany(
 	if n == 0 {
 		return 0, err
 	}
-	text := "Orders were retried: " + prose.Count(n) + "." // those before an error too
+	text := prose.Count(n) + " orders were retried." // those before an error too
+	if n == 1 {
+		text = "1 order was retried."
+	}
 	said := p.Ledger.Record(ctx, tenantID, ledger.Event{Kind: retryEvent, Text: text})
 	return n, cmp.Or(err, said)
 }

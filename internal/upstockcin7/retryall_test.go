@@ -27,7 +27,7 @@ func TestRetryAllBreaksOff(t *testing.T) {
 		if n != 1 || err == nil || len(hit) != 1 {
 			t.Fatalf("%d retried, error %v, %v", n, err, hit)
 		}
-		if said := w.eventTexts("retry"); !slices.Equal(said, []string{"Orders were retried: 1."}) {
+		if said := w.eventTexts("retry"); !slices.Equal(said, []string{"1 order was retried."}) {
 			t.Errorf("the events: %q", said)
 		}
 	})
