@@ -82,17 +82,19 @@ func webhooksOf(b tenant.Bundle, c tenant.Connection) *webhooksAnswer {
 		return nil
 	}
 	h := upstockcin7.WebhooksOf(c)
-	text := "Poll only for now: whether Cin7 Core's webhooks are on has not been looked at yet."
+	text := "Cin7 Core is asked every few minutes; whether its webhooks are on has not been looked at yet."
 	switch h.State {
 	case upstockcin7.WebhooksOn:
-		text = "Cin7 Core says at once what changes, and is polled too."
+		text = "Cin7 Core says at once what changes, and is asked every few minutes besides."
 	case upstockcin7.WebhooksOff:
-		text = "Poll only: Cin7 Core's webhooks could not be switched on. Shipments show some minutes later."
+		text = "Cin7 Core's webhooks could not be switched on: it is asked every few minutes, and shipments show " +
+			"that much later."
 	case upstockcin7.WebhooksUnavailable:
-		text = "Poll only: this Cin7 Core account cannot have webhooks. Shipments show some minutes later."
+		text = "This Cin7 Core account cannot have webhooks: it is asked every few minutes, and shipments show that " +
+			"much later."
 	}
 	if why := b.Ready(upstockcin7.Systems()...); why != "" {
-		text = "Not polled for now: " + why
+		text = "Not asked for now: " + why
 	}
 	return &webhooksAnswer{known(h.State), text, known(h.Why), when(h.Checked), when(h.Renewed), when(h.Heard)}
 }

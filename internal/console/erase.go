@@ -121,7 +121,7 @@ func (a *api) showErase(
 		Page: confirmPage{
 			Address: r.URL.Path, Button: "Erase this tenant", Back: operatorPath, Keep: "Keep the tenant",
 			Happens: []string{
-				"Both systems are disconnected: the keys go, and our webhooks in Cin7 Core.",
+				"Every system is disconnected: the keys go, and our webhooks in Cin7 Core.",
 				"Its orders, links, settings, events, tokens and the copy of Cin7 Core's records are erased, for good.",
 				"Webhooks and requests that still come for it are answered as for an unknown tenant.",
 			},

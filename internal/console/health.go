@@ -157,6 +157,9 @@ type jobAnswer struct {
 	Unknown int        `json:"unknown"` // rows of orders that are not here
 }
 
+// skipped begins what is said of a job whose systems cannot be called.
+const skipped = "Skipped: "
+
 func (a *api) jobs(ctx context.Context, b tenant.Bundle) ([]jobAnswer, error) {
 	var list []jobAnswer
 	var names []string
@@ -186,7 +189,7 @@ func (a *api) jobs(ctx context.Context, b tenant.Bundle) ([]jobAnswer, error) {
 			j.Problem = nil
 		}
 		if why := b.Ready(k.Needs...); why != "" {
-			j.Problem, j.Running = known("Skipped: "+why), false
+			j.Problem, j.Running = known(skipped+why), false
 		} else {
 			j.Next = when(nextTry(c, a.Jobs.Interval(k), a.Jobs.Now(), j))
 		}
@@ -229,7 +232,7 @@ func (a *api) mirrorJob(b tenant.Bundle, k job.Kind) jobAnswer {
 		j.Every, next = (24 * time.Hour).Seconds(), job.NextNight(b.Tenant, time.Now())
 	}
 	if why := b.Ready(k.Needs...); why != "" {
-		j.Problem, j.Running = known("Skipped: "+why), false
+		j.Problem, j.Running = known(skipped+why), false
 	} else if j.Every > 0 && !j.Running {
 		j.Next = when(next)
 	}

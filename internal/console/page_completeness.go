@@ -161,10 +161,10 @@ func verdict(c completeness.Report) string {
 		return "Nothing is missing"
 	case c.Counts.Missing == 0:
 		return "Nothing is missing, and " + count(c.Found, "thing does not agree", "things do not agree")
-	case c.Found == c.Counts.Missing:
+	case c.Found <= c.Counts.Missing:
 		return missing
 	}
-	return missing + ", and " + count(c.Found, "thing does", "things do") + " not agree in all"
+	return missing + ", and " + count(c.Found-c.Counts.Missing, "other thing does", "other things do") + " not agree"
 }
 
 // totals are the counts of a check in words.

@@ -140,7 +140,7 @@ func (v visit) matchCard(x upstockcin7.CustomerRow, number int) matchCard {
 	c := matchCard{
 		Name: prose.Within(cmp.Or(x.Name, x.ID), mostOfName), Address: customerPath(v.Tenant.ID, x.ID),
 		Why: prose.Within(x.Why, mostOfWhy), Key: strconv.Itoa(number),
-		Question: "Which customer in Upstock is it?", Yes: "Link",
+		Question: "Which customer in Upstock is it?", Yes: "Link this customer",
 	}
 	if v.person.Changes() {
 		c.Post = customerPath(v.Tenant.ID, x.ID) + "/link"

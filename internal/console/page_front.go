@@ -29,7 +29,7 @@ func (a *api) front(w http.ResponseWriter, r *http.Request) error {
 			page.SignOutAt = a.Desk.SignOutAt()
 		}
 		return a.show(w, r, http.StatusOK, "front",
-			frame{Title: "Stockbridge", Heading: "Your orders, in both systems", Page: page})
+			frame{Title: "Stockbridge", Heading: "Your orders and customers, in both systems", Page: page})
 	}
 	if err != nil {
 		return err

@@ -524,6 +524,9 @@ func (a *api) jobLines(r *http.Request, v visit) (list []jobLine, err error) {
 			continue
 		}
 		line := jobLine{Name: cmp.Or(jobNames[j.Job], j.Job), Last: v.momentOf(j.Started), Problem: text(j.Problem)}
+		if strings.HasPrefix(line.Problem, skipped) { // what is not connected is said above, once
+			line.Problem, line.Soon = "", "when it is connected"
+		}
 		switch {
 		case j.Running && j.Next == nil && j.Problem == nil:
 			line.Soon = "is running"

@@ -143,6 +143,9 @@ func (a *api) systemCard(r *http.Request, v visit, sys tenant.System) (systemCar
 		card.State = "Needs reconnecting"
 	}
 	card.Name, card.Account, card.Why, card.Since = text(ans.Name), ans.Account, text(ans.Why), v.moment(ans.Since)
+	if strings.Contains(card.Name, card.Account) { // an account without a name of its own is called by its id
+		card.Account = ""
+	}
 	card.Warnings, card.WebhookURL, card.Button = ans.Warnings, ans.WebhookURL, "Save keys of "+sys.Title()
 	if ans.Webhooks != nil {
 		card.Webhooks = ans.Webhooks.Text
@@ -155,8 +158,8 @@ func (a *api) systemCard(r *http.Request, v visit, sys tenant.System) (systemCar
 		}
 	}
 	for i := range card.Fields {
-		if card.Fields[i].Empty = "empty: stays as it is"; !card.Fields[i].Secret {
-			card.Fields[i].Value = ans.Account
+		if card.Fields[i].Empty = "leave it empty to keep it"; !card.Fields[i].Secret {
+			card.Fields[i].Empty, card.Fields[i].Value = "", ans.Account
 		}
 	}
 	card.Disconnect = address + "/disconnect"

@@ -249,7 +249,7 @@ var workWords = map[string]string{
 // queueWords say what queues hold.
 var queueWords = map[string]string{
 	"orders": "Orders to be worked on", "shipments": "Tenants’ polls, comparisons and backfills",
-	"catalog": "Tenants’ readings of Cin7 Core’s records",
+	"catalog": "Tenants’ readings of Cin7 Core’s records", "joor": "Tenants’ customers between Cin7 Omni and JOOR",
 }
 
 // fill shows what the first page has besides the tenants.

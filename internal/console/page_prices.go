@@ -242,7 +242,7 @@ func (v visit) change(c upstockcin7.PriceChange) changeRow {
 		Why: prose.Within(joined(" ", v.local(c.Why), decidedBy(c.By)), mostOfWhy),
 	}
 	if c.Customer != nil {
-		row.List = prose.Within(c.Customer.Name, mostOfName) + " alone"
+		row.List = prose.Within(c.Customer.Name, mostOfName) + " (own prices)"
 	}
 	return row
 }

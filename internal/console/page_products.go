@@ -110,7 +110,7 @@ func emptyCatalog(q upstockcin7.CatalogQuery, one, where string) string {
 	case q.Q != "":
 		return "No " + one + " here has this in " + where + ". Look for a part of a word."
 	}
-	return "There is no " + one + " here."
+	return "Cin7 Core has no " + one + " that can be imported and is not imported yet."
 }
 
 // importPage offers what can be imported.

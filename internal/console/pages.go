@@ -234,14 +234,16 @@ type confirmPage struct {
 	Typed, Fault   string // what was typed just now, and why it is not that
 }
 
-// ask shows a page of a tenant's settings that asks; its button sends to the page's own address. A viewer has none.
+// ask shows a page of a tenant that asks; its button sends to the page's own address. A viewer has none.
 func (a *api) ask(w http.ResponseWriter, r *http.Request, v visit, title string, p confirmPage) error {
 	if !v.person.Changes() {
 		return looksOnly()
 	}
 	p.Address = r.URL.Path
 	f := v.frame(r, title, p)
-	f.Sections = v.settingsMenu(p.Back)
+	if strings.HasPrefix(p.Back, tenantPath(v.Tenant.ID)+"/settings/") {
+		f.Sections = v.settingsMenu(p.Back)
+	}
 	return a.show(w, r, http.StatusOK, "confirm", f)
 }
 

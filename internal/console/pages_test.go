@@ -371,7 +371,7 @@ func TestFrontPage(t *testing.T) {
 	v := &visitor{house: h}
 	w := v.get("/")
 	text := readable(w)
-	if w.Code != http.StatusOK || strings.Count(text, "Sign in") != 1 ||
+	if w.Code != http.StatusOK || strings.Count(text, "Sign in") != 2 ||
 		!strings.Contains(text, "approved in Upstock becomes a sale in Cin7 Core") {
 		t.Errorf("%d %s", w.Code, text)
 	}

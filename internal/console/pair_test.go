@@ -118,7 +118,7 @@ func TestConnections(t *testing.T) {
 	}
 	at := time.Date(2026, 3, 2, 9, 30, 0, 0, time.UTC)
 	for state, word := range map[string]string{
-		upstockcin7.WebhooksOn: "at once", upstockcin7.WebhooksOff: "Poll only",
+		upstockcin7.WebhooksOn: "at once", upstockcin7.WebhooksOff: "could not be switched on",
 		upstockcin7.WebhooksUnavailable: "cannot have webhooks",
 	} {
 		note(h, id, "webhooks", upstockcin7.Webhooks{State: state, Why: "It is said so.", Checked: at, Heard: at})

@@ -359,7 +359,7 @@ func TestSentencesAreTrue(t *testing.T) {
 			never := slices.Concat(untrue("Upstock", s.upstock), untrue("Cin7 Core", s.core),
 				[]string{"revoked", noContact, noPlace, noTax})
 			if s.upstock != fine || s.core != fine {
-				never = append(never, "a check is running", "waits for its turn", "polled too", "Poll only")
+				never = append(never, "a check is running", "waits for its turn", "every few minutes")
 			}
 			must := map[string]string{away: "%s is not connected", refused: "%s refused the key",
 				unsealed: "The stored key of %s cannot be opened any more"}

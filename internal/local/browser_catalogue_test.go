@@ -103,7 +103,7 @@ func (s *stage) linkOne(acc sim.Account) {
 	s.press("a", "To be linked")
 	s.do(chromedp.WaitVisible(`//article[contains(., "Quokka Roasters")]//label[contains(., "Quokka Roaster")]`))
 	s.look("customers-to-link", "")
-	s.press("button", "Link")
+	s.press("button", "Link this customer")
 	s.do(chromedp.WaitVisible(`//p[@role="status"][contains(., "is linked")]`))
 	s.waitUntil("the customer is linked", func() bool {
 		for _, c := range inUpstock[soldThere](s, acc, "customers") {
