@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -21,8 +22,11 @@ import (
 func traced(t *testing.T) map[call]bool {
 	t.Helper()
 	tr := newTrace(t)
+	before := http.DefaultTransport
+	http.DefaultTransport = overheard{tr, before}
+	defer func() { http.DefaultTransport = before }()
 	o, err := parse([]string{"-listen", "127.0.0.1:0", "-sim", "127.0.0.1:0", "-data", "", "-speed", "20", "-every",
-		"shipments=20s"}, os.Stderr)
+		"shipments=20s", "-token", "a-canary-of-an-operator"}, os.Stderr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,9 +52,53 @@ func traced(t *testing.T) map[call]bool {
 		t.Fatal(err)
 	}
 	(&errands{t, ctx, d, r, dir}).run()
+	secretsStay(t, tr, d)
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
 	return tr.calls
+}
+
+// refusedKey is one that somebody types, and that opens nothing.
+const refusedKey = "a-canary-of-a-wrong-key"
+
+// secretsStay fails where a key or a token of the traced run's was written in the clear: in an item, a message, a log,
+// an e-mail or an answer.
+func secretsStay(t *testing.T, tr *trace, d *demo) {
+	t.Helper()
+	secrets := map[string]string{"the operator's token": d.api.token, "a refused key": refusedKey}
+	for _, name := range []string{demoName, brandName} {
+		a, err := d.account(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for what, secret := range map[string]string{"token for Upstock": a.Upstock.Token,
+			"key for Cin7 Core": a.Cin7Core.ApplicationKey, "key for Cin7 Omni": a.Cin7Omni.Key,
+			"token for JOOR": a.JOOR.Token} {
+			secrets["the "+what+" of "+name] = secret
+		}
+	}
+	places := map[string]bool{}
+	tr.mu.Lock()
+	for _, where := range tr.said {
+		places[strings.Join(strings.Fields(where)[:2], " ")] = true
+	}
+	tr.mu.Unlock()
+	for _, place := range []string{"the item", "the log", "a message", "an e-mail", "the answer"} {
+		if !places[place] {
+			t.Errorf("nothing was seen of %s", place)
+		}
+	}
+	for what, secret := range secrets {
+		if len(secret) < 3 {
+			t.Errorf("%s is %q", what, secret)
+		}
+		if where := tr.leaks(secret); len(where) > 0 {
+			t.Errorf("%s was written into %s", what, where[0])
+		}
+	}
+	if len(tr.leaks("PO-3001")) == 0 {
+		t.Error("what is written is not seen")
+	}
 }
 
 // errands are what the demo does not do: what a person presses, what breaks off, what is done once a day.
@@ -152,6 +200,11 @@ func (e *errands) run() {
 		e.t.Fatal(err)
 	}
 	cancel(never.ID) // of an order that was never approved
+	var refused *callError
+	if err := e.demo.api.call(e.ctx, http.MethodPut, tenant+"/connections/cin7core",
+		map[string]string{"applicationKey": refusedKey}, nil); !errors.As(err, &refused) {
+		e.t.Errorf("a wrong key: %v", err)
+	}
 	path := "/sim/cin7core/accounts/" + acc.Cin7Core.AccountID
 	if err := e.demo.sim.call(e.ctx, http.MethodPut, path, map[string]bool{"automation": true}, nil); err != nil {
 		e.t.Fatal(err)
@@ -260,7 +313,8 @@ func resourcesOf(t *testing.T, resource any) (list []string) {
 }
 
 // TestRoles: each function's role allows what the function calls, and nothing else. What it calls is traced while the
-// runner works; what Lambda itself does for it, and what it seldom does, is listed.
+// runner works; what Lambda itself does for it, and what it seldom does, is listed. Meanwhile no key or token is
+// written in the clear anywhere.
 func TestRoles(t *testing.T) {
 	testsize.Large(t)
 	calls := traced(t)

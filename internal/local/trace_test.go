@@ -1,11 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -30,13 +32,15 @@ type trace struct {
 	mu       sync.Mutex
 	calls    map[call]bool
 	asked    map[string]bool
+	said     map[string]string // all that is written anywhere, and where
 }
 
 // call is one kind of call: which function makes it, and of what.
 type call struct{ Function, Action, Resource, Leading string }
 
 func newTrace(t *testing.T) *trace {
-	tr := &trace{t: t, calls: map[call]bool{}, asked: map[string]bool{}}
+	tr := &trace{t: t, calls: map[call]bool{}, asked: map[string]bool{},
+		said: map[string]string{}}
 	tr.endpoint = httptest.NewServer(tr)
 	t.Cleanup(tr.endpoint.Close)
 	return tr
@@ -58,10 +62,13 @@ func (tr *trace) apart(function string, d app.Deps) app.Deps {
 	if err != nil {
 		tr.t.Fatal(err)
 	}
+	d.Log = slog.New(slog.NewJSONHandler(sayer{tr, "the log of " + function},
+		&slog.HandlerOptions{Level: slog.LevelDebug}))
 	d.Table = tracedTable{tr, function, d.Table, far.Table}
 	d.Sealer = tracedSealer{tr, function, d.Sealer, far.Sealer}
 	send, depth, mailer := d.Send, d.Depth, d.Mailer
 	d.Send = func(ctx context.Context, q app.Queue, body []byte, group string, delay time.Duration) error {
+		tr.says("a message of "+string(q), string(body))
 		tr.also(ctx, function+" send "+string(q), func(ctx context.Context) error {
 			return far.Send(ctx, q, body, group, delay)
 		})
@@ -90,6 +97,55 @@ func (tr *trace) also(ctx context.Context, shape string, do func(context.Context
 	if err := do(context.WithoutCancel(ctx)); err != nil {
 		tr.t.Errorf("%s: %v", shape, err)
 	}
+}
+
+// says notes what is written somewhere.
+func (tr *trace) says(where, what string) {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	tr.said[what] = where
+}
+
+// sayer notes what is written to it.
+type sayer struct {
+	tr    *trace
+	where string
+}
+
+func (s sayer) Write(p []byte) (int, error) {
+	s.tr.says(s.where, string(p))
+	return len(p), nil
+}
+
+// overheard is a way on which what is answered is noted, but for the simulated vendors, who tell their keys.
+type overheard struct {
+	tr *trace
+	to http.RoundTripper
+}
+
+func (o overheard) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := o.to.RoundTrip(r)
+	if err != nil || strings.HasPrefix(r.URL.Path, "/sim/") {
+		return resp, err
+	}
+	body, err := io.ReadAll(resp.Body)
+	resp.Body.Close()
+	resp.Body = io.NopCloser(bytes.NewReader(body))
+	o.tr.says("the answer to "+r.Method+" "+r.URL.Path, string(body)+fmt.Sprint(resp.Header))
+	return resp, err
+}
+
+// leaks are where a secret was written.
+func (tr *trace) leaks(secret string) (where []string) {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	for what, at := range tr.said {
+		if strings.Contains(what, secret) ||
+			strings.Contains(what, base64.StdEncoding.EncodeToString([]byte(secret))) {
+			where = append(where, at)
+		}
+	}
+	return where
 }
 
 var (
@@ -257,6 +313,13 @@ func (t tracedTable) Write(ctx context.Context, ops ...table.Op) error {
 		kinds[i] = o.Item.PK
 		what += fmt.Sprint(" ", o.Kind)
 	}
+	for _, o := range ops {
+		data, err := table.Unpack(o.Item.Data)
+		if err != nil {
+			t.tr.t.Errorf("%v: %v", o.Item.Key, err)
+		}
+		t.tr.says("the item "+o.Item.PK+" "+o.Item.SK, o.Item.PK+" "+o.Item.SK+" "+string(data))
+	}
 	err := t.own.Write(ctx, ops...)
 	if table.Valid(ops...) == nil {
 		t.tr.also(ctx, t.shape(what, kinds...), func(ctx context.Context) error { return t.far.Write(ctx, ops...) })
@@ -294,5 +357,6 @@ type tracedMailer struct {
 
 func (m tracedMailer) Send(ctx context.Context, e alert.Email) error {
 	m.tr.also(ctx, m.function+" mail", func(ctx context.Context) error { return m.far.Send(ctx, e) })
+	m.tr.says("an e-mail", e.Subject+e.Text)
 	return m.own.Send(ctx, e)
 }
