@@ -106,8 +106,8 @@ type Deps struct {
 	Guard    alert.Guard // of the addresses that tenants give
 	Console  string      // the console's address, to link to; "" = nobody knows it
 
-	OnEnd func(Ended)      // if set, hears of every run whose work has ended for now
-	Now   func() time.Time // see upstockcin7.Deps
+	OnEnd func(context.Context, Ended) // if set, hears of every run whose work has ended for now
+	Now   func() time.Time             // see upstockcin7.Deps
 }
 
 // Message is one message of a queue as a handler sees it.

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"time"
 
 	"stockbridge/internal/ledger"
@@ -41,9 +42,9 @@ func orderEnded(o *order.Order, now time.Time) Ended {
 }
 
 // onEnd is what hears of an order whose work has ended; nil = nobody does.
-func (a *App) onEnd() func(*order.Order) {
+func (a *App) onEnd() func(context.Context, *order.Order) {
 	if a.deps.OnEnd == nil {
 		return nil
 	}
-	return func(o *order.Order) { a.deps.OnEnd(orderEnded(o, a.deps.Now())) }
+	return func(ctx context.Context, o *order.Order) { a.deps.OnEnd(ctx, orderEnded(o, a.deps.Now())) }
 }

@@ -267,18 +267,22 @@ func TestLog(t *testing.T) {
 
 	b.Reset()
 	end := logEnd(log)
-	end(app.Ended{Run: &ledger.Run{Tenant: "t", ID: "1", State: "sold"}, Result: app.Done})
-	end(app.Ended{Run: &ledger.Run{Tenant: "t", ID: "1", State: "sold"}, Result: app.Later})
-	end(app.Ended{Run: &ledger.Run{Tenant: "t", ID: "2", State: ledger.Attention}, Result: app.Stopped})
+	end(ctx, app.Ended{Run: &ledger.Run{Tenant: "t", ID: "1", State: "sold"}, Result: app.Done})
+	end(ctx, app.Ended{Run: &ledger.Run{Tenant: "t", ID: "1", State: "sold"}, Result: app.Later})
+	end(ctx, app.Ended{Run: &ledger.Run{Tenant: "t", ID: "2", State: ledger.Attention}, Result: app.Stopped})
 	unknown := []ledger.Intent{{Unknown: true}}
-	end(app.Ended{Run: &ledger.Run{Tenant: "t", ID: "3", State: ledger.Waiting, Intents: unknown}, Result: app.Waits})
+	waits := &ledger.Run{Tenant: "t", ID: "3", State: ledger.Waiting, Intents: unknown}
+	end(ctx, app.Ended{Run: waits, Result: app.Waits})
 	var metrics []string
 	for text := range strings.Lines(b.String()) {
-		var line struct{ Metric string }
+		var line struct{ Metric, RequestID string }
 		if err := json.Unmarshal([]byte(text), &line); err != nil {
 			t.Fatal(err)
 		}
 		metrics = append(metrics, line.Metric)
+		if line.RequestID != "r-1" {
+			t.Errorf("whose request it was: %s", text)
+		}
 	}
 	if got := strings.Join(metrics, " "); got != "OrdersSold OrdersAttention OrdersWaiting AnswersUnknown" {
 		t.Errorf("metrics: %s", got)

@@ -134,17 +134,17 @@ var counts = map[app.Result]string{
 }
 
 // logEnd returns a function that logs and counts how a turn of an order ended.
-func logEnd(log *slog.Logger) func(app.Ended) {
-	return func(e app.Ended) {
+func logEnd(log *slog.Logger) func(context.Context, app.Ended) {
+	return func(ctx context.Context, e app.Ended) {
 		metric, ok := counts[e.Result]
 		if !ok {
 			return
 		}
-		log.Info("order", "tenant", e.Tenant, "order", e.ID, "state", string(e.State), "why", e.Why, "sale",
+		log.InfoContext(ctx, "order", "tenant", e.Tenant, "order", e.ID, "state", string(e.State), "why", e.Why, "sale",
 			e.Made, "metric", metric)
 		if n := len(e.Intents); n > 0 && e.Intents[n-1].Unknown && e.Intents[n-1].Answer == ledger.Open {
-			log.Warn("an answer is unknown", "tenant", e.Tenant, "order", e.ID, "step", string(e.Intents[n-1].Step),
-				"metric", "AnswersUnknown")
+			log.WarnContext(ctx, "an answer is unknown", "tenant", e.Tenant, "order", e.ID,
+				"step", string(e.Intents[n-1].Step), "metric", "AnswersUnknown")
 		}
 	}
 }

@@ -213,7 +213,7 @@ func (r *rig) startRunner(o rigOptions) (err error) {
 			r.table.Table = &r.meter
 		}
 		d.Table, d.HTTP, d.Unlimited = &r.table, &r.cin7, o.unlimited
-		d.OnEnd = func(ended app.Ended) { r.ended <- ended }
+		d.OnEnd = func(_ context.Context, ended app.Ended) { r.ended <- ended }
 	}
 	run := options{listen: "127.0.0.1:0", token: "dev", speed: o.speed, every: never + o.every, change: change}
 	noEnv := func(string) string { return "" }

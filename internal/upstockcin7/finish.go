@@ -102,7 +102,7 @@ func (w *work) waitsFor(e *ledger.Park) (stands tenant.Ops, err error) {
 
 func (w *work) ended() {
 	if w.OnEnd != nil {
-		w.OnEnd(w.run)
+		w.OnEnd(w.ctx, w.run)
 	}
 }
 

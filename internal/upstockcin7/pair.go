@@ -90,7 +90,7 @@ type Deps struct {
 	Runner *job.Runner
 
 	// OnEnd, if set, hears of every order whose work has ended for now: for metrics and the runner's story.
-	OnEnd func(*order.Order)
+	OnEnd func(context.Context, *order.Order)
 
 	// Now is the worker's clock: time.Now, but for tests of workers whose clocks differ.
 	Now func() time.Time

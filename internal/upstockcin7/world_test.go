@@ -138,7 +138,7 @@ func (w *world) process(name string) *process {
 			tenant.Upstock:  "http://sim.test" + sim.PrefixUpstock,
 			tenant.Cin7Core: "http://sim.test" + sim.PrefixCin7Core,
 		},
-		OnEnd: func(r app.Ended) { w.mu.Lock(); w.ended = append(w.ended, r.ID); w.mu.Unlock() },
+		OnEnd: func(_ context.Context, r app.Ended) { w.mu.Lock(); w.ended = append(w.ended, r.ID); w.mu.Unlock() },
 	}
 	if w.skewed {
 		skew := []time.Duration{2 * time.Second, -2 * time.Second, 0}[n%3]
