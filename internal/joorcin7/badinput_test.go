@@ -400,3 +400,30 @@ func TestListsBehind(t *testing.T) {
 		}
 	})
 }
+
+// TestDoubtOfNew: a customer that nobody heard of after it was sent for the first time is changed in Cin7 Omni before
+// it may be sent again. It goes as it is then, and does not wait for a button that does not offer it.
+func TestDoubtOfNew(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		a := w.contact("Harbour Foods", "")
+		w.pull()
+		w.mu.Lock()
+		w.on = map[string]fault{"joor: POST " + sim.PrefixJOOR + "/v2/bulk-connection": before}
+		w.mu.Unlock()
+		w.press(w.sends((*joorcin7.Pair).Upload))
+		time.Sleep(30 * time.Second)
+		w.edit(a, `{"email":"office@harbour.example"}`)
+		w.until(w.pair().Sync(w.ctx(), w.bundle(), joorcin7.JobContacts))
+		w.rest()
+		w.review(true)
+		w.pass(5 * time.Hour)
+		w.rest()
+		if len(w.on) > 0 {
+			t.Error("nothing went wrong")
+		}
+		if wrong := w.differences(a); wrong != "" {
+			t.Error(wrong)
+		}
+	})
+}

@@ -1,6 +1,7 @@
 package joorcin7
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -21,8 +22,10 @@ func TestHold(t *testing.T) {
 		{"new", nil, false},
 		{"linked, with a code", &customer.Connection{Code: "OLD-7", Name: "Harbour"}, false},
 		{"linked, without one", &customer.Connection{Name: "Harbour"}, true},
+		{"new, and in doubt", &customer.Connection{Code: "1", Name: "Harbour"}, false},
 	} {
-		change := publish.Change{Record: publish.Record{Key: publish.Key{ID: "1"}}}
+		change := publish.Change{Record: publish.Record{Key: publish.Key{ID: "1"}},
+			Told: strings.HasPrefix(c.name, "linked")}
 		if c.was != nil {
 			data, err := c.was.Pack()
 			if err != nil {

@@ -65,11 +65,13 @@ func (v view) alone(s standing) bool {
 // hold says why a change is not sent; "" = it is.
 func (v view) hold(c publish.Change) string {
 	s := v.rules.Settings
-	if c.Was == nil {
+	if !c.Told {
 		_, kept := v.kept[c.ID]
 		switch {
 		case !s.Upload:
 			return switchedOff(s, JobUpload)
+		case c.Was != nil: // somebody wanted it sent, and nobody knows whether it is there
+			return ""
 		case v.wanted[JobUpload][c.ID], s.UploadAlone && !kept:
 			return ""
 		}

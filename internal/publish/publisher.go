@@ -87,7 +87,7 @@ func (p *Publisher) Keeping(tenantID string, set Set, keep func(Entry) bool) Wan
 
 // judge says what is to become of a record: its change, with Why "" where there is none, and whether it is sent now.
 func (set Set) judge(m meeting, now time.Time) (c Change, send bool) {
-	c = Change{Record: Record{m.Key, m.want}, Was: m.entry.was()}
+	c = Change{Record: Record{m.Key, m.want}, Was: m.entry.was(), Told: m.entry.Told != nil}
 	c.Why, send = m.entry.difference(m.want, now)
 	if send && set.Hold != nil && m.entry.needsYes(m.want) {
 		if c.Says = set.Hold(c); c.Says != "" {

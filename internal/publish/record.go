@@ -118,6 +118,7 @@ const (
 type Change struct {
 	Record                 // as it is wanted; Data nil = it is to go
 	Was    json.RawMessage // what the far side holds as far as we know; nil = nothing
+	Told   bool            // it said so; else a call that is in doubt may have brought it Was, or may yet
 	Why    Why
 	Says   string // Held, Declined, Refused: the reason
 }
