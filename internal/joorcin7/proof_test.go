@@ -160,16 +160,23 @@ func (w *world) sendOverdue() {
 	w.t.Helper()
 	page, err := w.pair().Customers(w.ctx(), w.tenant, joorcin7.Query{List: joorcin7.ListReview})
 	w.must(err)
-	var ids []string
+	var ids, linked []string
 	for _, c := range page.Items {
-		if c.Overdue {
+		switch {
+		case !c.Overdue:
+		case c.Connection != "": // its people removed it when an update was on its way
+			linked = append(linked, c.ID)
+		default:
 			ids = append(ids, c.ID)
 		}
 	}
 	if len(ids) > 0 {
 		w.upload(ids...)
-		w.rest()
 	}
+	if len(linked) > 0 {
+		w.update(linked...)
+	}
+	w.rest()
 }
 
 // differences says how the two sides, and the lists, differ, by the simulators' own books.
