@@ -396,6 +396,7 @@ func TestProofCanFail(t *testing.T) {
 		{"TestBadContacts", []string{"a contact that lacks what JOOR asks for is sent"}},
 		{"TestOverdue", []string{"one that is in review is sent again"}},
 		{"TestSwitchedOff", []string{"a switch counts for what is pressed alone"}},
+		{"TestDoubtOfNew", []string{"what is in doubt counts as what JOOR holds"}},
 		{"TestListsBehind", []string{"nobody notes that lists are behind"}},
 		{"TestGivenUp", []string{"nobody wakes a run whose message was given up",
 			"what a run came to is counted once more when it is done"}},

@@ -37,6 +37,8 @@ func Customers() []Mutant {
 			"return err == nil && !cur.Again.After(r.Now()), err", "return err == nil && cur == nil, err"),
 		one("what a run came to is counted once more when it is done", "joorcin7/send.go",
 			"	if r.place.After == \"\" {\n		if err := r.sumUp", "	if true {\n		if err := r.sumUp"),
+		one("what is in doubt counts as what JOOR holds", "joorcin7/send.go", "	if !c.Told {",
+			"	if c.Was == nil {"),
 		one("a call is made without being on record", "publish/send.go",
 			"	r.place.Sending = s\n	if err := r.save", "	if err := r.save"),
 		one("what is in doubt is sent again at once", "publish/send.go",
