@@ -445,7 +445,8 @@ func (a *api) connectionLines(r *http.Request, v visit) (list []connectionLine, 
 			continue
 		}
 		line := connectionLine{Title: sys.Title(), Name: cmp.Or(c.Name, c.Account), State: "Connected",
-			Why: c.Why, Good: c.State == tenant.Connected, Warnings: c.Warnings}
+			Why: c.Why, Good: c.State == tenant.Connected,
+			Warnings: upstockcin7.StoredWarnings(c.Warnings)}
 		if !line.Good {
 			line.State = "Needs reconnecting"
 		}

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"stockbridge/internal/signin"
+	"stockbridge/internal/tenant"
+	"stockbridge/internal/upstockcin7"
 )
 
 // TestConnectOnPage connects both systems as an office manager does, and takes one away again.
@@ -129,6 +131,14 @@ func TestOwnIntegration(t *testing.T) {
 		if w := ana.post(page+"/upstock/own", url.Values{"off": {"yes"}}); w.Code != http.StatusSeeOther {
 			t.Fatalf("%d %s", w.Code, w.Body)
 		}
+	}
+	asked(false)
+	// An earlier version stored the sentence with the connection.
+	if _, err := h.tenants.Update(t.Context(), id, tenant.Upstock, func(c *tenant.Connection) error {
+		c.Warnings = append(c.Warnings, strings.Replace(upstockcin7.SwitchOffOwn, "›", ">", 1))
+		return nil
+	}); err != nil {
+		t.Fatal(err)
 	}
 	asked(false)
 	checkPage(t, page, ana.get(page))

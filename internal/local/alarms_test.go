@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"maps"
 	"os"
@@ -110,7 +111,8 @@ func TestDashboard(t *testing.T) {
 		for _, m := range w.Properties.Metrics {
 			text, _ := json.Marshal(m)
 			for name, metric := range cloud.Metrics() {
-				by := strings.Contains(string(text), "{"+namespace+","+metric.By+`} MetricName=\"`+name+`\"`)
+				search, _ := json.Marshal(`SEARCH('{"` + namespace + `",` + metric.By + `} MetricName="` + name + `"'`)
+				by := bytes.Contains(text, bytes.Trim(search, `"`))
 				if by && metric.By != "" || len(m) == 2 && m[0] == namespace && m[1] == name {
 					shown[name] = true
 				}

@@ -253,6 +253,8 @@ var seldom = map[call]string{
 	{"ScheduleFunction", "dynamodb:BatchWriteItem", "table", "T"}: "Journal.Change: orders of a version before",
 	{"ScheduleFunction", "dynamodb:PutItem", "table", "TENANTS"}:  "tenants of a version before get their names",
 
+	{"WebhookFunction", "sqs:SendMessage", "shipments", ""}: "Pair.hinted: a hint that names no sale",
+
 	{"CatalogFunction", "dynamodb:BatchWriteItem", "table", "T"}: "Journal.Change: an order that is healed",
 	{"CatalogFunction", "sqs:SendMessage", "orders", ""}:         "Pair.healSome, likewise",
 

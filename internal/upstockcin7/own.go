@@ -3,6 +3,8 @@ package upstockcin7
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 	"time"
 
 	"stockbridge/internal/ledger"
@@ -12,6 +14,14 @@ import (
 // SwitchOffOwn is what is said of a supplier until a person has said that it is done: no call of Upstock's tells.
 const SwitchOffOwn = "Switch off Upstock's own Cin7 integration (Upstock: Settings › Integrations), or every order " +
 	"is sold twice."
+
+// StoredWarnings are the warnings of a connection but for what earlier versions stored among them, and is said by
+// SwitchOffOwn now.
+func StoredWarnings(warnings []string) []string {
+	return slices.DeleteFunc(slices.Clone(warnings), func(text string) bool {
+		return strings.HasPrefix(text, "Switch off Upstock's own Cin7 integration (Upstock: Settings > ")
+	})
+}
 
 // OwnOff is a person's word that Upstock's own Cin7 integration is off.
 type OwnOff struct {
