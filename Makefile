@@ -76,7 +76,7 @@ build: ## the functions for Lambda: dist/<function>.zip, linux/arm64
 	@$(LOCAL) build
 
 sbom: ## what make build's functions are made of, as CycloneDX with each module's license: dist/sbom.cdx.json
-	@$(LOCAL) sbom >dist/sbom.cdx.json
+	@mkdir -p dist; $(LOCAL) sbom >dist/sbom.cdx.json
 	@grep -hE '"(name|version|id)":' dist/sbom.cdx.json | sed -E 's/.*": "?([^",]*).*/\1/' | tail -n +2 | paste - - -
 
 # sam build asks for these in a function's folder, whose Makefile includes this one. A test compares the flags.

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"path"
 	"regexp"
 	"strings"
 )
@@ -9,7 +10,7 @@ import (
 var callLine = regexp.MustCompile(
 	`^(GET|POST|PUT|DELETE) (/\S*) → (?:no answer|\d+) \((done|refused|unknown), \d+ ms\)$`)
 
-// callWords say what a call is for, the first that fits; * = a part of a path.
+// callWords say what a call is for, the first that fits; paths are patterns (path.Match).
 var callWords = []struct{ method, path, words string }{
 	{"GET", "/orders", "Upstock was asked for orders"},
 	{"GET", "/orders/*", "Upstock was asked for the order"},
@@ -33,12 +34,12 @@ func callSentence(line string) string {
 	if m == nil {
 		return ""
 	}
-	path, _, _ := strings.Cut(m[2], "?")
+	at, _, _ := strings.Cut(m[2], "?")
 	for _, c := range callWords {
-		if c.method != m[1] || !fitsPath(c.path, path) {
+		if fits, _ := path.Match(c.path, at); c.method != m[1] || !fits {
 			continue
 		}
-		who := strings.TrimSuffix(strings.SplitAfter(c.words, " was")[0], " was")
+		who, _, _ := strings.Cut(c.words, " was")
 		switch m[3] {
 		case "refused":
 			return c.words + ". " + who + " refused."
@@ -48,18 +49,4 @@ func callSentence(line string) string {
 		return c.words + "."
 	}
 	return ""
-}
-
-// fitsPath reports whether a path is like a pattern, whose parts may be *.
-func fitsPath(pattern, path string) bool {
-	want, have := strings.Split(pattern, "/"), strings.Split(path, "/")
-	if len(want) != len(have) {
-		return false
-	}
-	for i := range want {
-		if want[i] != "*" && want[i] != have[i] {
-			return false
-		}
-	}
-	return true
 }

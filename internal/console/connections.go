@@ -118,7 +118,7 @@ func (a *api) withNotes(r *http.Request, b tenant.Bundle, c tenant.Connection) (
 	c, notes, url, err := a.Vendors.Notes(r.Context(), b, c)
 	b.Connections[c.System] = c // it may have been marked just now
 	ans := connectionOf(b, c)
-	ans.Gaps, ans.Warnings, ans.WebhookURL = gapsOf(b.Tenant, c), upstockcin7.StoredWarnings(notes), url
+	ans.Gaps, ans.Warnings, ans.WebhookURL = gapsOf(b.Tenant, c), upstockcin7.CurrentWarnings(notes), url
 	return ans, err
 }
 

@@ -446,7 +446,7 @@ func (a *api) connectionLines(r *http.Request, v visit) (list []connectionLine, 
 		}
 		line := connectionLine{Title: sys.Title(), Name: cmp.Or(c.Name, c.Account), State: "Connected",
 			Why: c.Why, Good: c.State == tenant.Connected,
-			Warnings: upstockcin7.StoredWarnings(c.Warnings)}
+			Warnings: upstockcin7.CurrentWarnings(c.Warnings)}
 		if !line.Good {
 			line.State = "Needs reconnecting"
 		}

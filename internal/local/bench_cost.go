@@ -12,15 +12,15 @@ import (
 // prices are AWS's list prices in dollars, of the region us-east-1 in 2025, for an account beyond its free tier; others
 // are to be put here where they count.
 var prices = struct {
-	write, read         float64 // DynamoDB on demand, a unit
-	invocation          float64 // Lambda
-	gigabyteSecond      float64 // Lambda, arm64
-	message             float64 // SQS standard queue, a request
-	scheduled           float64 // EventBridge Scheduler, an invocation
-	keyMonth, keyAsking float64 // KMS
+	write, read    float64 // DynamoDB on demand, a unit
+	invocation     float64 // Lambda
+	gigabyteSecond float64 // Lambda, arm64
+	message        float64 // SQS standard queue, a request
+	scheduled      float64 // EventBridge Scheduler, an invocation
+	keyMonth       float64 // KMS; that keys are asked for costs next to nothing
 }{
 	write: 0.625e-6, read: 0.125e-6, invocation: 0.20e-6, gigabyteSecond: 0.0000133334, message: 0.40e-6,
-	scheduled: 1.00e-6, keyMonth: 1, keyAsking: 3e-6,
+	scheduled: 1.00e-6, keyMonth: 1,
 }
 
 // What a month's bill is reckoned with beside what is measured: how long calls take there, how much memory a function

@@ -15,9 +15,9 @@ import (
 const SwitchOffOwn = "Switch off Upstock's own Cin7 integration (Upstock: Settings › Integrations), or every order " +
 	"is sold twice."
 
-// StoredWarnings are the warnings of a connection but for what earlier versions stored among them, and is said by
+// CurrentWarnings are the warnings of a connection but for what earlier versions stored among them, and is said by
 // SwitchOffOwn now.
-func StoredWarnings(warnings []string) []string {
+func CurrentWarnings(warnings []string) []string {
 	return slices.DeleteFunc(slices.Clone(warnings), func(text string) bool {
 		return strings.HasPrefix(text, "Switch off Upstock's own Cin7 integration (Upstock: Settings > ")
 	})
